@@ -1,0 +1,49 @@
+/*
+ * The contract with a CPU: the per-CPU structure, interrupts, the clock. There is no global
+ * "current": ask the CPU. On i386 the kernel runs with %fs based at its struct cpu.
+ */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread;
+
+#define CPU_HELD_LOCKS 8
+
+struct cpu {
+    struct cpu *self;                  /* at %fs:0 */
+    struct thread *current;            /* at %fs:4; the thread running here */
+    struct thread *idle;               /* runs when nothing else can */
+    uint32_t id;
+    uint32_t spin_depth;               /* spin locks held here; interrupts are off while > 0 */
+    bool irq_was_on;                   /* interrupt flag before the first of them */
+    volatile bool need_resched;        /* switch at the next return to user mode */
+    volatile uint32_t irq_depth;       /* interrupt handlers running here */
+    struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
+};
+
+#ifdef ARCH_HOST
+#include "arch/host/cpu_inline.h"
+#else
+#include "arch/i386/cpu_inline.h"
+#endif
+
+/*
+ * cpu_inline.h gives, as static inline functions:
+ *   struct cpu *cpu_self(void);
+ *   uint32_t irq_save(void);            disables interrupts, returns the old EFLAGS
+ *   void irq_restore(uint32_t flags);
+ *   void irq_enable(void), irq_disable(void); bool irq_enabled(void);
+ *   void cpu_relax(void);               for spin loops
+ *   void cpu_wait(void);                enables interrupts and halts until one comes (sti; hlt)
+ *   uint64_t cpu_cycles(void);          rdtsc, or 0 where there is none
+ */
+
+static inline struct thread *thread_current(void)
+{
+    return cpu_self()->current;
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* The inline half of arch/cpu.h on the real machine. */
+#ifndef ARCH_I386_CPU_INLINE_H
+#define ARCH_I386_CPU_INLINE_H
+
+#define EFLAGS_IF 0x200u
+
+extern bool cpu_has_tsc;
+
+static inline struct cpu *cpu_self(void)
+{
+    struct cpu *c;
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(c));
+    return c;
+}
+
+static inline uint32_t irq_save(void)
+{
+    uint32_t flags;
+    __asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+static inline void irq_enable(void)
+{
+    __asm__ volatile("sti" : : : "memory");
+}
+
+static inline void irq_disable(void)
+{
+    __asm__ volatile("cli" : : : "memory");
+}
+
+static inline void irq_restore(uint32_t flags)
+{
+    if (flags & EFLAGS_IF)
+        irq_enable();
+}
+
+static inline bool irq_enabled(void)
+{
+    uint32_t flags;
+    __asm__ volatile("pushf; pop %0" : "=r"(flags));
+    return flags & EFLAGS_IF;
+}
+
+static inline void cpu_relax(void)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
+static inline void cpu_wait(void)
+{
+    __asm__ volatile("sti; hlt" : : : "memory");
+}
+
+static inline uint64_t cpu_cycles(void)
+{
+    uint64_t t = 0;
+    if (cpu_has_tsc)
+        __asm__ volatile("rdtsc" : "=A"(t));
+    return t;
+}
+
+#endif

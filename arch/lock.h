@@ -1,0 +1,83 @@
+/*
+ * Spin locks. Holding one disables interrupts on the holder's CPU only, so a lock may be shared
+ * with an interrupt handler. Nothing sleeps, touches user memory or calls schedule() under one.
+ *
+ * Lock order (a lock may be taken only while every lock held has a lower rank; asserted in debug
+ * builds):
+ */
+#ifndef ARCH_LOCK_H
+#define ARCH_LOCK_H
+
+#include "arch/cpu.h"
+#include "libc/assert.h"
+
+enum lock_rank {
+    LOCK_RANK_FS = 10,    /* dentries, inodes, fd tables */
+    LOCK_RANK_PROC = 20,  /* process table and tree */
+    LOCK_RANK_SIGNAL = 30,/* pending signals and handlers */
+    LOCK_RANK_TTY = 40,   /* terminals */
+    LOCK_RANK_VM = 50,    /* all of mm/ above the frame allocator */
+    LOCK_RANK_WAITQ = 60, /* wait queues */
+    LOCK_RANK_TIMER = 65, /* the timer list */
+    LOCK_RANK_SCHED = 70, /* run queue */
+    LOCK_RANK_SLAB = 80,  /* kmalloc */
+    LOCK_RANK_FRAME = 90, /* kalloc */
+    LOCK_RANK_LEAF = 100, /* devices, the kernel log: nothing is taken under it */
+};
+
+struct spinlock {
+    volatile uint32_t held;
+    uint32_t rank;
+    const char *name;
+};
+
+#define SPINLOCK_INIT(lockname, lockrank)                                                          \
+    {                                                                                              \
+        .held = 0, .rank = (lockrank), .name = (lockname)                                          \
+    }
+
+static inline void spin_init(struct spinlock *l, const char *name, uint32_t rank)
+{
+    l->held = 0;
+    l->rank = rank;
+    l->name = name;
+}
+
+/* Debug builds: records the lock on this CPU and asserts the lock order. */
+void lock_debug_acquired(struct spinlock *l);
+void lock_debug_released(struct spinlock *l);
+
+static inline void spin_lock(struct spinlock *l)
+{
+    uint32_t flags = irq_save();
+    struct cpu *c = cpu_self();
+
+    if (c->spin_depth++ == 0)
+        c->irq_was_on = (flags & 0x200u) != 0;
+    while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0)) {
+        while (l->held)
+            cpu_relax();
+    }
+#ifdef CONFIG_DEBUG
+    lock_debug_acquired(l);
+#endif
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+    struct cpu *c = cpu_self();
+
+#ifdef CONFIG_DEBUG
+    lock_debug_released(l);
+#endif
+    __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
+    if (--c->spin_depth == 0 && c->irq_was_on)
+        irq_enable();
+}
+
+static inline bool spin_is_held(const struct spinlock *l)
+{
+    return l->held != 0;
+}
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * The contract with the paging hardware: x86 two-level tables, 4 KiB user pages.
+ * An entry is address | flags; the top 20 bits are the frame number. [SDM 3A 4.3]
+ *
+ * Rule 5 of the design: change the entry, flush, then free or reuse the frame.
+ * Nothing here knows who owns a frame; that is mm/'s business.
+ */
+#ifndef ARCH_MMU_H
+#define ARCH_MMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE_SHIFT   12
+#define PAGE_SIZE    4096u
+#define PAGE_MASK    (~(PAGE_SIZE - 1))
+#define PT_ENTRIES   1024u            /* entries in a page directory or a page table */
+#define PT_SPAN      0x400000u        /* bytes mapped by one page table */
+
+#define USER_TOP     0x80000000u      /* user addresses are below it */
+#define USER_MIN     0x00010000u      /* mmap_min_addr: never mapped below it */
+
+typedef uint32_t paddr_t;             /* physical address */
+typedef uint32_t vaddr_t;             /* virtual address as the hardware sees it */
+typedef uint32_t pfn_t;               /* frame number: paddr >> PAGE_SHIFT */
+typedef uint32_t pte_t;               /* entry of a page table */
+typedef uint32_t pde_t;               /* entry of a page directory */
+
+#define PTE_P        0x001u           /* present */
+#define PTE_W        0x002u           /* writable */
+#define PTE_U        0x004u           /* user */
+#define PTE_PWT      0x008u           /* write-through */
+#define PTE_PCD      0x010u           /* cache disabled */
+#define PTE_A        0x020u           /* accessed, set by hardware */
+#define PTE_D        0x040u           /* dirty, set by hardware */
+#define PTE_PS       0x080u           /* 4 MiB page (directory entry) */
+#define PTE_G        0x100u           /* global: survives a CR3 load */
+
+#define PDX(va)      ((vaddr_t)(va) >> 22)
+#define PTX(va)      (((vaddr_t)(va) >> 12) & 0x3ff)
+#define PTE_ADDR(e)  ((paddr_t)((e) & PAGE_MASK))
+
+/*
+ * All RAM the kernel uses is mapped 1:1 at PHYS_WINDOW, at most PHYS_WINDOW_SIZE bytes of it.
+ * The fake machine of the host tests has its RAM wherever malloc put it.
+ */
+#ifdef ARCH_HOST
+extern uintptr_t host_ram_base;
+#define PHYS_WINDOW  host_ram_base
+#else
+#define PHYS_WINDOW  0x80000000u
+#endif
+#define PHYS_WINDOW_SIZE 0x78000000u
+
+static inline void *phys_to_virt(paddr_t pa)
+{
+    return (void *)(PHYS_WINDOW + pa);
+}
+
+static inline paddr_t virt_to_phys(const void *va)
+{
+    return (paddr_t)((uintptr_t)va - PHYS_WINDOW);
+}
+
+/*
+ * The hardware sets A and D by itself at any time, so an entry that may be present is changed only
+ * by an atomic exchange, which returns what was there, with the last A and D.
+ */
+static inline pte_t mmu_exchange(pte_t *entry, pte_t value)
+{
+    return __atomic_exchange_n(entry, value, __ATOMIC_SEQ_CST);
+}
+
+/* Fills the kernel half of a new page directory (the user half is the caller's). */
+void mmu_init_directory(pde_t *pgdir);
+
+/* Makes pgdir the running CPU's tables; drops its non-global TLB entries. */
+void mmu_load(pde_t *pgdir);
+
+/* The tables that the running CPU uses now. */
+pde_t *mmu_loaded(void);
+
+/* Drops what any CPU may have cached of the page at va in the tables of pgdir. */
+void mmu_flush_page(pde_t *pgdir, vaddr_t va);
+
+/* Drops everything any CPU may have cached of the user half of pgdir. */
+void mmu_flush_all(pde_t *pgdir);
+
+/* Page contents. Both addresses are page-aligned kernel addresses. */
+void page_zero(void *page);
+void page_copy(void *dst, const void *src);
+
+#endif

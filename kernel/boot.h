@@ -1,0 +1,29 @@
+/*
+ * What the boot loader handed over, and the boot options.
+ */
+#ifndef KERNEL_BOOT_H
+#define KERNEL_BOOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct boot_info {
+    const char *cmdline;              /* without the kernel's file name */
+    const void *initrd;               /* the first module in the 1:1 window, or NULL */
+    size_t initrd_size;
+    uint32_t ram_total_kib;           /* all RAM in the map */
+    uint32_t ram_unused_kib;          /* above the window */
+};
+extern struct boot_info boot_info;
+
+/* The value of "name=value" on the command line, copied into buf; false when it is not there.
+ * The last one wins. boot_flag: whether the bare word "name" is there. */
+bool boot_option(const char *name, char *buf, size_t size);
+bool boot_flag(const char *name);
+
+/* arch entry calls this on the boot thread's stack with paging, GDT, IDT, memory map and mm_init
+ * done and interrupts off; never returns. (kernel/main.c) */
+_Noreturn void kernel_main(void);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * Processes and threads. A process owns what its threads share; a thread is what the scheduler
+ * runs. Every process has at least one thread until it is a zombie.
+ */
+#ifndef KERNEL_PROC_H
+#define KERNEL_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/lock.h"
+#include "arch/trap.h"
+#include "kernel/sched.h"
+#include "kernel/signal.h"
+#include "kernel/time.h"
+#include "libc/list.h"
+#include "mm/vm.h"
+
+struct files;                         /* fs/file.h: the descriptor table */
+struct fs_context;                    /* fs/file.h: cwd, root, umask */
+struct file;
+struct tty;
+
+#define RLIM_NLIMITS 16
+struct rlimit32 {
+    uint32_t cur, max;                /* UINT32_MAX is infinity */
+};
+
+struct cred {
+    uint32_t uid, euid, suid, fsuid;
+    uint32_t gid, egid, sgid, fsgid;
+    uint32_t ngroups;
+    uint32_t groups[32];
+};
+
+struct rusage_counts {
+    uint64_t user_ns, system_ns;
+    uint32_t minor_faults, major_faults;
+    uint32_t voluntary, involuntary;  /* context switches */
+    uint32_t max_resident;            /* pages */
+};
+
+#define TLS_ENTRIES 3                 /* GDT entries 6, 7, 8, as on Linux */
+#define COMM_LEN    16
+
+struct thread {
+    /* Known to arch/i386 by offset: keep first. */
+    uint32_t kernel_esp;              /* saved stack pointer while not running */
+    uint32_t kstack_top;              /* esp0 in the TSS */
+    void *fpu;                        /* 512-byte FXSAVE area, or NULL: never used the FPU */
+
+    enum thread_state state;          /* [sched lock] */
+    struct list run_link;             /* [sched lock] */
+    uint32_t slice;                   /* ticks left */
+
+    int32_t tid;
+    struct proc *proc;
+    struct list proc_link;            /* [proc lock] in proc->threads */
+    struct list hash_link;            /* [proc lock] all threads by tid */
+    uint64_t tls[TLS_ENTRIES];        /* GDT descriptors */
+    uint32_t clear_child_tid;         /* user address for set_tid_address, or 0 */
+    uint32_t set_child_tid;           /* user address to store the tid at on the first run, or 0 */
+    struct trapframe *tf;             /* user state, at the top of the kernel stack */
+
+    struct signal_state sig;          /* kernel/signal.h: mask, pending for this thread */
+    struct rusage_counts usage;       /* own CPU and owner's thread only */
+    struct waitq *vfork_done;         /* vfork parent waits here until exec or exit */
+    uint64_t ran_at;                  /* clock when last charged */
+};
+
+enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
+
+struct proc {
+    int32_t pid;                      /* thread group id */
+    enum proc_state state;            /* [proc lock] */
+    struct list threads;              /* [proc lock] */
+    uint32_t nthreads;                /* [proc lock] */
+    struct list all_link;             /* [proc lock] every process */
+    struct proc *parent;              /* [proc lock] */
+    struct list children, sibling;    /* [proc lock] */
+    int32_t pgid, sid;                /* [proc lock] */
+    struct tty *tty;                  /* [tty lock] the controlling terminal */
+    bool did_exec;
+    bool dumpable;
+    char comm[COMM_LEN];
+
+    struct vm_space *space;           /* NULL in a kernel process and in a zombie */
+    struct files *files;
+    struct fs_context *fs;
+    struct file *exe;                 /* /proc/PID/exe */
+    vaddr_t arg_start, arg_end, env_start, env_end; /* /proc/PID/cmdline, environ */
+    vaddr_t auxv_start, auxv_end;     /* /proc/PID/auxv */
+
+    struct cred cred;
+    struct rlimit32 rlimits[RLIM_NLIMITS];
+    struct signal_handlers *handlers; /* shared with CLONE_SIGHAND */
+    struct signal_shared sig;         /* pending for the process, timers, stop state */
+    int exit_status;                  /* as wait4 gives it */
+    int exit_signal;                  /* sent to the parent; SIGCHLD for fork */
+    struct rusage_counts usage;       /* of threads that are gone */
+    struct rusage_counts child_usage; /* of children that were waited for */
+    uint64_t start_ns;                /* time_mono_ns() at creation */
+    struct waitq child_exit;          /* wait4 sleeps here */
+    int8_t nice;
+};
+
+extern struct spinlock proc_lock;     /* LOCK_RANK_PROC */
+extern struct list all_procs;         /* [proc_lock] */
+extern struct proc *init_proc;
+
+static inline struct proc *proc_current(void)
+{
+    return thread_current()->proc;
+}
+
+struct proc *proc_find(int32_t pid);            /* [proc_lock held] NULL when there is none */
+struct thread *thread_find(int32_t tid);        /* [proc_lock held] */
+void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
+
+/* A kernel thread; fn must not return. */
+struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);
+
+/* End the current process (all threads) with a wait status; never returns. */
+_Noreturn void proc_exit(int status);
+_Noreturn void thread_exit(void);
+
+/* Kills one process to free memory, as vm_fault's VM_NO_MEMORY asks. Logs who and why. Returns false
+ * if the current process is the victim (it dies on its way to user mode) or nobody is left. */
+bool oom_kill(void);
+
+/* execve on the current process with kernel-memory strings. 0 or -errno before the point of no
+ * return; after it the process is killed. */
+int proc_exec(const char *path, char *const argv[], char *const envp[]);
+
+/* Owner checks. capable(): root. */
+static inline bool capable(void)
+{
+    return proc_current()->cred.euid == 0;
+}
+
+#endif

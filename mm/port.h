@@ -1,0 +1,22 @@
+/*
+ * What mm/ asks of the kernel around it. The kernel implements it in kernel/mmport.c, the host
+ * tests in tests/host/.
+ */
+#ifndef MM_PORT_H
+#define MM_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/lock.h"
+
+/*
+ * Sleeps until port_wakeup(chan). lock is held by the caller, is released while asleep and is not
+ * held on return. Wakes may be spurious.
+ */
+void port_sleep(const void *chan, struct spinlock *lock);
+void port_wakeup(const void *chan);
+
+/* One line for the kernel log, without a newline. */
+void port_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

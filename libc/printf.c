@@ -7,7 +7,6 @@
 #include "libc/ctype.h"
 #include "libc/string.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,7 +47,7 @@ static int parse_number(const char **fmt)
     int n = 0;
 
     for (; isdigit(**fmt); ++*fmt)
-        if (n < INT_MAX / 10 - 1)
+        if (n < __INT_MAX__ / 10 - 1)
             n = n * 10 + (**fmt - '0');
     return n;
 }
@@ -117,7 +116,7 @@ static char *digits(char *end, unsigned long long v, unsigned base, bool upper)
     const char *set = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     unsigned low;
 
-    for (; v > UINT_MAX; v /= base)
+    for (; v > ~0u; v /= base)
         *--end = set[v % base];
     for (low = v; low; low /= base)
         *--end = set[low % base];
@@ -286,13 +285,13 @@ static int digit_value(int c)
     return isalpha(c) ? tolower(c) - 'a' + 10 : 99;
 }
 
-/* The magnitude at s, saturated at ULONG_MAX; *end is s itself where there is no digit. */
-static unsigned long parse_magnitude(const char *s, const char **end, int base)
+/* The magnitude at s; *end is s itself where there is no digit. */
+static unsigned long parse_magnitude(const char *s, const char **end, int base, bool *overflow)
 {
     unsigned long v = 0;
-    bool overflow = false;
 
     *end = s;
+    *overflow = false;
     if ((base == 0 || base == 16) && s[0] == '0' && tolower(s[1]) == 'x' && isxdigit(s[2])) {
         s += 2;
         base = 16;
@@ -300,10 +299,10 @@ static unsigned long parse_magnitude(const char *s, const char **end, int base)
     if (base == 0)
         base = *s == '0' ? 8 : 10;
     for (int d; (d = digit_value(*s)) < base; *end = ++s) {
-        overflow |= v > (ULONG_MAX - d) / base;
+        *overflow |= v > (~0ul - d) / base;
         v = v * base + d;
     }
-    return overflow ? ULONG_MAX : v;
+    return v;
 }
 
 static const char *parse_sign(const char *s, bool *negative)
@@ -316,24 +315,24 @@ static const char *parse_sign(const char *s, bool *negative)
 
 unsigned long strtoul(const char *s, char **end, int base)
 {
-    bool negative;
+    bool negative, overflow;
     const char *start = parse_sign(s, &negative), *stop;
-    unsigned long v = parse_magnitude(start, &stop, base);
+    unsigned long v = parse_magnitude(start, &stop, base, &overflow);
 
     if (end)
         *end = (char *)(stop == start ? s : stop);
-    return negative && v != ULONG_MAX ? -v : v;
+    return overflow ? ~0ul : negative ? -v : v;
 }
 
 long strtol(const char *s, char **end, int base)
 {
-    bool negative;
+    bool negative, overflow;
     const char *start = parse_sign(s, &negative), *stop;
-    unsigned long v = parse_magnitude(start, &stop, base);
+    unsigned long v = parse_magnitude(start, &stop, base, &overflow);
 
     if (end)
         *end = (char *)(stop == start ? s : stop);
-    if (negative)
-        return v > LONG_MAX ? LONG_MIN : -(long)v;
-    return v > LONG_MAX ? LONG_MAX : (long)v;
+    if (overflow || v > __LONG_MAX__)
+        return negative ? -__LONG_MAX__ - 1 : __LONG_MAX__;
+    return negative ? -(long)v : (long)v;
 }

@@ -1,39 +1,185 @@
-# The only entry point. make help tells what there is.
+# The only entry point. `make help` tells what there is.
 
 B       := build
+CACHE   := build/cache
 CC      := gcc
 AS      := nasm
+PY      := /usr/bin/python3
 DEBUG   ?= 0
+V       ?= 0
+Q       := $(if $(filter 0,$(V)),@)
+say     = $(if $(filter 0,$(V)),@echo "  $(1)")
 
-ARCHFLAGS := -m32 -march=i586 -mgeneral-regs-only -ffreestanding -fno-pic -fno-pie \
-             -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
+# -mgeneral-regs-only: the FPU belongs to the programs.
+ARCHFLAGS := -m32 -march=i586 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+             -fno-asynchronous-unwind-tables
 WARN    := -std=gnu11 -Wall -Wextra -Werror
-KFLAGS  := $(ARCHFLAGS) $(WARN) -O2 -g -I. -fno-builtin-printf
+KFLAGS  := $(ARCHFLAGS) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
+           -fno-builtin-printf
+UFLAGS  := $(ARCHFLAGS) $(WARN) -Os -g -nostdinc -isystem libc/include \
+           -isystem $(shell $(CC) -print-file-name=include) -I.
+LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none
 ifeq ($(DEBUG),1)
 KFLAGS  += -DCONFIG_DEBUG
 endif
+
+all: $(B)/faultline.elf
+
+# ---- The kernel -----------------------------------------------------------------------------------
 
 LIBC_SHARED := libc/string.c libc/printf.c
 KSRC    := $(wildcard arch/i386/*.c mm/*.c kernel/*.c fs/*.c drivers/*.c) $(LIBC_SHARED)
 KASM    := $(wildcard boot/*.asm arch/i386/*.asm)
 KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o)
 
-all: $(B)/faultline.elf
-
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC      $<)
+	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/%.asm.o: %.asm
 	@mkdir -p $(@D)
-	$(AS) -f elf32 -g -F dwarf $< -o $@
+	$(call say,NASM    $<)
+	$(Q)$(AS) -f elf32 -g -F dwarf $< -o $@
 
-$(B)/faultline.elf: $(KOBJ) boot/linker.ld
-	$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none -T boot/linker.ld -o $@ $(KOBJ) -lgcc
+# Linked three times: without the symbol table that backtraces use, with one of the right size, and
+# with the right one.
+LINK_KERNEL = $(CC) $(LDFLAGS) -T boot/linker.ld $(KOBJ) $(B)/ksyms.o -lgcc -o
+MAKE_KSYMS  = scripts/ksyms >$(B)/ksyms.asm && $(AS) -f elf32 $(B)/ksyms.asm -o $(B)/ksyms.o
+
+$(B)/faultline.elf: $(KOBJ) boot/linker.ld scripts/ksyms
+	$(call say,LINK    $@)
+	$(Q)$(MAKE_KSYMS) </dev/null
+	$(Q)for pass in 1 2; do $(LINK_KERNEL) $@.tmp && nm -n $@.tmp | $(MAKE_KSYMS) || exit 1; done
+	$(Q)$(LINK_KERNEL) $@
+	$(Q)rm -f $@.tmp
 
 -include $(KOBJ:.o=.d)
 
-clean:
-	rm -rf $(B)
+# ---- Programs: user/NAME.c and tests/guest/NAME.c, each with the small C library --------------------
 
-.PHONY: all clean
+PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard user/*.c))
+GUESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/guest/*.c))
+CRT0     := $(addprefix $(B)/u/,$(addsuffix .o,$(basename $(wildcard libc/crt0.asm libc/crt0.c))))
+LIBC_OBJ := $(filter-out $(CRT0),$(addprefix $(B)/u/,$(addsuffix .o,$(basename \
+            $(wildcard libc/*.c libc/*.asm)))))
+
+$(B)/u/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC user $<)
+	$(Q)$(CC) $(UFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/u/%.o: %.asm
+	@mkdir -p $(@D)
+	$(call say,NASM    $<)
+	$(Q)$(AS) -f elf32 $< -o $@
+
+$(B)/libc.a: $(LIBC_OBJ)
+	$(Q)rm -f $@
+	$(Q)ar rcsD $@ $^
+
+# NAME.elf has the symbols, NAME is what goes into an image.
+$(PROGRAMS:=.elf) $(GUESTS:=.elf): $(B)/%.elf: $(B)/u/%.o $(CRT0) $(B)/libc.a
+	@mkdir -p $(@D)
+	$(call say,LINK    $(B)/$*)
+	$(Q)$(CC) $(LDFLAGS) -Wl,-z,noexecstack -o $@ $(CRT0) $< $(B)/libc.a -lgcc
+
+$(PROGRAMS) $(GUESTS): %: %.elf
+	$(Q)objcopy --strip-all $< $@
+
+-include $(wildcard $(B)/u/*/*.d $(B)/u/*/*/*.d)
+
+programs: $(PROGRAMS)
+guests: $(GUESTS)
+
+# ---- Images ---------------------------------------------------------------------------------------
+
+# Debian's i386 BusyBox. The stamp stands for having tried: without it, our own programs must do.
+BUSYBOX := $(CACHE)/i386/busybox
+$(CACHE)/i386/busybox.stamp: scripts/fetch-i386
+	$(Q)scripts/fetch-i386 busybox
+	$(Q)touch $@
+
+fetch:
+	$(Q)rm -f $(CACHE)/i386/*.stamp
+	$(Q)scripts/fetch-i386 busybox linux
+	$(Q)touch $(CACHE)/i386/busybox.stamp
+
+$(B)/initrd.cpio: $(PROGRAMS) $(CACHE)/i386/busybox.stamp scripts/mkinitrd \
+                  $(shell find iso/root -type f)
+	$(call say,CPIO    $@)
+	$(Q)$(PY) scripts/mkinitrd -o $@ --root iso/root --busybox $(BUSYBOX) $(PROGRAMS)
+
+$(B)/faultline.iso: $(B)/faultline.elf $(B)/initrd.cpio iso/grub.cfg scripts/mkiso
+	$(call say,ISO     $@)
+	$(Q)scripts/mkiso $@ $(B)/faultline.elf $(B)/initrd.cpio iso/grub.cfg
+
+kernel: $(B)/faultline.elf
+initrd: $(B)/initrd.cpio
+iso: deps
+	$(Q)$(MAKE) --no-print-directory $(B)/faultline.iso
+
+# ---- Running --------------------------------------------------------------------------------------
+
+MEM     ?= 256
+APPEND  ?= console=ttyS0
+
+deps:
+	$(Q)scripts/deps
+
+run: iso
+	@echo "Faultline starts on this terminal. To leave: poweroff, or Ctrl-A X."
+	$(Q)scripts/qemu -m $(MEM) -cdrom $(B)/faultline.iso
+
+run-gui: iso
+	$(Q)scripts/qemu --gui -m $(MEM) -cdrom $(B)/faultline.iso
+
+debug: deps
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf $(B)/debug/initrd.cpio
+	@echo "The kernel waits for gdb:  gdb -x scripts/gdbinit $(B)/debug/faultline.elf"
+	@echo "To leave: Ctrl-A X."
+	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/debug/faultline.elf -initrd $(B)/debug/initrd.cpio \
+	    -append "$(APPEND)" -s -S
+
+# ---- Checks ---------------------------------------------------------------------------------------
+
+-include tests/host/build.mk
+-include tests/guest/build.mk
+
+test: deps
+	$(Q)$(PY) scripts/test $(T)
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
+	$(Q)$(PY) scripts/bench $(B)
+
+soak: deps
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guests
+	$(Q)$(PY) scripts/soak $(B)/debug $(MINUTES)
+
+lint:
+	$(Q)scripts/lint
+
+clean:
+	$(Q)if [ -d $(B) ]; then find $(B) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
+
+distclean:
+	rm -rf build build-*
+
+help:
+	@echo "make run        boot the ISO in QEMU; the shell is on this terminal (Ctrl-A X leaves)"
+	@echo "make run-gui    the same in a window"
+	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
+	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make programs"
+	@echo "make debug      a debug kernel that waits for gdb"
+	@echo "make bench      costs in guest instructions, side by side with Linux"
+	@echo "make soak       the long random run (MINUTES=10)"
+	@echo "make lint       clang-format, clang-tidy, cppcheck"
+	@echo "make fetch      try again to fetch Debian's i386 BusyBox and Linux (for comparison)"
+	@echo "make clean      remove what was built; make distclean: and what was fetched"
+	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
+
+.PHONY: all kernel initrd programs guests iso deps run run-gui debug test bench soak lint fetch \
+        clean distclean help
+.DELETE_ON_ERROR:
+.SECONDARY:

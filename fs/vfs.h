@@ -60,6 +60,26 @@
 #define AT_SYMLINK_FOLLOW   0x400
 #define AT_EMPTY_PATH       0x1000
 
+#define AT_EACCESS          0x200
+
+#define SEEK_SET  0
+#define SEEK_CUR  1
+#define SEEK_END  2
+#define SEEK_DATA 3
+#define SEEK_HOLE 4
+
+#define MS_RDONLY      1
+#define MS_NOSUID      2
+#define MS_NODEV       4
+#define MS_NOEXEC      8
+#define MS_SYNCHRONOUS 16
+#define MS_REMOUNT     32
+#define MS_NOATIME     1024
+#define MS_NODIRATIME  2048
+#define MS_BIND        4096
+#define MS_MOVE        8192
+#define MS_RELATIME    0x200000
+
 #define PATH_MAX 4096
 #define NAME_MAX 255
 
@@ -82,8 +102,17 @@ struct dentry;
 struct file;
 struct superblock;
 struct poll_table;
-struct kstatfs;
 struct dir_context;
+struct file_lock;
+
+/* What statfs(2) tells; the VFS fills in the identifier and the mount flags. */
+struct kstatfs {
+    uint32_t type;                    /* magic number, as in man 2 statfs */
+    uint32_t bsize;
+    uint64_t blocks, bfree, bavail;   /* in bsize */
+    uint64_t files, ffree;
+    uint32_t namelen;
+};
 
 struct timestamp {
     uint32_t sec, nsec;
@@ -102,6 +131,9 @@ struct inode {
     const struct file_ops *fops;      /* how it opens; device nodes are resolved through devices */
     struct vm_object *object;         /* regular files: the page cache, which also holds the size */
     struct mutex lock;                /* serialises changes: directory entries, write, truncate */
+    struct dentry *alias;             /* [dentry_lock] one of its linked names or NULL; no reference */
+    struct file_lock *locks;          /* [lock_lock, fs/locks.c] POSIX and flock locks */
+    int32_t writers;                  /* atomic: open for writing; below 0: running, -ETXTBSY */
     void *private;                    /* the file system's own */
 };
 
@@ -116,6 +148,11 @@ struct dentry {
     struct dentry *mounted;           /* the root mounted on this directory, or NULL */
     struct dentry *covers;            /* for such a root: the directory under it */
     bool unlinked;                    /* no longer reachable by name */
+    bool pinned;                      /* [dentry_lock] the tree itself holds a reference */
+    bool hashed;                      /* [dentry_lock] */
+    uint8_t name_len;
+    uint32_t hash;                    /* of the name alone */
+    uint32_t next_cookie;             /* [dentry_lock] for the next entry made in this directory */
     char *name;                       /* kmalloc'd or in place */
     char inline_name[32];
 };
@@ -133,6 +170,7 @@ struct superblock {
 struct fs_type {
     const char *name;
     bool nodev;                       /* as /proc/filesystems shows it */
+    bool cache_names;                 /* with a lookup op: names stay true once looked up */
     /* Fills sb->root. data: kernel string of options. */
     int (*mount)(struct superblock *sb, const char *source, const char *data);
     void (*unmount)(struct superblock *sb);
@@ -140,6 +178,7 @@ struct fs_type {
     struct fs_type *next;
 };
 void fs_register(struct fs_type *t);
+extern struct fs_type *fs_types;      /* every one, linked by next; only ever grows */
 
 /*
  * Called with dir->lock held for directory operations. A new dentry comes with name and parent set
@@ -188,6 +227,9 @@ struct file {
     struct dentry *dentry;            /* NULL for pipes */
     const struct file_ops *ops;
     void *private;
+    bool counts_writer;               /* holds one of inode->writers */
+    bool denies_write;                /* holds minus one of inode->writers, see file_deny_write */
+    int32_t owner;                    /* F_SETOWN */
 };
 
 /*
@@ -232,10 +274,13 @@ void dentry_unref(struct dentry *d);
 struct dentry *dentry_root(struct superblock *sb, struct inode *inode);   /* consumes inode */
 /* In-memory file systems: adds name to dir, pinned, consuming the inode. The dentry (borrowed) or NULL. */
 struct dentry *dentry_add(struct dentry *dir, const char *name, size_t len, struct inode *inode);
+bool dentry_is_empty(struct dentry *dir);     /* in-memory: no children */
 struct dentry *dentry_find(struct dentry *dir, const char *name, size_t len); /* a reference or NULL */
 /* The path from the process's root, written at the end of buf; a pointer into buf, or NULL if it
  * does not fit. */
 char *dentry_path(struct dentry *d, char *buf, size_t size);
+/* The same for a name of the inode (inode->alias); "" when it has none: for pager.describe. */
+void inode_path(struct inode *i, char *buf, size_t size);
 
 #define LOOKUP_FOLLOW    1            /* follow a symbolic link in the last component */
 #define LOOKUP_DIRECTORY 2            /* -ENOTDIR unless it is one */
@@ -257,9 +302,26 @@ void file_put(struct file *f);        /* drops a reference; may sleep */
 struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
                       uint32_t flags);  /* consumes nothing; refs inode and dentry; NULL: no memory */
 
+/* The dentry of an open file, made up when it has none (pipes): for /proc/PID/fd/N. A reference or NULL. */
+struct dentry *file_dentry(struct file *f);
+/* For exec: nobody may open the file for writing until f's last reference is gone. -ETXTBSY when
+ * somebody has it open so. */
+int file_deny_write(struct file *f);
+
+/* One line of /proc/mounts for the index-th mount; its length, or 0 past the last. */
+int mount_line(unsigned index, char *buf, size_t size);
+/* Superblocks stay linked in order of mounting; mount_lock is a sleep lock. */
+extern struct list mounts;
+extern struct mutex mount_lock;
+
 /* Boot: mounts the ramdisk as the root. -errno with the reason in the log. */
-void vfs_init(void);
+void vfs_init(void);                  /* calls the *_init below, each of which registers its types */
+void ramfs_init(void);
+void devfs_init(void);
+void procfs_init(void);
+/* Mounts an empty "rootfs" (fs/ramfs.c), then hands its root to cpio_load. */
 int vfs_mount_root(const void *archive, size_t size);
+int cpio_load(struct dentry *root, const void *archive, size_t size); /* fs/cpio.c */
 int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,
               const char *data);
 

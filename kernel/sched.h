@@ -20,6 +20,7 @@ enum thread_state {
 
 void schedule(void);                  /* give up the CPU; as current->state says */
 void sched_wake(struct thread *t);    /* make it runnable if it sleeps or is blocked */
+bool sched_wake_from(struct thread *t, enum thread_state s); /* only if it is in s; whether it was */
 void sched_tick(void);                /* from the timer interrupt */
 void sched_yield_current(void);
 
@@ -34,12 +35,16 @@ struct wait_entry {
     struct list link;                 /* [its waitq's lock] */
     struct thread *thread;
     struct waitq *queue;
+    void (*wake)(struct wait_entry *e); /* called with the queue's lock held; NULL: sched_wake(thread) */
 };
 
 void waitq_init(struct waitq *q);
 /* Joins q and sets current->state; then check the condition, then schedule(), then waitq_finish. */
 void waitq_prepare(struct waitq *q, struct wait_entry *e, enum thread_state state);
 void waitq_finish(struct wait_entry *e);       /* leaves the queue, state runnable again */
+/* Joins q with a callback and no change of state, for poll; waitq_remove leaves. */
+void waitq_add(struct waitq *q, struct wait_entry *e, void (*wake)(struct wait_entry *e));
+void waitq_remove(struct wait_entry *e);
 void wake_all(struct waitq *q);
 void wake_one(struct waitq *q);
 

@@ -46,13 +46,36 @@ typedef uint64_t sigset64_t;          /* bit n-1 is signal n */
 #define SIGPWR    30
 #define SIGSYS    31
 
+#define SIG_DFL 0
+#define SIG_IGN 1
+
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 #define BUS_ADRERR  2
 #define SI_USER     0
 #define SI_KERNEL   0x80
-#define SI_TKILL    (-6)
+#define SI_QUEUE    (-1)
 #define SI_TIMER    (-2)
+#define SI_TKILL    (-6)
+
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_DUMPED    3
+#define CLD_STOPPED   5
+#define CLD_CONTINUED 6
+
+#define SA_NOCLDSTOP 0x00000001u
+#define SA_NOCLDWAIT 0x00000002u
+#define SA_SIGINFO   0x00000004u
+#define SA_RESTORER  0x04000000u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
+#define SA_RESETHAND 0x80000000u
+
+#define SS_ONSTACK    1u
+#define SS_DISABLE    2u
+#define SS_AUTODISARM 0x80000000u
 
 struct proc;
 struct thread;
@@ -63,7 +86,7 @@ struct siginfo {
     int32_t pid, uid;                 /* sender; for SIGCHLD the child */
     int32_t status;                   /* SIGCHLD: exit code or signal */
     uint32_t addr;                    /* faults */
-    uint32_t value;                   /* sigqueue */
+    uint32_t value;                   /* sigqueue, timers (whose id is pid and overrun is uid) */
     uint32_t utime, stime;            /* SIGCHLD, in ticks */
 };
 
@@ -86,11 +109,17 @@ struct signal_queue {                 /* what waits to be delivered */
 };
 
 struct signal_state {                 /* of a thread */
+    /* [handlers->lock] signal_deliver has something to do: looked at before every return to user
+     * mode, and what signal_pending_current() says. */
+    volatile bool work;
+    bool in_stop;                     /* [handlers->lock] takes part in a stop of the process */
     sigset64_t mask;                  /* [own thread] blocked */
     sigset64_t saved_mask;            /* sigsuspend, ppoll: put back after delivery */
     bool restore_mask;
+    sigset64_t waiting;               /* [handlers->lock] sigtimedwait takes these, masked or not */
     struct signal_queue queue;
-    uint32_t altstack, altstack_size, altstack_flags;
+    uint32_t altstack, altstack_size, altstack_flags; /* size 0: none */
+    uint32_t trap_addr, trap_no, trap_err;            /* of the last exception, for the frame */
     /* nanosleep and poll restart here after a signal without a handler */
     long (*restart_fn)(struct thread *t);
     uint64_t restart_until;
@@ -104,9 +133,13 @@ struct signal_shared {                /* of a process */
     bool stopped;                     /* [handlers->lock] by a stop signal */
     int stop_report;                  /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
     bool cont_report;                 /* continue not yet seen by wait4(WCONTINUED) */
+    bool cont_notify;                 /* [handlers->lock] the parent is yet to be told */
+    uint32_t queued;                  /* [handlers->lock] infos waiting: RLIMIT_SIGPENDING */
+    struct list posix_timers;         /* [handlers->lock] timer_create; kernel/posix_timer.c */
+    int32_t next_timer_id;            /* [handlers->lock] */
     struct timer real_timer;          /* ITIMER_REAL and alarm */
     uint64_t real_interval;
-    uint64_t virt_left, virt_interval, prof_left, prof_interval; /* ns of CPU time */
+    uint64_t virt_left, virt_interval, prof_left, prof_interval; /* [handlers->lock] ns of CPU time */
 };
 
 /* Sending. info may be NULL (SI_KERNEL). Any context except under a lock of rank SIGNAL or above.
@@ -122,7 +155,28 @@ bool signal_pending_current(void);
 bool signal_is_ignored(struct proc *p, int signo);
 bool signal_is_blocked_or_ignored_current(int signo); /* for SIGTTIN and SIGTTOU */
 
-/* From return_to_user: runs default actions, or builds one handler frame on the user stack. */
+/*
+ * Group exit. Marks p as on its way out with that wait status and wakes its threads, each of which
+ * ends in signal_deliver (thread_exit). False if it was marked before: the first status stays.
+ * signal_end_group_exit: for exec, when the caller is the last thread and lives on.
+ */
+bool signal_begin_group_exit(struct proc *p, int status);
+void signal_end_group_exit(struct proc *p);
+
+/* Whether p's children vanish without wait4: SIGCHLD ignored, or SA_NOCLDWAIT. */
+bool signal_children_autoreap(struct proc *p);
+/* [proc_lock held] Whether no member of the group but ignore has a parent in another group of the
+ * same session: then terminal stop signals do nothing. */
+bool pgrp_is_orphaned(int32_t pgid, const struct proc *ignore);
+
+/* Replaces the current thread's mask. The second form is for sigsuspend, ppoll...: until the call
+ * is over, when signal_deliver or signal_restore_mask puts the old one back. */
+void signal_set_mask(sigset64_t mask);
+void signal_set_temporary_mask(sigset64_t mask);
+void signal_restore_mask(void);
+
+/* From return_to_user: runs default actions, or builds handler frames on the user stack, or
+ * restarts the system call. */
 struct trapframe;
 void signal_deliver(struct trapframe *tf);
 
@@ -131,7 +185,10 @@ void signal_init_proc(struct proc *p);                          /* fresh state *
 int signal_fork(struct proc *parent, struct proc *child, bool share_handlers);
 void signal_exec(struct proc *p);                               /* handlers back to default */
 void signal_free_proc(struct proc *p);
-void signal_free_thread(struct thread *t);
+void signal_free_thread(struct thread *t);                      /* [proc_lock may be held] */
+/* A new thread, whose proc is set: mask and, in a new process, alternate stack are its creator's (may be
+ * NULL). */
+void signal_init_thread(struct thread *t, const struct thread *creator);
 void signal_notify_parent(struct proc *p, int code);            /* [proc_lock held] SIGCHLD; CLD_* */
 void signal_charge_cpu(struct thread *t, uint64_t ns, bool user); /* ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct thread;
+struct vm_space;
 
 #define CPU_HELD_LOCKS 8
 
@@ -22,6 +23,10 @@ struct cpu {
     volatile bool need_resched;        /* switch at the next return to user mode */
     volatile uint32_t irq_depth;       /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
+    struct thread *fpu_owner;          /* arch: whose FPU state the registers hold, or NULL */
+    void *pgdir;                       /* arch: the page directory in CR3 */
+    struct thread *switched_from;      /* kernel/sched.c: who ran here before the switch just made */
+    struct vm_space *space;            /* kernel/sched.c: whose tables are loaded; NULL: kernel only */
 };
 
 #ifdef ARCH_HOST

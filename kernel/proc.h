@@ -46,11 +46,16 @@ struct thread {
     /* Known to arch/i386 by offset: keep first. */
     uint32_t kernel_esp;              /* saved stack pointer while not running */
     uint32_t kstack_top;              /* esp0 in the TSS */
-    void *fpu;                        /* 512-byte FXSAVE area, or NULL: never used the FPU */
+    void *fpu;                        /* FXSAVE or FSAVE area, or NULL: never used the FPU */
+    volatile uint32_t work;           /* set (by anyone) when a signal, a stop or an end may wait for it:
+                                         return_to_user() then runs before its return to user mode.
+                                         The exit path clears it just before that call. need_resched
+                                         of the CPU has the same effect, without it. */
 
     enum thread_state state;          /* [sched lock] */
     struct list run_link;             /* [sched lock] */
-    uint32_t slice;                   /* ticks left */
+    bool on_cpu;                      /* [sched lock] running on some CPU */
+    uint32_t slice;                   /* [sched lock] ticks left */
 
     int32_t tid;
     struct proc *proc;
@@ -63,8 +68,13 @@ struct thread {
 
     struct signal_state sig;          /* kernel/signal.h: mask, pending for this thread */
     struct rusage_counts usage;       /* own CPU and owner's thread only */
-    struct waitq *vfork_done;         /* vfork parent waits here until exec or exit */
-    uint64_t ran_at;                  /* clock when last charged */
+    struct vfork_wait *vfork;         /* [proc lock] the vfork parent that waits, until exec or exit */
+    uint32_t robust_list;             /* user address for set_robust_list, or 0 */
+
+    /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
+    uint64_t ran_at;                  /* [own CPU] clock when last charged */
+    uint64_t run_ns;                  /* [own CPU] time on a CPU, all modes */
+    uint32_t user_ticks, system_ticks;/* [own CPU] timer ticks that found it in either mode */
 };
 
 enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
@@ -75,6 +85,11 @@ struct proc {
     struct list threads;              /* [proc lock] */
     uint32_t nthreads;                /* [proc lock] */
     struct list all_link;             /* [proc lock] every process */
+    struct list hash_link;            /* [proc lock] all processes by pid */
+    struct thread *exec_thread;       /* [proc lock] in exec: every other thread has to die */
+    bool shares_space;                /* space is, or was, also another process's */
+    bool no_new_privs, keep_caps;     /* prctl */
+    uint8_t parent_death_signal;      /* prctl */
     struct proc *parent;              /* [proc lock] */
     struct list children, sibling;    /* [proc lock] */
     int32_t pgid, sid;                /* [proc lock] */
@@ -112,9 +127,19 @@ static inline struct proc *proc_current(void)
     return thread_current()->proc;
 }
 
+/* What a return to user mode finds: this thread is to end (group exit, or another one execs). */
+static inline bool thread_must_die(const struct thread *t)
+{
+    return t->proc->sig.group_exit || (t->proc->exec_thread && t->proc->exec_thread != t);
+}
+/* A SIGKILL waits for the current thread, or it must die: no use in sleeping on. */
+bool fatal_signal_pending(void);
+
 struct proc *proc_find(int32_t pid);            /* [proc_lock held] NULL when there is none */
 struct thread *thread_find(int32_t tid);        /* [proc_lock held] */
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
+void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
+uint32_t proc_count_threads(void);              /* all of the system */
 
 /* A kernel thread; fn must not return. */
 struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);
@@ -126,6 +151,9 @@ _Noreturn void thread_exit(void);
 /* Kills one process to free memory, as vm_fault's VM_NO_MEMORY asks. Logs who and why. Returns false
  * if the current process is the victim (it dies on its way to user mode) or nobody is left. */
 bool oom_kill(void);
+
+/* The space of a process for a reader that is not it (/proc): a reference, or NULL when there is none. */
+struct vm_space *proc_get_space(struct proc *p);
 
 /* execve on the current process with kernel-memory strings. 0 or -errno before the point of no
  * return; after it the process is killed. */

@@ -1,0 +1,72 @@
+/* The system calls our library makes, by their Linux i386 numbers. */
+#ifndef LIBC_USER_NUMBER_H
+#define LIBC_USER_NUMBER_H
+
+#define NR_fork                   2
+#define NR_read                   3
+#define NR_write                  4
+#define NR_close                  6
+#define NR_link                   9
+#define NR_unlink                 10
+#define NR_execve                 11
+#define NR_chdir                  12
+#define NR_mknod                  14
+#define NR_chmod                  15
+#define NR_getpid                 20
+#define NR_mount                  21
+#define NR_alarm                  27
+#define NR_pause                  29
+#define NR_access                 33
+#define NR_nice                   34
+#define NR_sync                   36
+#define NR_kill                   37
+#define NR_rename                 38
+#define NR_mkdir                  39
+#define NR_rmdir                  40
+#define NR_dup                    41
+#define NR_pipe                   42
+#define NR_brk                    45
+#define NR_umount2                52
+#define NR_ioctl                  54
+#define NR_setpgid                57
+#define NR_umask                  60
+#define NR_dup2                   63
+#define NR_getppid                64
+#define NR_getpgrp                65
+#define NR_setsid                 66
+#define NR_sethostname            74
+#define NR_symlink                83
+#define NR_readlink               85
+#define NR_reboot                 88
+#define NR_munmap                 91
+#define NR_syslog                 103
+#define NR_wait4                  114
+#define NR_fsync                  118
+#define NR_uname                  122
+#define NR_mprotect               125
+#define NR__llseek                140
+#define NR_poll                   168
+#define NR_rt_sigaction           174
+#define NR_rt_sigprocmask         175
+#define NR_rt_sigpending          176
+#define NR_rt_sigsuspend          179
+#define NR_getcwd                 183
+#define NR_mmap2                  192
+#define NR_ftruncate64            194
+#define NR_stat64                 195
+#define NR_lstat64                196
+#define NR_fstat64                197
+#define NR_getuid32               199
+#define NR_getgid32               200
+#define NR_geteuid32              201
+#define NR_getegid32              202
+#define NR_chown32                212
+#define NR_getdents64             220
+#define NR_fcntl64                221
+#define NR_exit_group             252
+#define NR_openat                 295
+#define NR_clock_gettime64        403
+#define NR_clock_settime64        404
+#define NR_clock_nanosleep_time64 407
+
+#endif

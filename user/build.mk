@@ -1,0 +1,51 @@
+# Our own programs and their C library, and the guest tests.
+#
+#   $(B)/user/NAME     one of USER_PROGRAMS, static, built from user/NAME/*.c on libc/
+#   $(B)/guest/NAME    tests/guest/NAME.c: an ordinary static glibc program that also runs on the host
+#
+# $(B)/user/tools is a multi-call binary: install it once and link it to every name in USER_TOOLS.
+
+USER_PROGRAMS := init sh tools
+USER_TOOLS    := cat chmod cp date dd dmesg echo env false free halt head hostname kill ln ls \
+                 mkdir mount mv ps poweroff pwd reboot rm rmdir sleep sync touch true umount uname wc
+
+USER_CFLAGS := -m32 -march=i586 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
+               -fno-stack-protector -fno-asynchronous-unwind-tables -nostdinc \
+               -isystem $(shell $(CC) -m32 -print-file-name=include) -Ilibc/include -I.
+USER_LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack
+
+USER_LIBC_OBJ := $(patsubst %.c,$(B)/user/obj/%.o,$(wildcard libc/user/*.c) libc/string.c libc/printf.c)
+USER_OBJ      := $(patsubst %.c,$(B)/user/obj/%.o,$(wildcard user/*/*.c))
+USER_BIN      := $(addprefix $(B)/user/,$(USER_PROGRAMS))
+
+$(B)/user/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(USER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/user/obj/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(AS) -f elf32 $< -o $@
+
+$(B)/user/libc.a: $(USER_LIBC_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+.SECONDEXPANSION:
+$(USER_BIN): $(B)/user/%: $(B)/user/obj/libc/user/crt0.asm.o $(B)/user/libc.a \
+             $$(patsubst %.c,$(B)/user/obj/%.o,$$(wildcard user/$$*/*.c))
+	$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
+
+user: $(USER_BIN)
+
+GUEST_TESTS := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
+GUEST_BIN   := $(addprefix $(B)/guest/,$(GUEST_TESTS))
+
+$(GUEST_BIN): $(B)/guest/%: tests/guest/%.c tests/guest/guest.h
+	@mkdir -p $(@D)
+	$(CC) -m32 -static -O1 -g -std=gnu11 -Wall -Wextra -Werror -o $@ $<
+
+guest: $(GUEST_BIN)
+
+-include $(USER_OBJ:.o=.d) $(USER_LIBC_OBJ:.o=.d)
+
+.PHONY: user guest

@@ -20,7 +20,23 @@ struct fs_context;                    /* fs/file.h: cwd, root, umask */
 struct file;
 struct tty;
 
-#define RLIM_NLIMITS 16
+#define RLIMIT_CPU        0
+#define RLIMIT_FSIZE      1
+#define RLIMIT_DATA       2
+#define RLIMIT_STACK      3
+#define RLIMIT_CORE       4
+#define RLIMIT_RSS        5
+#define RLIMIT_NPROC      6
+#define RLIMIT_NOFILE     7
+#define RLIMIT_MEMLOCK    8
+#define RLIMIT_AS         9
+#define RLIMIT_LOCKS      10
+#define RLIMIT_SIGPENDING 11
+#define RLIMIT_MSGQUEUE   12
+#define RLIMIT_NICE       13
+#define RLIMIT_RTPRIO     14
+#define RLIMIT_RTTIME     15
+#define RLIM_NLIMITS      16
 struct rlimit32 {
     uint32_t cur, max;                /* UINT32_MAX is infinity */
 };
@@ -86,7 +102,6 @@ struct proc {
     uint32_t nthreads;                /* [proc lock] */
     struct list all_link;             /* [proc lock] every process */
     struct list hash_link;            /* [proc lock] all processes by pid */
-    struct thread *exec_thread;       /* [proc lock] in exec: every other thread has to die */
     bool shares_space;                /* space is, or was, also another process's */
     bool no_new_privs, keep_caps;     /* prctl */
     uint8_t parent_death_signal;      /* prctl */
@@ -127,11 +142,6 @@ static inline struct proc *proc_current(void)
     return thread_current()->proc;
 }
 
-/* What a return to user mode finds: this thread is to end (group exit, or another one execs). */
-static inline bool thread_must_die(const struct thread *t)
-{
-    return t->proc->sig.group_exit || (t->proc->exec_thread && t->proc->exec_thread != t);
-}
 /* A SIGKILL waits for the current thread, or it must die: no use in sleeping on. */
 bool fatal_signal_pending(void);
 
@@ -140,6 +150,23 @@ struct thread *thread_find(int32_t tid);        /* [proc_lock held] */
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
 uint32_t proc_count_threads(void);              /* all of the system */
+
+/* A process and its thread as fork and kthread_create make them; not yet linked or running. */
+struct proc *proc_alloc(struct proc *like);     /* ids, limits and credentials of like; NULL: no memory */
+void proc_free(struct proc *p);                 /* one that never ran, or a zombie that was waited for */
+struct thread *thread_alloc(struct proc *p);
+void thread_free(struct thread *t);             /* one that never ran */
+void thread_bury(struct thread *t);             /* the scheduler: a dead thread that left its stack */
+int pid_alloc(void);                            /* [proc_lock held] an id nobody uses, or -EAGAIN */
+void proc_link(struct proc *p, struct proc *parent); /* [proc_lock held] makes it visible */
+void thread_link(struct thread *t);             /* [proc_lock held] */
+void thread_unlink(struct thread *t);           /* [proc_lock held] */
+void proc_init(void);                           /* once at boot, before sched_init */
+void thread_first_run(void);                    /* arch: the first switch to a user thread */
+void kthread_first_run(void);
+
+extern struct thread boot_thread;               /* what runs kernel_main, and then idles */
+extern struct proc kernel_proc;                 /* pid 0: its process */
 
 /* A kernel thread; fn must not return. */
 struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);

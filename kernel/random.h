@@ -1,0 +1,16 @@
+/*
+ * Random numbers: a ChaCha20 generator that replaces its key with every refill, so that what was
+ * given out cannot be computed from a later state.
+ */
+#ifndef KERNEL_RANDOM_H
+#define KERNEL_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void random_init(void);
+void random_bytes(void *buf, size_t n);        /* kernel memory; any context */
+void random_mix(uint32_t sample);              /* from interrupts: anything hard to foretell */
+void random_add(const void *buf, size_t n);    /* written to /dev/urandom */
+
+#endif

@@ -63,10 +63,9 @@ struct thread {
     uint32_t kernel_esp;              /* saved stack pointer while not running */
     uint32_t kstack_top;              /* esp0 in the TSS */
     void *fpu;                        /* FXSAVE or FSAVE area, or NULL: never used the FPU */
-    volatile uint32_t work;           /* set (by anyone) when a signal, a stop or an end may wait for it:
-                                         return_to_user() then runs before its return to user mode.
-                                         The exit path clears it just before that call. need_resched
-                                         of the CPU has the same effect, without it. */
+    /* Mask and what is pending for this thread. Its first field, work, makes the exit path call
+     * return_to_user(), as does need_resched of the CPU. */
+    struct signal_state sig;
 
     enum thread_state state;          /* [sched lock] */
     struct list run_link;             /* [sched lock] */
@@ -82,7 +81,6 @@ struct thread {
     uint32_t set_child_tid;           /* user address to store the tid at on the first run, or 0 */
     struct trapframe *tf;             /* user state, at the top of the kernel stack */
 
-    struct signal_state sig;          /* kernel/signal.h: mask, pending for this thread */
     struct rusage_counts usage;       /* own CPU and owner's thread only */
     struct vfork_wait *vfork;         /* [proc lock] the vfork parent that waits, until exec or exit */
     uint32_t robust_list;             /* user address for set_robust_list, or 0 */

@@ -111,7 +111,7 @@ struct signal_queue {                 /* what waits to be delivered */
 struct signal_state {                 /* of a thread */
     /* [handlers->lock] signal_deliver has something to do: looked at before every return to user
      * mode, and what signal_pending_current() says. */
-    volatile bool work;
+    volatile uint32_t work;           /* keep first: arch/i386/entry.asm tests it */
     bool in_stop;                     /* [handlers->lock] takes part in a stop of the process */
     sigset64_t mask;                  /* [own thread] blocked */
     sigset64_t saved_mask;            /* sigsuspend, ppoll: put back after delivery */

@@ -16,8 +16,6 @@ ARCHFLAGS := -m32 -march=i586 -ffreestanding -fno-pic -fno-pie -fno-stack-protec
 WARN    := -std=gnu11 -Wall -Wextra -Werror
 KFLAGS  := $(ARCHFLAGS) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
            -fno-builtin-printf
-UFLAGS  := $(ARCHFLAGS) $(WARN) -Os -g -nostdinc -isystem libc/include \
-           -isystem $(shell $(CC) -print-file-name=include) -I.
 LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none
 ifeq ($(DEBUG),1)
 KFLAGS  += -DCONFIG_DEBUG
@@ -56,41 +54,9 @@ $(B)/faultline.elf: $(KOBJ) boot/linker.ld scripts/ksyms
 
 -include $(KOBJ:.o=.d)
 
-# ---- Programs: user/NAME.c and tests/guest/NAME.c, each with the small C library --------------------
+# ---- Programs: our own userland, and the guest tests -------------------------------------------------
 
-PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard user/*.c))
-GUESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/guest/*.c))
-CRT0     := $(addprefix $(B)/u/,$(addsuffix .o,$(basename $(wildcard libc/crt0.asm libc/crt0.c))))
-LIBC_OBJ := $(filter-out $(CRT0),$(addprefix $(B)/u/,$(addsuffix .o,$(basename \
-            $(wildcard libc/*.c libc/*.asm)))))
-
-$(B)/u/%.o: %.c
-	@mkdir -p $(@D)
-	$(call say,CC user $<)
-	$(Q)$(CC) $(UFLAGS) -MMD -MP -c $< -o $@
-
-$(B)/u/%.o: %.asm
-	@mkdir -p $(@D)
-	$(call say,NASM    $<)
-	$(Q)$(AS) -f elf32 $< -o $@
-
-$(B)/libc.a: $(LIBC_OBJ)
-	$(Q)rm -f $@
-	$(Q)ar rcsD $@ $^
-
-# NAME.elf has the symbols, NAME is what goes into an image.
-$(PROGRAMS:=.elf) $(GUESTS:=.elf): $(B)/%.elf: $(B)/u/%.o $(CRT0) $(B)/libc.a
-	@mkdir -p $(@D)
-	$(call say,LINK    $(B)/$*)
-	$(Q)$(CC) $(LDFLAGS) -Wl,-z,noexecstack -o $@ $(CRT0) $< $(B)/libc.a -lgcc
-
-$(PROGRAMS) $(GUESTS): %: %.elf
-	$(Q)objcopy --strip-all $< $@
-
--include $(wildcard $(B)/u/*/*.d $(B)/u/*/*/*.d)
-
-programs: $(PROGRAMS)
-guests: $(GUESTS)
+include user/build.mk
 
 # ---- Images ---------------------------------------------------------------------------------------
 
@@ -105,10 +71,11 @@ fetch:
 	$(Q)scripts/fetch-i386 busybox linux
 	$(Q)touch $(CACHE)/i386/busybox.stamp
 
-$(B)/initrd.cpio: $(PROGRAMS) $(CACHE)/i386/busybox.stamp scripts/mkinitrd \
+$(B)/initrd.cpio: $(USER_BIN) $(CACHE)/i386/busybox.stamp scripts/mkinitrd scripts/newc.py \
                   $(shell find iso/root -type f)
 	$(call say,CPIO    $@)
-	$(Q)$(PY) scripts/mkinitrd -o $@ --root iso/root --busybox $(BUSYBOX) $(PROGRAMS)
+	$(Q)$(PY) scripts/mkinitrd -o $@ --root iso/root --busybox $(BUSYBOX) \
+	    --tools "$(USER_TOOLS)" $(USER_BIN)
 
 $(B)/faultline.iso: $(B)/faultline.elf $(B)/initrd.cpio iso/grub.cfg scripts/mkiso
 	$(call say,ISO     $@)
@@ -144,7 +111,6 @@ debug: deps
 # ---- Checks ---------------------------------------------------------------------------------------
 
 -include tests/host/build.mk
--include tests/guest/build.mk
 
 test: deps
 	$(Q)$(PY) scripts/test $(T)
@@ -154,7 +120,7 @@ bench: deps
 	$(Q)$(PY) scripts/bench $(B)
 
 soak: deps
-	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guests
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest
 	$(Q)$(PY) scripts/soak $(B)/debug $(MINUTES)
 
 lint:
@@ -170,7 +136,7 @@ help:
 	@echo "make run        boot the ISO in QEMU; the shell is on this terminal (Ctrl-A X leaves)"
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
-	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make programs"
+	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
 	@echo "make debug      a debug kernel that waits for gdb"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make soak       the long random run (MINUTES=10)"
@@ -179,7 +145,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all kernel initrd programs guests iso deps run run-gui debug test bench soak lint fetch \
+.PHONY: all kernel initrd iso deps run run-gui debug test bench soak lint fetch \
         clean distclean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,0 +1,183 @@
+/*
+ * What the files of the virtual file layer share among themselves; no file system or other part
+ * includes it.
+ */
+#ifndef FS_INTERNAL_H
+#define FS_INTERNAL_H
+
+#include "fs/file.h"
+#include "fs/vfs.h"
+#include "kernel/proc.h"
+#include "libc/errno.h"
+
+#define MAX_RW_COUNT  0x7ffff000u      /* the most one read or write moves, as on Linux */
+#define MAX_FILE_SIZE 0xfffffffffffull /* s_maxbytes: 2^32 pages, less one byte */
+#define MAX_NON_LFS   0x7fffffffull    /* the largest size without O_LARGEFILE */
+
+static inline void ref_get(uint32_t *refs)
+{
+    __atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Drops a reference; true when it was the last. */
+static inline bool ref_put(uint32_t *refs)
+{
+    return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+/* ---- dcache.c ----------------------------------------------------------------------------------
+ */
+
+extern struct spinlock dentry_lock;
+
+#define NAME_HASH_INIT 0x811c9dc5u
+static inline uint32_t name_hash_step(uint32_t h, char c)
+{
+    return (h ^ (uint8_t)c) * 0x01000193u;
+}
+uint32_t name_hash(const char *name, size_t len);
+
+/* [dentry_lock held] A borrowed dentry or NULL. */
+struct dentry *dcache_find(struct dentry *dir, const char *name, size_t len, uint32_t hash);
+/* A nameless-in-the-tree dentry with one reference, parent referenced, inode NULL. NULL: no memory.
+ */
+struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len);
+/* [parent's inode lock held] d->inode was set: makes the name visible; in-memory trees pin it. */
+void dentry_link(struct dentry *d);
+/* [both parents' inode locks held] Gives d the parent and name of fresh, a dentry_new(). */
+void dentry_move(struct dentry *d, struct dentry *fresh);
+/* [both parents' inode locks held] Swaps the places of two names. Inline or allocated names alike.
+ */
+void dentry_exchange(struct dentry *a, struct dentry *b);
+/* Whether d is ancestor or one above it, within one file system. */
+bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
+/* The root of another tree on top of d, all the way up; d itself where nothing is mounted. */
+static inline struct dentry *dentry_topmost(struct dentry *d)
+{
+    while (d->mounted)
+        d = d->mounted;
+    return d;
+}
+/* Whether anybody but the tree itself holds a reference into it. */
+bool dentry_tree_busy(struct dentry *root);
+/* Takes a tree nobody refers to apart, root included. */
+void dentry_tree_free(struct dentry *root);
+
+/* ---- path.c ------------------------------------------------------------------------------------
+ */
+
+enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT };
+
+struct link_level;
+struct walk {
+    struct dentry *at;         /* where the walk stands; a reference between the calls */
+    struct dentry *root;       /* of the process; a reference */
+    const char *rest;          /* what is left of the string */
+    char *body;                /* the frame rest points into: a link's target, or NULL */
+    struct link_level *levels; /* what is left of the strings around it */
+    const char *name;          /* the component found last */
+    size_t len;
+    uint32_t hash;
+    enum last_kind kind;
+    bool last;         /* it is the last of all */
+    bool must_be_dir;  /* slashes follow the last component */
+    bool parent_only;  /* stop before the last component */
+    unsigned flags;    /* LOOKUP_* */
+    unsigned links;    /* followed so far */
+    uint32_t uid, gid; /* whose permissions count */
+};
+
+/* Walks to the directory of the last component, which is left in name, len and kind. walk_end gives
+ * back all of it, also after an error. */
+int walk_parent(struct walk *w, int dirfd, const char *path);
+void walk_end(struct walk *w);
+/* Looks the last component up in w->at: a reference to what is there, mounts not crossed. -ENOENT.
+ * May sleep; the inode lock of the directory is held or not, as told. */
+int walk_last(struct walk *w, bool locked, struct dentry **out);
+/* The last component is the symbolic link d (consumed): goes on through it, up to the next parent.
+ */
+int walk_follow_last(struct walk *w, struct dentry *d);
+
+/* path_from_user, path_lookup and kfree in one. AT_EMPTY_PATH in at_flags: "" means dirfd itself;
+ * AT_SYMLINK_NOFOLLOW: the link itself. */
+int user_lookup(int dirfd, uint32_t upath, uint32_t at_flags, struct dentry **out);
+/* The same with the permissions of the given user. */
+int user_lookup_as(int dirfd, uint32_t upath, uint32_t at_flags, uint32_t uid, uint32_t gid,
+                   struct dentry **out);
+/* A user's path, walked to its parent: path is freed by the caller after walk_end. */
+int user_parent(struct walk *w, int dirfd, uint32_t upath, char **path);
+
+/* ---- inode.c -----------------------------------------------------------------------------------
+ */
+
+int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint32_t gid);
+bool in_group(uint32_t gid);          /* of the current process, by file-system gid */
+bool is_owner(const struct inode *i); /* owner or root */
+struct timestamp timestamp_now(void);
+struct timestamp timestamp_from_ns(uint64_t ns);
+/* Reading: the access time, as relatime moves it. */
+void inode_accessed(struct inode *i);
+/* Writing: times, and the set-id bits go unless root writes. */
+void inode_modified(struct inode *i);
+bool inode_strip_setid(struct inode *i); /* true when a bit went */
+static inline bool sb_readonly(const struct superblock *sb)
+{
+    return sb && (sb->flags & MS_RDONLY);
+}
+/* O_TRUNC, truncate, ftruncate: permissions were checked. large: sizes past 2 GiB are allowed. */
+int inode_truncate(struct inode *i, uint64_t size);
+uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
+
+/* ---- file.c, fd.c ------------------------------------------------------------------------------
+ */
+
+static inline bool file_readable(const struct file *f)
+{
+    return (f->flags + 1) & 1;
+}
+static inline bool file_writable(const struct file *f)
+{
+    return (f->flags + 1) & 2;
+}
+struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
+int fd_check_free(int min);      /* 0 or -EMFILE */
+/* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */
+static inline bool file_is_private(const struct file *f)
+{
+    return f->refs == 2 && *(const uint32_t *)proc_current()->files == 1;
+}
+/* The position of f for one call; file_pos_end unlocks it. */
+static inline bool file_pos_begin(struct file *f)
+{
+    bool lock = !f->ops->stream && !file_is_private(f);
+
+    if (lock)
+        mutex_lock(&f->pos_lock);
+    return lock;
+}
+static inline void file_pos_end(struct file *f, bool locked)
+{
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+}
+/* open(2) of a dentry found already. */
+int dentry_open(struct dentry *d, uint32_t flags, struct file **out);
+int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
+
+/* [no lock] The current process's directory or root, referenced. */
+struct dentry *fs_context_cwd(void);
+struct dentry *fs_context_root(void);
+
+/* ---- others ------------------------------------------------------------------------------------
+ */
+
+extern const struct file_ops dir_file_ops;  /* readdir.c */
+extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
+extern const struct file_ops fifo_file_ops; /* pipe.c */
+
+/* locks.c: what closing gives up. */
+void locks_close_posix(struct inode *i, struct files *owner);
+void locks_close_file(struct file *f);
+long locks_fcntl(struct file *f, uint32_t cmd, uint32_t arg);
+
+#endif

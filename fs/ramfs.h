@@ -1,0 +1,35 @@
+/*
+ * The in-memory file system, as the loader of the boot archive and devfs use it.
+ */
+#ifndef FS_RAMFS_H
+#define FS_RAMFS_H
+
+#include "fs/vfs.h"
+
+struct archive;
+
+#define RAMFS_MAGIC 0x858458f6u
+#define TMPFS_MAGIC 0x01021994u
+
+/* A new inode of any kind but a symbolic link, empty; one reference. NULL: no memory. */
+struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev);
+/* A symbolic link; target need not be terminated. */
+struct inode *ramfs_symlink_inode(struct superblock *sb, const char *target, size_t len);
+
+/* From now on the regular file's contents are those bytes of the archive, read on first touch. */
+int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint32_t offset,
+                       uint32_t size);
+
+/* Adds inode (consumed, even on failure) under name; the entry (borrowed) or NULL: no memory. */
+struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, struct inode *inode);
+
+/* Mounts an empty one: what every in-memory type shares. */
+int ramfs_mount_root(struct superblock *sb, uint32_t mode);
+void ramfs_unmount(struct superblock *sb);
+
+/*
+ * Finds name= or name in a comma-separated option string: points *value at its value, *len bytes.
+ */
+bool mount_option(const char *data, const char *name, const char **value, size_t *len);
+
+#endif

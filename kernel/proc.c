@@ -91,20 +91,43 @@ void proc_link(struct proc *p, struct proc *parent)
     list_add(&proc_hash[p->pid & (HASH_SIZE - 1)], &p->hash_link);
 }
 
+void proc_unlink(struct proc *p)
+{
+    list_remove(&p->sibling);
+    list_remove(&p->all_link);
+    list_remove(&p->hash_link);
+}
+
+/* Whoever walks the threads of a process to signal them holds only the handlers' lock. */
 void thread_link(struct thread *t)
 {
+    struct signal_handlers *h = t->proc->handlers;
+
+    spin_lock(&h->lock);
     list_add_tail(&t->proc->threads, &t->proc_link);
     t->proc->nthreads++;
+    spin_unlock(&h->lock);
     list_add(&thread_hash[t->tid & (HASH_SIZE - 1)], &t->hash_link);
     nr_threads++;
 }
 
 void thread_unlink(struct thread *t)
 {
+    struct signal_handlers *h = t->proc->handlers;
+
+    spin_lock(&h->lock);
     list_remove(&t->proc_link);
     t->proc->nthreads--;
+    spin_unlock(&h->lock);
     list_remove(&t->hash_link);
     nr_threads--;
+}
+
+void thread_set_tid(struct thread *t, int32_t tid)
+{
+    list_remove(&t->hash_link);
+    t->tid = tid;
+    list_add(&thread_hash[tid & (HASH_SIZE - 1)], &t->hash_link);
 }
 
 static void proc_init_lists(struct proc *p)
@@ -142,7 +165,7 @@ void proc_free(struct proc *p)
     kmfree(p);
 }
 
-struct thread *thread_alloc(struct proc *p)
+struct thread *thread_alloc(struct proc *p, const struct thread *creator)
 {
     struct thread *t = kzalloc(sizeof(*t));
 
@@ -159,7 +182,7 @@ struct thread *thread_alloc(struct proc *p)
     list_init(&t->run_link);
     list_init(&t->proc_link);
     list_init(&t->hash_link);
-    signal_init_thread(t, NULL);
+    signal_init_thread(t, creator);
     return t;
 }
 
@@ -198,10 +221,13 @@ struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg)
 {
     struct kthread_start *start = kmalloc(sizeof(*start));
     struct proc *p = proc_alloc(&kernel_proc);
-    struct thread *t = p ? thread_alloc(p) : NULL;
+    struct thread *t = NULL;
     int pid;
 
-    if (!start || !t || signal_fork(&kernel_proc, p, false) < 0)
+    if (!start || !p || signal_fork(&kernel_proc, p, false) < 0)
+        goto no_memory;
+    t = thread_alloc(p, NULL);
+    if (!t)
         goto no_memory;
     *start = (struct kthread_start){fn, arg};
     strlcpy(p->comm, name, COMM_LEN);
@@ -249,6 +275,31 @@ void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns
     *user_ns = run - *system_ns;
 }
 
+void thread_add_usage(struct rusage_counts *sum, const struct thread *t)
+{
+    uint64_t user, system;
+
+    thread_times(t, &user, &system);
+    sum->user_ns += user;
+    sum->system_ns += system;
+    sum->minor_faults += t->usage.minor_faults;
+    sum->major_faults += t->usage.major_faults;
+    sum->voluntary += t->usage.voluntary;
+    sum->involuntary += t->usage.involuntary;
+}
+
+void usage_add(struct rusage_counts *sum, const struct rusage_counts *more)
+{
+    sum->user_ns += more->user_ns;
+    sum->system_ns += more->system_ns;
+    sum->minor_faults += more->minor_faults;
+    sum->major_faults += more->major_faults;
+    sum->voluntary += more->voluntary;
+    sum->involuntary += more->involuntary;
+    if (more->max_resident > sum->max_resident)
+        sum->max_resident = more->max_resident;
+}
+
 /* [proc_lock held, or p is current] */
 void proc_usage(struct proc *p, struct rusage_counts *out)
 {
@@ -257,17 +308,8 @@ void proc_usage(struct proc *p, struct rusage_counts *out)
     *out = p->usage;
     if (p == proc_current())
         sched_charge_current();
-    list_for_each_entry(t, &p->threads, proc_link) {
-        uint64_t user, system;
-
-        thread_times(t, &user, &system);
-        out->user_ns += user;
-        out->system_ns += system;
-        out->minor_faults += t->usage.minor_faults;
-        out->major_faults += t->usage.major_faults;
-        out->voluntary += t->usage.voluntary;
-        out->involuntary += t->usage.involuntary;
-    }
+    list_for_each_entry(t, &p->threads, proc_link)
+        thread_add_usage(out, t);
 }
 
 struct vm_space *proc_get_space(struct proc *p)

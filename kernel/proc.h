@@ -152,13 +152,20 @@ uint32_t proc_count_threads(void);              /* all of the system */
 /* A process and its thread as fork and kthread_create make them; not yet linked or running. */
 struct proc *proc_alloc(struct proc *like);     /* ids, limits and credentials of like; NULL: no memory */
 void proc_free(struct proc *p);                 /* one that never ran, or a zombie that was waited for */
-struct thread *thread_alloc(struct proc *p);
+struct thread *thread_alloc(struct proc *p, const struct thread *creator);
 void thread_free(struct thread *t);             /* one that never ran */
 void thread_bury(struct thread *t);             /* the scheduler: a dead thread that left its stack */
 int pid_alloc(void);                            /* [proc_lock held] an id nobody uses, or -EAGAIN */
 void proc_link(struct proc *p, struct proc *parent); /* [proc_lock held] makes it visible */
+void proc_unlink(struct proc *p);               /* [proc_lock held] */
 void thread_link(struct thread *t);             /* [proc_lock held] */
 void thread_unlink(struct thread *t);           /* [proc_lock held] */
+void thread_set_tid(struct thread *t, int32_t tid); /* [proc_lock held] exec takes the first thread's */
+void thread_add_usage(struct rusage_counts *sum, const struct thread *t);
+void usage_add(struct rusage_counts *sum, const struct rusage_counts *more);
+void vfork_release(struct thread *t);           /* exec and exit: lets a vfork parent go on */
+/* Gives back what a process holds apart from itself: space, files, directory, program. May sleep. */
+void proc_release(struct proc *p);
 void proc_init(void);                           /* once at boot, before sched_init */
 void thread_first_run(void);                    /* arch: the first switch to a user thread */
 void kthread_first_run(void);

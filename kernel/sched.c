@@ -209,7 +209,8 @@ void sched_tick(void)
         c->need_resched = true;
 }
 
-/* The first switch to a user thread comes here, and goes on to user mode from here. */
+/* The first switch to a user thread comes here and goes on to user mode, by way of return_to_user
+ * when there is something for it to do. */
 void thread_first_run(void)
 {
     struct thread *t;
@@ -218,8 +219,6 @@ void thread_first_run(void)
     t = thread_current();
     if (t->set_child_tid)
         put_user_u32((void *)t->set_child_tid, (uint32_t)t->tid);
-    if (signal_pending_current())
-        return_to_user(t->tf);
 }
 
 void kthread_first_run(void)

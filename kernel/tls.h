@@ -1,0 +1,14 @@
+/* Thread-local storage: the three GDT entries that belong to the thread. */
+#ifndef KERNEL_TLS_H
+#define KERNEL_TLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread;
+
+/* Sets the entry that the user_desc at udesc (user memory) names; with may_choose, an entry number of
+ * -1 takes a free one and stores it there. */
+int tls_set(struct thread *t, uint32_t udesc, bool may_choose);
+
+#endif

@@ -16,7 +16,8 @@ struct vm_space;
 struct vm_object;
 struct frame;
 
-/* ---- Physical memory -------------------------------------------------------------------------- */
+/* ---- Physical memory --------------------------------------------------------------------------
+ */
 
 /* A range of usable RAM, from the boot loader's map. */
 struct mem_range {
@@ -25,8 +26,8 @@ struct mem_range {
 
 /*
  * Once, at boot. usable: page-aligned, sorted, disjoint ranges inside the window; [0, reserved_end)
- * and every other reserved range (kernel image, modules) are already cut out of them. The frame array is
- * placed in the first range that can hold it. Returns -ENOMEM when there is too little.
+ * and every other reserved range (kernel image, modules) are already cut out of them. The frame
+ * array is placed in the first range that can hold it. Returns -ENOMEM when there is too little.
  */
 int mm_init(const struct mem_range *usable, unsigned count);
 
@@ -38,17 +39,17 @@ void kfree(void *page);
 /* Small objects, 1 to PAGE_SIZE bytes, aligned to 8. NULL when there is no memory. Any context. */
 void *kmalloc(size_t size);
 void *kzalloc(size_t size);
-void kmfree(void *p);                 /* NULL is allowed */
+void kmfree(void *p); /* NULL is allowed */
 
 struct mem_stats {
-    uint32_t total;                   /* all in frames: RAM handed to mm_init */
+    uint32_t total; /* all in frames: RAM handed to mm_init */
     uint32_t free;
-    uint32_t kernel;                  /* kalloc'd and kmalloc's frames */
-    uint32_t slab;                    /* part of kernel: under kmalloc */
-    uint32_t tables;                  /* page tables and directories */
-    uint32_t anon;                    /* holding anons */
-    uint32_t cached;                  /* in objects */
-    uint32_t cached_shmem;            /* part of cached: shared anonymous memory */
+    uint32_t kernel;                     /* kalloc'd and kmalloc's frames */
+    uint32_t slab;                       /* part of kernel: under kmalloc */
+    uint32_t tables;                     /* page tables and directories */
+    uint32_t anon;                       /* holding anons */
+    uint32_t cached;                     /* in objects */
+    uint32_t cached_shmem;               /* part of cached: shared anonymous memory */
     uint64_t minor_faults, major_faults; /* of all spaces, ever */
 };
 void mm_stats(struct mem_stats *out);
@@ -56,10 +57,11 @@ void mm_stats(struct mem_stats *out);
 /* Audits every invariant of mm/; returns the number of violations, each described in the log. */
 int mm_check(void);
 
-/* ---- Objects: what supplies pages by index ----------------------------------------------------- */
+/* ---- Objects: what supplies pages by index -----------------------------------------------------
+ */
 
-#define VM_PAGE_FRESH 0               /* get() made the page up (zeros): a minor fault */
-#define VM_PAGE_READ  1               /* get() had to bring it in: a major fault */
+#define VM_PAGE_FRESH 0 /* get() made the page up (zeros): a minor fault */
+#define VM_PAGE_READ  1 /* get() had to bring it in: a major fault */
 
 struct pager {
     const char *name;
@@ -69,7 +71,8 @@ struct pager {
     int (*put)(struct vm_object *o, uint32_t index, const void *page);
     /* The last reference is gone and so are the pages. May be NULL. */
     void (*destroy)(struct vm_object *o);
-    /* Writes the name shown in /proc/PID/maps into buf; gives inode and device numbers. May be NULL. */
+    /* Writes the name shown in /proc/PID/maps into buf; gives inode and device numbers. May be
+     * NULL. */
     void (*describe)(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev);
 };
 
@@ -78,9 +81,9 @@ struct vm_object *vm_object_create(const struct pager *pager, void *private, uin
 struct vm_object *vm_object_create_anon(uint64_t size); /* shared anonymous memory, zero-filled */
 void *vm_object_private(const struct vm_object *o);
 void vm_object_ref(struct vm_object *o);
-void vm_object_unref(struct vm_object *o);              /* may sleep (destroy) */
+void vm_object_unref(struct vm_object *o); /* may sleep (destroy) */
 uint64_t vm_object_size(const struct vm_object *o);
-uint32_t vm_object_pages(const struct vm_object *o);    /* resident frames */
+uint32_t vm_object_pages(const struct vm_object *o); /* resident frames */
 
 /*
  * Sets the size. Shrinking unmaps and frees the pages past the end and zeroes the tail of the last
@@ -99,58 +102,59 @@ long vm_object_write(struct vm_object *o, uint64_t offset, const void *ubuf, siz
 long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len);
 long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *buf, size_t len);
 
-/* ---- Spaces ------------------------------------------------------------------------------------ */
+/* ---- Spaces ------------------------------------------------------------------------------------
+ */
 
 #define VM_PROT_READ  1
 #define VM_PROT_WRITE 2
 #define VM_PROT_EXEC  4
 
-#define VM_SHARED     0x01            /* writes go to the object, not to an anon */
-#define VM_GROWSDOWN  0x02            /* a stack: grows towards lower addresses on a fault */
-#define VM_HEAP       0x04            /* brk's area */
-#define VM_STACK      0x08            /* the initial stack: shown as [stack] */
-#define VM_FIXED      0x10            /* argument only: exactly there, replacing what is there */
-#define VM_NOREPLACE  0x20            /* argument only, with VM_FIXED: -EEXIST instead */
-#define VM_NORESERVE  0x40            /* not counted as a promise of memory */
+#define VM_SHARED    0x01 /* writes go to the object, not to an anon */
+#define VM_GROWSDOWN 0x02 /* a stack: grows towards lower addresses on a fault */
+#define VM_HEAP      0x04 /* brk's area */
+#define VM_STACK     0x08 /* the initial stack: shown as [stack] */
+#define VM_FIXED     0x10 /* argument only: exactly there, replacing what is there */
+#define VM_NOREPLACE 0x20 /* argument only, with VM_FIXED: -EEXIST instead */
+#define VM_NORESERVE 0x40 /* not counted as a promise of memory */
 
 struct vm_mapping {
-    vaddr_t addr;                     /* a hint, or the place with VM_FIXED; page-aligned */
-    size_t len;                       /* rounded up to pages */
-    uint8_t prot;                     /* VM_PROT_* now */
-    uint8_t maxprot;                  /* the most mprotect may ever give */
-    uint16_t flags;                   /* VM_* */
-    struct vm_object *object;         /* NULL: anonymous. A reference is taken, not consumed. */
-    uint32_t pgoff;                   /* index in object of the first page */
+    vaddr_t addr;             /* a hint, or the place with VM_FIXED; page-aligned */
+    size_t len;               /* rounded up to pages */
+    uint8_t prot;             /* VM_PROT_* now */
+    uint8_t maxprot;          /* the most mprotect may ever give */
+    uint16_t flags;           /* VM_* */
+    struct vm_object *object; /* NULL: anonymous. A reference is taken, not consumed. */
+    uint32_t pgoff;           /* index in object of the first page */
 };
 
-struct vm_limits {                    /* bytes; UINT32_MAX is no limit */
+struct vm_limits { /* bytes; UINT32_MAX is no limit */
     uint32_t stack, data, as;
 };
 
-struct vm_space *vm_space_create(void);                        /* NULL: no memory */
+struct vm_space *vm_space_create(void);                              /* NULL: no memory */
 int vm_space_fork(struct vm_space *parent, struct vm_space **child); /* COW copy */
 void vm_space_ref(struct vm_space *s);
-void vm_space_unref(struct vm_space *s);                       /* the last one tears down; may sleep */
-void vm_space_activate(struct vm_space *s);                    /* load its tables; NULL: kernel only */
+void vm_space_unref(struct vm_space *s);    /* the last one tears down; may sleep */
+void vm_space_activate(struct vm_space *s); /* load its tables; NULL: kernel only */
 void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits);
 
 /* The place chosen is stored in *out (may be NULL). -ENOMEM -EINVAL -EEXIST -EPERM. May sleep. */
 int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out);
-int vm_unmap(struct vm_space *s, vaddr_t addr, size_t len);             /* may sleep */
+int vm_unmap(struct vm_space *s, vaddr_t addr, size_t len); /* may sleep */
 int vm_protect(struct vm_space *s, vaddr_t addr, size_t len, uint8_t prot);
 /* brk(2): sets the break if it can, returns the break as it is then. */
 vaddr_t vm_brk(struct vm_space *s, vaddr_t addr);
-void vm_set_brk_base(struct vm_space *s, vaddr_t addr);         /* exec: where the heap starts */
+void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap starts */
 
 enum vm_access { VM_READ, VM_WRITE, VM_EXEC };
 
 enum vm_result {
-    VM_MINOR,                         /* resolved, the page was in memory */
-    VM_MAJOR,                         /* resolved, it had to be brought in */
-    VM_BAD_ADDRESS,                   /* SIGSEGV, SEGV_MAPERR */
-    VM_BAD_ACCESS,                    /* SIGSEGV, SEGV_ACCERR */
-    VM_PAST_END,                      /* SIGBUS, BUS_ADRERR */
-    VM_NO_MEMORY,                     /* kill somebody and try again */
+    VM_MINOR,       /* resolved, the page was in memory */
+    VM_MAJOR,       /* resolved, it had to be brought in */
+    VM_BAD_ADDRESS, /* SIGSEGV, SEGV_MAPERR */
+    VM_BAD_ACCESS,  /* SIGSEGV, SEGV_ACCERR */
+    VM_PAST_END,    /* SIGBUS, BUS_ADRERR */
+    VM_NO_MEMORY,   /* kill somebody and try again */
 };
 
 /* Resolves a page fault at addr. May sleep. */
@@ -168,19 +172,19 @@ struct vm_area_info {
     vaddr_t start, end;
     uint8_t prot;
     uint16_t flags;
-    uint32_t pgoff;                   /* meaningful with an object */
+    uint32_t pgoff; /* meaningful with an object */
     uint32_t ino, dev;
-    char name[128];                   /* path, "[heap]", "[stack]" or "" */
+    char name[128]; /* path, "[heap]", "[stack]" or "" */
 };
 /* The first area that ends above addr; false when there is none. May sleep. */
 bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out);
 
-struct vm_space_stats {               /* in pages */
-    uint32_t size;                    /* all areas */
-    uint32_t resident;                /* mapped frames */
-    uint32_t resident_file;           /* part of resident: object frames */
-    uint32_t peak_resident;           /* the most it ever was */
-    uint32_t text, data, stack;       /* areas: executable, private writable, stacks */
+struct vm_space_stats {         /* in pages */
+    uint32_t size;              /* all areas */
+    uint32_t resident;          /* mapped frames */
+    uint32_t resident_file;     /* part of resident: object frames */
+    uint32_t peak_resident;     /* the most it ever was */
+    uint32_t text, data, stack; /* areas: executable, private writable, stacks */
     vaddr_t brk_start, brk;
 };
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);

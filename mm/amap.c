@@ -1,0 +1,243 @@
+/*
+ * Anonymous memory: anons, and the map page number -> anon of a space.
+ *
+ * An amap is two levels. A leaf is a frame of anon pointers, shared by reference when a space
+ * forks; whoever changes a shared leaf first copies it, and that copy is when the anons' references
+ * grow. So the COW question has two parts: is the leaf mine alone, and has the anon one reference?
+ *
+ * Invariants: leaf.used counts the occupied slots, all within [low, high); an anon's refs equals
+ * the slots that hold it, a shared leaf counted once.
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+
+uint32_t anon_total;
+
+static struct anon *anon_with(struct frame *f)
+{
+    struct anon *a;
+
+    if (!f)
+        return NULL;
+    a = kmalloc(sizeof(*a));
+    if (!a) {
+        frame_free(f);
+        return NULL;
+    }
+    *a = (struct anon){.refs = 1, .frame = f};
+    f->anon = a;
+    anon_total++;
+    return a;
+}
+
+struct anon *anon_new(void)
+{
+    return anon_with(frame_alloc(FRAME_ANON));
+}
+
+struct anon *anon_new_zeroed(void)
+{
+    return anon_with(frame_alloc_zeroed(FRAME_ANON));
+}
+
+void anon_unref(struct anon *a)
+{
+    KASSERT(a->refs != 0);
+    if (--a->refs)
+        return;
+    pmap_remove_frame(a->frame);
+    frame_release(a->frame);
+    kmfree(a);
+    anon_total--;
+}
+
+/* ---- Leaves -----------------------------------------------------------------------------------
+ */
+
+static unsigned leaf_number(uint32_t page)
+{
+    return page / LEAF_SLOTS;
+}
+
+static unsigned slot_number(uint32_t page)
+{
+    return page % LEAF_SLOTS;
+}
+
+static struct anon **leaf_new(void)
+{
+    struct frame *f = frame_alloc_zeroed(FRAME_LEAF);
+
+    if (!f)
+        return NULL;
+    f->leaf.refs = 1;
+    f->leaf.low = LEAF_SLOTS;
+    return frame_kva(f);
+}
+
+/* An own copy of a shared leaf: every anon in it gains an owner. */
+static struct anon **leaf_copy(struct anon **from)
+{
+    const struct frame *f = frame_of(from);
+    struct anon **copy = leaf_new();
+    struct frame *c;
+
+    if (!copy)
+        return NULL;
+    for (unsigned i = f->leaf.low; i < f->leaf.high; i++) {
+        copy[i] = from[i];
+        if (copy[i])
+            copy[i]->refs++;
+    }
+    c = frame_of(copy);
+    c->leaf.low = f->leaf.low;
+    c->leaf.high = f->leaf.high;
+    c->leaf.used = f->leaf.used;
+    return copy;
+}
+
+/* Empties the slots [first, end) of an unshared leaf. */
+static void leaf_clear(struct anon **leaf, unsigned first, unsigned end)
+{
+    struct frame *f = frame_of(leaf);
+
+    if (first < f->leaf.low)
+        first = f->leaf.low;
+    if (end > f->leaf.high)
+        end = f->leaf.high;
+    for (unsigned i = first; i < end && f->leaf.used; i++) {
+        struct anon *a = leaf[i];
+        if (!a)
+            continue;
+        leaf[i] = NULL;
+        f->leaf.used--;
+        anon_unref(a);
+    }
+}
+
+static void leaf_unref(struct anon **leaf)
+{
+    struct frame *f = frame_of(leaf);
+
+    if (--f->leaf.refs)
+        return;
+    leaf_clear(leaf, 0, LEAF_SLOTS);
+    frame_free_zeroed(f);
+}
+
+/* ---- The map ----------------------------------------------------------------------------------
+ */
+
+struct amap_slot amap_lookup(const struct amap *m, uint32_t page)
+{
+    struct anon **leaf = m->leaf[leaf_number(page)];
+    struct anon *a = leaf ? leaf[slot_number(page)] : NULL;
+
+    if (!a)
+        return (struct amap_slot){NULL, false};
+    return (struct amap_slot){a, a->refs == 1 && frame_of(leaf)->leaf.refs == 1};
+}
+
+int amap_reserve(struct amap *m, uint32_t page)
+{
+    struct anon ***at = &m->leaf[leaf_number(page)], **own;
+
+    if (*at && frame_of(*at)->leaf.refs == 1)
+        return 0;
+    own = *at ? leaf_copy(*at) : leaf_new();
+    if (!own)
+        return -ENOMEM;
+    if (*at)
+        leaf_unref(*at);
+    *at = own;
+    return 0;
+}
+
+void amap_set(struct amap *m, uint32_t page, struct anon *a)
+{
+    struct anon **leaf = m->leaf[leaf_number(page)];
+    struct frame *f = frame_of(leaf);
+    unsigned i = slot_number(page);
+    struct anon *old = leaf[i];
+
+    DEBUG_ASSERT(f->leaf.refs == 1);
+    leaf[i] = a;
+    if (old) {
+        anon_unref(old);
+        return;
+    }
+    f->leaf.used++;
+    if (i < f->leaf.low)
+        f->leaf.low = (uint16_t)i;
+    if (i >= f->leaf.high)
+        f->leaf.high = (uint16_t)(i + 1);
+}
+
+void amap_drop_empty(struct amap *m, uint32_t page)
+{
+    struct anon ***at = &m->leaf[leaf_number(page)];
+
+    if (*at && frame_of(*at)->leaf.used == 0) {
+        leaf_unref(*at);
+        *at = NULL;
+    }
+}
+
+/* Whether removing [first, end) leaves something in the leaf that starts at page base. */
+static bool partly_removed(struct anon **leaf, uint32_t base, uint32_t first, uint32_t end)
+{
+    const struct frame *f = frame_of(leaf);
+
+    return first > base + f->leaf.low || end < base + f->leaf.high;
+}
+
+int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end)
+{
+    const uint32_t edges[] = {first, end - 1};
+
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned n = leaf_number(edges[i]);
+        uint32_t base = n * LEAF_SLOTS;
+        struct anon **leaf = m->leaf[n];
+        bool touched;
+
+        if (!leaf || !partly_removed(leaf, base, first, end))
+            continue;
+        touched = first < base + frame_of(leaf)->leaf.high && end > base + frame_of(leaf)->leaf.low;
+        if (touched && amap_reserve(m, edges[i]))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+void amap_remove(struct amap *m, uint32_t first, uint32_t end)
+{
+    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
+        uint32_t base = n * LEAF_SLOTS;
+        struct anon **leaf = m->leaf[n];
+
+        if (!leaf)
+            continue;
+        if (!partly_removed(leaf, base, first, end)) {
+            m->leaf[n] = NULL;
+            leaf_unref(leaf);
+            continue;
+        }
+        if (frame_of(leaf)->leaf.refs > 1)
+            continue;
+        leaf_clear(leaf, first > base ? first - base : 0, end - base);
+        amap_drop_empty(m, base);
+    }
+}
+
+void amap_share(const struct amap *from, struct amap *to)
+{
+    for (unsigned n = 0; n < AMAP_LEAVES; n++) {
+        struct anon **leaf = from->leaf[n];
+        if (!leaf)
+            continue;
+        to->leaf[n] = leaf;
+        frame_of(leaf)->leaf.refs++;
+        KASSERT(frame_of(leaf)->leaf.refs != 0);
+    }
+}

@@ -1,0 +1,272 @@
+/*
+ * mm_check(): recounts everything that mm/ believes, from the other end, and reports each
+ * difference. It allocates nothing and changes nothing but the anons' scratch counters.
+ */
+#include "mm/mm.h"
+#include "mm/port.h"
+
+struct audit {
+    int errors;
+    uint32_t entries; /* present page-table entries with a reverse mapping */
+    uint32_t tables;  /* page tables and directories */
+    uint32_t anons;   /* seen in leaves */
+    uint32_t leaves;
+};
+
+#define CHECK(a, cond, ...)                                                                        \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            (a)->errors++;                                                                         \
+            port_log("mm_check: " __VA_ARGS__);                                                    \
+        }                                                                                          \
+    } while (0)
+
+/* ---- Page tables against the layers above -----------------------------------------------------
+ */
+
+static bool in_rmap(const struct frame *f, const pte_t *pte)
+{
+    pte_t *p;
+
+    for (unsigned n = 0; (p = rmap_nth(f, n)); n++) {
+        if (p == pte)
+            return true;
+    }
+    return false;
+}
+
+/* What the fault table says may be mapped at va, and whether it may be writable. */
+static struct frame *expected_frame(struct vm_space *s, struct vma *v, vaddr_t va, bool *may_write)
+{
+    struct amap_slot slot = {NULL, false};
+
+    *may_write = v->prot & VM_PROT_WRITE;
+    if (!vma_is_private(v))
+        return radix_get(&v->object->pages, vma_page_index(v, va));
+    slot = amap_lookup(&s->amap, va >> PAGE_SHIFT);
+    if (slot.anon) {
+        *may_write = *may_write && slot.sole;
+        return slot.anon->frame;
+    }
+    *may_write = false;
+    return v->object ? radix_get(&v->object->pages, vma_page_index(v, va)) : zero_frame;
+}
+
+static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const pte_t *pte)
+{
+    struct frame *f = frame_of_pa(PTE_ADDR(*pte));
+    struct vma *v = vma_find(s, va);
+    bool may_write;
+
+    CHECK(a, v && v->start <= va && v->prot, "%08x is mapped outside every area", va);
+    if (!v || v->start > va)
+        return;
+    CHECK(a, f == expected_frame(s, v, va, &may_write), "%08x maps frame %x, not its own", va,
+          frame_number(f));
+    CHECK(a, may_write || !(*pte & PTE_W), "%08x is writable and must not be", va);
+    CHECK(a, !(f->flags & FRAME_BUSY), "%08x maps a frame that is being filled", va);
+    if (f->kind == FRAME_ZERO)
+        return;
+    a->entries++;
+    CHECK(a, in_rmap(f, pte), "the entry of %08x is not in the reverse map", va);
+}
+
+static void check_table(struct audit *a, struct vm_space *s, unsigned pdx, uint32_t *resident)
+{
+    const pte_t *pte = phys_to_virt(PTE_ADDR(s->pmap.pgdir[pdx]));
+    const struct frame *t = frame_of(pte);
+    unsigned present = 0;
+
+    a->tables++;
+    CHECK(a, t->kind == FRAME_TABLE && t->table.pmap == &s->pmap && t->table.pdx == pdx,
+          "page table %u is not marked as such", pdx);
+    for (unsigned i = 0; i < PT_ENTRIES; i++) {
+        if (!(pte[i] & PTE_P)) {
+            CHECK(a, pte[i] == 0, "an absent entry is not zero");
+            continue;
+        }
+        present++;
+        *resident += frame_of_pa(PTE_ADDR(pte[i]))->kind != FRAME_ZERO;
+        check_entry(a, s, (pdx << 22) | (i << PAGE_SHIFT), &pte[i]);
+    }
+    CHECK(a, present == t->table.used && present > 0, "table %u counts %u entries, has %u", pdx,
+          t->table.used, present);
+}
+
+static void check_pmap(struct audit *a, struct vm_space *s)
+{
+    uint32_t resident = 0;
+
+    a->tables++;
+    for (unsigned i = 0; i < PDX(USER_TOP); i++) {
+        if (s->pmap.pgdir[i] & PTE_P)
+            check_table(a, s, i, &resident);
+    }
+    CHECK(a, resident == s->pmap.resident, "%u frames counted resident, %u mapped",
+          s->pmap.resident, resident);
+}
+
+/* ---- Anonymous memory -------------------------------------------------------------------------
+ */
+
+/* Each leaf is visited once: by the first space that has it. */
+static bool seen_in_earlier_space(const struct vm_space *s, unsigned n)
+{
+    const struct vm_space *t;
+
+    list_for_each_entry (t, &all_spaces, all) {
+        if (t == s)
+            return false;
+        if (t->amap.leaf[n] == s->amap.leaf[n])
+            return true;
+    }
+    return false;
+}
+
+static unsigned spaces_with_leaf(struct anon **leaf, unsigned n)
+{
+    const struct vm_space *s;
+    unsigned count = 0;
+
+    list_for_each_entry (s, &all_spaces, all)
+        count += s->amap.leaf[n] == leaf;
+    return count;
+}
+
+static void check_slot(struct audit *a, struct vm_space *s, struct anon *anon, vaddr_t va)
+{
+    const struct vma *v = vma_find(s, va);
+
+    CHECK(a, v && v->start <= va && vma_is_private(v),
+          "an anon at %08x, outside every private area", va);
+    CHECK(a, anon->frame->kind == FRAME_ANON && anon->frame->anon == anon,
+          "the anon at %08x does not own its frame", va);
+    if (anon->seen++ == 0)
+        a->anons++;
+}
+
+static void check_leaf(struct audit *a, struct vm_space *s, unsigned n)
+{
+    struct anon **leaf = s->amap.leaf[n];
+    const struct frame *f = frame_of(leaf);
+    unsigned used = 0;
+
+    a->leaves++;
+    CHECK(a, f->kind == FRAME_LEAF, "leaf %u is not marked as such", n);
+    CHECK(a, f->leaf.refs == spaces_with_leaf(leaf, n),
+          "leaf %u has %u references, is in %u spaces", n, f->leaf.refs, spaces_with_leaf(leaf, n));
+    for (unsigned i = 0; i < LEAF_SLOTS; i++) {
+        if (!leaf[i])
+            continue;
+        used++;
+        CHECK(a, i >= f->leaf.low && i < f->leaf.high, "leaf %u: slot %u lies outside its bounds",
+              n, i);
+        check_slot(a, s, leaf[i], (n * LEAF_SLOTS + i) << PAGE_SHIFT);
+    }
+    CHECK(a, used == f->leaf.used, "leaf %u counts %u slots, has %u", n, f->leaf.used, used);
+}
+
+static void check_amaps(struct audit *a)
+{
+    struct frame *f = NULL;
+    struct vm_space *s;
+
+    while ((f = frame_next(f))) {
+        if (f->kind == FRAME_ANON)
+            f->anon->seen = 0;
+    }
+    list_for_each_entry (s, &all_spaces, all) {
+        for (unsigned n = 0; n < AMAP_LEAVES; n++) {
+            if (s->amap.leaf[n] && !seen_in_earlier_space(s, n))
+                check_leaf(a, s, n);
+        }
+    }
+    CHECK(a, a->anons == anon_total, "%u anons exist, %u are in use", anon_total, a->anons);
+    CHECK(a, a->leaves == frame_count(FRAME_LEAF), "%u leaves exist, %u are in use",
+          frame_count(FRAME_LEAF), a->leaves);
+}
+
+/* ---- Objects and frames -----------------------------------------------------------------------
+ */
+
+static uint32_t check_objects(struct audit *a)
+{
+    struct vm_object *o;
+    uint32_t total = 0;
+
+    list_for_each_entry (o, &all_objects, all) {
+        uint32_t resident = 0, index = 0;
+        struct frame *f;
+
+        while ((f = radix_next(&o->pages, &index))) {
+            CHECK(a, f->kind == FRAME_OBJECT && f->object == o && f->index == index,
+                  "page %u of an object is in frame %x, which is another's", index,
+                  frame_number(f));
+            CHECK(a, (uint64_t)index << PAGE_SHIFT < o->size || (f->flags & FRAME_BUSY),
+                  "page %u of an object lies past its end", index);
+            resident++;
+            if (index++ == UINT32_MAX)
+                break;
+        }
+        CHECK(a, resident == o->resident, "an object counts %u pages, has %u", o->resident,
+              resident);
+        total += resident;
+    }
+    return total;
+}
+
+static void check_frames(struct audit *a)
+{
+    struct frame *f = NULL;
+    uint32_t mapped = 0;
+
+    while ((f = frame_next(f))) {
+        if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT && f->kind != FRAME_ORPHAN)
+            continue;
+        mapped += rmap_count(f);
+        CHECK(a, f->kind != FRAME_ORPHAN || f->pins, "orphan frame %x has no pins",
+              frame_number(f));
+        if (f->kind == FRAME_ANON)
+            CHECK(a, f->anon->seen == f->anon->refs,
+                  "the anon of frame %x has %u references, %u seen", frame_number(f), f->anon->refs,
+                  f->anon->seen);
+    }
+    CHECK(a, mapped == a->entries, "%u reverse mappings, %u entries", mapped, a->entries);
+    CHECK(a, a->tables == frame_count(FRAME_TABLE), "%u page tables exist, %u are in use",
+          frame_count(FRAME_TABLE), a->tables);
+}
+
+static uint32_t data_pages_of(struct vm_space *s)
+{
+    uint32_t pages = 0;
+    struct vma *v;
+
+    list_for_each_entry (v, &s->vmas, link) {
+        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_GROWSDOWN))
+            pages += (v->end - v->start) >> PAGE_SHIFT;
+    }
+    return pages;
+}
+
+int mm_check(void)
+{
+    struct audit a = {0};
+    struct vm_space *s;
+    uint32_t cached;
+
+    spin_lock(&vm_lock);
+    list_for_each_entry (s, &all_spaces, all) {
+        a.errors += vma_check(s);
+        CHECK(&a, data_pages_of(s) == s->data_pages, "a space counts %u data pages, has %u",
+              s->data_pages, data_pages_of(s));
+        check_pmap(&a, s);
+    }
+    check_amaps(&a);
+    cached = check_objects(&a);
+    CHECK(&a, cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",
+          frame_count(FRAME_OBJECT), cached);
+    check_frames(&a);
+    a.errors += frame_check_free_lists();
+    spin_unlock(&vm_lock);
+    return a.errors;
+}

@@ -1,0 +1,254 @@
+/*
+ * The page fault: from (space, address, access) to a mapped page, by this table.
+ *
+ *   vma              | anon             | object page | access   | action                       |
+ * mapped as none, guard gap  |                  |             | any      | SIGSEGV (MAPERR); grow
+ * first | any              |                  |             | not in prot | SIGSEGV (ACCERR) |
+ *   private          | resident, 1 owner|             | any      | 1A use it as it is           |
+ * vma prot private          | resident, shared |             | read     | 1A share it | read-only
+ *   private          | resident, shared |             | write    | 1B copy, drop the old        |
+ * vma prot private, no obj. | none             |             | read     | 0  the zero frame |
+ * read-only private, no obj. | none             |             | write    | 0  a zeroed frame | vma
+ * prot with object      | none             | past end    | any      | SIGBUS | with object      |
+ * none             | not resident| any      | 2S pager get, retry          | private file     |
+ * none             | resident    | read     | 2A the cached frame itself   | read-only private file
+ * | none             | resident    | write    | 2B copy into a new anon      | vma prot shared | |
+ * resident    | any      | 2A the cached frame itself   | vma prot any              | | | entry
+ * already right | spurious: return  |
+ *
+ * Nothing here decides from a page-table entry. What sleeps starts over from the top. Each case
+ * allocates all it needs, then changes the amap, then the pmap; out of memory on the way leaves a
+ * state the table describes.
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+
+#define AROUND      16u /* pages mapped around a read fault on a file */
+#define STACK_GUARD (256u << PAGE_SHIFT)
+
+struct fault {
+    struct vm_space *space;
+    struct vma *vma;
+    vaddr_t page; /* page-aligned address */
+    bool write;
+    bool major;
+};
+
+enum outcome { DONE, RETRY, BAD_ADDRESS, BAD_ACCESS, PAST_END, NO_MEMORY };
+
+static uint64_t total_minor, total_major; /* [v] */
+struct frame *zero_frame;
+
+void fault_totals(uint64_t *minor, uint64_t *major)
+{
+    *minor = total_minor;
+    *major = total_major;
+}
+
+/* ---- Stacks -----------------------------------------------------------------------------------
+ */
+
+/* Grows the stack above addr down to it, if there is one in reach. man 2 mmap, MAP_GROWSDOWN. */
+static struct vma *grow_stack(struct vm_space *s, struct vma *above, vaddr_t addr)
+{
+    vaddr_t start = page_down(addr);
+    struct vma *below;
+    uint32_t pages;
+
+    if (!above || !(above->flags & VM_GROWSDOWN) || start < USER_MIN)
+        return NULL;
+    if (above->end - start > s->limits.stack)
+        return NULL;
+    pages = (above->start - start) >> PAGE_SHIFT;
+    if (s->pages + pages > s->limits.as >> PAGE_SHIFT)
+        return NULL;
+    below = vma_prev(s, above);
+    if (below && below->prot && !(below->flags & VM_GROWSDOWN) && start - below->end < STACK_GUARD)
+        return NULL;
+    if (above->object)
+        above->pgoff -= pages;
+    vma_set_range(s, above, start, above->end);
+    return above;
+}
+
+/* ---- The upper layer: anons -------------------------------------------------------------------
+ */
+
+static enum outcome enter(struct fault *f, struct frame *frame, uint8_t prot)
+{
+    return pmap_enter(&f->space->pmap, f->page, frame, prot) ? NO_MEMORY : DONE;
+}
+
+static uint8_t read_only(const struct vma *v)
+{
+    return v->prot & ~VM_PROT_WRITE;
+}
+
+/* Puts a new anon in place of what the page had, and maps it. Takes over the reference. */
+static enum outcome install(struct fault *f, struct anon *a)
+{
+    amap_set(&f->space->amap, f->page >> PAGE_SHIFT, a);
+    return enter(f, a->frame, f->vma->prot);
+}
+
+/* 1B, 2B: a private copy of frame. */
+static enum outcome copy_into_anon(struct fault *f, struct frame *from)
+{
+    struct anon *a;
+
+    if (amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT))
+        return NO_MEMORY;
+    a = anon_new();
+    if (!a)
+        return NO_MEMORY;
+    page_copy(frame_kva(a->frame), frame_kva(from));
+    return install(f, a);
+}
+
+/* 1A, 1B */
+static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
+{
+    if (slot.sole)
+        return enter(f, slot.anon->frame, f->vma->prot);
+    if (!f->write)
+        return enter(f, slot.anon->frame, read_only(f->vma));
+    return copy_into_anon(f, slot.anon->frame);
+}
+
+/* 0: the first touch of anonymous memory. */
+static enum outcome fault_zero(struct fault *f)
+{
+    struct anon *a;
+
+    if (!f->write) {
+        if (!zero_frame)
+            zero_frame = frame_alloc_zeroed(FRAME_ZERO);
+        return zero_frame ? enter(f, zero_frame, read_only(f->vma)) : NO_MEMORY;
+    }
+    if (amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT))
+        return NO_MEMORY;
+    a = anon_new_zeroed();
+    return a ? install(f, a) : NO_MEMORY;
+}
+
+/* ---- The lower layer: objects -----------------------------------------------------------------
+ */
+
+/* Maps the pages around a read fault that are in memory already, so that they need no fault. */
+static void map_around(struct fault *f)
+{
+    struct vma *v = f->vma;
+    vaddr_t start = f->page & ~(AROUND * PAGE_SIZE - 1), end = start + AROUND * PAGE_SIZE;
+    uint32_t pages = (uint32_t)((v->object->size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    bool writable;
+
+    start = start < v->start ? v->start : start;
+    end = end > v->end ? v->end : end;
+    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+        uint32_t index = vma_page_index(v, va);
+        struct frame *frame;
+
+        if (va == f->page || index >= pages || pmap_lookup(&f->space->pmap, va, &writable))
+            continue;
+        if (vma_is_private(v) && amap_lookup(&f->space->amap, va >> PAGE_SHIFT).anon)
+            continue;
+        frame = radix_get(&v->object->pages, index);
+        if (!frame || (frame->flags & FRAME_BUSY))
+            continue;
+        if (pmap_enter(&f->space->pmap, va, frame, read_only(v)))
+            return;
+    }
+}
+
+/* 2S, 2A, 2B */
+static enum outcome fault_object(struct fault *f)
+{
+    struct vma *v = f->vma;
+    struct frame *frame;
+
+    switch (object_get(v->object, vma_page_index(v, f->page), &frame)) {
+    case OBJECT_RESIDENT:
+        break;
+    case OBJECT_RETRY_MAJOR:
+        f->major = true;
+        return RETRY;
+    case OBJECT_RETRY:
+        return RETRY;
+    case OBJECT_NO_MEMORY:
+        return NO_MEMORY;
+    case OBJECT_PAST_END:
+    case OBJECT_ERROR:
+        return PAST_END;
+    }
+    if (vma_is_private(v) && f->write)
+        return copy_into_anon(f, frame);
+    if (enter(f, frame, vma_is_private(v) ? read_only(v) : v->prot) != DONE)
+        return NO_MEMORY;
+    if (!f->write)
+        map_around(f);
+    return DONE;
+}
+
+/* ---- The fault --------------------------------------------------------------------------------
+ */
+
+static bool access_allowed(const struct vma *v, bool write)
+{
+    return write ? v->prot & VM_PROT_WRITE : v->prot != 0;
+}
+
+static enum outcome fault_once(struct fault *f)
+{
+    struct vma *v = vma_find(f->space, f->page);
+
+    if (!v || f->page < v->start)
+        v = grow_stack(f->space, v, f->page);
+    if (!v)
+        return BAD_ADDRESS;
+    if (!access_allowed(v, f->write))
+        return BAD_ACCESS;
+    f->vma = v;
+    if (frame_low() && !reclaim())
+        return NO_MEMORY;
+    if (vma_is_private(v)) {
+        struct amap_slot slot = amap_lookup(&f->space->amap, f->page >> PAGE_SHIFT);
+        if (slot.anon)
+            return fault_anon(f, slot);
+        if (!v->object)
+            return fault_zero(f);
+    }
+    return fault_object(f);
+}
+
+static enum vm_result result_of(const struct fault *f, enum outcome o)
+{
+    switch (o) {
+    case BAD_ADDRESS:
+        return VM_BAD_ADDRESS;
+    case BAD_ACCESS:
+        return VM_BAD_ACCESS;
+    case PAST_END:
+        return VM_PAST_END;
+    case NO_MEMORY:
+        return VM_NO_MEMORY;
+    default:
+        return f->major ? VM_MAJOR : VM_MINOR;
+    }
+}
+
+enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
+{
+    struct fault f = {.space = s, .page = page_down(addr), .write = access == VM_WRITE};
+    enum outcome o;
+
+    if (addr >= USER_TOP)
+        return VM_BAD_ADDRESS;
+    spin_lock(&vm_lock);
+    do {
+        o = fault_once(&f);
+    } while (o == RETRY);
+    if (o == DONE)
+        ++*(f.major ? &total_major : &total_minor);
+    spin_unlock(&vm_lock);
+    return result_of(&f, o);
+}

@@ -1,0 +1,365 @@
+/*
+ * Physical frames: who owns each, and the free ones.
+ *
+ * Free frames are linked lists whose nodes are in the free frames themselves. Memory never used yet
+ * is on no list: each range keeps the address up to which it has been handed out, so boot costs the
+ * same however much RAM there is, and a struct frame is initialised when its frame is first used.
+ *
+ * Invariants: a frame of kind FREE is on exactly one list; struct frames at or above their range's
+ * mark are garbage and are never looked at; counts[] agrees with the kinds.
+ */
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/mm.h"
+#include "mm/port.h"
+
+#define MAX_RANGES   32
+#define JUNK         0xdbu
+#define RESERVE_MIN  24u
+#define RESERVE_PART 64u /* one frame in so many is kept for the kernel */
+
+struct free_frame {
+    struct free_frame *next;
+};
+
+struct frame *frames;
+struct spinlock vm_lock = SPINLOCK_INIT("vm", LOCK_RANK_VM);
+
+static struct spinlock frame_lock = SPINLOCK_INIT("frames", LOCK_RANK_FRAME);
+
+static struct ram_range {
+    paddr_t start, mark, end; /* [f] handed out at least once: [start, mark) */
+} ranges[MAX_RANGES];
+static unsigned nranges;
+static unsigned fresh_range;         /* [f] the first with mark < end */
+static struct free_frame *free_list; /* [f] */
+static struct free_frame *zero_list; /* [f] all zero but for the node */
+static uint32_t free_frames;         /* [f] on the lists and never used */
+static uint32_t fresh_frames;        /* [f] part of it: never used */
+static uint32_t total_frames;
+static uint32_t reserve;             /* frames that user pages may not take */
+static uint32_t counts[FRAME_KINDS]; /* [f] */
+
+static pfn_t count_ranges(const struct mem_range *usable, unsigned count)
+{
+    pfn_t top = 0;
+
+    nranges = 0;
+    total_frames = 0;
+    for (unsigned i = 0; i < count && nranges < MAX_RANGES; i++) {
+        if (usable[i].end <= usable[i].start)
+            continue;
+        ranges[nranges++] = (struct ram_range){usable[i].start, usable[i].start, usable[i].end};
+        total_frames += (usable[i].end - usable[i].start) >> PAGE_SHIFT;
+        if (usable[i].end >> PAGE_SHIFT > top)
+            top = usable[i].end >> PAGE_SHIFT;
+    }
+    return top;
+}
+
+/* The frame array goes to the start of the first range that can hold it. */
+static int place_array(pfn_t top)
+{
+    uint32_t bytes = (top * sizeof(struct frame) + PAGE_SIZE - 1) & PAGE_MASK;
+
+    for (unsigned i = 0; i < nranges; i++) {
+        struct ram_range *r = &ranges[i];
+        if (r->end - r->start < bytes)
+            continue;
+        frames = phys_to_virt(r->start);
+        r->start += bytes;
+        r->mark = r->start;
+        counts[FRAME_RESERVED] = bytes >> PAGE_SHIFT;
+        return 0;
+    }
+    return -ENOMEM;
+}
+
+int mm_init(const struct mem_range *usable, unsigned count)
+{
+    pfn_t top = count_ranges(usable, count);
+    int err;
+
+    memset(counts, 0, sizeof(counts));
+    free_list = zero_list = NULL;
+    fresh_range = 0;
+    zero_frame = reclaim_hand = NULL;
+    err = place_array(top);
+    if (err)
+        return err;
+    free_frames = fresh_frames = total_frames - counts[FRAME_RESERVED];
+    reserve = total_frames / RESERVE_PART;
+    if (reserve < RESERVE_MIN)
+        reserve = RESERVE_MIN;
+    if (free_frames <= 2 * reserve)
+        return -ENOMEM;
+    kmalloc_init();
+    return 0;
+}
+
+/* ---- Failure injection ------------------------------------------------------------------------
+ */
+
+static uint32_t fail_countdown;
+
+void mm_inject_failure(uint32_t n)
+{
+    fail_countdown = n;
+}
+
+bool mm_injected_failure(void)
+{
+    return fail_countdown && --fail_countdown == 0;
+}
+
+/* ---- Junk in free frames: debug builds --------------------------------------------------------
+ */
+
+static void junk_fill(struct free_frame *node)
+{
+#ifdef CONFIG_DEBUG
+    memset((uint8_t *)node + sizeof(*node), JUNK, PAGE_SIZE - sizeof(*node));
+#else
+    (void)node;
+#endif
+}
+
+/* A write to a free frame shows here, when it is next handed out. */
+static void junk_verify(const struct free_frame *node)
+{
+#ifdef CONFIG_DEBUG
+    const uint8_t *b = (const uint8_t *)node;
+    for (unsigned i = sizeof(*node); i < PAGE_SIZE; i++)
+        KASSERT(b[i] == JUNK);
+#else
+    (void)node;
+#endif
+}
+
+/* ---- Allocation -------------------------------------------------------------------------------
+ */
+
+static struct frame *take_fresh(void)
+{
+    struct ram_range *r;
+    struct frame *f;
+
+    fresh_frames--;
+    while (ranges[fresh_range].mark == ranges[fresh_range].end)
+        fresh_range++;
+    r = &ranges[fresh_range];
+    f = frame_of_pa(r->mark);
+    r->mark += PAGE_SIZE;
+    return f;
+}
+
+static struct frame *take_free(void)
+{
+    struct free_frame *node = free_list;
+
+    free_list = node->next;
+    junk_verify(node);
+    return frame_of(node);
+}
+
+static struct frame *take_zeroed(void)
+{
+    struct free_frame *node = zero_list;
+
+    zero_list = node->next;
+    node->next = NULL;
+    return frame_of(node);
+}
+
+static bool may_take(enum frame_kind kind)
+{
+    uint32_t keep = kind == FRAME_ANON || kind == FRAME_OBJECT ? reserve : 0;
+
+#ifdef CONFIG_DEBUG
+    if (mm_injected_failure())
+        return false;
+#endif
+    return free_frames > keep;
+}
+
+static struct frame *hand_out(struct frame *f, enum frame_kind kind)
+{
+    *f = (struct frame){.kind = (uint8_t)kind};
+    free_frames--;
+    counts[kind]++;
+    return f;
+}
+
+/* *zeroed: on entry whether zeros are wanted, on return whether the frame is known to hold them. */
+static struct frame *take(enum frame_kind kind, bool *zeroed)
+{
+    struct frame *f = NULL;
+
+    spin_lock(&frame_lock);
+    if (may_take(kind)) {
+        bool from_zero = zero_list && (*zeroed || !(free_list || fresh_frames));
+        f = hand_out(from_zero ? take_zeroed() : free_list ? take_free() : take_fresh(), kind);
+        *zeroed = from_zero;
+    }
+    spin_unlock(&frame_lock);
+    return f;
+}
+
+struct frame *frame_alloc(enum frame_kind kind)
+{
+    bool zeroed = false;
+
+    return take(kind, &zeroed);
+}
+
+struct frame *frame_alloc_zeroed(enum frame_kind kind)
+{
+    bool zeroed = true;
+    struct frame *f = take(kind, &zeroed);
+
+    if (f && !zeroed)
+        page_zero(frame_kva(f));
+    return f;
+}
+
+static void give_back(struct frame *f, struct free_frame **list)
+{
+    struct free_frame *node = frame_kva(f);
+
+    spin_lock(&frame_lock);
+    KASSERT(f->kind != FRAME_FREE && f->kind != FRAME_RESERVED);
+    counts[f->kind]--;
+    f->kind = FRAME_FREE;
+    node->next = *list;
+    *list = node;
+    free_frames++;
+    spin_unlock(&frame_lock);
+}
+
+void frame_free(struct frame *f)
+{
+    DEBUG_ASSERT(f->kind != FRAME_FREE);
+    junk_fill(frame_kva(f));
+    give_back(f, &free_list);
+}
+
+void frame_free_zeroed(struct frame *f)
+{
+    give_back(f, &zero_list);
+}
+
+void frame_release(struct frame *f)
+{
+    KASSERT(f->rmap == 0);
+    if (f->pins == 0) {
+        frame_free(f);
+        return;
+    }
+    spin_lock(&frame_lock);
+    counts[f->kind]--;
+    counts[FRAME_ORPHAN]++;
+    f->kind = FRAME_ORPHAN;
+    f->anon = NULL;
+    spin_unlock(&frame_lock);
+}
+
+void frame_pin(struct frame *f)
+{
+    f->pins++;
+    KASSERT(f->pins != 0);
+}
+
+void frame_unpin(struct frame *f)
+{
+    KASSERT(f->pins != 0);
+    if (--f->pins == 0 && f->kind == FRAME_ORPHAN)
+        frame_free(f);
+}
+
+void *kalloc(void)
+{
+    struct frame *f = frame_alloc(FRAME_KERNEL);
+
+    return f ? frame_kva(f) : NULL;
+}
+
+void *kalloc_zeroed(void)
+{
+    struct frame *f = frame_alloc_zeroed(FRAME_KERNEL);
+
+    return f ? frame_kva(f) : NULL;
+}
+
+void kfree(void *page)
+{
+    struct frame *f = frame_of(page);
+
+    KASSERT(((uintptr_t)page & (PAGE_SIZE - 1)) == 0 && f->kind == FRAME_KERNEL);
+    frame_free(f);
+}
+
+/* ---- Figures ----------------------------------------------------------------------------------
+ */
+
+bool frame_low(void)
+{
+    return free_frames <= reserve;
+}
+
+uint32_t frame_count(enum frame_kind kind)
+{
+    return counts[kind];
+}
+
+uint32_t frame_free_count(void)
+{
+    return free_frames;
+}
+
+uint32_t frame_total(void)
+{
+    return total_frames;
+}
+
+struct frame *frame_next(struct frame *f)
+{
+    paddr_t pa = f ? frame_pa(f) + PAGE_SIZE : 0;
+
+    for (unsigned i = 0; i < nranges; i++) {
+        if (pa < ranges[i].start)
+            pa = ranges[i].start;
+        if (pa < ranges[i].mark)
+            return frame_of_pa(pa);
+    }
+    return NULL;
+}
+
+static uint32_t list_length(const struct free_frame *node, int *errors)
+{
+    uint32_t n = 0;
+
+    for (; node && n <= total_frames; node = node->next, n++) {
+        if (frame_of(node)->kind != FRAME_FREE)
+            ++*errors;
+    }
+    return n;
+}
+
+int frame_check_free_lists(void)
+{
+    uint32_t by_kind[FRAME_KINDS] = {0}, listed;
+    struct frame *f = NULL;
+    int errors = 0;
+
+    listed = list_length(free_list, &errors) + list_length(zero_list, &errors);
+    while ((f = frame_next(f)))
+        by_kind[f->kind < FRAME_KINDS ? f->kind : FRAME_RESERVED]++;
+    if (listed != by_kind[FRAME_FREE] || listed + fresh_frames != free_frames)
+        errors++;
+    for (unsigned k = FRAME_KERNEL; k < FRAME_KINDS; k++)
+        errors += by_kind[k] != counts[k];
+    if (errors)
+        port_log("mm_check: %u free frames listed, %u marked, %u counted", listed,
+                 by_kind[FRAME_FREE], free_frames - fresh_frames);
+    return errors;
+}

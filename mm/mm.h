@@ -1,0 +1,313 @@
+/*
+ * The structures of mm/ and the functions between its files. Nobody else includes this.
+ *
+ * Layers, each using only those below it:
+ *     fault.c  map.c  copy.c          what a program can ask for
+ *     space.c  vma.c                  address spaces and their areas
+ *     amap.c  object.c                where pages come from: anonymous memory, objects
+ *     pmap.c  rmap.c                  what the hardware maps, and who maps a frame
+ *     frame.c  kmalloc.c              physical memory
+ *
+ * Locking. Two locks: vm_lock [v] covers everything above the frame allocator, frame_lock [f] the
+ * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v].
+ * What sleeps drops vm_lock first, and its caller starts over (design rule 3).
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include "arch/lock.h"
+#include "libc/assert.h"
+#include "libc/list.h"
+#include "mm/vm.h"
+
+extern struct spinlock vm_lock;
+
+/* ---- Frames: frame.c ---------------------------------------------------------------------------
+ */
+
+enum frame_kind {
+    FRAME_RESERVED, /* never handed out: the frame array itself */
+    FRAME_FREE,
+    FRAME_KERNEL, /* kalloc */
+    FRAME_SLAB,   /* kmalloc */
+    FRAME_TABLE,  /* a page table or page directory of a pmap */
+    FRAME_LEAF,   /* a leaf of an amap */
+    FRAME_ANON,   /* contents of an anon */
+    FRAME_OBJECT, /* a page of an object */
+    FRAME_ORPHAN, /* lost its owner while pinned; the last unpin frees it */
+    FRAME_ZERO,   /* the one frame of zeros */
+    FRAME_KINDS
+};
+
+#define FRAME_BUSY  0x1 /* [v] the pager is at work on it: wait, do not use */
+#define FRAME_DIRTY 0x2 /* [v] differs from what the pager would give again */
+
+/* One for each physical frame; 16 bytes on i386. What the union holds follows from kind. */
+struct frame {
+    uint8_t kind;  /* [f] enum frame_kind */
+    uint8_t flags; /* [v] */
+    uint16_t pins; /* [v] users that hold on to the contents across a sleep */
+    union {
+        uintptr_t rmap; /* [v] ANON, OBJECT, ORPHAN: see rmap.c */
+        struct {
+            uint16_t free; /* SLAB: offset of the first free object, or SLAB_NONE */
+            uint16_t used; /* SLAB: objects handed out */
+        } slab;
+    };
+    union {
+        struct anon *anon; /* [v] ANON */
+        struct {
+            struct vm_object *object; /* [v] OBJECT */
+            uint32_t index;
+        };
+        struct {
+            struct pmap *pmap; /* [v] TABLE */
+            uint16_t pdx;      /* which directory entry points here */
+            uint16_t used;     /* present entries */
+        } table;
+        struct {
+            uint16_t refs;      /* [v] LEAF: amaps that share it */
+            uint16_t used;      /* slots that hold an anon */
+            uint16_t low, high; /* all of them lie in [low, high) */
+        } leaf;
+        struct {
+            pfn_t next, prev; /* SLAB: frames of the class with free objects; 0 ends */
+        } chain;
+    };
+};
+
+extern struct frame *frames; /* indexed by frame number */
+
+static inline struct frame *frame_of_pa(paddr_t pa)
+{
+    return &frames[pa >> PAGE_SHIFT];
+}
+
+static inline struct frame *frame_of(const void *kva)
+{
+    return frame_of_pa(virt_to_phys(kva));
+}
+
+static inline pfn_t frame_number(const struct frame *f)
+{
+    return (pfn_t)(f - frames);
+}
+
+static inline paddr_t frame_pa(const struct frame *f)
+{
+    return frame_number(f) << PAGE_SHIFT;
+}
+
+static inline void *frame_kva(const struct frame *f)
+{
+    return phys_to_virt(frame_pa(f));
+}
+
+/*
+ * NULL when there is none. Frames for user pages (ANON, OBJECT) leave a reserve untouched, so that
+ * the kernel can go on when programs have eaten everything else.
+ */
+struct frame *frame_alloc(enum frame_kind kind);
+struct frame *frame_alloc_zeroed(enum frame_kind kind);
+void frame_free(struct frame *f);
+void frame_free_zeroed(struct frame *f); /* the caller has left it all zeros */
+bool frame_low(void);                    /* user pages are about to be refused */
+uint32_t frame_count(enum frame_kind kind);
+uint32_t frame_free_count(void);
+uint32_t frame_total(void);
+/* The owner is gone: frees f, or makes it an orphan while it is pinned. [v] */
+void frame_release(struct frame *f);
+void frame_pin(struct frame *f);   /* [v] */
+void frame_unpin(struct frame *f); /* [v] */
+
+/* Every frame ever handed out, in order: for (f = NULL; (f = frame_next(f));). For audit and clock.
+ */
+struct frame *frame_next(struct frame *f);
+int frame_check_free_lists(void); /* violations found; part of mm_check */
+void kmalloc_init(void);
+
+/* Debug builds: the n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. */
+void mm_inject_failure(uint32_t n);
+bool mm_injected_failure(void); /* called by the allocators */
+
+/* ---- Hardware mappings: pmap.c, rmap.c
+ * ----------------------------------------------------------- */
+
+struct pmap {
+    pde_t *pgdir;
+    uint32_t resident;      /* [v] frames mapped, the zero frame not counted */
+    uint32_t resident_file; /* [v] of these, object frames */
+    uint32_t peak;          /* [v] highest resident */
+};
+
+int pmap_init(struct pmap *pm);     /* -ENOMEM */
+void pmap_destroy(struct pmap *pm); /* everything was removed before [v] */
+/* Maps frame at va with prot (VM_PROT_*), replacing what was there. After -ENOMEM nothing is mapped
+ * at va. [v] */
+int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot);
+/* The frame mapped at va, or NULL; *writable tells whether a store would go through. [v] */
+struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable);
+void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end);        /* [v] */
+void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end); /* [v] */
+/* Takes frame out of every space that maps it; remembers in FRAME_DIRTY if one wrote to it. [v] */
+void pmap_remove_frame(struct frame *f);
+/* Whether a space used frame since the last call; clears the accessed bits, keeps dirty ones. [v]
+ */
+bool pmap_test_accessed(struct frame *f);
+
+int rmap_add(struct frame *f, pte_t *pte);          /* -ENOMEM [v] */
+void rmap_remove(struct frame *f, pte_t *pte);      /* [v] */
+pte_t *rmap_nth(const struct frame *f, unsigned n); /* n-th mapping or NULL [v] */
+unsigned rmap_count(const struct frame *f);         /* [v] */
+
+/* ---- Anonymous memory: amap.c
+ * --------------------------------------------------------------------- */
+
+/* One private page's contents. */
+struct anon {
+    uint32_t refs;       /* [v] amap slots that hold it; a shared leaf counts once */
+    struct frame *frame; /* [v] */
+    uint32_t slot;       /* [v] place in swap; 0: none */
+    uint32_t seen;       /* mm_check's count of refs */
+};
+
+#define LEAF_SLOTS  (PAGE_SIZE / sizeof(struct anon *))
+#define AMAP_LEAVES ((USER_TOP >> PAGE_SHIFT) / LEAF_SLOTS)
+
+/* Page number -> anon. Leaves are frames, shared by reference after fork and copied by the first
+ * who changes one. */
+struct amap {
+    struct anon **leaf[AMAP_LEAVES]; /* [v] */
+};
+
+struct amap_slot {
+    struct anon *anon; /* NULL: empty */
+    bool sole;         /* this amap is its only owner: the COW question */
+};
+
+struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
+struct anon *anon_new_zeroed(void);
+void anon_unref(struct anon *a); /* [v] */
+extern uint32_t anon_total;      /* [v] anons that exist */
+
+struct amap_slot amap_lookup(const struct amap *m, uint32_t page); /* [v] */
+/* Makes the leaf of page exist and be unshared, so that amap_set cannot fail. -ENOMEM [v] */
+int amap_reserve(struct amap *m, uint32_t page);
+void amap_set(struct amap *m, uint32_t page, struct anon *a); /* after amap_reserve [v] */
+/* Makes amap_remove of the same range unable to fail. -ENOMEM [v] */
+int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end);
+void amap_remove(struct amap *m, uint32_t first, uint32_t end); /* [v] */
+void amap_drop_empty(struct amap *m, uint32_t page);       /* frees the leaf of page if it is [v] */
+void amap_share(const struct amap *from, struct amap *to); /* fork; to is empty [v] */
+
+/* ---- Objects: object.c, radix.c
+ * -------------------------------------------------------------------- */
+
+/* Index -> pointer, for sparse indexes: a radix tree as high as its largest index needs. */
+struct radix {
+    void *root;
+    unsigned height; /* levels of nodes; 0: root is the item of index 0 */
+};
+void *radix_get(const struct radix *r, uint32_t index);
+int radix_set(struct radix *r, uint32_t index, void *item); /* item not NULL. -ENOMEM */
+void *radix_clear(struct radix *r, uint32_t index);         /* the item that was there */
+/* The first item at index >= *index, whose index is stored there; NULL when there is none. */
+void *radix_next(const struct radix *r, uint32_t *index);
+
+struct vm_object {
+    uint32_t refs;     /* [v] */
+    uint32_t resident; /* [v] pages in the tree */
+    uint64_t size;     /* [v] bytes */
+    const struct pager *pager;
+    void *private;      /* the pager's */
+    struct radix pages; /* [v] index -> struct frame */
+    struct list all;    /* [v] in all_objects */
+};
+extern struct list all_objects;
+
+enum object_state {
+    OBJECT_RESIDENT,
+    OBJECT_RETRY,
+    OBJECT_RETRY_MAJOR,
+    OBJECT_PAST_END,
+    OBJECT_ERROR,
+    OBJECT_NO_MEMORY
+};
+/*
+ * The frame of a page. RESIDENT: *out is it, vm_lock still held. RETRY*: it slept (the pager, or
+ * another's) and vm_lock was dropped and taken again: start over. [v] may sleep
+ */
+enum object_state object_get(struct vm_object *o, uint32_t index, struct frame **out);
+bool object_is_anonymous(const struct vm_object *o);
+/* Drops a clean page nobody uses: reclaim. [v] */
+void object_drop(struct frame *f);
+
+/* Frees clean pages of objects until user pages can be had again; false when there were none. [v]
+ */
+bool reclaim(void);
+extern struct frame *reclaim_hand; /* [v] the last frame the clock looked at */
+
+/* ---- Areas and spaces: vma.c, space.c
+ * -------------------------------------------------------------- */
+
+/* [start, end) of a space with one protection and one backing. */
+struct vma {
+    vaddr_t start, end;       /* [v] */
+    uint8_t prot, maxprot;    /* [v] VM_PROT_* */
+    uint16_t flags;           /* VM_* */
+    struct vm_object *object; /* or NULL */
+    uint32_t pgoff;           /* index in object of the page at start */
+    struct list link;         /* [v] in vm_space.vmas, by address */
+    struct vma *left, *right; /* [v] the index over the list: a treap by start */
+    uint32_t priority;        /* heap order of the treap */
+    uint32_t gap;             /* [v] free bytes before start */
+    uint32_t widest;          /* [v] the widest gap in this subtree */
+};
+
+struct vm_space {
+    uint32_t refs;          /* [v] */
+    struct list vmas;       /* [v] */
+    struct vma *root;       /* [v] */
+    struct vma *last_found; /* [v] hint of vma_find, or NULL */
+    struct pmap pmap;       /* [v] */
+    uint32_t pages;         /* [v] in all vmas */
+    uint32_t data_pages;    /* [v] private writable, stacks not counted */
+    vaddr_t brk_start, brk; /* [v] */
+    struct vm_limits limits;
+    struct list all;  /* [v] in all_spaces */
+    struct amap amap; /* [v] */
+};
+extern struct list all_spaces;
+
+struct vma *vma_find(struct vm_space *s, vaddr_t addr);  /* the first with end > addr [v] */
+struct vma *vma_prev(struct vm_space *s, struct vma *v); /* [v] */
+struct vma *vma_next(struct vm_space *s, struct vma *v); /* [v] */
+void vma_insert(struct vm_space *s, struct vma *v);      /* start, end set; no overlap [v] */
+void vma_remove(struct vm_space *s, struct vma *v);      /* off the list and the index [v] */
+void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end); /* [v] */
+/* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
+vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
+struct vma *vma_new(void);
+void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
+void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
+int vma_check(struct vm_space *s);     /* violations in list and index [v] */
+
+void fault_totals(uint64_t *minor, uint64_t *major); /* [v] of all spaces, ever */
+extern struct frame *zero_frame; /* [v] the one frame of zeros, NULL before the first need */
+
+static inline bool vma_is_private(const struct vma *v)
+{
+    return !(v->flags & VM_SHARED);
+}
+
+static inline uint32_t vma_page_index(const struct vma *v, vaddr_t addr)
+{
+    return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+}
+
+static inline vaddr_t page_down(vaddr_t a)
+{
+    return a & PAGE_MASK;
+}
+
+#endif

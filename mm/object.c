@@ -1,0 +1,362 @@
+/*
+ * Objects: what supplies pages by index. A file's page cache and shared anonymous memory are the
+ * same thing with different pagers. read(), write() and mmap use the very same frames.
+ *
+ * Invariants: a frame of kind OBJECT is in the tree of its object at its index, and the other way
+ * round; a BUSY frame is being filled and is neither mapped nor used; a frame that is DIRTY, or
+ * mapped by an entry with the dirty bit, is the only copy when the pager has no put.
+ */
+#include "arch/uaccess.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/mm.h"
+#include "mm/port.h"
+
+struct list all_objects = LIST_INIT(all_objects);
+
+struct vm_object *vm_object_create(const struct pager *pager, void *private, uint64_t size)
+{
+    struct vm_object *o = kmalloc(sizeof(*o));
+
+    if (!o)
+        return NULL;
+    *o = (struct vm_object){.refs = 1, .size = size, .pager = pager, .private = private};
+    spin_lock(&vm_lock);
+    list_add_tail(&all_objects, &o->all);
+    spin_unlock(&vm_lock);
+    return o;
+}
+
+/* ---- Shared anonymous memory ------------------------------------------------------------------
+ */
+
+static int zero_get(struct vm_object *o, uint32_t index, void *page)
+{
+    (void)o;
+    (void)index;
+    page_zero(page);
+    return VM_PAGE_FRESH;
+}
+
+static void zero_describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev)
+{
+    (void)o;
+    strlcpy(buf, "/dev/zero (deleted)", size);
+    *ino = 1;
+    *dev = 1;
+}
+
+static const struct pager zero_pager = {
+    .name = "anonymous",
+    .get = zero_get,
+    .describe = zero_describe,
+};
+
+struct vm_object *vm_object_create_anon(uint64_t size)
+{
+    return vm_object_create(&zero_pager, NULL, size);
+}
+
+bool object_is_anonymous(const struct vm_object *o)
+{
+    return o->pager == &zero_pager;
+}
+
+/* ---- References, size -------------------------------------------------------------------------
+ */
+
+void *vm_object_private(const struct vm_object *o)
+{
+    return o->private;
+}
+
+uint64_t vm_object_size(const struct vm_object *o)
+{
+    return o->size;
+}
+
+uint32_t vm_object_pages(const struct vm_object *o)
+{
+    return o->resident;
+}
+
+void vm_object_ref(struct vm_object *o)
+{
+    spin_lock(&vm_lock);
+    o->refs++;
+    spin_unlock(&vm_lock);
+}
+
+/* Takes a page out of the object and out of every space. [v] */
+static void evict(struct vm_object *o, struct frame *f)
+{
+    pmap_remove_frame(f);
+    radix_clear(&o->pages, f->index);
+    o->resident--;
+    frame_release(f);
+}
+
+static void evict_from(struct vm_object *o, uint32_t first)
+{
+    struct frame *f;
+
+    while ((f = radix_next(&o->pages, &first)))
+        evict(o, f);
+}
+
+void vm_object_unref(struct vm_object *o)
+{
+    bool last;
+
+    spin_lock(&vm_lock);
+    KASSERT(o->refs != 0);
+    last = --o->refs == 0;
+    if (last) {
+        evict_from(o, 0);
+        list_remove(&o->all);
+    }
+    spin_unlock(&vm_lock);
+    if (!last)
+        return;
+    if (o->pager->destroy)
+        o->pager->destroy(o);
+    kmfree(o);
+}
+
+static uint64_t object_page_count(const struct vm_object *o)
+{
+    return (o->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+void object_drop(struct frame *f)
+{
+    evict(f->object, f);
+}
+
+/* ---- Making pages resident --------------------------------------------------------------------
+ */
+
+static enum object_state fill_failed(struct vm_object *o, struct frame *f, int err)
+{
+    f->flags &= ~FRAME_BUSY;
+    if (f->kind == FRAME_OBJECT)
+        evict(o, f);
+    port_wakeup(f);
+    return err == -ENOMEM ? OBJECT_NO_MEMORY : OBJECT_ERROR;
+}
+
+/* Brings a page in. vm_lock is dropped while the pager works; the BUSY frame in the tree makes
+ * others wait, the pin keeps it ours if the object is cut short meanwhile. */
+static enum object_state fill(struct vm_object *o, uint32_t index)
+{
+    struct frame *f;
+    int got;
+
+    if (frame_low() && !reclaim())
+        return OBJECT_NO_MEMORY;
+    f = frame_alloc(FRAME_OBJECT);
+    if (!f)
+        return OBJECT_NO_MEMORY;
+    f->object = o;
+    f->index = index;
+    f->flags = FRAME_BUSY;
+    if (radix_set(&o->pages, index, f)) {
+        frame_free(f);
+        return OBJECT_NO_MEMORY;
+    }
+    o->resident++;
+    o->refs++;
+    frame_pin(f);
+    spin_unlock(&vm_lock);
+    got = o->pager->get(o, index, frame_kva(f));
+    vm_object_unref(o);
+    spin_lock(&vm_lock);
+    if (got < 0) {
+        enum object_state failed = fill_failed(o, f, got);
+        frame_unpin(f);
+        return failed;
+    }
+    f->flags &= ~FRAME_BUSY;
+    port_wakeup(f);
+    frame_unpin(f);
+    return got == VM_PAGE_READ ? OBJECT_RETRY_MAJOR : OBJECT_RETRY;
+}
+
+enum object_state object_get(struct vm_object *o, uint32_t index, struct frame **out)
+{
+    struct frame *f;
+
+    if (index >= object_page_count(o))
+        return OBJECT_PAST_END;
+    f = radix_get(&o->pages, index);
+    if (!f)
+        return fill(o, index);
+    if (f->flags & FRAME_BUSY) {
+        port_sleep(f, &vm_lock);
+        spin_lock(&vm_lock);
+        return OBJECT_RETRY;
+    }
+    *out = f;
+    return OBJECT_RESIDENT;
+}
+
+/* The page, pinned, filled if need be. 0 or -errno; -ENXIO past the end. May sleep. */
+static int pin_page(struct vm_object *o, uint32_t index, struct frame **out)
+{
+    static const int error[] = {
+        [OBJECT_PAST_END] = -ENXIO, [OBJECT_ERROR] = -EIO, [OBJECT_NO_MEMORY] = -ENOMEM};
+    enum object_state st;
+
+    spin_lock(&vm_lock);
+    do {
+        st = object_get(o, index, out);
+    } while (st == OBJECT_RETRY || st == OBJECT_RETRY_MAJOR);
+    if (st == OBJECT_RESIDENT)
+        frame_pin(*out);
+    spin_unlock(&vm_lock);
+    return st == OBJECT_RESIDENT ? 0 : error[st];
+}
+
+static void unpin_page(struct frame *f, bool dirtied)
+{
+    spin_lock(&vm_lock);
+    if (dirtied)
+        f->flags |= FRAME_DIRTY;
+    frame_unpin(f);
+    spin_unlock(&vm_lock);
+}
+
+/* Zeroes what follows the end in the last page, so that it cannot show when the object grows again.
+ */
+static int zero_tail(struct vm_object *o, uint64_t size)
+{
+    uint32_t within = size & (PAGE_SIZE - 1);
+    struct frame *f;
+    int err;
+
+    if (!within || size >= o->size)
+        return 0;
+    err = pin_page(o, (uint32_t)(size >> PAGE_SHIFT), &f);
+    if (err)
+        return err;
+    memset((uint8_t *)frame_kva(f) + within, 0, PAGE_SIZE - within);
+    unpin_page(f, true);
+    return 0;
+}
+
+int vm_object_resize(struct vm_object *o, uint64_t size)
+{
+    int err;
+
+    if (size > (uint64_t)UINT32_MAX << PAGE_SHIFT)
+        return -EFBIG;
+    err = zero_tail(o, size);
+    if (err)
+        return err;
+    spin_lock(&vm_lock);
+    if (size < o->size)
+        evict_from(o, (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT));
+    o->size = size;
+    spin_unlock(&vm_lock);
+    return 0;
+}
+
+/* ---- File I/O over the pages ------------------------------------------------------------------
+ */
+
+/* One direction of copying: returns how many bytes could not be moved. */
+typedef size_t (*mover)(uint8_t *page, void *buf, size_t n);
+
+static size_t page_to_user(uint8_t *page, void *buf, size_t n)
+{
+    return copy_to_user_partial(buf, page, n);
+}
+
+static size_t user_to_page(uint8_t *page, void *buf, size_t n)
+{
+    return copy_from_user_partial(page, buf, n);
+}
+
+static size_t page_to_kernel(uint8_t *page, void *buf, size_t n)
+{
+    memcpy(buf, page, n);
+    return 0;
+}
+
+static size_t kernel_to_page(uint8_t *page, void *buf, size_t n)
+{
+    memcpy(page, buf, n);
+    return 0;
+}
+
+static void extend_to(struct vm_object *o, uint64_t size)
+{
+    spin_lock(&vm_lock);
+    if (size > o->size)
+        o->size = size;
+    spin_unlock(&vm_lock);
+}
+
+/*
+ * Moves up to len bytes at offset, page by page; the pages are pinned, not locked, while user
+ * memory is touched, since that may fault on this very object. A write makes room first, page by
+ * page, and takes it back if nothing was moved into it.
+ */
+static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move_page,
+                 bool writing)
+{
+    size_t done = 0;
+    int err = 0;
+
+    while (done < len) {
+        uint64_t at = offset + done, old_size = o->size;
+        uint32_t within = at & (PAGE_SIZE - 1);
+        size_t n = PAGE_SIZE - within, left;
+        struct frame *f;
+
+        if (n > len - done)
+            n = len - done;
+        if (writing)
+            extend_to(o, at + n);
+        else if (at >= old_size)
+            break;
+        else if (n > old_size - at)
+            n = (size_t)(old_size - at);
+        err = pin_page(o, (uint32_t)(at >> PAGE_SHIFT), &f);
+        left = n;
+        if (!err) {
+            left = move_page((uint8_t *)frame_kva(f) + within, buf + done, n);
+            unpin_page(f, writing);
+            if (left)
+                err = -EFAULT;
+        }
+        done += n - left;
+        if (writing && left && at + n > old_size)
+            vm_object_resize(o, at + n - left > old_size ? at + n - left : old_size);
+        if (err)
+            break;
+    }
+    if (err == -ENXIO)
+        err = 0;
+    return done ? (long)done : err;
+}
+
+long vm_object_read(struct vm_object *o, uint64_t offset, void *ubuf, size_t len)
+{
+    return move(o, offset, ubuf, len, page_to_user, false);
+}
+
+long vm_object_write(struct vm_object *o, uint64_t offset, const void *ubuf, size_t len)
+{
+    return move(o, offset, (uint8_t *)ubuf, len, user_to_page, true);
+}
+
+long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len)
+{
+    return move(o, offset, buf, len, page_to_kernel, false);
+}
+
+long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *buf, size_t len)
+{
+    return move(o, offset, (uint8_t *)buf, len, kernel_to_page, true);
+}

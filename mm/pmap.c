@@ -1,0 +1,256 @@
+/*
+ * The mappings that the hardware holds for a space: x86 two-level page tables, a cache of what the
+ * layers above know (design rule 1). Anything here may be thrown away at any time.
+ *
+ * Invariants: every present user entry has its place in the reverse map of its frame (the zero
+ * frame has none); table.used counts a table's present entries, and a table without any is freed; a
+ * change that takes rights away is flushed before the function returns, so the caller may reuse the
+ * frame (rule 5).
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+
+#define FLUSH_SINGLY 32u /* pages: above it one full flush is cheaper */
+
+int pmap_init(struct pmap *pm)
+{
+    struct frame *f = frame_alloc_zeroed(FRAME_TABLE);
+
+    if (!f)
+        return -ENOMEM;
+    *pm = (struct pmap){.pgdir = frame_kva(f)};
+    f->table.pmap = pm;
+    mmu_init_directory(pm->pgdir);
+    return 0;
+}
+
+void pmap_destroy(struct pmap *pm)
+{
+    KASSERT(pm->resident == 0);
+    if (mmu_loaded() == pm->pgdir)
+        mmu_load(mmu_kernel_directory());
+    frame_free(frame_of(pm->pgdir));
+    pm->pgdir = NULL;
+}
+
+static struct frame *table_of(const pte_t *pte)
+{
+    return frame_of((void *)((uintptr_t)pte & ~(uintptr_t)(PAGE_SIZE - 1)));
+}
+
+/* The entry for va, NULL when its table is missing and cannot or shall not be made. */
+static pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
+{
+    pde_t *pde = &pm->pgdir[PDX(va)];
+
+    if (!(*pde & PTE_P)) {
+        struct frame *f = create ? frame_alloc_zeroed(FRAME_TABLE) : NULL;
+        if (!f)
+            return NULL;
+        f->table.pmap = pm;
+        f->table.pdx = (uint16_t)PDX(va);
+        *pde = frame_pa(f) | PTE_P | PTE_W | PTE_U;
+    }
+    return (pte_t *)phys_to_virt(PTE_ADDR(*pde)) + PTX(va);
+}
+
+static void free_table_if_empty(struct frame *table)
+{
+    struct pmap *pm = table->table.pmap;
+
+    if (table->table.used)
+        return;
+    pm->pgdir[table->table.pdx] = 0;
+    mmu_flush_page(pm->pgdir, (vaddr_t)table->table.pdx << 22);
+    frame_free_zeroed(table);
+}
+
+static pte_t entry_flags(uint8_t prot)
+{
+    return PTE_P | PTE_U | (prot & VM_PROT_WRITE ? PTE_W : 0);
+}
+
+/* Writes one entry that was not present, with all its bookkeeping. */
+static int mappages(struct pmap *pm, pte_t *pte, struct frame *f, pte_t flags)
+{
+    if (f->kind != FRAME_ZERO) {
+        int err = rmap_add(f, pte);
+        if (err)
+            return err;
+        pm->resident++;
+        pm->resident_file += f->kind == FRAME_OBJECT;
+        if (pm->resident > pm->peak)
+            pm->peak = pm->resident;
+    }
+    table_of(pte)->table.used++;
+    mmu_exchange(pte, frame_pa(f) | flags);
+    return 0;
+}
+
+/* Takes one present entry away. The caller flushes, and frees the table if this was its last. */
+static void unmap_entry(struct pmap *pm, pte_t *pte)
+{
+    pte_t old = mmu_exchange(pte, 0);
+    struct frame *f = frame_of_pa(PTE_ADDR(old));
+
+    table_of(pte)->table.used--;
+    if (f->kind == FRAME_ZERO)
+        return;
+    if (old & PTE_D)
+        f->flags |= FRAME_DIRTY;
+    rmap_remove(f, pte);
+    pm->resident--;
+    pm->resident_file -= f->kind == FRAME_OBJECT;
+}
+
+int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot)
+{
+    pte_t *pte = walkpgdir(pm, va, true);
+    pte_t flags = entry_flags(prot);
+    int err;
+
+    if (!pte)
+        return -ENOMEM;
+    if (*pte & PTE_P) {
+        if (PTE_ADDR(*pte) == frame_pa(f)) {
+            pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D)));
+            if (old & PTE_D)
+                f->flags |= FRAME_DIRTY;
+            mmu_flush_page(pm->pgdir, va);
+            return 0;
+        }
+        unmap_entry(pm, pte);
+        mmu_flush_page(pm->pgdir, va);
+    }
+    err = mappages(pm, pte, f, flags);
+    if (err)
+        free_table_if_empty(table_of(pte));
+    return err;
+}
+
+struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)
+{
+    const pte_t *pte = walkpgdir(pm, va, false);
+
+    if (!pte || !(*pte & PTE_P))
+        return NULL;
+    *writable = *pte & PTE_W;
+    return frame_of_pa(PTE_ADDR(*pte));
+}
+
+/* ---- Ranges -----------------------------------------------------------------------------------
+ */
+
+/* Calls back for each present entry of [start, end); skips what has no table. */
+typedef bool (*entry_fn)(struct pmap *pm, pte_t *pte);
+
+static bool remove_entry(struct pmap *pm, pte_t *pte)
+{
+    unmap_entry(pm, pte);
+    return true;
+}
+
+static bool protect_entry(struct pmap *pm, pte_t *pte)
+{
+    (void)pm;
+    if (!(*pte & PTE_W))
+        return false;
+    __atomic_and_fetch(pte, ~PTE_W, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* How many entries of this table's part of the range changed. */
+static unsigned walk_table(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
+{
+    pte_t *pte = walkpgdir(pm, start, false);
+    const struct frame *table = table_of(pte);
+    unsigned changed = 0;
+
+    for (vaddr_t va = start; va < end && table->table.used; va += PAGE_SIZE, pte++) {
+        if ((*pte & PTE_P) && fn(pm, pte)) {
+            changed++;
+            if (changed <= FLUSH_SINGLY)
+                mmu_flush_page(pm->pgdir, va);
+        }
+    }
+    return changed;
+}
+
+static void walk_range(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
+{
+    bool flush_all = false;
+
+    for (vaddr_t va = start, next; va < end; va = next) {
+        next = (va & ~(PT_SPAN - 1)) + PT_SPAN;
+        if (next > end)
+            next = end;
+        if (!(pm->pgdir[PDX(va)] & PTE_P))
+            continue;
+        if (walk_table(pm, va, next, fn) > FLUSH_SINGLY)
+            flush_all = true;
+    }
+    if (flush_all)
+        mmu_flush_all(pm->pgdir);
+}
+
+static void free_empty_tables(struct pmap *pm, vaddr_t start, vaddr_t end)
+{
+    for (unsigned i = PDX(start); i <= PDX(end - 1); i++) {
+        if (pm->pgdir[i] & PTE_P)
+            free_table_if_empty(frame_of_pa(PTE_ADDR(pm->pgdir[i])));
+    }
+}
+
+void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end)
+{
+    if (start >= end)
+        return;
+    walk_range(pm, start, end, remove_entry);
+    free_empty_tables(pm, start, end);
+}
+
+void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end)
+{
+    walk_range(pm, start, end, protect_entry);
+}
+
+/* ---- By frame ---------------------------------------------------------------------------------
+ */
+
+static vaddr_t entry_address(const pte_t *pte)
+{
+    const struct frame *table = table_of(pte);
+
+    return ((vaddr_t)table->table.pdx << 22) |
+           (vaddr_t)(((uintptr_t)pte & (PAGE_SIZE - 1)) / sizeof(*pte)) << PAGE_SHIFT;
+}
+
+void pmap_remove_frame(struct frame *f)
+{
+    pte_t *pte;
+
+    while ((pte = rmap_nth(f, 0))) {
+        struct frame *table = table_of(pte);
+        struct pmap *pm = table->table.pmap;
+        vaddr_t va = entry_address(pte);
+
+        unmap_entry(pm, pte);
+        mmu_flush_page(pm->pgdir, va);
+        free_table_if_empty(table);
+    }
+}
+
+bool pmap_test_accessed(struct frame *f)
+{
+    bool accessed = false;
+    pte_t *pte;
+
+    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++) {
+        if (!(*pte & PTE_A))
+            continue;
+        __atomic_and_fetch(pte, ~PTE_A, __ATOMIC_SEQ_CST);
+        mmu_flush_page(table_of(pte)->table.pmap->pgdir, entry_address(pte));
+        accessed = true;
+    }
+    return accessed;
+}

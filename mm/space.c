@@ -1,0 +1,243 @@
+/*
+ * Address spaces: birth, fork, death, figures.
+ *
+ * Invariants: a space on all_spaces has refs > 0; the page tables and the amap hold nothing outside
+ * its areas.
+ */
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/mm.h"
+
+struct list all_spaces = LIST_INIT(all_spaces);
+
+struct vm_space *vm_space_create(void)
+{
+    struct vm_space *s = kzalloc(sizeof(*s));
+
+    if (!s)
+        return NULL;
+    if (pmap_init(&s->pmap)) {
+        kmfree(s);
+        return NULL;
+    }
+    s->refs = 1;
+    list_init(&s->vmas);
+    s->limits = (struct vm_limits){UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    spin_lock(&vm_lock);
+    list_add_tail(&all_spaces, &s->all);
+    spin_unlock(&vm_lock);
+    return s;
+}
+
+void vm_space_ref(struct vm_space *s)
+{
+    spin_lock(&vm_lock);
+    s->refs++;
+    spin_unlock(&vm_lock);
+}
+
+/* Frees areas that are off their space; dropping an object may sleep. */
+void vma_free_list(struct list *dead)
+{
+    while (!list_empty(dead)) {
+        struct vma *v = list_first_entry(dead, struct vma, link);
+        list_remove(&v->link);
+        vma_free(v);
+    }
+}
+
+static void drop_contents(struct vm_space *s)
+{
+    struct vma *v;
+
+    list_for_each_entry (v, &s->vmas, link)
+        pmap_remove(&s->pmap, v->start, v->end);
+    amap_remove(&s->amap, 0, USER_TOP >> PAGE_SHIFT);
+}
+
+void vm_space_unref(struct vm_space *s)
+{
+    spin_lock(&vm_lock);
+    KASSERT(s->refs != 0);
+    if (--s->refs) {
+        spin_unlock(&vm_lock);
+        return;
+    }
+    if (mmu_loaded() == s->pmap.pgdir)
+        mmu_load(mmu_kernel_directory());
+    drop_contents(s);
+    pmap_destroy(&s->pmap);
+    list_remove(&s->all);
+    spin_unlock(&vm_lock);
+    vma_free_list(&s->vmas);
+    kmfree(s);
+}
+
+void vm_space_activate(struct vm_space *s)
+{
+    pde_t *pgdir = s ? s->pmap.pgdir : mmu_kernel_directory();
+
+    if (mmu_loaded() != pgdir)
+        mmu_load(pgdir);
+}
+
+void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits)
+{
+    spin_lock(&vm_lock);
+    s->limits = *limits;
+    spin_unlock(&vm_lock);
+}
+
+/* ---- fork -------------------------------------------------------------------------------------
+ */
+
+/* Copies of all areas, linked on out. The areas may change while we allocate only if vm_lock is
+ * dropped, and it is not: kmalloc does not sleep. [v] */
+static int copy_areas(struct vm_space *from, struct list *out)
+{
+    struct vma *v, *copy;
+
+    list_for_each_entry (v, &from->vmas, link) {
+        copy = vma_new();
+        if (!copy)
+            return -ENOMEM;
+        *copy = *v;
+        copy->left = copy->right = NULL;
+        if (copy->object)
+            copy->object->refs++;
+        list_add_tail(out, &copy->link);
+    }
+    return 0;
+}
+
+static void adopt_areas(struct vm_space *s, struct list *areas)
+{
+    while (!list_empty(areas)) {
+        struct vma *v = list_first_entry(areas, struct vma, link);
+        list_remove(&v->link);
+        vma_insert(s, v);
+    }
+}
+
+/* From now on a write by either side must fault: take write access from all private pages. */
+static void write_protect_private(struct vm_space *s)
+{
+    struct vma *v;
+
+    list_for_each_entry (v, &s->vmas, link) {
+        if (vma_is_private(v) && (v->maxprot & VM_PROT_WRITE))
+            pmap_write_protect(&s->pmap, v->start, v->end);
+    }
+}
+
+int vm_space_fork(struct vm_space *parent, struct vm_space **out)
+{
+    struct vm_space *child = vm_space_create();
+    struct list areas;
+    int err;
+
+    if (!child)
+        return -ENOMEM;
+    list_init(&areas);
+    spin_lock(&vm_lock);
+    err = copy_areas(parent, &areas);
+    if (!err) {
+        adopt_areas(child, &areas);
+        amap_share(&parent->amap, &child->amap);
+        write_protect_private(parent);
+        child->brk_start = parent->brk_start;
+        child->brk = parent->brk;
+        child->data_pages = parent->data_pages;
+        child->limits = parent->limits;
+    }
+    spin_unlock(&vm_lock);
+    if (err) {
+        vma_free_list(&areas);
+        vm_space_unref(child);
+        return err;
+    }
+    *out = child;
+    return 0;
+}
+
+/* ---- Figures ----------------------------------------------------------------------------------
+ */
+
+bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
+{
+    struct vm_object *o = NULL;
+    struct vma *v;
+
+    *out = (struct vm_area_info){0};
+    spin_lock(&vm_lock);
+    v = vma_find(s, addr);
+    if (v) {
+        out->start = v->start;
+        out->end = v->end;
+        out->prot = v->prot;
+        out->flags = v->flags;
+        o = v->object;
+        if (o) {
+            out->pgoff = v->pgoff;
+            o->refs++;
+        }
+        if (v->flags & VM_HEAP)
+            strlcpy(out->name, "[heap]", sizeof(out->name));
+        else if (v->flags & VM_STACK)
+            strlcpy(out->name, "[stack]", sizeof(out->name));
+    }
+    spin_unlock(&vm_lock);
+    if (o) {
+        if (o->pager->describe)
+            o->pager->describe(o, out->name, sizeof(out->name), &out->ino, &out->dev);
+        vm_object_unref(o);
+    }
+    return v != NULL;
+}
+
+void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
+{
+    struct vma *v;
+
+    *out = (struct vm_space_stats){0};
+    spin_lock(&vm_lock);
+    out->size = s->pages;
+    out->resident = s->pmap.resident;
+    out->resident_file = s->pmap.resident_file;
+    out->peak_resident = s->pmap.peak;
+    out->brk_start = s->brk_start;
+    out->brk = s->brk;
+    list_for_each_entry (v, &s->vmas, link) {
+        uint32_t pages = (v->end - v->start) >> PAGE_SHIFT;
+        if (v->flags & (VM_STACK | VM_GROWSDOWN))
+            out->stack += pages;
+        else if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
+            out->data += pages;
+        else if (v->prot & VM_PROT_EXEC)
+            out->text += pages;
+    }
+    spin_unlock(&vm_lock);
+}
+
+void mm_stats(struct mem_stats *out)
+{
+    struct vm_object *o;
+
+    *out = (struct mem_stats){
+        .total = frame_total(),
+        .free = frame_free_count(),
+        .slab = frame_count(FRAME_SLAB),
+        .tables = frame_count(FRAME_TABLE),
+        .anon = frame_count(FRAME_ANON),
+        .cached = frame_count(FRAME_OBJECT),
+        .kernel = frame_count(FRAME_KERNEL) + frame_count(FRAME_SLAB) + frame_count(FRAME_LEAF) +
+                  frame_count(FRAME_RESERVED) + frame_count(FRAME_ZERO),
+    };
+    spin_lock(&vm_lock);
+    fault_totals(&out->minor_faults, &out->major_faults);
+    list_for_each_entry (o, &all_objects, all) {
+        if (object_is_anonymous(o))
+            out->cached_shmem += o->resident;
+    }
+    spin_unlock(&vm_lock);
+}

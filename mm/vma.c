@@ -1,0 +1,301 @@
+/*
+ * The areas of a space: a list sorted by address, and an index over it.
+ *
+ * The index is a treap: a binary tree by start address that is kept balanced by giving each node a
+ * random priority and the higher priority the higher place. Each node also knows the free bytes in
+ * front of it (gap) and the largest such gap in its subtree (widest), so that a free place is found
+ * as fast as an area.
+ *
+ * Invariants: list and tree hold the same areas in the same order; they do not overlap; gap and
+ * widest are right after every function here. All under vm_lock.
+ */
+#include "libc/string.h"
+#include "mm/mm.h"
+#include "mm/port.h"
+
+/* The balance needs priorities that do not follow the addresses, nothing more. */
+static uint32_t next_priority(void)
+{
+    static uint32_t state = 0x9e3779b9u;
+
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+}
+
+struct vma *vma_new(void)
+{
+    return kmalloc(sizeof(struct vma));
+}
+
+void vma_free(struct vma *v)
+{
+    if (v->object)
+        vm_object_unref(v->object);
+    kmfree(v);
+}
+
+/* ---- The treap --------------------------------------------------------------------------------
+ */
+
+static uint32_t widest_of(const struct vma *v)
+{
+    return v ? v->widest : 0;
+}
+
+static void update_widest(struct vma *v)
+{
+    uint32_t left = widest_of(v->left), right = widest_of(v->right);
+
+    v->widest = v->gap;
+    if (left > v->widest)
+        v->widest = left;
+    if (right > v->widest)
+        v->widest = right;
+}
+
+static struct vma *rotate_right(struct vma *v)
+{
+    struct vma *top = v->left;
+
+    v->left = top->right;
+    top->right = v;
+    update_widest(v);
+    return top;
+}
+
+static struct vma *rotate_left(struct vma *v)
+{
+    struct vma *top = v->right;
+
+    v->right = top->left;
+    top->left = v;
+    update_widest(v);
+    return top;
+}
+
+/* Each of these returns the new root of the subtree. Depth is O(log n) with overwhelming odds. */
+static struct vma *tree_insert(struct vma *root, struct vma *v)
+{
+    if (!root) {
+        v->left = v->right = NULL;
+        update_widest(v);
+        return v;
+    }
+    if (v->start < root->start) {
+        root->left = tree_insert(root->left, v);
+        if (root->left->priority > root->priority)
+            root = rotate_right(root);
+    } else {
+        root->right = tree_insert(root->right, v);
+        if (root->right->priority > root->priority)
+            root = rotate_left(root);
+    }
+    update_widest(root);
+    return root;
+}
+
+/* Joins two subtrees, all of a before all of b. */
+static struct vma *tree_join(struct vma *a, struct vma *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    if (a->priority > b->priority) {
+        a->right = tree_join(a->right, b);
+        update_widest(a);
+        return a;
+    }
+    b->left = tree_join(a, b->left);
+    update_widest(b);
+    return b;
+}
+
+static struct vma *tree_remove(struct vma *root, const struct vma *v)
+{
+    if (root == v)
+        return tree_join(root->left, root->right);
+    if (v->start < root->start)
+        root->left = tree_remove(root->left, v);
+    else
+        root->right = tree_remove(root->right, v);
+    update_widest(root);
+    return root;
+}
+
+/* Makes widest right on the way down to v, whose gap has changed. */
+static void tree_update(struct vma *root, const struct vma *v)
+{
+    if (root != v)
+        tree_update(v->start < root->start ? root->left : root->right, v);
+    update_widest(root);
+}
+
+/* ---- List and tree together -------------------------------------------------------------------
+ */
+
+struct vma *vma_prev(struct vm_space *s, struct vma *v)
+{
+    return v->link.prev == &s->vmas ? NULL : list_entry(v->link.prev, struct vma, link);
+}
+
+struct vma *vma_next(struct vm_space *s, struct vma *v)
+{
+    return v->link.next == &s->vmas ? NULL : list_entry(v->link.next, struct vma, link);
+}
+
+static uint32_t gap_before(struct vm_space *s, struct vma *v)
+{
+    const struct vma *prev = vma_prev(s, v);
+
+    return v->start - (prev ? prev->end : 0);
+}
+
+static void refresh_gap(struct vm_space *s, struct vma *v)
+{
+    if (!v)
+        return;
+    v->gap = gap_before(s, v);
+    tree_update(s->root, v);
+}
+
+struct vma *vma_find(struct vm_space *s, vaddr_t addr)
+{
+    struct vma *v = s->root, *best = NULL;
+
+    if (s->last_found && s->last_found->start <= addr && addr < s->last_found->end)
+        return s->last_found;
+    while (v) {
+        if (addr < v->end) {
+            best = v;
+            if (addr >= v->start)
+                break;
+            v = v->left;
+        } else {
+            v = v->right;
+        }
+    }
+    s->last_found = best;
+    return best;
+}
+
+void vma_insert(struct vm_space *s, struct vma *v)
+{
+    struct vma *next = vma_find(s, v->start);
+
+    DEBUG_ASSERT(v->start < v->end && (!next || v->end <= next->start));
+    list_add_tail(next ? &next->link : &s->vmas, &v->link);
+    v->priority = next_priority();
+    v->gap = gap_before(s, v);
+    s->root = tree_insert(s->root, v);
+    refresh_gap(s, next);
+    s->pages += (v->end - v->start) >> PAGE_SHIFT;
+}
+
+void vma_remove(struct vm_space *s, struct vma *v)
+{
+    struct vma *next = vma_next(s, v);
+
+    s->root = tree_remove(s->root, v);
+    list_remove(&v->link);
+    if (s->last_found == v)
+        s->last_found = NULL;
+    refresh_gap(s, next);
+    s->pages -= (v->end - v->start) >> PAGE_SHIFT;
+}
+
+void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end)
+{
+    bool start_moved = start != v->start;
+
+    s->pages += (end - start) >> PAGE_SHIFT;
+    s->pages -= (v->end - v->start) >> PAGE_SHIFT;
+    v->start = start;
+    v->end = end;
+    if (start_moved)
+        refresh_gap(s, v);
+    refresh_gap(s, vma_next(s, v));
+}
+
+/* ---- Finding room -----------------------------------------------------------------------------
+ */
+
+/* The place at the top of [low, high) clipped to [floor, ceiling), or 0. */
+static vaddr_t place_in(vaddr_t low, vaddr_t high, uint32_t len, vaddr_t floor, vaddr_t ceiling)
+{
+    if (low < floor)
+        low = floor;
+    if (high > ceiling)
+        high = ceiling;
+    return high > low && high - low >= len ? high - len : 0;
+}
+
+static vaddr_t highest_gap(const struct vma *v, uint32_t len, vaddr_t floor, vaddr_t ceiling)
+{
+    vaddr_t at;
+
+    if (!v || v->widest < len)
+        return 0;
+    if (v->end < ceiling) {
+        at = highest_gap(v->right, len, floor, ceiling);
+        if (at)
+            return at;
+    }
+    at = place_in(v->start - v->gap, v->start, len, floor, ceiling);
+    if (at || v->start <= floor)
+        return at;
+    return highest_gap(v->left, len, floor, ceiling);
+}
+
+vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling)
+{
+    const struct vma *last =
+        list_empty(&s->vmas) ? NULL : list_entry(s->vmas.prev, struct vma, link);
+    vaddr_t at = place_in(last ? last->end : 0, USER_TOP, len, floor, ceiling);
+
+    return at ? at : highest_gap(s->root, len, floor, ceiling);
+}
+
+/* ---- Audit ------------------------------------------------------------------------------------
+ */
+
+static int check_node(const struct vma *v, unsigned *count)
+{
+    uint32_t widest;
+    int errors = 0;
+
+    if (!v)
+        return 0;
+    ++*count;
+    errors += check_node(v->left, count) + check_node(v->right, count);
+    widest = v->gap;
+    widest = widest_of(v->left) > widest ? widest_of(v->left) : widest;
+    widest = widest_of(v->right) > widest ? widest_of(v->right) : widest;
+    errors += widest != v->widest;
+    errors += v->left && (v->left->start >= v->start || v->left->priority > v->priority);
+    errors += v->right && (v->right->start <= v->start || v->right->priority > v->priority);
+    return errors;
+}
+
+int vma_check(struct vm_space *s)
+{
+    unsigned in_tree = 0, in_list = 0;
+    uint32_t pages = 0;
+    vaddr_t end = 0;
+    struct vma *v;
+    int errors = check_node(s->root, &in_tree);
+
+    list_for_each_entry (v, &s->vmas, link) {
+        in_list++;
+        errors += v->start >= v->end || v->start < end || v->end > USER_TOP;
+        errors += v->gap != v->start - end;
+        errors += (v->prot & ~v->maxprot) != 0;
+        pages += (v->end - v->start) >> PAGE_SHIFT;
+        end = v->end;
+    }
+    errors += in_tree != in_list || pages != s->pages;
+    if (errors)
+        port_log("mm_check: %d faults in the areas of a space (%u listed, %u indexed)", errors,
+                 in_list, in_tree);
+    return errors;
+}

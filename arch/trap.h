@@ -19,6 +19,10 @@ struct trapframe {
     uint32_t esp, ss;                           /* only when it came from user mode */
 };
 
+/* Selectors of user code and data, which programs see: Linux i386's. */
+#define USER_CS 0x73u
+#define USER_DS 0x7bu
+
 #define TRAP_PAGE_FAULT 14
 #define TRAP_IRQ_BASE   32
 #define TRAP_SYSCALL    0x80

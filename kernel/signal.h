@@ -134,6 +134,8 @@ struct signal_shared {                /* of a process */
     int stop_report;                  /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
     bool cont_report;                 /* continue not yet seen by wait4(WCONTINUED) */
     bool cont_notify;                 /* [handlers->lock] the parent is yet to be told */
+    bool stop_dequeued;               /* [handlers->lock] a stop signal is taken, SIGCONT cancels it */
+    int stop_signo;                   /* [handlers->lock] what stopped it */
     uint32_t queued;                  /* [handlers->lock] infos waiting: RLIMIT_SIGPENDING */
     struct list posix_timers;         /* [handlers->lock] timer_create; kernel/posix_timer.c */
     int32_t next_timer_id;            /* [handlers->lock] */

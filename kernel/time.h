@@ -53,6 +53,10 @@ void timer_init(struct timer *t, void (*fn)(void *), void *arg);
 void timer_start(struct timer *t, uint64_t when); /* re-arms when it is running; fn may do so */
 bool timer_cancel(struct timer *t);   /* true if it had not fired; fn is not running afterwards */
 
+/* For a periodic timer that fired: starts it again at the first period that is still to come; returns how many
+ * it skipped. */
+uint32_t timer_forward(struct timer *t, uint64_t period);
+
 /* From the clock interrupt, every tick: runs what is due. */
 void timer_interrupt(void);
 /* When the first timer fires, or TIME_NEVER: for a clock that can skip ticks. */

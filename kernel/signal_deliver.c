@@ -1,0 +1,217 @@
+/*
+ * Delivery, on the way to user mode: default actions, handler frames, system call restart.
+ *
+ * A system call that a signal interrupts returns one of the internal ERESTART errors, which never
+ * reach the program: they become -EINTR, or the call starts again when the program goes on.
+ */
+#include "kernel/log.h"
+#include "kernel/signal_impl.h"
+#include "libc/errno.h"
+
+#define NR_RESTART_SYSCALL 0
+#define INT80_SIZE         2
+#define LOG_BURST          10
+
+/* ---- Default actions --------------------------------------------------------------------------- */
+
+static bool log_allowed(void)
+{
+    static uint64_t window;
+    static uint32_t count;
+    uint64_t now = time_mono_ns();
+
+    if (now - window > 5 * NSEC_PER_SEC) {
+        window = now;
+        count = 0;
+    }
+    return count++ < LOG_BURST;
+}
+
+static void log_fault(const struct thread *t, const struct trapframe *tf, int signo)
+{
+    bool fault = signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE;
+
+    if (!fault || !log_allowed())
+        return;
+    klog(LOG_INFO, "pid %d %s: trap %u err %u on cpu %u eip 0x%x addr 0x%x -- kill proc\n",
+         t->proc->pid, t->proc->comm, t->sig.trap_no, t->sig.trap_err, cpu_self()->id, tf->eip,
+         t->sig.trap_addr);
+}
+
+/* init gets no signal that it has no handler for, but those of its own faults. */
+static bool is_protected(const struct proc *p, int signo, const struct siginfo *info)
+{
+    return p == init_proc && !((SIGMASK(signo) & SIGS_SYNCHRONOUS) && info->code > 0);
+}
+
+/*
+ * Takes signals until one has a handler, which is copied to *h; returns its number, or 0 when
+ * nothing is left. Ends the thread where that is the action.
+ */
+static int next_handled(struct thread *t, const struct trapframe *tf, struct siginfo *info,
+                        struct signal_handler *h)
+{
+    struct proc *p = t->proc;
+    struct signal_handlers *handlers = p->handlers;
+    struct signal_handler *a;
+    int signo;
+
+    spin_lock(&handlers->lock);
+    for (;;) {
+        if (p->sig.group_exit) {
+            spin_unlock(&handlers->lock);
+            thread_exit();
+        }
+        if (p->sig.cont_notify)
+            signal_report_continued(p);
+        if (p->sig.queue.pending & SIGMASK(SIGKILL) || t->sig.queue.pending & SIGMASK(SIGKILL)) {
+            signo = SIGKILL;
+            break;
+        }
+        if (p->sig.stopped) {
+            signal_stop_current(t);
+            continue;
+        }
+        signo = signal_dequeue(t, ~t->sig.mask, info);
+        if (!signo)
+            break;
+        a = &handlers->action[signo - 1];
+        if (a->handler == SIG_IGN)
+            continue;
+        if (a->handler != SIG_DFL) {
+            *h = *a;
+            if (a->flags & SA_RESETHAND)
+                a->handler = SIG_DFL;
+            spin_unlock(&handlers->lock);
+            return signo;
+        }
+        if ((SIGMASK(signo) & SIGS_IGNORED) || is_protected(p, signo, info))
+            continue;
+        if (SIGMASK(signo) & SIGS_STOP) {
+            signal_start_stop(t, signo);
+            continue;
+        }
+        break;
+    }
+    if (!signo)
+        signal_recalc(t);
+    spin_unlock(&handlers->lock);
+    if (!signo)
+        return 0;
+    log_fault(t, tf, signo);
+    proc_exit(signo);
+}
+
+/* ---- Restart ----------------------------------------------------------------------------------- */
+
+static bool from_syscall(const struct trapframe *tf)
+{
+    return (int32_t)tf->orig_eax >= 0;
+}
+
+static void restart(struct trapframe *tf, uint32_t number)
+{
+    tf->eax = number;
+    tf->eip -= INT80_SIZE;
+    tf->orig_eax = (uint32_t)-1;
+}
+
+static void restart_before_handler(struct trapframe *tf, const struct signal_handler *h)
+{
+    switch (-(int32_t)tf->eax) {
+    case ERESTARTSYS:
+        if (!(h->flags & SA_RESTART)) {
+            tf->eax = (uint32_t)-EINTR;
+            break;
+        }
+        /* fall through */
+    case ERESTARTNOINTR:
+        restart(tf, tf->orig_eax);
+        break;
+    case ERESTARTNOHAND:
+    case ERESTART_RESTARTBLOCK:
+        tf->eax = (uint32_t)-EINTR;
+        break;
+    }
+}
+
+static void restart_without_handler(struct trapframe *tf)
+{
+    switch (-(int32_t)tf->eax) {
+    case ERESTARTSYS:
+    case ERESTARTNOINTR:
+    case ERESTARTNOHAND:
+        restart(tf, tf->orig_eax);
+        break;
+    case ERESTART_RESTARTBLOCK:
+        restart(tf, NR_RESTART_SYSCALL);
+        break;
+    }
+}
+
+long sys_restart_syscall(void)
+{
+    struct thread *t = thread_current();
+    long (*fn)(struct thread *) = t->sig.restart_fn;
+
+    t->sig.restart_fn = NULL;
+    return fn ? fn(t) : -EINTR;
+}
+
+/* ---- Delivery ---------------------------------------------------------------------------------- */
+
+/* The frame is built: the handler's mask holds until sigreturn. */
+static void mask_for_handler(struct thread *t, const struct signal_handler *h, int signo)
+{
+    sigset64_t mask = t->sig.mask | h->mask;
+
+    if (!(h->flags & SA_NODEFER))
+        mask |= SIGMASK(signo);
+    t->sig.restore_mask = false;
+    if (mask != t->sig.mask)
+        signal_set_mask(mask);
+}
+
+static void frame_failed(struct thread *t, int signo)
+{
+    struct siginfo info = {.code = SI_KERNEL};
+
+    if (signo == SIGSEGV) {
+        spin_lock(&t->proc->handlers->lock);
+        t->proc->handlers->action[SIGSEGV - 1].handler = SIG_DFL;
+        spin_unlock(&t->proc->handlers->lock);
+    }
+    signal_force_current(SIGSEGV, &info);
+}
+
+void signal_deliver(struct trapframe *tf)
+{
+    struct thread *t = thread_current();
+    struct signal_handler h;
+    struct siginfo info;
+    int signo;
+
+    while ((signo = next_handled(t, tf, &info, &h)) != 0) {
+        if (from_syscall(tf))
+            restart_before_handler(tf, &h);
+        info.signo = signo;
+        if (sigframe_setup(tf, &h, &info, t->sig.restore_mask ? t->sig.saved_mask : t->sig.mask))
+            frame_failed(t, signo);
+        else
+            mask_for_handler(t, &h, signo);
+    }
+    if (from_syscall(tf))
+        restart_without_handler(tf);
+    signal_restore_mask();
+}
+
+void trap_to_signal(struct trapframe *tf, int signo, int code, uint32_t addr)
+{
+    struct thread *t = thread_current();
+    struct siginfo info = {.code = code, .addr = addr};
+
+    t->sig.trap_no = tf->trapno;
+    t->sig.trap_err = tf->err;
+    t->sig.trap_addr = addr;
+    signal_force_current(signo, &info);
+}

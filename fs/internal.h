@@ -66,7 +66,8 @@ void dentry_tree_free(struct dentry *root);
 /* ---- path.c ------------------------------------------------------------------------------------
  */
 
-enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT };
+/* LAST_PLACE: a magic link led to walk.at itself. */
+enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_PLACE };
 
 struct link_level;
 struct walk {
@@ -124,7 +125,7 @@ static inline bool sb_readonly(const struct superblock *sb)
 {
     return sb && (sb->flags & MS_RDONLY);
 }
-/* O_TRUNC, truncate, ftruncate: permissions were checked. large: sizes past 2 GiB are allowed. */
+/* O_TRUNC, truncate, ftruncate; permissions were checked. -EFBIG with SIGXFSZ past RLIMIT_FSIZE. */
 int inode_truncate(struct inode *i, uint64_t size);
 uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
 
@@ -141,6 +142,9 @@ static inline bool file_writable(const struct file *f)
 }
 struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
 int fd_check_free(int min);      /* 0 or -EMFILE */
+int fd_dup(struct file *f, int min, bool cloexec); /* F_DUPFD; consumes nothing */
+int fd_cloexec(int fd);               /* the flag, nonzero when set, or -EBADF */
+int fd_set_cloexec(int fd, bool on);
 /* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */
 static inline bool file_is_private(const struct file *f)
 {
@@ -160,13 +164,29 @@ static inline void file_pos_end(struct file *f, bool locked)
     if (locked)
         mutex_unlock(&f->pos_lock);
 }
-/* open(2) of a dentry found already. */
-int dentry_open(struct dentry *d, uint32_t flags, struct file **out);
+/* open(2) of a dentry found already. created: by this call, so no permission is asked. */
+int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **out);
+/* Counts a writer of i, unless somebody runs it: 0 or -ETXTBSY. */
+int inode_get_write(struct inode *i);
+void inode_put_write(struct inode *i);
 int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
 
 /* [no lock] The current process's directory or root, referenced. */
 struct dentry *fs_context_cwd(void);
 struct dentry *fs_context_root(void);
+
+/* ---- create.c ---------------------------------------------------------------------------------- */
+
+/* Locks the directory of a new name and makes its dentry; for_dir: slashes may follow the name.
+ * new_name_end unlocks; with err 0 the name becomes visible. Consumes d. */
+int new_name_begin(struct walk *w, bool for_dir, struct dentry **out);
+void new_name_end(struct dentry *d, int err);
+/* May an entry be made in, or taken out of, this directory? [dir->lock held] */
+int may_change_dir(const struct dentry *dir);
+/* May the entry d be removed from its directory? want_dir: as a directory. */
+int may_delete(const struct dentry *d, bool want_dir);
+/* mode without what umask takes. */
+uint32_t apply_umask(uint32_t mode);
 
 /* ---- others ------------------------------------------------------------------------------------
  */

@@ -243,6 +243,7 @@ static int follow_link(struct walk *w, struct dentry *d)
         if (!place)
             return -ENOENT;
         walk_to(w, place);
+        w->kind = LAST_PLACE;
         return 0;
     }
     body = kalloc();

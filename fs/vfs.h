@@ -261,6 +261,7 @@ void poll_wait(struct poll_table *pt, struct waitq *q);
 /* Device drivers, by number. Opening a node calls ops->open with f->inode->rdev known. */
 int chrdev_register(uint32_t major, const char *name, const struct file_ops *ops);
 const struct file_ops *chrdev_find(uint32_t major);
+const char *chrdev_name(uint32_t major); /* NULL: nobody's; for /proc/devices */
 
 /* ---- inodes, dentries, paths -------------------------------------------------------------------
  */

@@ -32,7 +32,7 @@ $(B)/user/libc.a: $(USER_LIBC_OBJ)
 
 .SECONDEXPANSION:
 $(USER_BIN): $(B)/user/%: $(B)/user/obj/libc/user/crt0.asm.o $(B)/user/libc.a \
-             $$(patsubst %.c,$(B)/user/obj/%.o,$$(wildcard user/$$*/*.c))
+             $$(addprefix $(B)/user/obj/,$$(addsuffix .o,$$(basename $$(wildcard user/$$*/*.c))))
 	$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
 
 user: $(USER_BIN)

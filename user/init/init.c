@@ -1,0 +1,219 @@
+/*
+ * Process 1: mounts what every program expects, keeps a shell on each console, reaps orphans, and
+ * takes the machine down when asked by signal as BusyBox's init does: SIGTERM reboots, SIGUSR1
+ * halts, SIGUSR2 powers off, SIGINT (Ctrl-Alt-Del) reboots.
+ *
+ * All these signals are blocked except while waiting for one, so nothing is missed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct terminal {
+    const char *device;
+    pid_t shell;    /* session leader on this terminal, or 0 */
+    time_t started; /* when, to slow down a shell that dies at once */
+};
+
+static struct terminal terminals[] = {{"/dev/ttyS0", 0, 0}, {"/dev/tty1", 0, 0}};
+static struct terminal fallback = {"/dev/console", 0, 0};
+static const int shutdown_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
+static volatile int asked_to_stop; /* the signal */
+
+static void on_signal(int signo)
+{
+    if (signo != SIGCHLD)
+        asked_to_stop = signo;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+    sigset_t blocked;
+
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGCHLD);
+    sigaction(SIGCHLD, &act, NULL);
+    for (size_t i = 0; i < sizeof(shutdown_signals) / sizeof(*shutdown_signals); i++) {
+        sigaddset(&blocked, shutdown_signals[i]);
+        sigaction(shutdown_signals[i], &act, NULL);
+    }
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    reboot(RB_DISABLE_CAD);
+}
+
+static void mount_one(const char *type, const char *where)
+{
+    mkdir(where, 0755);
+    if (mount(type, where, type, 0, NULL) < 0 && errno != EBUSY)
+        fprintf(stderr, "init: cannot mount %s on %s: %s\n", type, where, strerror(errno));
+}
+
+static void set_hostname(void)
+{
+    char name[65] = "faultline";
+    FILE *f = fopen("/etc/hostname", "r");
+
+    if (f) {
+        fgets(name, sizeof(name), f);
+        fclose(f);
+    }
+    name[strcspn(name, "\n")] = '\0';
+    sethostname(name, strlen(name));
+}
+
+static void set_environment(void)
+{
+    setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/bin", 0);
+    setenv("HOME", "/root", 1);
+    setenv("TERM", "linux", 0);
+    setenv("SHELL", "/bin/sh", 1);
+    setenv("USER", "root", 1);
+}
+
+/* In the child: makes the terminal the standard files and the controlling terminal. */
+static void take_terminal(const char *device)
+{
+    int fd;
+
+    setsid();
+    fd = open(device, O_RDWR);
+    if (fd < 0)
+        _exit(1);
+    ioctl(fd, TIOCSCTTY, 1);
+    for (int i = 0; i < 3; i++)
+        dup2(fd, i);
+    if (fd > 2)
+        close(fd);
+}
+
+static void run_shell(const char *device)
+{
+    static const char *const shells[] = {"/bin/sh", "/bin/busybox", "/usr/local/bin/sh"};
+    static char *const args[] = {"-sh", NULL};
+    sigset_t none;
+
+    take_terminal(device);
+    for (int signo = 1; signo < 32; signo++)
+        signal(signo, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (chdir("/root") < 0)
+        chdir("/");
+    for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+        execv(shells[i], args);
+    fprintf(stderr, "init: no shell on %s: %s\n", device, strerror(errno));
+    sleep(5);
+    _exit(127);
+}
+
+static bool exists(const struct terminal *t)
+{
+    int fd = open(t->device, O_RDWR | O_NOCTTY | O_NONBLOCK);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static void start_shell(struct terminal *t)
+{
+    bool died_at_once = t->started && time(NULL) - t->started < 2;
+
+    if (!exists(t))
+        return;
+    t->started = time(NULL);
+    t->shell = fork();
+    if (t->shell == 0) {
+        if (died_at_once)
+            sleep(2);
+        run_shell(t->device);
+    }
+    if (t->shell < 0)
+        t->shell = 0;
+}
+
+static void start_shells(void)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < sizeof(terminals) / sizeof(*terminals); i++) {
+        if (!terminals[i].shell)
+            start_shell(&terminals[i]);
+        any |= terminals[i].shell != 0;
+    }
+    if (!any && !fallback.shell)
+        start_shell(&fallback);
+}
+
+static void reap(void)
+{
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        for (size_t i = 0; i < sizeof(terminals) / sizeof(*terminals); i++)
+            if (terminals[i].shell == pid)
+                terminals[i].shell = 0;
+        if (fallback.shell == pid)
+            fallback.shell = 0;
+    }
+}
+
+/* Gives every process a second to end by itself, then none. */
+static void end_processes(void)
+{
+    kill(-1, SIGTERM);
+    kill(-1, SIGHUP);
+    kill(-1, SIGCONT);
+    for (int i = 0; i < 50 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+        usleep(20000);
+    kill(-1, SIGKILL);
+    while (wait(NULL) > 0)
+        ;
+}
+
+static void take_down(int signo)
+{
+    unsigned how = signo == SIGUSR1   ? RB_HALT_SYSTEM
+                   : signo == SIGUSR2 ? RB_POWER_OFF
+                                      : RB_AUTOBOOT;
+
+    end_processes();
+    sync();
+    reboot(how);
+}
+
+int main(void)
+{
+    sigset_t none;
+
+    if (getpid() != 1) {
+        fprintf(stderr, "init: only process 1 can be init\n");
+        return 1;
+    }
+    mount_one("proc", "/proc");
+    mount_one("devtmpfs", "/dev");
+    mount_one("tmpfs", "/tmp");
+    set_hostname();
+    set_environment();
+    catch_signals();
+    sigemptyset(&none);
+    while (!asked_to_stop) {
+        reap();
+        start_shells();
+        sigsuspend(&none);
+    }
+    take_down(asked_to_stop);
+    return 1;
+}

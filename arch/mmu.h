@@ -9,6 +9,7 @@
 #define ARCH_MMU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PAGE_SHIFT   12
@@ -77,6 +78,9 @@ void mmu_init_directory(pde_t *pgdir);
 /* Makes pgdir the running CPU's tables; drops its non-global TLB entries. */
 void mmu_load(pde_t *pgdir);
 
+/* The directory with the kernel half only: what runs when no space does. */
+pde_t *mmu_kernel_directory(void);
+
 /* The tables that the running CPU uses now. */
 pde_t *mmu_loaded(void);
 
@@ -85,6 +89,12 @@ void mmu_flush_page(pde_t *pgdir, vaddr_t va);
 
 /* Drops everything any CPU may have cached of the user half of pgdir. */
 void mmu_flush_all(pde_t *pgdir);
+
+/*
+ * Maps device memory for good; flags are PTE_PCD and PTE_PWT. NULL when the device area is full. The
+ * result is no 1:1 address: virt_to_phys() does not apply, nor does it to kernel stacks.
+ */
+void *map_device(paddr_t pa, size_t size, uint32_t flags);
 
 /* Page contents. Both addresses are page-aligned kernel addresses. */
 void page_zero(void *page);

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 extern const uint32_t ksyms_count;
-extern const uint32_t ksyms_addr[];   /* ascending */
-extern const uint32_t ksyms_name[];   /* where each name starts in ksyms_strings */
+extern const uint32_t ksyms_addr[]; /* ascending */
+extern const uint32_t ksyms_name[]; /* where each name starts in ksyms_strings */
 extern const char ksyms_strings[];
 
 #endif

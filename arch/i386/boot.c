@@ -1,0 +1,88 @@
+/*
+ * The boot of the machine, from boot/multiboot.asm to kernel_main(): traps first, so that a mistake
+ * shows; then consoles, memory, interrupts.
+ */
+#include "arch/i386/i386.h"
+#include "arch/i386/multiboot.h"
+#include "arch/thread.h"
+#include "drivers/drivers.h"
+#include "kernel/boot.h"
+#include "kernel/log.h"
+#include "libc/ctype.h"
+#include "libc/string.h"
+
+#define LEAST_RAM_KIB 5120u
+
+struct boot_info boot_info = {.cmdline = ""};
+
+_Noreturn void boot_fail(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vklog(LOG_EMERG, fmt, ap);
+    va_end(ap);
+    klog(LOG_EMERG, "Faultline cannot start. The machine is halted.\n");
+    power_halt();
+}
+
+/* QEMU puts the kernel's file name in front of the options, GRUB may. */
+static const char *skip_file_name(const char *s)
+{
+    const char *end;
+
+    while (isspace(*s))
+        s++;
+    for (end = s; *end && !isspace(*end); end++)
+        ;
+    if (*s != '/' && *s != '.' && (end - s < 4 || memcmp(end - 4, ".elf", 4) != 0))
+        return s;
+    while (isspace(*end))
+        end++;
+    return end;
+}
+
+static void find_initrd(void)
+{
+    const struct multiboot_module *m = &boot_mods[0];
+
+    if (boot_mods_count == 0 || m->end <= m->start)
+        return;
+    if (m->end > memmap_top())
+        boot_fail("The first module, at %08x-%08x, is above the memory that the kernel maps.\n",
+                  (unsigned)m->start, (unsigned)m->end);
+    boot_info.initrd = phys_to_virt(m->start);
+    boot_info.initrd_size = m->end - m->start;
+}
+
+static void init_memory(void)
+{
+    paddr_t mapped;
+
+    memmap_parse();
+    find_initrd();
+    if (boot_info.ram_total_kib - boot_info.ram_unused_kib < LEAST_RAM_KIB)
+        boot_fail("Too little memory: %u KiB usable, %u KiB needed.\n",
+                  (unsigned)(boot_info.ram_total_kib - boot_info.ram_unused_kib), LEAST_RAM_KIB);
+    mapped = kmap_init();
+    if (!memmap_hand_over(mapped) || !kmap_init_top(boot_info.ram_total_kib))
+        boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
+}
+
+/* From boot/multiboot.asm on the boot stack, interrupts off, the first 8 MiB mapped. */
+_Noreturn void boot_main(void)
+{
+    gdt_init(&boot_cpu);
+    idt_init();
+    cpuid_init();
+    cpu_control_init();
+    fpu_init();
+    boot_info.cmdline = skip_file_name(boot_cmdline);
+    serial_early_init();
+    vga_early_init();
+    if (boot_magic != MULTIBOOT_LOADER_MAGIC)
+        boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);
+    init_memory();
+    pic_init();
+    kernel_main();
+}

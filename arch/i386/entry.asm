@@ -1,0 +1,277 @@
+; Ways into the kernel and back: exceptions, interrupts, int 0x80.
+;
+; Every entry builds a struct trapframe (arch/trap.h) at esp. From user mode that is the top of the
+; thread's kernel stack. All user registers are saved; ds, es and fs get the kernel's selectors; gs
+; is not used by the kernel and keeps the user's until the return loads it again.
+; Layout, from esp: ebx ecx edx esi edi ebp eax | ds es fs gs | orig_eax trapno err | eip cs eflags
+; (esp ss, from user mode only).
+
+SEL_KERNEL_DS   equ 0x68
+SEL_CPU         equ 0xd8
+
+CPU_CURRENT     equ 4                   ; struct cpu, arch/cpu.h
+CPU_RESCHED     equ 21
+THREAD_WORK     equ 12                  ; struct thread sig.work, kernel/proc.h
+
+TF_EAX          equ 24
+TF_DS           equ 28
+TF_ES           equ 32
+TF_FS           equ 36
+TF_GS           equ 40
+TF_ORIG_EAX     equ 44
+TF_CS           equ 60
+
+TRAP_GP         equ 13
+
+extern page_fault, trap_dispatch, irq_dispatch, syscall_dispatch, return_to_user, thread_first_run
+
+; A fault at %1 resumes at %2 (arch/i386/trap.c).
+%macro FIXUP 2
+        section .extable progbits alloc noexec nowrite align=4
+        dd %1, %2
+        section .text
+%endmacro
+
+; Saves the registers below orig_eax and loads the kernel's. A 32-bit push of a selector leaves the
+; upper half undefined on some CPUs, hence the stores.
+%macro SAVE_REGISTERS 0
+        push gs
+        push fs
+        push es
+        push ds
+        push eax
+        push ebp
+        push edi
+        push esi
+        push edx
+        push ecx
+        push ebx
+        xor ecx, ecx
+        mov [esp + TF_DS + 2], cx
+        mov [esp + TF_ES + 2], cx
+        mov [esp + TF_FS + 2], cx
+        mov [esp + TF_GS + 2], cx
+        mov edx, SEL_KERNEL_DS
+        mov ecx, SEL_CPU
+        mov ds, edx
+        mov es, edx
+        mov fs, ecx
+        cld
+%endmacro
+
+section .text
+
+global entry_code_start, entry_code_end ; where a call is not by a C function (report.c)
+entry_code_start:
+
+; ---- System calls -------------------------------------------------------------------------------
+
+; Trap gate: interrupts stay on. Stack: eip cs eflags esp ss.
+global syscall_entry
+syscall_entry:
+        push 0                          ; err
+        push 0x80                       ; trapno
+        push eax                        ; orig_eax
+        SAVE_REGISTERS
+        push esp
+        call syscall_dispatch
+        add esp, 4
+        ; fall through
+
+; Returns to the user frame at esp. The test for work and the return are one piece for interrupts.
+global user_exit
+user_exit:
+        cli
+        mov eax, [fs:CPU_CURRENT]
+        mov ecx, [eax + THREAD_WORK]
+        or cl, [fs:CPU_RESCHED]
+        test ecx, ecx
+        jnz user_work
+user_restore:
+        pop ebx
+        pop ecx
+        pop edx
+        pop esi
+        pop edi
+        pop ebp
+        pop eax
+pop_ds: pop ds
+pop_es: pop es
+pop_fs: pop fs
+pop_gs: pop gs
+        add esp, 12                     ; orig_eax trapno err
+user_iret:
+        iretd
+
+user_work:
+        sti
+        push esp
+        call return_to_user
+        add esp, 4
+        jmp user_exit
+
+; A selector that cannot be loaded becomes the null selector: the program faults when it uses it.
+%macro NULL_SELECTOR 1
+null_%1:
+        mov dword [esp], 0
+        jmp pop_%1
+        FIXUP pop_%1, null_%1
+%endmacro
+        NULL_SELECTOR ds
+        NULL_SELECTOR es
+        NULL_SELECTOR fs
+        NULL_SELECTOR gs
+
+; iret refused the frame (a bad cs, ss or eip set by sigreturn): a general protection fault of the
+; program. Stack: eip cs eflags esp ss; the user's registers and selectors are loaded.
+bad_iret:
+        push 0                          ; err
+        push TRAP_GP                    ; trapno
+        push -1                         ; orig_eax
+        SAVE_REGISTERS
+        or dword [esp + TF_CS], 3       ; whatever it was, it was to be user mode
+        sti
+        push esp
+        call trap_dispatch
+        add esp, 4
+        jmp user_exit
+        FIXUP user_iret, bad_iret
+
+; ---- Exceptions -----------------------------------------------------------------------------------
+
+; Interrupt gates: interrupts off. Stack: err, eip cs eflags (esp ss); entries of exceptions without
+; an error code push 0 for it.
+%macro TRAP 1
+trap_%1:
+%if !(%1 == 8 || (%1 >= 10 && %1 <= 14) || %1 == 17 || %1 == 21)
+        push 0
+%endif
+        push %1
+        jmp trap_common
+%endmacro
+
+%assign n 0
+%rep 32
+%if n != 14
+        TRAP n
+%endif
+%assign n n + 1
+%endrep
+
+trap_common:
+        push -1
+        SAVE_REGISTERS
+        push esp
+        call trap_dispatch
+        add esp, 4
+        jmp trap_exit
+
+trap_14:
+        push 14
+        push -1
+        SAVE_REGISTERS
+        push esp
+        call page_fault
+        add esp, 4
+        ; fall through
+
+; Returns from an exception or an interrupt, to whichever mode it came from.
+trap_exit:
+        test byte [esp + TF_CS], 3
+        jnz user_exit
+        cli
+        pop ebx
+        pop ecx
+        pop edx
+        pop esi
+        pop edi
+        pop ebp
+        pop eax
+        pop ds                          ; may be the user's: an entry or exit was interrupted
+        pop es
+        pop fs
+        add esp, 16                     ; gs orig_eax trapno err
+        iretd
+
+; ---- Interrupts -----------------------------------------------------------------------------------
+
+%macro IRQ 1
+irq_%1:
+        push 0
+        push 32 + %1
+        jmp irq_common
+%endmacro
+
+%assign n 0
+%rep 16
+        IRQ n
+%assign n n + 1
+%endrep
+
+irq_common:
+        push -1
+        SAVE_REGISTERS
+        push esp
+        call irq_dispatch
+        add esp, 4
+        jmp trap_exit
+
+entry_code_end:
+
+; ---- Threads --------------------------------------------------------------------------------------
+
+; void switch_stacks(uint32_t *save_esp, uint32_t load_esp)
+; Saves what the C calling convention keeps on the old stack, its esp at *save_esp, and continues on
+; the new one, where the same was saved. Stack: return address, arguments.
+global switch_stacks
+switch_stacks:
+        mov eax, [esp + 4]
+        mov edx, [esp + 8]
+        push ebp
+        push ebx
+        push esi
+        push edi
+        mov [eax], esp
+        mov esp, edx
+        pop edi
+        pop esi
+        pop ebx
+        pop ebp
+        ret
+
+; First run of a user thread. Stack: its user frame.
+global user_thread_start
+user_thread_start:
+        call thread_first_run
+        jmp user_exit
+
+; First run of a kernel thread: ebx = function, esi = argument; ebp = 0 ends backtraces.
+global kernel_thread_start
+kernel_thread_start:
+        push esi
+        call ebx
+        ud2
+
+; _Noreturn void enter_user_frame(struct trapframe *tf): tf is at the top of the kernel stack.
+global enter_user_frame
+enter_user_frame:
+        mov esp, [esp + 4]
+        jmp user_exit
+
+; ---- Tables ---------------------------------------------------------------------------------------
+
+section .rodata
+
+global trap_entries, irq_entries
+trap_entries:
+%assign n 0
+%rep 32
+        dd trap_%[n]
+%assign n n + 1
+%endrep
+irq_entries:
+%assign n 0
+%rep 16
+        dd irq_%[n]
+%assign n n + 1
+%endrep

@@ -1,0 +1,82 @@
+/*
+ * Page faults: from CR2 and the error code to vm_fault() and back. [SDM 3A 4.7]
+ *
+ * A fault at a user address is the current space's business, whether the program or a user-memory
+ * copy of the kernel made it; everything else that the kernel touches is always there, so any other
+ * fault of the kernel is a bug.
+ */
+#include "arch/i386/i386.h"
+#include "kernel/proc.h"
+#include "kernel/signal.h"
+#include "mm/vm.h"
+
+#define PF_RESERVED 0x8 /* a reserved bit in the tables: they are damaged */
+
+/* Resolves the fault, killing somebody for memory if need be. */
+static enum vm_result resolve(struct vm_space *space, vaddr_t addr, uint32_t err)
+{
+    enum vm_access access = err & PF_WRITE ? VM_WRITE : VM_READ;
+
+    for (;;) {
+        enum vm_result r = vm_fault(space, addr, access);
+        if (r != VM_NO_MEMORY || !oom_kill())
+            return r;
+    }
+}
+
+static void count(struct thread *t, enum vm_result r)
+{
+    if (r == VM_MINOR)
+        t->usage.minor_faults++;
+    else
+        t->usage.major_faults++;
+}
+
+static void signal_user(struct trapframe *tf, enum vm_result r, vaddr_t addr)
+{
+    switch (r) {
+    case VM_NO_MEMORY:
+        return; /* it is the victim and dies on its way out */
+    case VM_PAST_END:
+        trap_to_signal(tf, SIGBUS, BUS_ADRERR, addr);
+        return;
+    case VM_BAD_ACCESS:
+        trap_to_signal(tf, SIGSEGV, SEGV_ACCERR, addr);
+        return;
+    default:
+        trap_to_signal(tf, SIGSEGV, SEGV_MAPERR, addr);
+    }
+}
+
+/* Whether mm/ may be asked: it is a user address of a process, and whoever touched it may. */
+static bool may_resolve(const struct trapframe *tf, vaddr_t addr, const struct thread *t)
+{
+    if (addr >= USER_TOP || !t || !t->proc || !t->proc->space || (tf->err & PF_RESERVED))
+        return false;
+    return trap_from_user(tf) || extable_find(tf->eip);
+}
+
+/* Called with interrupts off, so that CR2 is still this fault's. */
+void page_fault(struct trapframe *tf)
+{
+    vaddr_t addr = read_cr2();
+    struct thread *t = thread_current();
+    enum vm_result r = VM_BAD_ADDRESS;
+
+    if (may_resolve(tf, addr, t)) {
+        irq_restore(tf->eflags);
+        r = resolve(t->proc->space, addr, tf->err);
+        if (r == VM_MINOR || r == VM_MAJOR) {
+            count(t, r);
+            return;
+        }
+    }
+    if (tf->err & PF_RESERVED)
+        trap_panic(tf, "damaged page table", addr);
+    if (trap_from_user(tf)) {
+        irq_enable();
+        signal_user(tf, r, addr);
+    } else if (addr >= USER_TOP || !extable_fixup(tf)) {
+        trap_panic(tf, "page fault in the kernel", addr);
+    }
+}

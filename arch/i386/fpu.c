@@ -1,0 +1,279 @@
+/*
+ * FPU and SSE state. The kernel itself never uses the FPU.
+ *
+ * A thread gets a save area at its first FPU instruction: until then CR0.TS is set while it runs,
+ * and that instruction traps (#NM). From then on its state is saved when it leaves the CPU and is
+ * back when it returns; cpu->fpu_owner is whose state the registers hold, so that a stay in a
+ * thread without FPU (idle) costs no reload. No thread ever runs with TS clear and another's state.
+ *
+ * Invariant: TS is clear exactly when the current thread has an area; the registers are then its
+ * own.
+ */
+#include "arch/i386/i386.h"
+#include "arch/thread.h"
+#include "kernel/proc.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/vm.h"
+
+#define FXSAVE_SIZE       512u
+#define FSAVE_SIZE        108u
+#define FCW_DEFAULT       0x37fu
+#define MXCSR_DEFAULT     0x1f80u
+#define MXCSR_OFFSET      24u
+#define MXCSR_MASK_OFFSET 28u
+#define MXCSR_MASK_OLD    0xffbfu /* of CPUs that store 0 as their mask */
+
+static bool has_fpu, has_fxsr;
+static uint32_t mxcsr_mask = MXCSR_MASK_OLD;
+static uint8_t initial_state[FXSAVE_SIZE] __attribute__((aligned(16)));
+
+static void clear_ts(void)
+{
+    __asm__ volatile("clts" : : : "memory");
+}
+
+static void set_ts(void)
+{
+    write_cr0(read_cr0() | CR0_TS);
+}
+
+static void save_registers(void *area)
+{
+    if (has_fxsr)
+        __asm__ volatile("fxsave (%0)" : : "r"(area) : "memory");
+    else
+        __asm__ volatile("fnsave (%0); frstor (%0)" : : "r"(area) : "memory");
+}
+
+static void load_registers(const void *area)
+{
+    if (has_fxsr)
+        __asm__ volatile("fxrstor (%0)" : : "r"(area) : "memory");
+    else
+        __asm__ volatile("fninit; frstor (%0)" : : "r"(area) : "memory"); /* frstor may trap */
+}
+
+/* ---- Areas: 16-aligned, with the address that kmalloc gave in the word before
+ * ----------------------- */
+
+static void *area_alloc(void)
+{
+    uint32_t raw = (uint32_t)kmalloc(FXSAVE_SIZE + 16);
+    uint32_t *area;
+
+    if (!raw)
+        return NULL;
+    area = (uint32_t *)((raw + 16) & ~15u);
+    area[-1] = raw;
+    return area;
+}
+
+static void area_free(void *area)
+{
+    if (area)
+        kmfree((void *)((uint32_t *)area)[-1]);
+}
+
+/* ---- Boot
+ * -------------------------------------------------------------------------------------------- */
+
+static bool probe_x87(void)
+{
+    uint16_t status = 0x5a5a, control = 0;
+
+    clear_ts();
+    __asm__ volatile("fninit; fnstsw %0; fnstcw %1" : "+m"(status), "+m"(control));
+    return status == 0 && (control & 0x103f) == 0x3f;
+}
+
+static void make_initial_state(void)
+{
+    if (!has_fxsr) {
+        __asm__ volatile("fninit; fnsave (%0)" : : "r"(initial_state) : "memory");
+        return;
+    }
+    __asm__ volatile("fninit; fxsave (%0)" : : "r"(initial_state) : "memory");
+    memcpy(&mxcsr_mask, initial_state + MXCSR_MASK_OFFSET, 4);
+    if (mxcsr_mask == 0)
+        mxcsr_mask = MXCSR_MASK_OLD;
+    memset(initial_state, 0, sizeof(initial_state));
+    memcpy(initial_state, &(uint16_t){FCW_DEFAULT}, 2);
+    memcpy(initial_state + MXCSR_OFFSET, &(uint32_t){MXCSR_DEFAULT}, 4);
+}
+
+void fpu_init(void)
+{
+    has_fpu = probe_x87();
+    has_fxsr = has_fpu && (cpu_features & CPU_FXSR);
+    if (has_fpu)
+        make_initial_state();
+    set_ts();
+}
+
+bool fpu_has_fxsr(void)
+{
+    return has_fxsr;
+}
+
+/* ---- Life of a thread's state
+ * ---------------------------------------------------------------------- */
+
+void fpu_switch(struct thread *prev, struct thread *next)
+{
+    struct cpu *c = cpu_self();
+
+    if (prev->fpu)
+        save_registers(prev->fpu);
+    if (!next->fpu) {
+        if (prev->fpu)
+            set_ts();
+        return;
+    }
+    if (!prev->fpu)
+        clear_ts();
+    if (c->fpu_owner != next) {
+        load_registers(next->fpu);
+        c->fpu_owner = next;
+    }
+}
+
+/* Gives the current thread an area with the initial state, in the registers too. */
+static bool start_using(struct thread *t)
+{
+    void *area = area_alloc();
+    uint32_t flags;
+
+    if (!area)
+        return false;
+    memcpy(area, initial_state, FXSAVE_SIZE);
+    flags = irq_save();
+    t->fpu = area;
+    clear_ts();
+    load_registers(area);
+    cpu_self()->fpu_owner = t;
+    irq_restore(flags);
+    return true;
+}
+
+/* #NM of a program: its first FPU instruction. */
+bool fpu_not_available(struct trapframe *tf)
+{
+    (void)tf;
+    if (!has_fpu)
+        return false;
+    irq_enable();
+    while (!start_using(thread_current()))
+        if (!oom_kill())
+            break; /* it is the victim, and dies before it runs again */
+    return true;
+}
+
+int fpu_fork(struct thread *parent, struct thread *child)
+{
+    child->fpu = NULL;
+    if (!parent->fpu)
+        return 0;
+    void *area = area_alloc();
+    if (!area)
+        return -ENOMEM;
+    uint32_t flags = irq_save();
+    if (parent == thread_current())
+        save_registers(parent->fpu);
+    irq_restore(flags);
+    memcpy(area, parent->fpu, FXSAVE_SIZE);
+    child->fpu = area;
+    return 0;
+}
+
+void fpu_drop(struct thread *t)
+{
+    struct cpu *c = cpu_self();
+    void *area = t->fpu;
+    uint32_t flags = irq_save();
+
+    t->fpu = NULL;
+    if (c->fpu_owner == t)
+        c->fpu_owner = NULL;
+    if (area && t == thread_current())
+        set_ts();
+    irq_restore(flags);
+    area_free(area);
+}
+
+/* ---- Signal frames
+ * ---------------------------------------------------------------------------------- */
+
+bool fpu_save(void *area512)
+{
+    struct thread *t = thread_current();
+    uint32_t flags;
+
+    if (!t->fpu)
+        return false;
+    flags = irq_save();
+    save_registers(t->fpu);
+    irq_restore(flags);
+    if (has_fxsr)
+        memcpy(area512, t->fpu, FXSAVE_SIZE);
+    else
+        fpu_fsave_to_fxsave(area512, t->fpu);
+    return true;
+}
+
+int fpu_load(const void *area512)
+{
+    struct thread *t = thread_current();
+    uint32_t mxcsr, flags;
+
+    if (!has_fpu)
+        return 0;
+    if (!t->fpu && !start_using(t))
+        return -ENOMEM;
+    flags = irq_save();
+    if (has_fxsr) {
+        memcpy(t->fpu, area512, FXSAVE_SIZE);
+        memcpy(&mxcsr, (uint8_t *)t->fpu + MXCSR_OFFSET, 4);
+        mxcsr &= mxcsr_mask;
+        memcpy((uint8_t *)t->fpu + MXCSR_OFFSET, &mxcsr, 4);
+    } else {
+        fpu_fxsave_to_fsave(t->fpu, area512);
+    }
+    load_registers(t->fpu);
+    irq_restore(flags);
+    return 0;
+}
+
+/* ---- Exceptions
+ * -------------------------------------------------------------------------------------- */
+
+#define FPE_FLTDIV 3
+#define FPE_FLTOVF 4
+#define FPE_FLTUND 5
+#define FPE_FLTRES 6
+#define FPE_FLTINV 7
+
+static int code_of(uint32_t unmasked)
+{
+    if (unmasked & 0x01)
+        return FPE_FLTINV;
+    if (unmasked & 0x04)
+        return FPE_FLTDIV;
+    if (unmasked & 0x08)
+        return FPE_FLTOVF;
+    if (unmasked & 0x12)
+        return FPE_FLTUND; /* denormal operands too, as on Linux */
+    return unmasked & 0x20 ? FPE_FLTRES : 0;
+}
+
+int fpu_error_code(bool simd)
+{
+    if (simd) {
+        uint32_t mxcsr;
+        __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+        return code_of(mxcsr & ~(mxcsr >> 7) & 0x3f);
+    }
+    uint16_t status, control;
+    __asm__ volatile("fnstsw %0; fnstcw %1" : "=m"(status), "=m"(control));
+    return code_of(status & ~control & 0x3f);
+}

@@ -1,0 +1,163 @@
+/*
+ * What the files of arch/i386 share among themselves. Nothing outside includes it.
+ */
+#ifndef ARCH_I386_I386_H
+#define ARCH_I386_I386_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "arch/cpu.h"
+#include "arch/mmu.h"
+#include "arch/trap.h"
+
+/* Segment selectors: Linux i386's, because programs see the user ones. */
+#define SEL_TLS_FIRST 6u /* index of the first of three TLS descriptors */
+#define SEL_KERNEL_CS 0x60u
+#define SEL_KERNEL_DS 0x68u
+#define SEL_USER_CS   0x73u
+#define SEL_USER_DS   0x7bu
+#define SEL_TSS       0x80u
+#define SEL_CPU       0xd8u /* %fs in the kernel: struct cpu */
+#define SEL_DF_TSS    0xf8u
+#define GDT_ENTRIES   32u
+
+#define EFLAGS_FIXED 0x002u
+#define EFLAGS_TF    0x100u
+
+#define CR4_PSE        0x010u
+#define CR4_PGE        0x080u
+#define CR4_OSFXSR     0x200u
+#define CR4_OSXMMEXCPT 0x400u
+#define CR0_TS         0x008u
+#define CR0_EM         0x004u
+
+/* CPUID.1:EDX */
+#define CPU_FPU  (1u << 0)
+#define CPU_PSE  (1u << 3)
+#define CPU_TSC  (1u << 4)
+#define CPU_PGE  (1u << 13)
+#define CPU_FXSR (1u << 24)
+#define CPU_SSE  (1u << 25)
+
+/* The top of the kernel half, above the 1:1 window. */
+#define KSTACK_BASE   0xf8000000u /* guarded kernel stacks: at most 64 MiB */
+#define KSTACK_TABLES 16u
+#define DEVICE_BASE   0xfc000000u /* device windows */
+#define DEVICE_TABLES 4u
+
+static inline uint32_t read_cr0(void)
+{
+    uint32_t v;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(v));
+    return v;
+}
+
+static inline void write_cr0(uint32_t v)
+{
+    __asm__ volatile("mov %0, %%cr0" : : "r"(v) : "memory");
+}
+
+static inline uint32_t read_cr2(void)
+{
+    uint32_t v;
+    __asm__ volatile("mov %%cr2, %0" : "=r"(v));
+    return v;
+}
+
+static inline uint32_t read_cr3(void)
+{
+    uint32_t v;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(v));
+    return v;
+}
+
+static inline void write_cr3(uint32_t v)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
+}
+
+static inline void write_cr4(uint32_t v)
+{
+    __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
+}
+
+static inline void invlpg(vaddr_t va)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+/* linker.ld */
+extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
+/* boot/multiboot.asm */
+extern pde_t kernel_pgdir[PT_ENTRIES];
+extern pte_t kernel_tables[2 * PT_ENTRIES];
+extern char boot_stack_guard[], boot_stack_top[];
+extern uint32_t boot_cpu_edx;
+
+/* cpuid.c: what this CPU can do. cpu_features is CPUID.1:EDX, 0 without CPUID. */
+extern uint32_t cpu_features;
+void cpuid_init(void);
+void cpu_control_init(void);        /* CR4 as a whole, but for PGE */
+void cpu_enable_global_pages(void); /* CR4.PGE, once the kernel's pages are final */
+
+/* gdt.c */
+void gdt_init(struct cpu *c);
+void gdt_set_esp0(uint32_t esp0);
+void gdt_set_tls(const uint64_t tls[3]);
+void gdt_double_fault_frame(struct trapframe *tf); /* the state that a double fault interrupted */
+extern struct cpu boot_cpu;
+
+/* idt.c, entry.asm */
+void idt_init(void);
+extern void (*const trap_entries[32])(void);
+extern void (*const irq_entries[16])(void);
+void syscall_entry(void);
+void user_exit(void); /* pops a user frame at esp and returns to user mode */
+void page_fault(struct trapframe *tf);
+void trap_dispatch(struct trapframe *tf);
+void irq_dispatch(struct trapframe *tf);
+void double_fault(void);
+
+/* Where the kernel goes on when its instruction at eip faults for good; 0: it must not fault. */
+uint32_t extable_find(uint32_t eip);
+/* Makes tf resume there; false when there is none. */
+bool extable_fixup(struct trapframe *tf);
+
+/* irq.c */
+void pic_init(void);
+
+/* fpu.c */
+void fpu_init(void);
+void fpu_switch(struct thread *prev, struct thread *next);
+bool fpu_not_available(struct trapframe *tf); /* false: there is no FPU */
+int fpu_error_code(bool simd);                /* FPE_* for a pending exception */
+
+/* timer.c */
+uint32_t clock_tsc_khz(void); /* learned so far; 0 without TSC */
+
+/* memmap.c */
+void memmap_parse(void);                  /* multiboot map -> usable ranges, boot_info.ram_* */
+paddr_t memmap_top(void);                 /* end of the RAM in the window, and of the modules */
+paddr_t memmap_take_frame(paddr_t limit); /* a frame below limit before mm_init, or 0 */
+bool memmap_hand_over(paddr_t mapped); /* mm_init() with what is below mapped; false: too little */
+
+/* kmap.c */
+paddr_t kmap_init(void);              /* builds the window; returns up to where it reaches */
+bool kmap_init_top(uint32_t ram_kib); /* after mm_init: tables of the areas above the window */
+uint32_t kmap_kstack_bytes(void);     /* size of the area at KSTACK_BASE that has tables */
+pte_t *kmap_entry(vaddr_t va);        /* entry of an address above the window */
+
+bool kmap_is_mapped(vaddr_t va); /* whether a kernel address can be read */
+
+/* kstack.c */
+bool kstack_is_guard(uint32_t addr); /* below a kernel stack */
+
+/* boot.c */
+_Noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* report.c */
+const char *ksym_find(uint32_t addr, uint32_t *offset); /* NULL: not kernel text */
+_Noreturn void trap_panic(struct trapframe *tf, const char *what, uint32_t cr2);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * The kernel half of the address space: the 1:1 window, and above it device windows and guarded
+ * kernel stacks.
+ *
+ * Invariant: after kmap_init_top() no entry of the kernel half of kernel_pgdir changes any more, so
+ * that every page directory may hold a copy; only entries of the shared page tables do.
+ *
+ * The first 8 MiB, which hold the kernel image, have 4 KiB pages (kernel_tables); the rest of the
+ * window 4 MiB pages, or 4 KiB ones where the CPU has no PSE. All are global where it has PGE.
+ */
+#include "arch/i386/i386.h"
+#include "arch/lock.h"
+#include "libc/string.h"
+#include "mm/vm.h"
+
+#define IMAGE_SPAN (2 * PT_SPAN) /* mapped by kernel_tables */
+
+static struct spinlock kmap_lock = SPINLOCK_INIT("kmap", LOCK_RANK_LEAF);
+static vaddr_t device_next = DEVICE_BASE; /* [kmap_lock] */
+static uint32_t kstack_tables;
+
+static uint32_t global_flag(void)
+{
+    return cpu_features & CPU_PGE ? PTE_G : 0;
+}
+
+/* What may be done to a page of the kernel image. */
+static uint32_t image_flags(paddr_t pa)
+{
+    vaddr_t va = (vaddr_t)phys_to_virt(pa);
+
+    if (va == (vaddr_t)boot_stack_guard)
+        return 0;
+    if (va >= (vaddr_t)kernel_text_start && va < (vaddr_t)kernel_rodata_end)
+        return PTE_P | global_flag();
+    return PTE_P | PTE_W | global_flag();
+}
+
+static void map_image(void)
+{
+    for (unsigned i = 0; i < 2 * PT_ENTRIES; i++) {
+        uint32_t flags = image_flags(i * PAGE_SIZE);
+        kernel_tables[i] = flags ? i * PAGE_SIZE | flags : 0;
+    }
+}
+
+/* Maps 4 MiB from pa with 4 KiB pages. The table has to lie in what is mapped already. */
+static bool map_small(paddr_t pa)
+{
+    paddr_t table_pa = memmap_take_frame(pa);
+    pte_t *table;
+
+    if (!table_pa)
+        return false;
+    table = phys_to_virt(table_pa);
+    for (unsigned i = 0; i < PT_ENTRIES; i++)
+        table[i] = (pa + i * PAGE_SIZE) | PTE_P | PTE_W | global_flag();
+    kernel_pgdir[PDX(phys_to_virt(pa))] = table_pa | PTE_P | PTE_W;
+    return true;
+}
+
+static void map_large(paddr_t pa)
+{
+    kernel_pgdir[PDX(phys_to_virt(pa))] = pa | PTE_P | PTE_W | PTE_PS | global_flag();
+}
+
+paddr_t kmap_init(void)
+{
+    paddr_t top = memmap_top();
+    paddr_t pa = IMAGE_SPAN;
+
+    map_image();
+    for (; pa < top; pa += PT_SPAN) {
+        if (cpu_features & CPU_PSE)
+            map_large(pa);
+        else if (!map_small(pa))
+            break;
+    }
+    kernel_pgdir[0] = kernel_pgdir[1] = 0;
+    write_cr3(read_cr3());
+    cpu_enable_global_pages();
+    return pa;
+}
+
+static bool add_table(vaddr_t va)
+{
+    void *table = kalloc_zeroed();
+
+    if (!table)
+        return false;
+    kernel_pgdir[PDX(va)] = virt_to_phys(table) | PTE_P | PTE_W;
+    return true;
+}
+
+/* Stack tables by the size of RAM: 341 stacks for every 16 MiB. */
+bool kmap_init_top(uint32_t ram_kib)
+{
+    uint32_t wanted = ram_kib / 16384 + 1;
+
+    for (unsigned i = 0; i < DEVICE_TABLES; i++)
+        if (!add_table(DEVICE_BASE + i * PT_SPAN))
+            return false;
+    if (wanted > KSTACK_TABLES)
+        wanted = KSTACK_TABLES;
+    while (kstack_tables < wanted && add_table(KSTACK_BASE + kstack_tables * PT_SPAN))
+        kstack_tables++;
+    return kstack_tables > 0;
+}
+
+uint32_t kmap_kstack_bytes(void)
+{
+    return kstack_tables * PT_SPAN;
+}
+
+pte_t *kmap_entry(vaddr_t va)
+{
+    pte_t *table = phys_to_virt(PTE_ADDR(kernel_pgdir[PDX(va)]));
+
+    return &table[PTX(va)];
+}
+
+bool kmap_is_mapped(vaddr_t va)
+{
+    pde_t pde = kernel_pgdir[PDX(va)];
+
+    if (va < USER_TOP || !(pde & PTE_P))
+        return false;
+    return (pde & PTE_PS) || (*kmap_entry(va) & PTE_P);
+}
+
+void *map_device(paddr_t pa, size_t size, uint32_t flags)
+{
+    uint32_t offset = pa & ~PAGE_MASK;
+    size_t span = (offset + size + PAGE_SIZE - 1) & PAGE_MASK;
+    vaddr_t va = 0;
+
+    spin_lock(&kmap_lock);
+    if (size && span >= size && span <= DEVICE_BASE + DEVICE_TABLES * PT_SPAN - device_next) {
+        va = device_next;
+        device_next += span;
+        for (size_t i = 0; i < span; i += PAGE_SIZE)
+            *kmap_entry(va + i) = ((pa & PAGE_MASK) + i) | PTE_P | PTE_W | flags | global_flag();
+    }
+    spin_unlock(&kmap_lock);
+    return va ? (void *)(va + offset) : NULL;
+}

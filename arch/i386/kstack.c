@@ -1,0 +1,150 @@
+/*
+ * Kernel stacks: KSTACK_SIZE bytes each, with an unmapped guard page below, so that an overflow is
+ * a double fault with a readable report and not silent damage.
+ *
+ * The area at KSTACK_BASE is an array of slots, guard page first. A free slot is either cached
+ * (still mapped; the next one's index is in its top word) or empty (not mapped; the next one's
+ * index is in its guard page's entry, which is never present). Slots from fresh on were never used.
+ */
+#include "arch/i386/i386.h"
+#include "arch/lock.h"
+#include "arch/thread.h"
+#include "mm/vm.h"
+
+#define SLOT_SIZE (KSTACK_SIZE + PAGE_SIZE)
+#define NO_SLOT   0xffffu
+#define CACHE_MAX 32u
+
+static struct spinlock kstack_lock = SPINLOCK_INIT("kstack", LOCK_RANK_SLAB);
+static uint32_t fresh;                 /* [kstack_lock] */
+static uint32_t cached_head = NO_SLOT; /* [kstack_lock] */
+static uint32_t cached_count;          /* [kstack_lock] */
+static uint32_t empty_head = NO_SLOT;  /* [kstack_lock] */
+
+static vaddr_t slot_guard(uint32_t slot)
+{
+    return KSTACK_BASE + slot * SLOT_SIZE;
+}
+
+static uint32_t slot_top(uint32_t slot)
+{
+    return slot_guard(slot) + SLOT_SIZE;
+}
+
+static uint32_t *cached_link(uint32_t slot)
+{
+    return (uint32_t *)slot_top(slot) - 1;
+}
+
+uint32_t kstack_limit(void)
+{
+    return kmap_kstack_bytes() / SLOT_SIZE;
+}
+
+bool kstack_is_guard(uint32_t addr)
+{
+    if (addr >= (uint32_t)boot_stack_guard && addr < (uint32_t)boot_stack_guard + PAGE_SIZE)
+        return true;
+    return addr >= KSTACK_BASE && addr < KSTACK_BASE + kmap_kstack_bytes() &&
+           (addr - KSTACK_BASE) % SLOT_SIZE < PAGE_SIZE;
+}
+
+/* A slot without pages, or NO_SLOT. */
+static uint32_t take_empty(void)
+{
+    uint32_t slot = NO_SLOT;
+
+    spin_lock(&kstack_lock);
+    if (empty_head != NO_SLOT) {
+        slot = empty_head;
+        empty_head = *kmap_entry(slot_guard(slot)) >> 1;
+        *kmap_entry(slot_guard(slot)) = 0;
+    } else if (fresh < kstack_limit()) {
+        slot = fresh++;
+    }
+    spin_unlock(&kstack_lock);
+    return slot;
+}
+
+static void put_empty(uint32_t slot)
+{
+    spin_lock(&kstack_lock);
+    *kmap_entry(slot_guard(slot)) = empty_head << 1;
+    empty_head = slot;
+    spin_unlock(&kstack_lock);
+}
+
+static void unmap_pages(uint32_t slot)
+{
+    for (vaddr_t va = slot_guard(slot) + PAGE_SIZE; va < slot_top(slot); va += PAGE_SIZE) {
+        pte_t old = mmu_exchange(kmap_entry(va), 0);
+        if (!(old & PTE_P))
+            continue;
+        mmu_flush_page(kernel_pgdir, va);
+        kfree(phys_to_virt(PTE_ADDR(old)));
+    }
+}
+
+static bool map_pages(uint32_t slot)
+{
+    uint32_t global = cpu_features & CPU_PGE ? PTE_G : 0;
+
+    for (vaddr_t va = slot_guard(slot) + PAGE_SIZE; va < slot_top(slot); va += PAGE_SIZE) {
+        void *page = kalloc();
+        if (!page) {
+            unmap_pages(slot);
+            return false;
+        }
+        *kmap_entry(va) = virt_to_phys(page) | PTE_P | PTE_W | global;
+    }
+    return true;
+}
+
+static uint32_t take_cached(void)
+{
+    uint32_t slot;
+
+    spin_lock(&kstack_lock);
+    slot = cached_head;
+    if (slot != NO_SLOT) {
+        cached_head = *cached_link(slot);
+        cached_count--;
+    }
+    spin_unlock(&kstack_lock);
+    return slot;
+}
+
+uint32_t kstack_alloc(void)
+{
+    uint32_t slot = take_cached();
+
+    if (slot == NO_SLOT) {
+        slot = take_empty();
+        if (slot == NO_SLOT)
+            return 0;
+        if (!map_pages(slot)) {
+            put_empty(slot);
+            return 0;
+        }
+    }
+    return slot_top(slot);
+}
+
+void kstack_free(uint32_t top)
+{
+    uint32_t slot = (top - KSTACK_BASE) / SLOT_SIZE - 1;
+    bool keep;
+
+    spin_lock(&kstack_lock);
+    keep = cached_count < CACHE_MAX;
+    if (keep) {
+        *cached_link(slot) = cached_head;
+        cached_head = slot;
+        cached_count++;
+    }
+    spin_unlock(&kstack_lock);
+    if (!keep) {
+        unmap_pages(slot);
+        put_empty(slot);
+    }
+}

@@ -1,0 +1,57 @@
+/* arch/mmu.h on the real machine: directories, CR3, the TLB, page contents. One CPU so far. */
+#include "arch/i386/i386.h"
+#include "libc/string.h"
+
+#define KERNEL_PDE PDX(USER_TOP) /* the kernel half is the same in every directory */
+
+void mmu_init_directory(pde_t *pgdir)
+{
+    void *dst = pgdir + KERNEL_PDE;
+    const void *src = kernel_pgdir + KERNEL_PDE;
+    uint32_t count = PT_ENTRIES - KERNEL_PDE;
+
+    __asm__ volatile("rep movsl" : "+D"(dst), "+S"(src), "+c"(count) : : "memory");
+}
+
+pde_t *mmu_kernel_directory(void)
+{
+    return kernel_pgdir;
+}
+
+void mmu_load(pde_t *pgdir)
+{
+    cpu_self()->pgdir = pgdir;
+    write_cr3(virt_to_phys(pgdir));
+}
+
+pde_t *mmu_loaded(void)
+{
+    return cpu_self()->pgdir;
+}
+
+void mmu_flush_page(pde_t *pgdir, vaddr_t va)
+{
+    if (va >= USER_TOP || pgdir == mmu_loaded())
+        invlpg(va);
+}
+
+void mmu_flush_all(pde_t *pgdir)
+{
+    if (pgdir == mmu_loaded())
+        write_cr3(virt_to_phys(pgdir));
+}
+
+/* rep stores: the fewest instructions, and what real processors do fastest. */
+void page_zero(void *page)
+{
+    uint32_t count = PAGE_SIZE / 4;
+
+    __asm__ volatile("rep stosl" : "+D"(page), "+c"(count) : "a"(0) : "memory");
+}
+
+void page_copy(void *dst, const void *src)
+{
+    uint32_t count = PAGE_SIZE / 4;
+
+    __asm__ volatile("rep movsl" : "+D"(dst), "+S"(src), "+c"(count) : : "memory");
+}

@@ -1,0 +1,83 @@
+/* Switching between threads: stacks, the TSS, TLS descriptors. */
+#include "arch/thread.h"
+#include "arch/i386/i386.h"
+#include "kernel/proc.h"
+
+_Static_assert(offsetof(struct cpu, current) == 4, "entry.asm");
+_Static_assert(offsetof(struct cpu, need_resched) == 21, "entry.asm");
+_Static_assert(offsetof(struct thread, sig.work) == 12, "entry.asm");
+_Static_assert(sizeof(struct trapframe) == 76 && offsetof(struct trapframe, cs) == 60, "entry.asm");
+
+/* entry.asm */
+void switch_stacks(uint32_t *save_esp, uint32_t load_esp);
+void user_thread_start(void);
+void kernel_thread_start(void);
+_Noreturn void enter_user_frame(struct trapframe *tf);
+
+/* What switch_stacks() pops. */
+struct switch_frame {
+    uint32_t edi, esi, ebx, ebp, eip;
+};
+
+static void push_switch_frame(struct thread *t, uint32_t top, struct switch_frame f)
+{
+    struct switch_frame *at = (struct switch_frame *)top - 1;
+
+    *at = f;
+    t->kernel_esp = (uint32_t)at;
+}
+
+void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg)
+{
+    push_switch_frame(t, t->kstack_top,
+                      (struct switch_frame){.ebx = (uint32_t)fn,
+                                            .esi = (uint32_t)arg,
+                                            .eip = (uint32_t)kernel_thread_start});
+}
+
+void arch_thread_init_user(struct thread *t, const struct trapframe *tf)
+{
+    t->tf = (struct trapframe *)t->kstack_top - 1;
+    *t->tf = *tf;
+    push_switch_frame(t, (uint32_t)t->tf,
+                      (struct switch_frame){.eip = (uint32_t)user_thread_start});
+}
+
+static bool tls_differs(const struct thread *a, const struct thread *b)
+{
+    for (unsigned i = 0; i < TLS_ENTRIES; i++)
+        if (a->tls[i] != b->tls[i])
+            return true;
+    return false;
+}
+
+void arch_switch(struct thread *prev, struct thread *next)
+{
+    cpu_self()->current = next;
+    fpu_switch(prev, next);
+    gdt_set_esp0(next->kstack_top);
+    if (tls_differs(prev, next))
+        gdt_set_tls(next->tls);
+    switch_stacks(&prev->kernel_esp, next->kernel_esp);
+}
+
+void arch_load_tls(struct thread *t)
+{
+    uint32_t flags = irq_save();
+
+    if (t == thread_current())
+        gdt_set_tls(t->tls);
+    irq_restore(flags);
+}
+
+_Noreturn void arch_enter_user(const struct trapframe *tf)
+{
+    struct thread *t = thread_current();
+    struct trapframe *top = (struct trapframe *)t->kstack_top - 1;
+
+    if (top != tf)
+        *top = *tf;
+    t->tf = top;
+    gdt_set_esp0(t->kstack_top);
+    enter_user_frame(top);
+}

@@ -4,7 +4,6 @@
 #include "arch/thread.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
-#include "libc/assert.h"
 
 #define MAX_FRAMES 24
 
@@ -114,9 +113,4 @@ _Noreturn void trap_panic(struct trapframe *tf, const char *what, uint32_t cr2)
     if (tf->trapno == 8)
         backtrace(tf->ebp);
     panic("%s: address %08x, at %s+0x%x", what, (unsigned)cr2, name ? name : "?", (unsigned)offset);
-}
-
-_Noreturn void assert_failed(const char *expr, const char *file, int line)
-{
-    panic("assertion failed: %s, %s:%d", expr, file, line);
 }

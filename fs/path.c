@@ -237,11 +237,12 @@ static int follow_link(struct walk *w, struct dentry *d)
         return -ELOOP;
     }
     if (ops->follow) {
-        struct dentry *place = ops->follow(d->inode);
+        struct dentry *place;
+        int err = ops->follow(d->inode, &place);
 
         dentry_unref(d);
-        if (!place)
-            return -ENOENT;
+        if (err)
+            return err;
         walk_to(w, place);
         w->kind = LAST_PLACE;
         return 0;

@@ -197,8 +197,8 @@ struct inode_ops {
                   struct dentry *new);
     /* The target of a link, into buf; its length or -errno. */
     int (*readlink)(struct inode *inode, char *buf, size_t size);
-    /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. Returns a reference. */
-    struct dentry *(*follow)(struct inode *inode);
+    /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
+    int (*follow)(struct inode *inode, struct dentry **out);
     int (*truncate)(struct inode *inode, uint64_t size);
     int (*setattr)(struct inode *inode); /* after the fields were changed */
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */

@@ -65,7 +65,8 @@ static void init_memory(void)
         boot_fail("Too little memory: %u KiB usable, %u KiB needed.\n",
                   (unsigned)(boot_info.ram_total_kib - boot_info.ram_unused_kib), LEAST_RAM_KIB);
     mapped = kmap_init();
-    if (!memmap_hand_over(mapped) || !kmap_init_top(boot_info.ram_total_kib))
+    if (!memmap_hand_over(mapped) ||
+        !kmap_init_top(boot_info.ram_total_kib - boot_info.ram_unused_kib))
         boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
 }
 

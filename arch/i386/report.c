@@ -29,11 +29,13 @@ const char *ksym_find(uint32_t addr, uint32_t *offset)
     return ksyms_strings + ksyms_name[low - 1];
 }
 
-static void print_address(const char *prefix, uint32_t addr)
+/* back: 1 for a return address, which may be past the end of a function that ends in a call. */
+static void print_address(const char *prefix, uint32_t addr, uint32_t back)
 {
-    uint32_t offset;
-    const char *name = ksym_find(addr, &offset);
+    uint32_t offset = 0;
+    const char *name = ksym_find(addr - back, &offset);
 
+    offset += back;
     if (name)
         klog(LOG_EMERG, "%s%08x %s+0x%x\n", prefix, (unsigned)addr, name, (unsigned)offset);
     else
@@ -55,6 +57,8 @@ void backtrace(uint32_t ebp)
     klog(LOG_EMERG, "Backtrace:\n");
     for (int i = 0; i < MAX_FRAMES && is_frame(ebp); i++) {
         const uint32_t *frame = (const uint32_t *)ebp;
+        if (frame[1] == 0)
+            return;
         if (frame[1] >= (uint32_t)entry_code_start && frame[1] < (uint32_t)entry_code_end) {
             const struct trapframe *tf = (const struct trapframe *)frame[2];
             if (!is_frame((uint32_t)tf))
@@ -64,9 +68,9 @@ void backtrace(uint32_t ebp)
                 klog(LOG_EMERG, "  %08x in user mode\n", (unsigned)tf->eip);
                 return;
             }
-            print_address("  ", tf->eip);
+            print_address("  ", tf->eip, 0);
         } else {
-            print_address("  ", frame[1]);
+            print_address("  ", frame[1], 1);
         }
         ebp = frame[0];
     }
@@ -78,7 +82,7 @@ void trapframe_dump(const struct trapframe *tf)
     uint32_t esp = user ? tf->esp : (uint32_t)&tf->esp;
     unsigned ss = user ? tf->ss : SEL_KERNEL_DS;
 
-    print_address("eip ", tf->eip);
+    print_address("eip ", tf->eip, 0);
     klog(LOG_EMERG, "eax %08x ebx %08x ecx %08x edx %08x\n", (unsigned)tf->eax, (unsigned)tf->ebx,
          (unsigned)tf->ecx, (unsigned)tf->edx);
     klog(LOG_EMERG, "esi %08x edi %08x ebp %08x esp %08x\n", (unsigned)tf->esi, (unsigned)tf->edi,

@@ -221,7 +221,7 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
     struct signal_handlers *h = p->handlers;
     int done = 0;
 
-    if (!h || p->state == PROC_ZOMBIE)
+    if (!h || p->state == PROC_ZOMBIE || !p->space) /* over, or the kernel's own */
         return 0;
     spin_lock(&h->lock);
     if (SIGMASK(signo) & SIGS_STOP)

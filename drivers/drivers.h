@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void serial_early_init(void);         /* before mm_init: polled output on COM1; registers a console */
-void vga_early_init(void);            /* before mm_init: VGA text; registers a console */
-void tty_init(void);                  /* after the scheduler: terminals, devices, interrupts */
+void serial_early_init(void); /* before mm_init: polled output on COM1; registers a console */
+void vga_early_init(void);    /* before mm_init: VGA text; registers a console */
+void tty_init(void);          /* after the scheduler: terminals, devices, interrupts */
 
 #endif

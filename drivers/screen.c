@@ -10,28 +10,28 @@
 #include "kernel/tty.h"
 #include "libc/errno.h"
 
-#define KDGETLED     0x4b31
-#define KDSETLED     0x4b32
-#define KDGKBTYPE    0x4b33
-#define KDSETMODE    0x4b3a
-#define KDGETMODE    0x4b3b
-#define KDGKBMODE    0x4b44
-#define KDSKBMODE    0x4b45
-#define KIOCSOUND    0x4b2f
-#define KDMKTONE     0x4b30
-#define VT_OPENQRY   0x5600
-#define VT_GETSTATE  0x5603
-#define VT_ACTIVATE  0x5606
+#define KDGETLED      0x4b31
+#define KDSETLED      0x4b32
+#define KDGKBTYPE     0x4b33
+#define KDSETMODE     0x4b3a
+#define KDGETMODE     0x4b3b
+#define KDGKBMODE     0x4b44
+#define KDSKBMODE     0x4b45
+#define KIOCSOUND     0x4b2f
+#define KDMKTONE      0x4b30
+#define VT_OPENQRY    0x5600
+#define VT_GETSTATE   0x5603
+#define VT_ACTIVATE   0x5606
 #define VT_WAITACTIVE 0x5607
 
-#define KB_101      2
-#define KD_TEXT     0
-#define K_XLATE     1
-#define K_UNICODE   3
+#define KB_101    2
+#define KD_TEXT   0
+#define K_XLATE   1
+#define K_UNICODE 3
 
 static struct console_lock screen_lock;
 static bool present;
-static struct vt screen;              /* [screen_lock] */
+static struct vt screen; /* [screen_lock] */
 static vt_cell_t cells[VGA_ROWS * VGA_COLS];
 static struct tty screen_tty;
 

@@ -4,8 +4,8 @@
  *
  * The port's registers and the transmit ring are under port.lock. Terminal output goes into the
  * ring, and as much of it as the FIFO takes goes out at once; the interrupt sends the rest. Console
- * output waits: it drains the ring first, so that the order is kept. Every wait is bounded, and a port
- * that never gets ready is given up. [16550D data sheet]
+ * output waits: it drains the ring first, so that the order is kept. Every wait is bounded, and a
+ * port that never gets ready is given up. [16550D data sheet]
  */
 #include "arch/cpu.h"
 #include "arch/io.h"
@@ -16,13 +16,13 @@
 #include "kernel/tty.h"
 #include "libc/errno.h"
 
-#define COM1     0x3f8
-#define COM1_IRQ 4
+#define COM1            0x3f8
+#define COM1_IRQ        4
 #define UART_CLOCK_BAUD 115200u
 
 /* Registers, from the base port. */
-#define REG_DATA 0                    /* receive, transmit; divisor low with DLAB */
-#define REG_IER  1                    /* divisor high with DLAB */
+#define REG_DATA 0 /* receive, transmit; divisor low with DLAB */
+#define REG_IER  1 /* divisor high with DLAB */
 #define REG_IIR  2
 #define REG_FCR  2
 #define REG_LCR  3
@@ -30,36 +30,36 @@
 #define REG_LSR  5
 #define REG_SCR  7
 
-#define IER_RX 0x01
-#define IER_TX 0x02
-#define IER_LINE 0x04
-#define IIR_NONE 0x01
-#define FCR_ENABLE_CLEAR 0xc7         /* FIFOs on and empty, interrupt at 14 bytes */
-#define LCR_8N1 0x03
-#define LCR_BREAK 0x40
-#define LCR_DLAB 0x80
-#define MCR_DTR_RTS 0x03
-#define MCR_OUT2 0x08                 /* connects the interrupt line on a PC */
-#define LSR_RX 0x01
-#define LSR_BREAK 0x10
-#define LSR_THRE 0x20
-#define LSR_TEMT 0x40
+#define IER_RX           0x01
+#define IER_TX           0x02
+#define IER_LINE         0x04
+#define IIR_NONE         0x01
+#define FCR_ENABLE_CLEAR 0xc7 /* FIFOs on and empty, interrupt at 14 bytes */
+#define LCR_8N1          0x03
+#define LCR_BREAK        0x40
+#define LCR_DLAB         0x80
+#define MCR_DTR_RTS      0x03
+#define MCR_OUT2         0x08 /* connects the interrupt line on a PC */
+#define LSR_RX           0x01
+#define LSR_BREAK        0x10
+#define LSR_THRE         0x20
+#define LSR_TEMT         0x40
 
 #define FIFO_SIZE  16
 #define TX_SIZE    4096u
-#define POLL_LIMIT 200000u            /* reads of LSR; about 0.2 s, a hundred times what a FIFO needs */
+#define POLL_LIMIT 200000u /* reads of LSR; about 0.2 s, a hundred times what a FIFO needs */
 #define IRQ_ROUNDS 64
 
 static struct {
     struct console_lock lock;
     bool present;
-    bool stuck;                       /* never got ready: console output is dropped */
-    bool stopped;                     /* [lock] ^S */
-    bool rx_off;                      /* [lock] the terminal has no room */
-    uint8_t ier;                      /* [lock] what REG_IER holds */
-    uint32_t tx_head, tx_tail;        /* [lock] */
-    char tx[TX_SIZE];                 /* [lock] */
-    char held[FIFO_SIZE];             /* [receiver] received, not yet taken by the terminal */
+    bool stuck;                /* never got ready: console output is dropped */
+    bool stopped;              /* [lock] ^S */
+    bool rx_off;               /* [lock] the terminal has no room */
+    uint8_t ier;               /* [lock] what REG_IER holds */
+    uint32_t tx_head, tx_tail; /* [lock] */
+    char tx[TX_SIZE];          /* [lock] */
+    char held[FIFO_SIZE];      /* [receiver] received, not yet taken by the terminal */
     uint32_t nheld;
 } port;
 
@@ -83,7 +83,8 @@ static void set_ier(uint8_t ier)
     }
 }
 
-/* ---- Polled output ----------------------------------------------------------------------------- */
+/* ---- Polled output -----------------------------------------------------------------------------
+ */
 
 static bool wait_ready(void)
 {
@@ -166,7 +167,8 @@ void serial_early_init(void)
     console_register(&serial_console);
 }
 
-/* ---- The terminal ------------------------------------------------------------------------------ */
+/* ---- The terminal ------------------------------------------------------------------------------
+ */
 
 /* [port.lock] Sends what the port takes now and asks for an interrupt for the rest. */
 static void kick(void)
@@ -278,7 +280,7 @@ static void receive(void)
         if (!all) {
             uint32_t flags = console_lock(&port.lock);
             port.rx_off = true;
-            set_ier(port.ier & (uint8_t)~(IER_RX | IER_LINE));
+            set_ier(port.ier & (uint8_t) ~(IER_RX | IER_LINE));
             console_unlock(&port.lock, flags);
             return;
         }
@@ -340,8 +342,8 @@ struct tty *serial_tty_init(void)
     if (!port.present)
         return NULL;
     tty_setup(&serial_tty, &serial_driver, TTY_SERIAL_DEV, 80, 24);
-    serial_tty.termios.cflag = TERMIOS_B115200 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL |
-                               TERMIOS_CLOCAL;
+    serial_tty.termios.cflag =
+        TERMIOS_B115200 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL | TERMIOS_CLOCAL;
     int err = irq_register(COM1_IRQ, serial_interrupt, NULL);
     if (err)
         klog(LOG_WARN, "ttyS0: no interrupt (error %d)\n", -err);

@@ -1,26 +1,26 @@
 /*
- * VGA text, 80 by 25: the painter that copies cells to video memory, and the hardware cursor. The fourth
- * attribute bit of the background is brightness, not blinking. [IBM VGA: CRTC 0x3d4, attribute
- * controller 0x3c0]
+ * VGA text, 80 by 25: the painter that copies cells to video memory, and the hardware cursor. The
+ * fourth attribute bit of the background is brightness, not blinking. [IBM VGA: CRTC 0x3d4,
+ * attribute controller 0x3c0]
  */
 #include "arch/io.h"
 #include "arch/mmu.h"
 #include "drivers/vga.h"
 #include "libc/string.h"
 
-#define VGA_MEMORY     0xb8000
-#define CRTC_INDEX     0x3d4
-#define CRTC_DATA      0x3d5
+#define VGA_MEMORY        0xb8000
+#define CRTC_INDEX        0x3d4
+#define CRTC_DATA         0x3d5
 #define CRTC_CURSOR_START 0x0a
 #define CRTC_CURSOR_END   0x0b
-#define CRTC_START     0x0c           /* and 0x0d: what is shown first */
-#define CRTC_CURSOR    0x0e           /* and 0x0f */
-#define CURSOR_OFF     0x20
-#define ATTR_PORT      0x3c0          /* index with bit 5 kept, then value */
-#define ATTR_READ      0x3c1
-#define ATTR_MODE      0x30           /* index 0x10, palette left on */
-#define ATTR_BLINK     0x08
-#define INPUT_STATUS   0x3da          /* reading it selects the index in ATTR_PORT */
+#define CRTC_START        0x0c /* and 0x0d: what is shown first */
+#define CRTC_CURSOR       0x0e /* and 0x0f */
+#define CURSOR_OFF        0x20
+#define ATTR_PORT         0x3c0 /* index with bit 5 kept, then value */
+#define ATTR_READ         0x3c1
+#define ATTR_MODE         0x30 /* index 0x10, palette left on */
+#define ATTR_BLINK        0x08
+#define INPUT_STATUS      0x3da /* reading it selects the index in ATTR_PORT */
 
 static vt_cell_t *const vga_cells = (vt_cell_t *)(PHYS_WINDOW + VGA_MEMORY);
 

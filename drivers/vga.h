@@ -8,6 +8,6 @@
 #define VGA_ROWS 25
 
 extern const struct vt_painter vga_painter;
-bool vga_init(void);                  /* false: this machine has no VGA text */
+bool vga_init(void); /* false: this machine has no VGA text */
 
 #endif

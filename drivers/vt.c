@@ -1,15 +1,15 @@
 /*
- * The terminal emulator's input side: bytes become characters (UTF-8), control characters and escape
- * sequences. A control character acts even inside a sequence; CAN and SUB end one. Runs of plain
- * text take a short path.
+ * The terminal emulator's input side: bytes become characters (UTF-8), control characters and
+ * escape sequences. A control character acts even inside a sequence; CAN and SUB end one. Runs of
+ * plain text take a short path.
  */
 #include "drivers/vt.h"
 #include "libc/string.h"
 
-#define ESC 0x1b
+#define ESC              0x1b
 #define CHARSET_LATIN    0
 #define CHARSET_GRAPHICS 1
-#define CHARSET_GLYPHS   2            /* bytes are CP437 as they are */
+#define CHARSET_GLYPHS   2 /* bytes are CP437 as they are */
 
 void vt_reset(struct vt *vt)
 {
@@ -52,7 +52,8 @@ size_t vt_take_reply(struct vt *vt, char *buf, size_t size)
     return n;
 }
 
-/* ---- Characters -------------------------------------------------------------------------------- */
+/* ---- Characters --------------------------------------------------------------------------------
+ */
 
 static void put_glyph(struct vt *vt, uint8_t glyph)
 {
@@ -152,7 +153,8 @@ static void put_char(struct vt *vt, uint8_t c)
         utf8_start(vt, c);
 }
 
-/* ---- Control characters and escape sequences --------------------------------------------------- */
+/* ---- Control characters and escape sequences ---------------------------------------------------
+ */
 
 static void control(struct vt *vt, uint8_t c)
 {

@@ -1,7 +1,7 @@
 /*
  * A terminal emulator for TERM=linux, apart from what shows it. The emulator keeps the cells; a
- * painter (VGA text, a framebuffer) copies changed ones to the screen, and is asked once for each vt_write
- * however much scrolled meanwhile. No locks: the owner of a struct vt serialises.
+ * painter (VGA text, a framebuffer) copies changed ones to the screen, and is asked once for each
+ * vt_write however much scrolled meanwhile. No locks: the owner of a struct vt serialises.
  */
 #ifndef DRIVERS_VT_H
 #define DRIVERS_VT_H
@@ -25,11 +25,11 @@ struct vt_painter {
     /* Shows cells[0..n) at (row, col). */
     void (*draw)(void *ctx, unsigned row, unsigned col, const vt_cell_t *cells, unsigned n);
     void (*cursor)(void *ctx, unsigned row, unsigned col, bool visible);
-    void (*bell)(void *ctx);          /* may be NULL */
+    void (*bell)(void *ctx); /* may be NULL */
 };
 
 struct vt_attr {
-    uint8_t fg, bg;                   /* ANSI order, 0-15 */
+    uint8_t fg, bg; /* ANSI order, 0-15 */
     bool bold, dim, italic, underline, blink, reverse;
 };
 
@@ -44,48 +44,49 @@ struct vt_saved {
 enum vt_state {
     VT_GROUND,
     VT_ESC,
-    VT_ESC_CHARSET,                   /* ESC ( and ESC ): the next byte designates */
-    VT_ESC_SKIP,                      /* ESC # and ESC %: the next byte ends it */
+    VT_ESC_CHARSET, /* ESC ( and ESC ): the next byte designates */
+    VT_ESC_SKIP,    /* ESC # and ESC %: the next byte ends it */
     VT_CSI,
     VT_CSI_IGNORE,
-    VT_OSC,                           /* after ESC ] */
-    VT_OSC_PALETTE,                   /* ESC ] P: seven digits */
-    VT_STRING,                        /* swallowed up to BEL or ESC \ */
+    VT_OSC,         /* after ESC ] */
+    VT_OSC_PALETTE, /* ESC ] P: seven digits */
+    VT_STRING,      /* swallowed up to BEL or ESC \ */
     VT_STRING_ESC,
 };
 
 struct vt {
     uint16_t rows, cols;
-    vt_cell_t *row[VT_MAX_ROWS];      /* rotated by scrolling */
-    uint16_t dirty_from[VT_MAX_ROWS], dirty_to[VT_MAX_ROWS]; /* columns to paint; from >= to: none */
+    vt_cell_t *row[VT_MAX_ROWS]; /* rotated by scrolling */
+    uint16_t dirty_from[VT_MAX_ROWS],
+        dirty_to[VT_MAX_ROWS];        /* columns to paint; from >= to: none */
     const struct vt_painter *painter; /* NULL: not on a screen */
     void *painter_ctx;
 
     uint16_t cur_row, cur_col;
-    bool wrap_pending;                /* the last column is written: the next character wraps */
-    uint16_t top, bottom;             /* scroll region [top, bottom) */
+    bool wrap_pending;    /* the last column is written: the next character wraps */
+    uint16_t top, bottom; /* scroll region [top, bottom) */
     struct vt_attr attr;
-    vt_cell_t attr_cell;              /* attr as the upper half of a cell */
-    vt_cell_t blank;                  /* what erasing leaves */
-    uint8_t charset[2], shift;        /* G0, G1 and which is in use */
+    vt_cell_t attr_cell;       /* attr as the upper half of a cell */
+    vt_cell_t blank;           /* what erasing leaves */
+    uint8_t charset[2], shift; /* G0, G1 and which is in use */
     uint8_t tabs[VT_MAX_COLS / 8];
     struct vt_saved saved;
 
     bool autowrap, insert, origin, newline, cursor_on, reverse_screen;
-    bool app_cursor, app_keypad;      /* for the keyboard */
+    bool app_cursor, app_keypad; /* for the keyboard */
 
     enum vt_state state;
     uint8_t charset_slot;
     uint8_t nparams;
-    uint8_t private;                  /* '?', '>' or 0 */
+    uint8_t private; /* '?', '>' or 0 */
     uint16_t params[VT_MAX_PARAMS];
     uint8_t palette_digits;
-    uint32_t utf8;                    /* code point so far */
-    uint8_t utf8_left;                /* continuation bytes to come */
-    uint32_t utf8_min;                /* smaller ones would be overlong */
-    uint8_t last;                     /* for REP */
+    uint32_t utf8;     /* code point so far */
+    uint8_t utf8_left; /* continuation bytes to come */
+    uint32_t utf8_min; /* smaller ones would be overlong */
+    uint8_t last;      /* for REP */
 
-    char reply[VT_REPLY_MAX];         /* answers for the program: the owner takes them */
+    char reply[VT_REPLY_MAX]; /* answers for the program: the owner takes them */
     uint8_t reply_len;
 };
 
@@ -118,7 +119,7 @@ uint8_t vt_line_drawing(uint8_t c);
 void vt_csi(struct vt *vt, char final);
 unsigned vt_param(const struct vt *vt, unsigned i, unsigned missing);
 void vt_move(struct vt *vt, int row, int col);
-void vt_index(struct vt *vt);          /* down one line, scrolling at the bottom of the region */
+void vt_index(struct vt *vt); /* down one line, scrolling at the bottom of the region */
 void vt_reverse_index(struct vt *vt);
 void vt_save(struct vt *vt);
 void vt_restore(struct vt *vt);

@@ -1,6 +1,6 @@
 /*
- * Control sequences: CSI with its parameters read, and cursor movement. What is unknown does nothing.
- * [ECMA-48; man 4 console_codes]
+ * Control sequences: CSI with its parameters read, and cursor movement. What is unknown does
+ * nothing. [ECMA-48; man 4 console_codes]
  */
 #include "drivers/vt.h"
 #include "libc/printf.h"

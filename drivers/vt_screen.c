@@ -1,6 +1,7 @@
 /*
- * The cells of a terminal: erasing, scrolling, shifting, and what has to be painted. Scrolling rotates row
- * pointers, so a line costs its length and not the screen's; painting happens once per write.
+ * The cells of a terminal: erasing, scrolling, shifting, and what has to be painted. Scrolling
+ * rotates row pointers, so a line costs its length and not the screen's; painting happens once per
+ * write.
  */
 #include "drivers/vt.h"
 #include "libc/string.h"
@@ -125,7 +126,8 @@ void vt_set_painter(struct vt *vt, const struct vt_painter *painter, void *ctx)
     vt_paint(vt);
 }
 
-/* ---- Attributes -------------------------------------------------------------------------------- */
+/* ---- Attributes --------------------------------------------------------------------------------
+ */
 
 /* ANSI counts red, green, blue from the lowest bit, VGA the other way round. */
 static unsigned vga_colour(unsigned ansi)

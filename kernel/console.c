@@ -1,6 +1,6 @@
 /*
- * Which devices console= names. As on Linux the log goes to every one of them, and /dev/console is the last;
- * without the option the log goes to all there are and /dev/console is the screen.
+ * Which devices console= names. As on Linux the log goes to every one of them, and /dev/console is
+ * the last; without the option the log goes to all there are and /dev/console is the screen.
  */
 #include "kernel/boot.h"
 #include "kernel/log.h"

@@ -1,7 +1,7 @@
 /*
- * The kernel log. Records are kept as text in a byte ring, "<level>[seconds.micros] message\n", the form
- * in which syslog(2) returns them. Positions count bytes ever written and wrap with the ring's size
- * a power of two; the oldest record still whole starts at log_tail.
+ * The kernel log. Records are kept as text in a byte ring, "<level>[seconds.micros] message\n", the
+ * form in which syslog(2) returns them. Positions count bytes ever written and wrap with the ring's
+ * size a power of two; the oldest record still whole starts at log_tail.
  *
  * Every console has a position of its own. Whoever logs shows what is outstanding, one flusher at a
  * time, so lines never mix and a console that comes late gets what it missed.
@@ -21,16 +21,16 @@
 #define RECORD_MAX  256u
 #define LEVEL_ALL   8
 #define LEVEL_QUIET 5
-#define LEVEL_INFO  7                 /* shows what is more urgent than LOG_DEBUG */
-#define LEVEL_MUTED 3                 /* of a console that console= does not name */
+#define LEVEL_INFO  7 /* shows what is more urgent than LOG_DEBUG */
+#define LEVEL_MUTED 3 /* of a console that console= does not name */
 #define SPIN_LIMIT  (1u << 24)
 
 static struct console_lock log_lock;
-static char ring[RING_SIZE];          /* [log_lock] */
-static uint32_t log_head, log_tail;   /* [log_lock] */
-static uint32_t read_pos, clear_pos;  /* [log_lock] of syslog(2) */
-static struct console *consoles;      /* [log_lock] */
-static bool flushing;                 /* [log_lock] somebody is writing to the consoles */
+static char ring[RING_SIZE];         /* [log_lock] */
+static uint32_t log_head, log_tail;  /* [log_lock] */
+static uint32_t read_pos, clear_pos; /* [log_lock] of syslog(2) */
+static struct console *consoles;     /* [log_lock] */
+static bool flushing;                /* [log_lock] somebody is writing to the consoles */
 static int console_level = LEVEL_INFO, saved_level = LEVEL_INFO;
 static bool clock_ready;
 
@@ -206,7 +206,8 @@ void console_register(struct console *c)
     log_flush();
 }
 
-/* ---- syslog(2) -------------------------------------------------------------------------------- */
+/* ---- syslog(2) --------------------------------------------------------------------------------
+ */
 
 /* Copies whole records from *pos on, at most len bytes, to user memory; returns the bytes copied.
  * The lock is not held while user memory is touched: records that vanish meanwhile are skipped. */
@@ -231,6 +232,29 @@ static int copy_records(uint32_t *pos, uint32_t stop, char *ubuf, int len)
         *pos = end;
         done += n;
     }
+}
+
+int log_next_record(uint32_t *pos, char *buf, size_t size)
+{
+    uint32_t flags = console_lock(&log_lock);
+    uint32_t start = still_there(*pos), end = record_end(start);
+    int n = 0;
+
+    for (; start + (uint32_t)n != end && (size_t)n < size; n++)
+        buf[n] = ring_at(start + (uint32_t)n);
+    console_unlock(&log_lock, flags);
+    *pos = end;
+    return n;
+}
+
+uint32_t log_oldest(void)
+{
+    return log_tail;
+}
+
+uint32_t log_newest(void)
+{
+    return log_head;
 }
 
 /* Types 3 and 4: the newest records since the last clear that fit. */
@@ -308,4 +332,9 @@ int log_syslog(int type, char *ubuf, int len)
     default:
         return -EINVAL;
     }
+}
+
+long sys_syslog(uint32_t type, uint32_t ubuf, uint32_t len)
+{
+    return log_syslog((int)type, (char *)ubuf, (int)len);
 }

@@ -9,7 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARN, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+enum log_level {
+    LOG_EMERG,
+    LOG_ALERT,
+    LOG_CRIT,
+    LOG_ERR,
+    LOG_WARN,
+    LOG_NOTICE,
+    LOG_INFO,
+    LOG_DEBUG
+};
 
 /* One line, newline included by the caller. Any context, any lock held. With "quiet" on the command
  * line only LOG_WARN and above reach the consoles. */
@@ -26,21 +35,27 @@ _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)))
 /* syslog(2) on the ring: see man 2 syslog; buf is user memory. */
 int log_syslog(int type, char *ubuf, int len);
 
+/* For /dev/kmsg. The record at *pos as syslog(2) gives it, at most size bytes: its length, and *pos
+ * is past it; 0 after the last. Positions lie between log_oldest() and log_newest(). */
+int log_next_record(uint32_t *pos, char *buf, size_t size);
+uint32_t log_oldest(void);
+uint32_t log_newest(void);
+
 /* Registered by console drivers; write must work in any context, polling if need be. */
 struct console {
-    const char *name;                 /* "ttyS0", "tty1" */
+    const char *name; /* "ttyS0", "tty1" */
     void (*write)(const char *s, size_t n);
-    struct console *next;             /* [log lock] */
-    uint32_t shown;                   /* [flusher] how far of the ring it has shown */
-    bool muted;                       /* console= names others: urgent lines only */
+    struct console *next; /* [log lock] */
+    uint32_t shown;       /* [flusher] how far of the ring it has shown */
+    bool muted;           /* console= names others: urgent lines only */
 };
-void console_register(struct console *c);      /* replays the log so far into it */
+void console_register(struct console *c); /* replays the log so far into it */
 
 /*
  * The lock of what must work in any context, before struct cpu exists and after a panic: the log
- * and the console hardware. A leaf, outside the lock order; interrupts are off while it is held. A holder
- * that died, or this CPU itself interrupted by a fault, must not silence the message, so waiting is
- * bounded.
+ * and the console hardware. A leaf, outside the lock order; interrupts are off while it is held. A
+ * holder that died, or this CPU itself interrupted by a fault, must not silence the message, so
+ * waiting is bounded.
  */
 struct console_lock {
     volatile uint32_t held;
@@ -53,6 +68,6 @@ void console_unlock(struct console_lock *l, uint32_t flags);
 void console_device_name(char *buf, size_t size);
 bool console_is_named(const char *name);
 
-extern bool panicking;                /* one CPU is printing its last words */
+extern bool panicking; /* one CPU is printing its last words */
 
 #endif

@@ -10,7 +10,7 @@
 #include "libc/assert.h"
 #include "libc/printf.h"
 
-#define PANIC_EXIT_VALUE 1            /* QEMU's status 3: no test takes it for a pass */
+#define PANIC_EXIT_VALUE 1 /* QEMU's status 3: no test takes it for a pass */
 
 bool panicking;
 

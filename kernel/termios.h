@@ -32,8 +32,23 @@ struct winsize {
 };
 
 enum {
-    VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT,
-    VDISCARD, VWERASE, VLNEXT, VEOL2,
+    VINTR,
+    VQUIT,
+    VERASE,
+    VKILL,
+    VEOF,
+    VTIME,
+    VMIN,
+    VSWTC,
+    VSTART,
+    VSTOP,
+    VSUSP,
+    VEOL,
+    VREPRINT,
+    VDISCARD,
+    VWERASE,
+    VLNEXT,
+    VEOL2,
 };
 
 #define TERMIOS_IGNBRK  0000001
@@ -50,14 +65,14 @@ enum {
 #define TERMIOS_IMAXBEL 0020000
 #define TERMIOS_IUTF8   0040000
 
-#define TERMIOS_OPOST   0000001
-#define TERMIOS_OLCUC   0000002
-#define TERMIOS_ONLCR   0000004
-#define TERMIOS_OCRNL   0000010
-#define TERMIOS_ONOCR   0000020
-#define TERMIOS_ONLRET  0000040
-#define TERMIOS_TABDLY  0014000
-#define TERMIOS_XTABS   0014000
+#define TERMIOS_OPOST  0000001
+#define TERMIOS_OLCUC  0000002
+#define TERMIOS_ONLCR  0000004
+#define TERMIOS_OCRNL  0000010
+#define TERMIOS_ONOCR  0000020
+#define TERMIOS_ONLRET 0000040
+#define TERMIOS_TABDLY 0014000
+#define TERMIOS_XTABS  0014000
 
 #define TERMIOS_CBAUD   0010017
 #define TERMIOS_BOTHER  0010000
@@ -126,8 +141,8 @@ enum {
 #define TCIOFF    2
 #define TCION     3
 
-/* kernel/tty_termios.c: bits a second of the CBAUD code, 0 for B0 or an unknown one; and the code for
- * a speed (BOTHER when it has none). */
+/* kernel/tty_termios.c: bits a second of the CBAUD code, 0 for B0 or an unknown one; and the code
+ * for a speed (BOTHER when it has none). */
 uint32_t termios_baud(const struct termios *t);
 
 #endif

@@ -134,6 +134,7 @@ struct inode {
     struct dentry *alias;        /* [dentry_lock] one of its linked names or NULL; no reference */
     struct file_lock *locks;     /* [lock_lock, fs/locks.c] POSIX and flock locks */
     int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
+    struct pipe *pipe;           /* [lock] a FIFO that is open: fs/pipe.c */
     void *private;               /* the file system's own */
 };
 

@@ -191,6 +191,7 @@ uint32_t apply_umask(uint32_t mode);
 /* ---- others ------------------------------------------------------------------------------------
  */
 
+extern struct mutex rename_lock;      /* rename.c: keeps ancestry as it is */
 extern const struct file_ops dir_file_ops;  /* readdir.c */
 extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
 extern const struct file_ops fifo_file_ops; /* pipe.c */
@@ -198,6 +199,6 @@ extern const struct file_ops fifo_file_ops; /* pipe.c */
 /* locks.c: what closing gives up. */
 void locks_close_posix(struct inode *i, struct files *owner);
 void locks_close_file(struct file *f);
-long locks_fcntl(struct file *f, uint32_t cmd, uint32_t arg);
+long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg);
 
 #endif

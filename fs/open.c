@@ -78,7 +78,7 @@ static int may_open(const struct inode *i, uint32_t flags)
         return -ELOOP;
     if (S_ISDIR(i->mode) && (want & MAY_WRITE))
         return -EISDIR;
-    if ((S_ISCHR(i->mode) || S_ISBLK(i->mode)) && (i->sb->flags & MS_NODEV))
+    if ((S_ISCHR(i->mode) || S_ISBLK(i->mode)) && i->sb && (i->sb->flags & MS_NODEV))
         return -EACCES;
     err = inode_permission(i, want);
     if (err)

@@ -1,0 +1,148 @@
+/*
+ * fcntl, flock's neighbours aside: descriptor flags, file flags, owners, and the dispatch to record
+ * locks (locks.c) and pipe sizes (pipe.c).
+ */
+#include "fs/internal.h"
+#include "fs/pipe.h"
+#include "arch/uaccess.h"
+
+#define F_DUPFD         0
+#define F_GETFD         1
+#define F_SETFD         2
+#define F_GETFL         3
+#define F_SETFL         4
+#define F_GETLK         5
+#define F_SETLKW        7
+#define F_SETOWN        8
+#define F_GETOWN        9
+#define F_SETSIG        10
+#define F_GETSIG        11
+#define F_GETLK64       12
+#define F_SETLKW64      14
+#define F_SETOWN_EX     15
+#define F_GETOWN_EX     16
+#define F_OFD_GETLK     36
+#define F_OFD_SETLKW    38
+#define F_DUPFD_CLOEXEC 1030
+#define F_SETPIPE_SZ    1031
+#define F_GETPIPE_SZ    1032
+
+#define FD_CLOEXEC 1u
+#define O_ASYNC    020000u
+#define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
+
+static long set_flags(struct file *f, uint32_t flags)
+{
+    if ((flags & ~f->flags & O_NOATIME) && !is_owner(f->inode))
+        return -EPERM;
+    f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
+    return 0;
+}
+
+/* F_SETOWN_EX and F_GETOWN_EX: a type (thread, process, group) and a number. */
+static long owner_ex(struct file *f, uint32_t cmd, uint32_t arg)
+{
+    struct {
+        int32_t type, pid;
+    } ex;
+
+    if (cmd == F_GETOWN_EX) {
+        ex.type = f->owner < 0 ? 2 : 1;
+        ex.pid = f->owner < 0 ? -f->owner : f->owner;
+        return copy_to_user((void *)arg, &ex, sizeof(ex));
+    }
+    if (copy_from_user(&ex, (void *)arg, sizeof(ex)))
+        return -EFAULT;
+    if (ex.type < 0 || ex.type > 2)
+        return -EINVAL;
+    f->owner = ex.type == 2 ? -ex.pid : ex.pid;
+    return 0;
+}
+
+static bool allowed_on_path_fd(uint32_t cmd)
+{
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD ||
+           cmd == F_GETFL;
+}
+
+static long descriptor_cmd(int fd, struct file *f, uint32_t cmd, uint32_t arg)
+{
+    switch (cmd) {
+    case F_DUPFD:
+        return fd_dup(f, (int)arg, false);
+    case F_DUPFD_CLOEXEC:
+        return fd_dup(f, (int)arg, true);
+    case F_GETFD:
+        return fd_cloexec(fd);
+    default:
+        return fd_set_cloexec(fd, arg & FD_CLOEXEC);
+    }
+}
+
+static long file_cmd(struct file *f, uint32_t cmd, uint32_t arg)
+{
+    switch (cmd) {
+    case F_GETFL:
+        return (long)f->flags;
+    case F_SETFL:
+        return set_flags(f, arg);
+    case F_GETOWN:
+        return f->owner;
+    case F_SETOWN:
+        if (arg == 0x80000000u)
+            return -EINVAL;
+        f->owner = (int32_t)arg;
+        return 0;
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
+        return owner_ex(f, cmd, arg);
+    case F_GETSIG:
+        return 0;
+    case F_SETSIG:
+        return arg > NSIG ? -EINVAL : 0;
+    case F_GETPIPE_SZ:
+        return pipe_get_size(f);
+    case F_SETPIPE_SZ:
+        return pipe_set_size(f, arg);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* wide: the call is fcntl64, which knows 64-bit and open-file-description locks. */
+static bool is_lock_cmd(uint32_t cmd, bool wide)
+{
+    if (cmd >= F_GETLK && cmd <= F_SETLKW)
+        return true;
+    return wide &&
+           ((cmd >= F_GETLK64 && cmd <= F_SETLKW64) || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW));
+}
+
+static long do_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg, bool wide)
+{
+    struct file *f = fd_get_any((int)fd);
+    long r;
+
+    if (!f)
+        return -EBADF;
+    if ((f->flags & O_PATH) && !allowed_on_path_fd(cmd))
+        r = -EBADF;
+    else if (cmd <= F_SETFD || cmd == F_DUPFD_CLOEXEC)
+        r = descriptor_cmd((int)fd, f, cmd, arg);
+    else if (is_lock_cmd(cmd, wide))
+        r = locks_fcntl(f, (int)fd, cmd, arg);
+    else
+        r = file_cmd(f, cmd, arg);
+    file_put(f);
+    return r;
+}
+
+long sys_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg)
+{
+    return do_fcntl(fd, cmd, arg, false);
+}
+
+long sys_fcntl64(uint32_t fd, uint32_t cmd, uint32_t arg)
+{
+    return do_fcntl(fd, cmd, arg, true);
+}

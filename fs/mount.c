@@ -153,7 +153,6 @@ int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint
 int vfs_mount_root(const void *archive, size_t size)
 {
     struct superblock *sb = NULL;
-    struct fs_context *c;
     int err;
 
     mutex_lock(&mount_lock);
@@ -164,13 +163,6 @@ int vfs_mount_root(const void *archive, size_t size)
     if (err) {
         klog(LOG_EMERG, "vfs: cannot make the root file system: error %d\n", -err);
         return err;
-    }
-    c = proc_current()->fs;
-    if (!c) {
-        c = fs_context_new(sb->root);
-        if (!c)
-            return -ENOMEM;
-        proc_current()->fs = c;
     }
     return cpio_load(sb->root, archive, size);
 }

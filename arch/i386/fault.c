@@ -64,6 +64,7 @@ void page_fault(struct trapframe *tf)
     enum vm_result r = VM_BAD_ADDRESS;
 
     if (may_resolve(tf, addr, t)) {
+        DEBUG_ASSERT(cpu_self()->spin_depth == 0);
         irq_restore(tf->eflags);
         r = resolve(t->proc->space, addr, tf->err);
         if (r == VM_MINOR || r == VM_MAJOR) {

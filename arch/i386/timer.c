@@ -31,12 +31,24 @@ static volatile uint32_t seq;
 static uint64_t base_ns, base_tsc;
 static uint32_t mult; /* ns in a TSC cycle << MULT_SHIFT; 0: not known (yet) */
 static uint64_t ticks;
+static uint64_t lost_ns;     /* of ticks that were lost before the rate was */
 static uint64_t pit_last_ns; /* [pit_lock] the latest time that the PIT alone gave */
 
-/* At ticks only: the sample before, and what it gave. */
-static uint64_t sample_tsc;
-static uint32_t sample_phase, sample_mult;
-static uint32_t window, window_ticks;
+/* A moment by both clocks. */
+struct sample {
+    uint64_t tsc;
+    uint32_t phase; /* of the PIT */
+    bool valid;
+};
+
+/* What has been learnt; at ticks only. */
+static struct {
+    struct sample last;
+    uint32_t mult;    /* as the last two samples gave it */
+    uint32_t window;  /* ticks from one sample to the next */
+    uint32_t ticks;   /* since the last one */
+    uint32_t refused; /* samples in a row that do not fit the rate in use */
+} learn = {.window = 1};
 
 /* PIT clocks since it last reloaded. */
 static uint32_t pit_phase(void)
@@ -61,12 +73,18 @@ static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
     return ((uint64_t)low * m >> MULT_SHIFT) + ((uint64_t)high * m << (32 - MULT_SHIFT));
 }
 
+/* The time by the ticks that were counted: never too much. */
+static uint64_t tick_ns(void)
+{
+    return ticks * TICK_NS + lost_ns;
+}
+
 static uint64_t pit_mono_ns(void)
 {
     uint64_t ns;
 
     spin_lock(&pit_lock);
-    ns = ticks * TICK_NS + pit_to_ns(pit_phase());
+    ns = tick_ns() + pit_to_ns(pit_phase());
     if (ns < pit_last_ns)
         ns = pit_last_ns;
     pit_last_ns = ns;
@@ -95,17 +113,29 @@ uint32_t clock_tsc_khz(void)
     return mult ? (uint32_t)((1000000ull << MULT_SHIFT) / mult) : 0;
 }
 
-/* PIT clocks between two samples: the difference in phase and a number of whole periods, one when
- * nothing is known, else the one nearest to what the rate known so far says. */
-static uint64_t clocks_between(uint64_t cycles, uint32_t phase)
+/* False when something (a hypervisor) came in between the two clocks. */
+static bool take_sample(struct sample *s)
 {
+    uint64_t after;
+
+    s->tsc = cpu_cycles();
+    s->phase = pit_phase();
+    after = cpu_cycles();
+    return !learn.last.valid || after - s->tsc < (s->tsc - learn.last.tsc) / NOISE_PART;
+}
+
+/* PIT clocks between the last sample and s: the difference in phase, and the number of whole
+ * periods that comes nearest to what the rate in use says; without one, a single period. */
+static uint64_t clocks_since_last(const struct sample *s)
+{
+    int32_t phases = (int32_t)(s->phase - learn.last.phase);
     uint64_t expected, periods = 1;
 
-    if (sample_mult) {
-        expected = cycles_to_ns(cycles, sample_mult) * (PIT_HZ / 1000) / (NSEC_PER_SEC / 1000);
-        periods = (expected + sample_phase - phase + PIT_PERIOD / 2) / PIT_PERIOD;
+    if (mult) {
+        expected = cycles_to_ns(s->tsc - learn.last.tsc, mult) * (PIT_HZ / 1000) / 1000000;
+        periods = (expected - (uint64_t)(int64_t)phases + PIT_PERIOD / 2) / PIT_PERIOD;
     }
-    return periods * PIT_PERIOD + phase - sample_phase;
+    return periods * PIT_PERIOD + (uint64_t)(int64_t)phases;
 }
 
 static bool rates_agree(uint32_t a, uint32_t b)
@@ -115,29 +145,35 @@ static bool rates_agree(uint32_t a, uint32_t b)
     return d < a / 64;
 }
 
-/* At most about once in a window: a new estimate of the rate; 0 when it is not to be changed. */
-static uint32_t learn_rate(uint64_t tsc)
+/* A rate that does not fit: once is noise, many times means that the TSC changed its pace. */
+static uint32_t refuse_rate(void)
 {
-    uint32_t phase, m = 0, before = sample_mult;
-    uint64_t clocks;
+    learn.window = 1;
+    return ++learn.refused < REFUSALS ? mult : 0;
+}
 
-    if (++window_ticks < window)
+/* The rate to use from now on, 0 for none: as it is, but for once in a window. */
+static uint32_t learn_rate(void)
+{
+    struct sample s = {.valid = true};
+    uint32_t m, before = mult ? mult : learn.mult;
+
+    if (++learn.ticks < learn.window || !take_sample(&s))
+        return mult;
+    if (!learn.last.valid) {
+        learn.last = s;
+        learn.ticks = 0;
         return 0;
-    phase = pit_phase();
-    if (window == 0) {
-        window = 1;
-    } else {
-        clocks = mult ? clocks_between(tsc - sample_tsc, phase) : PIT_PERIOD + phase - sample_phase;
-        m = (uint32_t)((pit_to_ns(clocks) << MULT_SHIFT) / (tsc - sample_tsc));
     }
-    sample_tsc = tsc;
-    sample_phase = phase;
-    sample_mult = m;
-    window_ticks = 0;
+    m = (uint32_t)((pit_to_ns(clocks_since_last(&s)) << MULT_SHIFT) / (s.tsc - learn.last.tsc));
+    learn.last = s;
+    learn.mult = m;
+    learn.ticks = 0;
     if (!m || !rates_agree(m, before))
-        return 0;
-    if (window < WINDOW_MAX)
-        window *= 2;
+        return refuse_rate();
+    learn.refused = 0;
+    if (learn.window < WINDOW_MAX)
+        learn.window *= 2;
     return m;
 }
 
@@ -156,17 +192,18 @@ static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
 static void clock_tick(void *arg)
 {
     uint64_t tsc = cpu_cycles(), now;
-    uint32_t m;
 
     (void)arg;
     spin_lock(&pit_lock);
     ticks++;
     now = mult ? base_ns + cycles_to_ns(tsc - base_tsc, mult) : pit_last_ns;
-    if (now < ticks * TICK_NS)
-        now = ticks * TICK_NS;
-    m = cpu_has_tsc ? learn_rate(tsc) : 0;
-    if (m || mult)
-        rebase(now, tsc, m ? m : mult);
+    if (now < tick_ns())
+        now = tick_ns();
+    pit_last_ns = now;
+    if (cpu_has_tsc)
+        rebase(now, tsc, learn_rate());
+    if (!mult)
+        lost_ns += now - tick_ns();
     spin_unlock(&pit_lock);
     timer_interrupt();
 }

@@ -114,6 +114,11 @@ struct files *files_copy(struct files *from)
     return t;
 }
 
+bool files_shared(const struct files *t)
+{
+    return t->refs > 1;
+}
+
 void files_ref(struct files *t)
 {
     ref_get(&t->refs);

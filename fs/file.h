@@ -17,6 +17,7 @@ struct fs_context {                   /* shared by CLONE_FS: counted */
 struct files *files_new(void);
 struct files *files_copy(struct files *from);   /* fork: a table of its own; NULL: no memory */
 void files_ref(struct files *t);
+bool files_shared(const struct files *t);       /* with another process or thread */
 void files_put(struct files *t);                /* the last one closes everything; may sleep */
 void files_close_on_exec(struct files *t);
 

@@ -11,12 +11,11 @@
 #include "kernel/futex.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
+#include "kernel/tty.h"
 
 /* What QEMU's isa-debug-exit gets when init exits: its statuses are 33 and 35. */
 #define EXIT_VALUE_OK     0x10
 #define EXIT_VALUE_FAILED 0x11
-
-void tty_session_ended(struct proc *leader) __attribute__((weak)); /* kernel/tty.c */
 
 bool fatal_signal_pending(void)
 {
@@ -29,16 +28,24 @@ bool fatal_signal_pending(void)
 
 /* ---- A process ---------------------------------------------------------------------------------- */
 
+void proc_note_peak(struct proc *p)
+{
+    struct vm_space_stats stats;
+
+    if (!p->space)
+        return;
+    vm_space_stats(p->space, &stats);
+    if (stats.peak_resident > p->usage.max_resident)
+        p->usage.max_resident = stats.peak_resident;
+}
+
 static void release_space(struct proc *p)
 {
     struct vm_space *s = p->space;
-    struct vm_space_stats stats;
 
     if (!s)
         return;
-    vm_space_stats(s, &stats);
-    if (stats.peak_resident > p->usage.max_resident)
-        p->usage.max_resident = stats.peak_resident;
+    proc_note_peak(p);
     spin_lock(&proc_lock);
     p->space = NULL;
     spin_unlock(&proc_lock);
@@ -47,18 +54,30 @@ static void release_space(struct proc *p)
     vm_space_unref(s);
 }
 
+/* /proc looks at these from outside: out of sight first, then given back. */
 void proc_release(struct proc *p)
 {
+    struct files *files;
+    struct fs_context *fs;
+    struct file *exe;
+
     release_space(p);
-    if (p->files)
-        files_put(p->files);
-    if (p->fs)
-        fs_context_put(p->fs);
-    if (p->exe)
-        file_put(p->exe);
+    spin_lock(&proc_lock);
+    files = p->files;
+    exe = p->exe;
     p->files = NULL;
-    p->fs = NULL;
     p->exe = NULL;
+    spin_unlock(&proc_lock);
+    if (files)
+        files_put(files);
+    if (exe)
+        file_put(exe);
+    spin_lock(&proc_lock);
+    fs = p->fs;
+    p->fs = NULL;
+    spin_unlock(&proc_lock);
+    if (fs)
+        fs_context_put(fs);
 }
 
 static int exit_code(int status)
@@ -180,7 +199,7 @@ static void end_process(struct proc *p, struct thread *t)
         p->exit_status = p->sig.group_exit_status;
     if (p == init_proc)
         init_exited(p->exit_status);
-    if (p->sid == p->pid && tty_session_ended)
+    if (p->sid == p->pid)
         tty_session_ended(p);
     proc_release(p);
 
@@ -200,17 +219,17 @@ static void end_process(struct proc *p, struct thread *t)
 /* ---- A thread ----------------------------------------------------------------------------------- */
 
 /* Tells those who wait for the thread by way of memory: nobody does in a space that goes with it. */
-static void release_tid(struct thread *t)
+void thread_release_tid(struct thread *t)
 {
     struct proc *p = t->proc;
 
-    if (!p->space || (p->nthreads == 1 && !p->shares_space))
-        return;
-    if (t->robust_list)
+    bool alone = !p->space || (p->nthreads == 1 && !p->shares_space);
+
+    if (!alone && t->robust_list)
         futex_release_robust_list(t);
-    if (t->clear_child_tid && put_user_u32((void *)t->clear_child_tid, 0) == 0)
+    if (!alone && t->clear_child_tid && put_user_u32((void *)t->clear_child_tid, 0) == 0)
         futex_wake(t->clear_child_tid, 1);
-    t->clear_child_tid = 0;
+    t->clear_child_tid = t->robust_list = 0;
 }
 
 void thread_exit(void)
@@ -219,7 +238,7 @@ void thread_exit(void)
     struct proc *p = t->proc;
     bool last;
 
-    release_tid(t);
+    thread_release_tid(t);
     vfork_release(t);
     fpu_drop(t);
     sched_charge_current();

@@ -147,6 +147,7 @@ struct proc *proc_find(int32_t pid);            /* [proc_lock held] NULL when th
 struct thread *thread_find(int32_t tid);        /* [proc_lock held] */
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
+int32_t proc_last_pid(void);                    /* the newest id given out */
 uint32_t proc_count_threads(void);              /* all of the system */
 
 /* A process and its thread as fork and kthread_create make them; not yet linked or running. */
@@ -163,6 +164,9 @@ void thread_unlink(struct thread *t);           /* [proc_lock held] */
 void thread_set_tid(struct thread *t, int32_t tid); /* [proc_lock held] exec takes the first thread's */
 void thread_add_usage(struct rusage_counts *sum, const struct thread *t);
 void usage_add(struct rusage_counts *sum, const struct rusage_counts *more);
+void thread_release_tid(struct thread *t);      /* exec and exit: clear_child_tid, robust locks */
+void proc_note_peak(struct proc *p);            /* the space goes: remembers how big it was */
+void proc_apply_vm_limits(struct proc *p, struct vm_space *s); /* rlimits of p to s */
 void vfork_release(struct thread *t);           /* exec and exit: lets a vfork parent go on */
 /* Gives back what a process holds apart from itself: space, files, directory, program. May sleep. */
 void proc_release(struct proc *p);

@@ -1,0 +1,155 @@
+/*
+ * From the boot code to the first program. kernel_main sets up what needs no thread, then becomes the
+ * idle thread; process 1 mounts the root, opens the console and execs init.
+ */
+#include "arch/cpu.h"
+#include "arch/thread.h"
+#include "drivers/drivers.h"
+#include "fs/file.h"
+#include "fs/vfs.h"
+#include "kernel/boot.h"
+#include "kernel/initargs.h"
+#include "kernel/log.h"
+#include "kernel/proc.h"
+#include "kernel/random.h"
+#include "kernel/syscall.h"
+#include "kernel/time.h"
+#include "kernel/version.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+void mmport_init(void);               /* kernel/mmport.c */
+
+static void banner(void)
+{
+    struct mem_stats m;
+
+    mm_stats(&m);
+    klog(LOG_NOTICE, "Faultline " UTS_RELEASE " " UTS_VERSION ": an i386 kernel\n");
+    klog(LOG_INFO, "Command line: %s\n", boot_info.cmdline);
+    klog(LOG_INFO, "Memory: %uK/%uK available\n", m.free * (PAGE_SIZE / 1024),
+         boot_info.ram_total_kib);
+    if (boot_info.ram_unused_kib)
+        klog(LOG_WARN, "Memory: %uK above the kernel's window is not used\n", boot_info.ram_unused_kib);
+}
+
+static _Noreturn void give_up(void)
+{
+    klog(LOG_EMERG, "The machine is halted.\n");
+    power_halt();
+}
+
+/* ---- The root ----------------------------------------------------------------------------------- */
+
+static struct dentry *root_dentry(void)
+{
+    return list_first_entry(&mounts, struct superblock, link)->root;
+}
+
+static void mount_root(void)
+{
+    int err;
+
+    if (!boot_info.initrd) {
+        klog(LOG_EMERG, "No ramdisk: give the kernel a cpio archive as its first module (-initrd).\n");
+        give_up();
+    }
+    vfs_init();
+    err = vfs_mount_root(boot_info.initrd, boot_info.initrd_size);
+    if (err) {
+        klog(LOG_EMERG, "The ramdisk cannot be used (error %d).\n", err);
+        give_up();
+    }
+}
+
+/* Descriptors 0, 1 and 2. */
+static void open_console(void)
+{
+    struct file *f;
+    int err = file_open(AT_FDCWD, "/dev/console", O_RDWR, 0, &f);
+
+    if (err) {
+        klog(LOG_WARN, "Unable to open an initial console (error %d).\n", err);
+        return;
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        file_ref(f);
+        if (fd_install(f, 0, false) < 0)
+            file_put(f);
+    }
+    file_put(f);
+}
+
+/* ---- Process 1 ---------------------------------------------------------------------------------- */
+
+static struct init_args args;
+
+/* Comes back only when path cannot be run. */
+static int run_init(char *path)
+{
+    int err;
+
+    args.argv[0] = path;
+    klog(LOG_INFO, "Run %s as init process\n", path);
+    err = proc_exec(path, args.argv, args.envp);
+    if (err)
+        return err;
+    arch_enter_user(thread_current()->tf);
+}
+
+static _Noreturn void run_any_init(void)
+{
+    static char *const places[] = {"/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
+
+    if (args.program) {
+        int err = run_init(args.program);
+
+        panic("Requested init %s failed (error %d).", args.program, err);
+    }
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int err = run_init(places[i]);
+
+        if (err != -ENOENT)
+            klog(LOG_ERR, "Starting init: %s exists but couldn't execute it (error %d)\n", places[i],
+                 err);
+    }
+    panic("No working init found. Try passing init= option to kernel.");
+}
+
+static void init_main(void *arg)
+{
+    static struct trapframe first_frame; /* exec writes it; the stack gets a copy */
+    struct proc *p = proc_current();
+
+    (void)arg;
+    init_proc = p;
+    mount_root();
+    p->files = files_new();
+    p->fs = fs_context_new(root_dentry());
+    if (!p->files || !p->fs)
+        panic("no memory for the first process");
+    tty_init();
+    open_console();
+    init_args_parse(&args);
+    thread_current()->tf = &first_frame;
+    run_any_init();
+}
+
+/* ---- The boot thread ---------------------------------------------------------------------------- */
+
+void kernel_main(void)
+{
+    proc_init();
+    sched_init();
+    mmport_init();
+    clock_init();
+    time_init();
+    log_clock_ready();
+    random_init();
+    syscall_init();
+    banner();
+    irq_enable();
+    if (!kthread_create("init", init_main, NULL))
+        panic("no memory for the first process");
+    sched_idle();
+}

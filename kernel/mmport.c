@@ -1,0 +1,50 @@
+/*
+ * What mm/ asks of the kernel (mm/port.h): sleeping on a channel and lines for the log. Channels are
+ * hashed to a few wait queues; strangers on the same queue get spurious wake-ups, which the
+ * contract allows.
+ */
+#include "mm/port.h"
+#include "kernel/log.h"
+#include "kernel/sched.h"
+#include "libc/printf.h"
+
+#define QUEUES 16
+
+static struct waitq queues[QUEUES];
+
+static struct waitq *queue_of(const void *chan)
+{
+    return &queues[((uintptr_t)chan >> 4) % QUEUES];
+}
+
+void mmport_init(void)
+{
+    for (int i = 0; i < QUEUES; i++)
+        waitq_init(&queues[i]);
+}
+
+void port_sleep(const void *chan, struct spinlock *lock)
+{
+    struct wait_entry e;
+
+    waitq_prepare(queue_of(chan), &e, THREAD_BLOCKED);
+    spin_unlock(lock);
+    schedule();
+    waitq_finish(&e);
+}
+
+void port_wakeup(const void *chan)
+{
+    wake_all(queue_of(chan));
+}
+
+void port_log(const char *fmt, ...)
+{
+    char line[160];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    klog(LOG_WARN, "%s\n", line);
+}

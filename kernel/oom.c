@@ -1,0 +1,75 @@
+/*
+ * When memory runs out: one process is killed, the one that gives back most, and the log says so.
+ * Whoever could not get memory waits for it to be gone and tries again.
+ */
+#include "kernel/log.h"
+#include "kernel/proc.h"
+
+#define PATIENCE_TICKS 200            /* for one victim, before the next is chosen */
+
+static int32_t victim_pid;            /* [proc_lock] still dying; 0: nobody */
+static uint64_t victim_deadline;      /* [proc_lock] */
+
+static bool is_dying(const struct proc *p)
+{
+    return p->sig.group_exit || (p->sig.queue.pending & SIGMASK(SIGKILL));
+}
+
+/* [proc_lock held] init is spared: without it there is no machine to save. */
+static struct proc *choose(uint32_t *pages)
+{
+    struct proc *p, *worst = NULL;
+    struct vm_space_stats stats;
+
+    *pages = 0;
+    list_for_each_entry(p, &all_procs, all_link) {
+        if (p == init_proc || p->state != PROC_ALIVE || !p->space || is_dying(p))
+            continue;
+        vm_space_stats(p->space, &stats);
+        if (!worst || stats.resident >= *pages) {
+            worst = p;
+            *pages = stats.resident;
+        }
+    }
+    return worst;
+}
+
+/* [proc_lock held] Whether the victim before is still on its way out and may have more time. */
+static bool victim_is_dying(void)
+{
+    struct proc *p = victim_pid ? proc_find(victim_pid) : NULL;
+
+    return p && p->state == PROC_ALIVE && p->space && time_mono_ns() < victim_deadline;
+}
+
+bool oom_kill(void)
+{
+    struct proc *self = proc_current(), *p = NULL;
+    uint32_t pages = 0;
+    bool wait;
+
+    if (fatal_signal_pending())
+        return false;
+    spin_lock(&proc_lock);
+    wait = victim_is_dying();
+    if (!wait) {
+        p = choose(&pages);
+        victim_pid = p ? p->pid : 0;
+        victim_deadline = time_mono_ns() + PATIENCE_TICKS * NSEC_PER_TICK;
+        if (p) {
+            klog(LOG_ERR, "Out of memory: Killed process %d (%s), resident %u kB, for %s (%d)\n",
+                 p->pid, p->comm, pages * (PAGE_SIZE / 1024), self->comm, self->pid);
+            signal_send_proc(p, SIGKILL, NULL);
+        }
+    }
+    spin_unlock(&proc_lock);
+    if (!wait && !p && self == init_proc) {
+        klog(LOG_ERR, "Out of memory: init is the only process left\n");
+        signal_begin_group_exit(self, SIGKILL);
+    }
+    if (p == self || (!p && !wait))
+        return false;
+    thread_current()->state = THREAD_BLOCKED;
+    schedule_until(time_mono_ns() + NSEC_PER_TICK);
+    return true;
+}

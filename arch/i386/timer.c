@@ -22,6 +22,8 @@
 #define TICK_NS     ((uint64_t)PIT_PERIOD * NSEC_PER_SEC / PIT_HZ)
 #define MULT_SHIFT  24
 #define WINDOW_MAX  1024u /* ticks between samples in the end */
+#define NOISE_PART  128   /* a sample may take this part of the time since the last one */
+#define REFUSALS    8
 #define CLOCK_IRQ   0
 
 static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_LEAF + 10);

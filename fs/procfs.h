@@ -1,0 +1,103 @@
+/*
+ * What the files of procfs share: a tree of entries, each with a function that writes its text.
+ *
+ * Nothing in /proc holds on to a process. An inode remembers whom it is about (struct target), and
+ * every operation looks the process up again: when it is gone, or another one has got its number,
+ * the answer is -ESRCH.
+ */
+#ifndef FS_PROCFS_H
+#define FS_PROCFS_H
+
+#include "fs/text.h"
+#include "fs/vfs.h"
+#include "kernel/proc.h"
+
+struct target {
+    int32_t pid;       /* 0: the system as a whole */
+    int32_t tid;       /* below task/: one thread; else 0 */
+    int32_t fd;        /* below fd/ and fdinfo/ */
+    uint64_t start_ns; /* of the process: tells a reused pid */
+};
+
+enum entry_kind {
+    ENTRY_FILE,
+    ENTRY_DIR,    /* children are all there is */
+    ENTRY_ROOT,   /* and the processes */
+    ENTRY_TASKS,  /* the threads of a process */
+    ENTRY_FDS,    /* the descriptors, as links */
+    ENTRY_FDINFO, /* the descriptors, as files */
+    ENTRY_LINK,   /* a text */
+    ENTRY_PLACE,  /* a magic link: leads to the place itself */
+};
+
+struct proc_entry {
+    const char *name; /* NULL ends a table */
+    uint8_t kind;
+    uint16_t mode; /* permissions */
+    const struct proc_entry *children;
+    /* ENTRY_FILE, ENTRY_LINK: writes the text. 0 or -errno. May sleep. */
+    int (*show)(struct text *t, const struct target *who);
+    /* ENTRY_FILE: what was written, terminated. 0 or -errno. May sleep. */
+    int (*store)(const char *text, size_t len, const struct target *who);
+    /* ENTRY_PLACE: a reference, or NULL with *err. May sleep. */
+    struct dentry *(*place)(const struct target *who, int *err);
+    const struct file_ops *fops; /* instead of show */
+};
+
+#define DIR_ENTRY(n, m, table)                                                                     \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_DIR, .mode = (m), .children = (table)                           \
+    }
+#define FILE_ENTRY(n, m, fn)                                                                       \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_FILE, .mode = (m), .show = (fn)                                 \
+    }
+#define STORE_ENTRY(n, m, fn, s)                                                                   \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_FILE, .mode = (m), .show = (fn), .store = (s)                   \
+    }
+#define LINK_ENTRY(n, fn)                                                                          \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_LINK, .mode = 0777, .show = (fn)                                \
+    }
+#define PLACE_ENTRY(n, fn)                                                                         \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_PLACE, .mode = 0777, .place = (fn)                              \
+    }
+
+extern const struct proc_entry system_entries[];       /* procfs_system.c */
+extern const struct proc_entry sysctl_entries[];       /* procfs_sysctl.c */
+extern const struct proc_entry process_entries[];      /* procfs_process.c: /proc/PID */
+extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
+extern const struct proc_entry fd_entry, fdinfo_entry; /* procfs_fd.c: what is in fd/ and fdinfo/ */
+
+/* The target's process with proc_lock held, or NULL with it released. */
+struct proc *target_lock(const struct target *who);
+/* [proc_lock held] The thread meant: the one named, or the first. NULL in a zombie. */
+struct thread *target_thread(const struct target *who, struct proc *p);
+/* References that outlive the lock; NULL with *err: -ESRCH, -EACCES (check: only for the owner and
+ * root) or 0 when the process has none. */
+struct vm_space *target_space(const struct target *who, bool check, int *err);
+struct files *target_files(const struct target *who, int *err);
+/* [proc_lock held] Whether the current process may look into p, as ptrace_may_access. */
+bool may_inspect(const struct proc *p);
+/* The inode of an open file of /proc is about: */
+const struct target *inode_target(const struct inode *i);
+
+int show_mounts(struct text *t, const struct target *who); /* procfs_mounts.c */
+int show_mountinfo(struct text *t, const struct target *who);
+int show_maps(struct text *t, const struct target *who); /* procfs_memory.c */
+int show_statm(struct text *t, const struct target *who);
+int show_cmdline(struct text *t, const struct target *who);
+int show_environ(struct text *t, const struct target *who);
+int show_auxv(struct text *t, const struct target *who);
+extern const struct file_ops process_mem_ops;
+int show_stat(struct text *t, const struct target *who); /* procfs_status.c */
+int show_status(struct text *t, const struct target *who);
+struct dentry *place_fd(const struct target *who, int *err); /* procfs_fd.c */
+struct dentry *place_cwd(const struct target *who, int *err);
+struct dentry *place_root(const struct target *who, int *err);
+struct dentry *place_exe(const struct target *who, int *err);
+int show_fdinfo(struct text *t, const struct target *who);
+
+#endif

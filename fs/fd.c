@@ -412,7 +412,9 @@ static int unshare_files(void)
     own = files_copy(old);
     if (!own)
         return -ENOMEM;
+    spin_lock(&proc_lock);
     p->files = own;
+    spin_unlock(&proc_lock);
     files_put(old);
     return 0;
 }

@@ -48,6 +48,15 @@ static struct fs_type *find_type(const char *name)
     return t;
 }
 
+/* [mount_lock held] Nobody refers to the tree any more. */
+static void sb_destroy(struct superblock *sb)
+{
+    dentry_tree_free(sb->root);
+    if (sb->type->unmount)
+        sb->type->unmount(sb);
+    kmfree(sb);
+}
+
 /* [mount_lock held] A new tree, not yet visible. */
 static int sb_create(const char *fstype, const char *source, uint32_t flags, const char *data,
                      struct superblock **out)
@@ -68,20 +77,14 @@ static int sb_create(const char *fstype, const char *source, uint32_t flags, con
     list_init(&sb->link);
     err = t->mount(sb, source, data);
     if (err) {
-        kmfree(sb);
+        if (sb->root)
+            sb_destroy(sb);
+        else
+            kmfree(sb);
         return err;
     }
     *out = sb;
     return 0;
-}
-
-/* [mount_lock held] Nobody refers to the tree any more. */
-static void sb_destroy(struct superblock *sb)
-{
-    dentry_tree_free(sb->root);
-    if (sb->type->unmount)
-        sb->type->unmount(sb);
-    kmfree(sb);
 }
 
 /* [mount_lock held] */

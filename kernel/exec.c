@@ -366,7 +366,9 @@ static void set_names(struct exec *x, struct proc *p)
     p->env_end = x->strings_at + x->args.env_end;
     p->auxv_start = x->esp + x->auxv_at;
     p->auxv_end = p->auxv_start + x->auxv_size;
+    spin_lock(&proc_lock);
     p->exe = x->file;
+    spin_unlock(&proc_lock);
     x->file = NULL;
     if (old)
         file_put(old);

@@ -49,6 +49,11 @@ struct thread *thread_find(int32_t tid)
     return NULL;
 }
 
+int32_t proc_last_pid(void)
+{
+    return last_pid;
+}
+
 uint32_t proc_count_threads(void)
 {
     return nr_threads;

@@ -10,6 +10,7 @@
 #include "arch/cpu.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
+#include "kernel/load.h"
 #include "kernel/proc.h"
 #include "kernel/time.h"
 #include "mm/vm.h"
@@ -19,6 +20,7 @@
 static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
 static struct list ready = LIST_INIT(ready);      /* [sched_lock] with time left */
 static struct list expired = LIST_INIT(expired);  /* [sched_lock] with a new slice */
+static uint64_t nr_switches;                      /* [sched_lock] */
 static uint32_t nr_queued;                        /* [sched_lock] on both */
 
 uint32_t sched_slice(int nice)
@@ -26,6 +28,11 @@ uint32_t sched_slice(int nice)
     int slice = SLICE_DEFAULT - nice * SLICE_DEFAULT / 20;
 
     return slice < 1 ? 1 : (uint32_t)slice;
+}
+
+uint64_t sched_switches(void)
+{
+    return nr_switches;
 }
 
 uint32_t sched_runnable(void)
@@ -106,6 +113,7 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     next->on_cpu = true;
     c->current = next;
     c->switched_from = prev;
+    nr_switches++;
     if (next->proc->space)
         sched_use_space(next->proc->space);
     arch_switch(prev, next);
@@ -195,14 +203,17 @@ void sched_tick(void)
     struct cpu *c = cpu_self();
     struct thread *t = c->current;
 
-    if (!t || t == c->idle)
+    if (!t || t == c->idle) {
+        load_tick(CPU_IDLE);
         return;
+    }
     /* The frame at the top of the stack tells how it last left user mode: by this very interrupt? */
     bool user = t->tf && t->tf->trapno - TRAP_IRQ_BASE < 16;
     if (user)
         t->user_ticks++;
     else
         t->system_ticks++;
+    load_tick(!user ? CPU_SYSTEM : t->proc->nice > 0 ? CPU_NICE : CPU_USER);
     if (t->proc->space)
         signal_charge_cpu(t, NSEC_PER_TICK, user);
     if (t->slice && --t->slice == 0)

@@ -34,6 +34,7 @@ _Noreturn void sched_idle(void);      /* the boot thread's end */
 void sched_use_space(struct vm_space *s);
 void sched_charge_current(void);      /* brings current's run_ns up to date */
 uint32_t sched_slice(int nice);       /* ticks */
+uint64_t sched_switches(void);        /* ever: /proc/stat */
 uint32_t sched_runnable(void);        /* how many threads run or want to: /proc/loadavg */
 
 /* ---- Wait queues ------------------------------------------------------------------------------ */

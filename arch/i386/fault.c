@@ -75,6 +75,8 @@ void page_fault(struct trapframe *tf)
     if (tf->err & PF_RESERVED)
         trap_panic(tf, "damaged page table", addr);
     if (trap_from_user(tf)) {
+        if (addr >= USER_TOP)
+            tf->err |= PF_PRESENT; /* programs do not learn what the kernel has mapped */
         irq_enable();
         signal_user(tf, r, addr);
     } else if (addr >= USER_TOP || !extable_fixup(tf)) {

@@ -1,0 +1,184 @@
+/*
+ * What guest tests share. A test is an ordinary Linux program that prints a transcript; it passes
+ * when the transcript on Faultline is the one that the same binary prints on Linux. So nothing that
+ * differs from run to run is printed: no process ids, no addresses, no times.
+ *
+ * Tests named hostile_* would hurt the machine they run on: only Faultline runs them, and what they
+ * print is compared with NAME.expected.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096
+
+/* Unbuffered, so that output and fork go together. Runs before main. */
+__attribute__((constructor)) static void guest_start(void)
+{
+    setvbuf(stdout, NULL, _IONBF, 0);
+}
+
+__attribute__((unused)) static const char *error_name(int error)
+{
+    return error ? strerrorname_np(error) : "ok";
+}
+
+/* Prints what a call returned: its result where it has a meaning of its own, or the error. */
+#define SHOW(call)                                                                                 \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        long r_ = (long)(call);                                                                    \
+        if (r_ == -1)                                                                              \
+            printf("%s: %s\n", #call, error_name(errno));                                          \
+        else                                                                                       \
+            printf("%s: %ld\n", #call, r_);                                                        \
+    } while (0)
+
+/* The same for calls whose result is an address or otherwise not for the transcript. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        printf("%s: %s\n", #call, (long)(call) == -1 ? error_name(errno) : "ok");                  \
+    } while (0)
+
+#define DIE_UNLESS(cond)                                                                           \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            printf("line %d: %s failed: %s\n", __LINE__, #cond, error_name(errno));                \
+            exit(99);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+__attribute__((unused)) static void print_status(const char *what, int status)
+{
+    if (WIFEXITED(status))
+        printf("%s: exit %d\n", what, WEXITSTATUS(status));
+    else if (WIFSIGNALED(status))
+        printf("%s: killed by SIG%s\n", what, sigabbrev_np(WTERMSIG(status)));
+    else if (WIFSTOPPED(status))
+        printf("%s: stopped by SIG%s\n", what, sigabbrev_np(WSTOPSIG(status)));
+    else
+        printf("%s: status %x\n", what, status);
+}
+
+/* Runs fn(arg) in a child and prints how it ended. */
+__attribute__((unused)) static int in_child(const char *what, void (*fn)(void *), void *arg)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        fn(arg);
+        _exit(0);
+    }
+    DIE_UNLESS(pid > 0);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    print_status(what, status);
+    return status;
+}
+
+/* ---- Accesses that may fault ---- */
+
+static sigjmp_buf fault_jump;
+static siginfo_t fault_info;
+
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+    (void)signo;
+    (void)context;
+    fault_info = *info;
+    siglongjmp(fault_jump, 1);
+}
+
+__attribute__((unused)) static void catch_faults(void)
+{
+    struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    sigaction(SIGSEGV, &act, NULL);
+    sigaction(SIGBUS, &act, NULL);
+}
+
+static const char *fault_code(void)
+{
+    if (fault_info.si_signo == SIGBUS)
+        return fault_info.si_code == BUS_ADRERR ? "SIGBUS ADRERR" : "SIGBUS other code";
+    return fault_info.si_code == SEGV_MAPERR   ? "SIGSEGV MAPERR"
+           : fault_info.si_code == SEGV_ACCERR ? "SIGSEGV ACCERR"
+                                               : "SIGSEGV other code";
+}
+
+/* Reads or writes one byte and tells what came of it; catch_faults() comes first. */
+__attribute__((unused, noinline)) static void probe(const char *what, volatile void *at, bool write)
+{
+    volatile unsigned char *p = at;
+    unsigned char value = 0;
+
+    if (sigsetjmp(fault_jump, 1)) {
+        printf("%s %s: %s, si_addr %s\n", write ? "write" : "read", what, fault_code(),
+               fault_info.si_addr == at ? "right" : "wrong");
+        return;
+    }
+    if (write)
+        *p = 0x5a;
+    else
+        value = *p;
+    printf("%s %s: ok %d\n", write ? "write" : "read", what, value);
+}
+
+#define PROBE_READ(at)  probe(#at, (at), false)
+#define PROBE_WRITE(at) probe(#at, (at), true)
+
+/* A mapping that must succeed. */
+__attribute__((unused)) static char *map(size_t len, int prot, int flags, int fd, off_t offset)
+{
+    char *p = mmap(NULL, len, prot, flags, fd, offset);
+
+    DIE_UNLESS(p != MAP_FAILED);
+    return p;
+}
+
+__attribute__((unused)) static char *map_anon(size_t pages)
+{
+    return map(pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* A fresh file in the current directory with every page filled with a letter of its own. */
+__attribute__((unused)) static int make_file(const char *name, size_t size)
+{
+    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char page[PAGE];
+
+    DIE_UNLESS(fd >= 0);
+    for (size_t done = 0; done < size; done += PAGE) {
+        memset(page, 'a' + done / PAGE % 26, PAGE);
+        DIE_UNLESS(write(fd, page, size - done < PAGE ? size - done : PAGE) > 0);
+    }
+    return fd;
+}
+
+__attribute__((unused)) static bool all_bytes(const char *p, size_t n, char c)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != c)
+            return false;
+    return true;
+}
+
+#endif

@@ -1,0 +1,163 @@
+/*
+ * Process 1 of the guest test machine. Runs each program in /tests in a fresh directory and prints,
+ * for tests/guest/run.py to read:
+ *
+ *     === NAME
+ *     | each line of its output
+ *     === exit N              or: === signal N, === timeout
+ *     === mm_check: text      where the kernel's audit has something to say
+ *
+ * and at last "=== done", then powers off. Arguments (after -- on the kernel command line) pick
+ * tests by name.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIMIT_SECONDS 120
+
+static volatile bool timed_out;
+
+static void on_alarm(int signo)
+{
+    (void)signo;
+    timed_out = true;
+}
+
+/* In the child: output to the file, no input, a directory of its own. */
+static void start_test(const char *name)
+{
+    char path[300];
+    int null = open("/dev/null", O_RDONLY), out;
+
+    snprintf(path, sizeof(path), "/tmp/%s", name);
+    mkdir(path, 0755);
+    if (chdir(path) < 0)
+        _exit(125);
+    out = open("/tmp/output", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    dup2(null, 0);
+    dup2(out, 1);
+    dup2(out, 2);
+    for (int fd = 3; fd < 10; fd++)
+        close(fd);
+    setsid();
+    unsetenv("TERM");
+    snprintf(path, sizeof(path), "/tests/%s", name);
+    execv(path, (char *[]){path, NULL});
+    _exit(126);
+}
+
+static void print_output(void)
+{
+    FILE *f = fopen("/tmp/output", "r");
+    bool line_start = true;
+    int c;
+
+    while (f && (c = getc(f)) != EOF) {
+        if (line_start)
+            fputs("| ", stdout);
+        putchar(c);
+        line_start = c == '\n';
+    }
+    if (!line_start)
+        puts("\\");
+    if (f)
+        fclose(f);
+    unlink("/tmp/output");
+}
+
+static void report_check(void)
+{
+    char text[256];
+    int fd = open("/proc/mm_check", O_RDONLY), n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (n < 0) {
+        printf("=== mm_check: %s\n", strerror(errno));
+        return;
+    }
+    text[n] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (strcmp(text, "0") != 0)
+        printf("=== mm_check: %s\n", text);
+}
+
+static void run_test(const char *name)
+{
+    int status = 0;
+    pid_t pid, ended;
+
+    printf("=== %s\n", name);
+    fflush(stdout);
+    timed_out = false;
+    alarm(LIMIT_SECONDS);
+    pid = fork();
+    if (pid == 0)
+        start_test(name);
+    while ((ended = wait(&status)) != pid && !(ended < 0 && (timed_out || errno == ECHILD)))
+        ;
+    alarm(0);
+    kill(-1, SIGKILL);
+    while (wait(NULL) > 0)
+        ;
+    print_output();
+    if (timed_out)
+        printf("=== timeout\n");
+    else if (WIFSIGNALED(status))
+        printf("=== signal %d\n", WTERMSIG(status));
+    else
+        printf("=== exit %d\n", WEXITSTATUS(status));
+    report_check();
+    fflush(stdout);
+}
+
+static bool chosen(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc < 2;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction act = {.sa_handler = on_alarm};
+    char *names[256];
+    struct dirent *e;
+    int n = 0;
+    DIR *d;
+
+    sigaction(SIGALRM, &act, NULL);
+    mount("proc", "/proc", "proc", 0, NULL);
+    mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+    d = opendir("/tests");
+    while (d && n < 256 && (e = readdir(d)))
+        if (e->d_name[0] != '.')
+            names[n++] = strdup(e->d_name);
+    qsort(names, n, sizeof(*names), by_name);
+    for (int i = 0; i < n; i++)
+        if (chosen(names[i], argc, argv))
+            run_test(names[i]);
+    printf("=== done\n");
+    fflush(stdout);
+    sync();
+    reboot(RB_POWER_OFF);
+    return 0;
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""Runs the guest tests natively and on Faultline and compares what they print.
+
+    tests/guest/run.py [--build build] [--mem 64] [--linux vmlinuz] [--show] [NAME...]
+
+Each test is one static i386 Linux binary, built once: Linux's transcript is the truth. Tests called
+hostile_* run on Faultline only and are compared with NAME.expected. All run in one boot, and after
+each one the kernel audits its memory. --linux boots that kernel instead of Faultline, to check the
+tests themselves.
+"""
+
+import argparse
+import difflib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+from newc import Archive  # noqa: E402
+
+
+def test_names():
+    return sorted(f[:-2] for f in os.listdir(HERE) if f.endswith(".c"))
+
+
+def status_text(code):
+    return f"signal {-code}" if code < 0 else f"exit {code}"
+
+
+def run_native(binary, timeout=120):
+    """The lines that the test prints on this machine, and how it ends."""
+    with tempfile.TemporaryDirectory(prefix="guest-") as where, tempfile.TemporaryFile() as out:
+        p = subprocess.Popen([binary], cwd=where, stdin=subprocess.DEVNULL, stdout=out,
+                             stderr=subprocess.STDOUT, start_new_session=True,
+                             env={"HOME": "/", "PATH": "/bin:/usr/bin"})
+        try:
+            status = status_text(p.wait(timeout))
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+            status = "timeout"
+        out.seek(0)
+        return out.read().decode("latin-1").splitlines() + [status]
+
+
+def expected(build, name):
+    if name.startswith("hostile_"):
+        with open(f"{HERE}/{name}.expected") as f:
+            return f.read().splitlines() + ["exit 0"]
+    return run_native(f"{build}/guest/{name}")
+
+
+def archive(build, names):
+    ar = Archive()
+    for d in ("dev", "proc", "sys", "tests"):
+        ar.dir(d)
+    ar.dir("tmp", 0o1777)
+    ar.devices()
+    ar.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+    ar.copy("init", f"{build}/guest/init")
+    for name in names:
+        ar.copy(f"tests/{name}", f"{build}/guest/{name}")
+    return ar.bytes()
+
+
+def boot(build, names, mem, kernel=None, timeout=600, debug_exit=True):
+    """The serial line's output of one boot that runs the tests."""
+    with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
+        initrd.write(archive(build, names))
+        initrd.flush()
+        command = [f"{TOP}/scripts/qemu", "--test", "-m", str(mem), "-kernel",
+                   kernel or f"{build}/faultline.elf", "-initrd", initrd.name, "-append",
+                   "console=ttyS0 quiet panic=-1"]
+        p = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=timeout)
+        return p.stdout.decode("latin-1").replace("\r", "")
+
+
+def parse(output):
+    """{name: lines}, and the serial line's lines that belong to no transcript."""
+    results, noise, name = {}, [], None
+    for line in output.split("\n"):
+        if line.startswith("=== done"):
+            results[""] = []
+        elif re.match(r"=== (exit|signal|timeout)", line) and name:
+            results[name].append(line[4:])
+        elif line.startswith("=== mm_check") and name:
+            results[name].append(line)
+        elif line.startswith("=== "):
+            name = line[4:]
+            results[name] = []
+        elif line.startswith("| ") and name:
+            results[name].append(line[2:])
+        elif line.strip():
+            noise.append(line)
+    return results, noise
+
+
+def compare(build, names, mem=64, kernel=None):
+    """[(name, None or a diff)] and the console's other lines."""
+    try:
+        output = boot(build, names, mem, kernel)
+    except subprocess.TimeoutExpired as e:
+        output = (e.stdout or b"").decode("latin-1").replace("\r", "")
+    got, noise = parse(output)
+    outcome = []
+    for name in names:
+        want, have = expected(build, name), got.get(name, ["(did not run)"])
+        if kernel:
+            have = [line for line in have if not line.startswith("=== mm_check")]
+        diff = list(difflib.unified_diff(want, have, "expected", "got", lineterm="", n=1))
+        outcome.append((name, "\n".join(diff) if diff else None))
+    if "" not in got:
+        outcome.append(("machine", "the machine did not come to the end:\n" + output[-3000:]))
+    return outcome, noise
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--build", default=os.path.join(TOP, "build"))
+    p.add_argument("--mem", default=64, type=int)
+    p.add_argument("--linux", metavar="VMLINUZ")
+    p.add_argument("--show", action="store_true", help="the kernel's own lines too")
+    p.add_argument("names", nargs="*")
+    a = p.parse_args()
+    names = a.names or [n for n in test_names() if not a.linux or not n.startswith("hostile_")]
+    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux)
+    if a.show:
+        print("\n".join(noise))
+    for name, diff in outcome:
+        print(f"{'FAIL' if diff else 'ok  '} {name}")
+        if diff:
+            print(diff)
+    bad = sum(1 for _, diff in outcome if diff)
+    print(f"guest tests: {len(outcome) - bad} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

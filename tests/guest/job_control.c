@@ -49,6 +49,8 @@ static void stops(int signo)
     kill(pid, SIGCONT);
     SHOW(waitpid(pid, &status, WCONTINUED) == pid);
     printf("continued %d\n", !!WIFCONTINUED(status));
+    for (int i = 0; i < 100 && !chld; i++)
+        usleep(5000);
     show_last("continued");
     SHOW(waitpid(pid, &status, WCONTINUED | WNOHANG));
     kill(pid, SIGTERM);

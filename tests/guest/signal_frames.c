@@ -14,6 +14,8 @@ static void on_trap(int signo, siginfo_t *si, void *context)
            (greg_t)si->si_addr == r[REG_EIP] ? "eip" : "other", r[REG_TRAPNO], r[REG_ERR]);
     if (signo == SIGILL)
         r[REG_EIP] += 2; /* ud2 */
+    if (signo == SIGTRAP)
+        r[REG_EFL] &= ~0x100; /* one step is enough */
     if (signo == SIGFPE)
         r[REG_ECX] = 5; /* the divisor */
     r[REG_ESI] = 0x1234;

@@ -24,7 +24,7 @@ static void nested(int signo)
 static void again(int signo)
 {
     printf("enter %s depth %d\n", sigabbrev_np(signo), ++depth);
-    if (depth < 3)
+    if (depth < 3 && calls++ < 5)
         raise(signo);
     printf("leave depth %d\n", depth--);
 }

@@ -84,9 +84,21 @@ static uint8_t read_only(const struct vma *v)
     return v->prot & ~VM_PROT_WRITE;
 }
 
-/* Puts a new anon in place of what the page had, and maps it. Takes over the reference. */
+/* Reserve: after it, a new anon can be put in place by steps that cannot fail. */
+static bool reserve(struct fault *f)
+{
+    if (amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT))
+        return false;
+    return pmap_reserve(&f->space->pmap, f->page) == 0;
+}
+
+/* Commit: puts a, if there is memory for one, in place of what the page had. */
 static enum outcome install(struct fault *f, struct anon *a)
 {
+    if (!a) {
+        pmap_drop_empty(&f->space->pmap, f->page);
+        return NO_MEMORY;
+    }
     amap_set(&f->space->amap, f->page >> PAGE_SHIFT, a);
     return enter(f, a->frame, f->vma->prot);
 }
@@ -96,12 +108,11 @@ static enum outcome copy_into_anon(struct fault *f, struct frame *from)
 {
     struct anon *a;
 
-    if (amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT))
+    if (!reserve(f))
         return NO_MEMORY;
     a = anon_new();
-    if (!a)
-        return NO_MEMORY;
-    page_copy(frame_kva(a->frame), frame_kva(from));
+    if (a)
+        page_copy(frame_kva(a->frame), frame_kva(from));
     return install(f, a);
 }
 
@@ -118,17 +129,12 @@ static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
 /* 0: the first touch of anonymous memory. */
 static enum outcome fault_zero(struct fault *f)
 {
-    struct anon *a;
-
     if (!f->write) {
         if (!zero_frame)
             zero_frame = frame_alloc_zeroed(FRAME_ZERO);
         return zero_frame ? enter(f, zero_frame, read_only(f->vma)) : NO_MEMORY;
     }
-    if (amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT))
-        return NO_MEMORY;
-    a = anon_new_zeroed();
-    return a ? install(f, a) : NO_MEMORY;
+    return reserve(f) ? install(f, anon_new_zeroed()) : NO_MEMORY;
 }
 
 /* ---- The lower layer: objects -----------------------------------------------------------------
@@ -178,6 +184,7 @@ static enum outcome fault_object(struct fault *f)
         return NO_MEMORY;
     case OBJECT_PAST_END:
     case OBJECT_ERROR:
+    case OBJECT_NO_SPACE:
         return PAST_END;
     }
     if (vma_is_private(v) && f->write)

@@ -117,11 +117,10 @@ static void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vad
         if (counts_as_data(v))
             s->data_pages -= vma_pages(v);
         pmap_remove(&s->pmap, v->start, v->end);
-        if (vma_is_private(v))
-            amap_remove(&s->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
         vma_remove(s, v);
         list_add_tail(&c->dead, &v->link);
     }
+    amap_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 }
 
 /* ---- mmap -------------------------------------------------------------------------------------

@@ -142,6 +142,9 @@ struct pmap {
 
 int pmap_init(struct pmap *pm);     /* -ENOMEM */
 void pmap_destroy(struct pmap *pm); /* everything was removed before [v] */
+/* Makes the table of va exist, so that pmap_enter of a frame nobody maps cannot fail. -ENOMEM [v] */
+int pmap_reserve(struct pmap *pm, vaddr_t va);
+void pmap_drop_empty(struct pmap *pm, vaddr_t va); /* frees that table if nothing came of it [v] */
 /* Maps frame at va with prot (VM_PROT_*), replacing what was there. After -ENOMEM nothing is mapped
  * at va. [v] */
 int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot);
@@ -231,6 +234,7 @@ enum object_state {
     OBJECT_RETRY_MAJOR,
     OBJECT_PAST_END,
     OBJECT_ERROR,
+    OBJECT_NO_SPACE,
     OBJECT_NO_MEMORY
 };
 /*

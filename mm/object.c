@@ -142,6 +142,8 @@ static enum object_state fill_failed(struct vm_object *o, struct frame *f, int e
     if (f->kind == FRAME_OBJECT)
         evict(o, f);
     port_wakeup(f);
+    if (err == -ENOSPC)
+        return OBJECT_NO_SPACE;
     return err == -ENOMEM ? OBJECT_NO_MEMORY : OBJECT_ERROR;
 }
 
@@ -204,7 +206,7 @@ enum object_state object_get(struct vm_object *o, uint32_t index, struct frame *
 static int pin_page(struct vm_object *o, uint32_t index, struct frame **out)
 {
     static const int error[] = {
-        [OBJECT_PAST_END] = -ENXIO, [OBJECT_ERROR] = -EIO, [OBJECT_NO_MEMORY] = -ENOMEM};
+        [OBJECT_PAST_END] = -ENXIO, [OBJECT_ERROR] = -EIO, [OBJECT_NO_SPACE] = -ENOSPC, [OBJECT_NO_MEMORY] = -ENOMEM};
     enum object_state st;
 
     spin_lock(&vm_lock);
@@ -297,6 +299,15 @@ static void extend_to(struct vm_object *o, uint64_t size)
     spin_unlock(&vm_lock);
 }
 
+/* Undoes extend_to: past size nothing was written, so there is no tail to zero. */
+static void shrink_back(struct vm_object *o, uint64_t size)
+{
+    spin_lock(&vm_lock);
+    evict_from(o, (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT));
+    o->size = size;
+    spin_unlock(&vm_lock);
+}
+
 /*
  * Moves up to len bytes at offset, page by page; the pages are pinned, not locked, while user
  * memory is touched, since that may fault on this very object. A write makes room first, page by
@@ -332,7 +343,7 @@ static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len,
         }
         done += n - left;
         if (writing && left && at + n > old_size)
-            vm_object_resize(o, at + n - left > old_size ? at + n - left : old_size);
+            shrink_back(o, left < n && at + n - left > old_size ? at + n - left : old_size);
         if (err)
             break;
     }

@@ -65,6 +65,19 @@ static void free_table_if_empty(struct frame *table)
     frame_free_zeroed(table);
 }
 
+int pmap_reserve(struct pmap *pm, vaddr_t va)
+{
+    return walkpgdir(pm, va, true) ? 0 : -ENOMEM;
+}
+
+void pmap_drop_empty(struct pmap *pm, vaddr_t va)
+{
+    const pte_t *pte = walkpgdir(pm, va, false);
+
+    if (pte)
+        free_table_if_empty(table_of(pte));
+}
+
 static pte_t entry_flags(uint8_t prot)
 {
     return PTE_P | PTE_U | (prot & VM_PROT_WRITE ? PTE_W : 0);

@@ -65,7 +65,8 @@ int mm_check(void);
 
 struct pager {
     const char *name;
-    /* Fills page (one frame, contents undefined) for index. May sleep. VM_PAGE_* or -errno. */
+    /* Fills page (one frame, contents undefined) for index; vm_object_pages() counts it already. May
+     * sleep. VM_PAGE_* or -errno (-ENOSPC and -ENOMEM are passed on by file I/O, others are -EIO). */
     int (*get)(struct vm_object *o, uint32_t index, void *page);
     /* Writes a dirty page back. May sleep. NULL: the object's pages are its only home. */
     int (*put)(struct vm_object *o, uint32_t index, const void *page);

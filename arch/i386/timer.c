@@ -13,6 +13,7 @@
 #include "arch/io.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
+#include "kernel/sched.h"
 #include "kernel/time.h"
 
 #define PIT_HZ      1193182u
@@ -208,6 +209,7 @@ static void clock_tick(void *arg)
         lost_ns += now - tick_ns();
     spin_unlock(&pit_lock);
     timer_interrupt();
+    sched_tick();
 }
 
 void clock_init(void)

@@ -113,4 +113,4 @@ struct dentry *place_exe(const struct target *who, int *err)
 const struct proc_entry fd_entry = {
     .name = "", .kind = ENTRY_PLACE, .mode = 0700, .place = place_fd};
 const struct proc_entry fdinfo_entry = {
-    .name = "", .kind = ENTRY_FILE, .mode = 0400, .show = show_fdinfo};
+    .name = "", .kind = ENTRY_FILE, .mode = 0444, .show = show_fdinfo};

@@ -123,7 +123,7 @@ static int store_ignored(const char *text, size_t len, const struct target *who)
         STORE_ENTRY("comm", 0644, show_comm, store_comm), PLACE_ENTRY("cwd", place_cwd),           \
         FILE_ENTRY("environ", 0400, show_environ), PLACE_ENTRY("exe", place_exe),                  \
         {.name = "fd", .kind = ENTRY_FDS, .mode = 0500},                                           \
-        {.name = "fdinfo", .kind = ENTRY_FDINFO, .mode = 0500}, FILE_ENTRY("io", 0400, show_io),   \
+        {.name = "fdinfo", .kind = ENTRY_FDINFO, .mode = 0555}, FILE_ENTRY("io", 0400, show_io),   \
         FILE_ENTRY("limits", 0444, show_limits), FILE_ENTRY("maps", 0444, show_maps),              \
         {.name = "mem", .kind = ENTRY_FILE, .mode = 0600, .fops = &process_mem_ops},               \
         FILE_ENTRY("mountinfo", 0444, show_mountinfo), FILE_ENTRY("mounts", 0444, show_mounts),    \

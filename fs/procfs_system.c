@@ -10,6 +10,7 @@
 #include "kernel/time.h"
 #include "kernel/version.h"
 #include "libc/errno.h"
+#include "libc/string.h"
 
 #define MAJORS 256
 #define KIB(n) ((n) * (PAGE_SIZE / 1024))
@@ -186,7 +187,8 @@ static int show_filesystems(struct text *t, const struct target *who)
 {
     (void)who;
     for (const struct fs_type *f = fs_types; f; f = f->next)
-        text_printf(t, "%s\t%s\n", f->nodev ? "nodev" : "", f->name);
+        if (strcmp(f->name, "rootfs") != 0) /* nobody can mount it */
+            text_printf(t, "%s\t%s\n", f->nodev ? "nodev" : "", f->name);
     return 0;
 }
 

@@ -28,11 +28,6 @@ struct ramfs_file {
     uint32_t pages; /* [ramfs_lock] charged to super */
 };
 
-struct ramfs_link {
-    uint32_t len;
-    char target[];
-};
-
 static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
 
 /* ---- Accounting --------------------------------------------------------------------------------
@@ -75,7 +70,7 @@ static int ramfs_get(struct vm_object *o, uint32_t index, void *page)
 {
     struct ramfs_file *f = vm_object_private(o);
     uint32_t start = index << PAGE_SHIFT, n;
-    int err = charge_pages(f, vm_object_pages(o) + 1);
+    int err = charge_pages(f, vm_object_pages(o));
 
     if (err)
         return err;
@@ -194,19 +189,19 @@ struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev)
 struct inode *ramfs_symlink_inode(struct superblock *sb, const char *target, size_t len)
 {
     struct inode *i = inode_new(sb, S_IFLNK | 0777);
-    struct ramfs_link *l;
+    char *text;
 
     if (!i)
         return NULL;
-    l = len < PAGE_SIZE - sizeof(*l) ? kmalloc(sizeof(*l) + len) : NULL;
-    if (!l) {
+    text = len < PATH_MAX ? kmalloc(len + 1) : NULL;
+    if (!text) {
         inode_unref(i);
         return NULL;
     }
-    l->len = (uint32_t)len;
-    memcpy(l->target, target, len);
+    memcpy(text, target, len);
+    text[len] = '\0';
     i->ops = &ramfs_link_ops;
-    i->private = l;
+    i->private = text;
     return i;
 }
 
@@ -357,10 +352,10 @@ static void ramfs_file_destroy(struct inode *i)
 
 static int ramfs_readlink(struct inode *i, char *buf, size_t size)
 {
-    struct ramfs_link *l = i->private;
-    size_t n = l->len < size ? l->len : size;
+    const char *target = i->private;
+    size_t n = strnlen(target, size);
 
-    memcpy(buf, l->target, n);
+    memcpy(buf, target, n);
     return (int)n;
 }
 

@@ -9,6 +9,7 @@
 #include "arch/trap.h"
 #include "drivers/keyboard.h"
 #include "kernel/log.h"
+#include "kernel/reboot.h"
 
 #define KBD_IRQ     1
 #define KBD_DATA    0x60
@@ -102,8 +103,8 @@ static void scancode(uint8_t code)
 
     switch (keymap_scancode(&keymap, screen_key_modes(), code, typed, &n)) {
     case KEY_REBOOT:
-        klog(LOG_NOTICE, "reset by Ctrl-Alt-Del\n");
-        power_reset();
+        machine_ctrl_alt_del();
+        break;
     case KEY_SCROLL_LOCK:
         screen_toggle_stop();
         request_leds();

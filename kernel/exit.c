@@ -11,11 +11,8 @@
 #include "kernel/futex.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
+#include "kernel/reboot.h"
 #include "kernel/tty.h"
-
-/* What QEMU's isa-debug-exit gets when init exits: its statuses are 33 and 35. */
-#define EXIT_VALUE_OK     0x10
-#define EXIT_VALUE_FAILED 0x11
 
 bool fatal_signal_pending(void)
 {
@@ -186,8 +183,7 @@ static _Noreturn void init_exited(int status)
     else
         klog(ok ? LOG_NOTICE : LOG_WARN, "init exited with status %d: powering off\n",
              status >> 8 & 0xff);
-    debug_exit(ok ? EXIT_VALUE_OK : EXIT_VALUE_FAILED);
-    power_off();
+    machine_power_off(ok);
 }
 
 /* The last thread of p takes it down. */

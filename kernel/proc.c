@@ -159,6 +159,7 @@ struct proc *proc_alloc(struct proc *like)
     p->dumpable = like->dumpable;
     p->no_new_privs = like->no_new_privs;
     p->keep_caps = like->keep_caps;
+    p->personality = like->personality;
     p->exit_signal = SIGCHLD;
     p->start_ns = time_mono_ns();
     return p;

@@ -84,6 +84,7 @@ struct thread {
     struct rusage_counts usage;       /* own CPU and owner's thread only */
     struct vfork_wait *vfork;         /* [proc lock] the vfork parent that waits, until exec or exit */
     uint32_t robust_list;             /* user address for set_robust_list, or 0 */
+    char comm[COMM_LEN];              /* PR_SET_NAME on a thread that is not the first; else empty */
 
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
     uint64_t ran_at;                  /* [own CPU] clock when last charged */
@@ -103,6 +104,7 @@ struct proc {
     bool shares_space;                /* space is, or was, also another process's */
     bool no_new_privs, keep_caps;     /* prctl */
     uint8_t parent_death_signal;      /* prctl */
+    uint32_t personality;
     struct proc *parent;              /* [proc lock] */
     struct list children, sibling;    /* [proc lock] */
     int32_t pgid, sid;                /* [proc lock] */

@@ -20,6 +20,12 @@ int may_change_dir(const struct dentry *dir)
     return inode_permission(dir->inode, MAY_WRITE | MAY_EXEC);
 }
 
+/* In procfs a name that is not there cannot be. */
+bool dir_is_made_up(const struct dentry *dir)
+{
+    return dir->inode->ops->lookup && !dir->inode->sb->type->cache_names;
+}
+
 static int check_new_name(struct walk *w, bool for_dir)
 {
     struct dentry *there;
@@ -31,7 +37,7 @@ static int check_new_name(struct walk *w, bool for_dir)
     }
     if (err != -ENOENT)
         return err;
-    if (w->must_be_dir && !for_dir)
+    if ((w->must_be_dir && !for_dir) || dir_is_made_up(w->at))
         return -ENOENT;
     return may_change_dir(w->at);
 }
@@ -225,12 +231,24 @@ long sys_symlinkat(uint32_t utarget, uint32_t dirfd, uint32_t upath)
 /* ---- link --------------------------------------------------------------------------------------
  */
 
+/* Others' files may be linked only by who may write them, and none that would change who one is
+ * (Linux's fs.protected_hardlinks). */
+static bool may_link(const struct inode *target)
+{
+    uint32_t setgid = S_ISGID | 0010;
+
+    if (is_owner(target))
+        return true;
+    return S_ISREG(target->mode) && !(target->mode & S_ISUID) &&
+           (target->mode & setgid) != setgid && !inode_permission(target, MAY_READ | MAY_WRITE);
+}
+
 /* tmpfile: an O_TMPFILE file may get its first name. */
 static int link_inode(struct inode *dir, struct dentry *d, struct inode *target, bool tmpfile)
 {
     if (dir->sb != target->sb)
         return -EXDEV;
-    if (!dir->ops->link || S_ISDIR(target->mode))
+    if (!may_link(target) || !dir->ops->link || S_ISDIR(target->mode))
         return -EPERM;
     if (target->nlink == 0 && !tmpfile)
         return -ENOENT;

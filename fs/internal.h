@@ -140,10 +140,10 @@ static inline bool file_writable(const struct file *f)
 {
     return (f->flags + 1) & 2;
 }
-struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
-int fd_check_free(int min);      /* 0 or -EMFILE */
+struct file *fd_get_any(int fd);                   /* as fd_get, O_PATH descriptors too */
+int fd_check_free(int min);                        /* 0 or -EMFILE */
 int fd_dup(struct file *f, int min, bool cloexec); /* F_DUPFD; consumes nothing */
-int fd_cloexec(int fd);               /* the flag, nonzero when set, or -EBADF */
+int fd_cloexec(int fd);                            /* the flag, nonzero when set, or -EBADF */
 int fd_set_cloexec(int fd, bool on);
 /* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */
 static inline bool file_is_private(const struct file *f)
@@ -175,7 +175,8 @@ int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
 struct dentry *fs_context_cwd(void);
 struct dentry *fs_context_root(void);
 
-/* ---- create.c ---------------------------------------------------------------------------------- */
+/* ---- create.c ----------------------------------------------------------------------------------
+ */
 
 /* Locks the directory of a new name and makes its dentry; for_dir: slashes may follow the name.
  * new_name_end unlocks; with err 0 the name becomes visible. Consumes d. */
@@ -185,13 +186,15 @@ void new_name_end(struct dentry *d, int err);
 int may_change_dir(const struct dentry *dir);
 /* May the entry d be removed from its directory? want_dir: as a directory. */
 int may_delete(const struct dentry *d, bool want_dir);
+/* Whether the file system alone decides which names there are (procfs). */
+bool dir_is_made_up(const struct dentry *dir);
 /* mode without what umask takes. */
 uint32_t apply_umask(uint32_t mode);
 
 /* ---- others ------------------------------------------------------------------------------------
  */
 
-extern struct mutex rename_lock;      /* rename.c: keeps ancestry as it is */
+extern struct mutex rename_lock;            /* rename.c: keeps ancestry as it is */
 extern const struct file_ops dir_file_ops;  /* readdir.c */
 extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
 extern const struct file_ops fifo_file_ops; /* pipe.c */

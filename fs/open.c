@@ -165,7 +165,7 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
     if (err)
         return err;
     if (!dir->ops->create)
-        return -EACCES;
+        return dir_is_made_up(w->at) ? -ENOENT : -EACCES;
     d = dentry_new(w->at, w->name, w->len);
     if (!d)
         return -ENOMEM;

@@ -168,12 +168,13 @@ static int file_init(struct inode *i)
     return 0;
 }
 
-struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev)
+struct inode *ramfs_make(struct inode *i, uint32_t rdev)
 {
-    struct inode *i = inode_new(sb, mode);
+    uint32_t mode;
 
     if (!i)
         return NULL;
+    mode = i->mode;
     i->rdev = rdev;
     i->ops = &ramfs_special_ops;
     if (S_ISDIR(mode)) {
@@ -271,7 +272,8 @@ static int ramfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint3
 
 static int ramfs_symlink(struct inode *dir, struct dentry *d, const char *target)
 {
-    return dir_enter(dir, d, ramfs_symlink_inode(dir->sb, target, strlen(target)));
+    return dir_enter(dir, d,
+                     ramfs_make_link(inode_new(dir->sb, S_IFLNK | 0777), target, strlen(target)));
 }
 
 static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)

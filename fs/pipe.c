@@ -430,7 +430,7 @@ long pipe_set_size(struct file *f, uint32_t size)
 
     if (!file_is_pipe(f))
         return -EBADF;
-    if (!size || size > 1u << 31)
+    if (size > 1u << 31)
         return -EINVAL;
     while (slots * PAGE_SIZE < size && slots <= MAX_SLOTS)
         slots *= 2;

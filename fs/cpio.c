@@ -15,13 +15,14 @@
 #include "libc/string.h"
 
 #define HEADER_SIZE 110
+#define MAGIC       0x37303730u /* "0707" */
 #define LINK_HASH   32
 #define LINK_DEPTH  8 /* symbolic links followed for one entry's directory */
 
 struct cpio_entry {
     uint32_t ino, mode, uid, gid, nlink, mtime, size;
     uint32_t dev_major, dev_minor, rdev_major, rdev_minor;
-    const char *name; /* terminated, without slashes around it */
+    const char *name; /* without slashes around it */
     uint32_t name_len;
     uint32_t data; /* offset of the contents */
 };
@@ -80,13 +81,14 @@ static inline uint32_t hex_word(uint32_t w, uint32_t *wrong)
     return (pairs << 8 | pairs >> 16) & 0xffff;
 }
 
+/* Four bytes anywhere. */
+typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
+
 static inline uint32_t hex_field(const uint8_t *header, unsigned field, uint32_t *wrong)
 {
-    const uint8_t *p = header + 6 + field * 8;
-    uint32_t high, low;
+    const word_t *p = (const word_t *)(header + 6 + field * 8);
+    uint32_t high = p[0], low = p[1];
 
-    memcpy(&high, p, 4);
-    memcpy(&low, p + 4, 4);
     high = high == 0x30303030u ? 0 : hex_word(high, wrong) << 16;
     return low == 0x30303030u ? high : high | hex_word(low, wrong);
 }
@@ -127,17 +129,18 @@ static bool advance(const struct loader *l, uint32_t *pos, uint32_t n)
 static int read_name(struct loader *l, struct cpio_entry *e, uint32_t offset, uint32_t size)
 {
     const char *name = (const char *)archive_view(l->src, offset, size, l->name_buf);
+    uint32_t len = size;
 
-    if (name[size - 1] != '\0')
+    if (name[len - 1] != '\0')
         return bad(l, "file name not terminated");
-    e->name_len = (uint32_t)strlen(name);
-    while (*name == '/') {
+    while (len && (name[len - 1] == '\0' || name[len - 1] == '/'))
+        len--;
+    while (len && *name == '/') {
         name++;
-        e->name_len--;
+        len--;
     }
-    while (e->name_len && name[e->name_len - 1] == '/')
-        e->name_len--;
     e->name = name;
+    e->name_len = len;
     return 0;
 }
 
@@ -153,7 +156,7 @@ static int read_entry(struct loader *l, struct cpio_entry *e)
     if (l->src->size - l->pos < HEADER_SIZE)
         return bad(l, "truncated in a header");
     h = archive_view(l->src, l->pos, HEADER_SIZE, header);
-    if (memcmp(h, "07070", 5) != 0 || (h[5] != '1' && h[5] != '2'))
+    if (*(const word_t *)h != MAGIC || h[4] != '0' || (h[5] != '1' && h[5] != '2'))
         return bad(l, "no newc magic (070701) where an entry should begin");
     if (!decode_header(h, e, &name_size))
         return bad(l, "a header field is not hexadecimal");
@@ -196,6 +199,18 @@ static struct dentry *follow_link(struct loader *l, struct dentry *dir, struct i
     return d;
 }
 
+/* One component. */
+static int check_name(const struct loader *l, const char *name, uint32_t len)
+{
+    if (len > NAME_MAX)
+        return bad(l, "file name too long");
+    if (len == 2 && name[0] == '.' && name[1] == '.')
+        return bad(l, "file name with \"..\"");
+    if (memchr(name, '\0', len))
+        return bad(l, "file name with a zero byte");
+    return 0;
+}
+
 static struct dentry *make_directory(struct loader *l, struct dentry *dir, const char *name,
                                      uint32_t len)
 {
@@ -213,10 +228,9 @@ static struct dentry *step(struct loader *l, struct dentry *dir, const char *nam
 {
     struct dentry *d, *to;
 
-    if (len > NAME_MAX || (len == 2 && name[0] == '.' && name[1] == '.')) {
-        *err = bad(l, len == 2 ? "file name with \"..\"" : "file name too long");
+    *err = check_name(l, name, len);
+    if (*err)
         return NULL;
-    }
     d = dentry_find(dir, name, len);
     if (!d) {
         *err = -ENOMEM;
@@ -349,23 +363,20 @@ static struct inode *new_inode(struct loader *l, const struct cpio_entry *e)
     if (S_ISLNK(e->mode)) {
         const char *target = (const char *)archive_view(l->src, e->data, e->size, l->target_buf);
 
-        return ramfs_symlink_inode(sb, target, strnlen(target, e->size));
+        return ramfs_make_link(inode_bare(sb, e->mode), target, strnlen(target, e->size));
     }
-    return ramfs_inode(sb, e->mode & (S_IFMT | 07777), MKDEV(e->rdev_major, e->rdev_minor));
+    return ramfs_make(inode_bare(sb, e->mode & (S_IFMT | 07777)),
+                      MKDEV(e->rdev_major, e->rdev_minor));
 }
 
 static int check_entry(struct loader *l, const struct cpio_entry *e)
 {
-    if (e->name_len > NAME_MAX)
-        return bad(l, "file name too long");
-    if (e->name_len == 2 && e->name[0] == '.' && e->name[1] == '.')
-        return bad(l, "file name with \"..\"");
     if (S_ISLNK(e->mode) && (e->size == 0 || e->size >= PATH_MAX))
         return bad(l, "bad length of a symbolic link");
     if (!S_ISREG(e->mode) && !S_ISDIR(e->mode) && !S_ISLNK(e->mode) && !S_ISCHR(e->mode) &&
         !S_ISBLK(e->mode) && !S_ISFIFO(e->mode) && (e->mode & S_IFMT) != S_IFSOCK)
         return bad(l, "unknown type of file");
-    return 0;
+    return check_name(l, e->name, e->name_len);
 }
 
 /* Takes the name away from what has it already (which the remembered directory may be). */

@@ -9,9 +9,8 @@
 
 static uint32_t last_ino = 1; /* atomic */
 
-struct inode *inode_new(struct superblock *sb, uint32_t mode)
+struct inode *inode_bare(struct superblock *sb, uint32_t mode)
 {
-    struct proc *p = thread_current() ? proc_current() : NULL;
     struct inode *i = kzalloc(sizeof(*i));
 
     if (!i)
@@ -20,11 +19,21 @@ struct inode *inode_new(struct superblock *sb, uint32_t mode)
     i->ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
     i->mode = mode;
     i->nlink = 1;
+    i->sb = sb;
+    mutex_init(&i->lock);
+    return i;
+}
+
+struct inode *inode_new(struct superblock *sb, uint32_t mode)
+{
+    struct proc *p = thread_current() ? proc_current() : NULL;
+    struct inode *i = inode_bare(sb, mode);
+
+    if (!i)
+        return NULL;
     i->uid = p ? p->cred.fsuid : 0;
     i->gid = p ? p->cred.fsgid : 0;
-    i->sb = sb;
     i->atime = i->mtime = i->ctime = timestamp_now();
-    mutex_init(&i->lock);
     return i;
 }
 

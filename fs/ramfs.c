@@ -187,9 +187,13 @@ struct inode *ramfs_make(struct inode *i, uint32_t rdev)
     return i;
 }
 
-struct inode *ramfs_symlink_inode(struct superblock *sb, const char *target, size_t len)
+struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev)
 {
-    struct inode *i = inode_new(sb, S_IFLNK | 0777);
+    return ramfs_make(inode_new(sb, mode), rdev);
+}
+
+struct inode *ramfs_make_link(struct inode *i, const char *target, size_t len)
+{
     char *text;
 
     if (!i)

@@ -13,8 +13,10 @@ struct archive;
 
 /* A new inode of any kind but a symbolic link, empty; one reference. NULL: no memory. */
 struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev);
-/* A symbolic link; target need not be terminated. */
-struct inode *ramfs_symlink_inode(struct superblock *sb, const char *target, size_t len);
+/* The same from a fresh inode (consumed; may be NULL); a symbolic link, whose target need not be
+ * terminated. */
+struct inode *ramfs_make(struct inode *inode, uint32_t rdev);
+struct inode *ramfs_make_link(struct inode *inode, const char *target, size_t len);
 
 /* From now on the regular file's contents are those bytes of the archive, read on first touch. */
 int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint32_t offset,

@@ -270,6 +270,8 @@ const char *chrdev_name(uint32_t major); /* NULL: nobody's; for /proc/devices */
 /* A new inode with one reference, times now, nlink 1, ids of the current process. NULL: no memory
  */
 struct inode *inode_new(struct superblock *sb, uint32_t mode);
+/* The same without times and owner, which the caller sets. */
+struct inode *inode_bare(struct superblock *sb, uint32_t mode);
 void inode_ref(struct inode *i);
 void inode_unref(struct inode *i);
 void inode_touch(struct inode *i, bool atime, bool mtime, bool ctime);

@@ -45,9 +45,16 @@ syscall:
 .done:
         ret
 
-; The kernel returns here from a signal handler; on the stack: its rt signal frame.
+; A handler returns here; on the stack: what is left of its signal frame. The kernel makes the old
+; frame, with the signal number still on top, unless the handler was installed with SA_SIGINFO.
 global signal_restorer
 signal_restorer:
+        pop     eax
+        mov     eax, 119                ; sigreturn
+        int     0x80
+
+global siginfo_restorer
+siginfo_restorer:
         mov     eax, 173                ; rt_sigreturn
         int     0x80
 

@@ -15,6 +15,7 @@
 #define REBOOT_MAGIC2 672274793
 
 void signal_restorer(void);
+void siginfo_restorer(void);
 
 int kill(pid_t pid, int signo)
 {
@@ -33,7 +34,7 @@ int sigaction(int signo, const struct sigaction *act, struct sigaction *old)
     if (act) {
         with_restorer = *act;
         with_restorer.sa_flags |= SA_RESTORER;
-        with_restorer.sa_restorer = signal_restorer;
+        with_restorer.sa_restorer = act->sa_flags & SA_SIGINFO ? siginfo_restorer : signal_restorer;
         act = &with_restorer;
     }
     return syscall(NR_rt_sigaction, signo, act, old, sizeof(sigset_t));

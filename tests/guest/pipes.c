@@ -210,13 +210,13 @@ static void fifo(void)
     if (fork() == 0) {
         usleep(50000);
         fd = open(name, O_RDONLY);
-        printf("reader got %d\n", (int)read(fd, buffer, 10));
-        _exit(0);
+        _exit((int)read(fd, buffer, 10));
     }
     DIE_UNLESS((fd = open(name, O_WRONLY)) >= 0);
     SHOW(write(fd, "first", 5));
     close(fd);
     wait(&status);
+    print_status("reader", status);
     DIE_UNLESS((fd = open(name, O_RDWR)) >= 0);
     SHOW(write(fd, "both", 4));
     SHOW(read(fd, buffer, 10));

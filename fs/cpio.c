@@ -7,174 +7,18 @@
  * gzip'd; a later entry overrides an earlier one of the same name. Nothing in it is trusted: what
  * does not fit gives one line in the log and -EINVAL.
  */
-#include "fs/archive.h"
+#include "fs/cpio.h"
 #include "fs/ramfs.h"
-#include "fs/vfs.h"
 #include "kernel/log.h"
 #include "libc/errno.h"
 #include "libc/string.h"
-
-#define HEADER_SIZE 110
-#define MAGIC       0x37303730u /* "0707" */
-#define LINK_HASH   32
-#define LINK_DEPTH  8 /* symbolic links followed for one entry's directory */
-
-struct cpio_entry {
-    uint32_t ino, mode, uid, gid, nlink, mtime, size;
-    uint32_t dev_major, dev_minor, rdev_major, rdev_minor;
-    const char *name; /* without slashes around it */
-    uint32_t name_len;
-    uint32_t data; /* offset of the contents */
-};
-
-/* A file of several links, remembered until its archive ends. */
-struct link {
-    struct link *next;
-    struct inode *inode; /* a reference */
-    uint32_t ino, dev_major, dev_minor;
-};
-
-struct loader {
-    const struct archive *src;
-    uint32_t pos;   /* the next byte to look at */
-    uint32_t entry; /* offset of the entry at hand, for messages */
-    struct dentry *root;
-    char *name_buf, *target_buf; /* frames for a name and a link target in pieces */
-    struct link *links[LINK_HASH];
-    struct dentry *dir; /* of the last entry: most share it with the one before */
-    char dir_path[128];
-    uint32_t dir_len;
-    uint32_t depth; /* symbolic links followed so far */
-    uint32_t entries;
-};
-
-static int bad(const struct loader *l, const char *what)
-{
-    klog(LOG_ERR, "initrd: broken archive, %soffset %u: %s\n", l->src->base ? "" : "unpacked ",
-         l->entry, what);
-    return -EINVAL;
-}
 
 static int no_memory(void)
 {
     klog(LOG_ERR, "initrd: not enough memory for what is in it\n");
     return -ENOMEM;
 }
-
-/* ---- Headers -----------------------------------------------------------------------------------
- */
-
-/*
- * Four hexadecimal digits, the first in the lowest byte of w; four bytes at a time. letter is 1 in
- * the bytes that are 0x40 and above. Sets bits in *wrong unless all are digits.
- */
-static inline uint32_t hex_word(uint32_t w, uint32_t *wrong)
-{
-    uint32_t letter = w >> 6 & 0x01010101u;
-    uint32_t low = w & 0x0f0f0f0fu;
-    uint32_t value = low + letter * 9;
-    uint32_t pairs = (value << 4 | value >> 8) & 0x00ff00ffu;
-
-    *wrong |= (w & 0xf0f0f0f0u & ~(letter * 0x20)) ^ (0x30303030u + letter * 0x10);
-    *wrong |= (low + 0x06060606u + letter * 3) & 0x10101010u;
-    *wrong |= ~(low + 0x0f0f0f0fu) & letter * 0x10;
-    return (pairs << 8 | pairs >> 16) & 0xffff;
-}
-
-/* Four bytes anywhere. */
-typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
-
-static inline uint32_t hex_field(const uint8_t *header, unsigned field, uint32_t *wrong)
-{
-    const word_t *p = (const word_t *)(header + 6 + field * 8);
-    uint32_t high = p[0], low = p[1];
-
-    high = high == 0x30303030u ? 0 : hex_word(high, wrong) << 16;
-    return low == 0x30303030u ? high : high | hex_word(low, wrong);
-}
-
-static bool decode_header(const uint8_t *h, struct cpio_entry *e, uint32_t *name_size)
-{
-    uint32_t wrong = 0;
-
-    e->ino = hex_field(h, 0, &wrong);
-    e->mode = hex_field(h, 1, &wrong);
-    e->uid = hex_field(h, 2, &wrong);
-    e->gid = hex_field(h, 3, &wrong);
-    e->nlink = hex_field(h, 4, &wrong);
-    e->mtime = hex_field(h, 5, &wrong);
-    e->size = hex_field(h, 6, &wrong);
-    e->dev_major = hex_field(h, 7, &wrong);
-    e->dev_minor = hex_field(h, 8, &wrong);
-    e->rdev_major = hex_field(h, 9, &wrong);
-    e->rdev_minor = hex_field(h, 10, &wrong);
-    *name_size = hex_field(h, 11, &wrong);
-    return wrong == 0;
-}
-
-/* pos + n rounded up to 4; false when that many bytes are not there. */
-static bool advance(const struct loader *l, uint32_t *pos, uint32_t n)
-{
-    uint32_t left = l->src->size - *pos;
-
-    if (n > left)
-        return false;
-    *pos += n;
-    left -= n;
-    n = -*pos & 3;
-    *pos += n < left ? n : left;
-    return true;
-}
-
-static int read_name(struct loader *l, struct cpio_entry *e, uint32_t offset, uint32_t size)
-{
-    const char *name = (const char *)archive_view(l->src, offset, size, l->name_buf);
-    uint32_t len = size;
-
-    if (name[len - 1] != '\0')
-        return bad(l, "file name not terminated");
-    while (len && (name[len - 1] == '\0' || name[len - 1] == '/'))
-        len--;
-    while (len && *name == '/') {
-        name++;
-        len--;
-    }
-    e->name = name;
-    e->name_len = len;
-    return 0;
-}
-
-/* Decodes the entry at pos and moves pos past it. */
-static int read_entry(struct loader *l, struct cpio_entry *e)
-{
-    uint8_t header[HEADER_SIZE];
-    const uint8_t *h;
-    uint32_t name_at, name_size;
-    int err;
-
-    l->entry = l->pos;
-    if (l->src->size - l->pos < HEADER_SIZE)
-        return bad(l, "truncated in a header");
-    h = archive_view(l->src, l->pos, HEADER_SIZE, header);
-    if (*(const word_t *)h != MAGIC || h[4] != '0' || (h[5] != '1' && h[5] != '2'))
-        return bad(l, "no newc magic (070701) where an entry should begin");
-    if (!decode_header(h, e, &name_size))
-        return bad(l, "a header field is not hexadecimal");
-    name_at = l->pos + HEADER_SIZE;
-    if (name_size == 0 || name_size > PATH_MAX)
-        return bad(l, "bad length of a file name");
-    l->pos = name_at;
-    if (!advance(l, &l->pos, name_size))
-        return bad(l, "truncated in a file name");
-    e->data = l->pos;
-    if (!advance(l, &l->pos, e->size))
-        return bad(l, "truncated in a file's contents");
-    err = read_name(l, e, name_at, name_size);
-    return err;
-}
-
-/* ---- Directories -------------------------------------------------------------------------------
- */
+/* ---- Directories ---------------------------------------------------------------------------- */
 
 static struct dentry *walk(struct loader *l, struct dentry *dir, const char *path, uint32_t len,
                            int *err);
@@ -192,7 +36,7 @@ static struct dentry *follow_link(struct loader *l, struct dentry *dir, struct i
         return NULL;
     len = link->ops->readlink(link, target, PAGE_SIZE);
     if (l->depth++ >= LINK_DEPTH || len <= 0)
-        *err = bad(l, "too many symbolic links in the way to it");
+        *err = cpio_bad(l, "too many symbolic links in the way to it");
     else
         d = walk(l, target[0] == '/' ? l->root : dir, target, (uint32_t)len, err);
     kfree(target);
@@ -203,11 +47,11 @@ static struct dentry *follow_link(struct loader *l, struct dentry *dir, struct i
 static int check_name(const struct loader *l, const char *name, uint32_t len)
 {
     if (len > NAME_MAX)
-        return bad(l, "file name too long");
+        return cpio_bad(l, "file name too long");
     if (len == 2 && name[0] == '.' && name[1] == '.')
-        return bad(l, "file name with \"..\"");
+        return cpio_bad(l, "file name with \"..\"");
     if (memchr(name, '\0', len))
-        return bad(l, "file name with a zero byte");
+        return cpio_bad(l, "file name with a zero byte");
     return 0;
 }
 
@@ -242,7 +86,7 @@ static struct dentry *step(struct loader *l, struct dentry *dir, const char *nam
         to = follow_link(l, dir, d->inode, err);
     else {
         to = NULL;
-        *err = bad(l, "an entry below something that is no directory");
+        *err = cpio_bad(l, "an entry below something that is no directory");
     }
     dentry_unref(d);
     return to;
@@ -301,8 +145,7 @@ static struct dentry *parent(struct loader *l, struct cpio_entry *e, int *err)
     return l->dir;
 }
 
-/* ---- Hard links --------------------------------------------------------------------------------
- */
+/* ---- Hard links ----------------------------------------------------------------------------- */
 
 static struct link **link_bucket(struct loader *l, const struct cpio_entry *e)
 {
@@ -343,8 +186,7 @@ static void links_forget(struct loader *l)
     }
 }
 
-/* ---- Entries -----------------------------------------------------------------------------------
- */
+/* ---- Entries -------------------------------------------------------------------------------- */
 
 static void set_attributes(struct inode *i, const struct cpio_entry *e)
 {
@@ -372,10 +214,10 @@ static struct inode *new_inode(struct loader *l, const struct cpio_entry *e)
 static int check_entry(struct loader *l, const struct cpio_entry *e)
 {
     if (S_ISLNK(e->mode) && (e->size == 0 || e->size >= PATH_MAX))
-        return bad(l, "bad length of a symbolic link");
+        return cpio_bad(l, "bad length of a symbolic link");
     if (!S_ISREG(e->mode) && !S_ISDIR(e->mode) && !S_ISLNK(e->mode) && !S_ISCHR(e->mode) &&
         !S_ISBLK(e->mode) && !S_ISFIFO(e->mode) && (e->mode & S_IFMT) != S_IFSOCK)
-        return bad(l, "unknown type of file");
+        return cpio_bad(l, "unknown type of file");
     return check_name(l, e->name, e->name_len);
 }
 
@@ -388,7 +230,7 @@ static int override(struct loader *l, struct dentry *dir, struct dentry *old)
     if (S_ISDIR(old->inode->mode)) {
         err = ops->rmdir(dir->inode, old);
         if (err)
-            return bad(l, "a file in the place of a directory that is not empty");
+            return cpio_bad(l, "a file in the place of a directory that is not empty");
     } else {
         ops->unlink(dir->inode, old);
     }
@@ -490,16 +332,16 @@ static bool is_trailer(const struct cpio_entry *e)
 /* From pos to the trailer. */
 static int load_entries(struct loader *l)
 {
+    memset(l->last_fields, 0, sizeof(l->last_fields));
     while (l->pos < l->src->size) {
-        struct cpio_entry e;
-        int err = read_entry(l, &e);
+        int err = cpio_read_entry(l);
 
-        if (!err && is_trailer(&e)) {
+        if (!err && is_trailer(&l->at)) {
             links_forget(l);
             return 0;
         }
         if (!err)
-            err = add_entry(l, &e);
+            err = add_entry(l, &l->at);
         if (err)
             return err;
     }
@@ -508,8 +350,7 @@ static int load_entries(struct loader *l)
     return 0;
 }
 
-/* ---- The image ---------------------------------------------------------------------------------
- */
+/* ---- The image ------------------------------------------------------------------------------ */
 
 static int load_image(struct loader *l);
 
@@ -574,7 +415,7 @@ static int load_image(struct loader *l)
         else if (l->src->base && left >= 2 && p[0] == 0x1f && p[1] == 0x8b)
             err = load_gzip(l);
         else
-            err = bad(l, "neither a newc cpio archive nor gzip data");
+            err = cpio_bad(l, "neither a newc cpio archive nor gzip data");
     }
     return err;
 }

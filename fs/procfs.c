@@ -48,8 +48,7 @@ const struct target *inode_target(const struct inode *i)
     return &proc_inode(i)->who;
 }
 
-/* ---- Whom it is about --------------------------------------------------------------------------
- */
+/* ---- Whom it is about ----------------------------------------------------------------------- */
 
 struct proc *target_lock(const struct target *who)
 {
@@ -134,8 +133,7 @@ static bool target_exists(const struct target *who)
     return there;
 }
 
-/* ---- Inodes ------------------------------------------------------------------------------------
- */
+/* ---- Inodes --------------------------------------------------------------------------------- */
 
 /* Stable numbers, so that getdents and stat agree: the table's index, the process, the descriptor.
  */
@@ -222,8 +220,7 @@ static void proc_destroy(struct inode *i)
     kmfree(i->private);
 }
 
-/* ---- Numbers: processes, threads, descriptors ---------------------------------------------------
- */
+/* ---- Numbers: processes, threads, descriptors ----------------------------------------------- */
 
 /* The target of a number in dir, when there is one. */
 static bool number_target(const struct proc_inode *dir, int32_t n, struct target *out)
@@ -350,8 +347,7 @@ static int proc_lookup(struct inode *dir, struct dentry *d)
     return lookup_number(dir, d);
 }
 
-/* ---- Directories -------------------------------------------------------------------------------
- */
+/* ---- Directories ---------------------------------------------------------------------------- */
 
 /* Puts n into the sorted batch of the smallest numbers seen. */
 static void batch_insert(int32_t *batch, unsigned *count, int32_t n)
@@ -491,8 +487,7 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
     return 0;
 }
 
-/* ---- Links -------------------------------------------------------------------------------------
- */
+/* ---- Links ---------------------------------------------------------------------------------- */
 
 static int link_readlink(struct inode *i, char *buf, size_t size)
 {
@@ -540,8 +535,7 @@ static int place_readlink(struct inode *i, char *buf, size_t size)
     return n;
 }
 
-/* ---- Texts -------------------------------------------------------------------------------------
- */
+/* ---- Texts ---------------------------------------------------------------------------------- */
 
 static int text_open(struct inode *i, struct file *f)
 {
@@ -654,8 +648,7 @@ static const struct inode_ops place_ops = {
     .destroy = proc_destroy,
 };
 
-/* ---- Mounting ----------------------------------------------------------------------------------
- */
+/* ---- Mounting ------------------------------------------------------------------------------- */
 
 static int procfs_mount(struct superblock *sb, const char *source, const char *data)
 {

@@ -30,8 +30,7 @@ struct ramfs_file {
 
 static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
 
-/* ---- Accounting --------------------------------------------------------------------------------
- */
+/* ---- Accounting ----------------------------------------------------------------------------- */
 
 static void super_put(struct ramfs_super *s)
 {
@@ -63,8 +62,7 @@ static int charge_pages(struct ramfs_file *f, uint32_t pages)
     return err;
 }
 
-/* ---- The pager ---------------------------------------------------------------------------------
- */
+/* ---- The pager ------------------------------------------------------------------------------ */
 
 static int ramfs_get(struct vm_object *o, uint32_t index, void *page)
 {
@@ -139,8 +137,7 @@ static const struct pager ramfs_pager = {
     .describe = ramfs_describe,
 };
 
-/* ---- Inodes ------------------------------------------------------------------------------------
- */
+/* ---- Inodes --------------------------------------------------------------------------------- */
 
 static const struct inode_ops ramfs_dir_ops, ramfs_file_ops, ramfs_link_ops, ramfs_special_ops;
 
@@ -239,8 +236,7 @@ struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, st
     return d;
 }
 
-/* ---- Directory operations ----------------------------------------------------------------------
- */
+/* ---- Directory operations ------------------------------------------------------------------- */
 
 /* Makes inode the entry d of dir. A set-group-id directory passes its group on. */
 static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
@@ -332,8 +328,7 @@ static int ramfs_rename(struct inode *olddir, struct dentry *old, struct inode *
     return 0;
 }
 
-/* ---- Files and links ---------------------------------------------------------------------------
- */
+/* ---- Files and links ------------------------------------------------------------------------ */
 
 static int ramfs_truncate(struct inode *i, uint64_t size)
 {
@@ -393,8 +388,7 @@ static const struct inode_ops ramfs_link_ops = {
 
 static const struct inode_ops ramfs_special_ops = {};
 
-/* ---- Mounting ----------------------------------------------------------------------------------
- */
+/* ---- Mounting ------------------------------------------------------------------------------- */
 
 bool mount_option(const char *data, const char *name, const char **value, size_t *len)
 {

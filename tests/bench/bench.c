@@ -1,7 +1,7 @@
 /*
- * What one operation costs, in guest instructions. Runs as init, with no library, on Faultline and on
- * Linux: under QEMU's -icount rdtsc counts instructions exactly. Prints "row NAME COST" lines, then
- * powers off. Each row is the best of several rounds: the others met a timer interrupt.
+ * What one operation costs, in guest instructions. Runs as init, with no library, on Faultline and
+ * on Linux: under QEMU's -icount rdtsc counts instructions exactly. Prints "row NAME COST" lines,
+ * then powers off. Each row is the best of several rounds: the others met a timer interrupt.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -40,11 +40,11 @@ enum { PROT_NONE, PROT_READ, PROT_WRITE, RW = 3 };
 enum { SHARED = 1, PRIVATE = 2, FIXED = 0x10, ANON = 0x20 };
 enum { O_RDWR = 2, O_CREAT = 0100, O_NONBLOCK = 04000 };
 
-#define SIGSEGV 11
-#define SIGUSR1 10
-#define SA_SIGINFO  4
-#define SA_RESTORER 0x04000000
-#define SA_NODEFER  0x40000000
+#define SIGSEGV         11
+#define SIGUSR1         10
+#define SA_SIGINFO      4
+#define SA_RESTORER     0x04000000
+#define SA_NODEFER      0x40000000
 #define GREG_EIP_OFFSET 76 /* of the saved EIP in a ucontext */
 
 static inline uint64_t tsc(void)
@@ -69,12 +69,13 @@ static inline long sys0(long nr)
     return sys(nr, 0, 0, 0, 0, 0);
 }
 
-static long mmap6(uint32_t addr, uint32_t len, long prot, long flags, long fd, long pgoff)
+/* Always from the start of the file. */
+static long mmap5(uint32_t addr, uint32_t len, long prot, long flags, long fd)
 {
     long ret;
-    __asm__ volatile("push %%ebp; mov %7, %%ebp; int $0x80; pop %%ebp"
+    __asm__ volatile("push %%ebp; xor %%ebp, %%ebp; int $0x80; pop %%ebp"
                      : "=a"(ret)
-                     : "0"(NR_mmap2), "b"(addr), "c"(len), "d"(prot), "S"(flags), "D"(fd), "m"(pgoff)
+                     : "0"(NR_mmap2), "b"(addr), "c"(len), "d"(prot), "S"(flags), "D"(fd)
                      : "memory");
     return ret;
 }
@@ -130,7 +131,7 @@ static long must(const char *what, long ret)
 
 static char *map(uint32_t len, long prot, long flags, int fd)
 {
-    return (char *)must("mmap", mmap6(0, len, prot, flags, fd, 0));
+    return (char *)must("mmap", mmap5(0, len, prot, flags, fd));
 }
 
 static char *map_anon(uint32_t len)
@@ -178,7 +179,8 @@ static void measure(const char *name, uint64_t (*fn)(void), uint32_t n)
     row(name, best >> 32 ? best : (uint32_t)best / n);
 }
 
-/* ---- Calls and processes -------------------------------------------------------------------------- */
+/* ---- Calls and processes
+ * -------------------------------------------------------------------------- */
 
 static uint64_t do_getppid(void)
 {
@@ -220,13 +222,13 @@ static uint64_t do_fork_16m(void)
     return t;
 }
 
-static int report[2];                 /* a pipe: what the program run by exec measured */
+static int report[2]; /* a pipe: what the program run by exec measured */
 static char *self;
 
 /* execve of this very program, which exits at once; arg tells it whether to report. */
 static void exec_self(const char *arg)
 {
-    static uint64_t start[2];         /* the stamp travels as a string without zero bytes */
+    static uint64_t start[2]; /* the stamp travels as a string without zero bytes */
     static char stamp[20];
     const char *argv[] = {self, arg, stamp, NULL};
     const char *envp[] = {NULL};
@@ -272,7 +274,8 @@ static void after_exec(char **argv, uint64_t now)
     quit();
 }
 
-/* ---- Faults and mappings --------------------------------------------------------------------------- */
+/* ---- Faults and mappings
+ * --------------------------------------------------------------------------- */
 
 static uint64_t do_write_fault(void)
 {
@@ -406,7 +409,7 @@ static uint64_t do_cow_reuse(void)
     return t;
 }
 
-static long file;                     /* PAGES pages, all in the cache */
+static long file; /* PAGES pages, all in the cache */
 
 static uint64_t file_faults(long prot, long flags)
 {
@@ -436,7 +439,7 @@ static uint64_t do_file_shared(void)
     return file_faults(RW, SHARED);
 }
 
-static char *buffer;                  /* 64 KiB, touched */
+static char *buffer; /* 64 KiB, touched */
 
 static uint64_t do_pread(void)
 {
@@ -469,7 +472,7 @@ static uint64_t do_mprotect(void)
     char *p = map_anon(3 * PAGE);
     uint64_t t;
 
-    unmap(p, PAGE);                   /* a vma of one page, alone, so that nothing splits or joins */
+    unmap(p, PAGE); /* a vma of one page, alone, so that nothing splits or joins */
     unmap(p + 2 * PAGE, PAGE);
     touch(p + PAGE, 1);
     t = tsc();
@@ -498,7 +501,7 @@ static uint64_t do_mprotect_split(void)
     return cost;
 }
 
-static char *many;                    /* 1,000 vmas of 4 pages; every other is readable only */
+static char *many; /* 1,000 vmas of 4 pages; every other is readable only */
 #define MANY 1000u
 
 static void map_many(void)
@@ -523,7 +526,7 @@ static uint64_t do_munmap_split(void)
         uint64_t t = tsc();
         unmap(hole, PAGE);
         cost += tsc() - t;
-        must("mmap", mmap6((long)hole, PAGE, RW, PRIVATE | ANON | FIXED, -1, 0));
+        must("mmap", mmap5((long)hole, PAGE, RW, PRIVATE | ANON | FIXED, -1));
     }
     unmap_many();
     return cost;
@@ -544,7 +547,8 @@ static uint64_t do_fault_among(void)
     return cost;
 }
 
-/* ---- Signals and pipes ------------------------------------------------------------------------------ */
+/* ---- Signals and pipes
+ * ------------------------------------------------------------------------------ */
 
 static void on_signal(int signo, void *info, void *context)
 {
@@ -582,7 +586,7 @@ static uint64_t do_segv(void)
     char *p = map(PAGE, PROT_NONE, PRIVATE | ANON, -1);
     uint64_t t = tsc();
     for (int i = 0; i < 20; i++)
-        __asm__ volatile("movb %%al, (%0)" : : "r"(p) : "memory");
+        __asm__ volatile("movb %%al, (%0)" : : "d"(p) : "memory");
     t = tsc() - t;
     unmap(p, PAGE);
     return t;
@@ -637,7 +641,8 @@ static uint64_t do_pipe(void)
     return (uint32_t)t / ((uint32_t)n / 1024);
 }
 
-/* ---- All ------------------------------------------------------------------------------------------- */
+/* ---- All
+ * ------------------------------------------------------------------------------------------- */
 
 static void prepare(void)
 {
@@ -647,8 +652,8 @@ static void prepare(void)
     buffer = map_anon(65536);
     touch(buffer, 16);
     file = must("open", sys(NR_open, (long)"/bench.tmp", O_RDWR | O_CREAT, 0600, 0, 0));
-    for (uint32_t i = 0; i < PAGES / 16; i++)
-        must("write", sys(NR_write, file, (long)buffer, 65536, 0, 0));
+    for (uint32_t done = 0; done < PAGES * PAGE;)
+        done += must("write", sys(NR_write, file, (long)buffer, 65536, 0, 0));
     handle(SIGUSR1);
     handle(SIGSEGV);
 }
@@ -693,7 +698,7 @@ __attribute__((used)) void bench_main(char **argv, uint32_t low, uint32_t high)
     if (argv[1] && argv[1][0] && argv[2])
         after_exec(argv, now);
     self = argv[0];
-    print("first-user-tsc ");            /* in thousands: it need not fit in 32 bits */
+    print("first-user-tsc "); /* in thousands: it need not fit in 32 bits */
     print(decimal((uint32_t)(now >> 10), buf + sizeof(buf)));
     print("\n");
     prepare();

@@ -1,0 +1,40 @@
+import pytest
+
+from machine import Machine
+
+shared = {}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        item.failed = True
+        for machine in [*shared.values(), item.funcargs.get("machine")]:
+            if isinstance(machine, Machine):
+                report.sections.append(("end of the serial line", machine.output()[-3000:]))
+
+
+def drop():
+    for machine in shared.values():
+        machine.close()
+    shared.clear()
+
+
+@pytest.fixture
+def iso(request):
+    """The ISO, booted, at a shell prompt on the serial line. Shared by the tests that leave it so;
+    after a failure the next test gets a new one."""
+    if "iso" not in shared:
+        shared["iso"] = Machine.iso()
+        shared["iso"].prompt()
+    yield shared["iso"]
+    if getattr(request.node, "failed", False):
+        drop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def close_shared():
+    yield
+    drop()

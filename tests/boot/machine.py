@@ -1,0 +1,242 @@
+"""A machine in QEMU that a test types at and looks at, from outside.
+
+Three ways in: the serial line (a pexpect object), the emulated keyboard (key events through QMP),
+and the screen (the text memory of the VGA card, read through QMP). Waits end when what is waited
+for is there; their limits are generous and only there to end a test that has failed.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import pexpect
+import pexpect.fdpexpect
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+BUILD = os.path.join(TOP, os.environ.get("FAULTLINE_BUILD", "build"))
+ISO = BUILD + "/faultline.iso"
+KERNEL = BUILD + "/faultline.elf"
+INITRD = BUILD + "/initrd.cpio"
+DEBUG_KERNEL = BUILD + "/debug/faultline.elf"
+CACHE = os.path.join(TOP, "build/cache/i386")
+BUSYBOX = CACHE + "/busybox"
+LINUX = CACHE + "/vmlinuz"
+LIMIT = float(os.environ.get("FAULTLINE_TIMEOUT", "120"))
+
+# What a person types -> the key that QEMU calls so, on a US keyboard.
+KEYS = {" ": "spc", "\n": "ret", "\t": "tab", "\x1b": "esc", "\b": "backspace", "-": "minus",
+        "=": "equal", "[": "bracket_left", "]": "bracket_right", ";": "semicolon", "'": "apostrophe",
+        "`": "grave_accent", "\\": "backslash", ",": "comma", ".": "dot", "/": "slash"}
+SHIFTED = dict(zip('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./"))
+
+
+def keys_for(char):
+    if "\x01" <= char <= "\x1a" and char not in KEYS:
+        return ["ctrl", chr(ord(char) + 96)]
+    if char.isupper():
+        return ["shift", char.lower()]
+    if char in SHIFTED:
+        return ["shift"] + keys_for(SHIFTED[char])
+    return [KEYS.get(char, char)]
+
+
+class Machine:
+    def __init__(self, *options, mem=64):
+        self.dir = tempfile.mkdtemp(prefix="faultline-")
+        command = ["--test", "-m", str(mem), "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off"]
+        ours, its = socket.socketpair()
+        self.qemu = subprocess.Popen([TOP + "/scripts/qemu", *command, *map(str, options)],
+                                     stdin=its, stdout=its, stderr=subprocess.PIPE)
+        its.close()
+        self.ours = ours
+        self.line = pexpect.fdpexpect.fdspawn(ours, timeout=LIMIT, encoding="latin-1",
+                                              maxread=65536)
+        self.line.delaybeforesend = None
+        self.log = open(self.dir + "/serial.log", "w+", encoding="latin-1", newline="")
+        self.line.logfile_read = self.log
+        self.socket = None
+
+    @classmethod
+    def iso(cls, mem=64):
+        return cls("-cdrom", ISO, mem=mem)
+
+    @classmethod
+    def direct(cls, initrd=None, append="console=ttyS0", kernel=KERNEL, mem=64, more=()):
+        """-kernel and -initrd; initrd is a path, or the bytes of an archive."""
+        machine_dir = None
+        if isinstance(initrd, bytes):
+            machine_dir = tempfile.mkdtemp(prefix="faultline-")
+            path = machine_dir + "/initrd"
+            with open(path, "wb") as f:
+                f.write(initrd)
+            initrd = path
+        options = ["-kernel", kernel, "-append", append]
+        if initrd:
+            options += ["-initrd", initrd]
+        m = cls(*options, *more, mem=mem)
+        m.archive_dir = machine_dir
+        return m
+
+    def close(self):
+        self.qemu.kill()
+        self.qemu.communicate()
+        self.ours.close()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if getattr(self, "archive_dir", None):
+            shutil.rmtree(self.archive_dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---- The serial line
+
+    def expect(self, pattern, limit=None):
+        """Waits for a pattern on the serial line; returns the match."""
+        self.line.expect(pattern, timeout=limit or LIMIT)
+        return self.line.match
+
+    def type(self, text):
+        self.line.send(text)
+
+    def output(self):
+        """All that the serial line has said, as text with Unix line ends."""
+        self.log.flush()
+        with open(self.log.name, encoding="latin-1", newline="") as f:
+            return f.read().replace("\r", "")
+
+    def wait(self, limit=None):
+        """Waits for QEMU to end; returns its status."""
+        self.line.expect(pexpect.EOF, timeout=limit or LIMIT)
+        return self.qemu.wait(LIMIT)
+
+    # ---- The monitor
+
+    def qmp(self, command, **arguments):
+        if self.socket is None:
+            self._connect()
+        message = {"execute": command}
+        if arguments:
+            message["arguments"] = arguments
+        self.socket.write(json.dumps(message) + "\n")
+        self.socket.flush()
+        while True:
+            answer = json.loads(self.socket.readline())
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise RuntimeError(answer["error"])
+
+    def _connect(self):
+        s = socket.socket(socket.AF_UNIX)
+        for _ in range(200):
+            try:
+                s.connect(self.dir + "/qmp")
+                break
+            except OSError:
+                time.sleep(0.05)
+        s.settimeout(LIMIT)
+        self.socket = s.makefile("rw")
+        self.socket.readline()
+        self.qmp("qmp_capabilities")
+
+    # ---- Keyboard and screen
+
+    def press(self, *keys):
+        """Presses keys together, by QEMU's names: press("ctrl", "c")."""
+        self.qmp("send-key", keys=[{"type": "qcode", "data": k} for k in keys])
+
+    def keyboard(self, text):
+        for char in text:
+            self.press(*keys_for(char))
+            time.sleep(0.02)  # the emulated keyboard has a queue of 16 bytes
+
+    def screen(self):
+        """The 25 lines on the VGA screen."""
+        path = self.dir + "/vga"
+        self.qmp("pmemsave", val=0xB8000, size=4000, filename=path)
+        with open(path, "rb") as f:
+            cells = f.read()
+        text = cells[::2].decode("cp437").replace("\0", " ")
+        return [text[i * 80 : i * 80 + 80].rstrip() for i in range(25)]
+
+    def attributes(self):
+        """The colours of the 25 lines on the VGA screen."""
+        path = self.dir + "/vga"
+        self.qmp("pmemsave", val=0xB8000, size=4000, filename=path)
+        with open(path, "rb") as f:
+            cells = f.read()
+        return [cells[i * 160 + 1 : i * 160 + 160 : 2] for i in range(25)]
+
+    def await_screen(self, pattern, limit=None):
+        """Waits until a pattern matches the screen's text; returns the match."""
+        end = time.monotonic() + (limit or LIMIT)
+        while True:
+            text = "\n".join(self.screen())
+            match = re.search(pattern, text, re.M)
+            if match:
+                return match
+            if time.monotonic() > end:
+                raise AssertionError(f"not on the screen: {pattern!r}\n{text}")
+            time.sleep(0.1)
+
+    def screenshot(self, path):
+        self.qmp("screendump", filename=path, format="png")
+
+    # ---- A shell on the serial line
+
+    PROMPT = r"# (\x1b\[\d*[a-zA-Z])*$"
+
+    def prompt(self, limit=None):
+        self.expect(self.PROMPT, limit)
+        return self
+
+    def run(self, command, limit=None):
+        """Runs one line in the shell, from a prompt to the next; returns (output, status)."""
+        self.type(f"echo '<'begin; {command}; echo '<'end $?\n")
+        self.expect(r"<begin\r?\n", limit)
+        status = int(self.expect(r"<end (\d+)\r?\n", limit)[1])
+        output = self.line.before.replace("\r", "")
+        self.prompt()
+        return output, status
+
+    def sh(self, command, limit=None):
+        """Runs one line that must succeed; returns its output."""
+        output, status = self.run(command, limit)
+        assert status == 0, f"{command!r} ended with {status}:\n{output}"
+        return output
+
+
+def run_to_end(initrd, append="console=ttyS0 quiet panic=-1", kernel=KERNEL, mem=64, limit=None):
+    """Boots, waits for the machine to go off; returns (what it printed, QEMU's status)."""
+    with Machine.direct(initrd, append, kernel, mem) as m:
+        status = m.wait(limit)
+        return m.output(), status
+
+
+def have_busybox():
+    return os.path.exists(BUSYBOX)
+
+
+def have_linux():
+    return os.path.exists(LINUX)
+
+
+def runs_i386():
+    """Whether this machine runs static i386 Linux programs itself."""
+    if not have_busybox():
+        return os.uname().machine in ("x86_64", "i686")
+    try:
+        return subprocess.run([BUSYBOX, "true"]).returncode == 0
+    except OSError:
+        return False

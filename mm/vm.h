@@ -36,7 +36,8 @@ void *kalloc(void);
 void *kalloc_zeroed(void);
 void kfree(void *page);
 
-/* Small objects, 1 to PAGE_SIZE bytes, aligned to 8. NULL when there is no memory. Any context. */
+/* Small objects, 1 to PAGE_SIZE bytes, aligned to 8; of 512, 1024 or 2048 bytes, to their size. NULL
+ * when there is no memory. Any context. */
 void *kmalloc(size_t size);
 void *kzalloc(size_t size);
 void kmfree(void *p); /* NULL is allowed */

@@ -16,8 +16,7 @@
 #include "libc/string.h"
 #include "mm/vm.h"
 
-#define FXSAVE_SIZE       512u
-#define FSAVE_SIZE        108u
+#define FXSAVE_SIZE       512u /* kmalloc aligns it, more than the 16 that FXSAVE asks for */
 #define FCW_DEFAULT       0x37fu
 #define MXCSR_DEFAULT     0x1f80u
 #define MXCSR_OFFSET      24u
@@ -52,27 +51,6 @@ static void load_registers(const void *area)
         __asm__ volatile("fxrstor (%0)" : : "r"(area) : "memory");
     else
         __asm__ volatile("fninit; frstor (%0)" : : "r"(area) : "memory"); /* frstor may trap */
-}
-
-/* ---- Areas: 16-aligned, with the address that kmalloc gave in the word before
- * ----------------------- */
-
-static void *area_alloc(void)
-{
-    uint32_t raw = (uint32_t)kmalloc(FXSAVE_SIZE + 16);
-    uint32_t *area;
-
-    if (!raw)
-        return NULL;
-    area = (uint32_t *)((raw + 16) & ~15u);
-    area[-1] = raw;
-    return area;
-}
-
-static void area_free(void *area)
-{
-    if (area)
-        kmfree((void *)((uint32_t *)area)[-1]);
 }
 
 /* ---- Boot
@@ -141,7 +119,7 @@ void fpu_switch(struct thread *prev, struct thread *next)
 /* Gives the current thread an area with the initial state, in the registers too. */
 static bool start_using(struct thread *t)
 {
-    void *area = area_alloc();
+    void *area = kmalloc(FXSAVE_SIZE);
     uint32_t flags;
 
     if (!area)
@@ -174,7 +152,7 @@ int fpu_fork(struct thread *parent, struct thread *child)
     child->fpu = NULL;
     if (!parent->fpu)
         return 0;
-    void *area = area_alloc();
+    void *area = kmalloc(FXSAVE_SIZE);
     if (!area)
         return -ENOMEM;
     uint32_t flags = irq_save();
@@ -198,7 +176,7 @@ void fpu_drop(struct thread *t)
     if (area && t == thread_current())
         set_ts();
     irq_restore(flags);
-    area_free(area);
+    kmfree(area);
 }
 
 /* ---- Signal frames

@@ -53,9 +53,6 @@ static void load_registers(const void *area)
         __asm__ volatile("fninit; frstor (%0)" : : "r"(area) : "memory"); /* frstor may trap */
 }
 
-/* ---- Boot
- * -------------------------------------------------------------------------------------------- */
-
 static bool probe_x87(void)
 {
     uint16_t status = 0x5a5a, control = 0;
@@ -93,9 +90,6 @@ bool fpu_has_fxsr(void)
 {
     return has_fxsr;
 }
-
-/* ---- Life of a thread's state
- * ---------------------------------------------------------------------- */
 
 void fpu_switch(struct thread *prev, struct thread *next)
 {
@@ -179,9 +173,6 @@ void fpu_drop(struct thread *t)
     kmfree(area);
 }
 
-/* ---- Signal frames
- * ---------------------------------------------------------------------------------- */
-
 bool fpu_save(void *area512)
 {
     struct thread *t = thread_current();
@@ -221,9 +212,6 @@ int fpu_load(const void *area512)
     irq_restore(flags);
     return 0;
 }
-
-/* ---- Exceptions
- * -------------------------------------------------------------------------------------- */
 
 #define FPE_FLTDIV 3
 #define FPE_FLTOVF 4

@@ -93,15 +93,15 @@ long sys_setpgid(uint32_t upid, uint32_t upgid)
     struct proc *p;
     long ret = -ESRCH;
 
+    if (!pid)
+        pid = proc_current()->pid;
+    if (!pgid)
+        pgid = pid;
     if (pgid < 0)
         return -EINVAL;
-    if (pid < 0)
-        return -ESRCH;
     spin_lock(&proc_lock);
-    p = named(pid);
+    p = proc_find(pid);
     if (p) {
-        if (!pgid)
-            pgid = p->pid;
         ret = check_setpgid(p, pgid);
         if (!ret)
             p->pgid = pgid;

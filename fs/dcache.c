@@ -163,13 +163,24 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *inode)
     return d;
 }
 
+/* Names of the same length and hash: almost always equal, and short. */
+static bool same_name(const char *a, const char *b, size_t len)
+{
+    while (len && *a == *b) {
+        a++;
+        b++;
+        len--;
+    }
+    return len == 0;
+}
+
 struct dentry *dcache_find(struct dentry *dir, const char *name, size_t len, uint32_t hash)
 {
     struct dentry *d;
 
     for (d = *hash_chain(dir, hash); d; d = d->hash_next) {
         if (d->hash == hash && d->parent == dir && d->name_len == len &&
-            memcmp(d->name, name, len) == 0)
+            same_name(d->name, name, len))
             return d;
     }
     return NULL;

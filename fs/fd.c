@@ -6,8 +6,8 @@
  * entry is its close-on-exec flag (files are aligned to 8). No entry at or past top is used, none
  * below hint is free.
  *
- * While only one thread uses a table (refs is 1) nobody but the current thread changes it, and
- * fd_get reads it without the lock.
+ * While only one thread uses a table (refs is 1) nobody but the current thread changes it, so that
+ * thread reads it without the lock; changes always take it, for /proc/PID/fd may be looking.
  */
 #include "fs/internal.h"
 #include "libc/string.h"
@@ -38,6 +38,21 @@ static struct file *entry_file(uintptr_t e)
 static uintptr_t *entry(struct files *t, int fd)
 {
     return &t->blocks[fd / BLOCK_FDS][fd % BLOCK_FDS];
+}
+
+/* To read the table of the current process: locked if anybody else may change it. */
+static bool lock_own(struct files *t)
+{
+    if (t->refs == 1)
+        return false;
+    spin_lock(&t->lock);
+    return true;
+}
+
+static void unlock_own(struct files *t, bool locked)
+{
+    if (locked)
+        spin_unlock(&t->lock);
 }
 
 struct files *files_new(void)
@@ -199,18 +214,15 @@ static int lowest_free(const struct files *t, int min)
 struct file *fd_get_any(int fd)
 {
     struct files *t = proc_current()->files;
-    bool shared = t->refs != 1;
+    bool locked = lock_own(t);
     struct file *f = NULL;
 
-    if (shared)
-        spin_lock(&t->lock);
     if ((unsigned)fd < (unsigned)t->top) {
         f = entry_file(*entry(t, fd));
         if (f)
-            file_ref(f);
+            ref_get(&f->refs);
     }
-    if (shared)
-        spin_unlock(&t->lock);
+    unlock_own(t, locked);
     return f;
 }
 
@@ -228,22 +240,25 @@ struct file *fd_get(int fd)
 int fd_check_free(int min)
 {
     struct files *t = proc_current()->files;
-    int fd;
+    int limit = fd_limit(), fd;
 
-    spin_lock(&t->lock);
+    if (t->top < limit && min < limit)
+        return 0;
+    bool locked = lock_own(t);
     fd = lowest_free(t, min);
-    spin_unlock(&t->lock);
-    return fd < fd_limit() ? 0 : -EMFILE;
+    unlock_own(t, locked);
+    return fd < limit ? 0 : -EMFILE;
 }
 
 int fd_install(struct file *f, int min, bool cloexec)
 {
     struct files *t = proc_current()->files;
-    int limit = fd_limit(), fd, err;
+    int fd, err = 0;
 
     spin_lock(&t->lock);
     fd = lowest_free(t, min);
-    err = fd < limit ? grow_to(t, fd) : -EMFILE;
+    if (fd >= t->capacity || fd >= fd_limit())
+        err = fd < fd_limit() ? grow_to(t, fd) : -EMFILE;
     if (!err) {
         *entry(t, fd) = (uintptr_t)f | (cloexec ? CLOEXEC : 0);
         if (fd >= t->top)

@@ -30,10 +30,10 @@ static inline bool ref_put(uint32_t *refs)
 
 extern struct spinlock dentry_lock;
 
-#define NAME_HASH_INIT 0x811c9dc5u
+#define NAME_HASH_INIT 5381u
 static inline uint32_t name_hash_step(uint32_t h, char c)
 {
-    return (h ^ (uint8_t)c) * 0x01000193u;
+    return h * 33 + (uint8_t)c;
 }
 uint32_t name_hash(const char *name, size_t len);
 

@@ -65,7 +65,7 @@ static int add_node(struct dentry *root, const struct device_node *n)
 
 static int devfs_mount(struct superblock *sb, const char *source, const char *data)
 {
-    int err = ramfs_mount_root(sb, 0755);
+    int err = ramfs_mount_root(sb, 0755, ramfs_default_limit());
     unsigned count;
 
     (void)source, (void)data;
@@ -79,21 +79,12 @@ static int devfs_mount(struct superblock *sb, const char *source, const char *da
     return err;
 }
 
-static void devfs_statfs(struct superblock *sb, struct kstatfs *out)
-{
-    (void)sb;
-    memset(out, 0, sizeof(*out));
-    out->type = TMPFS_MAGIC;
-    out->bsize = PAGE_SIZE;
-    out->namelen = NAME_MAX;
-}
-
 static struct fs_type devfs_type = {
     .name = "devtmpfs",
     .nodev = true,
     .mount = devfs_mount,
     .unmount = ramfs_unmount,
-    .statfs = devfs_statfs,
+    .statfs = ramfs_statfs,
 };
 
 void devfs_init(void)

@@ -55,11 +55,13 @@ void inode_unref(struct inode *i)
 
 uint64_t inode_size(const struct inode *i)
 {
-    return i->object ? vm_object_size(i->object) : 0;
+    return i->object ? vm_object_size(i->object) : i->bytes;
 }
 
 uint64_t inode_blocks(const struct inode *i)
 {
+    if (i->ops->blocks)
+        return i->ops->blocks(i);
     return i->object ? (uint64_t)vm_object_pages(i->object) * (PAGE_SIZE / 512) : 0;
 }
 

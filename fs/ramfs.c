@@ -1,5 +1,6 @@
 /*
- * The in-memory file system: types rootfs, ramfs and tmpfs.
+ * The in-memory file system behind rootfs, tmpfs, ramfs and devtmpfs; their types are in
+ * ramfs_mount.c.
  *
  * Names live in pinned dentries; a regular file's bytes live in its object's pages, which have no
  * other home. A page nobody touched costs nothing: it is a hole of zeros, or bytes of the boot
@@ -8,16 +9,10 @@
  */
 #include "fs/ramfs.h"
 #include "fs/archive.h"
-#include "libc/ctype.h"
 #include "libc/errno.h"
-#include "libc/printf.h"
 #include "libc/string.h"
 
-struct ramfs_super {
-    uint32_t refs;       /* [ramfs_lock] the superblock and every file */
-    uint32_t max_pages;  /* 0: no limit */
-    uint32_t used_pages; /* [ramfs_lock] */
-};
+#define DIRENT_BYTES 20 /* what a name adds to the size of its directory, as in Linux's tmpfs */
 
 struct ramfs_file {
     struct ramfs_super *super;
@@ -32,7 +27,7 @@ static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
 
 /* ---- Accounting ----------------------------------------------------------------------------- */
 
-static void super_put(struct ramfs_super *s)
+void ramfs_super_put(struct ramfs_super *s)
 {
     bool last;
 
@@ -43,7 +38,16 @@ static void super_put(struct ramfs_super *s)
         kmfree(s);
 }
 
-/* The file has so many pages now; -ENOSPC when that is over the limit of its file system. */
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/*
+ * The file has so many pages that only memory holds; those read from the archive do not count,
+ * since they can be dropped. mm/ may have dropped others, so what is resident is an upper bound:
+ * callers take the lesser. -ENOSPC when that is over the limit of the file system.
+ */
 static int charge_pages(struct ramfs_file *f, uint32_t pages)
 {
     struct ramfs_super *s = f->super;
@@ -64,21 +68,23 @@ static int charge_pages(struct ramfs_file *f, uint32_t pages)
 
 /* ---- The pager ------------------------------------------------------------------------------ */
 
+static uint32_t archive_pages(const struct ramfs_file *f)
+{
+    return (f->archive_size >> PAGE_SHIFT) + (f->archive_size % PAGE_SIZE != 0);
+}
+
 static int ramfs_get(struct vm_object *o, uint32_t index, void *page)
 {
     struct ramfs_file *f = vm_object_private(o);
     uint32_t start = index << PAGE_SHIFT, n;
-    int err = charge_pages(f, vm_object_pages(o));
 
-    if (err)
-        return err;
-    if (index >= (f->archive_size + PAGE_SIZE - 1) >> PAGE_SHIFT) {
+    if (index >= archive_pages(f)) {
+        if (charge_pages(f, lesser(f->pages + 1, vm_object_pages(o))))
+            return -ENOSPC;
         page_zero(page);
         return VM_PAGE_FRESH;
     }
-    n = f->archive_size - start;
-    if (n > PAGE_SIZE)
-        n = PAGE_SIZE;
+    n = lesser(f->archive_size - start, PAGE_SIZE);
     archive_copy(f->archive, f->archive_offset + start, page, n);
     memset((char *)page + n, 0, PAGE_SIZE - n);
     return VM_PAGE_READ;
@@ -89,7 +95,7 @@ static void ramfs_object_destroy(struct vm_object *o)
     struct ramfs_file *f = vm_object_private(o);
 
     charge_pages(f, 0);
-    super_put(f->super);
+    ramfs_super_put(f->super);
     kmfree(f);
 }
 
@@ -177,6 +183,7 @@ struct inode *ramfs_make(struct inode *i, uint32_t rdev)
     if (S_ISDIR(mode)) {
         i->ops = &ramfs_dir_ops;
         i->nlink = 2;
+        i->bytes = 2 * DIRENT_BYTES;
     } else if (S_ISREG(mode) && file_init(i)) {
         inode_unref(i);
         return NULL;
@@ -231,7 +238,10 @@ struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, st
     bool is_dir = S_ISDIR(inode->mode);
     struct dentry *d = dentry_add(dir, name, len, inode);
 
-    if (d && is_dir)
+    if (!d)
+        return NULL;
+    dir->inode->bytes += DIRENT_BYTES;
+    if (is_dir)
         dir->inode->nlink++;
     return d;
 }
@@ -250,6 +260,7 @@ static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
     }
     if (S_ISDIR(inode->mode))
         dir->nlink++;
+    dir->bytes += DIRENT_BYTES;
     d->inode = inode;
     inode_touch(dir, false, true, true);
     return 0;
@@ -282,6 +293,7 @@ static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
     target->nlink++;
     inode_touch(target, false, false, true);
     d->inode = target;
+    dir->bytes += DIRENT_BYTES;
     inode_touch(dir, false, true, true);
     return 0;
 }
@@ -289,6 +301,7 @@ static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
 static int ramfs_unlink(struct inode *dir, struct dentry *d)
 {
     d->inode->nlink--;
+    dir->bytes -= DIRENT_BYTES;
     inode_touch(d->inode, false, false, true);
     inode_touch(dir, false, true, true);
     return 0;
@@ -300,6 +313,7 @@ static int ramfs_rmdir(struct inode *dir, struct dentry *d)
         return -ENOTEMPTY;
     d->inode->nlink = 0;
     dir->nlink--;
+    dir->bytes -= DIRENT_BYTES;
     inode_touch(d->inode, false, false, true);
     inode_touch(dir, false, true, true);
     return 0;
@@ -322,6 +336,8 @@ static int ramfs_rename(struct inode *olddir, struct dentry *old, struct inode *
         olddir->nlink--;
         newdir->nlink++;
     }
+    olddir->bytes -= DIRENT_BYTES;
+    newdir->bytes += DIRENT_BYTES;
     inode_touch(old->inode, false, false, true);
     inode_touch(olddir, false, true, true);
     inode_touch(newdir, false, true, true);
@@ -338,8 +354,17 @@ static int ramfs_truncate(struct inode *i, uint64_t size)
     if (size < f->archive_size)
         f->archive_size = (uint32_t)size;
     err = vm_object_resize(i->object, size);
-    charge_pages(f, vm_object_pages(i->object));
+    charge_pages(f, lesser(f->pages, vm_object_pages(i->object)));
     return err;
+}
+
+/* What the archive holds counts as if it had been unpacked. */
+static uint64_t ramfs_blocks(const struct inode *i)
+{
+    struct ramfs_file *f = vm_object_private(i->object);
+    uint32_t resident = vm_object_pages(i->object), archived = archive_pages(f);
+
+    return (uint64_t)(resident > archived ? resident : archived) * (PAGE_SIZE / 512);
 }
 
 static void ramfs_file_destroy(struct inode *i)
@@ -378,6 +403,7 @@ static const struct inode_ops ramfs_dir_ops = {
 
 static const struct inode_ops ramfs_file_ops = {
     .truncate = ramfs_truncate,
+    .blocks = ramfs_blocks,
     .destroy = ramfs_file_destroy,
 };
 
@@ -387,187 +413,3 @@ static const struct inode_ops ramfs_link_ops = {
 };
 
 static const struct inode_ops ramfs_special_ops = {};
-
-/* ---- Mounting ------------------------------------------------------------------------------- */
-
-bool mount_option(const char *data, const char *name, const char **value, size_t *len)
-{
-    size_t n = strlen(name);
-
-    while (data && *data) {
-        const char *end = strchr(data, ',');
-        size_t total = end ? (size_t)(end - data) : strlen(data);
-
-        if (total >= n && memcmp(data, name, n) == 0 && (total == n || data[n] == '=')) {
-            *value = total == n ? data + n : data + n + 1;
-            *len = total == n ? 0 : total - n - 1;
-            return true;
-        }
-        data = end ? end + 1 : NULL;
-    }
-    return false;
-}
-
-int ramfs_mount_root(struct superblock *sb, uint32_t mode)
-{
-    struct ramfs_super *s = kzalloc(sizeof(*s));
-    struct inode *root;
-
-    if (!s)
-        return -ENOMEM;
-    s->refs = 1;
-    sb->private = s;
-    root = ramfs_inode(sb, S_IFDIR | mode, 0);
-    sb->root = root ? dentry_root(sb, root) : NULL;
-    if (!sb->root) {
-        if (root)
-            inode_unref(root);
-        kmfree(s);
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-void ramfs_unmount(struct superblock *sb)
-{
-    super_put(sb->private);
-}
-
-static bool parse_number(const char *s, size_t len, int base, uint64_t *out)
-{
-    uint64_t v = 0;
-
-    if (len == 0)
-        return false;
-    for (; len > 0; len--, s++) {
-        if (!isdigit(*s) || *s - '0' >= base || v > UINT32_MAX)
-            return false;
-        v = v * (uint32_t)base + (uint32_t)(*s - '0');
-    }
-    *out = v;
-    return true;
-}
-
-/* size=N[k|m|g|%] into pages; 0 is no limit. */
-static bool parse_size(const char *s, size_t len, uint32_t *pages)
-{
-    unsigned shift = 0;
-    uint64_t v;
-
-    if (len > 0 && s[len - 1] == '%') {
-        struct mem_stats m;
-
-        mm_stats(&m);
-        if (!parse_number(s, len - 1, 10, &v) || v > 1000)
-            return false;
-        *pages = (uint32_t)(v * m.total / 100);
-        return true;
-    }
-    if (len > 0 && !isdigit(s[len - 1])) {
-        const char *unit = strchr("kmg", tolower(s[--len]));
-
-        if (!unit || !*unit)
-            return false;
-        shift = tolower(s[len]) == 'k' ? 10 : tolower(s[len]) == 'm' ? 20 : 30;
-    }
-    if (!parse_number(s, len, 10, &v))
-        return false;
-    v = ((v << shift) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-    *pages = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
-    return true;
-}
-
-static int tmpfs_number(const char *data, const char *name, int base, uint32_t *out)
-{
-    const char *value;
-    size_t len;
-    uint64_t v;
-
-    if (!mount_option(data, name, &value, &len))
-        return 0;
-    if (!parse_number(value, len, base, &v) || v > UINT32_MAX)
-        return -EINVAL;
-    *out = (uint32_t)v;
-    return 0;
-}
-
-static int ramfs_mount(struct superblock *sb, const char *source, const char *data)
-{
-    uint32_t mode = 0755;
-    int err = tmpfs_number(data, "mode", 8, &mode);
-
-    (void)source;
-    return err ? err : ramfs_mount_root(sb, mode & 07777);
-}
-
-static int tmpfs_mount(struct superblock *sb, const char *source, const char *data)
-{
-    uint32_t mode = 01777, uid = 0, gid = 0, pages;
-    const char *value;
-    struct mem_stats m;
-    size_t len;
-    int err;
-
-    (void)source;
-    mm_stats(&m);
-    pages = m.total / 2;
-    if (mount_option(data, "size", &value, &len) && !parse_size(value, len, &pages))
-        return -EINVAL;
-    err = tmpfs_number(data, "mode", 8, &mode);
-    if (!err)
-        err = tmpfs_number(data, "uid", 10, &uid);
-    if (!err)
-        err = tmpfs_number(data, "gid", 10, &gid);
-    if (!err)
-        err = ramfs_mount_root(sb, mode & 07777);
-    if (err)
-        return err;
-    sb->root->inode->uid = uid;
-    sb->root->inode->gid = gid;
-    ((struct ramfs_super *)sb->private)->max_pages = pages;
-    return 0;
-}
-
-static void ramfs_statfs(struct superblock *sb, struct kstatfs *out)
-{
-    struct ramfs_super *s = sb->private;
-
-    memset(out, 0, sizeof(*out));
-    out->type = s->max_pages ? TMPFS_MAGIC : RAMFS_MAGIC;
-    out->bsize = PAGE_SIZE;
-    out->namelen = NAME_MAX;
-    out->blocks = s->max_pages;
-    if (s->max_pages > s->used_pages)
-        out->bfree = out->bavail = s->max_pages - s->used_pages;
-}
-
-static struct fs_type rootfs_type = {
-    .name = "rootfs",
-    .nodev = true,
-    .mount = ramfs_mount,
-    .unmount = ramfs_unmount,
-    .statfs = ramfs_statfs,
-};
-
-static struct fs_type tmpfs_type = {
-    .name = "tmpfs",
-    .nodev = true,
-    .mount = tmpfs_mount,
-    .unmount = ramfs_unmount,
-    .statfs = ramfs_statfs,
-};
-
-static struct fs_type ramfs_type = {
-    .name = "ramfs",
-    .nodev = true,
-    .mount = ramfs_mount,
-    .unmount = ramfs_unmount,
-    .statfs = ramfs_statfs,
-};
-
-void ramfs_init(void)
-{
-    fs_register(&rootfs_type);
-    fs_register(&tmpfs_type);
-    fs_register(&ramfs_type);
-}

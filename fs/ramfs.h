@@ -8,6 +8,14 @@
 
 struct archive;
 
+struct ramfs_super {
+    uint32_t refs;       /* [ramfs_lock] the superblock and every file */
+    uint32_t max_pages;  /* 0: no limit */
+    bool limit_given;    /* by a mount option */
+    uint32_t used_pages; /* [ramfs_lock] */
+};
+void ramfs_super_put(struct ramfs_super *s); /* drops a reference */
+
 #define RAMFS_MAGIC 0x858458f6u
 #define TMPFS_MAGIC 0x01021994u
 
@@ -26,8 +34,10 @@ int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint3
 struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, struct inode *inode);
 
 /* Mounts an empty one: what every in-memory type shares. */
-int ramfs_mount_root(struct superblock *sb, uint32_t mode);
+int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages); /* 0: no limit */
+uint32_t ramfs_default_limit(void);
 void ramfs_unmount(struct superblock *sb);
+void ramfs_statfs(struct superblock *sb, struct kstatfs *out);
 
 /*
  * Finds name= or name in a comma-separated option string: points *value at its value, *len bytes.

@@ -124,7 +124,8 @@ struct inode {
     uint32_t mode; /* type and permissions */
     uint32_t nlink;
     uint32_t uid, gid;
-    uint32_t rdev; /* device nodes */
+    uint32_t rdev;  /* device nodes */
+    uint32_t bytes; /* st_size of what has no object: directories */
     struct timestamp atime, mtime, ctime;
     struct superblock *sb;
     const struct inode_ops *ops;
@@ -176,6 +177,8 @@ struct fs_type {
     int (*mount)(struct superblock *sb, const char *source, const char *data);
     void (*unmount)(struct superblock *sb);
     void (*statfs)(struct superblock *sb, struct kstatfs *out);
+    /* What /proc/mounts shows after the flags: ",size=64k" or nothing. */
+    void (*options)(struct superblock *sb, char *buf, size_t size);
     struct fs_type *next;
 };
 void fs_register(struct fs_type *t);
@@ -202,6 +205,8 @@ struct inode_ops {
     int (*follow)(struct inode *inode, struct dentry **out);
     int (*truncate)(struct inode *inode, uint64_t size);
     int (*setattr)(struct inode *inode); /* after the fields were changed */
+    /* st_blocks, of 512 bytes. NULL: what is resident. */
+    uint64_t (*blocks)(const struct inode *inode);
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
     int (*iterate)(struct file *f, struct dir_context *ctx);
     void (*destroy)(struct inode *inode); /* the last reference is gone */
@@ -322,8 +327,6 @@ struct dentry *file_dentry(struct file *f);
  * somebody has it open so. */
 int file_deny_write(struct file *f);
 
-/* One line of /proc/mounts for the index-th mount; its length, or 0 past the last. */
-int mount_line(unsigned index, char *buf, size_t size);
 /* Superblocks stay linked in order of mounting; mount_lock is a sleep lock. */
 extern struct list mounts;
 extern struct mutex mount_lock;

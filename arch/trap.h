@@ -40,6 +40,8 @@ static inline bool trap_from_user(const struct trapframe *tf)
 /* Interrupt lines. fn runs with interrupts off; it must not sleep. Several may share a line. */
 typedef void (*irq_handler_t)(void *arg);
 int irq_register(unsigned irq, irq_handler_t fn, void *arg);
+/* How often the line fired; false when nobody listens on it. */
+bool irq_count(unsigned irq, uint32_t *count);
 
 /*
  * Called by the trap code (kernel/entry.c implements them). syscall_dispatch gets the frame with

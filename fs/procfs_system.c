@@ -12,8 +12,9 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define MAJORS 256
-#define KIB(n) ((n) * (PAGE_SIZE / 1024))
+#define IRQ_LINES 16
+#define MAJORS    256
+#define KIB(n)    ((n) * (PAGE_SIZE / 1024))
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
@@ -132,6 +133,51 @@ static void cpu_row(struct text *t, const char *name, const uint64_t ticks[CPU_U
                 (unsigned long long)ticks[CPU_SYSTEM], (unsigned long long)ticks[CPU_IDLE]);
 }
 
+static const char *irq_name(unsigned irq)
+{
+    switch (irq) {
+    case 0:
+        return "timer";
+    case 1:
+    case 12:
+        return "i8042";
+    case 4:
+        return "ttyS0";
+    case 8:
+        return "rtc0";
+    default:
+        return "device";
+    }
+}
+
+static int show_interrupts(struct text *t, const struct target *who)
+{
+    uint32_t count;
+
+    (void)who;
+    text_printf(t, "           CPU0       \n");
+    for (unsigned irq = 0; irq < IRQ_LINES; irq++)
+        if (irq_count(irq, &count))
+            text_printf(t, "%3u: %10u    XT-PIC      %s\n", irq, count, irq_name(irq));
+    return 0;
+}
+
+/* The sum first, then each line. */
+static void intr_row(struct text *t)
+{
+    uint32_t counts[IRQ_LINES] = {0};
+    uint64_t sum = 0;
+
+    for (unsigned irq = 0; irq < IRQ_LINES; irq++) {
+        irq_count(irq, &counts[irq]);
+        sum += counts[irq];
+    }
+    text_printf(t, "intr %llu", (unsigned long long)sum);
+    for (unsigned irq = 0; irq < IRQ_LINES; irq++)
+        text_printf(t, " %u", counts[irq]);
+    text_write(t, "\n", 1);
+}
+
 static int show_system_stat(struct text *t, const struct target *who)
 {
     uint64_t ticks[CPU_USES];
@@ -141,7 +187,8 @@ static int show_system_stat(struct text *t, const struct target *who)
     load_times(ticks);
     cpu_row(t, "cpu ", ticks);
     cpu_row(t, "cpu0", ticks);
-    text_printf(t, "intr 0\nctxt %llu\nbtime %u\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n",
+    intr_row(t);
+    text_printf(t, "ctxt %llu\nbtime %u\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n",
                 (unsigned long long)sched_switches(),
                 (uint32_t)((time_real_ns() - up) / NSEC_PER_SEC), proc_last_pid(),
                 sched_runnable());
@@ -255,7 +302,9 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("cmdline", 0444, show_boot_cmdline),
     FILE_ENTRY("cpuinfo", 0444, show_cpuinfo),
     FILE_ENTRY("devices", 0444, show_devices),
+    FILE_ENTRY("diskstats", 0444, show_nothing),
     FILE_ENTRY("filesystems", 0444, show_filesystems),
+    FILE_ENTRY("interrupts", 0444, show_interrupts),
     {.name = "kmsg", .kind = ENTRY_FILE, .mode = 0400, .fops = &kmsg_file_ops},
     FILE_ENTRY("loadavg", 0444, show_loadavg),
     FILE_ENTRY("meminfo", 0444, show_meminfo),

@@ -29,6 +29,7 @@ static struct spinlock irq_lock = SPINLOCK_INIT("irq", LOCK_RANK_LEAF);
 static struct irq_action pool[MAX_ACTIONS];         /* [irq_lock] */
 static unsigned pool_used;                          /* [irq_lock] */
 static struct irq_action *actions[IRQ_LINES];       /* [irq_lock] to add; read by interrupts */
+static uint32_t counts[IRQ_LINES];                  /* [the line] since boot */
 static uint16_t masked = 0xffff & ~(1u << CASCADE); /* [irq_lock] */
 
 static void write_masks(void)
@@ -75,6 +76,14 @@ int irq_register(unsigned irq, irq_handler_t fn, void *arg)
     return ret;
 }
 
+bool irq_count(unsigned irq, uint32_t *count)
+{
+    if (irq >= IRQ_LINES || !actions[irq])
+        return false;
+    *count = counts[irq];
+    return true;
+}
+
 static bool in_service(uint16_t port, unsigned bit)
 {
     outb(port, PIC_READ_ISR);
@@ -99,6 +108,7 @@ void irq_dispatch(struct trapframe *tf)
 
     if (is_spurious(irq))
         return;
+    counts[irq]++;
     c->irq_depth++;
     for (struct irq_action *a = actions[irq]; a; a = a->next)
         a->fn(a->arg);

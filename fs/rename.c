@@ -69,11 +69,11 @@ static int find_both(struct rename *r)
 /* Slashes after a name ask for a directory. */
 static int check_slashes(const struct rename *r)
 {
-    bool old_dir = S_ISDIR(r->old->inode->mode);
+    bool old_dir = S_ISDIR(r->old->inode->mode), new_dir = old_dir;
 
     if (r->flags & RENAME_EXCHANGE)
-        return r->to.must_be_dir && !S_ISDIR(r->target->inode->mode) ? -ENOTDIR : 0;
-    if (!old_dir && (r->from.must_be_dir || r->to.must_be_dir))
+        new_dir = S_ISDIR(r->target->inode->mode);
+    if ((r->from.must_be_dir && !old_dir) || (r->to.must_be_dir && !new_dir))
         return -ENOTDIR;
     return 0;
 }

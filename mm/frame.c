@@ -171,15 +171,13 @@ static struct frame *take_zeroed(void)
     return frame_of(node);
 }
 
-static bool may_take(enum frame_kind kind)
+static bool may_take(void)
 {
-    uint32_t keep = kind == FRAME_ANON || kind == FRAME_OBJECT ? reserve : 0;
-
 #ifdef CONFIG_DEBUG
     if (mm_injected_failure())
         return false;
 #endif
-    return free_frames > keep;
+    return free_frames > 0;
 }
 
 static struct frame *hand_out(struct frame *f, enum frame_kind kind)
@@ -196,7 +194,7 @@ static struct frame *take(enum frame_kind kind, bool *zeroed)
     struct frame *f = NULL;
 
     spin_lock(&frame_lock);
-    if (may_take(kind)) {
+    if (may_take()) {
         bool from_zero = zero_list && (*zeroed || !(free_list || fresh_frames));
         f = hand_out(from_zero ? take_zeroed() : free_list ? take_free() : take_fresh(), kind);
         *zeroed = from_zero;

@@ -104,8 +104,8 @@ static inline void *frame_kva(const struct frame *f)
 }
 
 /*
- * NULL when there is none. Frames for user pages (ANON, OBJECT) leave a reserve untouched, so that
- * the kernel can go on when programs have eaten everything else.
+ * NULL when there is none. Whoever allocates for user pages (ANON, OBJECT) asks frame_low() first
+ * and reclaims, so that the kernel can go on when programs have eaten everything else.
  */
 struct frame *frame_alloc(enum frame_kind kind);
 struct frame *frame_alloc_zeroed(enum frame_kind kind);
@@ -142,7 +142,8 @@ struct pmap {
 
 int pmap_init(struct pmap *pm);     /* -ENOMEM */
 void pmap_destroy(struct pmap *pm); /* everything was removed before [v] */
-/* Makes the table of va exist, so that pmap_enter of a frame nobody maps cannot fail. -ENOMEM [v] */
+/* Makes the table of va exist, so that pmap_enter of a frame nobody maps cannot fail. -ENOMEM [v]
+ */
 int pmap_reserve(struct pmap *pm, vaddr_t va);
 void pmap_drop_empty(struct pmap *pm, vaddr_t va); /* frees that table if nothing came of it [v] */
 /* Maps frame at va with prot (VM_PROT_*), replacing what was there. After -ENOMEM nothing is mapped
@@ -212,7 +213,7 @@ struct radix {
     unsigned height; /* levels of nodes; 0: root is the item of index 0 */
 };
 void *radix_get(const struct radix *r, uint32_t index);
-int radix_set(struct radix *r, uint32_t index, void *item); /* item not NULL. -ENOMEM */
+int radix_set(struct radix *r, uint32_t index, void *item); /* where none is; not NULL. -ENOMEM */
 void *radix_clear(struct radix *r, uint32_t index);         /* the item that was there */
 /* The first item at index >= *index, whose index is stored there; NULL when there is none. */
 void *radix_next(const struct radix *r, uint32_t *index);

@@ -205,8 +205,10 @@ enum object_state object_get(struct vm_object *o, uint32_t index, struct frame *
 /* The page, pinned, filled if need be. 0 or -errno; -ENXIO past the end. May sleep. */
 static int pin_page(struct vm_object *o, uint32_t index, struct frame **out)
 {
-    static const int error[] = {
-        [OBJECT_PAST_END] = -ENXIO, [OBJECT_ERROR] = -EIO, [OBJECT_NO_SPACE] = -ENOSPC, [OBJECT_NO_MEMORY] = -ENOMEM};
+    static const int error[] = {[OBJECT_PAST_END] = -ENXIO,
+                                [OBJECT_ERROR] = -EIO,
+                                [OBJECT_NO_SPACE] = -ENOSPC,
+                                [OBJECT_NO_MEMORY] = -ENOMEM};
     enum object_state st;
 
     spin_lock(&vm_lock);

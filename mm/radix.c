@@ -78,7 +78,8 @@ int radix_set(struct radix *r, uint32_t index, void *item)
         }
         at = &n->slot[slot_at(index, level - 1)];
     }
-    if (!*at && r->height > 0)
+    KASSERT(!*at);
+    if (r->height > 0)
         container_of(at - slot_at(index, 0), struct node, slot[0])->used++;
     *at = item;
     return 0;

@@ -36,8 +36,8 @@ void *kalloc(void);
 void *kalloc_zeroed(void);
 void kfree(void *page);
 
-/* Small objects, 1 to PAGE_SIZE bytes, aligned to 8; of 512, 1024 or 2048 bytes, to their size. NULL
- * when there is no memory. Any context. */
+/* Small objects, 1 to PAGE_SIZE bytes, aligned to 8; of 512, 1024 or 2048 bytes, to their size.
+ * NULL when there is no memory. Any context. */
 void *kmalloc(size_t size);
 void *kzalloc(size_t size);
 void kmfree(void *p); /* NULL is allowed */
@@ -66,8 +66,9 @@ int mm_check(void);
 
 struct pager {
     const char *name;
-    /* Fills page (one frame, contents undefined) for index; vm_object_pages() counts it already. May
-     * sleep. VM_PAGE_* or -errno (-ENOSPC and -ENOMEM are passed on by file I/O, others are -EIO). */
+    /* Fills page (one frame, contents undefined) for index; vm_object_pages() counts it already.
+     * May sleep. VM_PAGE_* or -errno (-ENOSPC and -ENOMEM are passed on by file I/O, others are
+     * -EIO). */
     int (*get)(struct vm_object *o, uint32_t index, void *page);
     /* Writes a dirty page back. May sleep. NULL: the object's pages are its only home. */
     int (*put)(struct vm_object *o, uint32_t index, const void *page);

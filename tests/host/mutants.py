@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+"""Plants one fault at a time in mm/ and demands that the host tests catch it.
+
+usage: mutants.py DIRECTORY [NAME...]
+
+Each mutant is (name, file, text, replacement): the text must occur exactly once (or the n-th time,
+given as a fifth item), so that a mutant cannot go stale unseen. Prints a line each and, last,
+"N passed, N failed": a passed mutant is one that was caught.
+"""
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+MUTANTS = [
+    # Dropped flushes.
+    ("enter-same-no-flush", "pmap.c", "            mmu_flush_page(pm->pgdir, va);\n            return 0;",
+     "            return 0;"),
+    ("enter-replace-no-flush", "pmap.c",
+     "        unmap_entry(pm, pte);\n        mmu_flush_page(pm->pgdir, va);\n    }",
+     "        unmap_entry(pm, pte);\n    }"),
+    ("walk-no-page-flush", "pmap.c",
+     "            if (changed <= FLUSH_SINGLY)\n                mmu_flush_page(pm->pgdir, va);", ""),
+    ("walk-no-full-flush", "pmap.c", "    if (flush_all)\n        mmu_flush_all(pm->pgdir);", "    (void)flush_all;"),
+    ("flush-limit-off-by-one", "pmap.c", "if (changed <= FLUSH_SINGLY)", "if (changed < FLUSH_SINGLY)"),
+    ("remove-frame-no-flush", "pmap.c",
+     "        unmap_entry(pm, pte);\n        mmu_flush_page(pm->pgdir, va);\n        free_table",
+     "        unmap_entry(pm, pte);\n        free_table"),
+    # Wrong permissions.
+    ("read-share-writable", "fault.c", "return enter(f, slot.anon->frame, read_only(f->vma));",
+     "return enter(f, slot.anon->frame, f->vma->prot);"),
+    ("zero-frame-writable", "fault.c", "enter(f, zero_frame, read_only(f->vma))",
+     "enter(f, zero_frame, f->vma->prot)"),
+    ("private-file-writable", "fault.c",
+     "vma_is_private(v) ? read_only(v) : v->prot", "v->prot"),
+    ("around-writable", "fault.c", "if (pmap_enter(&f->space->pmap, va, frame, read_only(v)))",
+     "if (pmap_enter(&f->space->pmap, va, frame, v->prot))"),
+    ("write-allowed-always", "fault.c", "return write ? v->prot & VM_PROT_WRITE : v->prot != 0;",
+     "return v->prot != 0;"),
+    ("none-readable", "fault.c", ": v->prot != 0;", ": true;"),
+    ("fork-keeps-write", "space.c", "            pmap_write_protect(&s->pmap, v->start, v->end);", "            ;"),
+    ("protect-keeps-write", "map.c", "    else if (lost & VM_PROT_WRITE)\n        pmap_write_protect(&s->pmap, v->start, v->end);",
+     "    (void)lost;"),
+    ("protect-none-keeps-map", "map.c", "    if (prot == 0)\n        pmap_remove(&s->pmap, v->start, v->end);\n    else if",
+     "    if"),
+    ("maxprot-ignored", "map.c", "        if (prot & ~v->maxprot)\n            return -EACCES;", ""),
+    # Copy-on-write decisions and references.
+    ("sole-ignores-leaf", "amap.c", "a->refs == 1 && frame_of(leaf)->leaf.refs == 1", "a->refs == 1"),
+    ("sole-ignores-anon", "amap.c", "a->refs == 1 && frame_of(leaf)->leaf.refs == 1",
+     "frame_of(leaf)->leaf.refs == 1"),
+    ("leaf-copy-no-ref", "amap.c", "            copy[i]->refs++;", "            ;"),
+    ("leaf-copy-short", "amap.c", "for (unsigned i = f->leaf.low; i < f->leaf.high; i++) {",
+     "for (unsigned i = f->leaf.low; i + 1 < f->leaf.high; i++) {"),
+    ("share-no-ref", "amap.c", "        frame_of(leaf)->leaf.refs++;\n", ""),
+    ("reserve-no-unref", "amap.c", "    if (*at)\n        leaf_unref(*at);", ""),
+    ("set-forgets-old", "amap.c", "        anon_unref(old);\n        return;", "        return;"),
+    ("set-low-off", "amap.c", "    if (i < f->leaf.low)", "    if (i + 1 < f->leaf.low)"),
+    ("set-high-off", "amap.c", "f->leaf.high = (uint16_t)(i + 1);", "f->leaf.high = (uint16_t)i;"),
+    ("reserve-writes-shared-leaf", "amap.c", "if (*at && frame_of(*at)->leaf.refs == 1)", "if (*at)"),
+    ("anon-leak", "amap.c", "    frame_release(a->frame);\n", ""),
+    ("copy-forgets-contents", "fault.c", "        page_copy(frame_kva(a->frame), frame_kva(from));", "        (void)from;"),
+    ("no-zeroing", "amap.c", "return anon_with(frame_alloc_zeroed(FRAME_ANON));",
+     "return anon_with(frame_alloc(FRAME_ANON));"),
+    ("map-edge-not-reserved", "amap.c", "    for (unsigned i = 0; i < 2; i++) {", "    for (unsigned i = 0; i < 1; i++) {"),
+    ("remove-forgets-amap", "map.c", "    amap_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);\n", ""),
+    ("clear-off-by-one", "amap.c", "first > base ? first - base : 0, end - base", "first > base ? first - base : 0, end - base - 1"),
+    # Reverse map, dirty bits.
+    ("rmap-chain-lost", "rmap.c", "    if (first)\n        set_chain(f, first);\n    else\n        f->rmap = 0;",
+     "    f->rmap = 0;"),
+    ("rmap-order", "rmap.c", "    link = link_new(pte, rest);", "    link = link_new(rest ? rest->pte : pte, rest);"),
+    ("dirty-lost", "pmap.c", "    if (old & PTE_D)\n        f->flags |= FRAME_DIRTY;\n    rmap_remove",
+     "    rmap_remove"),
+    ("written-not-dirty", "object.c", "            unpin_page(f, writing);", "            unpin_page(f, false);"),
+    ("resident-not-counted-down", "pmap.c", "    pm->resident--;\n", ""),
+    ("table-kept", "pmap.c", "    free_empty_tables(pm, start, end);\n", ""),
+    ("table-freed-early", "pmap.c", "    if (table->table.used)\n        return;", "    if (table->table.used > 1)\n        return;"),
+    # Areas.
+    ("split-offset", "map.c", "        upper->pgoff = vma_page_index(v, addr);\n", ""),
+    ("split-no-object-ref", "map.c", "        upper->object->refs++;\n", ""),
+    ("fork-no-object-ref", "space.c", "            copy->object->refs++;", "            ;"),
+    ("join-ignores-offset", "map.c", "(!a->object || vma_page_index(a, a->end) == b->pgoff)", "true"),
+    ("join-ignores-prot", "map.c", "a->end == b->start && a->prot == b->prot &&", "a->end == b->start &&"),
+    ("grow-no-guard", "fault.c", "start - below->end < STACK_GUARD", "start < below->end"),
+    ("grow-no-limit", "fault.c", "    if (above->end - start > s->limits.stack)\n        return NULL;", ""),
+    ("gap-stale", "vma.c", "    refresh_gap(s, next);\n    s->pages += ", "    s->pages += "),
+    ("gap-in-use", "vma.c", "high - low >= len ? high - len : 0", "high - low >= len ? high - len - PAGE_SIZE : 0"),
+    ("find-off-by-one", "vma.c", "        if (addr < v->end) {", "        if (addr <= v->end) {"),
+    ("unmap-wraps", "map.c", "    if (!range_valid(addr, len) || len < length)\n        return -EINVAL;\n    err = change_begin(&c, 2);",
+     "    if (addr & ~PAGE_MASK || !len)\n        return -EINVAL;\n    err = change_begin(&c, 2);"),
+    # Objects.
+    ("past-end-off-by-one", "object.c", "    if (index >= object_page_count(o))", "    if (index > object_page_count(o))"),
+    ("tail-not-zeroed", "object.c", "    err = zero_tail(o, size);", "    err = 0;"),
+    ("truncate-keeps-pages", "object.c",
+     "        evict_from(o, (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT));\n    o->size = size;\n    spin_unlock(&vm_lock);\n    return 0;",
+     "        ;\n    o->size = size;\n    spin_unlock(&vm_lock);\n    return 0;"),
+    ("evict-keeps-mappings", "object.c", "    pmap_remove_frame(f);\n    radix_clear", "    radix_clear"),
+    ("reclaim-ignores-dirty-entry", "reclaim.c", "    if (f->flags & FRAME_DIRTY)\n        return false;\n    object_drop", "    object_drop"),
+    ("busy-page-left", "object.c", "    if (f->kind == FRAME_OBJECT)\n        evict(o, f);\n    port_wakeup", "    port_wakeup"),
+    ("radix-next-skips", "radix.c", "i = ((i >> (level * BITS)) + 1)", "i = ((i >> (level * BITS)) + 2)"),
+    # Frames.
+    ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),
+    ("zeroed-node-left", "frame.c", "    node->next = NULL;\n", ""),
+    ("slab-room-lost", "kmalloc.c", "    if (f->slab.free == SLAB_NONE)\n        chain_push(f, c);\n", ""),
+]
+
+CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
+PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"], "fuzz": ["tests/host/fuzz.c"]}
+SUPPORT = ["arch/host/machine.c", "tests/host/port.c", "libc/string.c"]
+RUNS = [["test_vm"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
+        ["fuzz", "40000", "3", "8192"]]
+
+
+def compile_object(source, out):
+    subprocess.run([*CC, "-c", source, "-o", out], check=True)
+
+
+def plant(mutant, directory):
+    name, filename, text, replacement = mutant
+    with open(f"mm/{filename}", encoding="ascii") as f:
+        source = f.read()
+    if source.count(text) != 1:
+        raise ValueError(f"{name}: its text occurs {source.count(text)} times in mm/{filename}")
+    path = f"{directory}/{name}.c"
+    with open(path, "w", encoding="ascii") as f:
+        f.write(source.replace(text, replacement))
+    return path
+
+
+def caught_by(mutant, directory, objects):
+    """The run that failed with this fault planted, or None."""
+    name, filename, *_ = mutant
+    obj = f"{directory}/{name}.o"
+    compile_object(plant(mutant, directory), obj)
+    others = [o for o in objects["mm"] if not o.endswith(f"/mm_{filename[:-2]}.o")]
+    for run in RUNS:
+        program = f"{directory}/{name}.{run[0]}"
+        if not os.path.exists(program):
+            subprocess.run([*CC, obj, *others, *objects["support"], *objects[run[0]], "-o", program],
+                           check=True)
+        try:
+            done = subprocess.run([program, *run[1:]], capture_output=True, timeout=120, check=False)
+            if done.returncode != 0:
+                return " ".join(run)
+        except subprocess.TimeoutExpired:
+            return " ".join(run) + " (does not end)"
+    return None
+
+
+def main():
+    directory, names = sys.argv[1], sys.argv[2:]
+    os.makedirs(directory, exist_ok=True)
+    for old in os.listdir(directory):
+        os.unlink(f"{directory}/{old}")
+    sources = {"mm": sorted(f"mm/{f}" for f in os.listdir("mm") if f.endswith(".c")),
+               "support": SUPPORT, **PROGRAMS}
+    objects = {}
+    for group, files in sources.items():
+        objects[group] = [f"{directory}/{f[:-2].replace('/', '_')}.o" for f in files]
+        for source, out in zip(files, objects[group]):
+            compile_object(source, out)
+    chosen = [m for m in MUTANTS if not names or m[0] in names]
+    failed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for mutant, by in zip(chosen, pool.map(lambda m: caught_by(m, directory, objects), chosen)):
+            print(f"{'ok  ' if by else 'FAIL'} {mutant[0]}: {'caught by ' + by if by else 'SURVIVED'}",
+                  flush=True)
+            failed += by is None
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

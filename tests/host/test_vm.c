@@ -1,0 +1,880 @@
+/*
+ * Directed tests of mm/ on the fake machine: one for each row of the fault table, then the calls
+ * that change a space, then memory itself. After each test everything is torn down, mm_check() is
+ * clean and no frame is left over.
+ */
+#include <string.h>
+#include "arch/host/machine.h"
+#include "libc/errno.h"
+#include "mm/mm.h"
+#include "tests/host/check.h"
+
+#define AT  0x20000000u
+#define RAM (4u << 20)
+#define RW  (VM_PROT_READ | VM_PROT_WRITE)
+#define ALL 7
+
+static struct vm_space *s, *child;
+static struct vm_object *file;
+static int pager_error, pager_calls;
+
+/* ---- Helpers ------------------------------------------------------------------------------------
+ */
+
+static int test_get(struct vm_object *o, uint32_t index, void *page)
+{
+    (void)o;
+    pager_calls++;
+    if (pager_error)
+        return pager_error;
+    memset(page, 0x40 + (int)index, PAGE_SIZE);
+    return VM_PAGE_READ;
+}
+
+static const struct pager test_pager = {.name = "test", .get = test_get};
+
+static uint32_t file_word(unsigned index)
+{
+    return (0x40 + index) * 0x01010101u;
+}
+
+static void before(void)
+{
+    machine_init(RAM);
+    pager_error = pager_calls = 0;
+    s = vm_space_create();
+    child = NULL;
+    file = vm_object_create(&test_pager, NULL, 8 * PAGE_SIZE);
+}
+
+static void after(void)
+{
+    struct mem_stats st;
+
+    mm_inject_failure(0);
+    EXPECT_EQ(mm_check(), 0);
+    if (child)
+        vm_space_unref(child);
+    if (s)
+        vm_space_unref(s);
+    if (file)
+        vm_object_unref(file);
+    EXPECT_EQ(mm_check(), 0);
+    mm_stats(&st);
+    EXPECT_EQ(st.anon, 0);
+    EXPECT_EQ(st.cached, 0);
+    EXPECT_EQ(st.tables, 0);
+    EXPECT_EQ(frame_count(FRAME_LEAF), 0);
+    EXPECT_EQ(frame_count(FRAME_ORPHAN), 0);
+    machine_off();
+}
+
+static int map(vaddr_t at, unsigned pages, uint8_t prot, uint16_t flags, struct vm_object *o,
+               uint32_t pgoff)
+{
+    struct vm_mapping m = {.addr = at,
+                           .len = pages * PAGE_SIZE,
+                           .prot = prot,
+                           .maxprot = ALL,
+                           .flags = flags | VM_FIXED,
+                           .object = o,
+                           .pgoff = pgoff};
+
+    return vm_map(s, &m, NULL);
+}
+
+static uint32_t load(struct vm_space *sp, vaddr_t va)
+{
+    uint32_t value = 0xbad;
+
+    EXPECT(machine_load(0, sp, va, &value) <= VM_MAJOR);
+    return value;
+}
+
+static void store(struct vm_space *sp, vaddr_t va, uint32_t value)
+{
+    EXPECT(machine_store(0, sp, va, value) <= VM_MAJOR);
+}
+
+static pfn_t frame_at(struct vm_space *sp, vaddr_t va)
+{
+    return machine_entry(sp, va) >> PAGE_SHIFT;
+}
+
+static bool writable_at(struct vm_space *sp, vaddr_t va)
+{
+    return machine_entry(sp, va) & PTE_W;
+}
+
+static uint32_t anons(void)
+{
+    return frame_count(FRAME_ANON);
+}
+
+/* ---- The fault table, row by row ----------------------------------------------------------------
+ */
+
+TEST(no_area_is_a_bad_address)
+{
+    uint32_t v;
+
+    EXPECT_EQ(machine_load(0, s, AT, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(map(AT, 2, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(machine_load(0, s, AT - 4, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(machine_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_BAD_ADDRESS);
+    EXPECT_EQ(vm_fault(s, USER_TOP, VM_READ), VM_BAD_ADDRESS);
+    EXPECT_EQ(vm_fault(s, UINT32_MAX, VM_WRITE), VM_BAD_ADDRESS);
+}
+
+TEST(access_beyond_protection_is_a_bad_access)
+{
+    uint32_t v;
+
+    map(AT, 1, VM_PROT_READ, 0, NULL, 0);
+    map(AT + PAGE_SIZE, 1, 0, 0, NULL, 0);
+    EXPECT_EQ(machine_store(0, s, AT, 1), VM_BAD_ACCESS);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
+    EXPECT_EQ(machine_store(0, s, AT, 1), VM_BAD_ACCESS);
+}
+
+TEST(sole_anon_is_used_as_it_is)
+{
+    pfn_t frame;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    frame = frame_at(s, AT);
+    vm_space_fork(s, &child);
+    vm_space_unref(child);
+    child = NULL;
+    EXPECT(!writable_at(s, AT));
+    store(s, AT, 8);
+    EXPECT_EQ(frame_at(s, AT), frame);
+    EXPECT(writable_at(s, AT));
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(shared_anon_is_read_shared)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    vm_space_fork(s, &child);
+    EXPECT_EQ(load(child, AT), 7);
+    EXPECT_EQ(frame_at(child, AT), frame_at(s, AT));
+    EXPECT(!writable_at(child, AT) && !writable_at(s, AT));
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(shared_anon_is_copied_on_write)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    store(s, AT + 100, 9);
+    vm_space_fork(s, &child);
+    store(child, AT, 8);
+    EXPECT_EQ(load(child, AT), 8);
+    EXPECT_EQ(load(child, AT + 100), 9);
+    EXPECT_EQ(load(s, AT), 7);
+    EXPECT(frame_at(child, AT) != frame_at(s, AT));
+    EXPECT(writable_at(child, AT));
+    EXPECT_EQ(anons(), 2);
+}
+
+TEST(parent_write_after_fork_is_copied_too)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    vm_space_fork(s, &child);
+    store(s, AT, 8);
+    EXPECT_EQ(load(child, AT), 7);
+    EXPECT_EQ(load(s, AT), 8);
+}
+
+TEST(anonymous_read_maps_the_zero_frame_read_only)
+{
+    map(AT, 2, RW, 0, NULL, 0);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 0);
+    EXPECT_EQ(frame_at(s, AT), frame_at(s, AT + PAGE_SIZE));
+    EXPECT(!writable_at(s, AT));
+    EXPECT_EQ(anons(), 0);
+    store(s, AT, 5);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 0);
+}
+
+TEST(anonymous_write_gets_a_zeroed_frame)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT + 8, 5);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE - 4), 0);
+    EXPECT_EQ(machine_faults, 0);
+    EXPECT(writable_at(s, AT));
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(past_the_end_of_an_object)
+{
+    uint32_t v;
+
+    vm_object_resize(file, PAGE_SIZE + 1);
+    map(AT, 3, RW, 0, file, 0);
+    map(AT + 0x100000, 3, RW, VM_SHARED, file, 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1) & 0xff);
+    EXPECT_EQ(machine_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(machine_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_PAST_END);
+    EXPECT_EQ(machine_store(0, s, AT + 0x100000 + 2 * PAGE_SIZE, 1), VM_PAST_END);
+}
+
+TEST(absent_page_is_brought_in_and_major)
+{
+    uint32_t v;
+
+    map(AT, 4, RW, 0, file, 2);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_MAJOR);
+    EXPECT_EQ(v, file_word(3));
+    EXPECT_EQ(pager_calls, 1);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_MINOR);
+    EXPECT_EQ(pager_calls, 1);
+}
+
+TEST(pager_error_is_a_bus_error_and_leaves_nothing)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, 0, file, 0);
+    pager_error = -EIO;
+    EXPECT_EQ(machine_load(0, s, AT, &v), VM_PAST_END);
+    EXPECT_EQ(vm_object_pages(file), 0);
+    pager_error = 0;
+    EXPECT_EQ(load(s, AT), file_word(0));
+}
+
+TEST(private_file_read_maps_the_cached_frame_read_only)
+{
+    map(AT, 1, RW, 0, file, 0);
+    map(AT + PAGE_SIZE, 1, RW, VM_SHARED, file, 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(0));
+    EXPECT_EQ(frame_at(s, AT), frame_at(s, AT + PAGE_SIZE));
+    EXPECT(!writable_at(s, AT));
+    EXPECT(writable_at(s, AT + PAGE_SIZE));
+}
+
+TEST(private_file_write_copies)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, 0, file, 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    store(s, AT, 1);
+    EXPECT_EQ(load(s, AT), 1);
+    EXPECT_EQ(load(s, AT + 4), file_word(0));
+    vm_object_read_kernel(file, 0, &v, 4);
+    EXPECT_EQ(v, file_word(0));
+    v = 99;
+    vm_object_write_kernel(file, 8, &v, 4);
+    EXPECT_EQ(load(s, AT + 8), file_word(0));
+}
+
+TEST(shared_file_write_reaches_the_file)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, VM_SHARED, file, 1);
+    store(s, AT, 77);
+    vm_object_read_kernel(file, PAGE_SIZE, &v, 4);
+    EXPECT_EQ(v, 77);
+    v = 78;
+    vm_object_write_kernel(file, PAGE_SIZE, &v, 4);
+    EXPECT_EQ(load(s, AT), 78);
+    vm_space_fork(s, &child);
+    store(child, AT, 79);
+    EXPECT_EQ(load(s, AT), 79);
+    EXPECT_EQ(anons(), 0);
+}
+
+TEST(shared_read_fault_maps_clean)
+{
+    map(AT, 1, RW, VM_SHARED, file, 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    EXPECT(!(machine_entry(s, AT) & PTE_D));
+    store(s, AT, 1);
+    EXPECT(machine_entry(s, AT) & PTE_D);
+}
+
+TEST(spurious_fault_returns)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 3);
+    EXPECT_EQ(vm_fault(s, AT, VM_WRITE), VM_MINOR);
+    EXPECT_EQ(vm_fault(s, AT, VM_READ), VM_MINOR);
+    EXPECT_EQ(load(s, AT), 3);
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(read_fault_maps_resident_neighbours)
+{
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    for (unsigned i = 0; i < 4; i++)
+        load(s, AT + i * PAGE_SIZE);
+    vm_unmap(s, AT, 8 * PAGE_SIZE);
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    load(s, AT + PAGE_SIZE);
+    EXPECT(frame_at(s, AT) && frame_at(s, AT + 2 * PAGE_SIZE) && frame_at(s, AT + 3 * PAGE_SIZE));
+    EXPECT_EQ(frame_at(s, AT + 4 * PAGE_SIZE), 0);
+    EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), file_word(3));
+    EXPECT_EQ(machine_faults, 0);
+}
+
+/* ---- Stacks -------------------------------------------------------------------------------------
+ */
+
+TEST(stack_grows_within_its_limit)
+{
+    vm_space_set_limits(s, &(struct vm_limits){8 * PAGE_SIZE, UINT32_MAX, UINT32_MAX});
+    map(AT, 1, RW, VM_GROWSDOWN, NULL, 0);
+    store(s, AT - 7 * PAGE_SIZE, 5);
+    EXPECT_EQ(load(s, AT - 7 * PAGE_SIZE), 5);
+    EXPECT_EQ(load(s, AT - 3 * PAGE_SIZE), 0);
+    EXPECT_EQ(machine_store(0, s, AT - 7 * PAGE_SIZE - 4, 1), VM_BAD_ADDRESS);
+}
+
+TEST(stack_keeps_its_guard_gap)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, VM_GROWSDOWN, NULL, 0);
+    map(AT - 300 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+    EXPECT_EQ(load(s, AT - 43 * PAGE_SIZE), 0);
+    EXPECT_EQ(machine_load(0, s, AT - 44 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    vm_protect(s, AT - 300 * PAGE_SIZE, PAGE_SIZE, 0);
+    EXPECT_EQ(load(s, AT - 44 * PAGE_SIZE), 0);
+}
+
+TEST(lecture_array_touched_every_16k_takes_8_frames)
+{
+    map(AT, 32, RW, VM_GROWSDOWN, NULL, 0);
+    for (unsigned at = 0; at < 128 * 1024; at += 16 * 1024)
+        store(s, AT + at, 1);
+    EXPECT_EQ(anons(), 8);
+}
+
+/* ---- mmap, munmap, mprotect, brk ----------------------------------------------------------------
+ */
+
+TEST(munmap_over_a_hole_and_at_the_edges)
+{
+    uint32_t v;
+
+    map(AT, 2, RW, 0, NULL, 0);
+    map(AT + 4 * PAGE_SIZE, 2, RW, 0, NULL, 0);
+    store(s, AT, 1);
+    store(s, AT + 5 * PAGE_SIZE, 2);
+    EXPECT_EQ(vm_unmap(s, AT + PAGE_SIZE, 4 * PAGE_SIZE), 0);
+    EXPECT_EQ(load(s, AT), 1);
+    EXPECT_EQ(load(s, AT + 5 * PAGE_SIZE), 2);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(machine_load(0, s, AT + 4 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(vm_unmap(s, AT + 0x1000000, PAGE_SIZE), 0);
+}
+
+TEST(munmap_refuses_nonsense)
+{
+    EXPECT_EQ(vm_unmap(s, AT + 1, PAGE_SIZE), -EINVAL);
+    EXPECT_EQ(vm_unmap(s, AT, 0), -EINVAL);
+    EXPECT_EQ(vm_unmap(s, AT, UINT32_MAX), -EINVAL);
+    EXPECT_EQ(vm_unmap(s, USER_TOP - PAGE_SIZE, 2 * PAGE_SIZE), -EINVAL);
+    EXPECT_EQ(vm_unmap(s, 0xfffff000, PAGE_SIZE), -EINVAL);
+}
+
+TEST(munmap_splits_a_file_mapping_at_the_right_offset)
+{
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    vm_unmap(s, AT + 2 * PAGE_SIZE, 3 * PAGE_SIZE);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1));
+    EXPECT_EQ(load(s, AT + 5 * PAGE_SIZE), file_word(5));
+    EXPECT_EQ(load(s, AT + 7 * PAGE_SIZE), file_word(7));
+}
+
+TEST(munmap_after_fork_leaves_the_child_alone)
+{
+    map(AT, 4, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 4; i++)
+        store(s, AT + i * PAGE_SIZE, i + 1);
+    vm_space_fork(s, &child);
+    vm_unmap(s, AT + PAGE_SIZE, 2 * PAGE_SIZE);
+    for (unsigned i = 0; i < 4; i++)
+        EXPECT_EQ(load(child, AT + i * PAGE_SIZE), i + 1);
+    EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), 4);
+}
+
+TEST(fixed_mapping_replaces)
+{
+    map(AT, 3, RW, 0, NULL, 0);
+    store(s, AT + PAGE_SIZE, 5);
+    EXPECT_EQ(map(AT + PAGE_SIZE, 1, VM_PROT_READ, 0, file, 4), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(4));
+    EXPECT_EQ(map(AT, 1, RW, VM_NOREPLACE, NULL, 0), -EEXIST);
+    EXPECT_EQ(anons(), 0);
+}
+
+TEST(mapping_refuses_nonsense)
+{
+    EXPECT_EQ(map(AT + 1, 1, RW, 0, NULL, 0), -EINVAL);
+    EXPECT_EQ(map(0, 1, RW, 0, NULL, 0), -EPERM);
+    EXPECT_EQ(map(USER_TOP, 1, RW, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(map(USER_TOP - PAGE_SIZE, 2, RW, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(map(AT, 2, RW, 0, file, UINT32_MAX), -EOVERFLOW);
+}
+
+TEST(alike_neighbours_join)
+{
+    struct vm_area_info a;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    map(AT + 2 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+    map(AT + PAGE_SIZE, 1, RW, 0, NULL, 0);
+    EXPECT(vm_next_area(s, AT, &a));
+    EXPECT_EQ(a.start, AT);
+    EXPECT_EQ(a.end, AT + 3 * PAGE_SIZE);
+    map(AT + 3 * PAGE_SIZE, 1, VM_PROT_READ, 0, NULL, 0);
+    vm_next_area(s, AT, &a);
+    EXPECT_EQ(a.end, AT + 3 * PAGE_SIZE);
+    vm_protect(s, AT + 3 * PAGE_SIZE, PAGE_SIZE, RW);
+    vm_next_area(s, AT, &a);
+    EXPECT_EQ(a.end, AT + 4 * PAGE_SIZE);
+}
+
+TEST(hints_are_honoured_when_free)
+{
+    struct vm_mapping m = {.addr = AT, .len = PAGE_SIZE, .prot = RW, .maxprot = ALL};
+    vaddr_t at, other;
+
+    EXPECT_EQ(vm_map(s, &m, &at), 0);
+    EXPECT_EQ(at, AT);
+    EXPECT_EQ(vm_map(s, &m, &other), 0);
+    EXPECT(other != AT && other >= USER_MIN);
+    m.addr = 0;
+    EXPECT_EQ(vm_map(s, &m, &at), 0);
+    EXPECT_EQ(at, other - PAGE_SIZE);
+}
+
+TEST(lowest_gap_is_found_when_the_rest_is_full)
+{
+    struct vm_mapping m = {.len = 0x1000000, .prot = VM_PROT_READ, .maxprot = ALL};
+    vaddr_t at;
+    unsigned n = 0;
+
+    while (vm_map(s, &m, &at) == 0 && n < 200)
+        n++;
+    EXPECT(n >= 126);
+    m.len = PAGE_SIZE;
+    EXPECT_EQ(vm_map(s, &m, &at), 0);
+    EXPECT(at >= USER_MIN);
+}
+
+TEST(mprotect_takes_and_gives_rights)
+{
+    uint32_t v;
+
+    map(AT, 3, RW, 0, NULL, 0);
+    store(s, AT + PAGE_SIZE, 5);
+    EXPECT_EQ(vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, VM_PROT_READ), 0);
+    EXPECT_EQ(machine_store(1, s, AT + PAGE_SIZE, 6), VM_BAD_ACCESS);
+    EXPECT_EQ(machine_store(0, s, AT + PAGE_SIZE, 6), VM_BAD_ACCESS);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 5);
+    EXPECT_EQ(vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, 0), 0);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
+    EXPECT_EQ(vm_protect(s, AT, 3 * PAGE_SIZE, RW), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 5);
+    store(s, AT + PAGE_SIZE, 7);
+}
+
+TEST(mprotect_errors)
+{
+    struct vm_mapping m = {.addr = AT,
+                           .len = PAGE_SIZE,
+                           .prot = VM_PROT_READ,
+                           .maxprot = VM_PROT_READ,
+                           .flags = VM_FIXED | VM_SHARED,
+                           .object = file};
+
+    EXPECT_EQ(vm_map(s, &m, NULL), 0);
+    EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, RW), -EACCES);
+    EXPECT_EQ(vm_protect(s, AT, 2 * PAGE_SIZE, VM_PROT_READ), -ENOMEM);
+    EXPECT_EQ(vm_protect(s, AT + 1, PAGE_SIZE, VM_PROT_READ), -EINVAL);
+    EXPECT_EQ(vm_protect(s, AT, UINT32_MAX, VM_PROT_READ), -ENOMEM);
+    EXPECT_EQ(vm_protect(s, AT, 0, VM_PROT_READ), 0);
+}
+
+TEST(brk_grows_shrinks_and_comes_back_zeroed)
+{
+    vm_set_brk_base(s, AT);
+    EXPECT_EQ(vm_brk(s, 0), AT);
+    EXPECT_EQ(vm_brk(s, AT + 3 * PAGE_SIZE + 10), AT + 3 * PAGE_SIZE + 10);
+    store(s, AT + 3 * PAGE_SIZE, 9);
+    EXPECT_EQ(vm_brk(s, AT + 10), AT + 10);
+    EXPECT_EQ(machine_store(0, s, AT + PAGE_SIZE, 1), VM_BAD_ADDRESS);
+    EXPECT_EQ(vm_brk(s, AT + 4 * PAGE_SIZE), AT + 4 * PAGE_SIZE);
+    EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), 0);
+    EXPECT_EQ(vm_brk(s, AT - 1), AT + 4 * PAGE_SIZE);
+    EXPECT_EQ(vm_brk(s, 0xfffff000), AT + 4 * PAGE_SIZE);
+    map(AT + 8 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+    EXPECT_EQ(vm_brk(s, AT + 9 * PAGE_SIZE), AT + 4 * PAGE_SIZE);
+}
+
+TEST(limits_hold)
+{
+    vm_space_set_limits(s, &(struct vm_limits){UINT32_MAX, 4 * PAGE_SIZE, 8 * PAGE_SIZE});
+    EXPECT_EQ(map(AT, 5, RW, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(map(AT, 4, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT + 0x100000, 5, VM_PROT_READ, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(map(AT + 0x100000, 4, VM_PROT_READ, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT + 0x100000, 4, VM_PROT_READ, 0, NULL, 0), 0);
+}
+
+/* ---- fork ---------------------------------------------------------------------------------------
+ */
+
+TEST(fork_of_fork_shares_one_frame)
+{
+    struct vm_space *grandchild;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 1);
+    vm_space_fork(s, &child);
+    vm_space_fork(child, &grandchild);
+    EXPECT_EQ(anons(), 1);
+    store(child, AT, 2);
+    EXPECT_EQ(load(grandchild, AT), 1);
+    EXPECT_EQ(load(s, AT), 1);
+    vm_space_unref(grandchild);
+    store(s, AT, 3);
+    EXPECT_EQ(load(child, AT), 2);
+    EXPECT_EQ(anons(), 2);
+}
+
+TEST(fork_flushes_the_parents_write_rights)
+{
+    map(AT, 2, RW, 0, NULL, 0);
+    for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++) {
+        EXPECT_EQ(machine_store(cpu, s, AT, 1), VM_MINOR);
+        EXPECT_EQ(machine_store(cpu, s, AT + PAGE_SIZE, 1), VM_MINOR);
+    }
+    vm_space_fork(s, &child);
+    EXPECT_EQ(machine_store(2, s, AT, 2), VM_MINOR);
+    EXPECT_EQ(machine_store(1, s, AT + PAGE_SIZE, 2), VM_MINOR);
+    EXPECT_EQ(load(child, AT), 1);
+    EXPECT_EQ(load(child, AT + PAGE_SIZE), 1);
+}
+
+TEST(big_fork_flushes_all_at_once)
+{
+    map(AT, 64, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 64; i++)
+        store(s, AT + i * PAGE_SIZE, 1);
+    vm_space_fork(s, &child);
+    for (unsigned i = 0; i < 64; i++)
+        store(s, AT + i * PAGE_SIZE, 2);
+    for (unsigned i = 0; i < 64; i++)
+        EXPECT_EQ(load(child, AT + i * PAGE_SIZE), 1);
+}
+
+TEST(a_copy_is_seen_by_a_cpu_that_had_read_the_original)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    map(AT + PAGE_SIZE, 1, RW, 0, file, 0);
+    store(s, AT, 1);
+    vm_space_fork(s, &child);
+    machine_load(1, child, AT, &v);
+    machine_load(1, child, AT + PAGE_SIZE, &v);
+    store(child, AT, 2);
+    store(child, AT + PAGE_SIZE, 3);
+    machine_load(1, child, AT, &v);
+    EXPECT_EQ(v, 2);
+    machine_load(1, child, AT + PAGE_SIZE, &v);
+    EXPECT_EQ(v, 3);
+}
+
+/* Around the number of pages up to which each is flushed alone. */
+TEST(every_page_is_flushed_however_many_there_are)
+{
+    map(AT, 64, RW, 0, NULL, 0);
+    for (unsigned n = 30; n < 36; n++) {
+        for (unsigned i = 0; i < n; i++)
+            store(s, AT + i * PAGE_SIZE, n);
+        vm_protect(s, AT, n * PAGE_SIZE, VM_PROT_READ);
+        for (unsigned i = 0; i < n; i++)
+            EXPECT_EQ(machine_store(0, s, AT + i * PAGE_SIZE, 0), VM_BAD_ACCESS);
+        vm_protect(s, AT, n * PAGE_SIZE, RW);
+    }
+}
+
+TEST(failed_fork_changes_nothing)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    map(AT + 0x100000, 1, RW, VM_SHARED, file, 0);
+    store(s, AT, 5);
+    for (unsigned n = 1; n < 30; n++) {
+        int err;
+        mm_inject_failure(n);
+        err = vm_space_fork(s, &child);
+        mm_inject_failure(0);
+        EXPECT_EQ(mm_check(), 0);
+        if (err == 0)
+            break;
+        EXPECT_EQ(err, -ENOMEM);
+        child = NULL;
+    }
+    EXPECT(child != NULL);
+    EXPECT_EQ(load(child, AT), 5);
+}
+
+/* ---- Out of memory ------------------------------------------------------------------------------
+ */
+
+TEST(memory_runs_out_without_harm)
+{
+    unsigned i;
+
+    map(AT, 2000, RW, VM_NORESERVE, NULL, 0);
+    for (i = 0; i < 2000; i++) {
+        if (machine_store(0, s, AT + i * PAGE_SIZE, i) == VM_NO_MEMORY)
+            break;
+    }
+    EXPECT(i > 800 && i < 1024);
+    EXPECT(kalloc() != NULL);
+    EXPECT_EQ(mm_check(), 0);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(load(s, AT + 100 * PAGE_SIZE), 100);
+}
+
+TEST(clean_file_pages_give_way)
+{
+    struct vm_object *big = vm_object_create(&test_pager, NULL, 600 * PAGE_SIZE);
+    struct vm_space *fresh;
+    uint32_t written = 4321;
+
+    map(AT, 600, RW, VM_SHARED, big, 0);
+    for (unsigned i = 0; i < 600; i++)
+        load(s, AT + i * PAGE_SIZE);
+    store(s, AT + 5 * PAGE_SIZE, 1234);
+    vm_object_write_kernel(big, 9 * PAGE_SIZE, &written, 4);
+    map(AT + 0x1000000, 700, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 700; i++)
+        store(s, AT + 0x1000000 + i * PAGE_SIZE, i);
+    EXPECT(vm_object_pages(big) < 400);
+    EXPECT_EQ(load(s, AT + 5 * PAGE_SIZE), 1234);
+    EXPECT_EQ(load(s, AT + 9 * PAGE_SIZE), 4321);
+    EXPECT_EQ(load(s, AT + 300 * PAGE_SIZE), (0x40 + 300) % 256 * 0x01010101u);
+    fresh = s;
+    s = NULL;
+    vm_space_unref(fresh);
+    vm_object_unref(big);
+}
+
+/* ---- Objects ------------------------------------------------------------------------------------
+ */
+
+TEST(truncate_unmaps_and_zeroes_the_tail)
+{
+    uint32_t v = 1;
+
+    map(AT, 4, RW, VM_SHARED, file, 0);
+    store(s, AT + 2 * PAGE_SIZE, 5);
+    store(s, AT + PAGE_SIZE + 2048, 6);
+    EXPECT_EQ(vm_object_resize(file, PAGE_SIZE + 2048), 0);
+    EXPECT_EQ(machine_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 2048), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 2044), file_word(1));
+    EXPECT_EQ(vm_object_read_kernel(file, PAGE_SIZE + 2046, &v, 4), 2);
+}
+
+TEST(private_copies_survive_truncation)
+{
+    map(AT, 2, RW, 0, file, 0);
+    store(s, AT + PAGE_SIZE, 5);
+    vm_object_resize(file, 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 5);
+}
+
+TEST(write_extends_and_reads_stop_at_the_end)
+{
+    uint8_t buf[100];
+
+    EXPECT_EQ(vm_object_write_kernel(file, 8 * PAGE_SIZE - 50, memset(buf, 7, 100), 100), 100);
+    EXPECT_EQ(vm_object_size(file), 8 * PAGE_SIZE + 50);
+    EXPECT_EQ(vm_object_read_kernel(file, 8 * PAGE_SIZE + 20, buf, 100), 30);
+    EXPECT_EQ(buf[29], 7);
+    EXPECT_EQ(vm_object_read_kernel(file, 9 * PAGE_SIZE, buf, 100), 0);
+}
+
+TEST(sparse_objects_reach_far)
+{
+    struct vm_object *o = vm_object_create_anon(0);
+    uint64_t far = 0xffffffffull * PAGE_SIZE - 8;
+    uint32_t v = 42;
+
+    EXPECT_EQ(vm_object_write_kernel(o, far, &v, 4), 4);
+    v = 0;
+    EXPECT_EQ(vm_object_read_kernel(o, far, &v, 4), 4);
+    EXPECT_EQ(v, 42);
+    EXPECT_EQ(vm_object_read_kernel(o, 12345, &v, 4), 4);
+    EXPECT_EQ(v, 0);
+    EXPECT_EQ(vm_object_pages(o), 2);
+    EXPECT_EQ(vm_object_resize(o, (1ull << 44) + 1), -EFBIG);
+    vm_object_unref(o);
+}
+
+TEST(object_outlives_its_creator_while_mapped)
+{
+    struct vm_object *o = vm_object_create_anon(PAGE_SIZE);
+
+    map(AT, 1, RW, VM_SHARED, o, 0);
+    vm_object_unref(o);
+    store(s, AT, 5);
+    EXPECT_EQ(load(s, AT), 5);
+}
+
+/* ---- Copies by the kernel -----------------------------------------------------------------------
+ */
+
+TEST(copy_to_and_from_a_space_behaves_as_the_program_would)
+{
+    char buf[PAGE_SIZE + 10];
+
+    map(AT, 2, RW, 0, NULL, 0);
+    vm_space_fork(s, &child);
+    memset(buf, 'x', sizeof(buf));
+    EXPECT_EQ(vm_copy_to(s, AT + 100, buf, sizeof(buf)), sizeof(buf));
+    EXPECT_EQ(load(s, AT + 100), 0x78787878);
+    EXPECT_EQ(load(child, AT + 100), 0);
+    EXPECT_EQ(vm_copy_to(s, AT + 2 * PAGE_SIZE - 6, buf, 10), 6);
+    EXPECT_EQ(vm_copy_to(s, AT + 2 * PAGE_SIZE, buf, 10), -EFAULT);
+    memset(buf, 0, sizeof(buf));
+    EXPECT_EQ(vm_copy_from(s, buf, AT + 104, 4), 4);
+    EXPECT_EQ(buf[0], 'x');
+    vm_protect(s, AT, 2 * PAGE_SIZE, VM_PROT_READ);
+    EXPECT_EQ(vm_copy_to(s, AT, buf, 1), -EFAULT);
+    EXPECT_EQ(vm_copy_from(s, buf, 0xfffffff0, 100), -EFAULT);
+}
+
+/* ---- Physical memory ----------------------------------------------------------------------------
+ */
+
+TEST(every_frame_can_be_had_once_and_given_back)
+{
+    struct mem_stats st;
+    void *list = NULL, *page;
+    uint32_t n = 0, start;
+
+    mm_stats(&st);
+    start = st.free;
+    while ((page = kalloc())) {
+        *(void **)page = list;
+        list = page;
+        n++;
+    }
+    EXPECT_EQ(n, start);
+    mm_stats(&st);
+    EXPECT_EQ(st.free, 0);
+    while (list) {
+        page = list;
+        list = *(void **)page;
+        kfree(page);
+    }
+    mm_stats(&st);
+    EXPECT_EQ(st.free, start);
+}
+
+TEST(kmalloc_of_every_size_holds_its_bytes)
+{
+    static uint8_t *p[PAGE_SIZE / 8 + 1];
+
+    for (unsigned i = 1; i <= PAGE_SIZE / 8; i++) {
+        p[i] = kmalloc(i * 8);
+        EXPECT(p[i] != NULL && ((uintptr_t)p[i] & 7) == 0);
+        if (p[i])
+            memset(p[i], (int)i, i * 8);
+    }
+    for (unsigned i = 1; i <= PAGE_SIZE / 8; i++) {
+        EXPECT(p[i][0] == (uint8_t)i && p[i][i * 8 - 1] == (uint8_t)i);
+        kmfree(p[i]);
+    }
+    kmfree(NULL);
+    EXPECT_EQ(mm_check(), 0);
+}
+
+TEST(kmalloc_gives_its_frames_back)
+{
+    struct mem_stats st;
+    void *list = NULL, *p;
+    uint32_t start, n = 0, again = 0;
+
+    mm_stats(&st);
+    start = st.free;
+    for (; (p = kmalloc(256)); list = p, n++)
+        *(void **)p = list;
+    for (; (p = list); kmfree(p))
+        list = *(void **)p;
+    mm_stats(&st);
+    EXPECT(st.free >= start - 1);
+    for (; (p = kmalloc(256)); list = p, again++)
+        *(void **)p = list;
+    EXPECT_EQ(again, n);
+    for (unsigned i = 0; i < 20; i++) {
+        p = list;
+        list = *(void **)p;
+        kmfree(p);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        p = kmalloc(256);
+        EXPECT(p != NULL);
+        *(void **)p = list;
+        list = p;
+    }
+    for (; (p = list); kmfree(p))
+        list = *(void **)p;
+}
+
+TEST(tables_and_leaves_are_given_back_when_empty)
+{
+    uint32_t tables = frame_count(FRAME_TABLE);
+
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 1);
+    EXPECT_EQ(frame_count(FRAME_TABLE), tables + 1);
+    vm_unmap(s, AT, PAGE_SIZE);
+    EXPECT_EQ(frame_count(FRAME_TABLE), tables);
+    EXPECT_EQ(frame_count(FRAME_LEAF), 0);
+}
+
+TEST(figures_are_exact)
+{
+    struct vm_space_stats st;
+
+    map(AT, 10, RW, 0, NULL, 0);
+    map(AT + 0x100000, 4, VM_PROT_READ | VM_PROT_EXEC, 0, file, 0);
+    store(s, AT, 1);
+    load(s, AT + PAGE_SIZE);
+    load(s, AT + 0x100000);
+    vm_space_stats(s, &st);
+    EXPECT_EQ(st.size, 14);
+    EXPECT_EQ(st.resident, 2);
+    EXPECT_EQ(st.resident_file, 1);
+    EXPECT_EQ(st.data, 10);
+    EXPECT_EQ(st.text, 4);
+    vm_unmap(s, AT, 10 * PAGE_SIZE);
+    vm_space_stats(s, &st);
+    EXPECT_EQ(st.resident, 1);
+    EXPECT_EQ(st.peak_resident, 2);
+}
+
+int main(void)
+{
+    return run_tests(before, after);
+}

@@ -71,6 +71,22 @@ static int dentry_of_fd(int fd, struct dentry **out)
     return *out ? 0 : -EACCES;
 }
 
+/* A file on d that nobody may write to while it is open. */
+static int open_denying_write(struct dentry *d, struct file **out)
+{
+    struct file *f = file_new(d->inode, d, d->inode->fops, O_RDONLY);
+    int err;
+
+    if (!f)
+        return -ENOMEM;
+    err = file_deny_write(f);
+    if (err)
+        file_put(f);
+    else
+        *out = f;
+    return err;
+}
+
 int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out)
 {
     struct dentry *d;
@@ -86,16 +102,9 @@ int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out)
         err = -ELOOP;
     else
         err = check_executable(d);
-    if (!err) {
-        *out = file_new(d->inode, d, d->inode->fops, O_RDONLY);
-        if (!*out)
-            err = -ENOMEM;
-    }
-    dentry_unref(d);
     if (!err)
-        err = file_deny_write(*out);
-    if (err == -ETXTBSY)
-        file_put(*out);
+        err = open_denying_write(d, out);
+    dentry_unref(d);
     return err;
 }
 

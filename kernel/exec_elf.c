@@ -3,7 +3,8 @@
  * mappings of the file, bss is anonymous memory, and the pages come when they are touched. Only
  * where data and bss share a page is its tail cleared at once.
  *
- * The file is hostile: every number is checked before it is used, in 64 bits where a sum could wrap.
+ * The file is hostile: every number is checked before it is used. A segment may reach past the end
+ * of the file, as on Linux: touching it there is a SIGBUS.
  */
 #include "fs/vfs.h"
 #include "kernel/exec.h"
@@ -75,16 +76,14 @@ static bool overlaps(const struct elf_phdr *a, const struct elf_phdr *b)
 
 static int check_segment(const struct elf_file *e, const struct elf_phdr *p)
 {
-    uint64_t file_end = (uint64_t)p->offset + p->filesz;
-
     if (p->filesz > p->memsz || p->memsz > USER_TOP || p->vaddr > USER_TOP - p->memsz)
         return -EINVAL;
     if (e->h.type == ET_EXEC && p->vaddr < USER_MIN)
         return -EINVAL;
     if (p->filesz && ((p->offset ^ p->vaddr) & ~PAGE_MASK))
         return -EINVAL;
-    if (file_end > inode_size(e->file->inode))
-        return -ENOEXEC;
+    if (p->offset > UINT32_MAX - p->filesz)
+        return -EINVAL;
     for (const struct elf_phdr *q = e->phdrs; q < p; q++) {
         if (q->type == PT_LOAD && q->memsz && overlaps(p, q))
             return -EINVAL;
@@ -196,7 +195,7 @@ static int clear_tail(struct elf_file *e, struct vm_space *s, const struct elf_p
 
     if (!p->filesz || !(p->flags & PF_W) || n == 0 || p->memsz == p->filesz)
         return 0;
-    return vm_copy_to(s, from + e->bias, zeros, n) == (long)n ? 0 : -ENOMEM;
+    return vm_copy_to(s, from + e->bias, zeros, n) == (long)n ? 0 : -ENOEXEC;
 }
 
 static int map_segments(struct elf_file *e, struct vm_space *s)

@@ -33,6 +33,7 @@ static char *line_end(char *p, char *limit)
 int script_parse(char *head, const char **interpreter, const char **argument)
 {
     char *p = head + 2, *end;
+    bool nothing = !head[2]; /* the file ends after "#!": Linux tries the current directory */
 
     if (head[0] != '#' || head[1] != '!')
         return -ENOEXEC;
@@ -43,7 +44,7 @@ int script_parse(char *head, const char **interpreter, const char **argument)
     while (is_blank(*p))
         p++;
     if (!*p)
-        return -ENOEXEC;
+        return nothing ? -EACCES : -ENOEXEC;
     *interpreter = p;
     *argument = NULL;
     while (*p && !is_blank(*p))

@@ -12,24 +12,15 @@
 
 #define PF_RESERVED 0x8 /* a reserved bit in the tables: they are damaged */
 
-/* Resolves the fault, killing somebody for memory if need be. */
-static enum vm_result resolve(struct vm_space *space, vaddr_t addr, uint32_t err)
+/* There was no memory: kills somebody for it, as often as it takes. */
+static enum vm_result resolve_by_killing(struct vm_space *space, vaddr_t addr,
+                                         enum vm_access access)
 {
-    enum vm_access access = err & PF_WRITE ? VM_WRITE : VM_READ;
+    enum vm_result r = VM_NO_MEMORY;
 
-    for (;;) {
-        enum vm_result r = vm_fault(space, addr, access);
-        if (r != VM_NO_MEMORY || !oom_kill())
-            return r;
-    }
-}
-
-static void count(struct thread *t, enum vm_result r)
-{
-    if (r == VM_MINOR)
-        t->usage.minor_faults++;
-    else
-        t->usage.major_faults++;
+    while (r == VM_NO_MEMORY && oom_kill())
+        r = vm_fault(space, addr, access);
+    return r;
 }
 
 static void signal_user(struct trapframe *tf, enum vm_result r, vaddr_t addr)
@@ -56,22 +47,8 @@ static bool may_resolve(const struct trapframe *tf, vaddr_t addr, const struct t
     return trap_from_user(tf) || extable_find(tf->eip);
 }
 
-/* Called with interrupts off, so that CR2 is still this fault's. */
-void page_fault(struct trapframe *tf)
+static void unresolved(struct trapframe *tf, enum vm_result r, vaddr_t addr)
 {
-    vaddr_t addr = read_cr2();
-    struct thread *t = thread_current();
-    enum vm_result r = VM_BAD_ADDRESS;
-
-    if (may_resolve(tf, addr, t)) {
-        DEBUG_ASSERT(cpu_self()->spin_depth == 0);
-        irq_restore(tf->eflags);
-        r = resolve(t->proc->space, addr, tf->err);
-        if (r == VM_MINOR || r == VM_MAJOR) {
-            count(t, r);
-            return;
-        }
-    }
     if (tf->err & PF_RESERVED)
         trap_panic(tf, "damaged page table", addr);
     if (trap_from_user(tf)) {
@@ -82,4 +59,27 @@ void page_fault(struct trapframe *tf)
     } else if (addr >= USER_TOP || !extable_fixup(tf)) {
         trap_panic(tf, "page fault in the kernel", addr);
     }
+}
+
+/* Called with interrupts off, so that CR2 is still this fault's. */
+void page_fault(struct trapframe *tf)
+{
+    vaddr_t addr = read_cr2();
+    enum vm_access access = tf->err & PF_WRITE ? VM_WRITE : VM_READ;
+    struct thread *t = thread_current();
+    enum vm_result r = VM_BAD_ADDRESS;
+
+    if (may_resolve(tf, addr, t)) {
+        DEBUG_ASSERT(cpu_self()->spin_depth == 0);
+        irq_restore(tf->eflags);
+        r = vm_fault(t->proc->space, addr, access);
+        if (r == VM_NO_MEMORY)
+            r = resolve_by_killing(t->proc->space, addr, access);
+        if (r == VM_MINOR || r == VM_MAJOR) {
+            t->usage.minor_faults += r == VM_MINOR;
+            t->usage.major_faults += r == VM_MAJOR;
+            return;
+        }
+    }
+    unresolved(tf, r, addr);
 }

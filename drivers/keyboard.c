@@ -3,12 +3,11 @@
  * controller reads 0xff, and one whose keyboard is silent just types nothing. Everything after
  * keyboard_init runs in the keyboard interrupt. [IBM PS/2 technical reference: keyboard controller]
  */
-#include "arch/cpu.h"
 #include "arch/io.h"
-#include "arch/thread.h"
 #include "arch/trap.h"
 #include "drivers/keyboard.h"
 #include "kernel/log.h"
+#include "kernel/reboot.h"
 #include "kernel/reboot.h"
 
 #define KBD_IRQ     1
@@ -38,7 +37,6 @@
 #define IRQ_LIMIT   32
 
 static struct keymap keymap;
-static bool present;
 static bool leds_wanted; /* the keyboard's answer to KBD_SET_LEDS sends them */
 
 static bool wait_status(uint8_t mask, uint8_t value)
@@ -161,8 +159,7 @@ void keyboard_init(void)
 {
     if (inb(KBD_STATUS) == 0xff)
         return;
-    present = configure();
-    if (!present) {
+    if (!configure()) {
         klog(LOG_WARN, "keyboard: the controller does not answer\n");
         return;
     }

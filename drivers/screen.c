@@ -1,5 +1,8 @@
 /*
  * tty1: the VGA screen and the keyboard as a terminal, and as a console for the kernel log.
+ *
+ * Video memory is slow, so what programs write is painted at most fifty times a second: at once if
+ * the last time is long ago, else by a timer. Kernel messages are painted at once.
  */
 #include "arch/uaccess.h"
 #include "drivers/drivers.h"
@@ -7,6 +10,7 @@
 #include "drivers/vga.h"
 #include "drivers/vt.h"
 #include "kernel/log.h"
+#include "kernel/time.h"
 #include "kernel/tty.h"
 #include "libc/errno.h"
 
@@ -24,6 +28,8 @@
 #define VT_ACTIVATE   0x5606
 #define VT_WAITACTIVE 0x5607
 
+#define REFRESH_NS (NSEC_PER_SEC / 50)
+
 #define KB_101    2
 #define KD_TEXT   0
 #define K_XLATE   1
@@ -34,11 +40,15 @@ static bool present;
 static struct vt screen; /* [screen_lock] */
 static vt_cell_t cells[VGA_ROWS * VGA_COLS];
 static struct tty screen_tty;
+static uint64_t painted_at; /* [screen_lock] */
+static bool paint_due;      /* [screen_lock] the timer is set */
+static struct timer paint_timer;
 
 static void screen_console_write(const char *s, size_t n)
 {
     uint32_t flags = console_lock(&screen_lock);
     vt_print(&screen, s, n);
+    vt_paint(&screen);
     console_unlock(&screen_lock, flags);
 }
 
@@ -54,14 +64,42 @@ void vga_early_init(void)
     console_register(&screen_console);
 }
 
-/* Answers of the emulator (cursor position) become input, once the terminal's lock is free. */
+static void paint_timer_fired(void *arg)
+{
+    uint64_t now = time_mono_ns();
+    uint32_t flags = console_lock(&screen_lock);
+
+    (void)arg;
+    paint_due = false;
+    painted_at = now;
+    vt_paint(&screen);
+    console_unlock(&screen_lock, flags);
+}
+
+/* [screen_lock] Paints, or leaves it to the timer; false if the caller must set that. */
+static bool paint_soon(uint64_t now)
+{
+    if (paint_due)
+        return true;
+    paint_due = now - painted_at < REFRESH_NS;
+    if (paint_due)
+        return false;
+    painted_at = now;
+    vt_paint(&screen);
+    return true;
+}
+
 static size_t screen_write(struct tty *t, const char *s, size_t n)
 {
     if (t->stopped)
         return 0;
+    uint64_t now = time_mono_ns();
     uint32_t flags = console_lock(&screen_lock);
     vt_write(&screen, s, n);
+    bool set_timer = !paint_soon(now);
     console_unlock(&screen_lock, flags);
+    if (set_timer)
+        timer_start(&paint_timer, now + REFRESH_NS);
     return n;
 }
 
@@ -70,10 +108,13 @@ static size_t screen_room(struct tty *t)
     return t->stopped ? 0 : TTY_INPUT_SIZE;
 }
 
+/* Answers of the emulator (cursor position) become input, once the terminal's lock is free. */
 static void screen_after_write(struct tty *t)
 {
     char reply[VT_REPLY_MAX];
 
+    if (!screen.reply_len)
+        return;
     uint32_t flags = console_lock(&screen_lock);
     size_t n = vt_take_reply(&screen, reply, sizeof(reply));
     console_unlock(&screen_lock, flags);
@@ -146,18 +187,24 @@ void screen_input(const char *s, size_t n)
 
 void screen_toggle_stop(void)
 {
+    spin_lock(&screen_tty.lock);
     tty_set_stopped(&screen_tty, !screen_tty.stopped);
+    tty_unlock(&screen_tty);
 }
 
 struct vt_key_modes screen_key_modes(void)
 {
-    return (struct vt_key_modes){screen.app_cursor, screen.app_keypad, screen.newline};
+    uint32_t flags = console_lock(&screen_lock);
+    struct vt_key_modes modes = {screen.app_cursor, screen.app_keypad, screen.newline};
+    console_unlock(&screen_lock, flags);
+    return modes;
 }
 
 struct tty *screen_tty_init(void)
 {
     tty_setup(&screen_tty, &screen_driver, TTY_SCREEN_DEV, VGA_COLS, VGA_ROWS);
     screen_tty.termios.iflag |= TERMIOS_IUTF8;
+    timer_init(&paint_timer, paint_timer_fired, NULL);
     keyboard_init();
     return &screen_tty;
 }

@@ -7,14 +7,12 @@
  * output waits: it drains the ring first, so that the order is kept. Every wait is bounded, and a
  * port that never gets ready is given up. [16550D data sheet]
  */
-#include "arch/cpu.h"
 #include "arch/io.h"
 #include "arch/trap.h"
 #include "drivers/drivers.h"
 #include "kernel/log.h"
 #include "kernel/termios.h"
 #include "kernel/tty.h"
-#include "libc/errno.h"
 
 #define COM1            0x3f8
 #define COM1_IRQ        4
@@ -55,6 +53,7 @@ static struct {
     bool present;
     bool stuck;                /* never got ready: console output is dropped */
     bool stopped;              /* [lock] ^S */
+    bool receiving;            /* [lock] somebody is the receiver */
     bool rx_off;               /* [lock] the terminal has no room */
     uint8_t ier;               /* [lock] what REG_IER holds */
     uint32_t tx_head, tx_tail; /* [lock] */
@@ -253,13 +252,16 @@ static bool deliver_held(void)
     return port.nheld == 0;
 }
 
-/* Reads the receive FIFO up to a break, which is reported after the bytes before it. */
+/* Reads the receive FIFO up to a break; whether there was one. */
 static bool read_fifo(void)
 {
     bool is_break = false;
     uint32_t flags = console_lock(&port.lock);
 
-    for (uint8_t lsr; port.nheld < FIFO_SIZE && !is_break && (lsr = reg_read(REG_LSR)) & LSR_RX;) {
+    while (port.nheld < FIFO_SIZE && !is_break) {
+        uint8_t lsr = reg_read(REG_LSR);
+        if (!(lsr & LSR_RX))
+            break;
         char c = (char)reg_read(REG_DATA);
         is_break = lsr & LSR_BREAK;
         if (!is_break)
@@ -269,39 +271,61 @@ static bool read_fifo(void)
     return is_break;
 }
 
-/* While the terminal has no room, reception is off: the bytes wait in the port and its sender. */
-static void receive(void)
+/* [receiver] Moves bytes from the port to the terminal until there are no more, or no room: false.
+ */
+static bool pump(void)
 {
     for (int round = 0; round < IRQ_ROUNDS; round++) {
         bool is_break = read_fifo();
-        bool all = deliver_held();
+        if (port.nheld == 0 && !is_break)
+            return true;
+        if (port.nheld && !deliver_held())
+            return false;
         if (is_break)
             tty_receive_break(&serial_tty);
-        if (!all) {
-            uint32_t flags = console_lock(&port.lock);
-            port.rx_off = true;
+    }
+    return true;
+}
+
+/* Makes the caller the receiver, or somebody is it already. */
+static bool become_receiver(void)
+{
+    uint32_t flags = console_lock(&port.lock);
+    bool first = !port.receiving && !port.rx_off;
+
+    if (first)
+        port.receiving = true;
+    console_unlock(&port.lock, flags);
+    return first;
+}
+
+/* While the terminal has no room, reception is off: the bytes wait in the port and its sender. A
+ * reader may have made room since; then unthrottle was or will be called, and throttled tells
+ * which. */
+static void receive(void)
+{
+    bool more = true;
+
+    while (more && become_receiver()) {
+        bool all = pump();
+        uint32_t flags = console_lock(&port.lock);
+        port.receiving = false;
+        port.rx_off = !all && serial_tty.throttled;
+        if (port.rx_off)
             set_ier(port.ier & (uint8_t) ~(IER_RX | IER_LINE));
-            console_unlock(&port.lock, flags);
-            return;
-        }
-        if (!(reg_read(REG_LSR) & LSR_RX))
-            return;
+        more = !all || (reg_read(REG_LSR) & LSR_RX);
+        console_unlock(&port.lock, flags);
     }
 }
 
 static void serial_unthrottle(struct tty *t)
 {
     (void)t;
-    uint32_t state = irq_save(); /* keeps the interrupt from receiving at the same time */
-
-    if (port.rx_off && deliver_held()) {
-        uint32_t flags = console_lock(&port.lock);
-        port.rx_off = false;
-        set_ier(port.ier | IER_RX | IER_LINE);
-        console_unlock(&port.lock, flags);
-        receive();
-    }
-    irq_restore(state);
+    uint32_t flags = console_lock(&port.lock);
+    port.rx_off = false;
+    set_ier(port.ier | IER_RX | IER_LINE);
+    console_unlock(&port.lock, flags);
+    receive();
 }
 
 static void serial_interrupt(void *arg)
@@ -312,7 +336,7 @@ static void serial_interrupt(void *arg)
     for (int round = 0; round < IRQ_ROUNDS; round++) {
         if (reg_read(REG_IIR) & IIR_NONE)
             break;
-        if (!port.rx_off && (reg_read(REG_LSR) & LSR_RX))
+        if (reg_read(REG_LSR) & LSR_RX)
             receive();
         uint32_t flags = console_lock(&port.lock);
         if (port.ier & IER_TX) {

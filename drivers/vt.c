@@ -403,7 +403,6 @@ void vt_write(struct vt *vt, const char *s, size_t n)
         else
             write_byte(vt, (uint8_t)s[i++]);
     }
-    vt_paint(vt);
 }
 
 void vt_print(struct vt *vt, const char *s, size_t n)
@@ -428,5 +427,4 @@ void vt_print(struct vt *vt, const char *s, size_t n)
     vt->attr_cell = attr_cell;
     vt->blank = blank;
     vt->insert = insert;
-    vt_paint(vt);
 }

@@ -1,7 +1,8 @@
 /*
- * A terminal emulator for TERM=linux, apart from what shows it. The emulator keeps the cells; a
- * painter (VGA text, a framebuffer) copies changed ones to the screen, and is asked once for each
- * vt_write however much scrolled meanwhile. No locks: the owner of a struct vt serialises.
+ * A terminal emulator for TERM=linux, apart from what shows it. The emulator keeps the cells; when
+ * vt_paint is called, a painter (VGA text, a framebuffer) copies those that changed to the screen,
+ * once, however much was written and scrolled meanwhile. No locks: the owner of a struct vt
+ * serialises.
  */
 #ifndef DRIVERS_VT_H
 #define DRIVERS_VT_H
@@ -95,6 +96,7 @@ void vt_init(struct vt *vt, vt_cell_t *cells, unsigned rows, unsigned cols);
 /* Shows the whole screen through painter from now on; NULL takes it off the screen. */
 void vt_set_painter(struct vt *vt, const struct vt_painter *painter, void *ctx);
 void vt_write(struct vt *vt, const char *s, size_t n);
+void vt_paint(struct vt *vt);
 /* Kernel messages: plain text, whatever escape sequence the program is in the middle of. */
 void vt_print(struct vt *vt, const char *s, size_t n);
 void vt_reset(struct vt *vt);
@@ -108,7 +110,6 @@ void vt_erase_rows(struct vt *vt, unsigned from, unsigned to);
 void vt_scroll(struct vt *vt, unsigned top, unsigned bottom, int lines); /* > 0: up */
 void vt_insert_cells(struct vt *vt, unsigned n);
 void vt_delete_cells(struct vt *vt, unsigned n);
-void vt_paint(struct vt *vt);
 void vt_update_attr(struct vt *vt);
 void vt_sgr(struct vt *vt);
 /* vt_charset.c */

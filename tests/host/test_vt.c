@@ -49,6 +49,7 @@ static void begin(const char *name)
 static void feed(const char *s)
 {
     vt_write(&vt, s, strlen(s));
+    vt_paint(&vt);
 }
 
 static void fail(const char *what, const char *got, const char *want)
@@ -381,6 +382,7 @@ static void test_random(void)
         for (unsigned k = 0; k < sizeof(buf); k++)
             buf[k] = rand() % 4 ? likely[rand() % (int)(sizeof(likely) - 1)] : (char)rand();
         vt_write(&vt, buf, sizeof(buf));
+        vt_paint(&vt);
         vt.reply_len = 0;
         for (unsigned row = 0; row < ROWS; row++) {
             if (memcmp(vt.row[row], shown[row], sizeof(shown[row])) != 0) {

@@ -97,6 +97,7 @@ static int call_open(struct file *f)
 {
     int err = f->ops->open ? f->ops->open(f->inode, f) : 0;
 
+    f->flags &= ~O_NOCTTY; /* only the terminal's open asks */
     if (err) {
         f->ops = &path_file_ops;
         file_put(f);
@@ -131,7 +132,7 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
         return err;
     if (S_ISREG(i->mode) && !(flags & O_LARGEFILE) && inode_size(i) > MAX_NON_LFS)
         return -EOVERFLOW;
-    f = file_new(i, d, ops_of(i), flags & ~OPEN_ONLY);
+    f = file_new(i, d, ops_of(i), flags & ~(OPEN_ONLY & ~O_NOCTTY));
     if (!f)
         return -ENOMEM;
     if (S_ISREG(i->mode) && file_writable(f)) {

@@ -195,7 +195,7 @@ class Machine:
 
     # ---- A shell on the serial line
 
-    PROMPT = r"# (\x1b\[\d*[a-zA-Z])*$"
+    PROMPT = r":[~/]\S*# (\x1b\[\d*[a-zA-Z])*$"
 
     def prompt(self, limit=None):
         self.expect(self.PROMPT, limit)

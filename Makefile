@@ -14,8 +14,9 @@ say     = $(if $(filter 0,$(V)),@echo "  $(1)")
 ARCHFLAGS := -m32 -march=i586 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
              -fno-asynchronous-unwind-tables
 WARN    := -std=gnu11 -Wall -Wextra -Werror
+# -fbuiltin: freestanding, but memcpy of a known size may still become a few moves.
 KFLAGS  := $(ARCHFLAGS) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
-           -fno-builtin-printf
+           -fbuiltin -fno-builtin-printf
 LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none
 ifeq ($(DEBUG),1)
 KFLAGS  += -DCONFIG_DEBUG

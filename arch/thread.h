@@ -33,13 +33,16 @@ void arch_switch(struct thread *prev, struct thread *next);
 /* Enters user mode for the first time with *tf on the current thread's stack. */
 _Noreturn void arch_enter_user(const struct trapframe *tf);
 
-/* FPU and SSE state. fork copies (0 or -ENOMEM); exec and exit drop. save/restore for signal frames:
- * fpu_save writes the current state as FXSAVE into a 16-aligned kernel buffer of 512 bytes and returns whether there
- * is any; fpu_load replaces it after sanitising MXCSR. */
+/*
+ * FPU and SSE state. fork copies (0 or -ENOMEM); exec and exit drop. For signal frames: fpu_save
+ * writes the current thread's state to its own area and returns that, or NULL when it has none;
+ * fpu_load replaces the state from a buffer, whose MXCSR it sanitises. Both in the CPU's format: with
+ * fpu_has_fxsr() 512 bytes of FXSAVE, 16-aligned, else the 108 bytes of FSAVE.
+ */
 int fpu_fork(struct thread *parent, struct thread *child);
 void fpu_drop(struct thread *t);
-bool fpu_save(void *area512);
-int fpu_load(const void *area512);
+const void *fpu_save(void);
+int fpu_load(void *area);
 bool fpu_has_fxsr(void);
 
 /* Converts between FXSAVE and the 108-byte FSAVE layout of i387 signal frames. */

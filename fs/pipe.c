@@ -3,12 +3,12 @@
  *
  * head and tail count bytes and wrap at 2^32; a byte at position n lies in slot n / 4096 modulo the
  * number of slots. Pages come when they are first written to and go when they are read to the end,
- * so an empty pipe holds at most one. The pipe is full when the pages from tail's to head's are as many
- * as there are slots, which is also how Linux counts.
+ * so an empty pipe holds at most one. The pipe is full when the pages from tail's to head's are as
+ * many as there are slots, which is also how Linux counts.
  *
- * A writer of at most PIPE_BUF bytes waits for room for all of them (atomicity); room comes only when
- * a page is read to the end, so that alone wakes writers. Readers are woken when the pipe ceases to be
- * empty.
+ * A writer of at most PIPE_BUF bytes waits for room for all of them (atomicity); room comes only
+ * when a page is read to the end, so that alone wakes writers. Readers are woken when the pipe
+ * ceases to be empty.
  */
 #include "fs/pipe.h"
 #include "arch/uaccess.h"
@@ -16,18 +16,18 @@
 #include "libc/string.h"
 
 #define DEFAULT_SLOTS 16u
-#define MAX_SLOTS     256u            /* 1 MiB, as Linux's fs.pipe-max-size */
+#define MAX_SLOTS     256u /* 1 MiB, as Linux's fs.pipe-max-size */
 #define FIONREAD      0x541b
 #define PIPE_DEV      MKDEV(0, 12)
 
 struct pipe {
     struct mutex lock;
-    uint32_t users;                   /* [inode->lock] open files, and opens under way */
-    uint32_t readers, writers;        /* [lock] open files of each kind */
+    uint32_t users;                       /* [inode->lock] open files, and opens under way */
+    uint32_t readers, writers;            /* [lock] open files of each kind */
     uint32_t reads_opened, writes_opened; /* [lock] how many ever: what blocking opens wait for */
-    uint32_t head, tail;              /* [lock] positions of the next byte in and out */
-    uint32_t slots;                   /* [lock] a power of two */
-    void **pages;                     /* [lock] by slot; NULL: none yet */
+    uint32_t head, tail;                  /* [lock] positions of the next byte in and out */
+    uint32_t slots;                       /* [lock] a power of two */
+    void **pages;                         /* [lock] by slot; NULL: none yet */
     struct waitq read_wait, write_wait;
 };
 
@@ -36,7 +36,8 @@ static const struct fs_type pipe_fs_type = {.name = "pipefs", .nodev = true};
 static struct superblock pipe_sb = {
     .type = &pipe_fs_type, .dev = PIPE_DEV, .source = "pipefs", .link = LIST_INIT(pipe_sb.link)};
 
-/* ---- The ring ------------------------------------------------------------------------------------ */
+/* ---- The ring
+ * ------------------------------------------------------------------------------------ */
 
 static uint32_t page_start(uint32_t pos)
 {
@@ -109,7 +110,8 @@ static long give(struct pipe *p, const char *ubuf, uint32_t len)
     return done;
 }
 
-/* ---- Reading and writing ------------------------------------------------------------------------- */
+/* ---- Reading and writing
+ * ------------------------------------------------------------------------- */
 
 static bool may_read(const struct pipe *p)
 {
@@ -233,7 +235,8 @@ static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     return put_user_u32((void *)arg, p->head - p->tail);
 }
 
-/* ---- Life cycle ---------------------------------------------------------------------------------- */
+/* ---- Life cycle
+ * ---------------------------------------------------------------------------------- */
 
 static struct pipe *pipe_new(void)
 {
@@ -385,7 +388,8 @@ const struct file_ops fifo_file_ops = {
     .stream = true,
 };
 
-/* ---- fcntl --------------------------------------------------------------------------------------- */
+/* ---- fcntl
+ * --------------------------------------------------------------------------------------- */
 
 bool file_is_pipe(const struct file *f)
 {
@@ -443,7 +447,8 @@ long pipe_set_size(struct file *f, uint32_t size)
     return ret;
 }
 
-/* ---- pipe ---------------------------------------------------------------------------------------- */
+/* ---- pipe
+ * ---------------------------------------------------------------------------------------- */
 
 /* Two files on one inode of their own. */
 static int pipe_files(uint32_t flags, struct file *out[2])

@@ -15,8 +15,8 @@ struct file_ops;
 extern const struct file_ops fifo_file_ops;
 
 bool file_is_pipe(const struct file *f);
-/* fcntl F_GETPIPE_SZ and F_SETPIPE_SZ: the capacity in bytes (as it is then), or -errno; -EBADF for what is
- * no pipe. */
+/* fcntl F_GETPIPE_SZ and F_SETPIPE_SZ: the capacity in bytes (as it is then), or -errno; -EBADF for
+ * what is no pipe. */
 long pipe_get_size(struct file *f);
 long pipe_set_size(struct file *f, uint32_t size);
 

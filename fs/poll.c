@@ -3,8 +3,8 @@
  *
  * A poll operation tells what its file is ready for and joins, through poll_wait, the queues whose
  * wake-up may change that. The first round over the files joins them all; if nothing was ready the
- * thread sleeps, and later rounds only ask. A wake-up between asking and sleeping sets triggered, so it
- * is not lost.
+ * thread sleeps, and later rounds only ask. A wake-up between asking and sleeping sets triggered,
+ * so it is not lost.
  */
 #include "fs/poll.h"
 #include "arch/uaccess.h"
@@ -17,7 +17,8 @@
 #define ALWAYS        (POLLERR | POLLHUP)
 #define NO_POLL_MASK  (POLLIN | POLLOUT) /* files that never wait */
 
-/* ---- The table ----------------------------------------------------------------------------------- */
+/* ---- The table
+ * ----------------------------------------------------------------------------------- */
 
 static void poll_woken(struct wait_entry *w)
 {
@@ -119,7 +120,8 @@ uint32_t file_poll(struct file *f, struct poll_table *pt)
     return mask;
 }
 
-/* ---- poll ---------------------------------------------------------------------------------------- */
+/* ---- poll
+ * ---------------------------------------------------------------------------------------- */
 
 struct pollfd {
     int32_t fd;
@@ -132,7 +134,7 @@ struct pollfd {
 struct fd_chunk {
     struct fd_chunk *next;
     uint32_t count;
-    struct pollfd fds[INLINE_FDS];    /* the first one; of the others as many as their memory holds */
+    struct pollfd fds[INLINE_FDS]; /* the first one; of the others as many as their memory holds */
 };
 
 #define CHUNK_FDS ((PAGE_SIZE - offsetof(struct fd_chunk, fds)) / sizeof(struct pollfd))
@@ -293,7 +295,8 @@ long sys_poll(uint32_t ufds, uint32_t n, uint32_t timeout_ms)
     return poll_result(do_poll(ufds, n, until), ufds, n, until);
 }
 
-/* ---- ppoll --------------------------------------------------------------------------------------- */
+/* ---- ppoll
+ * --------------------------------------------------------------------------------------- */
 
 int poll_set_mask(uint32_t umask, uint32_t size)
 {
@@ -316,7 +319,8 @@ void poll_finish_mask(long ret)
         signal_restore_mask();
 }
 
-static long do_ppoll(uint32_t ufds, uint32_t n, uint32_t uts, uint32_t umask, uint32_t size, bool wide)
+static long do_ppoll(uint32_t ufds, uint32_t n, uint32_t uts, uint32_t umask, uint32_t size,
+                     bool wide)
 {
     uint64_t ns = 0, until = TIME_NEVER;
     long ret;

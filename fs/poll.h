@@ -13,10 +13,10 @@
 struct poll_entry {
     struct wait_entry wait;
     struct poll_table *table;
-    struct file *file;                /* a reference: its queue must not go away */
+    struct file *file; /* a reference: its queue must not go away */
 };
 
-#define POLL_INLINE 6                 /* entries without an allocation */
+#define POLL_INLINE 6 /* entries without an allocation */
 
 struct poll_chunk {
     struct poll_chunk *next;
@@ -27,10 +27,10 @@ struct poll_chunk {
 /* On the kernel stack of the thread that waits. add is what poll_wait() does. */
 struct poll_table {
     void (*add)(struct poll_table *pt, struct waitq *q);
-    struct file *file;                /* whose poll operation is being called */
+    struct file *file; /* whose poll operation is being called */
     struct thread *thread;
-    volatile bool triggered;          /* one of the queues was woken */
-    int error;                        /* -ENOMEM: a queue could not be joined */
+    volatile bool triggered; /* one of the queues was woken */
+    int error;               /* -ENOMEM: a queue could not be joined */
     unsigned used;
     struct poll_entry entries[POLL_INLINE];
     struct poll_chunk *chunks;
@@ -38,7 +38,8 @@ struct poll_table {
 
 void poll_table_init(struct poll_table *pt);
 void poll_table_free(struct poll_table *pt);
-/* Sleeps until a queue of the table was woken since triggered was last cleared, a signal or then. */
+/* Sleeps until a queue of the table was woken since triggered was last cleared, a signal or then.
+ */
 void poll_table_sleep(struct poll_table *pt, uint64_t until);
 
 /* What f is ready for, with the normal-data twins of IN and OUT; registers with pt unless NULL. */

@@ -13,18 +13,18 @@
 #define OUT_MASK (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
 #define EX_MASK  POLLPRI
 
-#define MAX_FDS      4096u            /* bits above are of no descriptor */
-#define INLINE_WORDS 8u               /* of each set on the stack */
+#define MAX_FDS      4096u /* bits above are of no descriptor */
+#define INLINE_WORDS 8u    /* of each set on the stack */
 
 enum { IN, OUT, EX, SETS };
 static const uint32_t set_mask[SETS] = {IN_MASK, OUT_MASK, EX_MASK};
 
 struct fd_sets {
-    uint32_t n, words;                /* descriptors, and words of each set */
+    uint32_t n, words; /* descriptors, and words of each set */
     uint32_t *wanted[SETS], *ready[SETS];
-    uint32_t user[SETS];              /* addresses, 0: not given */
+    uint32_t user[SETS]; /* addresses, 0: not given */
     uint32_t space[2 * SETS * INLINE_WORDS];
-    uint32_t *memory;                 /* space, or allocated */
+    uint32_t *memory; /* space, or allocated */
 };
 
 static int sets_alloc(struct fd_sets *s)
@@ -156,7 +156,8 @@ static long do_select(uint32_t n, const uint32_t user[SETS], uint64_t until)
     return ret;
 }
 
-/* ---- select -------------------------------------------------------------------------------------- */
+/* ---- select
+ * -------------------------------------------------------------------------------------- */
 
 #define USEC_PER_SEC  1000000u
 #define NSEC_PER_USEC 1000u
@@ -211,10 +212,11 @@ long sys_select(uint32_t uargs)
     return sys__newselect(a[0], a[1], a[2], a[3], a[4]);
 }
 
-static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint32_t usig, bool wide)
+static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint32_t usig,
+                       bool wide)
 {
     uint64_t ns, until = TIME_NEVER;
-    uint32_t sig[2] = {0, 0};         /* address and size of the mask */
+    uint32_t sig[2] = {0, 0}; /* address and size of the mask */
     long ret;
 
     if (usig && copy_from_user(sig, (const void *)usig, sizeof sig))
@@ -235,7 +237,8 @@ static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint
     return ret;
 }
 
-long sys_pselect6(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t uts, uint32_t usig)
+long sys_pselect6(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t uts,
+                  uint32_t usig)
 {
     const uint32_t user[SETS] = {uin, uout, uex};
 

@@ -9,7 +9,7 @@
 
 /* The clocks of other processes and threads are negative: ~id << 3 | per-thread << 2 | kind. */
 #define CPU_CLOCK_THREAD 4
-#define CPU_CLOCK_KINDS  3            /* 0 PROF, 1 VIRT, 2 SCHED */
+#define CPU_CLOCK_KINDS  3 /* 0 PROF, 1 VIRT, 2 SCHED */
 
 static uint64_t thread_cpu_ns(struct thread *t)
 {
@@ -116,7 +116,8 @@ uint64_t clock_to_mono(int32_t id, uint64_t ns)
     return mono + (ns - real);
 }
 
-/* ---- The calls ----------------------------------------------------------------------------------- */
+/* ---- The calls
+ * ----------------------------------------------------------------------------------- */
 
 static long gettime(uint32_t id, uint32_t uptr, bool wide)
 {
@@ -183,7 +184,8 @@ long sys_clock_getres_time64(uint32_t id, uint32_t uptr)
     return getres(id, uptr, true);
 }
 
-/* ---- adjtimex ------------------------------------------------------------------------------------ */
+/* ---- adjtimex
+ * ------------------------------------------------------------------------------------ */
 
 #define STA_UNSYNC 0x0040
 #define TIME_ERROR 5

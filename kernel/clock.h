@@ -21,7 +21,7 @@
 
 #define TIMER_ABSTIME 1
 
-int clock_read(int32_t id, uint64_t *ns);                      /* 0 or -EINVAL */
+int clock_read(int32_t id, uint64_t *ns); /* 0 or -EINVAL */
 /* Whether one can sleep on it or time with it: 0, -EINVAL (no such clock), -EOPNOTSUPP. */
 int clock_can_wait(int32_t id);
 /* A time of that clock as time_mono_ns() has it. */

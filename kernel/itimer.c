@@ -17,11 +17,12 @@ struct itimerval32 {
     struct timeval32 interval, value;
 };
 
-struct setting {                      /* ns; value 0: off */
+struct setting { /* ns; value 0: off */
     uint64_t interval, value;
 };
 
-/* ---- CPU time ------------------------------------------------------------------------------------ */
+/* ---- CPU time
+ * ------------------------------------------------------------------------------------ */
 
 /* Whether it expired. */
 static bool count_down(uint64_t *left, uint64_t interval, uint64_t ns)
@@ -73,7 +74,8 @@ void signal_charge_cpu(struct thread *t, uint64_t ns, bool user)
         check_cpu_limit(p);
 }
 
-/* ---- Setting ------------------------------------------------------------------------------------- */
+/* ---- Setting
+ * ------------------------------------------------------------------------------------- */
 
 static struct setting real_get(struct signal_shared *s)
 {

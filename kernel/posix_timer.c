@@ -1,6 +1,7 @@
 /*
- * POSIX timers (timer_create): a kernel timer each, with the memory for its one queued signal in it, so
- * that expiring cannot fail. What expires while that signal still waits is counted as an overrun.
+ * POSIX timers (timer_create): a kernel timer each, with the memory for its one queued signal in
+ * it, so that expiring cannot fail. What expires while that signal still waits is counted as an
+ * overrun.
  *
  * The list of a process changes only in system calls, under list_lock, and when its last thread is
  * on the way out or in exec.
@@ -15,18 +16,18 @@
 #define SIGEV_THREAD    2
 #define SIGEV_THREAD_ID 4
 
-#define MAX_TIMERS 4096               /* of a process */
+#define MAX_TIMERS 4096 /* of a process */
 
 struct posix_timer {
-    struct list link;                 /* [list_lock] proc->sig.posix_timers */
+    struct list link; /* [list_lock] proc->sig.posix_timers */
     struct proc *proc;
     int32_t id, clock;
-    int32_t tid;                      /* SIGEV_THREAD_ID, or 0 */
-    int signo;                        /* 0: SIGEV_NONE */
+    int32_t tid; /* SIGEV_THREAD_ID, or 0 */
+    int signo;   /* 0: SIGEV_NONE */
     uint64_t interval;
     struct timer timer;
-    struct queued_signal signal;      /* [handlers->lock] info.uid counts the overruns */
-    int32_t overrun;                  /* of the last signal that was queued */
+    struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */
+    int32_t overrun;             /* of the last signal that was queued */
 };
 
 struct user_sigevent {
@@ -35,14 +36,15 @@ struct user_sigevent {
     uint32_t pad[12];
 };
 
-struct timer_setting {                /* ns; value 0: off */
+struct timer_setting { /* ns; value 0: off */
     uint64_t interval, value;
 };
 
 static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT("posix timers", LOCK_RANK_WAITQ),
                                              .waiters = LIST_INIT(list_lock.waiters.waiters)}};
 
-/* ---- Expiry -------------------------------------------------------------------------------------- */
+/* ---- Expiry
+ * -------------------------------------------------------------------------------------- */
 
 /* Whether the signal still waits, which then stands for more expiries. */
 static bool count_overrun(struct posix_timer *t, uint32_t expiries)
@@ -83,7 +85,8 @@ static void expired(void *arg)
     spin_unlock(&proc_lock);
 }
 
-/* ---- Life cycle ---------------------------------------------------------------------------------- */
+/* ---- Life cycle
+ * ---------------------------------------------------------------------------------- */
 
 static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
 {
@@ -251,7 +254,8 @@ long sys_timer_getoverrun(uint32_t id)
     return ret;
 }
 
-/* ---- Setting ------------------------------------------------------------------------------------- */
+/* ---- Setting
+ * ------------------------------------------------------------------------------------- */
 
 static struct timer_setting current_setting(const struct posix_timer *t)
 {
@@ -269,7 +273,8 @@ static void apply(struct posix_timer *t, const struct timer_setting *s, bool abs
     t->overrun = 0;
     t->interval = s->value ? s->interval : 0;
     if (s->value)
-        timer_start(&t->timer, absolute ? clock_to_mono(t->clock, s->value) : time_deadline(s->value));
+        timer_start(&t->timer,
+                    absolute ? clock_to_mono(t->clock, s->value) : time_deadline(s->value));
 }
 
 static uint32_t timespec_size(bool wide)

@@ -14,7 +14,7 @@
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
      SA_NODEFER | SA_RESETHAND)
 
-struct user_sigaction {               /* rt_sigaction's */
+struct user_sigaction { /* rt_sigaction's */
     uint32_t handler, flags, restorer;
     uint32_t mask[2];
 };
@@ -45,7 +45,8 @@ static int sigset_put(uint32_t uptr, sigset64_t set)
     return copy_to_user((void *)uptr, w, sizeof w);
 }
 
-/* ---- Handlers ---------------------------------------------------------------------------------- */
+/* ---- Handlers ----------------------------------------------------------------------------------
+ */
 
 /* Exchanges the action; new may be NULL. What is to be ignored is not pending any more. */
 static int set_action(int signo, const struct signal_handler *new, struct signal_handler *old)
@@ -63,8 +64,8 @@ static int set_action(int signo, const struct signal_handler *new, struct signal
         *a = *new;
         a->mask &= ~SIGS_UNMASKABLE;
         a->flags &= SA_KNOWN;
-        ignored = a->handler == SIG_IGN ||
-                  (a->handler == SIG_DFL && (SIGMASK(signo) & SIGS_IGNORED));
+        ignored =
+            a->handler == SIG_IGN || (a->handler == SIG_DFL && (SIGMASK(signo) & SIGS_IGNORED));
         if (ignored)
             signal_discard(p, SIGMASK(signo));
     }
@@ -119,7 +120,8 @@ long sys_signal(uint32_t signo, uint32_t handler)
     return ret ? ret : (long)old.handler;
 }
 
-/* ---- Masks ------------------------------------------------------------------------------------- */
+/* ---- Masks -------------------------------------------------------------------------------------
+ */
 
 static int change_mask(uint32_t how, sigset64_t set, sigset64_t affected)
 {
@@ -208,7 +210,8 @@ long sys_sigpending(uint32_t uset)
     return put_user_u32((void *)uset, (uint32_t)pending_blocked());
 }
 
-/* ---- Waiting ----------------------------------------------------------------------------------- */
+/* ---- Waiting -----------------------------------------------------------------------------------
+ */
 
 long sys_pause(void)
 {

@@ -14,58 +14,73 @@
 
 #define FRAME_ALIGN   16u
 #define FXSAVE_ALIGN  64u
-#define FXSAVE_XMM7_END 288           /* FXSAVE leaves what follows alone in 32-bit mode */
+#define FXSAVE_SIZE   512u
+#define FXSAVE_STATUS 2 /* offset of the status word */
+#define FSAVE_STATUS  4
 
 /* CF PF AF ZF SF TF DF OF RF AC: what a program may set. */
-#define EFLAGS_USER   0x50dd5u
-#define EFLAGS_TF     0x00100u
-#define EFLAGS_DF     0x00400u
-#define EFLAGS_RF     0x10000u
+#define EFLAGS_USER 0x50dd5u
+#define EFLAGS_TF   0x00100u
+#define EFLAGS_DF   0x00400u
+#define EFLAGS_RF   0x10000u
 
 /* popl %eax; movl $__NR_sigreturn, %eax; int $0x80 */
 static const uint8_t old_retcode[8] = {0x58, 0xb8, 119, 0, 0, 0, 0xcd, 0x80};
 /* movl $__NR_rt_sigreturn, %eax; int $0x80 */
 static const uint8_t rt_retcode[8] = {0xb8, 173, 0, 0, 0, 0xcd, 0x80, 0};
 
-/* ---- Floating point ---------------------------------------------------------------------------- */
+/* ---- Floating point ----------------------------------------------------------------------------
+ */
 
 /* Saves the FPU below *sp; *fpstate is where, or 0 when the thread has no state. */
 static __attribute__((noinline)) int fpstate_save(uint32_t *sp, uint32_t *fpstate)
 {
-    struct user_fpstate st;
+    struct user_fpstate_head head;
+    const uint8_t *area = fpu_save();
     bool fx = fpu_has_fxsr();
 
     *fpstate = 0;
-    if (!fpu_save(st.fxsave))
+    if (!area)
         return 0;
-    memset(st.fxsave + FXSAVE_XMM7_END, 0, sizeof st.fxsave - FXSAVE_XMM7_END);
-    fpu_fxsave_to_fsave(st.fsave, st.fxsave);
-    memcpy(&st.status, st.fxsave + 2, sizeof st.status);
-    st.magic = fx ? 0 : FPSTATE_FSAVE_ONLY;
-    *sp = ((*sp - sizeof st.fxsave) & -FXSAVE_ALIGN) - FPSTATE_FSAVE_SIZE;
+    if (fx) {
+        fpu_fxsave_to_fsave(head.fsave, area);
+        memcpy(&head.status, area + FXSAVE_STATUS, sizeof head.status);
+        head.magic = FPSTATE_FXSAVE_FOLLOWS;
+        *sp = (*sp - FXSAVE_SIZE) & -FXSAVE_ALIGN;
+        if (copy_to_user((void *)*sp, area, FXSAVE_SIZE))
+            return -EFAULT;
+    } else {
+        memcpy(head.fsave, area, sizeof head.fsave);
+        memcpy(&head.status, area + FSAVE_STATUS, sizeof head.status);
+        head.magic = FPSTATE_FSAVE_ONLY;
+        *sp &= -FXSAVE_ALIGN;
+    }
+    *sp -= sizeof head;
     *fpstate = *sp;
-    return copy_to_user((void *)*sp, &st, fx ? sizeof st : FPSTATE_FSAVE_SIZE);
+    return copy_to_user((void *)*sp, &head, sizeof head);
 }
 
 /* The x87 part comes from the FSAVE image, which debuggers and programs edit; SSE from FXSAVE. */
 static __attribute__((noinline)) int fpstate_restore(uint32_t fpstate)
 {
     struct user_fpstate st;
-    bool fx = fpu_has_fxsr();
 
     if (!fpstate) {
-        fpu_drop(thread_current());
+        if (thread_current()->fpu)
+            fpu_drop(thread_current());
         return 0;
     }
-    if (!fx)
-        memset(st.fxsave, 0, sizeof st.fxsave);
-    if (copy_from_user(&st, (void *)fpstate, fx ? sizeof st : FPSTATE_FSAVE_SIZE))
+    if (!fpu_has_fxsr())
+        return copy_from_user(&st, (void *)fpstate, sizeof st.head) ? -EFAULT
+                                                                    : fpu_load(st.head.fsave);
+    if (copy_from_user(&st, (void *)fpstate, sizeof st))
         return -EFAULT;
-    fpu_fsave_to_fxsave(st.fxsave, st.fsave);
+    fpu_fsave_to_fxsave(st.fxsave, st.head.fsave);
     return fpu_load(st.fxsave);
 }
 
-/* ---- Registers --------------------------------------------------------------------------------- */
+/* ---- Registers ---------------------------------------------------------------------------------
+ */
 
 static void context_save(struct user_sigcontext *sc, const struct trapframe *tf,
                          const struct thread *t, sigset64_t mask)
@@ -104,10 +119,10 @@ static bool tls_selector_ok(const struct thread *t, uint32_t sel)
 static uint32_t data_selector(const struct thread *t, uint32_t sel)
 {
     sel &= 0xffff;
-    if (sel <= 3)
+    if (sel == USER_DS || sel <= 3)
         return sel;
     sel |= 3;
-    return sel == USER_DS || sel == USER_CS || tls_selector_ok(t, sel) ? sel : 0;
+    return sel == USER_CS || tls_selector_ok(t, sel) ? sel : 0;
 }
 
 static int context_restore(struct trapframe *tf, const struct user_sigcontext *sc)
@@ -136,11 +151,12 @@ static int context_restore(struct trapframe *tf, const struct user_sigcontext *s
     return 0;
 }
 
-/* ---- Building ---------------------------------------------------------------------------------- */
+/* ---- Building ----------------------------------------------------------------------------------
+ */
 
 /*
- * Where a frame of that size goes, below the FPU state; 0 when there is no room on the alternate stack.
- * At the handler's entry esp + 4 is 16-aligned, as the psABI wants.
+ * Where a frame of that size goes, below the FPU state; 0 when there is no room on the alternate
+ * stack. At the handler's entry esp + 4 is 16-aligned, as the psABI wants.
  */
 static uint32_t frame_place(const struct trapframe *tf, const struct thread *t, uint32_t flags,
                             uint32_t size, uint32_t *fpstate)
@@ -249,7 +265,8 @@ int sigframe_setup(struct trapframe *tf, const struct signal_handler *h, const s
     return setup_old(tf, h, info->signo, old_mask);
 }
 
-/* ---- Taking down ------------------------------------------------------------------------------- */
+/* ---- Taking down -------------------------------------------------------------------------------
+ */
 
 static long bad_frame(void)
 {

@@ -1,6 +1,6 @@
 /*
- * Linux i386's signal frames as they lie on the user stack. Programs read and change them: the layout
- * is ABI (arch/x86's sigcontext_32, ucontext and fpstate_32).
+ * Linux i386's signal frames as they lie on the user stack. Programs read and change them: the
+ * layout is ABI (arch/x86's sigcontext_32, ucontext and fpstate_32).
  */
 #ifndef KERNEL_SIGFRAME_H
 #define KERNEL_SIGFRAME_H
@@ -9,24 +9,26 @@
 #include "kernel/signal_impl.h"
 
 struct user_sigcontext {
-    uint32_t gs, fs, es, ds;          /* selectors, upper halves zero */
+    uint32_t gs, fs, es, ds; /* selectors, upper halves zero */
     uint32_t edi, esi, ebp, esp, ebx, edx, ecx, eax;
     uint32_t trapno, err, eip, cs, eflags, esp_at_signal, ss;
-    uint32_t fpstate;                 /* address of a struct user_fpstate, or 0 */
-    uint32_t oldmask;                 /* signals 1 to 32 */
+    uint32_t fpstate; /* address of a struct user_fpstate, or 0 */
+    uint32_t oldmask; /* signals 1 to 32 */
     uint32_t cr2;
 };
 
-/* The 108 bytes of FSAVE and status; with magic 0 the FXSAVE image follows. */
-#define FPSTATE_FSAVE_ONLY 0xffff
-struct user_fpstate {
+#define FPSTATE_FXSAVE_FOLLOWS 0 /* magic */
+#define FPSTATE_FSAVE_ONLY     0xffff
+struct user_fpstate_head {
     uint8_t fsave[108];
     uint16_t status, magic;
+};
+struct user_fpstate {
+    struct user_fpstate_head head;
     uint8_t fxsave[512] __attribute__((aligned(16)));
 };
-#define FPSTATE_FSAVE_SIZE 112
 
-struct user_stack {                   /* stack_t */
+struct user_stack { /* stack_t */
     uint32_t sp;
     uint32_t flags;
     uint32_t size;
@@ -40,11 +42,11 @@ struct user_ucontext {
 };
 
 struct user_sigframe {
-    uint32_t pretcode;                /* the handler's return address */
-    int32_t sig;                      /* its argument */
+    uint32_t pretcode; /* the handler's return address */
+    int32_t sig;       /* its argument */
     struct user_sigcontext sc;
     uint8_t fpstate_unused[624];
-    uint32_t extramask;               /* signals 33 to 64 */
+    uint32_t extramask; /* signals 33 to 64 */
     uint8_t retcode[8];
 };
 

@@ -1,6 +1,6 @@
 /*
- * Linux i386's siginfo_t to and from the unpacked struct siginfo. After the three common words come,
- * for faults, the address; else pid, uid and a value or status, with the child's times behind
+ * Linux i386's siginfo_t to and from the unpacked struct siginfo. After the three common words
+ * come, for faults, the address; else pid, uid and a value or status, with the child's times behind
  * it. The members of a POSIX timer's variant lie in the same places.
  */
 #include "arch/uaccess.h"
@@ -9,7 +9,7 @@
 #include "libc/string.h"
 
 #define COMMON_WORDS 3
-#define USED_WORDS   8                /* of what is behind them, the rest is zero */
+#define USED_WORDS   8 /* of what is behind them, the rest is zero */
 
 static bool is_fault(const struct siginfo *info)
 {

@@ -3,7 +3,8 @@
  *
  * Invariants, all under the process's handlers->lock:
  *  - a bit of queue.pending is set exactly when the signal waits there; its information, if memory
- *    for it was found, is on queue.infos. A standard signal waits at most once, real-time signals queue.
+ *    for it was found, is on queue.infos. A standard signal waits at most once, real-time signals
+ * queue.
  *  - a thread's work flag is set whenever signal_deliver would find something to do. Only the
  *    thread itself clears it.
  *  - threads join and leave proc->threads under proc_lock and handlers->lock, so either is enough
@@ -30,7 +31,8 @@ bool signal_pending_current(void)
     return thread_current()->sig.work;
 }
 
-/* ---- Queues ------------------------------------------------------------------------------------ */
+/* ---- Queues ------------------------------------------------------------------------------------
+ */
 
 static void queue_init(struct signal_queue *q)
 {
@@ -41,10 +43,29 @@ static void queue_init(struct signal_queue *q)
 static void queued_free(struct proc *p, struct queued_signal *e)
 {
     list_remove(&e->link);
-    if (!e->embedded) {
-        p->sig.queued--;
+    if (e->embedded)
+        return;
+    p->sig.queued--;
+    if (p->sig.spare)
         kmfree(e);
+    else
+        p->sig.spare = e;
+}
+
+static struct queued_signal *queued_alloc(struct proc *p)
+{
+    struct queued_signal *e = p->sig.spare;
+
+    if (e) {
+        p->sig.spare = NULL;
+    } else {
+        e = kmalloc(sizeof *e);
+        if (!e)
+            return NULL;
+        e->embedded = false;
     }
+    p->sig.queued++;
+    return e;
 }
 
 static void queue_discard(struct proc *p, struct signal_queue *q, sigset64_t set)
@@ -118,21 +139,20 @@ int signal_dequeue(struct thread *t, sigset64_t set, struct siginfo *out)
     return signo;
 }
 
-/* ---- Sending ----------------------------------------------------------------------------------- */
+/* ---- Sending -----------------------------------------------------------------------------------
+ */
 
 static bool handler_ignores(const struct proc *p, int signo)
 {
     uint32_t handler = p->handlers->action[signo - 1].handler;
 
-    if (handler == SIG_DFL)
-        return p == init_proc || (SIGMASK(signo) & SIGS_IGNORED);
-    return handler == SIG_IGN;
+    if (handler > SIG_IGN)
+        return false;
+    return handler == SIG_IGN || p == init_proc || (SIGMASK(signo) & SIGS_IGNORED);
 }
 
-static bool wants(const struct thread *t, int signo)
+static bool wants(const struct thread *t, sigset64_t bit)
 {
-    sigset64_t bit = SIGMASK(signo);
-
     if (t->state == THREAD_DEAD || t->sig.in_stop)
         return false;
     return !(t->sig.mask & bit) || (t->sig.waiting & bit);
@@ -156,18 +176,18 @@ void signal_wake_threads(struct proc *p, bool stopped_too)
     }
 }
 
-static void wake_for(struct proc *p, struct thread *target, int signo)
+static void wake_for(struct proc *p, struct thread *target, sigset64_t bit)
 {
     struct thread *t;
 
-    if (signo == SIGKILL) {
+    if (bit == SIGMASK(SIGKILL)) {
         signal_wake_threads(p, true);
     } else if (target) {
-        if (wants(target, signo))
+        if (wants(target, bit))
             wake_thread(target);
     } else {
         list_for_each_entry (t, &p->threads, proc_link)
-            if (wants(t, signo)) {
+            if (wants(t, bit)) {
                 wake_thread(t);
                 return;
             }
@@ -178,19 +198,16 @@ static void wake_for(struct proc *p, struct thread *target, int signo)
 static int queue_add(struct proc *p, struct signal_queue *q, int signo, const struct siginfo *info,
                      struct queued_signal *e)
 {
+    const sigset64_t bit = SIGMASK(signo);
     bool realtime = signo >= 32;
 
-    if (!realtime && (q->pending & SIGMASK(signo)))
+    if (!realtime && (q->pending & bit))
         return 0;
     if (e) {
         if (!list_empty(&e->link))
             return 0;
     } else if (info && (!realtime || p->sig.queued < p->rlimits[RLIMIT_SIGPENDING].cur)) {
-        e = kmalloc(sizeof *e);
-        if (e) {
-            e->embedded = false;
-            p->sig.queued++;
-        }
+        e = queued_alloc(p);
     }
     if (!e && realtime && info && info->code != SI_USER)
         return -EAGAIN;
@@ -199,18 +216,18 @@ static int queue_add(struct proc *p, struct signal_queue *q, int signo, const st
         e->info.signo = signo;
         list_add_tail(&q->infos, &e->link);
     }
-    q->pending |= SIGMASK(signo);
+    q->pending |= bit;
     return 1;
 }
 
-static bool blocked_by(struct proc *p, const struct thread *t, int signo)
+static bool blocked_by(struct proc *p, const struct thread *t, sigset64_t bit)
 {
     if (!t) {
         if (list_empty(&p->threads))
             return false;
         t = list_first_entry(&p->threads, struct thread, proc_link);
     }
-    return t->sig.mask & SIGMASK(signo);
+    return t->sig.mask & bit;
 }
 
 static const struct siginfo kernel_info = {.code = SI_KERNEL};
@@ -219,19 +236,21 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
                 struct queued_signal *q)
 {
     struct signal_handlers *h = p->handlers;
+    const sigset64_t bit = SIGMASK(signo);
     int done = 0;
 
     if (!h || p->state == PROC_ZOMBIE || !p->space) /* over, or the kernel's own */
         return 0;
     spin_lock(&h->lock);
-    if (SIGMASK(signo) & SIGS_STOP)
+    if (bit & SIGS_STOP)
         signal_discard(p, SIGMASK(SIGCONT));
     else if (signo == SIGCONT)
         signal_continue(p);
-    if (blocked_by(p, t, signo) || !handler_ignores(p, signo)) {
-        done = queue_add(p, t ? &t->sig.queue : &p->sig.queue, signo, info ? info : &kernel_info, q);
+    if (!handler_ignores(p, signo) || blocked_by(p, t, bit)) {
+        done =
+            queue_add(p, t ? &t->sig.queue : &p->sig.queue, signo, info ? info : &kernel_info, q);
         if (done > 0)
-            wake_for(p, t, signo);
+            wake_for(p, t, bit);
     }
     spin_unlock(&h->lock);
     return done < 0 ? done : 0;
@@ -292,7 +311,8 @@ bool signal_is_blocked_or_ignored_current(int signo)
            t->proc->handlers->action[signo - 1].handler == SIG_IGN;
 }
 
-/* ---- Masks ------------------------------------------------------------------------------------- */
+/* ---- Masks -------------------------------------------------------------------------------------
+ */
 
 /* Signals for the process that woke t and that t has blocked since: somebody else's now. */
 static void retarget(struct thread *t, sigset64_t newly_blocked)
@@ -307,16 +327,22 @@ static void retarget(struct thread *t, sigset64_t newly_blocked)
             wake_thread(other);
 }
 
+void signal_change_mask(struct thread *t, sigset64_t mask)
+{
+    mask &= ~SIGS_UNMASKABLE;
+    if (t->proc->nthreads > 1)
+        retarget(t, mask & ~t->sig.mask);
+    t->sig.mask = mask;
+    signal_recalc(t);
+}
+
 void signal_set_mask(sigset64_t mask)
 {
     struct thread *t = thread_current();
     struct signal_handlers *h = t->proc->handlers;
 
     spin_lock(&h->lock);
-    mask &= ~SIGS_UNMASKABLE;
-    retarget(t, mask & ~t->sig.mask);
-    t->sig.mask = mask;
-    signal_recalc(t);
+    signal_change_mask(t, mask);
     spin_unlock(&h->lock);
 }
 
@@ -339,7 +365,8 @@ void signal_restore_mask(void)
     }
 }
 
-/* ---- Group exit -------------------------------------------------------------------------------- */
+/* ---- Group exit --------------------------------------------------------------------------------
+ */
 
 bool signal_begin_group_exit(struct proc *p, int status)
 {
@@ -365,7 +392,8 @@ void signal_end_group_exit(struct proc *p)
     spin_unlock(&p->handlers->lock);
 }
 
-/* ---- Life cycle -------------------------------------------------------------------------------- */
+/* ---- Life cycle --------------------------------------------------------------------------------
+ */
 
 static struct signal_handlers *handlers_new(const struct signal_handlers *from)
 {
@@ -480,6 +508,7 @@ void signal_free_proc(struct proc *p)
     posix_timers_delete(p);
     spin_lock(&h->lock);
     queue_discard(p, &p->sig.queue, ~0ull);
+    kmfree(p->sig.spare);
     p->handlers = NULL;
     spin_unlock(&h->lock);
     handlers_put(h);

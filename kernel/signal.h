@@ -11,7 +11,7 @@
 #include "libc/list.h"
 
 #define NSIG 64
-typedef uint64_t sigset64_t;          /* bit n-1 is signal n */
+typedef uint64_t sigset64_t; /* bit n-1 is signal n */
 #define SIGMASK(n) (1ull << ((n)-1))
 
 #define SIGHUP    1
@@ -83,40 +83,40 @@ struct thread;
 /* The meaningful part of Linux's siginfo_t, unpacked. */
 struct siginfo {
     int32_t signo, code, err;
-    int32_t pid, uid;                 /* sender; for SIGCHLD the child */
-    int32_t status;                   /* SIGCHLD: exit code or signal */
-    uint32_t addr;                    /* faults */
-    uint32_t value;                   /* sigqueue, timers (whose id is pid and overrun is uid) */
-    uint32_t utime, stime;            /* SIGCHLD, in ticks */
+    int32_t pid, uid;      /* sender; for SIGCHLD the child */
+    int32_t status;        /* SIGCHLD: exit code or signal */
+    uint32_t addr;         /* faults */
+    uint32_t value;        /* sigqueue, timers (whose id is pid and overrun is uid) */
+    uint32_t utime, stime; /* SIGCHLD, in ticks */
 };
 
 struct signal_handler {
-    uint32_t handler;                 /* user address, 0 SIG_DFL, 1 SIG_IGN */
-    uint32_t flags;                   /* SA_* */
+    uint32_t handler; /* user address, 0 SIG_DFL, 1 SIG_IGN */
+    uint32_t flags;   /* SA_* */
     uint32_t restorer;
     sigset64_t mask;
 };
 
 struct signal_handlers {
-    uint32_t refs;                    /* [lock] */
-    struct spinlock lock;             /* LOCK_RANK_SIGNAL */
+    uint32_t refs;        /* [lock] */
+    struct spinlock lock; /* LOCK_RANK_SIGNAL */
     struct signal_handler action[NSIG];
 };
 
-struct signal_queue {                 /* what waits to be delivered */
-    sigset64_t pending;               /* [handlers->lock] */
-    struct list infos;                /* [handlers->lock] struct queued_signal */
+struct signal_queue {   /* what waits to be delivered */
+    sigset64_t pending; /* [handlers->lock] */
+    struct list infos;  /* [handlers->lock] struct queued_signal */
 };
 
-struct signal_state {                 /* of a thread */
+struct signal_state { /* of a thread */
     /* [handlers->lock] signal_deliver has something to do: looked at before every return to user
      * mode, and what signal_pending_current() says. */
-    volatile uint32_t work;           /* keep first: arch/i386/entry.asm tests it */
-    bool in_stop;                     /* [handlers->lock] takes part in a stop of the process */
-    sigset64_t mask;                  /* [own thread] blocked */
-    sigset64_t saved_mask;            /* sigsuspend, ppoll: put back after delivery */
+    volatile uint32_t work; /* keep first: arch/i386/entry.asm tests it */
+    bool in_stop;           /* [handlers->lock] takes part in a stop of the process */
+    sigset64_t mask;        /* [own thread] blocked */
+    sigset64_t saved_mask;  /* sigsuspend, ppoll: put back after delivery */
     bool restore_mask;
-    sigset64_t waiting;               /* [handlers->lock] sigtimedwait takes these, masked or not */
+    sigset64_t waiting; /* [handlers->lock] sigtimedwait takes these, masked or not */
     struct signal_queue queue;
     uint32_t altstack, altstack_size, altstack_flags; /* size 0: none */
     uint32_t trap_addr, trap_no, trap_err;            /* of the last exception, for the frame */
@@ -126,22 +126,24 @@ struct signal_state {                 /* of a thread */
     uint32_t restart_args[4];
 };
 
-struct signal_shared {                /* of a process */
+struct signal_shared { /* of a process */
     struct signal_queue queue;
-    bool group_exit;                  /* [handlers->lock] every thread is on its way out */
+    bool group_exit; /* [handlers->lock] every thread is on its way out */
     int group_exit_status;
-    bool stopped;                     /* [handlers->lock] by a stop signal */
-    int stop_report;                  /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
-    bool cont_report;                 /* continue not yet seen by wait4(WCONTINUED) */
-    bool cont_notify;                 /* [handlers->lock] the parent is yet to be told */
-    bool stop_dequeued;               /* [handlers->lock] a stop signal is taken, SIGCONT cancels it */
-    int stop_signo;                   /* [handlers->lock] what stopped it */
-    uint32_t queued;                  /* [handlers->lock] infos waiting: RLIMIT_SIGPENDING */
-    struct list posix_timers;         /* [handlers->lock] timer_create; kernel/posix_timer.c */
-    int32_t next_timer_id;            /* [handlers->lock] */
-    struct timer real_timer;          /* ITIMER_REAL and alarm */
+    bool stopped;                /* [handlers->lock] by a stop signal */
+    int stop_report;             /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
+    bool cont_report;            /* continue not yet seen by wait4(WCONTINUED) */
+    bool cont_notify;            /* [handlers->lock] the parent is yet to be told */
+    bool stop_dequeued;          /* [handlers->lock] a stop signal is taken, SIGCONT cancels it */
+    int stop_signo;              /* [handlers->lock] what stopped it */
+    uint32_t queued;             /* [handlers->lock] infos waiting: RLIMIT_SIGPENDING */
+    struct queued_signal *spare; /* [handlers->lock] memory for the next one, or NULL */
+    struct list posix_timers;    /* [handlers->lock] timer_create; kernel/posix_timer.c */
+    int32_t next_timer_id;       /* [handlers->lock] */
+    struct timer real_timer;     /* ITIMER_REAL and alarm */
     uint64_t real_interval;
-    uint64_t virt_left, virt_interval, prof_left, prof_interval; /* [handlers->lock] ns of CPU time */
+    uint64_t virt_left, virt_interval, prof_left,
+        prof_interval; /* [handlers->lock] ns of CPU time */
 };
 
 /* Sending. info may be NULL (SI_KERNEL). Any context except under a lock of rank SIGNAL or above.
@@ -183,15 +185,16 @@ struct trapframe;
 void signal_deliver(struct trapframe *tf);
 
 /* Life cycle. */
-void signal_init_proc(struct proc *p);                          /* fresh state */
+void signal_init_proc(struct proc *p); /* fresh state */
 int signal_fork(struct proc *parent, struct proc *child, bool share_handlers);
-void signal_exec(struct proc *p);                               /* handlers back to default */
+void signal_exec(struct proc *p); /* handlers back to default */
 void signal_free_proc(struct proc *p);
-void signal_free_thread(struct thread *t);                      /* [proc_lock may be held] */
-/* A new thread, whose proc is set: mask and, in a new process, alternate stack are its creator's (may be
- * NULL). */
+void signal_free_thread(struct thread *t); /* [proc_lock may be held] */
+/* A new thread, whose proc is set: mask and, in a new process, alternate stack are its creator's
+ * (may be NULL). */
 void signal_init_thread(struct thread *t, const struct thread *creator);
-void signal_notify_parent(struct proc *p, int code);            /* [proc_lock held] SIGCHLD; CLD_* */
-void signal_charge_cpu(struct thread *t, uint64_t ns, bool user); /* ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+void signal_notify_parent(struct proc *p, int code); /* [proc_lock held] SIGCHLD; CLD_* */
+void signal_charge_cpu(struct thread *t, uint64_t ns,
+                       bool user); /* ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
 
 #endif

@@ -12,7 +12,8 @@
 #define INT80_SIZE         2
 #define LOG_BURST          10
 
-/* ---- Default actions --------------------------------------------------------------------------- */
+/* ---- Default actions ---------------------------------------------------------------------------
+ */
 
 static bool log_allowed(void)
 {
@@ -44,12 +45,28 @@ static bool is_protected(const struct proc *p, int signo, const struct siginfo *
     return p == init_proc && !((SIGMASK(signo) & SIGS_SYNCHRONOUS) && info->code > 0);
 }
 
+/* [handlers->lock held] From here on t is in the handler; the mask to come back to goes to *old. */
+static void take_handler(struct thread *t, struct signal_handler *a, int signo,
+                         struct signal_handler *h, sigset64_t *old)
+{
+    sigset64_t mask = t->sig.mask | a->mask;
+
+    *h = *a;
+    if (a->flags & SA_RESETHAND)
+        a->handler = SIG_DFL;
+    if (!(a->flags & SA_NODEFER))
+        mask |= SIGMASK(signo);
+    *old = t->sig.restore_mask ? t->sig.saved_mask : t->sig.mask;
+    t->sig.restore_mask = false;
+    signal_change_mask(t, mask);
+}
+
 /*
- * Takes signals until one has a handler, which is copied to *h; returns its number, or 0 when
- * nothing is left. Ends the thread where that is the action.
+ * Takes signals until one has a handler, which is copied to *h and whose mask is set; returns its
+ * number, or 0 when nothing is left. Ends the thread where that is the action.
  */
 static int next_handled(struct thread *t, const struct trapframe *tf, struct siginfo *info,
-                        struct signal_handler *h)
+                        struct signal_handler *h, sigset64_t *old)
 {
     struct proc *p = t->proc;
     struct signal_handlers *handlers = p->handlers;
@@ -79,9 +96,7 @@ static int next_handled(struct thread *t, const struct trapframe *tf, struct sig
         if (a->handler == SIG_IGN)
             continue;
         if (a->handler != SIG_DFL) {
-            *h = *a;
-            if (a->flags & SA_RESETHAND)
-                a->handler = SIG_DFL;
+            take_handler(t, a, signo, h, old);
             spin_unlock(&handlers->lock);
             return signo;
         }
@@ -102,7 +117,8 @@ static int next_handled(struct thread *t, const struct trapframe *tf, struct sig
     proc_exit(signo);
 }
 
-/* ---- Restart ----------------------------------------------------------------------------------- */
+/* ---- Restart -----------------------------------------------------------------------------------
+ */
 
 static bool from_syscall(const struct trapframe *tf)
 {
@@ -158,24 +174,15 @@ long sys_restart_syscall(void)
     return fn ? fn(t) : -EINTR;
 }
 
-/* ---- Delivery ---------------------------------------------------------------------------------- */
+/* ---- Delivery ----------------------------------------------------------------------------------
+ */
 
-/* The frame is built: the handler's mask holds until sigreturn. */
-static void mask_for_handler(struct thread *t, const struct signal_handler *h, int signo)
-{
-    sigset64_t mask = t->sig.mask | h->mask;
-
-    if (!(h->flags & SA_NODEFER))
-        mask |= SIGMASK(signo);
-    t->sig.restore_mask = false;
-    if (mask != t->sig.mask)
-        signal_set_mask(mask);
-}
-
-static void frame_failed(struct thread *t, int signo)
+/* The handler is not entered after all. */
+static void frame_failed(struct thread *t, int signo, sigset64_t old_mask)
 {
     struct siginfo info = {.code = SI_KERNEL};
 
+    signal_set_mask(old_mask);
     if (signo == SIGSEGV) {
         spin_lock(&t->proc->handlers->lock);
         t->proc->handlers->action[SIGSEGV - 1].handler = SIG_DFL;
@@ -189,16 +196,14 @@ void signal_deliver(struct trapframe *tf)
     struct thread *t = thread_current();
     struct signal_handler h;
     struct siginfo info;
+    sigset64_t old_mask;
     int signo;
 
-    while ((signo = next_handled(t, tf, &info, &h)) != 0) {
+    while (t->sig.work && (signo = next_handled(t, tf, &info, &h, &old_mask)) != 0) {
         if (from_syscall(tf))
             restart_before_handler(tf, &h);
-        info.signo = signo;
-        if (sigframe_setup(tf, &h, &info, t->sig.restore_mask ? t->sig.saved_mask : t->sig.mask))
-            frame_failed(t, signo);
-        else
-            mask_for_handler(t, &h, signo);
+        if (sigframe_setup(tf, &h, &info, old_mask))
+            frame_failed(t, signo, old_mask);
     }
     if (from_syscall(tf))
         restart_without_handler(tf);

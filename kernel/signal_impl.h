@@ -1,5 +1,6 @@
 /*
- * What the signal files share among themselves: queues and sets. Everyone else uses kernel/signal.h.
+ * What the signal files share among themselves: queues and sets. Everyone else uses
+ * kernel/signal.h.
  */
 #ifndef KERNEL_SIGNAL_IMPL_H
 #define KERNEL_SIGNAL_IMPL_H
@@ -9,18 +10,17 @@
 
 /* A signal that waits. embedded: it is part of a POSIX timer, whose memory it stays. */
 struct queued_signal {
-    struct list link;                 /* [handlers->lock] on itself while not queued */
+    struct list link; /* [handlers->lock] on itself while not queued */
     struct siginfo info;
     bool embedded;
 };
 
-#define SIGS_UNMASKABLE  (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
-#define SIGS_STOP        (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
-#define SIGS_IGNORED     (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
+#define SIGS_UNMASKABLE (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
+#define SIGS_STOP       (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
+#define SIGS_IGNORED    (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
 #define SIGS_SYNCHRONOUS                                                                           \
     (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) |   \
      SIGMASK(SIGSYS))
-
 
 #define RLIMIT_CPU        0
 #define RLIMIT_SIGPENDING 11
@@ -34,8 +34,9 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
 
 /* All with handlers->lock held. */
 int signal_dequeue(struct thread *t, sigset64_t set, struct siginfo *out); /* its number, or 0 */
-void signal_recalc(struct thread *t);                  /* sets work from scratch; t is current */
-void signal_discard(struct proc *p, sigset64_t set);   /* drops pending ones, whoever they are for */
+void signal_recalc(struct thread *t); /* sets work from scratch; t is current */
+void signal_change_mask(struct thread *t, sigset64_t mask); /* the same, with a new mask */
+void signal_discard(struct proc *p, sigset64_t set); /* drops pending ones, whoever they are for */
 void signal_wake_threads(struct proc *p, bool stopped_too); /* every thread to signal_deliver */
 
 /* kernel/signal_stop.c. The first drops and retakes handlers->lock. */
@@ -57,6 +58,6 @@ struct user_siginfo {
 void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info);
 int siginfo_from_user(struct siginfo *out, uint32_t uptr);
 
-void posix_timers_delete(struct proc *p);              /* exec and exit */
+void posix_timers_delete(struct proc *p); /* exec and exit */
 
 #endif

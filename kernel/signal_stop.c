@@ -2,8 +2,8 @@
  * Job control: stopping, continuing, and what the parent is told of its children.
  *
  * A process stops when one of its threads takes a stop signal: sig.stopped is set and every thread
- * comes by in signal_deliver and sleeps in THREAD_STOPPED. The last to arrive tells the parent. SIGCONT
- * clears the flag; the first thread to run again tells the parent.
+ * comes by in signal_deliver and sleeps in THREAD_STOPPED. The last to arrive tells the parent.
+ * SIGCONT clears the flag; the first thread to run again tells the parent.
  */
 #include "kernel/signal_impl.h"
 #include "libc/errno.h"
@@ -82,7 +82,8 @@ void signal_notify_parent(struct proc *p, int code)
     wake_all(&parent->child_exit);
 }
 
-/* ---- Stop -------------------------------------------------------------------------------------- */
+/* ---- Stop --------------------------------------------------------------------------------------
+ */
 
 static bool all_stopped(struct proc *p)
 {
@@ -173,7 +174,8 @@ void signal_continue(struct proc *p)
     signal_wake_threads(p, true);
 }
 
-/* Tells the parent of a continue, when that is still to be done. Drops and retakes handlers->lock. */
+/* Tells the parent of a continue, when that is still to be done. Drops and retakes handlers->lock.
+ */
 void signal_report_continued(struct proc *p)
 {
     p->sig.cont_notify = false;

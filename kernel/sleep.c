@@ -1,12 +1,12 @@
 /*
- * nanosleep and clock_nanosleep. A relative sleep that a signal interrupts goes on with what is left
- * (restart_syscall) unless a handler ran; then it tells the remaining time.
+ * nanosleep and clock_nanosleep. A relative sleep that a signal interrupts goes on with what is
+ * left (restart_syscall) unless a handler ran; then it tells the remaining time.
  */
 #include "kernel/clock.h"
 #include "kernel/proc.h"
 #include "libc/errno.h"
 
-enum { ARG_REMAINING, ARG_WIDE };     /* of restart_args */
+enum { ARG_REMAINING, ARG_WIDE }; /* of restart_args */
 
 static long interrupted(struct thread *t, uint64_t until, uint32_t uremaining, bool wide);
 

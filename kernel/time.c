@@ -1,6 +1,6 @@
 /*
- * What time it is. Monotonic time comes from the clock hardware; real time is that plus an offset, which
- * the RTC gives at boot and settimeofday changes.
+ * What time it is. Monotonic time comes from the clock hardware; real time is that plus an offset,
+ * which the RTC gives at boot and settimeofday changes.
  */
 #include "kernel/time.h"
 #include "arch/lock.h"
@@ -14,8 +14,8 @@
 #define USEC_PER_SEC  1000000
 
 static struct spinlock time_lock = SPINLOCK_INIT("time", LOCK_RANK_LEAF);
-static uint64_t real_offset;          /* [time_lock] real time at boot */
-static uint32_t timezone[2];          /* minutes west, dst: kept for settimeofday's callers */
+static uint64_t real_offset; /* [time_lock] real time at boot */
+static uint32_t timezone[2]; /* minutes west, dst: kept for settimeofday's callers */
 
 void time_init(void)
 {
@@ -58,7 +58,8 @@ uint64_t time_deadline(uint64_t ns)
     return ns < INT64_MAX - now ? now + ns : TIME_NEVER;
 }
 
-/* ---- User structures ----------------------------------------------------------------------------- */
+/* ---- User structures
+ * ----------------------------------------------------------------------------- */
 
 int timespec_get(uint64_t *ns, uint32_t uptr, bool wide)
 {
@@ -96,7 +97,8 @@ int timespec_put(uint32_t uptr, uint64_t ns, bool wide)
     return copy_to_user((void *)uptr, &n, sizeof n);
 }
 
-/* ---- Seconds and microseconds -------------------------------------------------------------------- */
+/* ---- Seconds and microseconds
+ * -------------------------------------------------------------------- */
 
 long sys_time(uint32_t uptr)
 {

@@ -2,8 +2,9 @@
  * Timers: functions that run from the clock interrupt at a given time, to the next tick.
  *
  * The armed ones are a pairing heap, so that starting costs a comparison and firing O(log n)
- * amortised: thousands of sleepers are no burden. In a node, child is its first child, next its right
- * sibling, prev its left sibling or, of a first child, the parent. No parent fires after its child.
+ * amortised: thousands of sleepers are no burden. In a node, child is its first child, next its
+ * right sibling, prev its left sibling or, of a first child, the parent. No parent fires after its
+ * child.
  */
 #include "kernel/time.h"
 #include "arch/cpu.h"
@@ -12,11 +13,12 @@
 #include "libc/errno.h"
 
 static struct spinlock timer_lock = SPINLOCK_INIT("timer", LOCK_RANK_TIMER);
-static struct timer *heap;            /* [timer_lock] the first to fire */
-static struct timer *running;         /* [timer_lock] whose fn is being called */
-static struct cpu *running_on;        /* [timer_lock] */
+static struct timer *heap;     /* [timer_lock] the first to fire */
+static struct timer *running;  /* [timer_lock] whose fn is being called */
+static struct cpu *running_on; /* [timer_lock] */
 
-/* ---- The heap ---------------------------------------------------------------------------------- */
+/* ---- The heap ----------------------------------------------------------------------------------
+ */
 
 /* Two roots become one. */
 static struct timer *meld(struct timer *a, struct timer *b)
@@ -85,7 +87,8 @@ static void heap_remove(struct timer *t)
     t->armed = false;
 }
 
-/* ---- Interface --------------------------------------------------------------------------------- */
+/* ---- Interface ---------------------------------------------------------------------------------
+ */
 
 void timer_init(struct timer *t, void (*fn)(void *), void *arg)
 {
@@ -164,7 +167,8 @@ void timer_interrupt(void)
     spin_unlock(&timer_lock);
 }
 
-/* ---- Sleeping with an end ------------------------------------------------------------------------ */
+/* ---- Sleeping with an end
+ * ------------------------------------------------------------------------ */
 
 static void wake_sleeper(void *thread)
 {

@@ -173,24 +173,20 @@ void fpu_drop(struct thread *t)
     kmfree(area);
 }
 
-bool fpu_save(void *area512)
+const void *fpu_save(void)
 {
     struct thread *t = thread_current();
     uint32_t flags;
 
     if (!t->fpu)
-        return false;
+        return NULL;
     flags = irq_save();
     save_registers(t->fpu);
     irq_restore(flags);
-    if (has_fxsr)
-        memcpy(area512, t->fpu, FXSAVE_SIZE);
-    else
-        fpu_fsave_to_fxsave(area512, t->fpu);
-    return true;
+    return t->fpu;
 }
 
-int fpu_load(const void *area512)
+int fpu_load(void *area)
 {
     struct thread *t = thread_current();
     uint32_t mxcsr, flags;
@@ -201,14 +197,11 @@ int fpu_load(const void *area512)
         return -ENOMEM;
     flags = irq_save();
     if (has_fxsr) {
-        memcpy(t->fpu, area512, FXSAVE_SIZE);
-        memcpy(&mxcsr, (uint8_t *)t->fpu + MXCSR_OFFSET, 4);
+        memcpy(&mxcsr, (uint8_t *)area + MXCSR_OFFSET, 4);
         mxcsr &= mxcsr_mask;
-        memcpy((uint8_t *)t->fpu + MXCSR_OFFSET, &mxcsr, 4);
-    } else {
-        fpu_fxsave_to_fsave(t->fpu, area512);
+        memcpy((uint8_t *)area + MXCSR_OFFSET, &mxcsr, 4);
     }
-    load_registers(t->fpu);
+    load_registers(area);
     irq_restore(flags);
     return 0;
 }

@@ -27,6 +27,8 @@ struct fxsave {
 };
 _Static_assert(sizeof(struct fxsave) == 512, "FXSAVE");
 
+#define ALL_EMPTY 0xffffu
+
 enum tag { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
 static enum tag tag_of(const uint8_t st[10])
@@ -50,6 +52,8 @@ static uint32_t full_tags(const struct fxsave *fx)
     unsigned top = (fx->swd >> 11) & 7;
     uint32_t tags = 0;
 
+    if (fx->twd == 0) /* the rule: programs use SSE */
+        return ALL_EMPTY;
     for (unsigned reg = 0; reg < 8; reg++) {
         enum tag tag = TAG_EMPTY;
         if (fx->twd & (1u << reg))
@@ -87,9 +91,10 @@ void fpu_fsave_to_fxsave(void *fxsave512, const void *fsave108)
     fx->cwd = (uint16_t)f.cwd;
     fx->swd = (uint16_t)f.swd;
     fx->twd = 0;
-    for (unsigned reg = 0; reg < 8; reg++)
-        if (((f.twd >> (2 * reg)) & 3) != TAG_EMPTY)
-            fx->twd |= (uint8_t)(1u << reg);
+    if ((f.twd & ALL_EMPTY) != ALL_EMPTY)
+        for (unsigned reg = 0; reg < 8; reg++)
+            if (((f.twd >> (2 * reg)) & 3) != TAG_EMPTY)
+                fx->twd |= (uint8_t)(1u << reg);
     fx->reserved = 0;
     fx->fop = (uint16_t)(f.fcs >> 16);
     fx->fip = f.fip;

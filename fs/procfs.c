@@ -10,11 +10,12 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define PROCFS_MAGIC 0x9fa0u
-#define FIRST_NUMBER 256 /* position of number 0 in a directory; before it, the table */
-#define STORE_MAX    256
-#define NUMBER_BATCH 32
-#define ROOT_INO     1
+#define PROCFS_MAGIC  0x9fa0u
+#define FIRST_NUMBER  256 /* position of number 0 in a directory; before it, the table */
+#define STORE_MAX     256
+#define NUMBER_BATCH  32
+#define FD_LINK_BYTES 64 /* st_size of a descriptor's link, as on Linux */
+#define ROOT_INO      1
 
 struct proc_inode {
     const struct proc_entry *entry;
@@ -229,6 +230,8 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
     struct thread *t;
 
     *out = dir->who;
+    if (n <= 0)
+        return false;
     if (dir->entry->kind == ENTRY_ROOT) {
         spin_lock(&proc_lock);
         t = thread_find(n);
@@ -240,7 +243,7 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
             out->start_ns = p->start_ns;
         }
         spin_unlock(&proc_lock);
-        return p && p->pid > 0;
+        return p != NULL;
     }
     if (dir->entry->kind == ENTRY_TASKS) {
         out->tid = n;
@@ -250,17 +253,26 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
     return true;
 }
 
-static bool fd_exists(const struct target *who, int32_t fd)
+/* The access mode (O_RDONLY...) of a descriptor, or -1 when there is none. */
+static int fd_access(const struct target *who, int32_t fd)
 {
-    int err, at = fd;
+    int err, at = fd, access = -1;
     struct files *files = target_files(who, &err);
     struct file *f = files ? files_next(files, &at) : NULL;
 
+    if (f && at == fd)
+        access = f->flags & O_ACCMODE;
     if (f)
         file_put(f);
     if (files)
         files_put(files);
-    return f && at == fd;
+    return access;
+}
+
+/* A descriptor's link shows by its permissions how the file is open. */
+static uint32_t access_mode(int access)
+{
+    return (access != O_WRONLY ? 0500 : 0) | (access != O_RDONLY ? 0300 : 0);
 }
 
 static const struct proc_entry *number_entry(const struct proc_entry *dir)
@@ -306,19 +318,26 @@ static int lookup_number(struct inode *dir, struct dentry *d)
     struct proc_inode *pi = proc_inode(dir);
     const struct proc_entry *e = number_entry(pi->entry);
     struct target who;
+    int access = 0;
     int32_t n;
 
     if (!e || !parse_name(d->name, &n))
         return -ENOENT;
     if (e == &fd_entry || e == &fdinfo_entry) {
-        if (!fd_exists(&pi->who, n))
+        access = fd_access(&pi->who, n++);
+        if (access < 0)
             return -ENOENT;
-        n++;
     }
     if (!number_target(pi, n, &who))
         return -ENOENT;
     d->inode = make_inode(dir->sb, e, &who, number_ino(pi->entry, &who));
-    return d->inode ? 0 : -ENOMEM;
+    if (!d->inode)
+        return -ENOMEM;
+    if (e == &fd_entry) {
+        d->inode->mode = S_IFLNK | access_mode(access);
+        d->inode->bytes = FD_LINK_BYTES;
+    }
+    return 0;
 }
 
 static uint32_t child_ino(const struct proc_inode *dir, const struct proc_entry *e)
@@ -565,6 +584,8 @@ static int text_make(struct proc_file *pf, const struct proc_inode *pi)
 
     text_free(&pf->text);
     pf->made = false;
+    if (!target_exists(&pi->who))
+        return -ESRCH;
     err = pi->entry->show ? pi->entry->show(&pf->text, &pi->who) : -EINVAL;
     if (!err && pf->text.failed)
         err = -ENOMEM;

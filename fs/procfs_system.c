@@ -247,13 +247,6 @@ static int show_devices(struct text *t, const struct target *who)
     return 0;
 }
 
-static int show_partitions(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "major minor  #blocks  name\n\n");
-    return 0;
-}
-
 static int show_nothing(struct text *t, const struct target *who)
 {
     (void)t, (void)who;
@@ -311,7 +304,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("mm_check", 0444, show_mm_check),
     FILE_ENTRY("modules", 0444, show_nothing),
     LINK_ENTRY("mounts", show_mounts_link),
-    FILE_ENTRY("partitions", 0444, show_partitions),
+    FILE_ENTRY("partitions", 0444, show_nothing),
     LINK_ENTRY("self", show_self),
     FILE_ENTRY("stat", 0444, show_system_stat),
     FILE_ENTRY("swaps", 0444, show_swaps),

@@ -20,7 +20,8 @@ struct ramfs_file {
     uint32_t ino, dev;
     const struct archive *archive; /* where the first archive_size bytes come from */
     uint32_t archive_offset, archive_size;
-    uint32_t pages; /* [ramfs_lock] charged to super */
+    uint32_t pages;     /* [ramfs_lock] charged to super */
+    char *deleted_name; /* the last name it had, for mappings that outlive it; or NULL */
 };
 
 static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
@@ -96,6 +97,7 @@ static void ramfs_object_destroy(struct vm_object *o)
 
     charge_pages(f, 0);
     ramfs_super_put(f->super);
+    kmfree(f->deleted_name);
     kmfree(f);
 }
 
@@ -132,8 +134,10 @@ static void ramfs_describe(struct vm_object *o, char *buf, size_t size, uint32_t
         inode_path(i, buf, size);
         inode_unref(i);
     }
-    if (buf[0] == '\0')
-        strlcpy(buf, "(deleted)", size);
+    if (buf[0] == '\0') {
+        strlcpy(buf, f->deleted_name ? f->deleted_name : "", size);
+        strlcat(buf, " (deleted)", size);
+    }
 }
 
 static const struct pager ramfs_pager = {
@@ -298,9 +302,24 @@ static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
     return 0;
 }
 
+/* The file loses its last name. Nobody can have mapped it unless some page is there. */
+static void remember_name(struct inode *i)
+{
+    struct ramfs_file *f = vm_object_private(i->object);
+    char path[100];
+
+    if (!vm_object_pages(i->object) || f->deleted_name)
+        return;
+    inode_path(i, path, sizeof(path));
+    f->deleted_name = kmalloc(strlen(path) + 1);
+    if (f->deleted_name)
+        strcpy(f->deleted_name, path);
+}
+
 static int ramfs_unlink(struct inode *dir, struct dentry *d)
 {
-    d->inode->nlink--;
+    if (--d->inode->nlink == 0 && S_ISREG(d->inode->mode))
+        remember_name(d->inode);
     dir->bytes -= DIRENT_BYTES;
     inode_touch(d->inode, false, false, true);
     inode_touch(dir, false, true, true);

@@ -68,7 +68,7 @@ static uint64_t link_length(struct inode *i)
     int n;
 
     if (i->ops->follow || !i->ops->readlink || !(frame = kalloc()))
-        return 0;
+        return i->bytes;
     n = i->ops->readlink(i, frame, PATH_MAX);
     kfree(frame);
     return n > 0 ? (uint64_t)n : 0;

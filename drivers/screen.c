@@ -122,6 +122,13 @@ static void screen_after_write(struct tty *t)
         tty_receive(t, reply, n);
 }
 
+/* The screen is as large as it is. */
+static int screen_resize(struct tty *t, const struct winsize *ws)
+{
+    (void)t;
+    return ws->rows == VGA_ROWS && ws->cols == VGA_COLS ? 0 : -EINVAL;
+}
+
 static int put_user_u8(uint32_t addr, uint8_t v)
 {
     return copy_to_user((void *)addr, &v, sizeof(v));
@@ -176,6 +183,7 @@ static const struct tty_driver screen_driver = {
     .write = screen_write,
     .room = screen_room,
     .after_write = screen_after_write,
+    .resize = screen_resize,
     .ioctl = screen_ioctl,
 };
 

@@ -43,6 +43,8 @@ struct tty_driver {
 
     /* After the change. */
     void (*set_termios)(struct tty *t);
+    /* Whether the size may become ws: 0 or -errno. NULL: any. */
+    int (*resize)(struct tty *t, const struct winsize *ws);
     /* There is room again after tty_receive took less than it got. */
     void (*unthrottle)(struct tty *t);
     /* After each unlock that followed output: whatever the driver wants to feed back. */

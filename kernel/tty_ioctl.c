@@ -79,8 +79,10 @@ static long set_winsize(struct tty *t, const void *user)
 
     if (copy_from_user(&ws, user, sizeof(ws)))
         return -EFAULT;
-    tty_resize(t, &ws);
-    return 0;
+    int err = t->driver->resize ? t->driver->resize(t, &ws) : 0;
+    if (!err)
+        tty_resize(t, &ws);
+    return err;
 }
 
 static long count_bytes(struct tty *t, bool input, void *user)

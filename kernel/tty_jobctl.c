@@ -148,7 +148,7 @@ void tty_hangup(struct tty *t)
         signal_process(session, SIGHUP);
         signal_process(session, SIGCONT);
     }
-    if (pgrp > 0 && pgrp != session)
+    if (pgrp > 0)
         signal_send_group(pgrp, SIGHUP, NULL);
 }
 
@@ -225,13 +225,18 @@ static long give_up_controlling(struct tty *t)
     return 0;
 }
 
-/* The session a group belongs to, or -ESRCH. */
+/* The session a group belongs to, or of the process that could make the group; -ESRCH. */
 static int32_t session_of_group(int32_t pgid)
 {
     struct proc *p;
     int32_t sid = -ESRCH;
 
+    if (pgid == 0)
+        return sid;
     spin_lock(&proc_lock);
+    struct proc *leader = proc_find(pgid);
+    if (leader)
+        sid = leader->sid;
     list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == pgid) {
             sid = p->sid;

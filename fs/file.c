@@ -25,6 +25,7 @@ struct file *file_new(struct inode *inode, struct dentry *d, const struct file_o
     f->private = NULL;
     f->counts_writer = f->denies_write = false;
     f->owner = 0;
+    f->watches = NULL;
     inode_ref(inode);
     if (d)
         dentry_ref(d);
@@ -50,6 +51,8 @@ void file_put(struct file *f)
         return;
     if (f->inode->locks)
         locks_close_file(f);
+    if (f->watches)
+        epoll_file_closed(f);
     if (f->ops->release)
         f->ops->release(f);
     if (f->counts_writer || f->denies_write)

@@ -7,8 +7,8 @@
  * many as there are slots, which is also how Linux counts.
  *
  * A writer of at most PIPE_BUF bytes waits for room for all of them (atomicity); room comes only
- * when a page is read to the end, so that alone wakes writers. Readers are woken when the pipe
- * ceases to be empty.
+ * when a page is read to the end, so that alone wakes writers. Every write wakes readers, for the
+ * sake of edge-triggered epoll.
  */
 #include "fs/pipe.h"
 #include "arch/uaccess.h"
@@ -18,7 +18,6 @@
 #define DEFAULT_SLOTS 16u
 #define MAX_SLOTS     256u /* 1 MiB, as Linux's fs.pipe-max-size */
 #define FIONREAD      0x541b
-#define PIPE_DEV      MKDEV(0, 12)
 
 struct pipe {
     struct mutex lock;
@@ -31,13 +30,7 @@ struct pipe {
     struct waitq read_wait, write_wait;
 };
 
-static const struct inode_ops pipe_inode_ops;
-static const struct fs_type pipe_fs_type = {.name = "pipefs", .nodev = true};
-static struct superblock pipe_sb = {
-    .type = &pipe_fs_type, .dev = PIPE_DEV, .source = "pipefs", .link = LIST_INIT(pipe_sb.link)};
-
-/* ---- The ring
- * ------------------------------------------------------------------------------------ */
+/* ---- The ring ------------------------------------------------------------------------------- */
 
 static uint32_t page_start(uint32_t pos)
 {
@@ -110,8 +103,7 @@ static long give(struct pipe *p, const char *ubuf, uint32_t len)
     return done;
 }
 
-/* ---- Reading and writing
- * ------------------------------------------------------------------------- */
+/* ---- Reading and writing -------------------------------------------------------------------- */
 
 static bool may_read(const struct pipe *p)
 {
@@ -175,7 +167,6 @@ static long pipe_write(struct file *f, const void *ubuf, size_t len, uint64_t *p
     struct pipe *p = f->inode->pipe;
     const uint32_t need = len <= PIPE_BUF ? len : 1;
     uint32_t done = 0, n;
-    bool was_empty;
     long ret = 0;
 
     (void)pos;
@@ -190,14 +181,13 @@ static long pipe_write(struct file *f, const void *ubuf, size_t len, uint64_t *p
             ret = wait_for_room(p, f, need);
         } else {
             n = min3(len - done, room(p), UINT32_MAX);
-            was_empty = p->head == p->tail;
             ret = give(p, (const char *)ubuf + done, n);
-            if (was_empty && ret > 0)
+            if (ret > 0) {
                 wake_all(&p->read_wait);
-            if (ret > 0)
                 done += (uint32_t)ret;
-            if (ret > 0 && (uint32_t)ret < n)
-                break;
+                if ((uint32_t)ret < n)
+                    break;
+            }
         }
     }
     mutex_unlock(&p->lock);
@@ -235,8 +225,7 @@ static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     return put_user_u32((void *)arg, p->head - p->tail);
 }
 
-/* ---- Life cycle
- * ---------------------------------------------------------------------------------- */
+/* ---- Life cycle ----------------------------------------------------------------------------- */
 
 static struct pipe *pipe_new(void)
 {
@@ -355,7 +344,7 @@ static int wait_for_partner(struct pipe *p, struct file *f)
 
 static int fifo_open(struct inode *inode, struct file *f)
 {
-    bool anonymous = inode->sb == &pipe_sb; /* through /proc/PID/fd: never waits */
+    bool anonymous = inode_is_anon(inode); /* through /proc/PID/fd: never waits */
     struct pipe *p;
     int ret = 0;
 
@@ -388,8 +377,7 @@ const struct file_ops fifo_file_ops = {
     .stream = true,
 };
 
-/* ---- fcntl
- * --------------------------------------------------------------------------------------- */
+/* ---- fcntl ---------------------------------------------------------------------------------- */
 
 bool file_is_pipe(const struct file *f)
 {
@@ -447,19 +435,16 @@ long pipe_set_size(struct file *f, uint32_t size)
     return ret;
 }
 
-/* ---- pipe
- * ---------------------------------------------------------------------------------------- */
+/* ---- pipe ----------------------------------------------------------------------------------- */
 
 /* Two files on one inode of their own. */
 static int pipe_files(uint32_t flags, struct file *out[2])
 {
-    struct inode *inode = inode_new(&pipe_sb, S_IFIFO | 0600);
+    struct inode *inode = anon_inode(S_IFIFO | 0600);
     int ret = -ENOMEM;
 
     if (!inode)
         return -ENOMEM;
-    inode->ops = &pipe_inode_ops;
-    inode->fops = &fifo_file_ops;
     out[0] = file_new(inode, NULL, &fifo_file_ops, O_RDONLY | flags);
     out[1] = file_new(inode, NULL, &fifo_file_ops, O_WRONLY | flags);
     if (!out[0] || !out[1])

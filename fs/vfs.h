@@ -238,6 +238,7 @@ struct file {
     bool counts_writer; /* holds one of inode->writers */
     bool denies_write;  /* holds minus one of inode->writers, see file_deny_write */
     int32_t owner;      /* F_SETOWN */
+    struct epoll_item *watches; /* [fs/epoll.c] the epoll sets that it is in */
 };
 
 /*

@@ -13,6 +13,7 @@ struct boot_info {
     const void *initrd;               /* the first module in the 1:1 window, or NULL */
     size_t initrd_size;
     uint32_t ram_total_kib;           /* all RAM in the map */
+    uint64_t entry_cycles;   /* cpu_cycles() when the kernel was entered */
     uint32_t ram_unused_kib;          /* above the window */
 };
 extern struct boot_info boot_info;

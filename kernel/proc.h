@@ -151,6 +151,7 @@ void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and 
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
 int32_t proc_last_pid(void);                    /* the newest id given out */
 uint32_t proc_count_threads(void);              /* all of the system */
+uint32_t proc_thread_limit(void);               /* how many there may be: then fork is -EAGAIN */
 
 /* A process and its thread as fork and kthread_create make them; not yet linked or running. */
 struct proc *proc_alloc(struct proc *like);     /* ids, limits and credentials of like; NULL: no memory */

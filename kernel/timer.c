@@ -167,8 +167,7 @@ void timer_interrupt(void)
     spin_unlock(&timer_lock);
 }
 
-/* ---- Sleeping with an end
- * ------------------------------------------------------------------------ */
+/* ---- Sleeping with an end ------------------------------------------------------------------- */
 
 static void wake_sleeper(void *thread)
 {

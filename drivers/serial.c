@@ -113,7 +113,8 @@ static void serial_console_write(const char *s, size_t n)
     uint32_t flags = console_lock(&port.lock);
     int room = 0;
 
-    drain_polled();
+    if (!port.stopped)
+        drain_polled();
     for (size_t i = 0; i < n; i++) {
         if (room < 2) {
             if (!wait_ready())
@@ -130,7 +131,7 @@ static void serial_console_write(const char *s, size_t n)
     console_unlock(&port.lock, flags);
 }
 
-/* A port is there if its scratch register keeps what is written and the loop-back mode works. */
+/* A port is there if its scratch register keeps what is written. */
 static bool serial_detect(void)
 {
     static const uint8_t patterns[] = {0x55, 0xaa};

@@ -73,7 +73,7 @@ static int store_domainname(const char *text, size_t len, const struct target *w
 static int show_threads_max(struct text *t, const struct target *who)
 {
     (void)who;
-    text_printf(t, "%u\n", kstack_limit());
+    text_printf(t, "%u\n", proc_thread_limit());
     return 0;
 }
 

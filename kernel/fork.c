@@ -259,7 +259,7 @@ static long do_clone(struct clone_request *r)
     struct vfork_wait v;
     int err = check_flags(r);
 
-    if (!err && proc_count_threads() >= kstack_limit())
+    if (!err && proc_count_threads() >= proc_thread_limit())
         err = -EAGAIN;
     if (!err && !(r->flags & CLONE_THREAD))
         err = copy_proc(creator, r, &p);

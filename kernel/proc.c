@@ -14,6 +14,7 @@
 #define PID_MAX   32768
 #define PID_FIRST 300                 /* where a second round starts, as on Linux */
 #define HASH_SIZE 256                 /* a power of two */
+#define FRAMES_PER_THREAD 16          /* a small process needs as many: forking alone must not eat all */
 
 struct spinlock proc_lock = SPINLOCK_INIT("proc", LOCK_RANK_PROC);
 struct list all_procs = LIST_INIT(all_procs);
@@ -23,6 +24,7 @@ struct thread boot_thread;
 
 static struct list proc_hash[HASH_SIZE];   /* [proc_lock] */
 static struct list thread_hash[HASH_SIZE]; /* [proc_lock] */
+static uint32_t thread_limit;              /* set once at boot */
 static uint32_t nr_threads;                /* [proc_lock] linked ones */
 static int32_t last_pid;                   /* [proc_lock] */
 static bool pids_wrapped;                  /* [proc_lock] from now on an id may be in use */
@@ -75,7 +77,7 @@ static bool pid_in_use(int32_t pid)
 
 int pid_alloc(void)
 {
-    if (nr_threads >= kstack_limit())
+    if (nr_threads >= thread_limit)
         return -EAGAIN;
     for (int tries = 0; tries < PID_MAX; tries++) {
         if (++last_pid >= PID_MAX) {
@@ -330,11 +332,27 @@ struct vm_space *proc_get_space(struct proc *p)
     return s;
 }
 
+uint32_t proc_thread_limit(void)
+{
+    return thread_limit;
+}
+
+static void init_limit(void)
+{
+    struct mem_stats m;
+
+    mm_stats(&m);
+    thread_limit = m.total / FRAMES_PER_THREAD;
+    if (thread_limit > kstack_limit())
+        thread_limit = kstack_limit();
+}
+
 /* The boot thread becomes the first thread of process 0. */
 void proc_init(void)
 {
     struct proc *p = &kernel_proc;
 
+    init_limit();
     for (int i = 0; i < HASH_SIZE; i++) {
         list_init(&proc_hash[i]);
         list_init(&thread_hash[i]);
@@ -347,7 +365,7 @@ void proc_init(void)
         p->rlimits[i] = (struct rlimit32){UINT32_MAX, UINT32_MAX};
     p->rlimits[RLIMIT_STACK].cur = 8u << 20;
     p->rlimits[RLIMIT_CORE].cur = 0;
-    p->rlimits[RLIMIT_NPROC] = (struct rlimit32){kstack_limit() / 2, kstack_limit() / 2};
+    p->rlimits[RLIMIT_NPROC] = (struct rlimit32){thread_limit / 2, thread_limit / 2};
     p->rlimits[RLIMIT_NOFILE] = (struct rlimit32){1024, 4096};
     p->rlimits[RLIMIT_MEMLOCK] = (struct rlimit32){8u << 20, 8u << 20};
     p->rlimits[RLIMIT_SIGPENDING] = p->rlimits[RLIMIT_NPROC];

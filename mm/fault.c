@@ -1,25 +1,28 @@
+/* clang-format off */
 /*
  * The page fault: from (space, address, access) to a mapped page, by this table.
  *
- *   vma              | anon             | object page | access   | action                       |
- * mapped as none, guard gap  |                  |             | any      | SIGSEGV (MAPERR); grow
- * first | any              |                  |             | not in prot | SIGSEGV (ACCERR) |
- *   private          | resident, 1 owner|             | any      | 1A use it as it is           |
- * vma prot private          | resident, shared |             | read     | 1A share it | read-only
- *   private          | resident, shared |             | write    | 1B copy, drop the old        |
- * vma prot private, no obj. | none             |             | read     | 0  the zero frame |
- * read-only private, no obj. | none             |             | write    | 0  a zeroed frame | vma
- * prot with object      | none             | past end    | any      | SIGBUS | with object      |
- * none             | not resident| any      | 2S pager get, retry          | private file     |
- * none             | resident    | read     | 2A the cached frame itself   | read-only private file
- * | none             | resident    | write    | 2B copy into a new anon      | vma prot shared | |
- * resident    | any      | 2A the cached frame itself   | vma prot any              | | | entry
- * already right | spurious: return  |
+ *   vma            anon              object page   access   action                        mapped as
+ *   -------------  ----------------  ------------  -------  ----------------------------  ---------
+ *   none, guard                                    any      grow a stack, else MAPERR
+ *   any                                            denied   SIGSEGV (ACCERR)
+ *   private        1 owner                         any   1A use it as it is               vma prot
+ *   private        shared                          read  1A share it                      read-only
+ *   private        shared                          write 1B copy, drop the old            vma prot
+ *   private, anon  none                            read  0  the zero frame                read-only
+ *   private, anon  none                            write 0  a zeroed frame                vma prot
+ *   with object    none              past the end  any      SIGBUS
+ *   with object    none              not resident  any   2S pager get (major), retry
+ *   private file   none              resident      read  2A the cached frame itself       read-only
+ *   private file   none              resident      write 2B copy into a new anon          vma prot
+ *   shared                           resident      any   2A the cached frame itself       vma prot
+ *   any                              (entry already right)  spurious: return
  *
  * Nothing here decides from a page-table entry. What sleeps starts over from the top. Each case
  * allocates all it needs, then changes the amap, then the pmap; out of memory on the way leaves a
  * state the table describes.
  */
+/* clang-format on */
 #include "libc/errno.h"
 #include "mm/mm.h"
 
@@ -32,6 +35,7 @@ struct fault {
     vaddr_t page; /* page-aligned address */
     bool write;
     bool major;
+    bool reclaimed; /* once for a fault: again could drop the very page that it waited for */
 };
 
 enum outcome { DONE, RETRY, BAD_ADDRESS, BAD_ACCESS, PAST_END, NO_MEMORY };
@@ -215,8 +219,9 @@ static enum outcome fault_once(struct fault *f)
     if (!access_allowed(v, f->write))
         return BAD_ACCESS;
     f->vma = v;
-    if (frame_low() && !reclaim())
+    if (frame_low() && !f->reclaimed && !reclaim())
         return NO_MEMORY;
+    f->reclaimed = true;
     if (vma_is_private(v)) {
         struct amap_slot slot = amap_lookup(&f->space->amap, f->page >> PAGE_SHIFT);
         if (slot.anon)

@@ -154,16 +154,18 @@ struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)
 /* ---- Ranges -----------------------------------------------------------------------------------
  */
 
-/* Calls back for each present entry of [start, end); skips what has no table. */
+/* What to do with a present entry; whether it changed. Inlined into the walk: fork's cost is here.
+ */
 typedef bool (*entry_fn)(struct pmap *pm, pte_t *pte);
+#define INLINE_WALK static inline __attribute__((always_inline))
 
-static bool remove_entry(struct pmap *pm, pte_t *pte)
+INLINE_WALK bool remove_entry(struct pmap *pm, pte_t *pte)
 {
     unmap_entry(pm, pte);
     return true;
 }
 
-static bool protect_entry(struct pmap *pm, pte_t *pte)
+INLINE_WALK bool protect_entry(struct pmap *pm, pte_t *pte)
 {
     (void)pm;
     if (!(*pte & PTE_W))
@@ -173,7 +175,7 @@ static bool protect_entry(struct pmap *pm, pte_t *pte)
 }
 
 /* How many entries of this table's part of the range changed. */
-static unsigned walk_table(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
+INLINE_WALK unsigned walk_table(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
 {
     pte_t *pte = walkpgdir(pm, start, false);
     const struct frame *table = table_of(pte);
@@ -189,7 +191,7 @@ static unsigned walk_table(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn
     return changed;
 }
 
-static void walk_range(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
+INLINE_WALK void walk_range(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
 {
     bool flush_all = false;
 

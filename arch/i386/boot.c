@@ -76,6 +76,7 @@ _Noreturn void boot_main(void)
     gdt_init(&boot_cpu);
     idt_init();
     cpuid_init();
+    boot_info.entry_cycles = cpu_cycles();
     cpu_control_init();
     fpu_init();
     boot_info.cmdline = skip_file_name(boot_cmdline);

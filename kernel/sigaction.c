@@ -257,7 +257,7 @@ static int wait_for(sigset64_t set, uint64_t until, struct siginfo *info)
     t->sig.waiting = set;
     signo = signal_dequeue(t, set, info);
     signal_recalc(t);
-    if (!signo && !t->sig.work && until) {
+    while (!signo && !t->sig.work && time_mono_ns() < until) {
         t->state = THREAD_SLEEPING;
         spin_unlock(lock);
         schedule_until(until);

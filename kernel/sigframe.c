@@ -279,6 +279,7 @@ static long leave_handler(struct trapframe *tf, const struct user_sigcontext *sc
 {
     if (context_restore(tf, sc) || fpstate_restore(sc->fpstate))
         return bad_frame();
+    thread_current()->sig.restart_fn = NULL;
     signal_set_mask(mask);
     return (long)tf->eax;
 }

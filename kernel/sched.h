@@ -70,18 +70,22 @@ bool signal_pending_current(void);             /* kernel/signal.c: an unblocked 
 #define ERESTARTNOHAND 514            /* internal: restart if no handler ran, else -EINTR */
 #define ERESTART_RESTARTBLOCK 516     /* internal: nanosleep, poll: restart with what is left */
 
-/* Sleep until cond is true. cond is evaluated without locks. */
+/* Sleep until cond is true. cond is evaluated without locks, and never again once it was true. */
 #define wait_event(q, cond)                                                                        \
     do {                                                                                           \
         struct wait_entry we_;                                                                     \
-        for (;;) {                                                                                 \
+        bool done_ = (cond);                                                                       \
+        while (!done_) {                                                                           \
             waitq_prepare((q), &we_, THREAD_BLOCKED);                                              \
-            if (cond)                                                                              \
-                break;                                                                             \
-            schedule();                                                                            \
-            waitq_finish(&we_);                                                                    \
+            done_ = (cond);                                                                        \
+            if (!done_) {                                                                          \
+                schedule();                                                                        \
+                waitq_finish(&we_);                                                                \
+                done_ = (cond);                                                                    \
+            } else {                                                                               \
+                waitq_finish(&we_);                                                                \
+            }                                                                                      \
         }                                                                                          \
-        waitq_finish(&we_);                                                                        \
     } while (0)
 
 /* The same, ended early by a signal: 0 or -ERESTARTSYS. */
@@ -89,18 +93,19 @@ bool signal_pending_current(void);             /* kernel/signal.c: an unblocked 
     ({                                                                                             \
         int ret_ = 0;                                                                              \
         struct wait_entry we_;                                                                     \
-        for (;;) {                                                                                 \
+        bool done_ = (cond);                                                                       \
+        while (!done_ && !ret_) {                                                                  \
             waitq_prepare((q), &we_, THREAD_SLEEPING);                                             \
-            if (cond)                                                                              \
-                break;                                                                             \
-            if (signal_pending_current()) {                                                        \
-                ret_ = -ERESTARTSYS;                                                               \
-                break;                                                                             \
+            done_ = (cond);                                                                        \
+            if (done_ || signal_pending_current()) {                                               \
+                ret_ = done_ ? 0 : -ERESTARTSYS;                                                   \
+                waitq_finish(&we_);                                                                \
+            } else {                                                                               \
+                schedule();                                                                        \
+                waitq_finish(&we_);                                                                \
+                done_ = (cond);                                                                    \
             }                                                                                      \
-            schedule();                                                                            \
-            waitq_finish(&we_);                                                                    \
         }                                                                                          \
-        waitq_finish(&we_);                                                                        \
         ret_;                                                                                      \
     })
 

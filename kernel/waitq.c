@@ -122,6 +122,8 @@ void mutex_lock(struct mutex *m)
 void mutex_unlock(struct mutex *m)
 {
     DEBUG_ASSERT(m->owner == thread_current());
+    /* Ordered before the look at the queue: who queues itself tries again after. */
     __atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
-    wake_one(&m->waiters);
+    if (!list_empty(&m->waiters.waiters))
+        wake_one(&m->waiters);
 }

@@ -17,7 +17,7 @@ WARN    := -std=gnu11 -Wall -Wextra -Werror
 # -fbuiltin: freestanding, but memcpy of a known size may still become a few moves.
 KFLAGS  := $(ARCHFLAGS) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
            -fbuiltin -fno-builtin-printf
-LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none
+LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack
 ifeq ($(DEBUG),1)
 KFLAGS  += -DCONFIG_DEBUG
 endif

@@ -30,6 +30,9 @@ BUSYBOX = CACHE + "/busybox"
 LINUX = CACHE + "/vmlinuz"
 LIMIT = float(os.environ.get("FAULTLINE_TIMEOUT", "120"))
 
+# QEMU's status where the kernel ends it through isa-debug-exit, as every test machine lets it.
+POWERED_OFF, FAILED, PANICKED = 33, 35, 3
+
 # What a person types -> the key that QEMU calls so, on a US keyboard.
 KEYS = {" ": "spc", "\n": "ret", "\t": "tab", "\x1b": "esc", "\b": "backspace", "-": "minus",
         "=": "equal", "[": "bracket_left", "]": "bracket_right", ";": "semicolon", "'": "apostrophe",

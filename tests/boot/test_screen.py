@@ -82,9 +82,9 @@ def test_vi_on_the_screen(screen):
     screen.keyboard("vi /tmp/screen\n")
     screen.await_screen(r"^~$")
     screen.keyboard("ithe quick\nbrown fox\x1b")
-    screen.await_screen(r"\Athe quick\nbrown fox\n~")
+    screen.await_screen(r"\Athe quick\nbrown fox\n~(.*\n)*- /tmp/screen")
     screen.keyboard("ggOabove\x1b")
-    screen.await_screen(r"\Aabove\nthe quick\nbrown fox\n~")
+    screen.await_screen(r"\Aabove\nthe quick\nbrown fox\n~(.*\n)*- /tmp/screen")
     screen.keyboard(":wq\n")
     screen.await_screen(r"#$")
     assert screen.sh("cat /tmp/screen") == "above\nthe quick\nbrown fox\n"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from machine import Machine, have_busybox
+from machine import POWERED_OFF, Machine, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="no i386 BusyBox could be fetched")
 
@@ -39,14 +39,6 @@ def test_writes_and_sums_16_mib(iso):
 
 
 def test_interrupt_ends_a_program(iso):
-    iso.type("sleep 1000\n")
-    iso.expect("sleep 1000\r\n")
-    iso.type(CTRL_C)
-    iso.prompt()
-    assert iso.sh("true; echo alive") == "alive\n"
-
-
-def test_interrupt_gives_status_130(iso):
     iso.type("sh -c 'echo go; exec sleep 1000'\n")
     iso.expect("\ngo\r\n")
     iso.type(CTRL_C)
@@ -54,6 +46,7 @@ def test_interrupt_gives_status_130(iso):
     iso.type("echo status $?\n")
     iso.expect("\nstatus 130\r\n")
     iso.prompt()
+    assert iso.sh("echo alive") == "alive\n"
 
 
 def test_quit_ends_a_program(iso):
@@ -65,7 +58,8 @@ def test_quit_ends_a_program(iso):
 
 
 def test_end_of_file_ends_input(iso):
-    iso.type("cat >/tmp/typed\n")
+    iso.type("sh -c 'echo go; exec cat >/tmp/typed'\n")
+    iso.expect("\ngo\r\n")
     iso.type("one\ntwo\n" + CTRL_D)
     iso.prompt()
     assert iso.sh("cat /tmp/typed") == "one\ntwo\n"
@@ -119,7 +113,7 @@ def test_vi_edits_and_saves(iso):
     iso.type("vi /tmp/poem\n")
     iso.expect("three")
     iso.type("jddGofour" + ESC)           # delete the second line, open one at the end
-    iso.expect("four")
+    iso.expect(r"four.*- /tmp/poem \[Modified\] 3/3")
     iso.type(":wq\n")
     iso.prompt()
     assert iso.sh("cat /tmp/poem") == "one\nthree\nfour\n"
@@ -129,7 +123,9 @@ def test_vi_leaves_the_terminal_as_it_was(iso):
     before = iso.sh("stty -a")
     iso.type("vi /tmp/poem2\n")
     iso.expect("~")
-    iso.type("ihello" + ESC + ":q!\n")
+    iso.type("ihello" + ESC)
+    iso.expect(r"- /tmp/poem2 \[Modified\]")
+    iso.type(":q!\n")
     iso.prompt()
     assert iso.sh("stty -a") == before
 
@@ -145,9 +141,9 @@ def test_top_runs(iso):
 
 def test_less_pages(iso):
     iso.type("seq 200 | less\n")
-    iso.expect("\n20\r")
+    iso.expect(r"20\r\n.*standard input")
     iso.type(" ")
-    iso.expect("\n40\r")
+    iso.expect(r"40\r\n")
     iso.type("q")
     iso.prompt()
 
@@ -156,7 +152,7 @@ def test_ps_lists_processes(iso):
     lines = iso.sh("ps").splitlines()
     assert lines[0].split()[0] == "PID"
     assert any(re.match(r"\s*1 .*init", line) for line in lines)
-    assert any(line.split()[-1] == "ps" for line in lines)
+    assert any(re.search(r"\bps\b", line) for line in lines)
 
 
 def test_free_uptime_mount_df(iso):
@@ -207,7 +203,7 @@ def test_poweroff_ends_the_machine():
     with Machine.iso() as m:
         m.prompt()
         m.type("poweroff\n")
-        assert m.wait() == 0
+        assert m.wait() == POWERED_OFF
 
 
 def test_reboot_resets_the_machine():

@@ -23,19 +23,50 @@
 #define F_GETOWN_EX     16
 #define F_OFD_GETLK     36
 #define F_OFD_SETLKW    38
+#define F_GETLEASE      1025
 #define F_DUPFD_CLOEXEC 1030
 #define F_SETPIPE_SZ    1031
 #define F_GETPIPE_SZ    1032
 
 #define FD_CLOEXEC 1u
-#define O_ASYNC    020000u
-#define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
+#define F_UNLCK    2
+#define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 static long set_flags(struct file *f, uint32_t flags)
 {
     if ((flags & ~f->flags & O_NOATIME) && !is_owner(f->inode))
         return -EPERM;
     f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
+    return 0;
+}
+
+/* [proc_lock held] */
+static bool group_exists(int32_t pgid)
+{
+    struct proc *p;
+
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->pgid == pgid)
+            return true;
+    }
+    return false;
+}
+
+/* Who would get SIGIO, which nothing here sends: a process, or a group as a negative number; 0:
+ * nobody. */
+static long set_owner(struct file *f, int32_t who)
+{
+    bool exists = true;
+
+    if (who == INT32_MIN)
+        return -EINVAL;
+    spin_lock(&proc_lock);
+    if (who)
+        exists = who > 0 ? proc_find(who) != NULL : group_exists(-who);
+    spin_unlock(&proc_lock);
+    if (!exists)
+        return -ESRCH;
+    f->owner = who;
     return 0;
 }
 
@@ -55,8 +86,7 @@ static long owner_ex(struct file *f, uint32_t cmd, uint32_t arg)
         return -EFAULT;
     if (ex.type < 0 || ex.type > 2)
         return -EINVAL;
-    f->owner = ex.type == 2 ? -ex.pid : ex.pid;
-    return 0;
+    return set_owner(f, ex.type == 2 ? -ex.pid : ex.pid);
 }
 
 static bool allowed_on_path_fd(uint32_t cmd)
@@ -89,10 +119,9 @@ static long file_cmd(struct file *f, uint32_t cmd, uint32_t arg)
     case F_GETOWN:
         return f->owner;
     case F_SETOWN:
-        if (arg == 0x80000000u)
-            return -EINVAL;
-        f->owner = (int32_t)arg;
-        return 0;
+        return set_owner(f, (int32_t)arg);
+    case F_GETLEASE:
+        return F_UNLCK;
     case F_GETOWN_EX:
     case F_SETOWN_EX:
         return owner_ex(f, cmd, arg);

@@ -12,15 +12,13 @@
 #define FIOQSIZE 0x5460u
 #define FIGETBSZ 2u
 
-#define O_ASYNC 020000u
-
-static long set_flag(struct file *f, uint32_t uarg, uint32_t flag)
+static long set_nonblocking(struct file *f, uint32_t uarg)
 {
     uint32_t on;
 
     if (get_user_u32(&on, (void *)uarg))
         return -EFAULT;
-    f->flags = on ? f->flags | flag : f->flags & ~flag;
+    f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
     return 0;
 }
 
@@ -46,9 +44,9 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
     case FIONCLEX:
         return fd_set_cloexec(fd, false);
     case FIONBIO:
-        return set_flag(f, arg, O_NONBLOCK);
-    case FIOASYNC:
-        return set_flag(f, arg, O_ASYNC);
+        return set_nonblocking(f, arg);
+    case FIOASYNC: /* no file sends SIGIO */
+        return -ENOTTY;
     case FIOQSIZE:
         if (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode))
             return put_s64(arg, inode_size(f->inode));

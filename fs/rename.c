@@ -61,7 +61,7 @@ static int find_both(struct rename *r)
     err = walk_last(&r->to, true, &r->target);
     if (err == -ENOENT) {
         r->target = NULL;
-        return r->flags & RENAME_EXCHANGE ? -ENOENT : 0;
+        return (r->flags & RENAME_EXCHANGE) || dir_is_made_up(r->to.at) ? -ENOENT : 0;
     }
     return !err && (r->flags & RENAME_NOREPLACE) ? -EEXIST : err;
 }

@@ -356,7 +356,7 @@ static int proc_lookup(struct inode *dir, struct dentry *d)
     const struct proc_entry *table = pi->entry->children, *e;
 
     if (!target_exists(&pi->who))
-        return -ENOENT;
+        return -ESRCH;
     for (e = table; e && e->name; e++) {
         if (strcmp(e->name, d->name) == 0) {
             d->inode = make_inode(dir->sb, e, &pi->who, child_ino(pi, e));

@@ -131,6 +131,8 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int
         return -EINVAL;
     if (len == 0)
         return -EINVAL;
+    if (pgoff + (len >> PAGE_SHIFT) < pgoff)
+        return -EOVERFLOW;
     if (flags & MAP_ANONYMOUS)
         err = map_anonymous(flags, &m, &addr);
     else

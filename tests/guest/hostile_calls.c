@@ -64,8 +64,11 @@ static void attack(int nr)
 
 static void in_sandbox(int nr)
 {
-    int null = open("/dev/null", O_RDWR), file = open("victim", O_RDWR | O_CREAT, 0600), fds[2];
+    const struct itimerval limit = {.it_value = {0, 200000}};
+    int null = open("/dev/null", O_RDWR), fds[2];
+    int file = open("victim", O_RDWR | O_CREAT | O_TRUNC | O_LARGEFILE, 0600);
 
+    DIE_UNLESS(null >= 0 && file >= 0);
     dup2(null, 0);
     dup2(file, 1);
     dup2(null, 2);
@@ -74,7 +77,7 @@ static void in_sandbox(int nr)
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
     fcntl(fds[1], F_SETFL, O_NONBLOCK);
     setsid();
-    alarm(2);
+    setitimer(ITIMER_REAL, &limit, NULL);
     attack(nr);
     _exit(0);
 }

@@ -65,7 +65,11 @@ static void kernel_memory(void)
 /* Ways into privilege that the CPU or the kernel must refuse. */
 static void run_bytes(void *arg)
 {
-    unsigned char *p = (void *)map(PAGE, RW | PROT_EXEC, ANON, -1, 0);
+    unsigned char *p;
+
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGBUS, SIG_DFL);
+    p = (void *)map(PAGE, RW | PROT_EXEC, ANON, -1, 0);
 
     memcpy(p, arg, 16);
     ((void (*)(void))p)();
@@ -86,7 +90,7 @@ static void privileged(void)
     in_child("divide by zero", run_bytes, "\x31\xc9\xf7\xf1\xc3           ");
     in_child("mov ss, 0x10", run_bytes, "\xb8\x10\0\0\0\x8e\xd0\xc3        ");
     in_child("far jump to 0x08", run_bytes, "\xea\0\0\x10\x80\x08\0\xc3        ");
-    in_child("esp = 0, int 0x80", run_bytes, "\x31\xe4\xb8\x14\0\0\0\xcd\x80\xeb\xfe     ");
+    in_child("esp = 0, int 0x80", run_bytes, "\x31\xe4\xb8\x14\0\0\0\xcd\x80\x0f\x0b     ");
 }
 
 /* Set the trap and nested-task flags: they must not follow into the kernel. */

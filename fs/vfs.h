@@ -204,9 +204,8 @@ struct inode_ops {
     /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
     int (*follow)(struct inode *inode, struct dentry **out);
     int (*truncate)(struct inode *inode, uint64_t size);
-    int (*setattr)(struct inode *inode); /* after the fields were changed */
-    /* st_blocks, of 512 bytes. NULL: what is resident. */
-    uint64_t (*blocks)(const struct inode *inode);
+    uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
+    int (*setattr)(struct inode *inode);           /* after the fields were changed */
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
     int (*iterate)(struct file *f, struct dir_context *ctx);
     void (*destroy)(struct inode *inode); /* the last reference is gone */

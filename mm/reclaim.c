@@ -9,14 +9,25 @@
 
 struct frame *reclaim_hand;
 
+/* A store that the frame itself does not know of yet: it will when the entry goes. */
+static bool written_by_mapping(const struct frame *f)
+{
+    pte_t *pte;
+
+    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
+        if (*pte & PTE_D)
+            return true;
+    return false;
+}
+
 static bool droppable(struct frame *f)
 {
     if (f->kind != FRAME_OBJECT || f->pins || (f->flags & (FRAME_BUSY | FRAME_DIRTY)))
         return false;
-    return !pmap_test_accessed(f);
+    return !written_by_mapping(f) && !pmap_test_accessed(f);
 }
 
-/* A dirty bit in a page-table entry becomes known when the entry goes. */
+/* Another CPU may have written until its entry was gone. */
 static bool try_drop(struct frame *f)
 {
     if (!droppable(f))
@@ -28,6 +39,10 @@ static bool try_drop(struct frame *f)
     return true;
 }
 
+/*
+ * False when all of memory has less than a batch to give. What is left then is the few pages that
+ * are in use this very moment: an instruction and its operand would take turns for ever.
+ */
 bool reclaim(void)
 {
     unsigned freed = 0;
@@ -38,5 +53,5 @@ bool reclaim(void)
         if (reclaim_hand && try_drop(reclaim_hand))
             freed++;
     }
-    return freed > 0;
+    return freed == BATCH;
 }

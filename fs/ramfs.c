@@ -25,6 +25,7 @@ struct ramfs_file {
 };
 
 static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
+static uint32_t total_pages; /* [ramfs_lock] charged to all of them */
 
 /* ---- Accounting ----------------------------------------------------------------------------- */
 
@@ -61,10 +62,16 @@ static int charge_pages(struct ramfs_file *f, uint32_t pages)
         err = -ENOSPC;
     } else {
         s->used_pages = used;
+        total_pages += pages - f->pages;
         f->pages = pages;
     }
     spin_unlock(&ramfs_lock);
     return err;
+}
+
+uint32_t ramfs_total_pages(void)
+{
+    return total_pages;
 }
 
 /* ---- The pager ------------------------------------------------------------------------------ */

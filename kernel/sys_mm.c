@@ -1,6 +1,6 @@
 /*
- * The system calls of memory: mmap, munmap, mprotect, brk. They check what the manual pages ask for
- * and translate; mm/ does the work.
+ * The system calls of memory: mmap, munmap, mprotect, msync, brk. They check what the manual pages
+ * ask for and translate; mm/ does the work.
  */
 #include "arch/uaccess.h"
 #include "fs/file.h"
@@ -22,6 +22,10 @@
 #define MAP_NORESERVE       0x4000u
 #define MAP_POPULATE        0x8000u
 #define MAP_FIXED_NOREPLACE 0x100000u
+
+#define MS_ASYNC      1u
+#define MS_INVALIDATE 2u
+#define MS_SYNC       4u
 
 /* What MAP_SHARED_VALIDATE knows; the rest is -EOPNOTSUPP. */
 #define MAP_KNOWN 0x1fffffu
@@ -177,4 +181,23 @@ long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 long sys_brk(uint32_t addr)
 {
     return (long)vm_brk(proc_current()->space, addr);
+}
+
+/* Nothing to write: what is mapped and what is stored are the same pages. Holes are an error. */
+long sys_msync(uint32_t addr, uint32_t len, uint32_t flags)
+{
+    uint32_t end = addr + ((len + PAGE_SIZE - 1) & PAGE_MASK);
+    struct vm_area_info area;
+
+    if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (addr & ~PAGE_MASK) ||
+        (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+        return -EINVAL;
+    if (end < addr)
+        return -ENOMEM;
+    while (addr < end) {
+        if (!vm_next_area(proc_current()->space, addr, &area) || area.start > addr)
+            return -ENOMEM;
+        addr = area.end;
+    }
+    return 0;
 }

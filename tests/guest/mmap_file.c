@@ -53,6 +53,20 @@ static void shared(void)
     close(fd);
 }
 
+static void sync_arguments(void)
+{
+    char *p = map_anon(3);
+
+    munmap(p + PAGE, PAGE);
+    TRY(msync(p, PAGE, MS_SYNC));
+    TRY(msync(p, 3 * PAGE, MS_ASYNC));
+    TRY(msync(p + PAGE, PAGE, MS_SYNC));
+    TRY(msync(p + 1, PAGE, MS_SYNC));
+    TRY(msync(p, PAGE, MS_SYNC | MS_ASYNC));
+    TRY(msync(p, PAGE, 8));
+    TRY(msync(p, 0, MS_SYNC));
+}
+
 static void between_processes(void)
 {
     int fd = make_file("f", PAGE);
@@ -188,6 +202,7 @@ int main(void)
     private_read();
     private_write();
     shared();
+    sync_arguments();
     between_processes();
     past_the_end();
     shrink();

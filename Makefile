@@ -114,7 +114,7 @@ debug: deps
 -include tests/host/build.mk
 
 test: deps
-	$(Q)$(PY) scripts/test $(T)
+	$(Q)$(PY) scripts/test --build $(B) $(T)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf

@@ -130,7 +130,7 @@ static void type_function(const struct keymap *k, unsigned number, char *out, si
     if (k->lalt || k->ralt)
         return; /* Alt-Fn is for the console itself */
     if (k->lshift || k->rshift)
-        number += 12;
+        number += 10;
     if (number < 20) {
         put_byte(out, n, 0x1b);
         put(out, n, keys[number]);
@@ -172,7 +172,7 @@ static void type_keypad(const struct keymap *k, struct vt_key_modes modes, uint8
         put_byte(out, n, app[i]);
         return;
     }
-    if (!sign && (!k->num_lock || k->lshift || k->rshift)) {
+    if (!sign && !k->num_lock) {
         type_navigation(k, modes, code, out, n);
         return;
     }
@@ -251,7 +251,8 @@ enum key_action keymap_scancode(struct keymap *k, struct vt_key_modes modes, uin
 {
     *n = 0;
     if (k->skip) {
-        k->skip--;
+        if (--k->skip == 0 && code == SC_NUM)
+            put(out, n, "\033[P");
         return KEY_NOTHING;
     }
     if (code == SC_PAUSE) {

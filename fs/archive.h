@@ -33,9 +33,12 @@ const uint8_t *archive_frame(const struct archive *a, uint32_t offset);
 void archive_free(struct archive *a);
 
 /*
- * Decodes the gzip member at in into out (zeroed by the caller), checking length and CRC; *used is
- * how many bytes it took. -EINVAL or -ENOMEM with *why set; out is freed then.
+ * Decodes the DEFLATE stream at in (fs/inflate.c) or the gzip member there, whose length and CRC
+ * are checked (fs/gzip.c), into out, zeroed by the caller; *used is how many bytes it took. -EINVAL
+ * or -ENOMEM with *why set; gunzip frees out then, after inflate the caller does.
  */
+int inflate(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *used,
+            const char **why);
 int gunzip(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *used,
            const char **why);
 

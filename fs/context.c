@@ -152,13 +152,15 @@ long sys_chroot(uint32_t upath)
     return err;
 }
 
-/* Whether d lies under the root of the process, across mounts. */
-static bool reachable(struct dentry *d, const struct dentry *root)
+bool dentry_is_reachable(struct dentry *d)
 {
+    struct dentry *root = fs_context_root();
+
     spin_lock(&dentry_lock);
     while (d && d != root)
         d = d->parent ? d->parent : d->covers;
     spin_unlock(&dentry_lock);
+    dentry_unref(root);
     return d != NULL;
 }
 
@@ -166,17 +168,15 @@ static bool reachable(struct dentry *d, const struct dentry *root)
 static char *cwd_path(struct dentry *d, char *frame)
 {
     static const char unreachable[] = "(unreachable)";
-    struct dentry *root = fs_context_root();
     char *s = dentry_path(d, frame, PAGE_SIZE);
 
-    if (s && !reachable(d, root)) {
+    if (s && !dentry_is_reachable(d)) {
         s -= sizeof(unreachable) - 1;
         if (s < frame)
             s = NULL;
         else
             memcpy(s, unreachable, sizeof(unreachable) - 1);
     }
-    dentry_unref(root);
     return s;
 }
 

@@ -22,7 +22,7 @@
 #include "libc/string.h"
 
 #define HASH_SIZE    4096u
-#define FIRST_COOKIE 2u /* 0 and 1 are "." and ".." */
+#define FIRST_COOKIE 1u /* 0: never linked */
 
 struct spinlock dentry_lock = SPINLOCK_INIT("dentry", LOCK_RANK_FS);
 static struct dentry *hash_table[HASH_SIZE]; /* [dentry_lock] */
@@ -53,8 +53,10 @@ static void dentry_hash(struct dentry *d)
     d->hash_next = *chain;
     *chain = d;
     d->hashed = true;
+    if (list_empty(&d->parent->children))
+        d->parent->next_cookie = FIRST_COOKIE;
     d->cookie = d->parent->next_cookie++;
-    list_add_tail(&d->parent->children, &d->sibling);
+    list_add(&d->parent->children, &d->sibling);
 }
 
 static void dentry_unhash(struct dentry *d)

@@ -1,6 +1,5 @@
 /*
- * fcntl, flock's neighbours aside: descriptor flags, file flags, owners, and the dispatch to record
- * locks (locks.c) and pipe sizes (pipe.c).
+ * fcntl: descriptor flags, file flags, owners; record locks are in locks.c, pipe sizes in pipe.c.
  */
 #include "fs/internal.h"
 #include "fs/pipe.h"

@@ -6,19 +6,19 @@
 
 #include "fs/vfs.h"
 
-struct files;                         /* shared by CLONE_FILES: counted */
-struct fs_context {                   /* shared by CLONE_FS: counted */
-    uint32_t refs;                    /* atomic */
-    struct spinlock lock;             /* LOCK_RANK_FS */
-    struct dentry *root, *cwd;        /* [lock] */
+struct files;                  /* shared by CLONE_FILES: counted */
+struct fs_context {            /* shared by CLONE_FS: counted */
+    uint32_t refs;             /* atomic */
+    struct spinlock lock;      /* LOCK_RANK_FS */
+    struct dentry *root, *cwd; /* [lock] */
     uint32_t umask;
 };
 
 struct files *files_new(void);
-struct files *files_copy(struct files *from);   /* fork: a table of its own; NULL: no memory */
+struct files *files_copy(struct files *from); /* fork: a table of its own; NULL: no memory */
 void files_ref(struct files *t);
-bool files_shared(const struct files *t);       /* with another process or thread */
-void files_put(struct files *t);                /* the last one closes everything; may sleep */
+bool files_shared(const struct files *t); /* with another process or thread */
+void files_put(struct files *t);          /* the last one closes everything; may sleep */
 void files_close_on_exec(struct files *t);
 
 struct fs_context *fs_context_new(struct dentry *root);
@@ -31,7 +31,8 @@ void fs_context_put(struct fs_context *c);
 struct file *fd_get(int fd);
 int fd_install(struct file *f, int min, bool cloexec);
 int fd_close(int fd);
-/* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference. */
+/* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.
+ */
 struct file *files_next(struct files *t, int *fd);
 
 #endif

@@ -1,10 +1,9 @@
 /*
- * gzip members (RFC 1952) and the DEFLATE stream in them (RFC 1951), decoded into frames.
+ * DEFLATE streams (RFC 1951), decoded into frames.
  *
  * Input is trusted in nothing: reads past its end deliver zeros and are counted, every code and
- * distance is checked, and the result is accepted only with the right CRC and length. A code of
- * at most FAST_BITS bits is decoded by one table look-up, a longer one by counting through the
- * canonical code.
+ * distance is checked. A short code is decoded by one table look-up, a longer one by counting
+ * through the canonical code.
  */
 #include <stdbool.h>
 #include "fs/archive.h"
@@ -13,17 +12,19 @@
 #include "libc/string.h"
 #include "mm/vm.h"
 
-#define MAX_BITS     15
-#define FAST_BITS    9
-#define FAST_SIZE    (1u << FAST_BITS)
-#define LITERALS     288
-#define DISTANCES    32
-#define END_OF_BLOCK 256
-#define MAX_OVERRUN  8 /* bytes of zeros beyond the end before it is an error */
+#define MAX_BITS      15
+#define LITERAL_BITS  11 /* literals and lengths up to here are found by one look-up */
+#define DISTANCE_BITS 9
+#define LITERALS      288
+#define DISTANCES     32
+#define END_OF_BLOCK  256
+#define MAX_OVERRUN   8 /* bytes of zeros beyond the end before it is an error */
 
-/* A canonical Huffman code. fast: symbol << 4 | length, 0 for codes longer than FAST_BITS. */
+/* A canonical Huffman code. fast: symbol << 4 | length, by the next fast_bits bits; 0 for longer
+ * codes. */
 struct huffman {
-    uint16_t fast[FAST_SIZE];
+    uint16_t *fast;
+    uint32_t fast_bits;
     uint16_t count[MAX_BITS + 1]; /* codes of each length */
     uint16_t symbol[LITERALS];    /* in code order */
 };
@@ -38,8 +39,10 @@ struct inflate {
     const char *why;
     struct huffman literal, distance;
     uint8_t lengths[LITERALS + DISTANCES];
+    uint16_t distance_fast[1u << DISTANCE_BITS];
 };
 _Static_assert(sizeof(struct inflate) <= PAGE_SIZE, "the decoder's state is one frame");
+_Static_assert(sizeof(uint16_t) << LITERAL_BITS <= PAGE_SIZE, "and its largest table another");
 
 static int fail(struct inflate *s, const char *why)
 {
@@ -123,7 +126,7 @@ static void huffman_fast(struct huffman *h, uint32_t symbol, uint32_t code, uint
 {
     uint32_t step = 1u << len;
 
-    for (uint32_t i = reverse_bits(code, len); i < FAST_SIZE; i += step)
+    for (uint32_t i = reverse_bits(code, len); i < 1u << h->fast_bits; i += step)
         h->fast[i] = (uint16_t)(symbol << 4 | len);
 }
 
@@ -137,7 +140,8 @@ static bool huffman_build(struct huffman *h, const uint8_t *lengths, uint32_t n)
     int32_t left = 1;
     uint32_t used = 0;
 
-    memset(h, 0, sizeof(*h));
+    memset(h->fast, 0, sizeof(h->fast[0]) << h->fast_bits);
+    memset(h->count, 0, sizeof(h->count));
     for (uint32_t i = 0; i < n; i++)
         h->count[lengths[i]]++;
     h->count[0] = 0;
@@ -158,14 +162,14 @@ static bool huffman_build(struct huffman *h, const uint8_t *lengths, uint32_t n)
         if (len == 0)
             continue;
         h->symbol[next_index[len]++] = (uint16_t)i;
-        if (len <= FAST_BITS)
+        if (len <= h->fast_bits)
             huffman_fast(h, i, next_code[len], len);
         next_code[len]++;
     }
     return true;
 }
 
-/* The next symbol of a code longer than FAST_BITS, or -1. The buffer holds 16 bits. */
+/* The next symbol of a code longer than fast_bits, or -1. The buffer holds 16 bits. */
 static int huffman_slow(struct inflate *s, const struct huffman *h)
 {
     int code = 0, first = 0, index = 0;
@@ -190,7 +194,7 @@ static inline int huffman_decode(struct inflate *s, const struct huffman *h)
     uint32_t entry;
 
     refill(s);
-    entry = h->fast[s->bits & (FAST_SIZE - 1)];
+    entry = h->fast[s->bits & ((1u << h->fast_bits) - 1)];
     if (__builtin_expect(entry == 0, 0))
         return huffman_slow(s, h);
     drop(s, entry & 15);
@@ -213,13 +217,25 @@ static inline int out_room(struct inflate *s)
     return 0;
 }
 
+/* The bytes may overlap: what was just written repeats. */
+static inline void copy_forward(uint8_t *dst, const uint8_t *src, uint32_t n)
+{
+    typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
+
+    if (dst - src >= 4 || dst < src) {
+        for (; n >= 4; n -= 4, dst += 4, src += 4)
+            *(word_t *)dst = *(const word_t *)src;
+    }
+    while (n-- > 0)
+        *dst++ = *src++;
+}
+
 static int out_copy_back(struct inflate *s, uint32_t len, uint32_t dist)
 {
     while (len > 0) {
         uint32_t from = s->total - dist, to_off = s->total % PAGE_SIZE;
         uint32_t from_off = from % PAGE_SIZE, run = len;
         const uint8_t *src;
-        uint8_t *dst;
         int err = out_room(s);
 
         if (err)
@@ -228,12 +244,10 @@ static int out_copy_back(struct inflate *s, uint32_t len, uint32_t dist)
             run = PAGE_SIZE - to_off;
         if (run > PAGE_SIZE - from_off)
             run = PAGE_SIZE - from_off;
-        src = archive_frame(s->out, from) + from_off;
-        dst = s->frame + to_off;
+        src = dist <= to_off ? s->frame + from_off : archive_frame(s->out, from) + from_off;
+        copy_forward(s->frame + to_off, src, run);
         s->total += run;
         len -= run;
-        while (run-- > 0)
-            *dst++ = *src++;
     }
     return 0;
 }
@@ -284,11 +298,47 @@ static int block_match(struct inflate *s, uint32_t symbol)
     return out_copy_back(s, len, dist);
 }
 
+/*
+ * Literals as long as they come by short codes, from well inside the input into the same frame:
+ * most symbols are these.
+ */
+static void run_literals(struct inflate *s)
+{
+    const uint16_t *fast = s->literal.fast;
+    const uint8_t *in = s->in, *in_last = s->in_end - 2;
+    uint32_t bits = s->bits, nbits = s->nbits, off = s->total % PAGE_SIZE;
+    uint8_t *dst = s->frame + off, *const dst_end = s->frame + PAGE_SIZE;
+
+    if (off == 0)
+        return;
+    while (dst < dst_end && in < in_last) {
+        uint32_t entry;
+
+        if (nbits < 16) {
+            bits |= (in[0] | (uint32_t)in[1] << 8) << nbits;
+            in += 2;
+            nbits += 16;
+        }
+        entry = fast[bits & ((1u << LITERAL_BITS) - 1)];
+        if (entry == 0 || entry >= END_OF_BLOCK << 4)
+            break;
+        bits >>= entry & 15;
+        nbits -= entry & 15;
+        *dst++ = (uint8_t)(entry >> 4);
+    }
+    s->total += (uint32_t)(dst - (s->frame + off));
+    s->in = in;
+    s->bits = bits;
+    s->nbits = nbits;
+}
+
 static int block_codes(struct inflate *s)
 {
     for (;;) {
-        int symbol = huffman_decode(s, &s->literal), err = 0;
+        int symbol, err = 0;
 
+        run_literals(s);
+        symbol = huffman_decode(s, &s->literal);
         if (symbol >= 0 && symbol < END_OF_BLOCK) {
             err = out_room(s);
             if (!err)
@@ -418,138 +468,39 @@ static int inflate_blocks(struct inflate *s)
     return align_to_byte(s) ? 0 : fail(s, "truncated");
 }
 
-/* ---- The gzip frame ------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
-#define GZIP_HCRC     0x02
-#define GZIP_EXTRA    0x04
-#define GZIP_NAME     0x08
-#define GZIP_COMMENT  0x10
-#define GZIP_RESERVED 0xe0
-#define GZIP_HEADER   10
-#define GZIP_TRAILER  8
-
-static bool skip_string(struct inflate *s)
+static int no_memory(const char **why)
 {
-    while (s->in < s->in_end)
-        if (*s->in++ == 0)
-            return true;
-    return false;
+    *why = "not enough memory to unpack it";
+    return -ENOMEM;
 }
 
-static bool skip_bytes(struct inflate *s, uint32_t n)
-{
-    if ((uint32_t)(s->in_end - s->in) < n)
-        return false;
-    s->in += n;
-    return true;
-}
-
-static int gzip_header(struct inflate *s)
-{
-    const uint8_t *h = s->in;
-
-    if (!skip_bytes(s, GZIP_HEADER))
-        return fail(s, "truncated");
-    if (h[0] != 0x1f || h[1] != 0x8b || h[2] != 8 || (h[3] & GZIP_RESERVED))
-        return fail(s, "not a gzip member that can be read");
-    if (h[3] & GZIP_EXTRA) {
-        const uint8_t *x = s->in;
-
-        if (!skip_bytes(s, 2) || !skip_bytes(s, x[0] | (uint32_t)x[1] << 8))
-            return fail(s, "truncated");
-    }
-    if (((h[3] & GZIP_NAME) && !skip_string(s)) || ((h[3] & GZIP_COMMENT) && !skip_string(s)) ||
-        ((h[3] & GZIP_HCRC) && !skip_bytes(s, 2)))
-        return fail(s, "truncated");
-    return 0;
-}
-
-static uint32_t read_le32(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* Four tables: table[k][b] is the CRC of byte b followed by k zero bytes. */
-static void crc_tables(uint32_t table[4][256])
-{
-    for (uint32_t b = 0; b < 256; b++) {
-        uint32_t c = b;
-
-        for (int k = 0; k < 8; k++)
-            c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
-        table[0][b] = c;
-    }
-    for (uint32_t k = 1; k < 4; k++)
-        for (uint32_t b = 0; b < 256; b++)
-            table[k][b] = table[0][table[k - 1][b] & 0xff] ^ table[k - 1][b] >> 8;
-}
-
-/* p is aligned: it is the start of a frame. */
-static uint32_t crc_frame(uint32_t table[4][256], uint32_t crc, const uint8_t *p, uint32_t n)
-{
-    const uint32_t *w = (const uint32_t *)p;
-    uint32_t i;
-
-    for (i = 0; i < n / 4; i++) {
-        uint32_t c = crc ^ w[i];
-
-        crc = table[3][c & 0xff] ^ table[2][c >> 8 & 0xff] ^ table[1][c >> 16 & 0xff] ^
-              table[0][c >> 24];
-    }
-    for (i *= 4; i < n; i++)
-        crc = table[0][(crc ^ p[i]) & 0xff] ^ crc >> 8;
-    return crc;
-}
-
-static int gzip_trailer(struct inflate *s)
-{
-    uint32_t crc = UINT32_MAX, size = s->total;
-    uint32_t(*table)[256];
-
-    if (s->in_end - s->in < GZIP_TRAILER)
-        return fail(s, "truncated");
-    if (read_le32(s->in + 4) != size)
-        return fail(s, "wrong length");
-    table = kalloc();
-    if (!table) {
-        s->why = "not enough memory to unpack it";
-        return -ENOMEM;
-    }
-    crc_tables(table);
-    for (uint32_t off = 0; off < size; off += PAGE_SIZE)
-        crc = crc_frame(table, crc, archive_frame(s->out, off),
-                        size - off < PAGE_SIZE ? size - off : PAGE_SIZE);
-    kfree(table);
-    if (read_le32(s->in) != ~crc)
-        return fail(s, "wrong checksum");
-    s->in += GZIP_TRAILER;
-    return 0;
-}
-
-int gunzip(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *used,
-           const char **why)
+int inflate(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *used,
+            const char **why)
 {
     struct inflate *s = kalloc();
+    uint16_t *table = s ? kalloc() : NULL;
     int err;
 
-    if (!s) {
-        *why = "not enough memory to unpack it";
-        return -ENOMEM;
+    if (!table) {
+        if (s)
+            kfree(s);
+        return no_memory(why);
     }
-    memset(s, 0, offsetof(struct inflate, literal));
+    memset(s, 0, offsetof(struct inflate, lengths));
     s->in = in;
     s->in_end = in + in_size;
     s->out = out;
-    err = gzip_header(s);
-    if (!err)
-        err = inflate_blocks(s);
+    s->literal.fast = table;
+    s->literal.fast_bits = LITERAL_BITS;
+    s->distance.fast = s->distance_fast;
+    s->distance.fast_bits = DISTANCE_BITS;
+    err = inflate_blocks(s);
     out->size = s->total;
-    if (!err)
-        err = gzip_trailer(s);
     *used = (uint32_t)(s->in - in);
     *why = s->why;
-    if (err)
-        archive_free(out);
+    kfree(table);
     kfree(s);
     return err;
 }

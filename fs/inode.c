@@ -60,7 +60,7 @@ uint64_t inode_size(const struct inode *i)
 
 uint64_t inode_blocks(const struct inode *i)
 {
-    if (i->ops->blocks)
+    if (i->ops && i->ops->blocks)
         return i->ops->blocks(i);
     return i->object ? (uint64_t)vm_object_pages(i->object) * (PAGE_SIZE / 512) : 0;
 }

@@ -194,15 +194,16 @@ uint32_t apply_umask(uint32_t mode);
 /* ---- others ------------------------------------------------------------------------------------
  */
 
-extern struct mutex rename_lock;            /* rename.c: keeps ancestry as it is */
-extern const struct file_ops dir_file_ops;  /* readdir.c */
-/* ---- anon.c, epoll.c --------------------------------------------------------------------------- */
+extern struct mutex rename_lock;           /* rename.c: keeps ancestry as it is */
+extern const struct file_ops dir_file_ops; /* readdir.c */
+/* ---- anon.c, epoll.c ---------------------------------------------------------------------------
+ */
 
 /* An inode for a file without a name; NULL: no memory. */
 struct inode *anon_inode(uint32_t mode);
 bool inode_is_anon(const struct inode *i);
-/* A descriptor of a file on one. When it fails private is released, through ops->release with a file
- * of which only that field is set. */
+/* A descriptor of a file on one. When it fails private is released, through ops->release with a
+ * file of which only that field is set. */
 int anon_fd(const struct file_ops *ops, void *private, uint32_t flags);
 void epoll_file_closed(struct file *f); /* leaves every set */
 

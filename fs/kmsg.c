@@ -81,6 +81,8 @@ static long kmsg_write(struct file *f, const void *ubuf, size_t len, uint64_t *p
     (void)f, (void)pos;
     if (copy_from_user(text, ubuf, n))
         return -EFAULT;
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
     text[n] = '\0';
     if (text[0] == '<') {
         unsigned long v = strtoul(text + 1, &end, 10);

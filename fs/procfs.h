@@ -71,6 +71,27 @@ extern const struct proc_entry process_entries[];      /* procfs_process.c: /pro
 extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
 extern const struct proc_entry fd_entry, fdinfo_entry; /* procfs_fd.c: what is in fd/ and fdinfo/ */
 
+struct proc_inode {
+    const struct proc_entry *entry;
+    struct target who;
+};
+
+static inline struct proc_inode *proc_inode(const struct inode *i)
+{
+    return i->private;
+}
+
+/* procfs.c: an inode for an entry, NULL: no memory; its destroy operation; its type; a stable inode
+ * number for the index-th entry (from 1) of a directory about who. */
+struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
+                              const struct target *who, uint32_t ino);
+void proc_destroy(struct inode *i);
+uint32_t proc_entry_type(const struct proc_entry *e);
+uint32_t proc_entry_ino(const struct target *who, uint32_t index);
+extern const struct inode_ops proc_dir_ops; /* procfs_dir.c */
+
+/* Whether it is still there. */
+bool target_exists(const struct target *who);
 /* The target's process with proc_lock held, or NULL with it released. */
 struct proc *target_lock(const struct target *who);
 /* [proc_lock held] The thread meant: the one named, or the first. NULL in a zombie. */

@@ -92,7 +92,8 @@ static int each_mount(struct text *t, void (*line)(struct text *, struct superbl
         return -ENOMEM;
     mutex_lock(&mount_lock);
     list_for_each_entry (sb, &mounts, link)
-        line(t, sb, page);
+        if (dentry_is_reachable(sb->root))
+            line(t, sb, page);
     mutex_unlock(&mount_lock);
     kfree(page);
     return 0;

@@ -4,6 +4,7 @@
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "fs/procfs.h"
+#include "fs/ramfs.h"
 #include "kernel/boot.h"
 #include "kernel/load.h"
 #include "kernel/log.h"
@@ -26,12 +27,16 @@ static void memory_row(struct text *t, const char *name, uint32_t pages)
 static int show_meminfo(struct text *t, const struct target *who)
 {
     struct mem_stats m;
+    uint32_t shared; /* in no file that could be read again */
 
     (void)who;
     mm_stats(&m);
+    shared = m.cached_shmem + ramfs_total_pages();
+    if (shared > m.cached)
+        shared = m.cached;
     memory_row(t, "MemTotal:", m.total);
     memory_row(t, "MemFree:", m.free);
-    memory_row(t, "MemAvailable:", m.free);
+    memory_row(t, "MemAvailable:", m.free + m.cached - shared);
     memory_row(t, "Buffers:", 0);
     memory_row(t, "Cached:", m.cached);
     memory_row(t, "SwapCached:", 0);
@@ -49,7 +54,7 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "Writeback:", 0);
     memory_row(t, "AnonPages:", m.anon);
     memory_row(t, "Mapped:", m.cached);
-    memory_row(t, "Shmem:", m.cached_shmem);
+    memory_row(t, "Shmem:", shared);
     memory_row(t, "Slab:", m.slab);
     memory_row(t, "SReclaimable:", 0);
     memory_row(t, "SUnreclaim:", m.slab);

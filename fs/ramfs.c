@@ -25,6 +25,7 @@ struct ramfs_file {
 };
 
 static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
+static uint32_t total_pages; /* [ramfs_lock] charged to all of them */
 
 /* ---- Accounting ----------------------------------------------------------------------------- */
 
@@ -61,10 +62,16 @@ static int charge_pages(struct ramfs_file *f, uint32_t pages)
         err = -ENOSPC;
     } else {
         s->used_pages = used;
+        total_pages += pages - f->pages;
         f->pages = pages;
     }
     spin_unlock(&ramfs_lock);
     return err;
+}
+
+uint32_t ramfs_total_pages(void)
+{
+    return total_pages;
 }
 
 /* ---- The pager ------------------------------------------------------------------------------ */
@@ -377,13 +384,13 @@ static int ramfs_truncate(struct inode *i, uint64_t size)
     return err;
 }
 
-/* What the archive holds counts as if it had been unpacked. */
+/* Pages only memory holds and those of the archive, touched or not: what Linux would have unpacked.
+ */
 static uint64_t ramfs_blocks(const struct inode *i)
 {
-    struct ramfs_file *f = vm_object_private(i->object);
-    uint32_t resident = vm_object_pages(i->object), archived = archive_pages(f);
+    const struct ramfs_file *f = vm_object_private(i->object);
 
-    return (uint64_t)(resident > archived ? resident : archived) * (PAGE_SIZE / 512);
+    return (uint64_t)(f->pages + archive_pages(f)) * (PAGE_SIZE / 512);
 }
 
 static void ramfs_file_destroy(struct inode *i)
@@ -421,8 +428,8 @@ static const struct inode_ops ramfs_dir_ops = {
 };
 
 static const struct inode_ops ramfs_file_ops = {
-    .truncate = ramfs_truncate,
     .blocks = ramfs_blocks,
+    .truncate = ramfs_truncate,
     .destroy = ramfs_file_destroy,
 };
 

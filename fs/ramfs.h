@@ -36,6 +36,7 @@ struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, st
 /* Mounts an empty one: what every in-memory type shares. */
 int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages); /* 0: no limit */
 uint32_t ramfs_default_limit(void);
+uint32_t ramfs_total_pages(void); /* that only memory holds, in all in-memory file systems */
 void ramfs_unmount(struct superblock *sb);
 void ramfs_statfs(struct superblock *sb, struct kstatfs *out);
 

@@ -1,10 +1,11 @@
 /*
  * Reading directories: getdents and its kin.
  *
- * A directory of an in-memory file system is its list of children, in order of cookies, which are
- * never used twice in one directory: an offset (the cookie after the last entry given) stays good
- * whatever is made or removed meanwhile. The inode lock is held while entries are copied out, so
- * that the list stands still without a spin lock.
+ * A directory of an in-memory file system is its list of children, newest first as on Linux, in
+ * order of cookies, which are not used twice in one directory while it has entries: an offset
+ * (OFFSET_END less the highest cookie still to come) stays good whatever is made or removed
+ * meanwhile. The inode lock is held while entries are copied out, so that the list stands still
+ * without a spin lock.
  */
 #include "fs/internal.h"
 #include "arch/uaccess.h"
@@ -40,7 +41,8 @@ struct dir_reader {
     int err;
 };
 
-#define RECORD_MAX 288 /* the longest record: header, NAME_MAX, padding */
+#define OFFSET_END 0x7fffffffu /* offsets fit what 32-bit programs keep them in */
+#define RECORD_MAX 288         /* the longest record: header, NAME_MAX, padding */
 
 static uint32_t align_up(uint32_t n, uint32_t to)
 {
@@ -156,19 +158,18 @@ static bool emit_dots(struct file *f, struct dir_context *ctx)
     return true;
 }
 
-/* [dir's inode lock held] The entries of an in-memory directory. Those past the offset are at the
- * tail, so a walk from there is short for a reader that goes on where it was. */
+/* [dir's inode lock held] The entries of an in-memory directory. */
 static void emit_children(struct dentry *dir, struct dir_context *ctx)
 {
     struct dentry *d;
 
     list_for_each_entry (d, &dir->children, sibling) {
-        if (d->cookie < ctx->pos)
+        if (d->cookie > OFFSET_END - ctx->pos)
             continue;
-        ctx->pos = d->cookie;
+        ctx->pos = OFFSET_END - d->cookie;
         if (!dir_emit(ctx, d->name, d->name_len, d->inode->ino, d->inode->mode))
             return;
-        ctx->pos = d->cookie + 1;
+        ctx->pos++;
     }
 }
 
@@ -182,7 +183,7 @@ static int iterate(struct file *f, struct dir_context *ctx)
         err = -ENOENT;
     else if (emit_dots(f, ctx) && i->ops->iterate)
         err = i->ops->iterate(f, ctx);
-    else if (ctx->pos >= 2 && !i->ops->lookup)
+    else if (ctx->pos >= 2 && ctx->pos <= OFFSET_END && !i->ops->lookup)
         emit_children(f->dentry, ctx);
     inode_accessed(i);
     mutex_unlock(&i->lock);

@@ -143,10 +143,10 @@ struct dentry {
     uint32_t refs;            /* atomic */
     struct dentry *parent;    /* NULL in a root */
     struct inode *inode;      /* NULL: known not to exist */
-    struct list children;     /* [dentry_lock] in order of cookie */
+    struct list children;     /* [dentry_lock] newest first */
     struct list sibling;      /* [dentry_lock] in parent->children */
     struct dentry *hash_next; /* [dentry_lock] by parent and name */
-    uint32_t cookie;          /* d_off of getdents: grows with every entry made */
+    uint32_t cookie;          /* grows with every entry made in a directory: for getdents */
     struct dentry *mounted;   /* the root mounted on this directory, or NULL */
     struct dentry *covers;    /* for such a root: the directory under it */
     bool unlinked;            /* no longer reachable by name */
@@ -204,9 +204,8 @@ struct inode_ops {
     /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
     int (*follow)(struct inode *inode, struct dentry **out);
     int (*truncate)(struct inode *inode, uint64_t size);
-    int (*setattr)(struct inode *inode); /* after the fields were changed */
-    /* st_blocks, of 512 bytes. NULL: what is resident. */
-    uint64_t (*blocks)(const struct inode *inode);
+    uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
+    int (*setattr)(struct inode *inode);           /* after the fields were changed */
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
     int (*iterate)(struct file *f, struct dir_context *ctx);
     void (*destroy)(struct inode *inode); /* the last reference is gone */
@@ -235,9 +234,9 @@ struct file {
     struct dentry *dentry; /* NULL for pipes */
     const struct file_ops *ops;
     void *private;
-    bool counts_writer; /* holds one of inode->writers */
-    bool denies_write;  /* holds minus one of inode->writers, see file_deny_write */
-    int32_t owner;      /* F_SETOWN */
+    bool counts_writer;         /* holds one of inode->writers */
+    bool denies_write;          /* holds minus one of inode->writers, see file_deny_write */
+    int32_t owner;              /* F_SETOWN */
     struct epoll_item *watches; /* [fs/epoll.c] the epoll sets that it is in */
 };
 
@@ -297,6 +296,8 @@ struct dentry *dentry_find(struct dentry *dir, const char *name,
 /* The path from the process's root, written at the end of buf; a pointer into buf, or NULL if it
  * does not fit. */
 char *dentry_path(struct dentry *d, char *buf, size_t size);
+/* Whether d lies under the root of the current process, across mounts. */
+bool dentry_is_reachable(struct dentry *d);
 /* The same for a name of the inode (inode->alias); "" when it has none: for pager.describe. */
 void inode_path(struct inode *i, char *buf, size_t size);
 

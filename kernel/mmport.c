@@ -1,10 +1,11 @@
 /*
- * What mm/ asks of the kernel (mm/port.h): sleeping on a channel and lines for the log. Channels are
+ * What mm/ asks of the kernel (mm/port.h): sleeping on a channel, lines for the log, who runs. Channels are
  * hashed to a few wait queues; strangers on the same queue get spurious wake-ups, which the
  * contract allows.
  */
 #include "mm/port.h"
 #include "kernel/log.h"
+#include "kernel/proc.h"
 #include "kernel/sched.h"
 #include "libc/printf.h"
 
@@ -36,6 +37,21 @@ void port_sleep(const void *chan, struct spinlock *lock)
 void port_wakeup(const void *chan)
 {
     wake_all(queue_of(chan));
+}
+
+void port_identify(int32_t *pid, int32_t *parent)
+{
+    struct proc *p = proc_current();
+
+    spin_lock(&proc_lock);
+    *pid = p->pid;
+    *parent = p->parent ? p->parent->pid : 0;
+    spin_unlock(&proc_lock);
+}
+
+uint64_t port_now(void)
+{
+    return time_mono_ns();
 }
 
 void port_log(const char *fmt, ...)

@@ -62,59 +62,70 @@ static void take_handler(struct thread *t, struct signal_handler *a, int signo,
 }
 
 /*
+ * [handlers->lock held, dropped at times] What concerns the whole process comes first: its end, its
+ * stop, SIGKILL. Then the next signal that t takes, or 0.
+ */
+static int next_signal(struct thread *t, struct siginfo *info)
+{
+    struct proc *p = t->proc;
+
+    for (;;) {
+        if (p->sig.group_exit) {
+            spin_unlock(&p->handlers->lock);
+            thread_exit();
+        }
+        if (p->sig.cont_notify)
+            signal_report_continued(p);
+        if ((p->sig.queue.pending | t->sig.queue.pending) & SIGMASK(SIGKILL))
+            return SIGKILL;
+        if (!p->sig.stopped)
+            return signal_dequeue(t, ~t->sig.mask, info);
+        signal_stop_current(t);
+    }
+}
+
+/* [handlers->lock held] Whether a signal without a handler ends the process; stops it if that is
+ * the action. */
+static bool is_fatal(struct thread *t, int signo, uint32_t handler, const struct siginfo *info)
+{
+    if (signo == SIGKILL)
+        return true;
+    if (handler == SIG_IGN || (SIGMASK(signo) & SIGS_IGNORED) || is_protected(t->proc, signo, info))
+        return false;
+    if (!(SIGMASK(signo) & SIGS_STOP))
+        return true;
+    signal_start_stop(t, signo);
+    return false;
+}
+
+/*
  * Takes signals until one has a handler, which is copied to *h and whose mask is set; returns its
  * number, or 0 when nothing is left. Ends the thread where that is the action.
  */
 static int next_handled(struct thread *t, const struct trapframe *tf, struct siginfo *info,
                         struct signal_handler *h, sigset64_t *old)
 {
-    struct proc *p = t->proc;
-    struct signal_handlers *handlers = p->handlers;
+    struct signal_handlers *handlers = t->proc->handlers;
     struct signal_handler *a;
     int signo;
 
     spin_lock(&handlers->lock);
-    for (;;) {
-        if (p->sig.group_exit) {
-            spin_unlock(&handlers->lock);
-            thread_exit();
-        }
-        if (p->sig.cont_notify)
-            signal_report_continued(p);
-        if (p->sig.queue.pending & SIGMASK(SIGKILL) || t->sig.queue.pending & SIGMASK(SIGKILL)) {
-            signo = SIGKILL;
-            break;
-        }
-        if (p->sig.stopped) {
-            signal_stop_current(t);
-            continue;
-        }
-        signo = signal_dequeue(t, ~t->sig.mask, info);
-        if (!signo)
-            break;
+    while ((signo = next_signal(t, info)) != 0) {
         a = &handlers->action[signo - 1];
-        if (a->handler == SIG_IGN)
-            continue;
-        if (a->handler != SIG_DFL) {
+        if (a->handler > SIG_IGN) {
             take_handler(t, a, signo, h, old);
+            break;
+        }
+        if (is_fatal(t, signo, a->handler, info)) {
             spin_unlock(&handlers->lock);
-            return signo;
+            log_fault(t, tf, signo);
+            proc_exit(signo);
         }
-        if ((SIGMASK(signo) & SIGS_IGNORED) || is_protected(p, signo, info))
-            continue;
-        if (SIGMASK(signo) & SIGS_STOP) {
-            signal_start_stop(t, signo);
-            continue;
-        }
-        break;
     }
     if (!signo)
         signal_recalc(t);
     spin_unlock(&handlers->lock);
-    if (!signo)
-        return 0;
-    log_fault(t, tf, signo);
-    proc_exit(signo);
+    return signo;
 }
 
 /* ---- Restart -----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@
 /* clang-format on */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/trace.h"
 
 #define AROUND      16u /* pages mapped around a read fault on a file */
 #define AHEAD       64u /* the same with MADV_SEQUENTIAL, and brought in as well */
@@ -36,6 +37,9 @@ struct fault {
     vaddr_t page; /* page-aligned address */
     bool write;
     bool major;
+    bool grew;      /* the stack */
+    uint8_t why;    /* enum vm_fault_case: the row of the table, for the trace */
+    uint8_t more;   /* pages mapped around it */
     bool reclaimed; /* once for a fault: again could drop the very page that it waited for */
 };
 
@@ -124,16 +128,21 @@ static enum outcome copy_into_anon(struct fault *f, struct frame *from)
 /* 1A, 1B */
 static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
 {
-    if (slot.sole)
+    f->why = slot.sole ? VM_CASE_OWN : f->write ? VM_CASE_COPY : VM_CASE_SHARE;
+    switch (f->why) {
+    case VM_CASE_OWN:
         return enter(f, slot.anon->frame, f->vma->prot);
-    if (!f->write)
+    case VM_CASE_SHARE:
         return enter(f, slot.anon->frame, read_only(f->vma));
-    return copy_into_anon(f, slot.anon->frame);
+    default:
+        return copy_into_anon(f, slot.anon->frame);
+    }
 }
 
 /* 0: the first touch of anonymous memory. */
 static enum outcome fault_zero(struct fault *f)
 {
+    f->why = f->write ? VM_CASE_ZERO_WRITE : VM_CASE_ZERO_READ;
     if (!f->write) {
         if (!zero_frame)
             zero_frame = frame_alloc_zeroed(FRAME_ZERO);
@@ -169,6 +178,7 @@ static void map_around(struct fault *f)
             continue;
         if (pmap_enter(&f->space->pmap, va, frame, read_only(v)))
             return;
+        f->more++;
     }
 }
 
@@ -193,7 +203,8 @@ static enum outcome fault_object(struct fault *f)
     case OBJECT_NO_SPACE:
         return PAST_END;
     }
-    if (vma_is_private(v) && f->write)
+    f->why = vma_is_private(v) && f->write ? VM_CASE_COPY_FILE : VM_CASE_CACHED;
+    if (f->why == VM_CASE_COPY_FILE)
         return copy_into_anon(f, frame);
     if (enter(f, frame, vma_is_private(v) ? read_only(v) : v->prot) != DONE)
         return NO_MEMORY;
@@ -214,13 +225,15 @@ static enum outcome fault_once(struct fault *f)
 {
     struct vma *v = vma_find(f->space, f->page);
 
-    if (!v || f->page < v->start)
+    if (!v || f->page < v->start) {
         v = grow_stack(f->space, v, f->page);
+        f->grew = v != NULL;
+    }
     if (!v)
         return BAD_ADDRESS;
+    f->vma = v;
     if (!access_allowed(v, f->write))
         return BAD_ACCESS;
-    f->vma = v;
     if (frame_low() && !f->reclaimed && !reclaim())
         return NO_MEMORY;
     f->reclaimed = true;
@@ -250,6 +263,64 @@ static enum vm_result result_of(const struct fault *f, enum outcome o)
     }
 }
 
+static enum outcome resolve(struct fault *f)
+{
+    enum outcome o;
+
+    do {
+        o = fault_once(f);
+    } while (o == RETRY);
+    if (o == DONE)
+        ++*(f->major ? &total_major : &total_minor);
+    return o;
+}
+
+/* ---- The same with the trace on ---------------------------------------------------------------
+ */
+
+static uint8_t case_of(const struct fault *f, enum outcome o, const struct frame *before,
+                       const struct frame *after, bool was_enough)
+{
+    static const uint8_t failed[] = {[BAD_ADDRESS] = VM_CASE_BAD_ADDRESS,
+                                     [BAD_ACCESS] = VM_CASE_BAD_ACCESS,
+                                     [PAST_END] = VM_CASE_PAST_END,
+                                     [NO_MEMORY] = VM_CASE_NO_MEMORY};
+
+    if (o != DONE)
+        return failed[o];
+    return before && before == after && was_enough ? VM_CASE_SPURIOUS : f->why;
+}
+
+static __attribute__((noinline)) enum vm_result fault_traced(struct fault *f, vaddr_t addr)
+{
+    struct frame *before, *after;
+    struct vm_fault_event e;
+    bool writable = false, ignored;
+    uint64_t began;
+    enum outcome o;
+
+    trace_begin(&e, addr, f->write);
+    began = cpu_cycles();
+    spin_lock(&vm_lock);
+    before = pmap_lookup(&f->space->pmap, f->page, &writable);
+    o = resolve(f);
+    e.cycles = (uint32_t)(cpu_cycles() - began);
+    after = o == DONE ? pmap_lookup(&f->space->pmap, f->page, &ignored) : NULL;
+    e.frame = after ? frame_number(after) : 0;
+    e.why = case_of(f, o, before, after, writable || !f->write);
+    e.flags |= (f->major ? VM_EVENT_MAJOR : 0) | (f->grew ? VM_EVENT_GREW : 0) |
+               (before ? VM_EVENT_MAPPED : 0);
+    if (o != BAD_ADDRESS && f->vma) {
+        e.kind = trace_area(f->vma);
+        e.area = f->vma->start;
+        e.prot = f->vma->prot;
+    }
+    e.around = f->more;
+    trace_record(&e);
+    spin_unlock(&vm_lock);
+    return result_of(f, o);
+}
+
 enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     struct fault f = {.space = s, .page = page_down(addr), .write = access == VM_WRITE};
@@ -257,12 +328,10 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 
     if (addr >= USER_TOP)
         return VM_BAD_ADDRESS;
+    if (__builtin_expect(trace_enabled, false))
+        return fault_traced(&f, addr);
     spin_lock(&vm_lock);
-    do {
-        o = fault_once(&f);
-    } while (o == RETRY);
-    if (o == DONE)
-        ++*(f.major ? &total_major : &total_minor);
+    o = resolve(&f);
     spin_unlock(&vm_lock);
     return result_of(&f, o);
 }

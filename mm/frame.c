@@ -332,6 +332,25 @@ struct frame *frame_next(struct frame *f)
     return NULL;
 }
 
+enum frame_place frame_place(pfn_t n)
+{
+    for (unsigned i = 0; i < nranges; i++) {
+        const struct ram_range *r = &ranges[i];
+        if (n < r->start >> PAGE_SHIFT)
+            break;
+        if (n < r->mark >> PAGE_SHIFT)
+            return FRAME_IN_USE;
+        if (n < r->end >> PAGE_SHIFT)
+            return FRAME_NEVER_USED;
+    }
+    return FRAME_ELSEWHERE;
+}
+
+pfn_t vm_frame_end(void)
+{
+    return ranges[nranges - 1].end >> PAGE_SHIFT;
+}
+
 static uint32_t list_length(const struct free_frame *node, int *errors)
 {
     uint32_t n = 0;

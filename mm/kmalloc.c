@@ -167,3 +167,36 @@ void kmfree(void *p)
     slab_put(f, p);
     spin_unlock(&slab_lock);
 }
+
+/* ---- Figures ----------------------------------------------------------------------------------
+ */
+
+#define STEP 1024u /* frames looked at with slab_lock held */
+
+static struct frame *count_slabs(struct frame *f, unsigned c, struct kmalloc_stats *out)
+{
+    unsigned looked = 0;
+
+    spin_lock(&slab_lock);
+    for (; f && looked < STEP; f = frame_next(f), looked++) {
+        if (f->kind != FRAME_SLAB || f->pins != c)
+            continue;
+        out->frames++;
+        out->used += f->slab.used;
+    }
+    spin_unlock(&slab_lock);
+    return f;
+}
+
+bool kmalloc_stats(unsigned c, struct kmalloc_stats *out)
+{
+    struct frame *f = frame_next(NULL);
+
+    if (c >= CLASSES)
+        return false;
+    *out = (struct kmalloc_stats){.size = class_size[c]};
+    while (f)
+        f = count_slabs(f, c, out);
+    out->objects = out->frames * (PAGE_SIZE / class_size[c]);
+    return true;
+}

@@ -3,6 +3,7 @@
  *
  * Layers, each using only those below it:
  *     fault.c  map.c  copy.c          what a program can ask for
+ *     stats.c  trace.c                what of it all can be seen from outside
  *     space.c  vma.c                  address spaces and their areas
  *     amap.c  object.c                where pages come from: anonymous memory, objects
  *     pmap.c  rmap.c                  what the hardware maps, and who maps a frame
@@ -124,6 +125,9 @@ void frame_unpin(struct frame *f); /* [v] */
 /* Every frame ever handed out, in order: for (f = NULL; (f = frame_next(f));). For audit and clock.
  */
 struct frame *frame_next(struct frame *f);
+/* What a frame number stands for; only the struct frame of one IN_USE may be looked at. */
+enum frame_place { FRAME_ELSEWHERE, FRAME_NEVER_USED, FRAME_IN_USE };
+enum frame_place frame_place(pfn_t n);
 int frame_check_free_lists(void); /* violations found; part of mm_check */
 void kmalloc_init(void);
 
@@ -165,6 +169,9 @@ bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr
 /* Makes frame clean: forgets that anybody wrote to it; whether a space had since it was mapped. [v]
  */
 bool pmap_clear_dirty(struct frame *f);
+/* Which entry a reverse mapping is. [v] */
+struct pmap *pmap_of_entry(const pte_t *pte);
+vaddr_t pmap_entry_address(const pte_t *pte);
 
 int rmap_add(struct frame *f, pte_t *pte);          /* -ENOMEM [v] */
 void rmap_remove(struct frame *f, pte_t *pte);      /* [v] */

@@ -232,7 +232,12 @@ void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end)
 /* ---- By frame ---------------------------------------------------------------------------------
  */
 
-static vaddr_t entry_address(const pte_t *pte)
+struct pmap *pmap_of_entry(const pte_t *pte)
+{
+    return table_of(pte)->table.pmap;
+}
+
+vaddr_t pmap_entry_address(const pte_t *pte)
 {
     const struct frame *table = table_of(pte);
 
@@ -247,7 +252,7 @@ bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr
     if (!pte)
         return false;
     *pm = table_of(pte)->table.pmap;
-    *va = entry_address(pte);
+    *va = pmap_entry_address(pte);
     return true;
 }
 
@@ -258,7 +263,7 @@ void pmap_remove_frame(struct frame *f)
     while ((pte = rmap_nth(f, 0))) {
         struct frame *table = table_of(pte);
         struct pmap *pm = table->table.pmap;
-        vaddr_t va = entry_address(pte);
+        vaddr_t va = pmap_entry_address(pte);
 
         unmap_entry(pm, pte);
         mmu_flush_page(pm->pgdir, va);
@@ -276,7 +281,7 @@ static bool clear_in_all(struct frame *f, pte_t bit)
         if (!(*pte & bit))
             continue;
         __atomic_and_fetch(pte, ~bit, __ATOMIC_SEQ_CST);
-        mmu_flush_page(table_of(pte)->table.pmap->pgdir, entry_address(pte));
+        mmu_flush_page(pmap_of_entry(pte)->pgdir, pmap_entry_address(pte));
         was_set = true;
     }
     return was_set;

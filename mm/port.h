@@ -16,6 +16,10 @@
 void port_sleep(const void *chan, struct spinlock *lock);
 void port_wakeup(const void *chan);
 
+/* For the fault trace: the running process and its parent (0: none), and nanoseconds since boot. */
+void port_identify(int32_t *pid, int32_t *parent);
+uint64_t port_now(void);
+
 /* One line for the kernel log, without a newline. */
 void port_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -39,6 +39,17 @@ static bool try_drop_lazy(struct frame *f)
     return amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT);
 }
 
+/* A store that the frame itself does not know of yet: it will when the entry goes. */
+static bool written_by_mapping(const struct frame *f)
+{
+    pte_t *pte;
+
+    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
+        if (*pte & PTE_D)
+            return true;
+    return false;
+}
+
 static bool try_drop(struct frame *f)
 {
     bool lazy = f->kind == FRAME_ANON && (f->flags & FRAME_LAZY);
@@ -47,17 +58,22 @@ static bool try_drop(struct frame *f)
         return false;
     if (f->pins || (f->flags & (FRAME_BUSY | FRAME_DIRTY)))
         return false;
-    if (pmap_test_accessed(f) || is_locked(f))
+    if (written_by_mapping(f) || pmap_test_accessed(f) || is_locked(f))
         return false;
     if (lazy)
         return try_drop_lazy(f);
     pmap_remove_frame(f);
+    /* Another CPU may have written until its entry was gone. */
     if (f->flags & FRAME_DIRTY)
         return false;
     object_drop(f);
     return true;
 }
 
+/*
+ * False when all of memory has less than a batch to give. What is left then is the few pages that
+ * are in use this very moment: an instruction and its operand would take turns for ever.
+ */
 bool reclaim(void)
 {
     unsigned freed = 0;
@@ -68,7 +84,7 @@ bool reclaim(void)
         if (reclaim_hand && try_drop(reclaim_hand))
             freed++;
     }
-    return freed > 0;
+    return freed == BATCH;
 }
 
 void reclaim_frame(struct frame *f)

@@ -1,5 +1,5 @@
 /*
- * Address spaces: birth, fork, death, figures.
+ * Address spaces: birth, fork, death. Figures about them: stats.c.
  *
  * Invariants: a space on all_spaces has refs > 0; the page tables and the amap hold nothing outside
  * its areas.
@@ -181,86 +181,4 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
     }
     *out = child;
     return 0;
-}
-
-/* ---- Figures ----------------------------------------------------------------------------------
- */
-
-bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
-{
-    struct vm_object *o = NULL;
-    struct vma *v;
-
-    *out = (struct vm_area_info){0};
-    spin_lock(&vm_lock);
-    v = vma_find(s, addr);
-    if (v) {
-        out->start = v->start;
-        out->end = v->end;
-        out->prot = v->prot;
-        out->flags = v->flags;
-        o = v->object;
-        if (o) {
-            out->pgoff = v->pgoff;
-            o->refs++;
-        }
-        if (v->flags & VM_HEAP)
-            strlcpy(out->name, "[heap]", sizeof(out->name));
-        else if (v->flags & VM_STACK)
-            strlcpy(out->name, "[stack]", sizeof(out->name));
-    }
-    spin_unlock(&vm_lock);
-    if (o) {
-        if (o->pager->describe)
-            o->pager->describe(o, out->name, sizeof(out->name), &out->ino, &out->dev);
-        vm_object_unref(o);
-    }
-    return v != NULL;
-}
-
-void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
-{
-    struct vma *v;
-
-    *out = (struct vm_space_stats){0};
-    spin_lock(&vm_lock);
-    out->size = s->pages;
-    out->resident = s->pmap.resident;
-    out->resident_file = s->pmap.resident_file;
-    out->peak_resident = s->pmap.peak;
-    out->brk_start = s->brk_start;
-    out->brk = s->brk;
-    list_for_each_entry (v, &s->vmas, link) {
-        uint32_t pages = (v->end - v->start) >> PAGE_SHIFT;
-        if (v->flags & (VM_STACK | VM_GROWSDOWN))
-            out->stack += pages;
-        else if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
-            out->data += pages;
-        else if (v->prot & VM_PROT_EXEC)
-            out->text += pages;
-    }
-    spin_unlock(&vm_lock);
-}
-
-void mm_stats(struct mem_stats *out)
-{
-    struct vm_object *o;
-
-    *out = (struct mem_stats){
-        .total = frame_total(),
-        .free = frame_free_count(),
-        .slab = frame_count(FRAME_SLAB),
-        .tables = frame_count(FRAME_TABLE),
-        .anon = frame_count(FRAME_ANON),
-        .cached = frame_count(FRAME_OBJECT),
-        .kernel = frame_count(FRAME_KERNEL) + frame_count(FRAME_SLAB) + frame_count(FRAME_LEAF) +
-                  frame_count(FRAME_RESERVED) + frame_count(FRAME_ZERO),
-    };
-    spin_lock(&vm_lock);
-    fault_totals(&out->minor_faults, &out->major_faults);
-    list_for_each_entry (o, &all_objects, all) {
-        if (object_is_anonymous(o))
-            out->cached_shmem += o->resident;
-    }
-    spin_unlock(&vm_lock);
 }

@@ -17,6 +17,7 @@ class Archive:
         self._ino = 0
         self._dirs = {""}
         self.names = set()
+        self._entry(".", stat.S_IFDIR | 0o755, nlink=2)
 
     def _entry(self, name, mode, data=b"", rdev=(0, 0), nlink=1):
         self._ino += 1

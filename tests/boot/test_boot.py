@@ -58,8 +58,8 @@ def test_iso_boots_to_its_shell_with_2_gib():
 def test_boots_with_6_mib():
     with Machine.direct(own_userland(), "console=ttyS0 quiet", mem=6) as m:
         m.expect("# ")
-        m.type("echo six; ls /bin | wc -l\n")
-        m.expect(r"\nsix\r\n\s*\d+\r\n")
+        m.type("ls /bin; echo six\n")
+        m.expect(r"\ntrue\r\n(.*\n)*six\r\n")
 
 
 def test_memory_above_the_window_is_reported_and_left():
@@ -146,7 +146,7 @@ def test_own_userland_needs_nothing_from_outside():
     with Machine.direct(own_userland(), "console=ttyS0 quiet") as m:
         m.expect("# ")
         m.type("echo one two | wc\n")
-        m.expect(r"\s1\s+2\s+8\r\n")
+        m.expect(r"\s1\s+2\s+8\b")
         m.type("for i in a b; do echo got $i; done\n")
         m.expect("got a\r\ngot b\r\n")
         m.type("poweroff\n")

@@ -1,6 +1,8 @@
 /* Clocks, sleeps, interval timers and POSIX timers, as far as they print the same every time. */
 #include "guest.h"
+#include <poll.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/times.h>
 #include <sys/timex.h>
 #include <time.h>
@@ -177,11 +179,50 @@ static void posix(void)
     TRY(timer_create(88, NULL, &id));
 }
 
+/* Hundreds of timers, set, set again and dropped in no order: none may fire before its time. */
+static void many(void)
+{
+    enum { N = 400 };
+    static long long due[N];
+    static struct pollfd p[N];
+    unsigned seed = 1;
+    int fired = 0, early = 0;
+
+    for (int i = 0; i < N; i++)
+        p[i] = (struct pollfd){timerfd_create(CLOCK_MONOTONIC, 0), POLLIN, 0};
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < N; i++) {
+            struct itimerspec its = {{0, 0}, {0, 0}};
+
+            seed = seed * 1103515245 + 12345;
+            its.it_value.tv_nsec = 1000000 + (seed >> 8) % 400000000;
+            due[i] = ns(CLOCK_MONOTONIC) + its.it_value.tv_nsec;
+            timerfd_settime(p[i].fd, 0, &its, NULL);
+        }
+    for (int i = 0; i < N; i += 3) {
+        close(p[i].fd);
+        p[i].fd = -1;
+    }
+    while (fired < N - (N + 2) / 3 && poll(p, N, 3000) > 0) {
+        long long now = ns(CLOCK_MONOTONIC);
+
+        for (int i = 0; i < N; i++)
+            if (p[i].fd >= 0 && p[i].revents) {
+                early += now < due[i];
+                fired++;
+                close(p[i].fd);
+                p[i].fd = -1;
+            }
+    }
+    printf("many: fired %d, early %d\n", fired, early);
+}
+
 int main(void)
 {
     clocks();
     sleeps();
     interval();
     posix();
+    many();
     return 0;
 }

@@ -12,11 +12,12 @@ HOST_DEP := $(HOST_MM) tests/host/check.c $(wildcard mm/*.h arch/*.h arch/host/*
 # What each program is made of besides its own source and check.c.
 HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_vm := $(HOST_MM)
+HOST_SRC_test_seeing := $(HOST_MM)
 HOST_SRC_test_vt    := drivers/vt.c drivers/vt_charset.c drivers/vt_csi.c drivers/vt_screen.c \
                        drivers/keymap.c libc/printf.c tests/host/port.c
 HOST_SRC_test_ldisc := kernel/tty_ldisc.c kernel/tty_output.c tests/host/port.c
-HOST_SRC_test_inflate := $(HOST_MM) fs/inflate.c fs/archive.c
-HOST_SRC_test_cpio    := $(HOST_MM) fs/cpio.c fs/cpio_header.c fs/inflate.c fs/archive.c fs/ramfs.c \
+HOST_SRC_test_inflate := $(HOST_MM) fs/gzip.c fs/inflate.c fs/archive.c
+HOST_SRC_test_cpio    := $(HOST_MM) fs/cpio.c fs/cpio_header.c fs/gzip.c fs/inflate.c fs/archive.c fs/ramfs.c \
                          fs/ramfs_mount.c fs/dcache.c fs/inode.c libc/printf.c
 
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))

@@ -21,6 +21,21 @@ void port_wakeup(const void *chan)
     (void)chan;
 }
 
+int32_t port_pid = 1, port_parent = 0; /* whom the fault trace shall name */
+
+void port_identify(int32_t *pid, int32_t *parent)
+{
+    *pid = port_pid;
+    *parent = port_parent;
+}
+
+uint64_t port_now(void)
+{
+    static uint64_t now;
+
+    return now += 1000;
+}
+
 void port_log(const char *fmt, ...)
 {
     va_list ap;

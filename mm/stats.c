@@ -1,0 +1,332 @@
+/*
+ * Figures: what spaces map, what frames hold, how much memory there is. Counted from the page
+ * tables and the frames themselves when asked, so that nothing has to be kept up to date for it.
+ *
+ * Whatever looks at a range looks at STEP pages at a time under vm_lock, so that a reader never
+ * keeps interrupts out for long; areas and spaces may change between two steps.
+ */
+#include "libc/string.h"
+#include "mm/mm.h"
+
+#define STEP      256u /* pages or frames looked at with vm_lock held */
+#define CHAIN_MAX 512u /* of these, mappings of one frame looked at */
+
+/* ---- Page-table entries -----------------------------------------------------------------------
+ */
+
+static pte_t *table_at(const struct pmap *pm, vaddr_t va)
+{
+    pde_t pde = pm->pgdir[PDX(va)];
+
+    return pde & PTE_P ? phys_to_virt(PTE_ADDR(pde)) : NULL;
+}
+
+static vaddr_t next_table(vaddr_t va)
+{
+    return (va & ~(PT_SPAN - 1)) + PT_SPAN;
+}
+
+/* Whether the frame behind an entry is the only copy of its contents: an anon, which has no other
+ * home, or an object's page that was written to. */
+static bool entry_dirty(const struct frame *f, pte_t entry)
+{
+    return f->kind == FRAME_ANON || (f->flags & FRAME_DIRTY) || (entry & PTE_D);
+}
+
+static bool is_shmem(const struct frame *f)
+{
+    return f->kind == FRAME_OBJECT && object_is_anonymous(f->object);
+}
+
+static void count_entry(pte_t entry, struct vm_range_stats *out)
+{
+    const struct frame *f = frame_of_pa(PTE_ADDR(entry));
+    uint32_t pss = PAGE_SIZE << VM_PSS_SHIFT;
+    unsigned mappings;
+    bool dirty;
+
+    if (f->kind == FRAME_ZERO)
+        return;
+    mappings = rmap_count(f);
+    dirty = entry_dirty(f, entry);
+    pss /= mappings;
+    out->resident++;
+    out->pss += pss;
+    if (dirty)
+        out->pss_dirty += pss;
+    if (mappings > 1)
+        ++*(dirty ? &out->shared_dirty : &out->shared_clean);
+    else
+        ++*(dirty ? &out->private_dirty : &out->private_clean);
+    out->referenced += (entry & PTE_A) != 0;
+    if (f->kind == FRAME_ANON) {
+        out->anonymous++;
+        out->pss_anon += pss;
+    } else if (is_shmem(f)) {
+        out->shmem++;
+        out->pss_shmem += pss;
+    }
+}
+
+/* Does fn for each present entry of [start, end): some of them, then returns where to go on. [v] */
+typedef void (*entry_fn)(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg);
+static vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn, void *arg)
+{
+    vaddr_t va = start;
+
+    while (va < end && va - start < STEP * PAGE_SIZE) {
+        pte_t *table = table_at(pm, va);
+
+        if (!table) {
+            va = next_table(va);
+            start = va;
+            continue;
+        }
+        if (table[PTX(va)] & PTE_P)
+            fn(pm, va, &table[PTX(va)], arg);
+        va += PAGE_SIZE;
+    }
+    return va < end ? va : end;
+}
+
+static void walk(struct vm_space *s, vaddr_t start, vaddr_t end, entry_fn fn, void *arg)
+{
+    while (start < end) {
+        spin_lock(&vm_lock);
+        start = walk_step(&s->pmap, start, end, fn, arg);
+        spin_unlock(&vm_lock);
+    }
+}
+
+static void add_entry(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg)
+{
+    (void)pm, (void)va;
+    count_entry(*entry, arg);
+}
+
+void vm_range_stats(struct vm_space *s, vaddr_t start, vaddr_t end, struct vm_range_stats *out)
+{
+    walk(s, start, end, add_entry, out);
+}
+
+static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info *out)
+{
+    const pte_t *table = table_at(pm, va);
+    const struct frame *f;
+
+    *out = (struct vm_page_info){0};
+    if (!table || !(table[PTX(va)] & PTE_P))
+        return;
+    out->entry = table[PTX(va)];
+    f = frame_of_pa(PTE_ADDR(out->entry));
+    out->frame = frame_number(f);
+    out->zero = f->kind == FRAME_ZERO;
+    out->file = f->kind == FRAME_OBJECT;
+    out->exclusive = !out->zero && rmap_count(f) == 1;
+}
+
+void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out)
+{
+    spin_lock(&vm_lock);
+    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE)
+        describe_page(&s->pmap, va, &out[i]);
+    spin_unlock(&vm_lock);
+}
+
+vaddr_t vm_next_mapped(struct vm_space *s, vaddr_t va)
+{
+    spin_lock(&vm_lock);
+    while (va < USER_TOP) {
+        const pte_t *table = table_at(&s->pmap, va);
+
+        if (table && (table[PTX(va)] & PTE_P))
+            break;
+        va = table ? va + PAGE_SIZE : next_table(va);
+    }
+    spin_unlock(&vm_lock);
+    return va;
+}
+
+/* ---- Clearing ---------------------------------------------------------------------------------
+ */
+
+static void clear_entry(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg)
+{
+    bool file = frame_of_pa(PTE_ADDR(*entry))->kind == FRAME_OBJECT;
+    int which = *(int *)arg;
+
+    if (!(*entry & PTE_A) || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))
+        return;
+    __atomic_and_fetch(entry, ~PTE_A, __ATOMIC_SEQ_CST);
+    mmu_flush_page(pm->pgdir, va);
+}
+
+void vm_clear_referenced(struct vm_space *s, int which)
+{
+    walk(s, 0, USER_TOP, clear_entry, &which);
+}
+
+void vm_reset_peak(struct vm_space *s)
+{
+    spin_lock(&vm_lock);
+    s->pmap.peak = s->pmap.resident;
+    spin_unlock(&vm_lock);
+}
+
+/* ---- Frames -----------------------------------------------------------------------------------
+ */
+
+static uint8_t public_kind(const struct frame *f)
+{
+    static const uint8_t kinds[FRAME_KINDS] = {
+        [FRAME_RESERVED] = VM_FRAME_RESERVED, [FRAME_FREE] = VM_FRAME_FREE,
+        [FRAME_KERNEL] = VM_FRAME_KERNEL,     [FRAME_SLAB] = VM_FRAME_SLAB,
+        [FRAME_TABLE] = VM_FRAME_TABLE,       [FRAME_LEAF] = VM_FRAME_KERNEL,
+        [FRAME_ANON] = VM_FRAME_ANON,         [FRAME_OBJECT] = VM_FRAME_FILE,
+        [FRAME_ORPHAN] = VM_FRAME_KERNEL,     [FRAME_ZERO] = VM_FRAME_ZERO,
+    };
+
+    return is_shmem(f) ? VM_FRAME_SHMEM : kinds[f->kind];
+}
+
+/* Whether an anon has an owner besides the space that maps the frame by pte: the COW question. */
+static bool has_several_owners(const struct frame *f, const pte_t *pte)
+{
+    struct vm_space *s;
+
+    if (f->anon->refs > 1)
+        return true;
+    if (!pte)
+        return false;
+    s = container_of(pmap_of_entry(pte), struct vm_space, pmap);
+    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;
+}
+
+static void describe_mappings(const struct frame *f, struct vm_frame_info *out)
+{
+    const pte_t *pte;
+
+    out->mappings = rmap_count(f);
+    for (unsigned n = 0; n < CHAIN_MAX && (pte = rmap_nth(f, n)); n++) {
+        if (*pte & PTE_A)
+            out->flags |= VM_FRAME_REFERENCED;
+        if (*pte & PTE_D)
+            out->flags |= VM_FRAME_DIRTY;
+        if (out->flags & VM_FRAME_REFERENCED)
+            break;
+    }
+}
+
+static void describe_frame(const struct frame *f, struct vm_frame_info *out)
+{
+    *out = (struct vm_frame_info){.kind = public_kind(f)};
+    if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
+        return;
+    describe_mappings(f, out);
+    if (f->kind == FRAME_ANON || (f->flags & FRAME_DIRTY))
+        out->flags |= VM_FRAME_DIRTY;
+    if (f->flags & FRAME_BUSY)
+        out->flags |= VM_FRAME_BUSY;
+    if (f->kind == FRAME_ANON && has_several_owners(f, rmap_nth(f, 0)))
+        out->flags |= VM_FRAME_COW;
+}
+
+void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out)
+{
+    spin_lock(&vm_lock);
+    for (unsigned i = 0; i < n; i++) {
+        switch (frame_place(first + i)) {
+        case FRAME_ELSEWHERE:
+            out[i] = (struct vm_frame_info){.kind = VM_FRAME_RESERVED};
+            break;
+        case FRAME_NEVER_USED:
+            out[i] = (struct vm_frame_info){.kind = VM_FRAME_FREE};
+            break;
+        default:
+            describe_frame(&frames[first + i], &out[i]);
+        }
+    }
+    spin_unlock(&vm_lock);
+}
+
+/* ---- Spaces and memory as a whole -------------------------------------------------------------
+ */
+
+bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
+{
+    struct vm_object *o = NULL;
+    struct vma *v;
+
+    *out = (struct vm_area_info){0};
+    spin_lock(&vm_lock);
+    v = vma_find(s, addr);
+    if (v) {
+        out->start = v->start;
+        out->end = v->end;
+        out->prot = v->prot;
+        out->flags = v->flags;
+        o = v->object;
+        if (o) {
+            out->pgoff = v->pgoff;
+            o->refs++;
+        }
+        if (v->flags & VM_HEAP)
+            strlcpy(out->name, "[heap]", sizeof(out->name));
+        else if (v->flags & VM_STACK)
+            strlcpy(out->name, "[stack]", sizeof(out->name));
+    }
+    spin_unlock(&vm_lock);
+    if (o) {
+        if (o->pager->describe)
+            o->pager->describe(o, out->name, sizeof(out->name), &out->ino, &out->dev);
+        vm_object_unref(o);
+    }
+    return v != NULL;
+}
+
+void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
+{
+    struct vma *v;
+
+    *out = (struct vm_space_stats){0};
+    spin_lock(&vm_lock);
+    out->size = s->pages;
+    out->resident = s->pmap.resident;
+    out->resident_file = s->pmap.resident_file;
+    out->peak_resident = s->pmap.peak;
+    out->brk_start = s->brk_start;
+    out->brk = s->brk;
+    list_for_each_entry (v, &s->vmas, link) {
+        uint32_t pages = (v->end - v->start) >> PAGE_SHIFT;
+        if (v->flags & (VM_STACK | VM_GROWSDOWN))
+            out->stack += pages;
+        else if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
+            out->data += pages;
+        else if (v->prot & VM_PROT_EXEC)
+            out->text += pages;
+    }
+    spin_unlock(&vm_lock);
+}
+
+void mm_stats(struct mem_stats *out)
+{
+    struct vm_object *o;
+
+    *out = (struct mem_stats){
+        .total = frame_total(),
+        .free = frame_free_count(),
+        .slab = frame_count(FRAME_SLAB),
+        .tables = frame_count(FRAME_TABLE),
+        .anon = frame_count(FRAME_ANON),
+        .cached = frame_count(FRAME_OBJECT),
+        .kernel = frame_count(FRAME_KERNEL) + frame_count(FRAME_SLAB) + frame_count(FRAME_LEAF) +
+                  frame_count(FRAME_RESERVED) + frame_count(FRAME_ZERO),
+    };
+    spin_lock(&vm_lock);
+    fault_totals(&out->minor_faults, &out->major_faults);
+    list_for_each_entry (o, &all_objects, all) {
+        if (object_is_anonymous(o))
+            out->cached_shmem += o->resident;
+    }
+    spin_unlock(&vm_lock);
+}

@@ -1,6 +1,6 @@
 /*
- * The system calls of memory: mmap, munmap, mprotect, msync, brk. They check what the manual pages
- * ask for and translate; mm/ does the work.
+ * The system calls of memory. They check what the manual pages ask for and translate; mm/ does the
+ * work.
  */
 #include "arch/uaccess.h"
 #include "fs/file.h"
@@ -10,6 +10,7 @@
 #include "mm/vm.h"
 
 #define PROT_GROWSDOWN 0x01000000u
+#define PROT_GROWSUP   0x02000000u
 #define PROT_ALL       (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC)
 
 #define MAP_SHARED          0x01u
@@ -19,16 +20,41 @@
 #define MAP_FIXED           0x10u
 #define MAP_ANONYMOUS       0x20u
 #define MAP_GROWSDOWN       0x0100u
+#define MAP_LOCKED          0x2000u
 #define MAP_NORESERVE       0x4000u
 #define MAP_POPULATE        0x8000u
+#define MAP_HUGETLB         0x40000u
 #define MAP_FIXED_NOREPLACE 0x100000u
+/* What MAP_SHARED_VALIDATE knows, huge page sizes included; the rest is -EOPNOTSUPP. */
+#define MAP_VALIDATED 0xfc07ffffu
 
 #define MS_ASYNC      1u
 #define MS_INVALIDATE 2u
 #define MS_SYNC       4u
 
-/* What MAP_SHARED_VALIDATE knows; the rest is -EOPNOTSUPP. */
-#define MAP_KNOWN 0x1fffffu
+#define MCL_CURRENT 1u
+#define MCL_FUTURE  2u
+#define MCL_ONFAULT 4u
+
+static struct vm_space *space(void)
+{
+    return proc_current()->space;
+}
+
+/* Pages that the current process may lock; root may lock all. */
+static uint32_t lock_limit(void)
+{
+    uint32_t bytes = proc_current()->rlimits[RLIMIT_MEMLOCK].cur;
+
+    return capable() ? UINT32_MAX : bytes >> PAGE_SHIFT;
+}
+
+static bool may_lock_more(size_t bytes)
+{
+    uint32_t pages = (uint32_t)(((uint64_t)bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
+
+    return lock_limit() == UINT32_MAX || vm_locked_pages(space()) + pages <= lock_limit();
+}
 
 static uint16_t area_flags(uint32_t flags)
 {
@@ -44,6 +70,8 @@ static uint16_t area_flags(uint32_t flags)
         out |= VM_GROWSDOWN;
     if (flags & MAP_NORESERVE)
         out |= VM_NORESERVE;
+    if (flags & MAP_LOCKED)
+        out |= VM_LOCKED;
     return out;
 }
 
@@ -54,16 +82,21 @@ static int check_file(const struct file *f, uint32_t flags, struct vm_mapping *m
 
     if (f->flags & O_PATH)
         return -EBADF;
-    if (mode == O_WRONLY)
-        return -EACCES;
     if ((m->flags & VM_SHARED) && mode != O_RDWR) {
-        if (m->prot & VM_PROT_WRITE)
+        if ((m->prot & VM_PROT_WRITE) && mode != O_WRONLY)
             return -EACCES;
         m->maxprot &= ~VM_PROT_WRITE;
     }
-    if (flags & MAP_GROWSDOWN)
-        return -EINVAL;
-    return f->ops->mmap ? 0 : -ENODEV;
+    if (mode == O_WRONLY)
+        return -EACCES;
+    if (f->inode->sb && (f->inode->sb->flags & MS_NOEXEC)) {
+        if (m->prot & VM_PROT_EXEC)
+            return -EPERM;
+        m->maxprot &= ~VM_PROT_EXEC;
+    }
+    if (!f->ops->mmap)
+        return -ENODEV;
+    return flags & MAP_GROWSDOWN ? -EINVAL : 0;
 }
 
 static int map_file(int fd, uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
@@ -77,7 +110,7 @@ static int map_file(int fd, uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
     if (!err)
         err = f->ops->mmap(f, m);
     if (!err) {
-        err = vm_map(proc_current()->space, m, addr);
+        err = vm_map(space(), m, addr);
         if (m->object)
             vm_object_unref(m->object);
     }
@@ -97,21 +130,37 @@ static int map_anonymous(uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
         if (!m->object)
             return -ENOMEM;
     }
-    err = vm_map(proc_current()->space, m, addr);
+    err = vm_map(space(), m, addr);
     if (m->object)
         vm_object_unref(m->object);
     return err;
 }
 
-/* MAP_POPULATE: what cannot be had is left to the first access, as man 2 mmap allows. */
-static void populate(vaddr_t addr, size_t len, uint8_t prot)
+/* What is wrong with the call before any file is looked at. */
+static int check_mmap(size_t len, uint32_t flags, uint32_t pgoff)
 {
-    for (vaddr_t va = addr; va < addr + len && prot; va += PAGE_SIZE) {
-        enum vm_result r =
-            vm_fault(proc_current()->space, va, prot & VM_PROT_WRITE ? VM_WRITE : VM_READ);
-        if (r != VM_MINOR && r != VM_MAJOR)
-            return;
-    }
+    uint32_t type = flags & MAP_TYPE,
+             pages = (uint32_t)(((uint64_t)len + PAGE_SIZE - 1) >> PAGE_SHIFT);
+
+    if (len == 0)
+        return -EINVAL;
+    if (len > USER_TOP)
+        return -ENOMEM;
+    if (pgoff + pages < pgoff)
+        return -EOVERFLOW;
+    if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
+        return -EINVAL;
+    if (type == MAP_SHARED_VALIDATE && (flags & MAP_ANONYMOUS))
+        return -EINVAL;
+    if (type == MAP_SHARED_VALIDATE && (flags & ~MAP_VALIDATED))
+        return -EOPNOTSUPP;
+    if (flags & MAP_HUGETLB)
+        return flags & MAP_ANONYMOUS ? -ENOMEM : -EINVAL;
+    if ((flags & MAP_LOCKED) && lock_limit() == 0)
+        return -EPERM;
+    if (((flags & MAP_LOCKED) || vm_future_flags(space())) && !may_lock_more(len))
+        return -EAGAIN;
+    return 0;
 }
 
 static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int fd, uint32_t pgoff)
@@ -124,27 +173,20 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int
         .flags = area_flags(flags),
         .pgoff = pgoff,
     };
-    uint32_t type = flags & MAP_TYPE;
-    int err;
+    int err = check_mmap(len, flags, pgoff);
 
-    if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
-        return -EINVAL;
-    if (type == MAP_SHARED_VALIDATE && !(flags & MAP_ANONYMOUS) && (flags & ~MAP_KNOWN))
-        return -EOPNOTSUPP;
-    if (type == MAP_SHARED_VALIDATE && (flags & MAP_ANONYMOUS))
-        return -EINVAL;
-    if (len == 0)
-        return -EINVAL;
-    if (pgoff + (len >> PAGE_SHIFT) < pgoff)
-        return -EOVERFLOW;
+    if (err)
+        return err;
+    if (!(m.flags & VM_FIXED) && addr && addr < USER_MIN)
+        m.addr = USER_MIN;
     if (flags & MAP_ANONYMOUS)
         err = map_anonymous(flags, &m, &addr);
     else
         err = map_file(fd, flags, &m, &addr);
     if (err)
         return err;
-    if (flags & MAP_POPULATE)
-        populate(addr, len, m.prot);
+    if ((flags & (MAP_POPULATE | MAP_LOCKED)) || (vm_future_flags(space()) & VM_LOCKED))
+        vm_populate(space(), addr, len);
     return (long)addr;
 }
 
@@ -168,36 +210,128 @@ long sys_mmap(uint32_t uargs)
 
 long sys_munmap(uint32_t addr, uint32_t len)
 {
-    return vm_unmap(proc_current()->space, addr, len);
+    return vm_unmap(space(), addr, len);
 }
 
 long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 {
-    if (prot & ~(PROT_ALL | PROT_GROWSDOWN))
+    if (prot & ~(PROT_ALL | PROT_GROWSDOWN | PROT_GROWSUP))
         return -EINVAL;
-    return vm_protect(proc_current()->space, addr, len, prot & PROT_ALL);
+    if ((prot & PROT_GROWSDOWN) && (prot & PROT_GROWSUP))
+        return -EINVAL;
+    return vm_protect(space(), addr, len, prot & PROT_ALL);
 }
 
 long sys_brk(uint32_t addr)
 {
-    return (long)vm_brk(proc_current()->space, addr);
+    struct vm_space_stats st;
+
+    vm_space_stats(space(), &st);
+    if (vm_future_flags(space()) && addr > st.brk && !may_lock_more(addr - st.brk))
+        return (long)st.brk;
+    return (long)vm_brk(space(), addr);
 }
 
-/* Nothing to write: what is mapped and what is stored are the same pages. Holes are an error. */
+long sys_mremap(uint32_t addr, uint32_t old_len, uint32_t new_len, uint32_t flags,
+                uint32_t new_addr)
+{
+    vaddr_t at;
+    int err = vm_remap(space(), addr, old_len, new_len, flags, new_addr, &at);
+
+    return err ? err : (long)at;
+}
+
+long sys_remap_file_pages(uint32_t addr, uint32_t len, uint32_t prot, uint32_t pgoff)
+{
+    if (prot)
+        return -EINVAL;
+    return vm_remap_file_pages(space(), addr, len, pgoff);
+}
+
+long sys_madvise(uint32_t addr, uint32_t len, uint32_t advice)
+{
+    return vm_advise(space(), addr, len, (int)advice);
+}
+
+/* A range from whole pages; false when it wraps. */
+static bool whole_pages(uint32_t addr, uint32_t len)
+{
+    uint32_t rounded = (len + PAGE_SIZE - 1) & PAGE_MASK;
+
+    return rounded >= len && addr + rounded >= addr;
+}
+
 long sys_msync(uint32_t addr, uint32_t len, uint32_t flags)
 {
-    uint32_t end = addr + ((len + PAGE_SIZE - 1) & PAGE_MASK);
-    struct vm_area_info area;
-
-    if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (addr & ~PAGE_MASK) ||
-        (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+    if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (addr & ~PAGE_MASK))
         return -EINVAL;
-    if (end < addr)
+    if ((flags & MS_ASYNC) && (flags & MS_SYNC))
+        return -EINVAL;
+    if (!whole_pages(addr, len))
         return -ENOMEM;
-    while (addr < end) {
-        if (!vm_next_area(proc_current()->space, addr, &area) || area.start > addr)
-            return -ENOMEM;
-        addr = area.end;
+    return vm_sync(space(), addr, len, flags & MS_SYNC, flags & MS_INVALIDATE);
+}
+
+long sys_mincore(uint32_t addr, uint32_t len, uint32_t uvec)
+{
+    uint32_t pages = (uint32_t)(((uint64_t)len + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    uint8_t vec[128];
+    int err = 0;
+
+    if (addr & ~PAGE_MASK)
+        return -EINVAL;
+    if (!user_range_ok((const void *)addr, len))
+        return -ENOMEM;
+    if (!user_range_ok((const void *)uvec, pages))
+        return -EFAULT;
+    for (uint32_t done = 0, n; done < pages && !err; done += n) {
+        n = pages - done < sizeof(vec) ? pages - done : sizeof(vec);
+        err = vm_resident(space(), addr + (done << PAGE_SHIFT), n, vec);
+        if (!err)
+            err = copy_to_user((void *)(uvec + done), vec, n);
     }
-    return 0;
+    return err;
+}
+
+/* ---- mlock ---- */
+
+static long lock_range(uint32_t addr, uint32_t len, uint16_t flags)
+{
+    if (lock_limit() == 0)
+        return -EPERM;
+    return vm_lock_range(space(), addr, len, flags, lock_limit());
+}
+
+long sys_mlock(uint32_t addr, uint32_t len)
+{
+    return lock_range(addr, len, VM_LOCKED);
+}
+
+long sys_mlock2(uint32_t addr, uint32_t len, uint32_t flags)
+{
+    if (flags & ~1u)
+        return -EINVAL;
+    return lock_range(addr, len, flags ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED);
+}
+
+long sys_munlock(uint32_t addr, uint32_t len)
+{
+    return vm_lock_range(space(), addr, len, 0, UINT32_MAX);
+}
+
+long sys_mlockall(uint32_t flags)
+{
+    uint16_t lock = flags & MCL_ONFAULT ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED;
+
+    if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
+        return -EINVAL;
+    if (lock_limit() == 0)
+        return -EPERM;
+    return vm_lock_all(space(), flags & MCL_CURRENT ? lock : 0, flags & MCL_FUTURE ? lock : 0,
+                       false, lock_limit());
+}
+
+long sys_munlockall(void)
+{
+    return vm_lock_all(space(), 0, 0, true, UINT32_MAX);
 }

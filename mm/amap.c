@@ -230,6 +230,61 @@ void amap_remove(struct amap *m, uint32_t first, uint32_t end)
     }
 }
 
+bool amap_drop(struct amap *m, uint32_t page)
+{
+    struct anon **leaf = m->leaf[leaf_number(page)];
+
+    if (!leaf || frame_of(leaf)->leaf.refs != 1)
+        return false;
+    leaf_clear(leaf, slot_number(page), slot_number(page) + 1);
+    amap_drop_empty(m, page);
+    return true;
+}
+
+/* Unshares the leaves of [first, end) that exist. */
+static int unshare_range(struct amap *m, uint32_t first, uint32_t end)
+{
+    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
+        if (m->leaf[n] && amap_reserve(m, n * LEAF_SLOTS))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
+{
+    if (unshare_range(m, first, end))
+        return -ENOMEM;
+    for (uint32_t page = first; page < end; page++) {
+        if (!m->leaf[leaf_number(page)]) {
+            page |= LEAF_SLOTS - 1;
+            continue;
+        }
+        if (amap_lookup(m, page).anon && amap_reserve(m, to + (page - first)))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
+{
+    for (uint32_t page = first; page < end; page++) {
+        struct anon **leaf = m->leaf[leaf_number(page)], *a;
+
+        if (!leaf) {
+            page |= LEAF_SLOTS - 1;
+            continue;
+        }
+        a = leaf[slot_number(page)];
+        if (!a)
+            continue;
+        leaf[slot_number(page)] = NULL;
+        frame_of(leaf)->leaf.used--;
+        amap_set(m, to + (page - first), a);
+        amap_drop_empty(m, page);
+    }
+}
+
 void amap_share(const struct amap *from, struct amap *to)
 {
     for (unsigned n = 0; n < AMAP_LEAVES; n++) {

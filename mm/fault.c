@@ -28,6 +28,7 @@
 #include "mm/trace.h"
 
 #define AROUND      16u /* pages mapped around a read fault on a file */
+#define AHEAD       64u /* the same with MADV_SEQUENTIAL, and brought in as well */
 #define STACK_GUARD (256u << PAGE_SHIFT)
 
 struct fault {
@@ -157,7 +158,8 @@ static enum outcome fault_zero(struct fault *f)
 static void map_around(struct fault *f)
 {
     struct vma *v = f->vma;
-    vaddr_t start = f->page & ~(AROUND * PAGE_SIZE - 1), end = start + AROUND * PAGE_SIZE;
+    uint32_t span = (v->flags & VM_SEQUENTIAL ? AHEAD : AROUND) * PAGE_SIZE;
+    vaddr_t start = f->page & ~(span - 1), end = start + span;
     uint32_t pages = (uint32_t)((v->object->size + PAGE_SIZE - 1) >> PAGE_SHIFT);
     bool writable;
 
@@ -206,7 +208,7 @@ static enum outcome fault_object(struct fault *f)
         return copy_into_anon(f, frame);
     if (enter(f, frame, vma_is_private(v) ? read_only(v) : v->prot) != DONE)
         return NO_MEMORY;
-    if (!f->write)
+    if (!f->write && !(v->flags & VM_RANDOM))
         map_around(f);
     return DONE;
 }

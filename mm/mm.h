@@ -41,6 +41,7 @@ enum frame_kind {
 };
 
 #define FRAME_BUSY  0x1 /* [v] the pager is at work on it: wait, do not use */
+#define FRAME_LAZY  0x4 /* [v] ANON: given up by MADV_FREE, unless DIRTY since */
 #define FRAME_DIRTY 0x2 /* [v] differs from what the pager would give again */
 
 /* One for each physical frame; 16 bytes on i386. What the union holds follows from kind. */
@@ -163,6 +164,11 @@ void pmap_remove_frame(struct frame *f);
  */
 bool pmap_test_accessed(struct frame *f);
 
+/* The n-th mapping of frame; false when there is none. [v] */
+bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va);
+/* Makes frame clean: forgets that anybody wrote to it; whether a space had since it was mapped. [v]
+ */
+bool pmap_clear_dirty(struct frame *f);
 /* Which entry a reverse mapping is. [v] */
 struct pmap *pmap_of_entry(const pte_t *pte);
 vaddr_t pmap_entry_address(const pte_t *pte);
@@ -209,6 +215,12 @@ void amap_set(struct amap *m, uint32_t page, struct anon *a); /* after amap_rese
 /* Makes amap_remove of the same range unable to fail. -ENOMEM [v] */
 int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end);
 void amap_remove(struct amap *m, uint32_t first, uint32_t end); /* [v] */
+/* Makes every leaf that holds a page of [first, end) unshared, and those that amap_move of it to
+ * page to would need. -ENOMEM [v] */
+int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to);
+void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to); /* [v] */
+/* Empties the slot of page if its leaf is not shared; whether it did. [v] */
+bool amap_drop(struct amap *m, uint32_t page);
 void amap_drop_empty(struct amap *m, uint32_t page);       /* frees the leaf of page if it is [v] */
 void amap_share(const struct amap *from, struct amap *to); /* fork; to is empty [v] */
 
@@ -232,6 +244,7 @@ struct vm_object {
     uint64_t size;     /* [v] bytes */
     const struct pager *pager;
     void *private;      /* the pager's */
+    struct list vmas;   /* [v] areas that map it */
     struct radix pages; /* [v] index -> struct frame */
     struct list all;    /* [v] in all_objects */
 };
@@ -258,7 +271,8 @@ void object_drop(struct frame *f);
 /* Frees clean pages of objects until user pages can be had again; false when there were none. [v]
  */
 bool reclaim(void);
-extern struct frame *reclaim_hand; /* [v] the last frame the clock looked at */
+void reclaim_frame(struct frame *f); /* this one, if it can be had again [v] */
+extern struct frame *reclaim_hand;   /* [v] the last frame the clock looked at */
 
 /* ---- Areas and spaces: vma.c, space.c
  * -------------------------------------------------------------- */
@@ -267,9 +281,11 @@ extern struct frame *reclaim_hand; /* [v] the last frame the clock looked at */
 struct vma {
     vaddr_t start, end;       /* [v] */
     uint8_t prot, maxprot;    /* [v] VM_PROT_* */
-    uint16_t flags;           /* VM_* */
+    uint16_t flags;           /* [v] VM_* */
+    struct vm_space *space;   /* whose it is, once inserted */
     struct vm_object *object; /* or NULL */
     uint32_t pgoff;           /* index in object of the page at start */
+    struct list object_link;  /* [v] in vm_object.vmas */
     struct list link;         /* [v] in vm_space.vmas, by address */
     struct vma *left, *right; /* [v] the index over the list: a treap by start */
     uint32_t priority;        /* heap order of the treap */
@@ -285,6 +301,8 @@ struct vm_space {
     struct pmap pmap;       /* [v] */
     uint32_t pages;         /* [v] in all vmas */
     uint32_t data_pages;    /* [v] private writable, stacks not counted */
+    uint32_t locked_pages;  /* [v] VM_LOCKED */
+    uint16_t future_flags;  /* [v] mlockall(MCL_FUTURE): added to every new area */
     vaddr_t brk_start, brk; /* [v] */
     struct vm_limits limits;
     struct list all;  /* [v] in all_spaces */
@@ -298,8 +316,13 @@ struct vma *vma_next(struct vm_space *s, struct vma *v); /* [v] */
 void vma_insert(struct vm_space *s, struct vma *v);      /* start, end set; no overlap [v] */
 void vma_remove(struct vm_space *s, struct vma *v);      /* off the list and the index [v] */
 void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end); /* [v] */
+void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);                  /* [v] */
+void vma_forget(struct vma *v); /* its space dies: off its object and the accounts [v] */
 /* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
+/* Pages promised to private writable memory, of all spaces, and whether more may be. [v] */
+extern uint32_t committed_pages;
+bool commit_allows(uint32_t pages, uint16_t flags);
 struct vma *vma_new(void);
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
@@ -316,6 +339,45 @@ static inline bool vma_is_private(const struct vma *v)
 static inline uint32_t vma_page_index(const struct vma *v, vaddr_t addr)
 {
     return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+}
+
+static inline uint32_t vma_pages(const struct vma *v)
+{
+    return (v->end - v->start) >> PAGE_SHIFT;
+}
+
+static inline bool vma_is_data(const struct vma *v)
+{
+    return (v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_GROWSDOWN);
+}
+
+/* ---- Changing the areas: edit.c ---- */
+
+/* Areas allocated ahead for a change, and those it took out, which are freed when vm_lock is not
+ * held. Reserve: begin; commit: the rest, which cannot fail. */
+struct change {
+    struct vma *spare[7];
+    unsigned spares;
+    struct list dead;
+};
+int change_begin(struct change *c, unsigned spares); /* -ENOMEM; end it all the same */
+struct vma *change_take(struct change *c);
+void change_end(struct change *c);
+/* Cuts so that no area crosses start or end; takes up to two spares. [v] */
+void cut_edges(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
+/* Joins alike areas from the one before start to the one after end. [v] */
+void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
+/* Takes everything out of [start, end), after amap_reserve_remove; up to two spares. [v] */
+void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
+void add_area(struct vm_space *s, struct change *c, struct vma *v); /* inserts and joins [v] */
+bool range_valid(vaddr_t addr, uint32_t len); /* page-aligned, not empty, user addresses */
+bool range_free(struct vm_space *s, vaddr_t addr, uint32_t len);      /* [v] */
+vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len); /* 0: none [v] */
+int check_limits(struct vm_space *s, const struct vma *v);            /* of v as a new area [v] */
+
+static inline uint32_t page_align(size_t len) /* wraps to 0 */
+{
+    return (len + PAGE_SIZE - 1) & PAGE_MASK;
 }
 
 static inline vaddr_t page_down(vaddr_t a)

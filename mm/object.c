@@ -21,6 +21,7 @@ struct vm_object *vm_object_create(const struct pager *pager, void *private, uin
     if (!o)
         return NULL;
     *o = (struct vm_object){.refs = 1, .size = size, .pager = pager, .private = private};
+    list_init(&o->vmas);
     spin_lock(&vm_lock);
     list_add_tail(&all_objects, &o->all);
     spin_unlock(&vm_lock);
@@ -46,7 +47,14 @@ static void zero_describe(struct vm_object *o, char *buf, size_t size, uint32_t 
     *dev = 1;
 }
 
+static bool always(const struct vm_object *o)
+{
+    (void)o;
+    return true;
+}
+
 static const struct pager zero_pager = {
+    .zero_behind = always,
     .name = "anonymous",
     .get = zero_get,
     .describe = zero_describe,
@@ -230,6 +238,16 @@ static void unpin_page(struct frame *f, bool dirtied)
     spin_unlock(&vm_lock);
 }
 
+int vm_object_touch(struct vm_object *o, uint32_t index)
+{
+    struct frame *f;
+    int err = pin_page(o, index, &f);
+
+    if (!err)
+        unpin_page(f, false);
+    return err;
+}
+
 /* Zeroes what follows the end in the last page, so that it cannot show when the object grows again.
  */
 static int zero_tail(struct vm_object *o, uint64_t size)
@@ -248,8 +266,48 @@ static int zero_tail(struct vm_object *o, uint64_t size)
     return 0;
 }
 
+/* The pages of v that show index first of its object and what follows; false: none. */
+static bool pages_from(const struct vma *v, uint32_t first, uint32_t *from, uint32_t *end)
+{
+    uint32_t skip = first > v->pgoff ? first - v->pgoff : 0;
+
+    *from = (v->start >> PAGE_SHIFT) + skip;
+    *end = v->end >> PAGE_SHIFT;
+    return skip < vma_pages(v);
+}
+
+/* Private copies of pages past the new end go as well: man 2 mmap, and Linux. Reserve... */
+static int reserve_cut(struct vm_object *o, uint32_t first)
+{
+    uint32_t from, end;
+    struct vma *v;
+
+    list_for_each_entry (v, &o->vmas, object_link) {
+        if (vma_is_private(v) && pages_from(v, first, &from, &end) &&
+            amap_reserve_remove(&v->space->amap, from, end))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* ...and commit. */
+static void cut(struct vm_object *o, uint32_t first)
+{
+    uint32_t from, end;
+    struct vma *v;
+
+    evict_from(o, first);
+    list_for_each_entry (v, &o->vmas, object_link) {
+        if (!vma_is_private(v) || !pages_from(v, first, &from, &end))
+            continue;
+        pmap_remove(&v->space->pmap, from << PAGE_SHIFT, end << PAGE_SHIFT);
+        amap_remove(&v->space->amap, from, end);
+    }
+}
+
 int vm_object_resize(struct vm_object *o, uint64_t size)
 {
+    uint32_t first = (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
     int err;
 
     if (size > (uint64_t)UINT32_MAX << PAGE_SHIFT)
@@ -259,10 +317,93 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
         return err;
     spin_lock(&vm_lock);
     if (size < o->size)
-        evict_from(o, (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT));
-    o->size = size;
+        err = reserve_cut(o, first);
+    if (!err && size < o->size)
+        cut(o, first);
+    if (!err)
+        o->size = size;
     spin_unlock(&vm_lock);
+    return err;
+}
+
+/* ---- Holes, writing back ---- */
+
+/* Zeroes [from, from+len) of one page, if the object reaches so far. */
+static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
+{
+    struct frame *f;
+    int err = pin_page(o, (uint32_t)(from >> PAGE_SHIFT), &f);
+
+    if (err)
+        return err == -ENXIO ? 0 : err;
+    memset((uint8_t *)frame_kva(f) + (from & (PAGE_SIZE - 1)), 0, len);
+    unpin_page(f, true);
     return 0;
+}
+
+/* Whole pages of an object that has nothing but zeros behind it need not stay. */
+static void drop_whole_page(struct vm_object *o, uint32_t index)
+{
+    struct frame *f;
+
+    spin_lock(&vm_lock);
+    f = radix_get(&o->pages, index);
+    if (f && !(f->flags & FRAME_BUSY))
+        evict(o, f);
+    spin_unlock(&vm_lock);
+}
+
+int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len)
+{
+    uint64_t end = from + len < o->size ? from + len : o->size;
+    int err = 0;
+
+    while (from < end && !err) {
+        uint32_t within = from & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
+        if (n > end - from)
+            n = (uint32_t)(end - from);
+        if (n == PAGE_SIZE && o->pager->zero_behind && o->pager->zero_behind(o))
+            drop_whole_page(o, (uint32_t)(from >> PAGE_SHIFT));
+        else
+            err = zero_in_page(o, from, n);
+        from += n;
+    }
+    return err;
+}
+
+/* The next dirty page at or after *index, pinned and clean from now on. */
+static struct frame *next_dirty(struct vm_object *o, uint32_t *index)
+{
+    struct frame *f;
+
+    spin_lock(&vm_lock);
+    for (; (f = radix_next(&o->pages, index)); ++*index) {
+        bool dirty = f->flags & FRAME_DIRTY;
+        if (f->flags & FRAME_BUSY)
+            continue;
+        dirty |= pmap_clear_dirty(f);
+        if (dirty) {
+            frame_pin(f);
+            break;
+        }
+    }
+    spin_unlock(&vm_lock);
+    return f;
+}
+
+int vm_object_sync(struct vm_object *o)
+{
+    uint32_t index = 0;
+    struct frame *f;
+    int err = 0;
+
+    if (!o->pager->put)
+        return 0;
+    while (!err && (f = next_dirty(o, &index))) {
+        err = o->pager->put(o, index++, frame_kva(f));
+        unpin_page(f, err != 0);
+    }
+    return err;
 }
 
 /* ---- File I/O over the pages ------------------------------------------------------------------

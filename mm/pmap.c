@@ -245,6 +245,17 @@ vaddr_t pmap_entry_address(const pte_t *pte)
            (vaddr_t)(((uintptr_t)pte & (PAGE_SIZE - 1)) / sizeof(*pte)) << PAGE_SHIFT;
 }
 
+bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va)
+{
+    const pte_t *pte = rmap_nth(f, n);
+
+    if (!pte)
+        return false;
+    *pm = table_of(pte)->table.pmap;
+    *va = pmap_entry_address(pte);
+    return true;
+}
+
 void pmap_remove_frame(struct frame *f)
 {
     pte_t *pte;
@@ -260,17 +271,29 @@ void pmap_remove_frame(struct frame *f)
     }
 }
 
-bool pmap_test_accessed(struct frame *f)
+/* Clears a bit that the hardware sets in every mapping of f; whether one had it. */
+static bool clear_in_all(struct frame *f, pte_t bit)
 {
-    bool accessed = false;
+    bool was_set = false;
     pte_t *pte;
 
     for (unsigned n = 0; (pte = rmap_nth(f, n)); n++) {
-        if (!(*pte & PTE_A))
+        if (!(*pte & bit))
             continue;
-        __atomic_and_fetch(pte, ~PTE_A, __ATOMIC_SEQ_CST);
+        __atomic_and_fetch(pte, ~bit, __ATOMIC_SEQ_CST);
         mmu_flush_page(pmap_of_entry(pte)->pgdir, pmap_entry_address(pte));
-        accessed = true;
+        was_set = true;
     }
-    return accessed;
+    return was_set;
+}
+
+bool pmap_test_accessed(struct frame *f)
+{
+    return clear_in_all(f, PTE_A);
+}
+
+bool pmap_clear_dirty(struct frame *f)
+{
+    f->flags &= ~FRAME_DIRTY;
+    return clear_in_all(f, PTE_D);
 }

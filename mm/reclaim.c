@@ -1,13 +1,43 @@
 /*
  * Page replacement: one clock hand with second chance over the frames. It allocates nothing. Clean
- * pages of objects are dropped, since their pager can give them again; a dirty page whose pager has
- * no put, and every anon, has no other home and stays.
+ * pages of objects are dropped, since their pager can give them again; so are private pages that
+ * MADV_FREE gave up and nobody wrote to since. A dirty page whose pager has no put, and every other
+ * anon, has no other home and stays, as does what mlock holds.
  */
 #include "mm/mm.h"
 
 #define BATCH 32u /* frames freed at a time */
 
 struct frame *reclaim_hand;
+
+static bool is_locked(const struct frame *f)
+{
+    struct pmap *pm;
+    vaddr_t va;
+
+    for (unsigned n = 0; pmap_nth_mapping(f, n, &pm, &va); n++) {
+        struct vm_space *s = container_of(pm, struct vm_space, pmap);
+        const struct vma *v = vma_find(s, va);
+        if (v && (v->flags & VM_LOCKED))
+            return true;
+    }
+    return false;
+}
+
+/* Drops a page given up by MADV_FREE. Only its one owner can have written to it, through its one
+ * mapping; without a mapping it was never found dirty. */
+static bool try_drop_lazy(struct frame *f)
+{
+    struct pmap *pm;
+    vaddr_t va;
+
+    if (f->anon->refs != 1 || !pmap_nth_mapping(f, 0, &pm, &va))
+        return false;
+    pmap_remove_frame(f);
+    if (f->flags & FRAME_DIRTY)
+        return false;
+    return amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT);
+}
 
 /* A store that the frame itself does not know of yet: it will when the entry goes. */
 static bool written_by_mapping(const struct frame *f)
@@ -20,19 +50,20 @@ static bool written_by_mapping(const struct frame *f)
     return false;
 }
 
-static bool droppable(struct frame *f)
-{
-    if (f->kind != FRAME_OBJECT || f->pins || (f->flags & (FRAME_BUSY | FRAME_DIRTY)))
-        return false;
-    return !written_by_mapping(f) && !pmap_test_accessed(f);
-}
-
-/* Another CPU may have written until its entry was gone. */
 static bool try_drop(struct frame *f)
 {
-    if (!droppable(f))
+    bool lazy = f->kind == FRAME_ANON && (f->flags & FRAME_LAZY);
+
+    if (!lazy && f->kind != FRAME_OBJECT)
         return false;
+    if (f->pins || (f->flags & (FRAME_BUSY | FRAME_DIRTY)))
+        return false;
+    if (written_by_mapping(f) || pmap_test_accessed(f) || is_locked(f))
+        return false;
+    if (lazy)
+        return try_drop_lazy(f);
     pmap_remove_frame(f);
+    /* Another CPU may have written until its entry was gone. */
     if (f->flags & FRAME_DIRTY)
         return false;
     object_drop(f);
@@ -54,4 +85,10 @@ bool reclaim(void)
             freed++;
     }
     return freed == BATCH;
+}
+
+void reclaim_frame(struct frame *f)
+{
+    (void)pmap_test_accessed(f);
+    (void)try_drop(f);
 }

@@ -50,8 +50,10 @@ static void drop_contents(struct vm_space *s)
 {
     struct vma *v;
 
-    list_for_each_entry (v, &s->vmas, link)
+    list_for_each_entry (v, &s->vmas, link) {
         pmap_remove(&s->pmap, v->start, v->end);
+        vma_forget(v);
+    }
     amap_remove(&s->amap, 0, USER_TOP >> PAGE_SHIFT);
 }
 
@@ -91,21 +93,42 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits)
 /* ---- fork -------------------------------------------------------------------------------------
  */
 
-/* Copies of all areas, linked on out. The areas may change while we allocate only if vm_lock is
- * dropped, and it is not: kmalloc does not sleep. [v] */
+/* Copies of the areas that a child gets, linked on out. [v] */
 static int copy_areas(struct vm_space *from, struct list *out)
 {
+    uint32_t promised = 0;
     struct vma *v, *copy;
 
     list_for_each_entry (v, &from->vmas, link) {
-        copy = vma_new();
+        if (v->flags & VM_DONTFORK)
+            continue;
+        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
+            promised += vma_pages(v);
+        copy = commit_allows(promised, v->flags | VM_NORESERVE) ? vma_new() : NULL;
         if (!copy)
             return -ENOMEM;
         *copy = *v;
-        copy->left = copy->right = NULL;
+        copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
         if (copy->object)
             copy->object->refs++;
         list_add_tail(out, &copy->link);
+    }
+    return 0;
+}
+
+/* Takes out of the child what it shall not inherit: before it has run, and so without its leaves
+ * being shared by anybody's page tables. -ENOMEM [v] */
+static int withhold(const struct vm_space *parent, struct vm_space *child)
+{
+    const struct vma *v;
+
+    list_for_each_entry (v, &parent->vmas, link) {
+        uint32_t first = v->start >> PAGE_SHIFT, end = v->end >> PAGE_SHIFT;
+        if (!(v->flags & (VM_DONTFORK | VM_WIPEONFORK)))
+            continue;
+        if (amap_reserve_remove(&child->amap, first, end))
+            return -ENOMEM;
+        amap_remove(&child->amap, first, end);
     }
     return 0;
 }
@@ -145,9 +168,9 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
         adopt_areas(child, &areas);
         amap_share(&parent->amap, &child->amap);
         write_protect_private(parent);
+        err = withhold(parent, child);
         child->brk_start = parent->brk_start;
         child->brk = parent->brk;
-        child->data_pages = parent->data_pages;
         child->limits = parent->limits;
     }
     spin_unlock(&vm_lock);

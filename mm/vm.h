@@ -72,6 +72,9 @@ struct pager {
     int (*get)(struct vm_object *o, uint32_t index, void *page);
     /* Writes a dirty page back. May sleep. NULL: the object's pages are its only home. */
     int (*put)(struct vm_object *o, uint32_t index, const void *page);
+    /* Whether get() would give zeros for every page: then holes may be punched by dropping pages.
+     * May be NULL: no. */
+    bool (*zero_behind)(const struct vm_object *o);
     /* The last reference is gone and so are the pages. May be NULL. */
     void (*destroy)(struct vm_object *o);
     /* Writes the name shown in /proc/PID/maps into buf; gives inode and device numbers. May be
@@ -94,6 +97,12 @@ uint32_t vm_object_pages(const struct vm_object *o); /* resident frames */
  */
 int vm_object_resize(struct vm_object *o, uint64_t size);
 
+/* Zeroes a range, giving frames back where the pager allows; the size stays. May sleep. */
+int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len);
+int vm_object_touch(struct vm_object *o, uint32_t index); /* makes a page resident; may sleep */
+int vm_object_sync(
+    struct vm_object *o); /* writes dirty pages back, if there is where to; may sleep */
+
 /*
  * File I/O over the page cache: the very frames that mmap maps. ubuf is user memory. Return bytes
  * moved; a short count when a fault stopped it part-way, -EFAULT or -EIO, -ENOMEM when nothing was
@@ -112,13 +121,19 @@ long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *bu
 #define VM_PROT_WRITE 2
 #define VM_PROT_EXEC  4
 
-#define VM_SHARED    0x01 /* writes go to the object, not to an anon */
-#define VM_GROWSDOWN 0x02 /* a stack: grows towards lower addresses on a fault */
-#define VM_HEAP      0x04 /* brk's area */
-#define VM_STACK     0x08 /* the initial stack: shown as [stack] */
-#define VM_FIXED     0x10 /* argument only: exactly there, replacing what is there */
-#define VM_NOREPLACE 0x20 /* argument only, with VM_FIXED: -EEXIST instead */
-#define VM_NORESERVE 0x40 /* not counted as a promise of memory */
+#define VM_SHARED      0x01   /* writes go to the object, not to an anon */
+#define VM_GROWSDOWN   0x02   /* a stack: grows towards lower addresses on a fault */
+#define VM_HEAP        0x04   /* brk's area */
+#define VM_STACK       0x08   /* the initial stack: shown as [stack] */
+#define VM_FIXED       0x10   /* argument only: exactly there, replacing what is there */
+#define VM_NOREPLACE   0x20   /* argument only, with VM_FIXED: -EEXIST instead */
+#define VM_NORESERVE   0x40   /* not counted as a promise of memory */
+#define VM_LOCKED      0x80   /* mlock: reclaim leaves its pages alone */
+#define VM_LOCKONFAULT 0x100  /* with VM_LOCKED: pages are locked as they come */
+#define VM_DONTFORK    0x200  /* madvise: not in a child */
+#define VM_WIPEONFORK  0x400  /* madvise: empty in a child */
+#define VM_RANDOM      0x800  /* madvise: no pages around a fault */
+#define VM_SEQUENTIAL  0x1000 /* madvise: many pages ahead of a fault */
 
 struct vm_mapping {
     vaddr_t addr;             /* a hint, or the place with VM_FIXED; page-aligned */
@@ -145,6 +160,58 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits);
 int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out);
 int vm_unmap(struct vm_space *s, vaddr_t addr, size_t len); /* may sleep */
 int vm_protect(struct vm_space *s, vaddr_t addr, size_t len, uint8_t prot);
+#define VM_REMAP_MAYMOVE   1 /* MREMAP_* */
+#define VM_REMAP_FIXED     2
+#define VM_REMAP_DONTUNMAP 4
+/* mremap(2), with its errors. */
+int vm_remap(struct vm_space *s, vaddr_t addr, size_t old_len, size_t new_len, unsigned flags,
+             vaddr_t new_addr, vaddr_t *out);
+
+enum vm_advice { /* MADV_* of man 2 madvise */
+                 VM_ADVICE_NORMAL = 0,
+                 VM_ADVICE_RANDOM = 1,
+                 VM_ADVICE_SEQUENTIAL = 2,
+                 VM_ADVICE_WILLNEED = 3,
+                 VM_ADVICE_DONTNEED = 4,
+                 VM_ADVICE_FREE = 8,
+                 VM_ADVICE_REMOVE = 9,
+                 VM_ADVICE_DONTFORK = 10,
+                 VM_ADVICE_DOFORK = 11,
+                 VM_ADVICE_WIPEONFORK = 18,
+                 VM_ADVICE_KEEPONFORK = 19,
+                 VM_ADVICE_COLD = 20,
+                 VM_ADVICE_PAGEOUT = 21,
+                 VM_ADVICE_POPULATE_READ = 22,
+                 VM_ADVICE_POPULATE_WRITE = 23,
+                 VM_ADVICE_DONTNEED_LOCKED = 24,
+};
+/* madvise(2), with its errors; what is not in the enum is -EINVAL. May sleep. */
+int vm_advise(struct vm_space *s, vaddr_t addr, size_t len, int advice);
+/* One byte a page into vec (kernel memory, len in pages): 1 in memory. -ENOMEM over a hole. */
+int vm_resident(struct vm_space *s, vaddr_t addr, uint32_t pages, uint8_t *vec);
+/* msync(2): writes dirty pages back if sync. -ENOMEM over a hole, -EBUSY to invalidate locked ones.
+ */
+int vm_sync(struct vm_space *s, vaddr_t addr, size_t len, bool sync, bool invalidate);
+/* mlock, mlock2 (flags VM_LOCKED or with VM_LOCKONFAULT) and munlock (0). max: pages that may be
+ * locked in all. -ENOMEM over a hole or beyond max. May sleep. */
+int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t len, uint16_t flags, uint32_t max);
+/* mlockall: flags for what is there (0: leave it) and for what will be; munlockall: both 0. */
+int vm_lock_all(struct vm_space *s, uint16_t now, uint16_t future, bool unlock, uint32_t max);
+uint32_t vm_locked_pages(struct vm_space *s);
+uint16_t vm_future_flags(struct vm_space *s);
+/* Faults in what the program may touch in the range; stops silently where it cannot. May sleep. */
+void vm_populate(struct vm_space *s, vaddr_t addr, size_t len);
+/* remap_file_pages(2), as Linux emulates it. */
+int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff);
+
+enum { VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_NEVER };
+struct vm_overcommit {
+    uint32_t mode, ratio, kbytes; /* as in /proc/sys/vm/overcommit_{memory,ratio,kbytes} */
+    uint32_t committed, limit;    /* out: pages */
+};
+void vm_overcommit_get(struct vm_overcommit *out);
+int vm_overcommit_set(const struct vm_overcommit *wanted);
+
 /* brk(2): sets the break if it can, returns the break as it is then. */
 vaddr_t vm_brk(struct vm_space *s, vaddr_t addr);
 void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap starts */
@@ -305,9 +372,9 @@ struct vm_fault_event {
     uint32_t around;     /* more pages that it mapped, without a fault of their own */
 };
 
-int vm_trace_start(void);  /* empties the ring and records from now on; -ENOMEM */
-void vm_trace_stop(void);  /* what was recorded stays */
-void vm_trace_drop(void);  /* stops, gives back the memory */
+int vm_trace_start(void); /* empties the ring and records from now on; -ENOMEM */
+void vm_trace_stop(void); /* what was recorded stays */
+void vm_trace_drop(void); /* stops, gives back the memory */
 bool vm_trace_is_on(void);
 /*
  * Copies up to n events from number *number on, which moves past them; 0 is the beginning. Returns

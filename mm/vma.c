@@ -131,6 +131,40 @@ static void tree_update(struct vma *root, const struct vma *v)
     update_widest(root);
 }
 
+/* ---- Accounts ---- */
+
+uint32_t committed_pages;
+
+/* Adds v to the figures of its space, or takes it out of them. */
+static void account(const struct vma *v, bool add)
+{
+    struct vm_space *s = v->space;
+    uint32_t pages = add ? vma_pages(v) : -vma_pages(v);
+
+    s->pages += pages;
+    if (vma_is_data(v))
+        s->data_pages += pages;
+    if (v->flags & VM_LOCKED)
+        s->locked_pages += pages;
+    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
+        committed_pages += pages;
+}
+
+void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags)
+{
+    account(v, false);
+    v->prot = prot;
+    v->flags = flags;
+    account(v, true);
+}
+
+void vma_forget(struct vma *v)
+{
+    account(v, false);
+    if (v->object)
+        list_remove(&v->object_link);
+}
+
 /* ---- List and tree together -------------------------------------------------------------------
  */
 
@@ -189,7 +223,10 @@ void vma_insert(struct vm_space *s, struct vma *v)
     v->gap = gap_before(s, v);
     s->root = tree_insert(s->root, v);
     refresh_gap(s, next);
-    s->pages += (v->end - v->start) >> PAGE_SHIFT;
+    v->space = s;
+    if (v->object)
+        list_add_tail(&v->object->vmas, &v->object_link);
+    account(v, true);
 }
 
 void vma_remove(struct vm_space *s, struct vma *v)
@@ -201,17 +238,17 @@ void vma_remove(struct vm_space *s, struct vma *v)
     if (s->last_found == v)
         s->last_found = NULL;
     refresh_gap(s, next);
-    s->pages -= (v->end - v->start) >> PAGE_SHIFT;
+    vma_forget(v);
 }
 
 void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end)
 {
     bool start_moved = start != v->start;
 
-    s->pages += (end - start) >> PAGE_SHIFT;
-    s->pages -= (v->end - v->start) >> PAGE_SHIFT;
+    account(v, false);
     v->start = start;
     v->end = end;
+    account(v, true);
     if (start_moved)
         refresh_gap(s, v);
     refresh_gap(s, vma_next(s, v));

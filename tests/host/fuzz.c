@@ -318,24 +318,27 @@ static void op_protect(struct space *s)
     unsigned win, first, count;
     uint8_t prot = random_prot();
     bool hole = false, denied = false;
+    unsigned asked = 0;
     int err;
 
     random_range(&win, &first, &count);
-    for (unsigned i = first; i < first + count && !hole && !denied; i++) {
-        hole |= !s->page[win][i].mapped;
-        denied |= !hole && (prot & ~s->page[win][i].maxprot);
+    for (unsigned i = first; i < first + count; i++) {
+        hole = !s->page[win][i].mapped;
+        denied = !hole && (prot & ~s->page[win][i].maxprot);
+        if (hole || denied) {
+            asked = count;
+            count = i - first;
+            break;
+        }
     }
-    err = vm_protect(s->real, address(win, first), count * PAGE_SIZE, prot);
-    mm_inject_failure(0);
-    if (denied) {
-        if (err != -EACCES && err != -ENOMEM)
-            FAIL("a forbidden mprotect gave %d", err);
-        return;
-    }
-    if (failed_for_memory(err, true))
-        return;
     if (hole)
-        FAIL("mprotect over a hole gave %d", err);
+        mm_inject_failure(0);
+    err = vm_protect(s->real, address(win, first), (asked ? asked : count) * PAGE_SIZE, prot);
+    if (!hole && failed_for_memory(err, true))
+        return;
+    mm_inject_failure(0);
+    if (err != (denied ? -EACCES : hole ? -ENOMEM : 0))
+        FAIL("mprotect gave %d", err);
     for (unsigned i = first; i < first + count; i++)
         s->page[win][i].prot = prot;
 }
@@ -455,6 +458,15 @@ static void op_file_io(struct object *o)
         FAIL("page %u of a file reads %08x, not %08x", index, value, o->value[index][w]);
 }
 
+static void drop_private_copies(const struct object *o, uint32_t first)
+{
+    for (unsigned n = 0; n < SPACES * WINDOWS * WIN_PAGES; n++) {
+        struct page *p = &spaces[n / WIN_PAGES / WINDOWS].page[n / WIN_PAGES % WINDOWS][n % WIN_PAGES];
+        if (p->mapped && p->object >= 0 && &objects[p->object] == o && p->index >= first)
+            p->own = false;
+    }
+}
+
 /* What is cut off is gone: it reads as the pager's pattern (a hole, for a real file) when the file
  * grows again, and zeros in the page that was cut in two. */
 static void op_truncate(struct object *o)
@@ -467,6 +479,8 @@ static void op_truncate(struct object *o)
         no_memory++;
         return;
     }
+    if (bytes < o->bytes)
+        drop_private_copies(o, (bytes + PAGE_SIZE - 1) / PAGE_SIZE);
     for (uint32_t i = 0; i < FILE_MAX; i++) {
         for (unsigned w = 0; w < WORDS && bytes < o->bytes; w++) {
             uint32_t at = i * PAGE_SIZE + offset_of_word(w);

@@ -694,12 +694,20 @@ TEST(truncate_unmaps_and_zeroes_the_tail)
     EXPECT_EQ(vm_object_read_kernel(file, PAGE_SIZE + 2046, &v, 4), 2);
 }
 
-TEST(private_copies_survive_truncation)
+TEST(truncation_drops_private_copies_too)
 {
+    uint32_t v;
+
     map(AT, 2, RW, 0, file, 0);
+    store(s, AT, 4);
     store(s, AT + PAGE_SIZE, 5);
-    vm_object_resize(file, 0);
-    EXPECT_EQ(load(s, AT + PAGE_SIZE), 5);
+    vm_space_fork(s, &child);
+    vm_object_resize(file, PAGE_SIZE);
+    EXPECT_EQ(load(s, AT), 4);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(machine_load(0, child, AT + PAGE_SIZE, &v), VM_PAST_END);
+    vm_object_resize(file, 2 * PAGE_SIZE);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1));
 }
 
 TEST(write_extends_and_reads_stop_at_the_end)

@@ -1,0 +1,368 @@
+/*
+ * madvise, mincore and msync: what a program says and asks about pages it has. man 2 madvise.
+ */
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/mm.h"
+
+/* ---- Advice that is remembered in the area ---- */
+
+struct flag_change {
+    uint16_t set, clear;
+    bool private_anonymous; /* -EINVAL for other areas */
+};
+
+static bool flag_change_of(int advice, struct flag_change *fc)
+{
+    switch (advice) {
+    case VM_ADVICE_NORMAL:
+        *fc = (struct flag_change){0, VM_RANDOM | VM_SEQUENTIAL, false};
+        return true;
+    case VM_ADVICE_RANDOM:
+        *fc = (struct flag_change){VM_RANDOM, VM_SEQUENTIAL, false};
+        return true;
+    case VM_ADVICE_SEQUENTIAL:
+        *fc = (struct flag_change){VM_SEQUENTIAL, VM_RANDOM, false};
+        return true;
+    case VM_ADVICE_DONTFORK:
+        *fc = (struct flag_change){VM_DONTFORK, 0, false};
+        return true;
+    case VM_ADVICE_DOFORK:
+        *fc = (struct flag_change){0, VM_DONTFORK, false};
+        return true;
+    case VM_ADVICE_WIPEONFORK:
+        *fc = (struct flag_change){VM_WIPEONFORK, 0, true};
+        return true;
+    case VM_ADVICE_KEEPONFORK:
+        *fc = (struct flag_change){0, VM_WIPEONFORK, false};
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Changes the flags of all areas in the range up to one that refuses. -ENOMEM over a hole. [v] */
+static int change_flags(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
+                        const struct flag_change *fc)
+{
+    vaddr_t at = start;
+    int err = 0;
+
+    cut_edges(s, c, start, end);
+    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v)) {
+        if (v->start > at)
+            err = -ENOMEM;
+        at = v->end;
+        if (fc->private_anonymous && (v->object || !vma_is_private(v))) {
+            err = -EINVAL;
+            break;
+        }
+        vma_set_rights(v, v->prot, (v->flags | fc->set) & ~fc->clear);
+    }
+    if (!err && at < end)
+        err = -ENOMEM;
+    join_range(s, c, start, end);
+    return err;
+}
+
+/* ---- Advice that is acted on ---- */
+
+static bool is_anonymous_private(const struct vma *v)
+{
+    return vma_is_private(v) && !v->object;
+}
+
+/* Private pages go back to zeros or to the file; shared ones are only unmapped. */
+static int dont_need(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    uint32_t first = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
+    struct vm_space *s = v->space;
+
+    if (vma_is_private(v) && amap_reserve_remove(&s->amap, first, last))
+        return -ENOMEM;
+    pmap_remove(&s->pmap, start, end);
+    if (vma_is_private(v))
+        amap_remove(&s->amap, first, last);
+    return 0;
+}
+
+/* MADV_FREE: memory pressure may take the pages until they are written to again. */
+static int give_up(struct vma *v, vaddr_t start, vaddr_t end)
+{
+    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+        struct amap_slot slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
+        if (!slot.anon || !slot.sole)
+            continue;
+        (void)pmap_clear_dirty(slot.anon->frame);
+        slot.anon->frame->flags |= FRAME_LAZY;
+    }
+    return 0;
+}
+
+static struct frame *frame_of_page(const struct vma *v, vaddr_t va)
+{
+    struct amap_slot slot = {NULL, false};
+    struct frame *f;
+
+    if (vma_is_private(v))
+        slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
+    if (slot.anon)
+        return slot.anon->frame;
+    f = v->object ? radix_get(&v->object->pages, vma_page_index(v, va)) : NULL;
+    return f && !(f->flags & FRAME_BUSY) ? f : NULL;
+}
+
+static int cool_down(struct vma *v, vaddr_t start, vaddr_t end, bool page_out)
+{
+    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+        struct frame *f = frame_of_page(v, va);
+        if (!f)
+            continue;
+        (void)pmap_test_accessed(f);
+        if (page_out)
+            reclaim_frame(f);
+    }
+    return 0;
+}
+
+/* What one area makes of the advice for [start, end), which lies in it. [v] */
+static int act(struct vma *v, vaddr_t start, vaddr_t end, int advice)
+{
+    switch (advice) {
+    case VM_ADVICE_DONTNEED:
+        return v->flags & VM_LOCKED ? -EINVAL : dont_need(v, start, end);
+    case VM_ADVICE_DONTNEED_LOCKED:
+        return dont_need(v, start, end);
+    case VM_ADVICE_FREE:
+        return is_anonymous_private(v) && !(v->flags & VM_LOCKED) ? give_up(v, start, end)
+                                                                  : -EINVAL;
+    case VM_ADVICE_COLD:
+    case VM_ADVICE_PAGEOUT:
+        return v->flags & VM_LOCKED ? -EINVAL
+                                    : cool_down(v, start, end, advice == VM_ADVICE_PAGEOUT);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* Goes on past holes, and tells of them at the end; stops at an area that refuses. [v] */
+static int act_on_range(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
+{
+    int unmapped = 0;
+    vaddr_t at = start;
+
+    for (struct vma *v = vma_find(s, start); at < end; v = vma_next(s, v)) {
+        vaddr_t to;
+        int err;
+
+        if (!v || v->start >= end)
+            return -ENOMEM;
+        if (v->start > at) {
+            unmapped = -ENOMEM;
+            at = v->start;
+        }
+        to = v->end < end ? v->end : end;
+        err = act(v, at, to, advice);
+        if (err)
+            return err;
+        at = to;
+    }
+    return unmapped;
+}
+
+/* ---- Advice that may sleep: populating, reading ahead, punching holes ---- */
+
+/* A copy of what the area at addr is, with a reference to its object. -ENOMEM: a hole. */
+static int look_at(struct vm_space *s, vaddr_t addr, struct vma *copy)
+{
+    const struct vma *v;
+    int err = -ENOMEM;
+
+    spin_lock(&vm_lock);
+    v = vma_find(s, addr);
+    if (v && v->start <= addr) {
+        *copy = *v;
+        if (copy->object)
+            copy->object->refs++;
+        err = 0;
+    }
+    spin_unlock(&vm_lock);
+    return err;
+}
+
+static int populate_page(struct vm_space *s, vaddr_t va, bool write)
+{
+    switch (vm_fault(s, va, write ? VM_WRITE : VM_READ)) {
+    case VM_MINOR:
+    case VM_MAJOR:
+        return 0;
+    case VM_BAD_ACCESS:
+        return -EINVAL;
+    case VM_PAST_END:
+        return -EFAULT;
+    default:
+        return -ENOMEM;
+    }
+}
+
+static int populate(struct vm_space *s, vaddr_t start, vaddr_t end, bool write)
+{
+    int err = 0;
+
+    for (vaddr_t va = start; va < end && !err; va += PAGE_SIZE)
+        err = populate_page(s, va, write);
+    return err;
+}
+
+void vm_populate(struct vm_space *s, vaddr_t addr, size_t len)
+{
+    vaddr_t end = addr + page_align(len);
+    struct vma v;
+
+    for (vaddr_t va = addr; va < end && look_at(s, va, &v) == 0; va = v.end) {
+        vaddr_t to = v.end < end ? v.end : end;
+        if (v.object)
+            vm_object_unref(v.object);
+        (void)populate(s, va, to, (v.prot & VM_PROT_WRITE) && vma_is_private(&v));
+    }
+}
+
+/* Brings file pages in without mapping them; what cannot be had is left to the faults. */
+static void read_ahead(const struct vma *v, vaddr_t start, vaddr_t end)
+{
+    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+        if (vm_object_touch(v->object, vma_page_index(v, va)))
+            return;
+    }
+}
+
+/* MADV_REMOVE: a hole in the file behind a shared writable mapping. */
+static int punch(const struct vma *v, vaddr_t start, vaddr_t end)
+{
+    uint64_t from = (uint64_t)vma_page_index(v, start) << PAGE_SHIFT;
+
+    if (v->flags & VM_LOCKED)
+        return -EINVAL;
+    if (!v->object || vma_is_private(v))
+        return -EINVAL;
+    if (!(v->maxprot & VM_PROT_WRITE))
+        return -EACCES;
+    return vm_object_punch(v->object, from, end - start);
+}
+
+static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
+{
+    int unmapped = 0, err = 0;
+    struct vma v;
+
+    for (vaddr_t va = start, to; va < end && !err; va = to) {
+        to = va + PAGE_SIZE;
+        if (look_at(s, va, &v)) {
+            unmapped = -ENOMEM;
+            continue;
+        }
+        to = v.end < end ? v.end : end;
+        if (advice == VM_ADVICE_REMOVE)
+            err = punch(&v, va, to);
+        else if (v.object)
+            read_ahead(&v, va, to);
+        if (v.object)
+            vm_object_unref(v.object);
+    }
+    return err ? err : unmapped;
+}
+
+/* ---- The calls ---- */
+
+static int advise_flags(struct vm_space *s, vaddr_t start, vaddr_t end,
+                        const struct flag_change *fc)
+{
+    struct change c;
+    int err = change_begin(&c, 2);
+
+    if (!err) {
+        spin_lock(&vm_lock);
+        err = change_flags(s, &c, start, end, fc);
+        spin_unlock(&vm_lock);
+    }
+    change_end(&c);
+    return err;
+}
+
+static bool known_advice(int advice)
+{
+    struct flag_change fc;
+
+    return flag_change_of(advice, &fc) || advice == VM_ADVICE_WILLNEED ||
+           advice == VM_ADVICE_DONTNEED || advice == VM_ADVICE_FREE || advice == VM_ADVICE_REMOVE ||
+           (advice >= VM_ADVICE_COLD && advice <= VM_ADVICE_DONTNEED_LOCKED);
+}
+
+int vm_advise(struct vm_space *s, vaddr_t addr, size_t length, int advice)
+{
+    uint32_t len = page_align(length);
+    struct flag_change fc;
+    int err;
+
+    if (!known_advice(advice) || (addr & ~PAGE_MASK) || (length && !len) || addr + len < addr)
+        return -EINVAL;
+    if (len == 0)
+        return 0;
+    if (flag_change_of(advice, &fc))
+        return advise_flags(s, addr, addr + len, &fc);
+    switch (advice) {
+    case VM_ADVICE_POPULATE_READ:
+    case VM_ADVICE_POPULATE_WRITE:
+        return populate(s, addr, addr + len, advice == VM_ADVICE_POPULATE_WRITE);
+    case VM_ADVICE_WILLNEED:
+    case VM_ADVICE_REMOVE:
+        return sleepy_advice(s, addr, addr + len, advice);
+    default:
+        spin_lock(&vm_lock);
+        err = act_on_range(s, addr, addr + len, advice);
+        spin_unlock(&vm_lock);
+        return err;
+    }
+}
+
+int vm_resident(struct vm_space *s, vaddr_t addr, uint32_t pages, uint8_t *vec)
+{
+    int err = 0;
+
+    spin_lock(&vm_lock);
+    for (uint32_t i = 0; i < pages && !err; i++) {
+        vaddr_t va = addr + (i << PAGE_SHIFT);
+        const struct vma *v = vma_find(s, va);
+        if (!v || v->start > va)
+            err = -ENOMEM;
+        else
+            vec[i] = frame_of_page(v, va) != NULL;
+    }
+    spin_unlock(&vm_lock);
+    return err;
+}
+
+/* ---- msync ---- */
+
+int vm_sync(struct vm_space *s, vaddr_t addr, size_t length, bool sync, bool invalidate)
+{
+    vaddr_t end = addr + page_align(length);
+    int unmapped = 0, err = 0;
+    struct vma v;
+
+    for (vaddr_t va = addr, to; va < end && !err; va = to) {
+        to = va + PAGE_SIZE;
+        if (look_at(s, va, &v)) {
+            unmapped = -ENOMEM;
+            continue;
+        }
+        to = v.end < end ? v.end : end;
+        if (invalidate && (v.flags & VM_LOCKED))
+            err = -EBUSY;
+        else if (sync && v.object && !vma_is_private(&v))
+            err = vm_object_sync(v.object);
+        if (v.object)
+            vm_object_unref(v.object);
+    }
+    return err ? err : unmapped;
+}

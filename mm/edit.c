@@ -1,0 +1,190 @@
+/*
+ * Changing the areas of a space: reserve, cut, take out, put in, join; and finding room.
+ *
+ * Every change first allocates the areas that splitting may need (struct change) and makes the amap
+ * ready, then works with steps that cannot fail: design rule 4.
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+
+#define MMAP_GAP_MIN (128u << 20) /* room left for the stack below the top, at least */
+#define MMAP_GAP_MAX (USER_TOP / 6 * 5)
+
+int change_begin(struct change *c, unsigned spares)
+{
+    *c = (struct change){.spares = 0};
+    list_init(&c->dead);
+    while (c->spares < spares) {
+        struct vma *v = vma_new();
+        if (!v)
+            return -ENOMEM;
+        c->spare[c->spares++] = v;
+    }
+    return 0;
+}
+
+struct vma *change_take(struct change *c)
+{
+    KASSERT(c->spares > 0);
+    return c->spare[--c->spares];
+}
+
+/* Without vm_lock: dropping objects may sleep. */
+void change_end(struct change *c)
+{
+    while (c->spares > 0)
+        kmfree(c->spare[--c->spares]);
+    vma_free_list(&c->dead);
+}
+
+/* ---- Splitting and joining --------------------------------------------------------------------
+ */
+
+/* Cuts v in two at addr, which lies inside; the upper part is new. The amap never notices. */
+static void split(struct vm_space *s, struct change *c, struct vma *v, vaddr_t addr)
+{
+    struct vma *upper = change_take(c);
+
+    *upper = *v;
+    upper->start = addr;
+    if (upper->object) {
+        upper->pgoff = vma_page_index(v, addr);
+        upper->object->refs++;
+    }
+    vma_set_range(s, v, v->start, addr);
+    vma_insert(s, upper);
+}
+
+static bool can_join(const struct vma *a, const struct vma *b)
+{
+    return a->end == b->start && a->prot == b->prot && a->maxprot == b->maxprot &&
+           a->flags == b->flags && a->object == b->object &&
+           (!a->object || vma_page_index(a, a->end) == b->pgoff);
+}
+
+/* Joins v with the area after it if they are alike. */
+static void join_next(struct vm_space *s, struct change *c, struct vma *v)
+{
+    struct vma *next = vma_next(s, v);
+    vaddr_t end;
+
+    if (!next || !can_join(v, next))
+        return;
+    end = next->end;
+    vma_remove(s, next);
+    list_add_tail(&c->dead, &next->link);
+    vma_set_range(s, v, v->start, end);
+}
+
+void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+{
+    struct vma *v = vma_find(s, start), *prev = v ? vma_prev(s, v) : NULL, *next;
+
+    for (v = prev ? prev : v; v && v->start < end; v = next) {
+        next = vma_next(s, v);
+        if (next && can_join(v, next)) {
+            join_next(s, c, v);
+            next = v;
+        }
+    }
+}
+
+/* Cuts so that no area crosses start or end. */
+void cut_edges(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+{
+    struct vma *v = vma_find(s, start);
+
+    if (v && v->start < start)
+        split(s, c, v, start);
+    v = vma_find(s, end - 1);
+    if (v && v->start < end && v->end > end)
+        split(s, c, v, end);
+}
+
+/* Takes everything out of [start, end). amap_reserve_remove was called; two spares may be used. */
+void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+{
+    struct vma *v, *next;
+
+    cut_edges(s, c, start, end);
+    for (v = vma_find(s, start); v && v->start < end; v = next) {
+        next = vma_next(s, v);
+        pmap_remove(&s->pmap, v->start, v->end);
+        vma_remove(s, v);
+        list_add_tail(&c->dead, &v->link);
+    }
+    amap_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+}
+
+/* ---- mmap -------------------------------------------------------------------------------------
+ */
+
+bool range_valid(vaddr_t addr, uint32_t len)
+{
+    return !(addr & ~PAGE_MASK) && len && len <= USER_TOP && addr <= USER_TOP - len;
+}
+
+bool range_free(struct vm_space *s, vaddr_t addr, uint32_t len)
+{
+    struct vma *v = vma_find(s, addr);
+
+    return !v || v->start >= addr + len;
+}
+
+/* Below the room that the stack may grow into. */
+static vaddr_t mmap_ceiling(const struct vm_space *s)
+{
+    uint32_t gap = s->limits.stack;
+
+    gap = gap < MMAP_GAP_MIN ? MMAP_GAP_MIN : gap > MMAP_GAP_MAX ? MMAP_GAP_MAX : gap;
+    return page_down(USER_TOP - gap);
+}
+
+vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len)
+{
+    vaddr_t at;
+
+    if (hint >= USER_MIN && range_valid(hint, len) && range_free(s, hint, len))
+        return hint;
+    at = vma_find_gap(s, len, USER_MIN, mmap_ceiling(s));
+    return at ? at : vma_find_gap(s, len, USER_MIN, USER_TOP - PAGE_SIZE);
+}
+
+/* Pages of [addr, addr+len) that areas cover: what a fixed mapping there would replace. */
+static uint32_t pages_in(struct vm_space *s, vaddr_t addr, uint32_t len)
+{
+    uint32_t pages = 0;
+
+    for (struct vma *v = vma_find(s, addr); v && v->start < addr + len; v = vma_next(s, v)) {
+        vaddr_t from = v->start > addr ? v->start : addr;
+        vaddr_t to = v->end < addr + len ? v->end : addr + len;
+        pages += (to - from) >> PAGE_SHIFT;
+    }
+    return pages;
+}
+
+int check_limits(struct vm_space *s, const struct vma *v)
+{
+    uint32_t pages = vma_pages(v), replaced = pages_in(s, v->start, v->end - v->start);
+
+    if (s->pages - replaced + pages > s->limits.as >> PAGE_SHIFT)
+        return -ENOMEM;
+    if (vma_is_data(v) && s->data_pages + pages > s->limits.data >> PAGE_SHIFT)
+        return -ENOMEM;
+    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !commit_allows(pages, v->flags))
+        return -ENOMEM;
+    return 0;
+}
+
+void add_area(struct vm_space *s, struct change *c, struct vma *v)
+{
+    struct vma *prev;
+
+    vma_insert(s, v);
+    prev = vma_prev(s, v);
+    join_next(s, c, v);
+    if (prev)
+        join_next(s, c, prev);
+}
+
+/* Chooses the place of v, whose start holds the hint. */

@@ -1,0 +1,231 @@
+/*
+ * mremap: an area shrinks or grows where it is, or moves with its pages. man 2 mremap.
+ *
+ * What moves is the amap's slots; the page tables of the old place are dropped and those of the new
+ * one filled by faults.
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+
+struct remap {
+    vaddr_t addr, to; /* to: 0 until chosen */
+    uint32_t old_len, new_len;
+    unsigned flags;
+};
+
+static bool overlap(const struct remap *r)
+{
+    return r->addr < r->to + r->new_len && r->to < r->addr + r->old_len;
+}
+
+static int check_arguments(const struct remap *r)
+{
+    const unsigned known = VM_REMAP_MAYMOVE | VM_REMAP_FIXED | VM_REMAP_DONTUNMAP;
+
+    if ((r->flags & ~known) || (r->addr & ~PAGE_MASK) || r->new_len == 0)
+        return -EINVAL;
+    if ((r->flags & VM_REMAP_FIXED) && !(r->flags & VM_REMAP_MAYMOVE))
+        return -EINVAL;
+    if (r->flags & VM_REMAP_DONTUNMAP) {
+        if (!(r->flags & VM_REMAP_MAYMOVE) || r->old_len != r->new_len)
+            return -EINVAL;
+    }
+    if (r->addr >= USER_TOP || r->old_len > USER_TOP - r->addr)
+        return r->addr < USER_TOP && r->new_len < r->old_len ? -EINVAL : -EFAULT;
+    if (r->flags & (VM_REMAP_FIXED | VM_REMAP_DONTUNMAP)) {
+        if ((r->to & ~PAGE_MASK) || r->new_len > USER_TOP || r->to > USER_TOP - r->new_len)
+            return -EINVAL;
+        if (overlap(r))
+            return -EINVAL;
+    }
+    if ((r->flags & VM_REMAP_FIXED) && r->to < USER_MIN)
+        return -EPERM;
+    return 0;
+}
+
+/* The area that holds the whole old range: *out. [v] */
+static int find_area(struct vm_space *s, const struct remap *r, struct vma **out)
+{
+    struct vma *v = vma_find(s, r->addr);
+
+    if (!v || v->start > r->addr)
+        return -EFAULT;
+    if (r->old_len == 0 && vma_is_private(v))
+        return -EINVAL;
+    if (r->old_len > v->end - r->addr)
+        return -EFAULT;
+    if (v->object &&
+        vma_page_index(v, r->addr) + (r->new_len >> PAGE_SHIFT) < vma_page_index(v, r->addr))
+        return -EINVAL;
+    *out = v;
+    return 0;
+}
+
+/* Whether the space may hold what the area gains. */
+static int check_growth(struct vm_space *s, const struct vma *v, const struct remap *r)
+{
+    uint32_t kept = r->flags & VM_REMAP_DONTUNMAP ? 0 : r->old_len;
+    struct vma gain = *v;
+
+    if (r->new_len <= kept)
+        return 0;
+    gain.start = 0;
+    gain.end = r->new_len - kept;
+    if (s->pages + vma_pages(&gain) > s->limits.as >> PAGE_SHIFT)
+        return -ENOMEM;
+    if (vma_is_data(v) && s->data_pages + vma_pages(&gain) > s->limits.data >> PAGE_SHIFT)
+        return -ENOMEM;
+    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) &&
+        !commit_allows(vma_pages(&gain), v->flags))
+        return -ENOMEM;
+    return 0;
+}
+
+/* The old pages go to r->to. Two spares for the old edges, one for the new area. [v] */
+static int move_area(struct vm_space *s, struct change *c, const struct vma *v,
+                     const struct remap *r)
+{
+    uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT;
+    struct vma *moved = change_take(c);
+
+    if (vma_is_private(v) && r->old_len &&
+        amap_reserve_move(&s->amap, first, end, r->to >> PAGE_SHIFT)) {
+        c->spare[c->spares++] = moved;
+        return -ENOMEM;
+    }
+    *moved = *v;
+    moved->start = r->to;
+    moved->end = r->to + r->new_len;
+    if (moved->object) {
+        moved->pgoff = vma_page_index(v, r->addr);
+        moved->object->refs++;
+    }
+    if (r->old_len)
+        pmap_remove(&s->pmap, r->addr, r->addr + r->old_len);
+    if (vma_is_private(v) && r->old_len)
+        amap_move(&s->amap, first, end, r->to >> PAGE_SHIFT);
+    if (r->old_len && !(r->flags & VM_REMAP_DONTUNMAP))
+        clear_range(s, c, r->addr, r->addr + r->old_len);
+    add_area(s, c, moved);
+    return 0;
+}
+
+static int clear_reserved(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+{
+    if (amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT))
+        return -ENOMEM;
+    clear_range(s, c, start, end);
+    return 0;
+}
+
+/* MREMAP_FIXED and MREMAP_DONTUNMAP: to a given place, or one of our choice. [v] */
+static int remap_to(struct vm_space *s, struct change *c, struct remap *r)
+{
+    struct vma *v;
+    int err = 0;
+
+    if (r->flags & VM_REMAP_FIXED)
+        err = clear_reserved(s, c, r->to, r->to + r->new_len);
+    if (!err && r->old_len > r->new_len) {
+        err = clear_reserved(s, c, r->addr + r->new_len, r->addr + r->old_len);
+        r->old_len = r->new_len;
+    }
+    if (!err)
+        err = find_area(s, r, &v);
+    if (!err)
+        err = check_growth(s, v, r);
+    if (!err && !(r->flags & VM_REMAP_FIXED))
+        r->to = choose_place(s, r->to, r->new_len);
+    if (!err && !r->to)
+        err = -ENOMEM;
+    return err ? err : move_area(s, c, v, r);
+}
+
+/* The area may grow where it is. [v] */
+static bool can_extend(struct vm_space *s, const struct vma *v, const struct remap *r)
+{
+    if (r->addr + r->old_len != v->end || r->new_len > USER_TOP - r->addr)
+        return false;
+    return range_free(s, v->end, r->new_len - r->old_len);
+}
+
+static int remap_in_place(struct vm_space *s, struct change *c, struct remap *r)
+{
+    struct vma *v;
+    int err;
+
+    r->to = r->addr;
+    if (r->old_len >= r->new_len) {
+        v = vma_find(s, r->addr);
+        if (!v || v->start > r->addr)
+            return -EFAULT;
+        if (r->old_len == r->new_len)
+            return find_area(s, r, &v);
+        return clear_reserved(s, c, r->addr + r->new_len, r->addr + r->old_len);
+    }
+    err = find_area(s, r, &v);
+    if (!err)
+        err = check_growth(s, v, r);
+    if (err)
+        return err;
+    if (can_extend(s, v, r)) {
+        vma_set_range(s, v, v->start, r->addr + r->new_len);
+        join_range(s, c, v->start, v->end);
+        return 0;
+    }
+    if (!(r->flags & VM_REMAP_MAYMOVE))
+        return -ENOMEM;
+    r->to = choose_place(s, 0, r->new_len);
+    return r->to ? move_area(s, c, v, r) : -ENOMEM;
+}
+
+int vm_remap(struct vm_space *s, vaddr_t addr, size_t old_len, size_t new_len, unsigned flags,
+             vaddr_t new_addr, vaddr_t *out)
+{
+    struct remap r = {addr, new_addr, page_align(old_len), page_align(new_len), flags};
+    struct change c;
+    int err = check_arguments(&r);
+
+    if (err)
+        return err;
+    err = change_begin(&c, 7);
+    if (!err) {
+        spin_lock(&vm_lock);
+        if (flags & (VM_REMAP_FIXED | VM_REMAP_DONTUNMAP))
+            err = remap_to(s, &c, &r);
+        else
+            err = remap_in_place(s, &c, &r);
+        spin_unlock(&vm_lock);
+    }
+    change_end(&c);
+    if (!err)
+        *out = r.to;
+    return err;
+}
+
+int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff)
+{
+    struct vm_mapping m = {.addr = page_down(addr), .len = len & PAGE_MASK};
+    struct vma *v;
+    int err = -EINVAL;
+
+    if (m.addr + m.len <= m.addr || pgoff + (m.len >> PAGE_SHIFT) < pgoff)
+        return -EINVAL;
+    spin_lock(&vm_lock);
+    v = vma_find(s, m.addr);
+    if (v && v->start <= m.addr && v->object && !vma_is_private(v) && m.addr + m.len <= v->end) {
+        m.prot = v->prot;
+        m.maxprot = v->maxprot;
+        m.flags = v->flags | VM_FIXED;
+        m.pgoff = pgoff;
+        m.object = v->object;
+        m.object->refs++;
+        err = 0;
+    }
+    spin_unlock(&vm_lock);
+    if (err)
+        return err;
+    err = vm_map(s, &m, NULL);
+    vm_object_unref(m.object);
+    return err;
+}

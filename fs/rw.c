@@ -7,11 +7,17 @@
  */
 #include "fs/internal.h"
 #include "arch/uaccess.h"
-
-#define IOV_MAX       1024u
-#define IOV_PER_FRAME (PAGE_SIZE / sizeof(struct iovec))
+#include "fs/iov.h"
 
 typedef long (*transfer_fn)(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos);
+
+/* Counted for /proc/PID/io. */
+static long count_bytes(long n, uint64_t *sum)
+{
+    if (n > 0)
+        *sum += (uint64_t)n;
+    return n;
+}
 
 static long transfer_in(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos)
 {
@@ -21,7 +27,8 @@ static long transfer_in(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos
         return -EINVAL;
     if (!user_range_ok((void *)ubuf, len))
         return -EFAULT;
-    return f->ops->read(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos);
+    return count_bytes(f->ops->read(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+                       &thread_current()->usage.read_bytes);
 }
 
 static long transfer_out(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos)
@@ -32,7 +39,15 @@ static long transfer_out(struct file *f, uint32_t ubuf, size_t len, uint64_t *po
         return -EINVAL;
     if (!user_range_ok((void *)ubuf, len))
         return -EFAULT;
-    return f->ops->write(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos);
+    return count_bytes(f->ops->write(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+                       &thread_current()->usage.written_bytes);
+}
+
+static void count_call(transfer_fn transfer)
+{
+    struct rusage_counts *u = &thread_current()->usage;
+
+    ++*(transfer == transfer_in ? &u->read_calls : &u->write_calls);
 }
 
 long sys_read(uint32_t fd, uint32_t ubuf, uint32_t len)
@@ -43,6 +58,7 @@ long sys_read(uint32_t fd, uint32_t ubuf, uint32_t len)
     if (!f)
         return -EBADF;
     bool locked = file_pos_begin(f);
+    count_call(transfer_in);
     n = transfer_in(f, ubuf, len, &f->pos);
     file_pos_end(f, locked);
     file_put(f);
@@ -57,6 +73,7 @@ long sys_write(uint32_t fd, uint32_t ubuf, uint32_t len)
     if (!f)
         return -EBADF;
     bool locked = file_pos_begin(f);
+    count_call(transfer_out);
     n = transfer_out(f, ubuf, len, &f->pos);
     file_pos_end(f, locked);
     file_put(f);
@@ -76,6 +93,7 @@ static long at_offset(uint32_t fd, uint32_t ubuf, uint32_t len, uint64_t pos, tr
     f = fd_get((int)fd);
     if (!f)
         return -EBADF;
+    count_call(transfer);
     if (!f->ops->stream)
         n = transfer(f, ubuf, len, &pos);
     file_put(f);
@@ -99,66 +117,6 @@ long sys_pwrite64(uint32_t fd, uint32_t ubuf, uint32_t len, uint32_t low, uint32
 
 /* ---- Vectors -----------------------------------------------------------------------------------
  */
-
-struct iovec {
-    uint32_t base, len;
-};
-
-struct iov_set {
-    struct iovec *frames[IOV_MAX / IOV_PER_FRAME];
-    uint32_t count;
-};
-
-static struct iovec *iov_at(struct iov_set *s, uint32_t i)
-{
-    return &s->frames[i / IOV_PER_FRAME][i % IOV_PER_FRAME];
-}
-
-static void iov_free(struct iov_set *s)
-{
-    for (uint32_t i = 0; i < IOV_MAX / IOV_PER_FRAME; i++)
-        kmfree(s->frames[i]);
-}
-
-/* Whether every part lies in user addresses; cuts the sum to MAX_RW_COUNT. */
-static int iov_check(struct iov_set *s)
-{
-    uint32_t room = MAX_RW_COUNT;
-
-    for (uint32_t i = 0; i < s->count; i++) {
-        struct iovec *v = iov_at(s, i);
-
-        if ((int32_t)v->len < 0)
-            return -EINVAL;
-        if (!user_range_ok((void *)v->base, v->len))
-            return -EFAULT;
-        if (v->len > room)
-            v->len = room;
-        room -= v->len;
-    }
-    return 0;
-}
-
-static int iov_from_user(struct iov_set *s, uint32_t uvec, uint32_t count)
-{
-    int err = count > IOV_MAX ? -EINVAL : 0;
-
-    s->frames[0] = s->frames[1] = NULL;
-    s->count = count;
-    for (uint32_t i = 0; !err && i < count; i += IOV_PER_FRAME) {
-        uint32_t n = count - i < IOV_PER_FRAME ? count - i : IOV_PER_FRAME;
-        struct iovec *part = kmalloc(n * sizeof(*part));
-
-        s->frames[i / IOV_PER_FRAME] = part;
-        err = part ? copy_from_user(part, (void *)(uvec + i * sizeof(*part)), n * sizeof(*part))
-                   : -ENOMEM;
-    }
-    if (!err)
-        err = iov_check(s);
-    if (err)
-        iov_free(s);
-    return err;
-}
 
 /* Part after part, until one comes up short. */
 static long iov_transfer(struct file *f, struct iov_set *s, uint64_t *pos, transfer_fn transfer)
@@ -204,10 +162,11 @@ static long vector(uint32_t fd, uint32_t uvec, uint32_t count, uint64_t *at, tra
         return -EBADF;
     n = at && f->ops->stream ? -ESPIPE : may_transfer(f, transfer);
     if (!n)
-        n = iov_from_user(&set, uvec, count);
+        n = iov_from_user(&set, uvec, count, true);
     if (!n) {
         bool locked = !at && file_pos_begin(f);
 
+        count_call(transfer);
         n = iov_transfer(f, &set, at ? at : &f->pos, transfer);
         file_pos_end(f, locked);
         iov_free(&set);

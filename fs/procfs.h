@@ -112,7 +112,29 @@ int show_statm(struct text *t, const struct target *who);
 int show_cmdline(struct text *t, const struct target *who);
 int show_environ(struct text *t, const struct target *who);
 int show_auxv(struct text *t, const struct target *who);
+void show_area(struct text *t, const struct vm_area_info *a); /* a line of maps */
+int process_mem_open(struct inode *inode, struct file *f);    /* for who may look into the space */
 extern const struct file_ops process_mem_ops;
+int show_smaps(struct text *t, const struct target *who); /* procfs_smaps.c */
+int show_smaps_rollup(struct text *t, const struct target *who);
+int store_clear_refs(const char *text, size_t len, const struct target *who);
+extern const struct file_ops pagemap_ops, pagetable_ops; /* procfs_frames.c */
+extern const struct file_ops kpagecount_ops, kpageflags_ops;
+extern const struct file_ops faults_ops;                  /* procfs_faults.c */
+int show_vmstat(struct text *t, const struct target *who); /* procfs_vmstat.c */
+int show_slabinfo(struct text *t, const struct target *who);
+int show_buddyinfo(struct text *t, const struct target *who);
+int show_oom_score(struct text *t, const struct target *who); /* procfs_oom.c */
+int show_oom_score_adj(struct text *t, const struct target *who);
+int store_oom_score_adj(const char *text, size_t len, const struct target *who);
+
+/* procfs_lines.c: writes the line of the first item with a number >= *item, which is set to it; its
+ * length, at most LINE_ROOM, 0 when there is none. */
+#define LINE_ROOM 160
+typedef int (*line_fn)(void *from, uint64_t *item, char *buf, size_t size);
+/* As file_ops.read, of lines alone. May sleep. */
+long lines_read(void *from, line_fn line, void *ubuf, size_t len, uint64_t *pos);
+
 int show_stat(struct text *t, const struct target *who); /* procfs_status.c */
 int show_status(struct text *t, const struct target *who);
 struct dentry *place_fd(const struct target *who, int *err); /* procfs_fd.c */

@@ -11,7 +11,7 @@
 
 #define NAME_COLUMN 49 /* as a Linux of 32 bits has it */
 
-static void show_area(struct text *t, const struct vm_area_info *a)
+void show_area(struct text *t, const struct vm_area_info *a)
 {
     char line[NAME_COLUMN + 32];
     int n = snprintf(line, sizeof(line), "%08x-%08x %c%c%c%c %08x %02x:%02x %u ", a->start, a->end,
@@ -186,7 +186,7 @@ static long mem_write(struct file *f, const void *ubuf, size_t len, uint64_t *po
     return mem_transfer(f, (void *)(uintptr_t)ubuf, len, pos, mem_to);
 }
 
-static int mem_open(struct inode *inode, struct file *f)
+int process_mem_open(struct inode *inode, struct file *f)
 {
     int err;
     struct vm_space *s = target_space(inode_target(inode), true, &err);
@@ -208,7 +208,7 @@ static int64_t mem_seek(struct file *f, int64_t offset, int whence)
 }
 
 const struct file_ops process_mem_ops = {
-    .open = mem_open,
+    .open = process_mem_open,
     .read = mem_read,
     .write = mem_write,
     .seek = mem_seek,

@@ -87,19 +87,29 @@ static int show_zero(struct text *t, const struct target *who)
     return 0;
 }
 
-static int show_zero_line(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_write(t, "0\n", 2);
-    return 0;
-}
-
-/* Nothing is counted yet. */
+/* With the children that were waited for. There is no storage to read from or write to. */
 static int show_io(struct text *t, const struct target *who)
 {
-    (void)who;
-    text_printf(t, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-                   "cancelled_write_bytes: 0\n");
+    struct rusage_counts u = {0};
+    struct proc *p = target_lock(who);
+    bool allowed;
+
+    if (!p)
+        return -ESRCH;
+    allowed = may_inspect(p);
+    if (who->tid && target_thread(who, p))
+        thread_add_usage(&u, target_thread(who, p));
+    else
+        proc_usage(p, &u);
+    if (!who->tid)
+        usage_add(&u, &p->child_usage);
+    spin_unlock(&proc_lock);
+    if (!allowed)
+        return -EACCES;
+    text_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %u\nsyscw: %u\n",
+                (unsigned long long)u.read_bytes, (unsigned long long)u.written_bytes,
+                u.read_calls, u.write_calls);
+    text_printf(t, "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
     return 0;
 }
 
@@ -110,15 +120,9 @@ static int show_cgroup(struct text *t, const struct target *who)
     return 0;
 }
 
-/* Accepted for the sake of programs that set it; the victim is chosen by memory alone. */
-static int store_ignored(const char *text, size_t len, const struct target *who)
-{
-    (void)text, (void)len, (void)who;
-    return 0;
-}
-
 #define COMMON_ENTRIES                                                                             \
     FILE_ENTRY("auxv", 0400, show_auxv), FILE_ENTRY("cgroup", 0444, show_cgroup),                  \
+        STORE_ENTRY("clear_refs", 0200, NULL, store_clear_refs),                                   \
         FILE_ENTRY("cmdline", 0444, show_cmdline),                                                 \
         STORE_ENTRY("comm", 0644, show_comm, store_comm), PLACE_ENTRY("cwd", place_cwd),           \
         FILE_ENTRY("environ", 0400, show_environ), PLACE_ENTRY("exe", place_exe),                  \
@@ -127,9 +131,13 @@ static int store_ignored(const char *text, size_t len, const struct target *who)
         FILE_ENTRY("limits", 0444, show_limits), FILE_ENTRY("maps", 0444, show_maps),              \
         {.name = "mem", .kind = ENTRY_FILE, .mode = 0600, .fops = &process_mem_ops},               \
         FILE_ENTRY("mountinfo", 0444, show_mountinfo), FILE_ENTRY("mounts", 0444, show_mounts),    \
-        FILE_ENTRY("oom_score", 0444, show_zero_line),                                             \
-        STORE_ENTRY("oom_score_adj", 0644, show_zero_line, store_ignored),                         \
-        PLACE_ENTRY("root", place_root), FILE_ENTRY("stat", 0444, show_stat),                      \
+        FILE_ENTRY("oom_score", 0444, show_oom_score),                                             \
+        STORE_ENTRY("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),               \
+        {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \
+        {.name = "pagetable", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagetable_ops},           \
+        PLACE_ENTRY("root", place_root), FILE_ENTRY("smaps", 0444, show_smaps),                    \
+        FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup),                                       \
+        FILE_ENTRY("stat", 0444, show_stat),                                                       \
         FILE_ENTRY("statm", 0444, show_statm), FILE_ENTRY("status", 0444, show_status),            \
         FILE_ENTRY("wchan", 0444, show_zero)
 

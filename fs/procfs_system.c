@@ -26,11 +26,13 @@ static void memory_row(struct text *t, const char *name, uint32_t pages)
 
 static int show_meminfo(struct text *t, const struct target *who)
 {
+    struct frame_census census;
     struct mem_stats m;
     uint32_t shared; /* in no file that could be read again */
 
     (void)who;
     mm_stats(&m);
+    vm_frame_census(&census);
     shared = m.cached_shmem + ramfs_total_pages();
     if (shared > m.cached)
         shared = m.cached;
@@ -53,28 +55,13 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "Dirty:", 0);
     memory_row(t, "Writeback:", 0);
     memory_row(t, "AnonPages:", m.anon);
-    memory_row(t, "Mapped:", m.cached);
+    memory_row(t, "Mapped:", census.mapped_file);
     memory_row(t, "Shmem:", shared);
     memory_row(t, "Slab:", m.slab);
     memory_row(t, "SReclaimable:", 0);
     memory_row(t, "SUnreclaim:", m.slab);
     memory_row(t, "KernelStack:", proc_count_threads() * (KSTACK_SIZE / PAGE_SIZE));
     memory_row(t, "PageTables:", m.tables);
-    return 0;
-}
-
-static int show_vmstat(struct text *t, const struct target *who)
-{
-    struct mem_stats m;
-
-    (void)who;
-    mm_stats(&m);
-    text_printf(t, "nr_free_pages %u\nnr_anon_pages %u\nnr_file_pages %u\nnr_shmem %u\n", m.free,
-                m.anon, m.cached, m.cached_shmem);
-    text_printf(t, "nr_slab_unreclaimable %u\nnr_page_table_pages %u\n", m.slab, m.tables);
-    text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %llu\npgmajfault %llu\n",
-                (unsigned long long)(m.minor_faults + m.major_faults),
-                (unsigned long long)m.major_faults);
     return 0;
 }
 
@@ -297,13 +284,17 @@ static const struct file_ops kmsg_file_ops = {
 };
 
 const struct proc_entry system_entries[] = {
+    FILE_ENTRY("buddyinfo", 0444, show_buddyinfo),
     FILE_ENTRY("cmdline", 0444, show_boot_cmdline),
     FILE_ENTRY("cpuinfo", 0444, show_cpuinfo),
     FILE_ENTRY("devices", 0444, show_devices),
     FILE_ENTRY("diskstats", 0444, show_nothing),
+    {.name = "faults", .kind = ENTRY_FILE, .mode = 0600, .fops = &faults_ops},
     FILE_ENTRY("filesystems", 0444, show_filesystems),
     FILE_ENTRY("interrupts", 0444, show_interrupts),
     {.name = "kmsg", .kind = ENTRY_FILE, .mode = 0400, .fops = &kmsg_file_ops},
+    {.name = "kpagecount", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpagecount_ops},
+    {.name = "kpageflags", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpageflags_ops},
     FILE_ENTRY("loadavg", 0444, show_loadavg),
     FILE_ENTRY("meminfo", 0444, show_meminfo),
     FILE_ENTRY("mm_check", 0444, show_mm_check),
@@ -311,6 +302,7 @@ const struct proc_entry system_entries[] = {
     LINK_ENTRY("mounts", show_mounts_link),
     FILE_ENTRY("partitions", 0444, show_nothing),
     LINK_ENTRY("self", show_self),
+    FILE_ENTRY("slabinfo", 0400, show_slabinfo),
     FILE_ENTRY("stat", 0444, show_system_stat),
     FILE_ENTRY("swaps", 0444, show_swaps),
     DIR_ENTRY("sys", 0555, sysctl_entries),

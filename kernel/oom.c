@@ -15,20 +15,55 @@ static bool is_dying(const struct proc *p)
     return p->sig.group_exit || (p->sig.queue.pending & SIGMASK(SIGKILL));
 }
 
+/* [proc_lock held] What killing p would give back in pages, moved by its oom_score_adj, which is in
+ * thousandths of all memory. */
+static int32_t badness(const struct proc *p, uint32_t *resident)
+{
+    struct vm_space_stats stats;
+    struct mem_stats memory;
+
+    *resident = 0;
+    if (!p->space)
+        return 0;
+    vm_space_stats(p->space, &stats);
+    mm_stats(&memory);
+    *resident = stats.resident;
+    return (int32_t)stats.resident + p->oom_score_adj * (int32_t)(memory.total / 1000);
+}
+
+/* The scale of Linux: memory counts 1000 thousandths, and 1000 is added before 2/3 of it. */
+uint32_t oom_score(const struct proc *p)
+{
+    uint32_t resident;
+    struct mem_stats memory;
+    int32_t points;
+
+    if (!p->space || p->oom_score_adj == OOM_SCORE_ADJ_MIN)
+        return 0;
+    mm_stats(&memory);
+    points = 1000 + badness(p, &resident) * 1000 / (int32_t)memory.total;
+    return points > 0 ? (uint32_t)points * 2 / 3 : 0;
+}
+
 /* [proc_lock held] init is spared: without it there is no machine to save. */
 static struct proc *choose(uint32_t *pages)
 {
     struct proc *p, *worst = NULL;
-    struct vm_space_stats stats;
+    int32_t most = 0;
 
     *pages = 0;
     list_for_each_entry(p, &all_procs, all_link) {
-        if (p == init_proc || p->state != PROC_ALIVE || !p->space || is_dying(p))
+        uint32_t resident;
+        int32_t bad;
+
+        if (p == init_proc || p->state != PROC_ALIVE || !p->space || is_dying(p) ||
+            p->oom_score_adj == OOM_SCORE_ADJ_MIN)
             continue;
-        vm_space_stats(p->space, &stats);
-        if (!worst || stats.resident >= *pages) {
+        bad = badness(p, &resident);
+        if (!worst || bad >= most) {
             worst = p;
-            *pages = stats.resident;
+            most = bad;
+            *pages = resident;
         }
     }
     return worst;

@@ -158,6 +158,8 @@ struct proc *proc_alloc(struct proc *like)
     p->cred = like->cred;
     memcpy(p->rlimits, like->rlimits, sizeof(p->rlimits));
     p->nice = like->nice;
+    p->oom_score_adj = like->oom_score_adj;
+    p->oom_score_adj_min = like->oom_score_adj_min;
     p->dumpable = like->dumpable;
     p->no_new_privs = like->no_new_privs;
     p->keep_caps = like->keep_caps;
@@ -294,6 +296,10 @@ void thread_add_usage(struct rusage_counts *sum, const struct thread *t)
     sum->major_faults += t->usage.major_faults;
     sum->voluntary += t->usage.voluntary;
     sum->involuntary += t->usage.involuntary;
+    sum->read_calls += t->usage.read_calls;
+    sum->write_calls += t->usage.write_calls;
+    sum->read_bytes += t->usage.read_bytes;
+    sum->written_bytes += t->usage.written_bytes;
 }
 
 void usage_add(struct rusage_counts *sum, const struct rusage_counts *more)
@@ -304,6 +310,10 @@ void usage_add(struct rusage_counts *sum, const struct rusage_counts *more)
     sum->major_faults += more->major_faults;
     sum->voluntary += more->voluntary;
     sum->involuntary += more->involuntary;
+    sum->read_calls += more->read_calls;
+    sum->write_calls += more->write_calls;
+    sum->read_bytes += more->read_bytes;
+    sum->written_bytes += more->written_bytes;
     if (more->max_resident > sum->max_resident)
         sum->max_resident = more->max_resident;
 }

@@ -53,6 +53,8 @@ struct rusage_counts {
     uint32_t minor_faults, major_faults;
     uint32_t voluntary, involuntary;  /* context switches */
     uint32_t max_resident;            /* pages */
+    uint32_t read_calls, write_calls;
+    uint64_t read_bytes, written_bytes;
 };
 
 #define TLS_ENTRIES 3                 /* GDT entries 6, 7, 8, as on Linux */
@@ -131,6 +133,8 @@ struct proc {
     uint64_t start_ns;                /* time_mono_ns() at creation */
     struct waitq child_exit;          /* wait4 sleeps here */
     int8_t nice;
+    int16_t oom_score_adj;            /* [proc lock] /proc/PID/oom_score_adj */
+    int16_t oom_score_adj_min;        /* [proc lock] the lowest that root has set */
 };
 
 extern struct spinlock proc_lock;     /* LOCK_RANK_PROC */
@@ -190,6 +194,9 @@ _Noreturn void thread_exit(void);
 /* Kills one process to free memory, as vm_fault's VM_NO_MEMORY asks. Logs who and why. Returns false
  * if the current process is the victim (it dies on its way to user mode) or nobody is left. */
 bool oom_kill(void);
+#define OOM_SCORE_ADJ_MIN (-1000)     /* never */
+#define OOM_SCORE_ADJ_MAX 1000
+uint32_t oom_score(const struct proc *p); /* [proc_lock held] in 0..2000 or so, as Linux shows it */
 
 /* The space of a process for a reader that is not it (/proc): a reference, or NULL when there is none. */
 struct vm_space *proc_get_space(struct proc *p);

@@ -249,6 +249,24 @@ void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out)
     spin_unlock(&vm_lock);
 }
 
+static struct frame *census_step(struct frame *f, struct frame_census *out)
+{
+    spin_lock(&vm_lock);
+    for (unsigned n = 0; f && n < STEP; n++, f = frame_next(f))
+        out->mapped_file += f->kind == FRAME_OBJECT && f->rmap;
+    spin_unlock(&vm_lock);
+    return f;
+}
+
+void vm_frame_census(struct frame_census *out)
+{
+    struct frame *f = frame_next(NULL);
+
+    *out = (struct frame_census){0};
+    while (f)
+        f = census_step(f, out);
+}
+
 /* ---- Spaces and memory as a whole -------------------------------------------------------------
  */
 
@@ -264,6 +282,7 @@ bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
         out->start = v->start;
         out->end = v->end;
         out->prot = v->prot;
+        out->maxprot = v->maxprot;
         out->flags = v->flags;
         o = v->object;
         if (o) {

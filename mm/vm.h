@@ -240,7 +240,7 @@ long vm_copy_from(struct vm_space *s, void *dst, vaddr_t addr, size_t len);
 
 struct vm_area_info {
     vaddr_t start, end;
-    uint8_t prot;
+    uint8_t prot, maxprot;
     uint16_t flags;
     uint32_t pgoff; /* meaningful with an object */
     uint32_t ino, dev;
@@ -310,6 +310,10 @@ struct vm_frame_info {
 /* The n frames from first on; n is at most a few hundred. */
 void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out);
 pfn_t vm_frame_end(void); /* above the last frame there is */
+struct frame_census {     /* counts that nobody keeps */
+    uint32_t mapped_file; /* frames of objects that some space maps */
+};
+void vm_frame_census(struct frame_census *out); /* looks at every frame used so far */
 
 #define VM_CLEAR_ALL  1
 #define VM_CLEAR_ANON 2

@@ -7,11 +7,6 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-/* Until mm/ locks areas none is. */
-#ifndef VM_LOCKED
-#define VM_LOCKED 0
-#endif
-
 #define KIB(pages)      ((pages) * (PAGE_SIZE / 1024))
 #define PSS_KIB(pss)    ((uint32_t)((pss) >> (VM_PSS_SHIFT + 10)))
 #define CLEAR_SOFTDIRTY 4 /* nothing is kept for it, as on a 32-bit Linux */
@@ -39,7 +34,7 @@ static void show_figures(struct text *t, const struct vm_range_stats *r, uint32_
     row(t, "Private_Dirty:", KIB(r->private_dirty));
     row(t, "Referenced:", KIB(r->referenced));
     row(t, "Anonymous:", KIB(r->anonymous));
-    row(t, "LazyFree:", 0);
+    row(t, "LazyFree:", KIB(r->lazy));
     row(t, "AnonHugePages:", 0);
     row(t, "ShmemPmdMapped:", 0);
     row(t, "FilePmdMapped:", 0);
@@ -53,16 +48,29 @@ static void show_figures(struct text *t, const struct vm_range_stats *r, uint32_
 /* The flags in Linux's order and names. */
 static void show_flags(struct text *t, const struct vm_area_info *a)
 {
+    bool shared = a->flags & VM_SHARED;
+    bool accounted = (a->prot & VM_PROT_WRITE) && !(a->flags & (VM_SHARED | VM_NORESERVE));
     const struct {
         bool on;
         const char *name;
     } flags[] = {
-        {a->prot & VM_PROT_READ, "rd"},    {a->prot & VM_PROT_WRITE, "wr"},
-        {a->prot & VM_PROT_EXEC, "ex"},    {a->flags & VM_SHARED, "sh"},
-        {a->maxprot & VM_PROT_READ, "mr"}, {a->maxprot & VM_PROT_WRITE, "mw"},
-        {a->maxprot & VM_PROT_EXEC, "me"}, {a->flags & VM_SHARED, "ms"},
-        {a->flags & VM_GROWSDOWN, "gd"},   {(a->flags & VM_LOCKED), "lo"},
+        {a->prot & VM_PROT_READ, "rd"},
+        {a->prot & VM_PROT_WRITE, "wr"},
+        {a->prot & VM_PROT_EXEC, "ex"},
+        {shared && (a->maxprot & VM_PROT_WRITE), "sh"},
+        {a->maxprot & VM_PROT_READ, "mr"},
+        {a->maxprot & VM_PROT_WRITE, "mw"},
+        {a->maxprot & VM_PROT_EXEC, "me"},
+        {shared, "ms"},
+        {a->flags & VM_GROWSDOWN, "gd"},
+        {a->flags & VM_LOCKED, "lo"},
+        {a->flags & VM_SEQUENTIAL, "sr"},
+        {a->flags & VM_RANDOM, "rr"},
+        {a->flags & VM_DONTFORK, "dc"},
+        {a->flags & VM_LOCKONFAULT, "lf"},
+        {accounted, "ac"},
         {a->flags & VM_NORESERVE, "nr"},
+        {a->flags & VM_WIPEONFORK, "wf"},
     };
 
     text_printf(t, "VmFlags: ");

@@ -4,45 +4,26 @@
  * A system call that a signal interrupts returns one of the internal ERESTART errors, which never
  * reach the program: they become -EINTR, or the call starts again when the program goes on.
  */
-#include "kernel/log.h"
+#include "kernel/fault_report.h"
 #include "kernel/signal_impl.h"
 #include "libc/errno.h"
 
 #define NR_RESTART_SYSCALL 0
 #define INT80_SIZE         2
-#define LOG_BURST          10
 
 /* ---- Default actions ---------------------------------------------------------------------------
  */
 
-static bool log_allowed(void)
+/* Whether signo is the consequence of what the program itself just did, sent by trap_to_signal. */
+static bool is_own_fault(int signo, const struct siginfo *info)
 {
-    static uint64_t window;
-    static uint32_t count;
-    uint64_t now = time_mono_ns();
-
-    if (now - window > 5 * NSEC_PER_SEC) {
-        window = now;
-        count = 0;
-    }
-    return count++ < LOG_BURST;
-}
-
-static void log_fault(const struct thread *t, const struct trapframe *tf, int signo)
-{
-    bool fault = signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE;
-
-    if (!fault || !log_allowed())
-        return;
-    klog(LOG_INFO, "pid %d %s: trap %u err %u on cpu %u eip 0x%x addr 0x%x -- kill proc\n",
-         t->proc->pid, t->proc->comm, t->sig.trap_no, t->sig.trap_err, cpu_self()->id, tf->eip,
-         t->sig.trap_addr);
+    return (SIGMASK(signo) & SIGS_SYNCHRONOUS) && info->code > 0;
 }
 
 /* init gets no signal that it has no handler for, but those of its own faults. */
 static bool is_protected(const struct proc *p, int signo, const struct siginfo *info)
 {
-    return p == init_proc && !((SIGMASK(signo) & SIGS_SYNCHRONOUS) && info->code > 0);
+    return p == init_proc && !is_own_fault(signo, info);
 }
 
 /* [handlers->lock held] From here on t is in the handler; the mask to come back to goes to *old. */
@@ -118,7 +99,8 @@ static int next_handled(struct thread *t, const struct trapframe *tf, struct sig
         }
         if (is_fatal(t, signo, a->handler, info)) {
             spin_unlock(&handlers->lock);
-            log_fault(t, tf, signo);
+            if (is_own_fault(signo, info))
+                report_fatal_fault(t, tf, signo);
             proc_exit(signo);
         }
     }

@@ -26,11 +26,13 @@ static vaddr_t next_table(vaddr_t va)
     return (va & ~(PT_SPAN - 1)) + PT_SPAN;
 }
 
-/* Whether the frame behind an entry is the only copy of its contents: an anon, which has no other
- * home, or an object's page that was written to. */
+/* Whether the frame behind an entry is the only copy of contents that count: an anon, which has no
+ * other home, or an object's page that was written to. */
 static bool entry_dirty(const struct frame *f, pte_t entry)
 {
-    return f->kind == FRAME_ANON || (f->flags & FRAME_DIRTY) || (entry & PTE_D);
+    if (f->kind == FRAME_ANON && !(f->flags & FRAME_LAZY))
+        return true;
+    return (f->flags & FRAME_DIRTY) || (entry & PTE_D);
 }
 
 static bool is_shmem(const struct frame *f)
@@ -61,6 +63,7 @@ static void count_entry(pte_t entry, struct vm_range_stats *out)
     out->referenced += (entry & PTE_A) != 0;
     if (f->kind == FRAME_ANON) {
         out->anonymous++;
+        out->lazy += !dirty;
         out->pss_anon += pss;
     } else if (is_shmem(f)) {
         out->shmem++;
@@ -223,7 +226,7 @@ static void describe_frame(const struct frame *f, struct vm_frame_info *out)
     if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
         return;
     describe_mappings(f, out);
-    if (f->kind == FRAME_ANON || (f->flags & FRAME_DIRTY))
+    if ((f->kind == FRAME_ANON && !(f->flags & FRAME_LAZY)) || (f->flags & FRAME_DIRTY))
         out->flags |= VM_FRAME_DIRTY;
     if (f->flags & FRAME_BUSY)
         out->flags |= VM_FRAME_BUSY;
@@ -270,6 +273,36 @@ void vm_frame_census(struct frame_census *out)
 /* ---- Spaces and memory as a whole -------------------------------------------------------------
  */
 
+/* [v] What out can be told at once; the object, for its pager's part, with a reference. */
+static struct vm_object *area_begin(const struct vma *v, struct vm_area_info *out)
+{
+    out->start = v->start;
+    out->end = v->end;
+    out->prot = v->prot;
+    out->maxprot = v->maxprot;
+    out->flags = v->flags;
+    if (v->flags & VM_HEAP)
+        strlcpy(out->name, "[heap]", sizeof(out->name));
+    else if (v->flags & VM_STACK)
+        strlcpy(out->name, "[stack]", sizeof(out->name));
+    out->object = v->object;
+    if (v->object) {
+        out->pgoff = v->pgoff;
+        v->object->refs++;
+    }
+    return v->object;
+}
+
+/* Without vm_lock: asks the pager. */
+static void area_finish(struct vm_object *o, struct vm_area_info *out)
+{
+    if (!o)
+        return;
+    if (o->pager->describe)
+        o->pager->describe(o, out->name, sizeof(out->name), &out->ino, &out->dev);
+    vm_object_unref(o);
+}
+
 bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
 {
     struct vm_object *o = NULL;
@@ -278,28 +311,30 @@ bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
     *out = (struct vm_area_info){0};
     spin_lock(&vm_lock);
     v = vma_find(s, addr);
-    if (v) {
-        out->start = v->start;
-        out->end = v->end;
-        out->prot = v->prot;
-        out->maxprot = v->maxprot;
-        out->flags = v->flags;
-        o = v->object;
-        if (o) {
-            out->pgoff = v->pgoff;
-            o->refs++;
-        }
-        if (v->flags & VM_HEAP)
-            strlcpy(out->name, "[heap]", sizeof(out->name));
-        else if (v->flags & VM_STACK)
-            strlcpy(out->name, "[stack]", sizeof(out->name));
-    }
+    if (v)
+        o = area_begin(v, out);
     spin_unlock(&vm_lock);
-    if (o) {
-        if (o->pager->describe)
-            o->pager->describe(o, out->name, sizeof(out->name), &out->ino, &out->dev);
-        vm_object_unref(o);
+    area_finish(o, out);
+    return v != NULL;
+}
+
+bool vm_nearest_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
+{
+    struct vma *v = NULL, *below = NULL;
+    struct vm_object *o = NULL;
+
+    *out = (struct vm_area_info){0};
+    spin_lock(&vm_lock);
+    if (!list_empty(&s->vmas)) {
+        v = vma_find(s, addr);
+        below = v ? vma_prev(s, v) : list_entry(s->vmas.prev, struct vma, link);
     }
+    if (!v || (v->start > addr && below && addr - below->end < v->start - addr))
+        v = below;
+    if (v)
+        o = area_begin(v, out);
+    spin_unlock(&vm_lock);
+    area_finish(o, out);
     return v != NULL;
 }
 

@@ -75,11 +75,14 @@ struct pager {
     /* Whether get() would give zeros for every page: then holes may be punched by dropping pages.
      * May be NULL: no. */
     bool (*zero_behind)(const struct vm_object *o);
+    /* An area that mapped it is gone. May sleep. May be NULL; if not, its areas are never joined. */
+    void (*unmapped)(struct vm_object *o);
     /* The last reference is gone and so are the pages. May be NULL. */
     void (*destroy)(struct vm_object *o);
     /* Writes the name shown in /proc/PID/maps into buf; gives inode and device numbers. May be
      * NULL. */
     void (*describe)(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev);
+    bool shared_memory; /* memory that programs share, not a file's: counted apart */
 };
 
 /* private: the pager's own (a file system keeps its inode there); see vm_object_private(). */
@@ -99,6 +102,12 @@ int vm_object_resize(struct vm_object *o, uint64_t size);
 
 /* Zeroes a range, giving frames back where the pager allows; the size stays. May sleep. */
 int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len);
+/* The first page at or after *index that was ever written to. */
+bool vm_object_next_dirty(struct vm_object *o, uint32_t *index);
+uint32_t vm_object_areas(struct vm_object *o); /* how many map it */
+/* From now on -EPERM to map it shared and writable, or so that it could become; false, and nothing
+ * changes, when somebody has. */
+bool vm_object_deny_writers(struct vm_object *o);
 int vm_object_touch(struct vm_object *o, uint32_t index); /* makes a page resident; may sleep */
 int vm_object_sync(
     struct vm_object *o); /* writes dirty pages back, if there is where to; may sleep */
@@ -243,11 +252,14 @@ struct vm_area_info {
     uint8_t prot, maxprot;
     uint16_t flags;
     uint32_t pgoff; /* meaningful with an object */
+    const struct vm_object *object; /* which, without a reference: only to compare */
     uint32_t ino, dev;
     char name[128]; /* path, "[heap]", "[stack]" or "" */
 };
 /* The first area that ends above addr; false when there is none. May sleep. */
 bool vm_next_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out);
+/* The area that addr lies in or is nearest to; false when there are none. May sleep. */
+bool vm_nearest_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out);
 
 struct vm_space_stats {         /* in pages */
     uint32_t size;              /* all areas */
@@ -271,6 +283,7 @@ struct vm_range_stats { /* in pages, but for pss */
     uint32_t resident;
     uint32_t shared_clean, shared_dirty, private_clean, private_dirty; /* their sum */
     uint32_t referenced, anonymous, shmem;
+    uint32_t lazy; /* given up by MADV_FREE, and not written to since */
     uint64_t pss, pss_dirty, pss_anon, pss_shmem;
 };
 /* Adds what [start, end) maps to *out. */

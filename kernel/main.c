@@ -12,6 +12,7 @@
 #include "kernel/log.h"
 #include "kernel/proc.h"
 #include "kernel/random.h"
+#include "kernel/selftest.h"
 #include "kernel/syscall.h"
 #include "kernel/time.h"
 #include "kernel/version.h"
@@ -124,6 +125,8 @@ static void init_main(void *arg)
 
     (void)arg;
     init_proc = p;
+    if (boot_flag("selftest"))
+        selftest();
     mount_root();
     p->files = files_new();
     p->fs = fs_context_new(root_dentry());

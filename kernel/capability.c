@@ -1,13 +1,13 @@
 /*
- * Capabilities, as far as there are any: root has all, everybody else none. What would leave a process
- * with other ones is refused instead of pretended. man 2 capget.
+ * Capabilities, as far as there are any: root has all, everybody else none. What would leave a
+ * process with other ones is refused instead of pretended. man 2 capget.
  */
 #include "arch/uaccess.h"
 #include "kernel/proc.h"
 #include "libc/errno.h"
 
-#define VERSION_1 0x19980330u         /* 32 capabilities */
-#define VERSION_2 0x20071026u         /* 64, as the next */
+#define VERSION_1 0x19980330u /* 32 capabilities */
+#define VERSION_2 0x20071026u /* 64, as the next */
 #define VERSION_3 0x20080522u
 #define CAP_LAST  40
 
@@ -16,7 +16,7 @@ struct cap_header {
     int32_t pid;
 };
 
-struct cap_data {                     /* one or two of them */
+struct cap_data { /* one or two of them */
     uint32_t effective, permitted, inheritable;
 };
 

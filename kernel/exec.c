@@ -1,7 +1,7 @@
 /*
  * execve: the program a process runs is replaced. A new space is made up beside the old one (the
- * file, its "#!" chain, the strings, the mappings, the stack), which may fail at any point and changes
- * nothing; then exec_commit changes over.
+ * file, its "#!" chain, the strings, the mappings, the stack), which may fail at any point and
+ * changes nothing; then exec_commit changes over.
  */
 #include "arch/cpu.h"
 #include "arch/thread.h"
@@ -14,19 +14,35 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define MAX_SCRIPTS 5                 /* interpreters that are scripts themselves */
-#define HEAD_SIZE   512               /* of the file: an ELF header and its program headers, mostly */
-#define STACK_ROOM  (128u << 10)      /* mapped beyond the strings; the stack grows from there */
+#define MAX_SCRIPTS 5            /* interpreters that are scripts themselves */
+#define HEAD_SIZE   512          /* of the file: an ELF header and its program headers, mostly */
+#define STACK_ROOM  (128u << 10) /* mapped beyond the strings; the stack grows from there */
 
-enum {                                /* man 3 getauxval */
-    AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY,
-    AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE = 23,
-    AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31,
+enum { /* man 3 getauxval */
+       AT_NULL,
+       AT_PHDR = 3,
+       AT_PHENT,
+       AT_PHNUM,
+       AT_PAGESZ,
+       AT_BASE,
+       AT_FLAGS,
+       AT_ENTRY,
+       AT_UID = 11,
+       AT_EUID,
+       AT_GID,
+       AT_EGID,
+       AT_PLATFORM,
+       AT_HWCAP,
+       AT_CLKTCK,
+       AT_SECURE = 23,
+       AT_RANDOM = 25,
+       AT_HWCAP2,
+       AT_EXECFN = 31,
 };
 
-struct exec {                         /* one frame */
-    const char *filename;             /* as asked for: AT_EXECFN and the process's name */
-    struct file *file;                /* the program, or the last interpreter */
+struct exec {             /* one frame */
+    const char *filename; /* as asked for: AT_EXECFN and the process's name */
+    struct file *file;    /* the program, or the last interpreter */
     struct exec_args args;
     struct vm_space *space;
     struct elf_program elf;
@@ -44,7 +60,7 @@ struct exec {                         /* one frame */
 };
 _Static_assert(sizeof(struct exec) <= PAGE_SIZE, "it lives in a frame");
 
-/* ---- The file ----------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 static int check_executable(const struct dentry *d)
 {
@@ -113,7 +129,7 @@ long exec_read(struct file *f, uint32_t offset, void *buf, uint32_t n)
     return vm_object_read_kernel(f->inode->object, offset, buf, n);
 }
 
-/* ---- Scripts ------------------------------------------------------------------------------------ */
+/* ---- Scripts --------------------------------------------------------------------------------- */
 
 static const char *keep_name(struct exec *x, const char *s)
 {
@@ -174,7 +190,7 @@ static int resolve_scripts(struct exec *x, long *head_size)
     }
 }
 
-/* ---- Strings and credentials ------------------------------------------------------------------- */
+/* ---- Strings and credentials ----------------------------------------------------------------- */
 
 static int collect_argv(struct exec *x, const struct string_list *argv)
 {
@@ -232,7 +248,7 @@ static void make_cred(struct exec *x)
     x->secure = c->euid != c->uid || c->egid != c->gid;
 }
 
-/* ---- The new space ------------------------------------------------------------------------------ */
+/* ---- The new space --------------------------------------------------------------------------- */
 
 static int add_aux(struct exec *x, uint32_t type, uint32_t value)
 {
@@ -328,7 +344,7 @@ static int build_space(struct exec *x, long head_size)
     return err;
 }
 
-/* ---- The change --------------------------------------------------------------------------------- */
+/* ---- The change ------------------------------------------------------------------------------ */
 
 /* Every other thread goes; the one that is left is the process's first, whichever it was. */
 static int kill_other_threads(struct thread *t)
@@ -477,7 +493,7 @@ static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *f
     return err;
 }
 
-/* ---- The calls ---------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 int proc_exec(const char *path, char *const argv[], char *const envp[])
 {

@@ -22,29 +22,29 @@ struct elf_phdr {
     uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
 };
 
-#define ELF_CLASS      4              /* index in ident */
-#define ELFCLASS32     1
-#define ET_EXEC        2
-#define ET_DYN         3
-#define EM_386         3
-#define EM_486         6
-#define PT_LOAD        1
-#define PT_INTERP      3
-#define PT_GNU_STACK   0x6474e551u
-#define PF_X           1u
-#define PF_W           2u
-#define PF_R           4u
+#define ELF_CLASS    4 /* index in ident */
+#define ELFCLASS32   1
+#define ET_EXEC      2
+#define ET_DYN       3
+#define EM_386       3
+#define EM_486       6
+#define PT_LOAD      1
+#define PT_INTERP    3
+#define PT_GNU_STACK 0x6474e551u
+#define PF_X         1u
+#define PF_W         2u
+#define PF_R         4u
 
-#define PHDRS_MAX      (PAGE_SIZE / sizeof(struct elf_phdr))
-#define ET_DYN_BASE    0x55555000u    /* two thirds of the space, as on Linux */
+#define PHDRS_MAX   (PAGE_SIZE / sizeof(struct elf_phdr))
+#define ET_DYN_BASE 0x55555000u /* two thirds of the space, as on Linux */
 
 struct elf_file {
     struct file *file;
     struct elf_header h;
-    struct elf_phdr *phdrs;           /* a frame */
-    uint32_t low, high;               /* pages that the segments span, before the bias */
+    struct elf_phdr *phdrs; /* a frame */
+    uint32_t low, high;     /* pages that the segments span, before the bias */
     uint32_t bias;
-    uint32_t brk;                     /* the end of the last segment, with the bias */
+    uint32_t brk; /* the end of the last segment, with the bias */
 };
 
 static uint32_t page_up(uint32_t a)
@@ -52,7 +52,7 @@ static uint32_t page_up(uint32_t a)
     return (a + PAGE_SIZE - 1) & PAGE_MASK;
 }
 
-/* ---- Checking ---------------------------------------------------------------------------------- */
+/* ---- Checking -------------------------------------------------------------------------------- */
 
 static int check_header(const struct elf_header *h)
 {
@@ -148,7 +148,7 @@ static const struct elf_phdr *find_phdr(const struct elf_file *e, uint32_t type)
     return NULL;
 }
 
-/* ---- Mapping ----------------------------------------------------------------------------------- */
+/* ---- Mapping --------------------------------------------------------------------------------- */
 
 static uint8_t segment_prot(const struct elf_phdr *p)
 {
@@ -235,14 +235,13 @@ static int choose_bias(struct elf_file *e, struct vm_space *s, vaddr_t hint)
 static uint32_t phdr_address(const struct elf_file *e)
 {
     for (const struct elf_phdr *p = e->phdrs; p < e->phdrs + e->h.phnum; p++) {
-        if (p->type == PT_LOAD && p->offset <= e->h.phoff &&
-            e->h.phoff - p->offset < p->filesz)
+        if (p->type == PT_LOAD && p->offset <= e->h.phoff && e->h.phoff - p->offset < p->filesz)
             return e->h.phoff - p->offset + p->vaddr + e->bias;
     }
     return 0;
 }
 
-/* ---- The interpreter --------------------------------------------------------------------------- */
+/* ---- The interpreter ------------------------------------------------------------------------- */
 
 /* Opens the interpreter that p names. */
 static int open_interpreter(struct elf_file *e, const struct elf_phdr *p, struct file **out)
@@ -298,7 +297,7 @@ static int load_interpreter(struct elf_file *e, const struct elf_phdr *p, struct
     return err;
 }
 
-/* ---- All of it --------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 static int load(struct elf_file *e, struct vm_space *s, struct elf_program *out)
 {

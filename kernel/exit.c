@@ -23,7 +23,7 @@ bool fatal_signal_pending(void)
                            ((t->sig.queue.pending | p->sig.queue.pending) & SIGMASK(SIGKILL)));
 }
 
-/* ---- A process ---------------------------------------------------------------------------------- */
+/* ---- A process ------------------------------------------------------------------------------- */
 
 void proc_note_peak(struct proc *p)
 {
@@ -89,7 +89,7 @@ static bool group_has_stopped(int32_t pgid)
 {
     struct proc *p;
 
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == pgid && p->sig.stopped && p->state == PROC_ALIVE)
             return true;
     }
@@ -101,7 +101,7 @@ static void send_group_locked(int32_t pgid, int signo)
 {
     struct proc *p;
 
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == pgid)
             signal_send_proc(p, signo, NULL);
     }
@@ -109,7 +109,8 @@ static void send_group_locked(int32_t pgid, int signo)
 
 /*
  * [proc_lock held] child's tie to parent goes. When it was the last one between its group and the
- * rest of the session, nobody can continue the group any more: if it is stopped, tell it. [POSIX exit]
+ * rest of the session, nobody can continue the group any more: if it is stopped, tell it. [POSIX
+ * exit]
  */
 static void check_orphaned_group(struct proc *child, struct proc *parent, struct proc *exiting)
 {
@@ -138,7 +139,7 @@ static void reparent_children(struct proc *p, struct list *dead)
 {
     struct proc *c, *next;
 
-    list_for_each_entry_safe(c, next, &p->children, sibling) {
+    list_for_each_entry_safe (c, next, &p->children, sibling) {
         list_remove(&c->sibling);
         c->parent = init_proc;
         list_add_tail(&init_proc->children, &c->sibling);
@@ -157,7 +158,7 @@ static void free_list(struct list *dead)
 {
     struct proc *c, *next;
 
-    list_for_each_entry_safe(c, next, dead, sibling) {
+    list_for_each_entry_safe (c, next, dead, sibling) {
         list_remove(&c->sibling);
         proc_free(c);
     }
@@ -212,9 +213,10 @@ static void end_process(struct proc *p, struct thread *t)
     free_list(&dead);
 }
 
-/* ---- A thread ----------------------------------------------------------------------------------- */
+/* ---- A thread -------------------------------------------------------------------------------- */
 
-/* Tells those who wait for the thread by way of memory: nobody does in a space that goes with it. */
+/* Tells those who wait for the thread by way of memory: nobody does in a space that goes with it.
+ */
 void thread_release_tid(struct thread *t)
 {
     struct proc *p = t->proc;
@@ -263,7 +265,7 @@ void proc_exit(int status)
     thread_exit();
 }
 
-/* ---- The calls ---------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 /* Ends the thread. What the parent is told at the end is the first thread's word. */
 long sys_exit(uint32_t code)

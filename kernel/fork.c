@@ -1,6 +1,6 @@
 /*
- * fork, vfork and clone: a new process or a new thread. Everything that can fail is allocated first;
- * the child becomes visible in one step under proc_lock, and only then runs.
+ * fork, vfork and clone: a new process or a new thread. Everything that can fail is allocated
+ * first; the child becomes visible in one step under proc_lock, and only then runs.
  */
 #include "arch/thread.h"
 #include "arch/uaccess.h"
@@ -27,18 +27,18 @@
 
 struct clone_request {
     uint32_t flags, exit_signal;
-    uint32_t stack;                   /* 0: the creator's */
-    uint32_t parent_tid, child_tid;   /* user addresses */
-    uint32_t tls;                     /* user_desc in user memory */
+    uint32_t stack;                 /* 0: the creator's */
+    uint32_t parent_tid, child_tid; /* user addresses */
+    uint32_t tls;                   /* user_desc in user memory */
 };
 
 /* A vfork parent waits with one of these on its stack. */
 struct vfork_wait {
     struct waitq queue;
-    bool done;                        /* [proc_lock] */
+    bool done; /* [proc_lock] */
 };
 
-/* ---- Parts -------------------------------------------------------------------------------------- */
+/* ---- Parts ----------------------------------------------------------------------------------- */
 
 static int share_or_copy_space(struct proc *child, struct proc *parent, uint32_t flags)
 {
@@ -146,7 +146,7 @@ static bool over_process_limit(const struct proc *p)
 
     if (p->cred.uid == 0 || p->cred.euid == 0 || limit == UINT32_MAX)
         return false;
-    list_for_each_entry(q, &all_procs, all_link) {
+    list_for_each_entry (q, &all_procs, all_link) {
         if (q->cred.uid == p->cred.uid)
             count += q->nthreads ? q->nthreads : 1;
     }
@@ -169,8 +169,8 @@ static void link_proc(struct proc *p, struct proc *creator, uint32_t flags)
 }
 
 /*
- * Makes the child visible. A signal that waits restarts the call first: one sent to the whole process
- * group must not miss a child that was about to join it.
+ * Makes the child visible. A signal that waits restarts the call first: one sent to the whole
+ * process group must not miss a child that was about to join it.
  */
 static int publish(struct thread *t, struct proc *creator, uint32_t flags)
 {
@@ -196,7 +196,7 @@ static int publish(struct thread *t, struct proc *creator, uint32_t flags)
     return pid;
 }
 
-/* ---- vfork -------------------------------------------------------------------------------------- */
+/* ---- vfork ----------------------------------------------------------------------------------- */
 
 void vfork_release(struct thread *t)
 {
@@ -214,7 +214,8 @@ void vfork_release(struct thread *t)
     spin_unlock(&proc_lock);
 }
 
-/* Until the child (by its tid: it may be gone already) has let go. Only a fatal signal ends it before. */
+/* Until the child (by its tid: it may be gone already) has let go. Only a fatal signal ends it
+ * before. */
 static void vfork_wait(struct vfork_wait *v, int tid)
 {
     struct wait_entry e;
@@ -235,7 +236,7 @@ static void vfork_wait(struct vfork_wait *v, int tid)
     spin_unlock(&proc_lock);
 }
 
-/* ---- The calls ---------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 static int check_flags(const struct clone_request *r)
 {
@@ -309,7 +310,8 @@ long sys_vfork(void)
     return do_clone(&r);
 }
 
-long sys_clone(uint32_t flags, uint32_t stack, uint32_t parent_tid, uint32_t tls, uint32_t child_tid)
+long sys_clone(uint32_t flags, uint32_t stack, uint32_t parent_tid, uint32_t tls,
+               uint32_t child_tid)
 {
     struct clone_request r = {
         .flags = flags & ~CSIGNAL,

@@ -1,7 +1,7 @@
 /*
- * Futexes: sleeping on a word of user memory, man 2 futex. Waiters hang in a hash table by space and
- * address (so two processes that share memory through different spaces do not meet: only threads,
- * vfork and CLONE_VM are served).
+ * Futexes: sleeping on a word of user memory, man 2 futex. Waiters hang in a hash table by space
+ * and address (so two processes that share memory through different spaces do not meet: only
+ * threads, vfork and CLONE_VM are served).
  *
  * A waiter queues itself first and reads the word after: a waker that changes the word before and
  * looks at the queue after it is never missed. The word is read without a lock.
@@ -11,35 +11,35 @@
 #include "kernel/proc.h"
 #include "libc/errno.h"
 
-#define FUTEX_WAIT            0
-#define FUTEX_WAKE            1
-#define FUTEX_REQUEUE         3
-#define FUTEX_CMP_REQUEUE     4
-#define FUTEX_WAKE_OP         5
-#define FUTEX_WAIT_BITSET     9
-#define FUTEX_WAKE_BITSET     10
-#define FUTEX_PRIVATE_FLAG    128u
-#define FUTEX_CLOCK_REALTIME  256u
-#define FUTEX_ANY             0xffffffffu
+#define FUTEX_WAIT           0
+#define FUTEX_WAKE           1
+#define FUTEX_REQUEUE        3
+#define FUTEX_CMP_REQUEUE    4
+#define FUTEX_WAKE_OP        5
+#define FUTEX_WAIT_BITSET    9
+#define FUTEX_WAKE_BITSET    10
+#define FUTEX_PRIVATE_FLAG   128u
+#define FUTEX_CLOCK_REALTIME 256u
+#define FUTEX_ANY            0xffffffffu
 
-#define FUTEX_WAITERS         0x80000000u /* in the word: somebody waits */
-#define FUTEX_OWNER_DIED      0x40000000u
-#define FUTEX_TID_MASK        0x3fffffffu
-#define ROBUST_LIST_MAX       2048
+#define FUTEX_WAITERS    0x80000000u /* in the word: somebody waits */
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_TID_MASK   0x3fffffffu
+#define ROBUST_LIST_MAX  2048
 
 #define BUCKETS 64
 
 struct futex_waiter {
-    struct list link;                 /* [futex_lock] */
-    struct vm_space *space;           /* [futex_lock] the key */
-    uint32_t addr;                    /* [futex_lock] */
+    struct list link;       /* [futex_lock] */
+    struct vm_space *space; /* [futex_lock] the key */
+    uint32_t addr;          /* [futex_lock] */
     uint32_t bits;
     struct thread *thread;
-    bool woken;                       /* [futex_lock] */
+    bool woken; /* [futex_lock] */
 };
 
 static struct spinlock futex_lock = SPINLOCK_INIT("futex", LOCK_RANK_WAITQ);
-static struct list buckets[BUCKETS];  /* [futex_lock] a zero head is an empty one */
+static struct list buckets[BUCKETS]; /* [futex_lock] a zero head is an empty one */
 
 /* [futex_lock held] */
 static struct list *bucket_of(struct vm_space *s, uint32_t addr)
@@ -67,7 +67,7 @@ static bool dequeue(struct futex_waiter *w)
     return w->woken;
 }
 
-/* ---- Waking ------------------------------------------------------------------------------------ */
+/* ---- Waking ---------------------------------------------------------------------------------- */
 
 /* [futex_lock held] */
 static void wake(struct futex_waiter *w)
@@ -84,7 +84,7 @@ static int wake_some(struct vm_space *s, uint32_t addr, int count, uint32_t bits
     struct futex_waiter *w, *next;
     int woken = 0;
 
-    list_for_each_entry_safe(w, next, b, link) {
+    list_for_each_entry_safe (w, next, b, link) {
         if (woken >= count)
             break;
         if (w->space == s && w->addr == addr && (w->bits & bits)) {
@@ -102,7 +102,7 @@ static int move_some(struct vm_space *s, uint32_t from, uint32_t to, int count)
     struct futex_waiter *w, *next;
     int moved = 0;
 
-    list_for_each_entry_safe(w, next, b, link) {
+    list_for_each_entry_safe (w, next, b, link) {
         if (moved >= count)
             break;
         if (w->space == s && w->addr == from) {
@@ -151,8 +151,8 @@ static long requeue(uint32_t addr, int nwake, int nmove, uint32_t addr2, const u
     return done;
 }
 
-/* FUTEX_WAKE_OP: new value of the word at addr2 by the encoded operation; whether the old one passed
- * the encoded comparison, or -errno. */
+/* FUTEX_WAKE_OP: new value of the word at addr2 by the encoded operation; whether the old one
+ * passed the encoded comparison, or -errno. */
 static int wake_op(uint32_t addr2, uint32_t code)
 {
     int op = code >> 28 & 7, cmp = code >> 24 & 15;
@@ -163,23 +163,41 @@ static int wake_op(uint32_t addr2, uint32_t code)
     if (get_user_u32((uint32_t *)&old, (void *)addr2))
         return -EFAULT;
     switch (op) {
-    case 0: new = oparg; break;
-    case 1: new = old + oparg; break;
-    case 2: new = old | oparg; break;
-    case 3: new = old & ~oparg; break;
-    case 4: new = old ^ oparg; break;
-    default: return -ENOSYS;
+    case 0:
+        new = oparg;
+        break;
+    case 1:
+        new = old + oparg;
+        break;
+    case 2:
+        new = old | oparg;
+        break;
+    case 3:
+        new = old & ~oparg;
+        break;
+    case 4:
+        new = old ^ oparg;
+        break;
+    default:
+        return -ENOSYS;
     }
-    if (put_user_u32((void *)addr2, (uint32_t)new))
+    if (put_user_u32((void *)addr2, (uint32_t) new))
         return -EFAULT;
     switch (cmp) {
-    case 0: return old == cmparg;
-    case 1: return old != cmparg;
-    case 2: return old < cmparg;
-    case 3: return old <= cmparg;
-    case 4: return old > cmparg;
-    case 5: return old >= cmparg;
-    default: return -ENOSYS;
+    case 0:
+        return old == cmparg;
+    case 1:
+        return old != cmparg;
+    case 2:
+        return old < cmparg;
+    case 3:
+        return old <= cmparg;
+    case 4:
+        return old > cmparg;
+    case 5:
+        return old >= cmparg;
+    default:
+        return -ENOSYS;
     }
 }
 
@@ -194,7 +212,7 @@ static long wake_two(uint32_t addr, int n1, int n2, uint32_t addr2, uint32_t cod
     return also ? woken + futex_wake(addr2, n2) : woken;
 }
 
-/* ---- Waiting ----------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 /* until: a monotonic time, or TIME_NEVER. 0 when woken, -EAGAIN, -ETIMEDOUT or -ERESTARTSYS. */
 static long wait(uint32_t addr, uint32_t expected, uint32_t bits, uint64_t until)
@@ -274,7 +292,7 @@ static int deadline(uint32_t utime, bool wide, int op, bool realtime, uint64_t *
     return 0;
 }
 
-/* ---- Robust locks ------------------------------------------------------------------------------ */
+/* ---- Robust locks ---------------------------------------------------------------------------- */
 
 /* struct robust_list_head: first entry, offset from an entry to its word, entry being worked on. */
 struct robust_head {
@@ -350,7 +368,7 @@ long sys_get_robust_list(uint32_t tid, uint32_t uhead, uint32_t ulen)
     return 0;
 }
 
-/* ---- The call ---------------------------------------------------------------------------------- */
+/* ---- The call -------------------------------------------------------------------------------- */
 
 static long futex(uint32_t addr, uint32_t flags, uint32_t val, uint32_t utime, uint32_t addr2,
                   uint32_t val3, bool wide)

@@ -1,6 +1,6 @@
 /*
- * From the boot code to the first program. kernel_main sets up what needs no thread, then becomes the
- * idle thread; process 1 mounts the root, opens the console and execs init.
+ * From the boot code to the first program. kernel_main sets up what needs no thread, then becomes
+ * the idle thread; process 1 mounts the root, opens the console and execs init.
  */
 #include "arch/cpu.h"
 #include "arch/thread.h"
@@ -10,6 +10,7 @@
 #include "kernel/boot.h"
 #include "kernel/initargs.h"
 #include "kernel/log.h"
+#include "kernel/mmport.h"
 #include "kernel/proc.h"
 #include "kernel/random.h"
 #include "kernel/selftest.h"
@@ -18,8 +19,6 @@
 #include "kernel/version.h"
 #include "libc/errno.h"
 #include "libc/string.h"
-
-void mmport_init(void);               /* kernel/mmport.c */
 
 static void banner(void)
 {
@@ -32,7 +31,8 @@ static void banner(void)
     klog(LOG_INFO, "Memory: %uK/%uK available\n", m.free * (PAGE_SIZE / 1024),
          boot_info.ram_total_kib);
     if (boot_info.ram_unused_kib)
-        klog(LOG_WARN, "Memory: %uK above the kernel's window is not used\n", boot_info.ram_unused_kib);
+        klog(LOG_WARN, "Memory: %uK above the kernel's window is not used\n",
+             boot_info.ram_unused_kib);
 }
 
 static _Noreturn void give_up(void)
@@ -41,7 +41,7 @@ static _Noreturn void give_up(void)
     power_halt();
 }
 
-/* ---- The root ----------------------------------------------------------------------------------- */
+/* ---- The root -------------------------------------------------------------------------------- */
 
 static struct dentry *root_dentry(void)
 {
@@ -53,7 +53,8 @@ static void mount_root(void)
     int err;
 
     if (!boot_info.initrd) {
-        klog(LOG_EMERG, "No ramdisk: give the kernel a cpio archive as its first module (-initrd).\n");
+        klog(LOG_EMERG,
+             "No ramdisk: give the kernel a cpio archive as its first module (-initrd).\n");
         give_up();
     }
     vfs_init();
@@ -82,7 +83,7 @@ static void open_console(void)
     file_put(f);
 }
 
-/* ---- Process 1 ---------------------------------------------------------------------------------- */
+/* ---- Process 1 ------------------------------------------------------------------------------- */
 
 static struct init_args args;
 
@@ -112,8 +113,8 @@ static _Noreturn void run_any_init(void)
         int err = run_init(places[i]);
 
         if (err != -ENOENT)
-            klog(LOG_ERR, "Starting init: %s exists but couldn't execute it (error %d)\n", places[i],
-                 err);
+            klog(LOG_ERR, "Starting init: %s exists but couldn't execute it (error %d)\n",
+                 places[i], err);
     }
     panic("No working init found. Try passing init= option to kernel.");
 }
@@ -139,7 +140,7 @@ static void init_main(void *arg)
     run_any_init();
 }
 
-/* ---- The boot thread ---------------------------------------------------------------------------- */
+/* ---- The boot thread ------------------------------------------------------------------------- */
 
 void kernel_main(void)
 {

@@ -1,13 +1,14 @@
 /*
- * What mm/ asks of the kernel (mm/port.h): sleeping on a channel, lines for the log, who runs. Channels are
- * hashed to a few wait queues; strangers on the same queue get spurious wake-ups, which the
- * contract allows.
+ * What mm/ asks of the kernel (mm/port.h): sleeping on a channel, lines for the log, who runs.
+ * Channels are hashed to a few wait queues; strangers on the same queue get spurious wake-ups,
+ * which the contract allows.
  */
-#include "mm/port.h"
+#include "kernel/mmport.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
 #include "kernel/sched.h"
 #include "libc/printf.h"
+#include "mm/port.h"
 
 #define QUEUES 16
 

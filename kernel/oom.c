@@ -5,10 +5,10 @@
 #include "kernel/log.h"
 #include "kernel/proc.h"
 
-#define PATIENCE_TICKS 200            /* for one victim, before the next is chosen */
+#define PATIENCE_TICKS 200 /* for one victim, before the next is chosen */
 
-static int32_t victim_pid;            /* [proc_lock] still dying; 0: nobody */
-static uint64_t victim_deadline;      /* [proc_lock] */
+static int32_t victim_pid;       /* [proc_lock] still dying; 0: nobody */
+static uint64_t victim_deadline; /* [proc_lock] */
 
 static bool is_dying(const struct proc *p)
 {
@@ -52,7 +52,7 @@ static struct proc *choose(uint32_t *pages)
     int32_t most = 0;
 
     *pages = 0;
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         uint32_t resident;
         int32_t bad;
 

@@ -2,8 +2,9 @@
  * The process table: processes and threads by id, their birth and their memory.
  *
  * A process is linked (all_procs, hash, its parent's children) from fork until it was waited for; a
- * thread from its creation until its exit. Ids are shared by both: a process's pid is the tid of its
- * first thread. An id is not given out again while it names a thread, a process, a group or a session.
+ * thread from its creation until its exit. Ids are shared by both: a process's pid is the tid of
+ * its first thread. An id is not given out again while it names a thread, a process, a group or a
+ * session.
  */
 #include "kernel/proc.h"
 #include "arch/thread.h"
@@ -11,10 +12,10 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define PID_MAX   32768
-#define PID_FIRST 300                 /* where a second round starts, as on Linux */
-#define HASH_SIZE 256                 /* a power of two */
-#define FRAMES_PER_THREAD 16          /* a small process needs as many: forking alone must not eat all */
+#define PID_MAX           32768
+#define PID_FIRST         300 /* where a second round starts, as on Linux */
+#define HASH_SIZE         256 /* a power of two */
+#define FRAMES_PER_THREAD 16  /* a small process needs as many: forking alone must not eat all */
 
 struct spinlock proc_lock = SPINLOCK_INIT("proc", LOCK_RANK_PROC);
 struct list all_procs = LIST_INIT(all_procs);
@@ -33,7 +34,7 @@ struct proc *proc_find(int32_t pid)
 {
     struct proc *p;
 
-    list_for_each_entry(p, &proc_hash[pid & (HASH_SIZE - 1)], hash_link) {
+    list_for_each_entry (p, &proc_hash[pid & (HASH_SIZE - 1)], hash_link) {
         if (p->pid == pid)
             return p;
     }
@@ -44,7 +45,7 @@ struct thread *thread_find(int32_t tid)
 {
     struct thread *t;
 
-    list_for_each_entry(t, &thread_hash[tid & (HASH_SIZE - 1)], hash_link) {
+    list_for_each_entry (t, &thread_hash[tid & (HASH_SIZE - 1)], hash_link) {
         if (t->tid == tid)
             return t;
     }
@@ -68,7 +69,7 @@ static bool pid_in_use(int32_t pid)
 
     if (thread_find(pid) || proc_find(pid))
         return true;
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == pid || p->sid == pid)
             return true;
     }
@@ -210,7 +211,7 @@ void thread_bury(struct thread *t)
     kmfree(t);
 }
 
-/* ---- Kernel threads --------------------------------------------------------------------------- */
+/* ---- Kernel threads -------------------------------------------------------------------------- */
 
 struct kthread_start {
     void (*fn)(void *);
@@ -265,7 +266,7 @@ no_memory:
     return NULL;
 }
 
-/* ---- Accounts --------------------------------------------------------------------------------- */
+/* ---- Accounts -------------------------------------------------------------------------------- */
 
 /* a * b / (b + c) without overflow for any times in reach: the part of a that falls to b. */
 static uint64_t scale(uint64_t a, uint32_t b, uint32_t c)
@@ -326,7 +327,7 @@ void proc_usage(struct proc *p, struct rusage_counts *out)
     *out = p->usage;
     if (p == proc_current())
         sched_charge_current();
-    list_for_each_entry(t, &p->threads, proc_link)
+    list_for_each_entry (t, &p->threads, proc_link)
         thread_add_usage(out, t);
 }
 

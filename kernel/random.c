@@ -17,10 +17,11 @@
 #define KEY_BYTES   (KEY_WORDS * 4)
 
 static struct spinlock random_lock = SPINLOCK_INIT("random", LOCK_RANK_LEAF);
-static uint32_t key[KEY_WORDS];                     /* [random_lock] */
-static uint32_t pool[POOL_BLOCKS * BLOCK_WORDS];    /* [random_lock] not given out: the last `left` bytes */
-static uint32_t left;                               /* [random_lock] */
-static volatile uint32_t samples[KEY_WORDS];        /* racing writers only add noise */
+static uint32_t key[KEY_WORDS]; /* [random_lock] */
+static uint32_t
+    pool[POOL_BLOCKS * BLOCK_WORDS]; /* [random_lock] not given out: the last `left` bytes */
+static uint32_t left;                /* [random_lock] */
+static volatile uint32_t samples[KEY_WORDS]; /* racing writers only add noise */
 static volatile uint32_t nsamples;
 
 static inline uint32_t rotl(uint32_t v, int n)

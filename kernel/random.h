@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 void random_init(void);
-void random_bytes(void *buf, size_t n);        /* kernel memory; any context */
-void random_mix(uint32_t sample);              /* from interrupts: anything hard to foretell */
-void random_add(const void *buf, size_t n);    /* written to /dev/urandom */
+void random_bytes(void *buf, size_t n);     /* kernel memory; any context */
+void random_mix(uint32_t sample);           /* from interrupts: anything hard to foretell */
+void random_add(const void *buf, size_t n); /* written to /dev/urandom */
 
 #endif

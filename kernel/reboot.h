@@ -7,6 +7,6 @@
 /* ok: whether automation is to take it for a success (QEMU's isa-debug-exit). */
 _Noreturn void machine_power_off(bool ok);
 _Noreturn void machine_restart(void);
-void machine_ctrl_alt_del(void);      /* from the keyboard, no locks held */
+void machine_ctrl_alt_del(void); /* from the keyboard, no locks held */
 
 #endif

@@ -15,13 +15,13 @@
 #include "kernel/time.h"
 #include "mm/vm.h"
 
-#define SLICE_DEFAULT 3               /* ticks: 30 ms */
+#define SLICE_DEFAULT 3 /* ticks: 30 ms */
 
 static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
-static struct list ready = LIST_INIT(ready);      /* [sched_lock] with time left */
-static struct list expired = LIST_INIT(expired);  /* [sched_lock] with a new slice */
-static uint64_t nr_switches;                      /* [sched_lock] */
-static uint32_t nr_queued;                        /* [sched_lock] on both */
+static struct list ready = LIST_INIT(ready);     /* [sched_lock] with time left */
+static struct list expired = LIST_INIT(expired); /* [sched_lock] with a new slice */
+static uint64_t nr_switches;                     /* [sched_lock] */
+static uint32_t nr_queued;                       /* [sched_lock] on both */
 
 uint32_t sched_slice(int nice)
 {
@@ -207,7 +207,8 @@ void sched_tick(void)
         load_tick(CPU_IDLE);
         return;
     }
-    /* The frame at the top of the stack tells how it last left user mode: by this very interrupt? */
+    /* The frame at the top of the stack tells how it last left user mode: by this very interrupt?
+     */
     bool user = t->tf && t->tf->trapno - TRAP_IRQ_BASE < 16;
     if (user)
         t->user_ticks++;

@@ -60,7 +60,7 @@ static bool group_in_session(int32_t pgid, int32_t sid)
 {
     struct proc *p;
 
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == pgid && p->sid == sid)
             return true;
     }
@@ -117,7 +117,7 @@ long sys_setsid(void)
 
     spin_lock(&proc_lock);
     /* Its id must not be taken as a group by anybody, itself included. */
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == self->pid)
             ret = -EPERM;
     }

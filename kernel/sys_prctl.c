@@ -4,29 +4,29 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-enum {                                /* man 2 prctl */
-    PR_SET_PDEATHSIG = 1,
-    PR_GET_PDEATHSIG = 2,
-    PR_GET_DUMPABLE = 3,
-    PR_SET_DUMPABLE = 4,
-    PR_GET_KEEPCAPS = 7,
-    PR_SET_KEEPCAPS = 8,
-    PR_GET_TIMING = 13,
-    PR_SET_TIMING = 14,
-    PR_SET_NAME = 15,
-    PR_GET_NAME = 16,
-    PR_CAPBSET_READ = 23,
-    PR_GET_TSC = 25,
-    PR_GET_TIMERSLACK = 30,
-    PR_GET_CHILD_SUBREAPER = 37,
-    PR_SET_NO_NEW_PRIVS = 38,
-    PR_GET_NO_NEW_PRIVS = 39,
-    PR_GET_TID_ADDRESS = 40,
+enum { /* man 2 prctl */
+       PR_SET_PDEATHSIG = 1,
+       PR_GET_PDEATHSIG = 2,
+       PR_GET_DUMPABLE = 3,
+       PR_SET_DUMPABLE = 4,
+       PR_GET_KEEPCAPS = 7,
+       PR_SET_KEEPCAPS = 8,
+       PR_GET_TIMING = 13,
+       PR_SET_TIMING = 14,
+       PR_SET_NAME = 15,
+       PR_GET_NAME = 16,
+       PR_CAPBSET_READ = 23,
+       PR_GET_TSC = 25,
+       PR_GET_TIMERSLACK = 30,
+       PR_GET_CHILD_SUBREAPER = 37,
+       PR_SET_NO_NEW_PRIVS = 38,
+       PR_GET_NO_NEW_PRIVS = 39,
+       PR_GET_TID_ADDRESS = 40,
 };
-#define CAP_LAST            40
-#define TIMER_SLACK_NS      50000
-#define PR_TSC_ENABLE       1
-#define PERSONALITY_QUERY   0xffffffffu
+#define CAP_LAST          40
+#define TIMER_SLACK_NS    50000
+#define PR_TSC_ENABLE     1
+#define PERSONALITY_QUERY 0xffffffffu
 
 /* A thread that is not the first has a name of its own once it was given one. */
 static char *name_of(struct thread *t, bool set)

@@ -1,22 +1,23 @@
 /*
- * Scheduling calls. There is one policy, round robin by nice value; what asks for another is refused.
+ * Scheduling calls. There is one policy, round robin by nice value; what asks for another is
+ * refused.
  */
 #include "arch/uaccess.h"
 #include "kernel/proc.h"
 #include "kernel/time.h"
 #include "libc/errno.h"
 
-#define PRIO_PROCESS  0
-#define PRIO_PGRP     1
-#define PRIO_USER     2
-#define NICE_MIN      (-20)
-#define NICE_MAX      19
+#define PRIO_PROCESS 0
+#define PRIO_PGRP    1
+#define PRIO_USER    2
+#define NICE_MIN     (-20)
+#define NICE_MAX     19
 
-#define SCHED_OTHER   0u
-#define SCHED_FIFO    1u
-#define SCHED_RR      2u
-#define SCHED_BATCH   3u
-#define SCHED_IDLE    5u
+#define SCHED_OTHER         0u
+#define SCHED_FIFO          1u
+#define SCHED_RR            2u
+#define SCHED_BATCH         3u
+#define SCHED_IDLE          5u
 #define SCHED_RESET_ON_FORK 0x40000000u
 
 long sys_sched_yield(void)
@@ -25,7 +26,7 @@ long sys_sched_yield(void)
     return 0;
 }
 
-/* ---- nice --------------------------------------------------------------------------------------- */
+/* ---- nice ------------------------------------------------------------------------------------ */
 
 static bool selected(const struct proc *p, int which, int32_t who)
 {
@@ -67,7 +68,7 @@ long sys_getpriority(uint32_t which, uint32_t who)
     if (which > PRIO_USER)
         return -EINVAL;
     spin_lock(&proc_lock);
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         /* 1 to 40, so that no value looks like an error. */
         if (selected(p, (int)which, (int32_t)who) && 20 - p->nice > best)
             best = 20 - p->nice;
@@ -85,7 +86,7 @@ long sys_setpriority(uint32_t which, uint32_t who, uint32_t value)
     if (which > PRIO_USER)
         return -EINVAL;
     spin_lock(&proc_lock);
-    list_for_each_entry(p, &all_procs, all_link) {
+    list_for_each_entry (p, &all_procs, all_link) {
         int e;
 
         if (!selected(p, (int)which, (int32_t)who))
@@ -107,7 +108,7 @@ long sys_nice(uint32_t increment)
     return set_nice(p, clamp_nice(p->nice + inc)) ? -EPERM : 0;
 }
 
-/* ---- Policies ----------------------------------------------------------------------------------- */
+/* ---- Policies -------------------------------------------------------------------------------- */
 
 static bool thread_exists(uint32_t tid)
 {
@@ -196,7 +197,7 @@ long sys_sched_rr_get_interval_time64(uint32_t tid, uint32_t uts)
     return rr_interval(tid, uts, true);
 }
 
-/* ---- CPUs --------------------------------------------------------------------------------------- */
+/* ---- CPUs ------------------------------------------------------------------------------------ */
 
 long sys_sched_getaffinity(uint32_t tid, uint32_t len, uint32_t umask)
 {

@@ -10,7 +10,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-/* ---- sysinfo ------------------------------------------------------------------------------------ */
+/* ---- sysinfo --------------------------------------------------------------------------------- */
 
 struct user_sysinfo {
     int32_t uptime;
@@ -41,7 +41,7 @@ long sys_sysinfo(uint32_t ubuf)
     return copy_to_user((void *)ubuf, &s, sizeof(s));
 }
 
-/* ---- getrandom ---------------------------------------------------------------------------------- */
+/* ---- getrandom ------------------------------------------------------------------------------- */
 
 #define GRND_RANDOM   2u
 #define GRND_INSECURE 4u
@@ -52,7 +52,8 @@ long sys_getrandom(uint32_t ubuf, uint32_t len, uint32_t flags)
     uint8_t bytes[128];
     uint32_t done = 0;
 
-    if ((flags & ~GRND_ALL) || (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
+    if ((flags & ~GRND_ALL) ||
+        (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
         return -EINVAL;
     if (len > INT32_MAX)
         len = INT32_MAX;
@@ -70,15 +71,15 @@ long sys_getrandom(uint32_t ubuf, uint32_t len, uint32_t flags)
     return (long)done;
 }
 
-/* ---- reboot ------------------------------------------------------------------------------------- */
+/* ---- reboot ---------------------------------------------------------------------------------- */
 
-#define REBOOT_MAGIC1     0xfee1deadu
-#define CMD_RESTART       0x01234567u
-#define CMD_HALT          0xcdef0123u
-#define CMD_POWER_OFF     0x4321fedcu
-#define CMD_RESTART2      0xa1b2c3d4u
-#define CMD_CAD_ON        0x89abcdefu
-#define CMD_CAD_OFF       0x00000000u
+#define REBOOT_MAGIC1 0xfee1deadu
+#define CMD_RESTART   0x01234567u
+#define CMD_HALT      0xcdef0123u
+#define CMD_POWER_OFF 0x4321fedcu
+#define CMD_RESTART2  0xa1b2c3d4u
+#define CMD_CAD_ON    0x89abcdefu
+#define CMD_CAD_OFF   0x00000000u
 
 /* What QEMU's isa-debug-exit, where it is, makes of an orderly end and of another: 33 and 35. */
 #define EXIT_VALUE_OK     0x10

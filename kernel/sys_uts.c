@@ -7,7 +7,7 @@
 #include "libc/string.h"
 
 #define FIELD_LEN (UTS_NAME_MAX + 1)
-#define OLD_LEN   9                   /* fields of the first uname */
+#define OLD_LEN   9 /* fields of the first uname */
 #define FIELDS    6
 
 static void get_field(unsigned i, char *buf)

@@ -28,7 +28,7 @@ static const char *const names[NR_SYSCALLS] = {
 };
 #undef NR
 
-static bool report_missing;           /* boot option nosys */
+static bool report_missing; /* boot option nosys */
 static uint32_t reported[(NR_SYSCALLS + 31) / 32];
 
 void syscall_init(void)

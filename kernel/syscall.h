@@ -10,6 +10,6 @@
 
 typedef long (*syscall_fn)(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
 
-void syscall_init(void);              /* reads the boot options */
+void syscall_init(void); /* reads the boot options */
 
 #endif

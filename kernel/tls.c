@@ -10,7 +10,7 @@
 
 #define TLS_FIRST 6
 
-struct user_desc {                    /* man 2 set_thread_area */
+struct user_desc { /* man 2 set_thread_area */
     uint32_t entry, base, limit, flags;
 };
 #define UD_32BIT          0x01u
@@ -46,8 +46,8 @@ static uint64_t desc_pack(const struct user_desc *d)
 
     if (desc_is_empty(d))
         return 0;
-    high |= 0xf100;                                           /* present, user, data, accessed */
-    high |= (d->flags & UD_READ_ONLY) ? 0 : 0x200;            /* writable */
+    high |= 0xf100;                                /* present, user, data, accessed */
+    high |= (d->flags & UD_READ_ONLY) ? 0 : 0x200; /* writable */
     high |= ((d->flags & UD_CONTENTS) >> UD_CONTENTS_SHIFT) << 10;
     high |= (d->flags & UD_USEABLE) ? 1u << 20 : 0;
     high |= (d->flags & UD_32BIT) ? 1u << 22 : 0;

@@ -7,8 +7,8 @@
 
 struct thread;
 
-/* Sets the entry that the user_desc at udesc (user memory) names; with may_choose, an entry number of
- * -1 takes a free one and stores it there. */
+/* Sets the entry that the user_desc at udesc (user memory) names; with may_choose, an entry number
+ * of -1 takes a free one and stores it there. */
 int tls_set(struct thread *t, uint32_t udesc, bool may_choose);
 
 #endif

@@ -7,26 +7,26 @@
 #include "kernel/uapi/rusage.h"
 #include "libc/errno.h"
 
-#define WNOHANG     0x00000001u
-#define WSTOPPED    0x00000002u       /* WUNTRACED */
-#define WEXITED     0x00000004u
-#define WCONTINUED  0x00000008u
-#define WNOWAIT     0x01000000u
-#define WNOTHREAD   0x20000000u
-#define WALL        0x40000000u
-#define WCLONE      0x80000000u
+#define WNOHANG    0x00000001u
+#define WSTOPPED   0x00000002u /* WUNTRACED */
+#define WEXITED    0x00000004u
+#define WCONTINUED 0x00000008u
+#define WNOWAIT    0x01000000u
+#define WNOTHREAD  0x20000000u
+#define WALL       0x40000000u
+#define WCLONE     0x80000000u
 
 enum { P_ALL, P_PID, P_PGID };
 
 struct wait_request {
-    int which;                        /* P_* */
+    int which; /* P_* */
     int32_t id;
     uint32_t options;
     /* What was found. */
     int32_t pid;
     uint32_t uid;
-    int status;                       /* as wait4 gives it */
-    int code;                         /* CLD_* */
+    int status; /* as wait4 gives it */
+    int code;   /* CLD_* */
     struct rusage_counts usage;
 };
 
@@ -93,7 +93,7 @@ static int scan(struct proc *p, struct wait_request *r)
     int ret = -ECHILD;
 
     spin_lock(&proc_lock);
-    list_for_each_entry(c, &p->children, sibling) {
+    list_for_each_entry (c, &p->children, sibling) {
         if (!matches(c, r))
             continue;
         ret = 0;
@@ -193,7 +193,8 @@ static int put_info(uint32_t uinfo, const struct wait_request *r, bool found)
 
 static int check_waitid(int which, int32_t id, uint32_t options)
 {
-    if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL))
+    if (options &
+        ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL))
         return -EINVAL;
     if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;

@@ -78,7 +78,7 @@ void wake_all(struct waitq *q)
     if (!has_waiters(q))
         return;
     spin_lock(&q->lock);
-    list_for_each_entry(e, &q->waiters, link)
+    list_for_each_entry (e, &q->waiters, link)
         wake(e);
     spin_unlock(&q->lock);
 }

@@ -7,7 +7,7 @@
 
 struct user_rusage {
     struct timeval32 utime, stime;
-    int32_t maxrss;                   /* KiB */
+    int32_t maxrss; /* KiB */
     int32_t ixrss, idrss, isrss;
     int32_t minflt, majflt;
     int32_t nswap, inblock, oublock, msgsnd, msgrcv, nsignals;
@@ -15,6 +15,7 @@ struct user_rusage {
 };
 
 struct rusage_counts;
-void rusage_pack(struct user_rusage *out, const struct rusage_counts *in); /* kernel/sys_resource.c */
+void rusage_pack(struct user_rusage *out,
+                 const struct rusage_counts *in); /* kernel/sys_resource.c */
 
 #endif

@@ -6,11 +6,10 @@
 #
 # $(B)/user/tools is a multi-call binary: install it once and link it to every name in USER_TOOLS.
 
-USER_PROGRAMS := init sh tools
-USER_TOOLS    := cat chmod cp date dd dmesg echo env false free halt head hostname kill ln ls \
-                 mkdir mount mv ps poweroff pwd reboot rm rmdir sleep sync touch true umount uname wc
+USER_PROGRAMS := init sh tools faults
+USER_TOOLS    := cat cp dmesg echo free halt kill ls mkdir mount poweroff ps reboot rm sleep umount uname
 
-USER_CFLAGS := -m32 -march=i586 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
+USER_CFLAGS := -m32 -march=i486 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
                -fno-stack-protector -fno-asynchronous-unwind-tables -nostdinc \
                -isystem $(shell $(CC) -m32 -print-file-name=include) -Ilibc/include -I.
 USER_LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack

@@ -98,6 +98,17 @@ static void take_terminal(const char *device)
         close(fd);
 }
 
+static void greet(void)
+{
+    char text[1024];
+    int fd = open("/etc/motd", O_RDONLY), n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+    if (n > 0)
+        write(1, text, n);
+    if (fd >= 0)
+        close(fd);
+}
+
 static void run_shell(const char *device)
 {
     static const char *const shells[] = {"/bin/sh", "/bin/busybox", "/usr/local/bin/sh"};
@@ -105,6 +116,7 @@ static void run_shell(const char *device)
     sigset_t none;
 
     take_terminal(device);
+    greet();
     for (int signo = 1; signo < 32; signo++)
         signal(signo, SIG_DFL);
     sigemptyset(&none);

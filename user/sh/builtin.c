@@ -118,24 +118,12 @@ static void set_arguments(int argc, char **argv)
 
 static int do_set(int argc, char **argv)
 {
-    int i = 1;
+    int skip = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
 
     if (argc < 2)
         vars_print(false);
-    for (; i < argc && (argv[i][0] == '-' || argv[i][0] == '+'); i++) {
-        bool on = argv[i][0] == '-';
-
-        if (strcmp(argv[i], "--") == 0) {
-            set_arguments(argc - i - 1, argv + i + 1);
-            return 0;
-        }
-        if (strchr(argv[i], 'e'))
-            shell.exit_on_error = on;
-        if (strchr(argv[i], 'x'))
-            shell.trace = on;
-    }
-    if (i < argc)
-        set_arguments(argc - i, argv + i);
+    else
+        set_arguments(argc - skip, argv + skip);
     return 0;
 }
 
@@ -172,30 +160,11 @@ static int do_dot(int argc, char **argv)
     return argc > 1 ? run_file(argv[1]) : 2;
 }
 
-static int do_eval(int argc, char **argv)
-{
-    struct text t = {0};
-
-    text_append(&t, "");
-    for (int i = 1; i < argc; i++) {
-        text_append(&t, argv[i]);
-        text_add(&t, ' ');
-    }
-    return run_text(t.s);
-}
-
 static int do_break(int argc, char **argv)
 {
-    int levels = argc > 1 ? atoi(argv[1]) : 1;
-
-    if (levels > shell.loop_depth)
-        levels = shell.loop_depth;
-    if (*argv[0] == 'b') {
-        shell.breaking = levels;
-    } else if (levels) {
-        shell.breaking = levels - 1;
-        shell.continuing = 1;
-    }
+    (void)argc;
+    if (shell.loops)
+        shell.leave = *argv[0] == 'b' ? BREAK : CONTINUE;
     return 0;
 }
 
@@ -206,10 +175,9 @@ static int do_read(int argc, char **argv)
     char c, *rest;
     ssize_t n;
 
-    text_append(&t, "");
     while ((n = read(0, &c, 1)) == 1 && c != '\n')
         text_add(&t, c);
-    rest = t.s + strspn(t.s, " \t");
+    rest = t.s ? t.s + strspn(t.s, " \t") : "";
     for (int i = 1; i < argc; i++) {
         size_t len = i + 1 < argc ? strcspn(rest, " \t") : strlen(rest);
 
@@ -251,7 +219,7 @@ static int do_bg(int argc, char **argv)
     struct job *j = find_job(argc, argv);
 
     if (j)
-        job_resume_background(j);
+        job_background(j, true);
     return !j;
 }
 
@@ -261,7 +229,7 @@ static int do_wait(int argc, char **argv)
     int status = 0;
 
     if (argc < 2)
-        return jobs_wait_all();
+        jobs_wait_all();
     for (int i = 1; i < argc; i++) {
         j = job_find(argv[i]);
         status = j ? job_wait(j) : 127;
@@ -297,12 +265,12 @@ static int do_kill(int argc, char **argv)
     }
     for (; i < argc; i++) {
         struct job *j = *argv[i] == '%' ? job_find(argv[i]) : NULL;
-        pid_t pid = j ? -job_pgid(j) : atoi(argv[i]);
+        pid_t pid = j ? job_kill_target(j) : atoi(argv[i]);
 
         if ((*argv[i] == '%' && !j) || kill(pid, signo) < 0)
             status = fail("kill", argv[i]);
         else if (j && signo == SIGTERM)
-            kill(pid, SIGCONT);
+            kill(pid, SIGCONT); /* a stopped one could not die */
     }
     return status;
 }
@@ -311,29 +279,18 @@ static int do_kill(int argc, char **argv)
 
 static bool test_file(char op, const char *path)
 {
+    static const mode_t kinds[] = {['f'] = S_IFREG, ['d'] = S_IFDIR, ['c'] = S_IFCHR,
+                                   ['p'] = S_IFIFO, ['L'] = S_IFLNK, ['x'] = 0};
     struct stat st;
 
     if (strchr("rwx", op))
         return access(path, op == 'r' ? R_OK : op == 'w' ? W_OK : X_OK) == 0;
-    if ((op == 'L' || op == 'h' ? lstat(path, &st) : stat(path, &st)) < 0)
+    if ((op == 'L' ? lstat(path, &st) : stat(path, &st)) < 0)
         return false;
-    switch (op) {
-    case 'f':
-        return S_ISREG(st.st_mode);
-    case 'd':
-        return S_ISDIR(st.st_mode);
-    case 'c':
-        return S_ISCHR(st.st_mode);
-    case 'p':
-        return S_ISFIFO(st.st_mode);
-    case 's':
-        return st.st_size > 0;
-    case 'L':
-    case 'h':
-        return S_ISLNK(st.st_mode);
-    default:
-        return op == 'e';
-    }
+    if (op == 'e' || op == 's')
+        return op == 'e' || st.st_size > 0;
+    return op > 0 && (size_t)op < sizeof(kinds) / sizeof(*kinds) && kinds[(int)op] &&
+           (st.st_mode & S_IFMT) == kinds[(int)op];
 }
 
 static bool test_unary(const char *op, const char *arg)
@@ -345,54 +302,35 @@ static bool test_unary(const char *op, const char *arg)
 
 static bool test_binary(const char *a, const char *op, const char *b)
 {
-    static const char ops[] = "eqneltlegtge";
     long order = strtol(a, NULL, 10) - strtol(b, NULL, 10);
-    const char *found = op[0] == '-' && strlen(op) == 3 ? strstr(ops, op + 1) : NULL;
 
-    if (!found)
-        return (strcmp(a, b) == 0) == (op[0] == '=');
-    switch ((found - ops) / 2) {
-    case 0:
-        return order == 0;
-    case 1:
-        return order != 0;
-    case 2:
-        return order < 0;
-    case 3:
-        return order <= 0;
-    case 4:
-        return order > 0;
-    default:
-        return order >= 0;
-    }
+    if (strcmp(op, "-eq") == 0 || strcmp(op, "-ne") == 0)
+        return (order == 0) == (op[1] == 'e');
+    if (strcmp(op, "-lt") == 0 || strcmp(op, "-ge") == 0)
+        return (order < 0) == (op[1] == 'l');
+    if (strcmp(op, "-gt") == 0 || strcmp(op, "-le") == 0)
+        return (order > 0) == (op[1] == 'g');
+    return (strcmp(a, b) == 0) == (*op == '=');
 }
 
 static int do_test(int argc, char **argv)
 {
-    bool negated = false;
+    bool truth = false, negated;
 
     if (strcmp(argv[0], "[") == 0 && strcmp(argv[--argc], "]") != 0) {
         fprintf(stderr, "[: missing ]\n");
         return 2;
     }
-    argv++;
-    for (argc--; argc > 1 && argc != 3 && strcmp(*argv, "!") == 0; argc--, argv++)
-        negated = !negated;
-    switch (argc) {
-    case 0:
-        return !negated;
-    case 1:
-        return (argv[0][0] != '\0') == negated;
-    case 2:
-        return test_unary(argv[0], argv[1]) == negated;
-    case 3:
-        if (strcmp(argv[0], "!") == 0)
-            return test_unary(argv[1], argv[2]) != negated;
-        return test_binary(argv[0], argv[1], argv[2]) == negated;
-    default:
-        fprintf(stderr, "test: too many arguments\n");
-        return 2;
-    }
+    negated = argc > 2 && strcmp(argv[1], "!") == 0;
+    argv += 1 + negated;
+    argc -= 1 + negated;
+    if (argc == 1)
+        truth = *argv[0];
+    else if (argc == 2)
+        truth = test_unary(argv[0], argv[1]);
+    else if (argc == 3)
+        truth = test_binary(argv[0], argv[1], argv[2]);
+    return truth == negated;
 }
 
 static int do_help(int argc, char **argv);
@@ -403,11 +341,11 @@ static const struct {
 } builtins[] = {
     {".", do_dot},       {":", do_true},    {"[", do_test},         {"bg", do_bg},
     {"break", do_break}, {"cd", do_cd},     {"continue", do_break}, {"echo", do_echo},
-    {"eval", do_eval},   {"exec", do_exec}, {"exit", do_exit},      {"export", do_export},
-    {"false", do_false}, {"fg", do_fg},     {"help", do_help},      {"jobs", do_jobs},
-    {"kill", do_kill},   {"pwd", do_pwd},   {"read", do_read},      {"set", do_set},
-    {"shift", do_shift}, {"test", do_test}, {"true", do_true},      {"umask", do_umask},
-    {"unset", do_unset}, {"wait", do_wait},
+    {"exec", do_exec},   {"exit", do_exit}, {"export", do_export},  {"false", do_false},
+    {"fg", do_fg},       {"help", do_help}, {"jobs", do_jobs},      {"kill", do_kill},
+    {"pwd", do_pwd},     {"read", do_read}, {"set", do_set},        {"shift", do_shift},
+    {"test", do_test},   {"true", do_true}, {"umask", do_umask},    {"unset", do_unset},
+    {"wait", do_wait},
 };
 
 builtin_fn builtin_find(const char *name)

@@ -50,12 +50,13 @@ static void unquote(char *s)
 static void end_field(struct expansion *e)
 {
     if (e->pending) {
-        text_append(&e->field, "");
+        char *field = e->field.s ? e->field.s : arena_strndup("", 0);
+
         if (e->globs) {
-            glob_expand(e->field.s, e->out);
+            glob_expand(field, e->out);
         } else {
-            unquote(e->field.s);
-            args_add(e->out, e->field.s);
+            unquote(field);
+            args_add(e->out, field);
         }
     }
     e->field = (struct text){0};
@@ -122,45 +123,27 @@ static size_t parameter_length(const char *s)
     return isdigit(*s) || (*s && strchr("?$!#@*", *s)) ? 1 : name_length(s);
 }
 
-/* ${name}, ${#name}, ${name:-word}, ${name-word}, and with = and + for -. s is after "${". */
+/* ${name} and ${name:-word}, between s and end. */
 static void expand_braces(struct expansion *e, const char *s, const char *end, bool quoted)
 {
-    bool length = *s == '#' && s + 1 < end, colon;
-    const char *name = s + length, *value;
-    size_t n = isdigit(*name) ? strspn(name, "0123456789") : parameter_length(name);
+    size_t n = isdigit(*s) ? strspn(s, "0123456789") : parameter_length(s);
     char number[16];
+    const char *value = n ? parameter(s, n, number) : NULL;
+    bool colon = s[n] == ':';
 
-    if (n == 1 && (*name == '@' || *name == '*')) {
-        put_positional(e, *name, quoted);
-        return;
-    }
-    value = n ? parameter(name, n, number) : NULL;
-    if (length) {
-        snprintf(number, sizeof(number), "%zu", value ? strlen(value) : 0);
-        put_value(e, number, quoted);
-        return;
-    }
-    name += n;
-    colon = *name == ':' && name < end;
-    name += colon;
-    if (colon && value && !*value)
-        value = NULL;
-    if (name < end && *name == '=' && !value) {
-        var_set(arena_strndup(s, n), expand_single(arena_strndup(name + 1, end - name - 1)));
-        value = parameter(s, n, number);
-    }
-    if (name < end && ((*name == '-' && !value) || (*name == '+' && value)))
-        expand(e, name + 1, end, quoted);
-    else if (value && !(name < end && *name == '+'))
+    if (value && (*value || !colon))
         put_value(e, value, quoted);
+    else if (s[n + colon] == '-')
+        expand(e, s + n + colon + 1, end, quoted);
 }
 
 static void substitute(struct expansion *e, const char *command, bool quoted)
 {
     struct text t = {0};
-    int fds[2], status, n;
+    int fds[2], status = 0;
     pid_t pid;
-    char buf[256];
+    ssize_t n;
+    char c;
 
     if (pipe(fds) < 0)
         return;
@@ -174,9 +157,9 @@ static void substitute(struct expansion *e, const char *command, bool quoted)
         exit(run_text(command));
     }
     close(fds[1]);
-    while ((n = read(fds[0], buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))
-        for (int i = 0; i < n; i++)
-            text_add(&t, buf[i]);
+    while ((n = read(fds[0], &c, 1)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            text_add(&t, c);
     close(fds[0]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
@@ -242,21 +225,6 @@ static const char *expand_dollar(struct expansion *e, const char *s, const char 
     return s + n;
 }
 
-static const char *expand_backquotes(struct expansion *e, const char *s, const char *end,
-                                     bool quoted)
-{
-    struct text t = {0};
-
-    text_append(&t, "");
-    for (s++; s < end && *s != '`'; s++) {
-        if (*s == '\\' && s + 1 < end && strchr("\\`$", s[1]))
-            s++;
-        text_add(&t, *s);
-    }
-    substitute(e, t.s, quoted);
-    return s + 1;
-}
-
 static const char *expand_double(struct expansion *e, const char *s, const char *end)
 {
     const char *close = s + 1;
@@ -292,8 +260,6 @@ static void expand(struct expansion *e, const char *s, const char *end, bool quo
             s = expand_double(e, s, end);
         } else if (*s == '$') {
             s = expand_dollar(e, s, end, quoted);
-        } else if (*s == '`') {
-            s = expand_backquotes(e, s, end, quoted);
         } else {
             put(e, *s++, quoted);
         }

@@ -1,5 +1,6 @@
 /* File name patterns: * ? [a-z] [!x], and \ takes the meaning away from the next character. */
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,11 +25,11 @@ static bool in_class(const char *p, char c, const char **after)
     return found != negated;
 }
 
-static bool match(const char *p, const char *s)
+static bool matches(const char *p, const char *s)
 {
     for (; *p; s++) {
         if (*p == '*') {
-            for (p++; !match(p, s); s++)
+            for (p++; !matches(p, s); s++)
                 if (!*s)
                     return false;
             return true;
@@ -76,12 +77,11 @@ static char *plain(const char *s, size_t n)
 
 static char *join(const char *a, const char *b, const char *c)
 {
-    struct text t = {0};
+    size_t n = strlen(a) + strlen(b) + strlen(c);
+    char *s = arena_alloc(n + 1);
 
-    text_append(&t, a);
-    text_append(&t, b);
-    text_append(&t, c);
-    return t.s;
+    snprintf(s, n + 1, "%s%s%s", a, b, c);
+    return s;
 }
 
 /* Adds what matches pattern below prefix, which is "" or ends in '/'. */
@@ -104,7 +104,7 @@ static void walk(const char *prefix, const char *pattern, struct args *out)
     }
     d = opendir(*prefix ? prefix : ".");
     while (d && (entry = readdir(d))) {
-        if ((*entry->d_name == '.') != (*part == '.') || !match(part, entry->d_name))
+        if ((*entry->d_name == '.') != (*part == '.') || !matches(part, entry->d_name))
             continue;
         path = join(prefix, entry->d_name, tail);
         if (*rest)

@@ -12,16 +12,16 @@
 #include <unistd.h>
 #include "user/sh/sh.h"
 
+#define MAX_PROCESSES 32
+
 struct job {
     int id;
     pid_t pgid;   /* 0 until the first process is known */
     int n, alive; /* processes, and those that have not ended */
-    pid_t pids[32];
+    pid_t pids[MAX_PROCESSES];
     int status; /* of the last process, as wait gives it */
-    bool stopped, background, announced;
+    bool stopped, announced;
     char text[80];
-    struct termios tty;
-    bool has_tty;
     struct job *next;
 };
 
@@ -60,7 +60,7 @@ void jobs_forget(void)
     shell.interactive = false;
 }
 
-struct job *job_new(const struct node *n)
+struct job *job_new(const char *text, size_t len)
 {
     struct job *j = calloc(1, sizeof(*j)), **tail = &jobs;
 
@@ -68,7 +68,7 @@ struct job *job_new(const struct node *n)
         fprintf(stderr, "sh: out of memory\n");
         exit(2);
     }
-    node_text(n, j->text, sizeof(j->text));
+    strlcpy(j->text, text, len < sizeof(j->text) ? len + 1 : sizeof(j->text));
     j->id = 1;
     for (; *tail; tail = &(*tail)->next)
         j->id = (*tail)->id + 1;
@@ -76,29 +76,39 @@ struct job *job_new(const struct node *n)
     return j;
 }
 
-/* Both parent and child set the group: whoever is first, nobody sees the child outside it. */
-void job_add(struct job *j, pid_t pid)
+/* Puts pid into the job's group. Parent and child both do: whoever is first, it is there in time.
+ */
+static void job_add(struct job *j, pid_t pid)
 {
-    if (pid < 0) {
-        j->status = 1 << 8;
-        return;
-    }
     if (!j->pgid)
         j->pgid = pid;
     if (shell.interactive)
         setpgid(pid, j->pgid);
-    if (j->n < (int)(sizeof(j->pids) / sizeof(*j->pids)))
+    if (j->n < MAX_PROCESSES)
         j->pids[j->n++] = pid;
     j->alive++;
 }
 
-void job_child(struct job *j, bool foreground)
+pid_t job_fork(struct job *j, bool foreground)
 {
-    if (shell.interactive && foreground)
-        tcsetpgrp(shell.tty, j->pgid);
-    else if (!shell.interactive && !foreground)
-        signal(SIGINT, SIG_IGN);
-    jobs_forget();
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid < 0) {
+        perror("sh: fork");
+        j->status = 1 << 8;
+    } else if (pid > 0) {
+        job_add(j, pid);
+    } else {
+        job_add(j, getpid());
+        if (shell.interactive && foreground)
+            tcsetpgrp(shell.tty, j->pgid);
+        else if (!shell.interactive && !foreground)
+            signal(SIGINT, SIG_IGN);
+        jobs_forget();
+    }
+    return pid;
 }
 
 static void job_free(struct job *j)
@@ -165,29 +175,13 @@ static void describe(const struct job *j)
     fprintf(stderr, "[%d]  %-20s %s\n", j->id, state, j->text);
 }
 
-/* Waits for j alone to end (or stop, when it has the terminal); frees it once it ended. */
-static int wait_for(struct job *j)
-{
-    int status;
-
-    while (j->alive && !j->stopped && note_change(0))
-        ;
-    status = exit_status(j->status);
-    if (j->alive == 0)
-        job_free(j);
-    return status;
-}
-
 int job_foreground(struct job *j, bool resume)
 {
     int status;
 
-    j->background = j->stopped = false;
-    if (shell.interactive && j->pgid) {
+    j->stopped = false;
+    if (shell.interactive && j->pgid)
         tcsetpgrp(shell.tty, j->pgid);
-        if (resume && j->has_tty)
-            tcsetattr(shell.tty, TCSADRAIN, &j->tty);
-    }
     if (resume)
         kill(-j->pgid, SIGCONT);
     while (j->alive && !j->stopped && note_change(0))
@@ -195,7 +189,6 @@ int job_foreground(struct job *j, bool resume)
     status = exit_status(j->status);
     if (shell.interactive) {
         tcsetpgrp(shell.tty, shell.pgid);
-        j->has_tty = j->stopped && tcgetattr(shell.tty, &j->tty) == 0;
         if (j->stopped || WIFSIGNALED(j->status))
             tcsetattr(shell.tty, TCSADRAIN, &shell_tty);
         else
@@ -204,7 +197,7 @@ int job_foreground(struct job *j, bool resume)
             fputc('\n', stderr);
     }
     if (j->stopped) {
-        j->background = j->announced = true;
+        j->announced = true;
         describe(j);
         return status;
     }
@@ -214,19 +207,14 @@ int job_foreground(struct job *j, bool resume)
     return status;
 }
 
-void job_background(struct job *j)
-{
-    j->background = true;
-    shell.last_background = j->pids[j->n ? j->n - 1 : 0];
-    if (shell.interactive)
-        fprintf(stderr, "[%d] %d\n", j->id, (int)shell.last_background);
-}
-
-void job_resume_background(struct job *j)
+void job_background(struct job *j, bool resume)
 {
     j->stopped = false;
-    fprintf(stderr, "[%d]  %s &\n", j->id, j->text);
-    kill(-j->pgid, SIGCONT);
+    shell.last_background = j->pids[j->n ? j->n - 1 : 0];
+    if (resume)
+        kill(-j->pgid, SIGCONT);
+    if (shell.interactive)
+        fprintf(stderr, "[%d] %d\n", j->id, (int)shell.last_background);
 }
 
 void jobs_report(bool all)
@@ -245,24 +233,29 @@ void jobs_report(bool all)
     }
 }
 
-int jobs_wait_all(void)
+int job_wait(struct job *j)
+{
+    int status;
+
+    while (j->alive && !j->stopped && note_change(0))
+        ;
+    status = exit_status(j->status);
+    if (j->alive == 0)
+        job_free(j);
+    return status;
+}
+
+void jobs_wait_all(void)
 {
     for (struct job *j = jobs, *next; j; j = next) {
         next = j->next;
-        if (!j->stopped)
-            wait_for(j);
+        job_wait(j);
     }
-    return 0;
 }
 
-int job_wait(struct job *j)
+pid_t job_kill_target(const struct job *j)
 {
-    return wait_for(j);
-}
-
-pid_t job_pgid(const struct job *j)
-{
-    return j->pgid;
+    return shell.interactive ? -j->pgid : j->pids[j->n - 1];
 }
 
 struct job *job_find(const char *spec)

@@ -80,16 +80,6 @@ void text_add(struct text *t, char c)
     t->s[t->n] = '\0';
 }
 
-void text_append(struct text *t, const char *s)
-{
-    if (!t->s) {
-        text_add(t, '\0');
-        t->n = 0;
-    }
-    while (*s)
-        text_add(t, *s++);
-}
-
 /* ---- Variables: a list of name=value, as the environment wants them ---- */
 
 struct variable {
@@ -212,40 +202,28 @@ static void start_interactive(void)
         jobs_init();
 }
 
-static int usage(void)
-{
-    fprintf(stderr, "usage: sh [-ex] [-c command | file] [argument...]\n");
-    return 2;
-}
-
 int main(int argc, char **argv)
 {
-    struct lexer l;
-    const char *command = NULL;
-    int i = 1;
+    struct source s = {.by_byte = true};
+    int first = 1;
 
     shell.pid = getpid();
     vars_import();
-    for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
-        if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
-            command = argv[++i];
-        else if (strcmp(argv[i], "-e") == 0)
-            shell.exit_on_error = true;
-        else if (strcmp(argv[i], "-x") == 0)
-            shell.trace = true;
-        else if (strcmp(argv[i], "-i") != 0 && strcmp(argv[i], "-l") != 0)
-            return usage();
+    if (argc > 2 && strcmp(argv[1], "-c") == 0) {
+        shell.argv = argv + (argc > 3 ? 3 : 0);
+        shell.argc = argc > 3 ? argc - 4 : 0;
+        return run_text(argv[2]);
     }
-    shell.argv = i < argc ? argv + i : argv;
-    shell.argc = i < argc ? argc - i - 1 : 0;
-    if (command)
-        return run_text(command);
-    if (i < argc)
-        return run_file(argv[i]);
-    lex_init_fd(&l, 0, true, isatty(0));
-    l.by_byte = !l.prompts;
-    if (l.prompts)
+    while (first < argc && argv[first][0] == '-')
+        first++;
+    shell.argv = first < argc ? argv + first : argv;
+    shell.argc = first < argc ? argc - first - 1 : 0;
+    if (first < argc)
+        return run_file(argv[first]);
+    if (isatty(0)) {
+        s.prompts = true;
+        s.by_byte = false;
         start_interactive();
-    run_lexer(&l);
-    return shell.status;
+    }
+    return run_source(&s);
 }

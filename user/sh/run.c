@@ -1,4 +1,7 @@
-/* Runs trees. Every function returns the exit status, which is also in shell.status. */
+/*
+ * The walker. Each function starts where its part of the grammar starts, leaves pos after it, and
+ * acts only when acting() says so; shell.status is the outcome.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +11,80 @@
 #include "user/sh/sh.h"
 
 #define SAVED_FD 20 /* saved descriptors go here and up, out of the commands' way */
+#define FDS      10
+
+struct redirect {
+    int fd;
+    char kind; /* '<', '>', 'a' to append, '&' to duplicate */
+    char *target;
+    struct redirect *next;
+};
+
+static void list(void);
+static void and_or(void);
+static void command(bool in_child);
+
+static bool acting(void)
+{
+    return !shell.dry && !shell.leave && !shell.interrupted && !source->error;
+}
+
+static void expect(const char *word)
+{
+    if (!keyword(word))
+        syntax_error();
+}
+
+/* Walks one part without doing anything; returns where it ends, and goes back to its start. */
+static size_t dry_run(void (*part)(void))
+{
+    size_t start = source->pos, end;
+
+    shell.dry++;
+    part();
+    shell.dry--;
+    end = source->pos;
+    source->pos = start;
+    return end;
+}
+
+static void list_if(bool wanted)
+{
+    shell.dry += !wanted;
+    list();
+    shell.dry -= !wanted;
+}
+
+/* ---- Redirections ---- */
+
+/* The redirections at pos, added at *tail; returns the new tail. */
+static struct redirect **take_redirects(struct redirect **tail)
+{
+    for (;;) {
+        struct redirect r = {.fd = -1};
+        const char *at;
+
+        skip_blanks();
+        at = peek() ? source->text + source->pos : "";
+        if (*at >= '0' && *at <= '9' && (at[1] == '<' || at[1] == '>'))
+            r.fd = source->text[source->pos++] - '0';
+        r.kind = match(">>") ? 'a' : match(">&") || match("<&") ? '&' : '\0';
+        if (!r.kind)
+            r.kind = match(">") ? '>' : match("<") ? '<' : '\0';
+        if (!r.kind)
+            return tail;
+        if (r.fd < 0)
+            r.fd = r.kind == '<' || source->text[source->pos - 2] == '<' ? 0 : 1;
+        r.target = take_word();
+        if (!r.target) {
+            syntax_error();
+            return tail;
+        }
+        *tail = arena_alloc(sizeof(r));
+        **tail = r;
+        tail = &(*tail)->next;
+    }
+}
 
 static int open_target(const struct redirect *r, const char *target)
 {
@@ -18,398 +95,520 @@ static int open_target(const struct redirect *r, const char *target)
     return open(target, O_WRONLY | O_CREAT | (r->kind == 'a' ? O_APPEND : O_TRUNC), 0666);
 }
 
-/* Applies the redirections; what they replace is kept in saved unless that is NULL. */
-bool redirect_all(const struct redirect *r, int saved[10])
+/* Applies them; what they replace is kept in saved, unless that is NULL. */
+static bool redirect(const struct redirect *r, int saved[FDS])
 {
+    fflush(NULL);
+    for (int fd = 0; saved && fd < FDS; fd++)
+        saved[fd] = -1;
     for (; r; r = r->next) {
         const char *target = expand_single(r->target);
-        int fd;
+        int fd = open_target(r, target);
 
+        if (fd == -1) {
+            fprintf(stderr, "sh: %s: %s\n", target, strerror(errno));
+            return false;
+        }
         if (saved && saved[r->fd] == -1) {
             saved[r->fd] = fcntl(r->fd, F_DUPFD_CLOEXEC, SAVED_FD);
             if (saved[r->fd] < 0)
                 saved[r->fd] = -2;
         }
-        fd = open_target(r, target);
-        if (fd == -1) {
-            fprintf(stderr, "sh: %s: %s\n", target, strerror(errno));
-            return false;
-        }
-        if (fd == -2) {
+        if (fd == -2)
             close(r->fd);
-        } else if (fd != r->fd) {
+        else if (fd != r->fd)
             dup2(fd, r->fd);
+        if (fd >= 0 && fd != r->fd)
             close(fd);
-        }
     }
     return true;
 }
 
-void redirect_restore(int saved[10])
+static void restore(int saved[FDS])
 {
     fflush(NULL);
-    for (int fd = 0; fd < 10; fd++) {
-        if (saved[fd] >= 0) {
-            dup2(saved[fd], fd);
-            close(saved[fd]);
-        } else if (saved[fd] == -2) {
+    for (int fd = 0; fd < FDS; fd++) {
+        if (saved[fd] == -2)
             close(fd);
-        }
+        if (saved[fd] < 0)
+            continue;
+        dup2(saved[fd], fd);
+        close(saved[fd]);
     }
 }
 
+/* ---- Simple commands ---- */
+
 _Noreturn void exec_program(char **argv)
 {
-    extern char **environ;
     const char *path = var_get("PATH");
 
     environ = vars_environment();
     if (path)
-        setenv("PATH", path, 1);
+        setenv("PATH", path, 1); /* execvp looks here, exported or not */
     execvp(argv[0], argv);
     fprintf(stderr, "sh: %s: %s\n", argv[0],
             errno == ENOENT && !strchr(argv[0], '/') ? "not found" : strerror(errno));
     exit(errno == ENOENT ? 127 : 126);
 }
 
-static bool is_assignment(const char *word)
+/* Sets the variables that the first n words assign. */
+static void assign(char **words, int n, bool exported)
 {
-    size_t n = name_length(word);
+    for (int i = 0; i < n; i++) {
+        size_t len = name_length(words[i]);
+        char *name = arena_strndup(words[i], len);
 
-    return n && word[n] == '=';
+        var_set(name, expand_single(words[i] + len + 1));
+        if (exported)
+            var_export(name);
+    }
 }
 
-static void assign(const char *word, bool exported)
+static int run_here(builtin_fn fn, struct args *args, const struct redirect *r)
 {
-    size_t n = name_length(word);
-    char *name = arena_strndup(word, n);
+    int saved[FDS], status = 1;
+    bool lasting = args->n && strcmp(args->v[0], "exec") == 0;
 
-    var_set(name, expand_single(word + n + 1));
-    if (exported)
-        var_export(name);
+    if (redirect(r, lasting ? NULL : saved))
+        status = fn ? fn(args->n, args->v) : shell.substitution_status;
+    if (!lasting)
+        restore(saved);
+    return status;
 }
 
-static int run_builtin(builtin_fn fn, const struct node *n, struct args *args)
-{
-    int saved[10];
-    bool keep = strcmp(args->v[0], "exec") == 0;
-
-    for (int i = 0; i < 10; i++)
-        saved[i] = -1;
-    fflush(NULL);
-    if (!redirect_all(n->redirects, keep ? NULL : saved))
-        shell.status = 1;
-    else
-        shell.status = fn(args->n, args->v);
-    redirect_restore(saved);
-    return shell.status;
-}
-
-static void trace(const struct args *args)
-{
-    fputc('+', stderr);
-    for (int i = 0; i < args->n; i++)
-        fprintf(stderr, " %s", args->v[i]);
-    fputc('\n', stderr);
-}
-
-/* in_child: this process is the command's own, so a program simply replaces it. */
-static int run_simple(struct node *n, bool in_child)
+static void run_simple(struct args *words, const struct redirect *r, const char *text, size_t len,
+                       bool in_child)
 {
     struct args args = {0};
-    struct word *w = n->words, *first;
+    int assignments = 0;
     builtin_fn fn;
     struct job *j;
-    pid_t pid;
 
-    while (w && is_assignment(w->text))
-        w = w->next;
-    first = w;
     shell.substitution_status = 0;
-    for (; w; w = w->next)
-        expand_word(w->text, &args);
-    if (shell.trace && args.n)
-        trace(&args);
+    while (assignments < words->n && name_length(words->v[assignments]) &&
+           words->v[assignments][name_length(words->v[assignments])] == '=')
+        assignments++;
+    for (int i = assignments; i < words->n; i++)
+        expand_word(words->v[i], &args);
     fn = args.n ? builtin_find(args.v[0]) : NULL;
-    if (!args.n || fn)
-        for (w = n->words; w != first; w = w->next)
-            assign(w->text, false);
-    if (!args.n) {
-        int saved[10] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-
-        shell.status = redirect_all(n->redirects, saved) ? shell.substitution_status : 1;
-        redirect_restore(saved);
-        return shell.status;
+    if (fn || !args.n) {
+        assign(words->v, assignments, false);
+        shell.status = run_here(fn, &args, r);
+        return;
     }
-    if (fn)
-        return run_builtin(fn, n, &args);
-    j = in_child ? NULL : job_new(n);
-    fflush(NULL);
-    pid = in_child ? 0 : fork();
-    if (pid == 0) {
-        if (!in_child) {
-            job_add(j, getpid());
-            job_child(j, true);
-        }
-        for (w = n->words; w != first; w = w->next)
-            assign(w->text, true);
-        if (!redirect_all(n->redirects, NULL))
+    j = in_child ? NULL : job_new(text, len);
+    if (in_child || job_fork(j, true) == 0) {
+        assign(words->v, assignments, true);
+        if (!redirect(r, NULL))
             exit(1);
         exec_program(args.v);
     }
-    job_add(j, pid);
-    return shell.status = job_foreground(j, false);
+    shell.status = job_foreground(j, false);
 }
 
-/* In a process made for it: runs n and ends. */
-static _Noreturn void run_in_child(struct node *n)
+static void simple(bool in_child)
 {
-    shell.loop_depth = 0;
-    if (n->kind == NODE_SIMPLE)
-        exit(run_simple(n, true));
-    if (n->kind == NODE_SUBSHELL) {
-        if (!redirect_all(n->redirects, NULL))
-            exit(1);
-        n = n->left;
+    struct args words = {0};
+    struct redirect *redirects = NULL, **tail = &redirects;
+    size_t start = source->pos;
+    char *word;
+
+    do {
+        tail = take_redirects(tail);
+        word = take_word();
+        if (word)
+            args_add(&words, word);
+    } while (word);
+    if (!words.n && !redirects)
+        syntax_error();
+    else if (acting())
+        run_simple(&words, redirects, source->text + start, source->pos - start, in_child);
+}
+
+/* ---- Compound commands: each after its first keyword ---- */
+
+static void if_part(void)
+{
+    bool taken;
+
+    list();
+    expect("then");
+    taken = shell.status == 0;
+    list_if(taken);
+    if (keyword("elif")) {
+        shell.dry += taken;
+        if_part();
+        shell.dry -= taken;
+        return;
     }
-    exit(run(n));
+    if (keyword("else"))
+        list_if(!taken);
+    else if (!taken && acting())
+        shell.status = 0;
+    expect("fi");
 }
 
-static void start_child(struct job *j, struct node *n, bool foreground, int in, int out, int other)
+/* Whether the loop goes on after a round. */
+static bool go_on(void)
 {
-    pid_t pid;
+    bool stop = shell.leave == BREAK || shell.interrupted || source->error;
 
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        job_add(j, getpid());
-        job_child(j, foreground);
-        if (in >= 0) {
-            dup2(in, 0);
-            close(in);
-        }
-        if (out >= 0) {
-            dup2(out, 1);
-            close(out);
-        }
-        if (other >= 0)
-            close(other);
-        run_in_child(n);
-    }
-    if (pid < 0)
-        fprintf(stderr, "sh: fork: %s\n", strerror(errno));
-    job_add(j, pid);
+    shell.leave = STAY;
+    return !stop;
 }
 
-/* Starts the processes of the pipeline n, whose output goes to out; returns the last one's input.
- */
-static void start_pipeline(struct job *j, struct node *n, bool foreground)
+static void loop_part(bool until)
 {
-    struct node *parts[32];
-    int count = 0, in = -1, fds[2];
-
-    for (; n->kind == NODE_PIPE && count < 31; n = n->left)
-        parts[count++] = n->right;
-    parts[count++] = n;
-    while (count--) {
-        fds[0] = fds[1] = -1;
-        if (count && pipe(fds) < 0)
-            fprintf(stderr, "sh: pipe: %s\n", strerror(errno));
-        start_child(j, parts[count], foreground, in, fds[1], fds[0]);
-        if (in >= 0)
-            close(in);
-        if (fds[1] >= 0)
-            close(fds[1]);
-        in = fds[0];
-    }
-}
-
-static int run_job(struct node *n, bool foreground)
-{
-    struct job *j = job_new(n);
-
-    start_pipeline(j, n, foreground);
-    if (foreground)
-        return job_foreground(j, false);
-    job_background(j);
-    return 0;
-}
-
-static bool leaving(void)
-{
-    return shell.breaking || shell.continuing || shell.interrupted;
-}
-
-/* After a round of a loop: whether to go on. */
-static bool next_round(void)
-{
-    if (shell.continuing && --shell.continuing == 0)
-        return true;
-    if (shell.breaking)
-        shell.breaking--;
-    else if (!shell.continuing && !shell.interrupted)
-        return true;
-    return false;
-}
-
-static int run_while(struct node *n)
-{
+    size_t start = source->pos;
+    bool again;
     int status = 0;
-    bool go_on = true;
 
-    shell.loop_depth++;
-    while (go_on) {
+    do {
         struct arena_mark m = arena_mark();
 
-        if ((run(n->left) == 0) != (n->kind == NODE_WHILE) || leaving())
-            go_on = false;
-        else
-            status = run(n->right);
-        go_on &= next_round();
+        source->pos = start;
+        list();
+        expect("do");
+        again = acting() && (shell.status == 0) != until;
+        list_if(again);
+        if (again)
+            status = shell.status;
+        expect("done");
         arena_release(m);
-    }
-    shell.loop_depth--;
-    return status;
+    } while (again && go_on());
+    shell.status = status;
 }
 
-static int run_for(struct node *n)
+static void while_part(void)
+{
+    loop_part(false);
+}
+
+static void until_part(void)
+{
+    loop_part(true);
+}
+
+static void for_part(void)
 {
     struct args values = {0};
-    int status = 0;
+    char *name = take_word(), *word;
+    size_t start;
 
-    for (struct word *w = n->words; w; w = w->next)
-        expand_word(w->text, &values);
-    shell.loop_depth++;
-    for (int i = 0; i < values.n; i++) {
-        struct arena_mark m = arena_mark();
-
-        var_set(n->name, values.v[i]);
-        status = run(n->right);
-        arena_release(m);
-        if (!next_round())
+    if (!name || name_length(name) != strlen(name)) {
+        syntax_error();
+        return;
+    }
+    if (!keyword("in"))
+        expand_word("\"$@\"", &values);
+    else
+        while ((word = take_word()))
+            if (acting())
+                expand_word(word, &values);
+    match(";");
+    expect("do");
+    start = source->pos;
+    if (shell.dry || !values.n)
+        list_if(false);
+    for (int i = 0; i < values.n && !shell.dry; i++) {
+        source->pos = start;
+        var_set(name, values.v[i]);
+        list();
+        if (!go_on())
             break;
     }
-    shell.loop_depth--;
-    return status;
+    expect("done");
 }
 
-static int run_if(struct node *n)
+static void group_part(void)
 {
-    if (run(n->left) == 0)
-        return leaving() ? 0 : run(n->right);
-    return n->other && !leaving() ? run(n->other) : 0;
+    list();
+    expect("}");
 }
 
-/* Pipes, subshells and background commands come here only through run_job. */
-static int run_compound(struct node *n)
+static void subshell_part(void)
 {
-    switch (n->kind) {
-    case NODE_AND:
-        return run(n->left) == 0 && !leaving() ? run(n->right) : shell.status;
-    case NODE_OR:
-        return run(n->left) != 0 && !leaving() ? run(n->right) : shell.status;
-    case NODE_SEQUENCE:
-        run(n->left);
-        return leaving() ? shell.status : run(n->right);
-    case NODE_NOT:
-        return !run(n->left);
-    case NODE_IF:
-        return run_if(n);
-    case NODE_WHILE:
-    case NODE_UNTIL:
-        return run_while(n);
-    case NODE_FOR:
-        return run_for(n);
-    default:
-        return run(n->left);
+    list();
+    if (!match(")"))
+        syntax_error();
+}
+
+/* A compound command and the redirections behind it. */
+static void compound(void (*part)(void), bool is_loop)
+{
+    struct redirect *redirects = NULL;
+    size_t start = source->pos, end;
+    int saved[FDS];
+
+    source->pos = dry_run(part);
+    take_redirects(&redirects);
+    end = source->pos;
+    if (!acting())
+        return;
+    source->pos = start;
+    if (part == subshell_part) {
+        struct job *j = job_new(source->text + start, end - start);
+
+        if (job_fork(j, true) == 0) {
+            if (!redirect(redirects, NULL))
+                exit(1);
+            part();
+            exit(shell.status);
+        }
+        shell.status = job_foreground(j, false);
+    } else {
+        shell.loops += is_loop;
+        if (redirect(redirects, saved))
+            part();
+        else
+            shell.status = 1;
+        restore(saved);
+        shell.loops -= is_loop;
+    }
+    source->pos = end;
+}
+
+/* in_child: this process is the command's own, so a program simply replaces it. */
+static void command(bool in_child)
+{
+    if (match("("))
+        compound(subshell_part, false);
+    else if (keyword("{"))
+        compound(group_part, false);
+    else if (keyword("if"))
+        compound(if_part, false);
+    else if (keyword("while"))
+        compound(while_part, true);
+    else if (keyword("until"))
+        compound(until_part, true);
+    else if (keyword("for"))
+        compound(for_part, true);
+    else
+        simple(in_child);
+}
+
+static void plain_command(void)
+{
+    command(false);
+}
+
+/* ---- Pipelines and lists ---- */
+
+/* Starts the command at pos as a process with this input and output. */
+static void start_part(struct job *j, int in, int out, int unused)
+{
+    size_t end = dry_run(plain_command);
+
+    if (job_fork(j, true) == 0) {
+        dup2(in, 0);
+        dup2(out, 1);
+        for (int fd = 3; fd < FDS; fd++)
+            if (fd == in || fd == out || fd == unused)
+                close(fd);
+        command(true);
+        exit(shell.status);
+    }
+    source->pos = end;
+}
+
+static void run_pipeline(size_t end)
+{
+    struct job *j = job_new(source->text + source->pos, end - source->pos);
+    int in = 0, fds[2];
+    bool last;
+
+    do {
+        size_t start = source->pos;
+
+        source->pos = dry_run(plain_command);
+        last = !match("|");
+        source->pos = start;
+        fds[0] = fds[1] = -1;
+        if (!last && pipe(fds) < 0)
+            perror("sh: pipe");
+        start_part(j, in, last ? 1 : fds[1], fds[0]);
+        if (in > 0)
+            close(in);
+        close(fds[1]);
+        in = fds[0];
+        match("|");
+        skip_newlines();
+    } while (!last);
+    source->pos = end;
+    shell.status = job_foreground(j, false);
+}
+
+static void pipe_part(void)
+{
+    do {
+        skip_newlines();
+        plain_command();
+    } while (!source->error && match("|"));
+}
+
+static void pipeline(void)
+{
+    bool negated = keyword("!");
+    size_t end;
+
+    if (!acting()) {
+        pipe_part();
+        return;
+    }
+    end = dry_run(pipe_part);
+    if (dry_run(plain_command) == end)
+        command(false);
+    else
+        run_pipeline(end);
+    if (negated && acting())
+        shell.status = !shell.status;
+}
+
+static void and_or(void)
+{
+    pipeline();
+    for (;;) {
+        bool on_success = match("&&");
+        bool skip = on_success == (shell.status != 0);
+
+        if (source->error || (!on_success && !match("||")))
+            return;
+        skip_newlines();
+        shell.dry += skip;
+        pipeline();
+        shell.dry -= skip;
     }
 }
 
-static int run_redirected(struct node *n)
+/* A whole entry of a list, which may turn out to be for the background. */
+static void statement(void)
 {
-    int saved[10] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, status = 1;
+    size_t start = source->pos, end;
+    struct job *j;
 
-    if (n->redirects)
-        fflush(NULL);
-    if (redirect_all(n->redirects, saved))
-        status = run_compound(n);
-    if (n->redirects)
-        redirect_restore(saved);
-    return status;
-}
-
-int run(struct node *n)
-{
-    if (!n)
-        return shell.status;
-    if (n->kind == NODE_SIMPLE)
-        run_simple(n, false);
-    else if (n->kind == NODE_PIPE || n->kind == NODE_SUBSHELL)
-        shell.status = run_job(n, true);
-    else if (n->kind == NODE_BACKGROUND)
-        shell.status = run_job(n->left, false);
-    else
-        shell.status = run_redirected(n);
-    if (shell.status && shell.exit_on_error && n->kind <= NODE_PIPE)
+    end = source->pos = dry_run(and_or);
+    if (!match("&")) {
+        source->pos = start;
+        if (acting())
+            and_or();
+        source->pos = end;
+        match(";");
+        return;
+    }
+    if (!acting())
+        return;
+    j = job_new(source->text + start, end - start);
+    if (job_fork(j, false) == 0) {
+        source->pos = start;
+        if (dry_run(plain_command) == end)
+            command(true);
+        else
+            and_or();
         exit(shell.status);
-    return shell.status;
+    }
+    job_background(j, false);
+    shell.status = 0;
 }
 
-int run_lexer(struct lexer *l)
+/* At what ends a list: the closing word or bracket of what it is in, or the end. */
+static bool at_close(void)
 {
+    static const char *const words[] = {"then", "elif", "else", "fi", "do", "done", "}"};
+
+    skip_newlines();
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (at_keyword(words[i]))
+            return true;
+    return !peek() || peek() == ')';
+}
+
+static void list(void)
+{
+    if (at_close())
+        syntax_error();
+    while (!source->error && !at_close())
+        statement();
+}
+
+/* ---- Whole commands ---- */
+
+/* Up to the newline; what is there must not close anything. */
+static void line(void)
+{
+    for (skip_blanks(); !source->error && peek() && peek() != '\n'; skip_blanks()) {
+        if (at_close())
+            syntax_error();
+        else
+            statement();
+    }
+}
+
+/* The dry walk reads all the text that belongs to the command. */
+static void run_line(void)
+{
+    size_t end = dry_run(line);
+
+    if (!source->error)
+        line();
+    else
+        shell.status = 2;
+    source->pos = source->error || shell.interrupted ? source->len : end + (end < source->len);
+}
+
+int run_source(struct source *s)
+{
+    struct source *outer = source;
     bool end = false;
 
-    while (!end) {
+    source = s;
+    while (!end && !shell.leave) {
         struct arena_mark m = arena_mark();
-        struct node *n = parse_command(l, &end);
 
-        if (n)
-            run(n);
-        else if (l->failed)
-            shell.status = 2;
-        arena_release(m);
-        if (shell.interrupted) {
-            if (!l->prompts)
-                break;
-            shell.interrupted = false;
-            shell.breaking = shell.continuing = 0;
-            end = false;
+        s->len -= s->pos;
+        if (s->text && s->fd >= 0)
+            memmove(s->text, s->text + s->pos, s->len + 1);
+        else
+            s->text += s->pos;
+        s->pos = 0;
+        s->error = false;
+        end = !peek();
+        if (!end)
+            run_line();
+        if (shell.interrupted && s->prompts) {
             fputc('\n', stderr);
-        } else if (l->failed && !l->prompts) {
-            break;
-        } else if (l->failed) {
-            l->next = l->used = l->pushed = 0;
+            shell.interrupted = end = false;
         }
+        end |= (s->error && !s->prompts) || shell.interrupted;
         fflush(NULL);
-        if (l->prompts)
+        if (s->prompts)
             jobs_report(false);
-        if (leaving())
-            break;
+        arena_release(m);
     }
+    source = outer;
     return shell.status;
 }
 
 int run_text(const char *text)
 {
-    struct lexer l;
+    struct source s = {.fd = -1, .text = (char *)text, .len = strlen(text)};
 
-    lex_init_text(&l, text);
-    return run_lexer(&l);
+    return run_source(&s);
 }
 
 int run_file(const char *path)
 {
-    struct lexer l;
-    int fd = open(path, O_RDONLY), high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SAVED_FD);
+    int fd = open(path, O_RDONLY);
+    struct source s = {.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SAVED_FD)};
 
     if (fd >= 0)
         close(fd);
-    if (high < 0) {
+    if (s.fd < 0) {
         fprintf(stderr, "sh: %s: %s\n", path, strerror(errno));
         return 127;
     }
-    lex_init_fd(&l, high, false, false);
-    run_lexer(&l);
-    close(high);
+    run_source(&s);
+    close(s.fd);
+    free(s.text);
     return shell.status;
 }

@@ -36,89 +36,19 @@ static bool copy_fd(int from, int to)
     return n == 0;
 }
 
-/* Calls fn on each file named, or on standard input. */
-static int each_input(int argc, char **argv, int i, int (*fn)(int fd, const char *name))
+int do_cat(int argc, char **argv)
 {
-    int status = 0, fd;
+    int status = 0, fd = 0;
 
-    if (i >= argc)
-        return fn(0, "-");
-    for (; i < argc; i++) {
-        fd = strcmp(argv[i], "-") == 0 ? 0 : open(argv[i], O_RDONLY);
-        status |= fd < 0 ? fail(argv[i]) : fn(fd, argv[i]);
+    for (int i = 1; i < argc || i == 1; i++) {
+        if (i < argc)
+            fd = open(argv[i], O_RDONLY);
+        if (fd < 0 || !copy_fd(fd, 1))
+            status = fail(i < argc ? argv[i] : "-");
         if (fd > 0)
             close(fd);
     }
     return status;
-}
-
-static int cat_one(int fd, const char *name)
-{
-    return copy_fd(fd, 1) ? 0 : fail(name);
-}
-
-int do_cat(int argc, char **argv)
-{
-    return each_input(argc, argv, 1, cat_one);
-}
-
-static long head_lines = 10;
-
-static int head_one(int fd, const char *name)
-{
-    long left = head_lines;
-    ssize_t n;
-
-    while (left > 0 && (n = read(fd, block, sizeof(block))) > 0) {
-        ssize_t i = 0;
-
-        while (i < n && left > 0)
-            left -= block[i++] == '\n';
-        if (!write_all(1, block, i))
-            return fail(name);
-    }
-    return 0;
-}
-
-int do_head(int argc, char **argv)
-{
-    int i = 1;
-
-    if (argc > 2 && strcmp(argv[1], "-n") == 0) {
-        head_lines = atol(argv[2]);
-        i = 3;
-    } else if (argc > 1 && argv[1][0] == '-' && argv[1][1]) {
-        head_lines = atol(argv[1] + 1);
-        i = 2;
-    }
-    return each_input(argc, argv, i, head_one);
-}
-
-static int wc_one(int fd, const char *name)
-{
-    unsigned long lines = 0, words = 0, bytes = 0;
-    bool in_word = false;
-    ssize_t n;
-
-    while ((n = read(fd, block, sizeof(block))) > 0) {
-        bytes += n;
-        for (ssize_t i = 0; i < n; i++) {
-            bool blank = strchr(" \t\r\n\v\f", block[i]) && block[i];
-
-            lines += block[i] == '\n';
-            words += !blank && !in_word;
-            in_word = !blank;
-        }
-    }
-    if (n < 0)
-        return fail(name);
-    printf("%7lu %7lu %7lu %s\n", lines, words, bytes, name);
-    return 0;
-}
-
-int do_wc(int argc, char **argv)
-{
-    return each_input(argc, argv, 1, wc_one);
 }
 
 /* dst, or dst/basename(src) where dst is a directory. */
@@ -195,33 +125,6 @@ int do_cp(int argc, char **argv)
     return status;
 }
 
-int do_mv(int argc, char **argv)
-{
-    int status = 0;
-    char buf[1024];
-
-    for (int i = 1; i < argc - 1; i++)
-        if (rename(argv[i], target_path(argv[i], argv[argc - 1], buf, sizeof(buf))) < 0)
-            status = fail(argv[i]);
-    return status;
-}
-
-int do_ln(int argc, char **argv)
-{
-    unsigned symbolic;
-    int i = take_flags(argc, argv, "s", &symbolic), result;
-    char buf[1024];
-    const char *to;
-
-    if (i < 0 || argc - i != 2) {
-        fprintf(stderr, "usage: ln [-s] target name\n");
-        return 2;
-    }
-    to = target_path(argv[i], argv[i + 1], buf, sizeof(buf));
-    result = symbolic ? symlink(argv[i], to) : link(argv[i], to);
-    return result < 0 ? fail(to) : 0;
-}
-
 static int remove_tree(const char *path, bool recursive, bool force)
 {
     struct dirent *e;
@@ -285,84 +188,6 @@ int do_mkdir(int argc, char **argv)
     for (; i < argc; i++)
         status |= make_dir(argv[i], parents);
     return status;
-}
-
-int do_rmdir(int argc, char **argv)
-{
-    int status = 0;
-
-    for (int i = 1; i < argc; i++)
-        if (rmdir(argv[i]) < 0)
-            status = fail(argv[i]);
-    return status;
-}
-
-int do_touch(int argc, char **argv)
-{
-    int status = 0, fd;
-
-    for (int i = 1; i < argc; i++) {
-        fd = open(argv[i], O_WRONLY | O_CREAT, 0666);
-        if (fd < 0)
-            status = fail(argv[i]);
-        else
-            close(fd);
-    }
-    return status;
-}
-
-int do_chmod(int argc, char **argv)
-{
-    int status = 0;
-    char *end;
-    mode_t mode = argc > 1 ? strtoul(argv[1], &end, 8) : 0;
-
-    if (argc < 3 || *end) {
-        fprintf(stderr, "usage: chmod octal-mode file...\n");
-        return 2;
-    }
-    for (int i = 2; i < argc; i++)
-        if (chmod(argv[i], mode) < 0)
-            status = fail(argv[i]);
-    return status;
-}
-
-static unsigned long size_value(const char *s)
-{
-    char *unit;
-    unsigned long n = strtoul(s, &unit, 10);
-
-    return *unit == 'k' ? n << 10 : *unit == 'M' ? n << 20 : n;
-}
-
-static const char *dd_option(int argc, char **argv, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (int i = 1; i < argc; i++)
-        if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=')
-            return argv[i] + n + 1;
-    return NULL;
-}
-
-int do_dd(int argc, char **argv)
-{
-    const char *in = dd_option(argc, argv, "if"), *out = dd_option(argc, argv, "of"),
-               *bs = dd_option(argc, argv, "bs"), *count = dd_option(argc, argv, "count");
-    int from = in ? open(in, O_RDONLY) : 0;
-    int to = out ? open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666) : 1;
-    unsigned long size = bs ? size_value(bs) : 512, left = count ? size_value(count) : -1ul;
-    char *buf = malloc(size);
-    unsigned long done = 0;
-    ssize_t n = 0;
-
-    if (from < 0 || to < 0 || !buf)
-        return fail(from < 0 ? in : out ? out : "memory");
-    for (; done < left && (n = read(from, buf, size)) > 0; done++)
-        if (!write_all(to, buf, n))
-            return fail("write");
-    fprintf(stderr, "%lu blocks\n", done);
-    return n < 0 ? fail("read") : 0;
 }
 
 /* ---- ls ---- */

@@ -14,49 +14,11 @@
 #include <unistd.h>
 #include "user/tools/tools.h"
 
-int do_true(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    return 0;
-}
-
 int do_echo(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
         printf("%s%s", i > 1 ? " " : "", argv[i]);
     putchar('\n');
-    return 0;
-}
-
-int do_pwd(int argc, char **argv)
-{
-    char cwd[4096];
-
-    (void)argc;
-    (void)argv;
-    if (!getcwd(cwd, sizeof(cwd)))
-        return fail("cwd");
-    puts(cwd);
-    return 0;
-}
-
-int do_env(int argc, char **argv)
-{
-    int i = 1;
-
-    for (; i < argc && strchr(argv[i], '='); i++) {
-        char *value = strchr(argv[i], '=');
-
-        *value = '\0';
-        setenv(argv[i], value + 1, 1);
-    }
-    if (i < argc) {
-        execvp(argv[i], argv + i);
-        return fail(argv[i]) + 126;
-    }
-    for (char **e = environ; *e; e++)
-        puts(*e);
     return 0;
 }
 
@@ -69,34 +31,6 @@ int do_sleep(int argc, char **argv)
     for (; dot && isdigit(*++dot); unit /= 10)
         t.tv_nsec += (*dot - '0') * unit;
     return nanosleep(&t, NULL) < 0;
-}
-
-int do_sync(int argc, char **argv)
-{
-    sync();
-    return do_true(argc, argv);
-}
-
-int do_date(int argc, char **argv)
-{
-    time_t now = time(NULL);
-    const char *format = argc > 1 && argv[1][0] == '+' ? argv[1] + 1 : "%a %b %e %T UTC %Y";
-    char text[256];
-
-    strftime(text, sizeof(text), format, gmtime(&now));
-    puts(text);
-    return 0;
-}
-
-int do_hostname(int argc, char **argv)
-{
-    struct utsname u;
-
-    if (argc > 1)
-        return sethostname(argv[1], strlen(argv[1])) < 0 ? fail(argv[1]) : 0;
-    uname(&u);
-    puts(u.nodename);
-    return 0;
 }
 
 int do_uname(int argc, char **argv)

@@ -11,33 +11,19 @@ int fail(const char *what); /* "tool: what: why"; returns 1 */
 extern const char *tool_name;
 
 int do_cat(int argc, char **argv);
-int do_chmod(int argc, char **argv);
 int do_cp(int argc, char **argv);
-int do_date(int argc, char **argv);
-int do_dd(int argc, char **argv);
 int do_dmesg(int argc, char **argv);
 int do_echo(int argc, char **argv);
-int do_env(int argc, char **argv);
 int do_free(int argc, char **argv);
 int do_halt(int argc, char **argv);
-int do_head(int argc, char **argv);
-int do_hostname(int argc, char **argv);
 int do_kill(int argc, char **argv);
-int do_ln(int argc, char **argv);
 int do_ls(int argc, char **argv);
 int do_mkdir(int argc, char **argv);
 int do_mount(int argc, char **argv);
-int do_mv(int argc, char **argv);
 int do_ps(int argc, char **argv);
-int do_pwd(int argc, char **argv);
 int do_rm(int argc, char **argv);
-int do_rmdir(int argc, char **argv);
 int do_sleep(int argc, char **argv);
-int do_sync(int argc, char **argv);
-int do_touch(int argc, char **argv);
-int do_true(int argc, char **argv);
 int do_umount(int argc, char **argv);
 int do_uname(int argc, char **argv);
-int do_wc(int argc, char **argv);
 
 #endif

@@ -42,6 +42,8 @@ int nice(int increment);
 
 ssize_t read(int fd, void *buf, size_t n);
 ssize_t write(int fd, const void *buf, size_t n);
+ssize_t pread(int fd, void *buf, size_t n, off_t offset);
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset);
 int close(int fd);
 off_t lseek(int fd, off_t offset, int whence);
 int dup(int fd);

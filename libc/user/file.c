@@ -58,6 +58,16 @@ ssize_t read(int fd, void *buf, size_t n)
     return syscall(NR_read, fd, buf, n);
 }
 
+ssize_t pread(int fd, void *buf, size_t n, off_t offset)
+{
+    return syscall(NR_pread64, fd, buf, n, (long)offset, (long)(offset >> 32));
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
+{
+    return syscall(NR_pwrite64, fd, buf, n, (long)offset, (long)(offset >> 32));
+}
+
 ssize_t write(int fd, const void *buf, size_t n)
 {
     return syscall(NR_write, fd, buf, n);

@@ -35,6 +35,7 @@
 #define NR_getpgrp                65
 #define NR_setsid                 66
 #define NR_sethostname            74
+#define NR_getrusage              77
 #define NR_symlink                83
 #define NR_readlink               85
 #define NR_reboot                 88
@@ -45,11 +46,14 @@
 #define NR_uname                  122
 #define NR_mprotect               125
 #define NR__llseek                140
+#define NR_mremap                 163
 #define NR_poll                   168
 #define NR_rt_sigaction           174
 #define NR_rt_sigprocmask         175
 #define NR_rt_sigpending          176
 #define NR_rt_sigsuspend          179
+#define NR_pread64                180
+#define NR_pwrite64               181
 #define NR_getcwd                 183
 #define NR_mmap2                  192
 #define NR_ftruncate64            194
@@ -61,6 +65,7 @@
 #define NR_geteuid32              201
 #define NR_getegid32              202
 #define NR_chown32                212
+#define NR_madvise                219
 #define NR_getdents64             220
 #define NR_fcntl64                221
 #define NR_exit_group             252

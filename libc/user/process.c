@@ -84,6 +84,11 @@ pid_t waitpid(pid_t pid, int *status, int options)
     return syscall(NR_wait4, pid, status, options, NULL);
 }
 
+pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+    return syscall(NR_wait4, pid, status, options, usage);
+}
+
 pid_t wait(int *status)
 {
     return waitpid(-1, status, 0);

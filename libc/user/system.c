@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "libc/user/number.h"
@@ -101,6 +102,21 @@ int munmap(void *addr, size_t len)
 int mprotect(void *addr, size_t len, int prot)
 {
     return syscall(NR_mprotect, addr, len, prot);
+}
+
+int madvise(void *addr, size_t len, int advice)
+{
+    return syscall(NR_madvise, addr, len, advice);
+}
+
+void *mremap(void *addr, size_t len, size_t new_len, int flags)
+{
+    return (void *)syscall(NR_mremap, addr, len, new_len, flags, 0);
+}
+
+int getrusage(int who, struct rusage *usage)
+{
+    return syscall(NR_getrusage, who, usage);
 }
 
 int mount(const char *source, const char *target, const char *type, unsigned long flags,

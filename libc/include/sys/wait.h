@@ -15,7 +15,10 @@
 #define WIFCONTINUED(s) ((s) == 0xffff)
 #define WIFSIGNALED(s)  (!WIFEXITED(s) && !WIFSTOPPED(s) && !WIFCONTINUED(s))
 
+struct rusage;
+
 pid_t wait(int *status);
 pid_t waitpid(pid_t pid, int *status, int options);
+pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage);
 
 #endif

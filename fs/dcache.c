@@ -310,8 +310,14 @@ static char *prepend(char *start, char *buf, const char *s, size_t len)
     return memcpy(start - len, s, len);
 }
 
-/* [dentry_lock held] Writes the path before start. A dentry without parent that is no root of a
- * file system (a pipe's) shows its name alone. */
+/* Without parent and no root of a file system: a pipe's name alone; a memfd looks unlinked. */
+static char *path_outside(const struct dentry *d, char *start, char *buf)
+{
+    start = prepend(start, buf, d->name, d->name_len);
+    return start && d->unlinked ? prepend(start, buf, "/", 1) : start;
+}
+
+/* [dentry_lock held] Writes the path before start. */
 static char *path_locked(struct dentry *d, const struct dentry *root, char *start, char *buf)
 {
     char *end = start;
@@ -323,7 +329,7 @@ static char *path_locked(struct dentry *d, const struct dentry *root, char *star
         }
         if (!d->parent)
             return d->name[0] == '/' ? start == end ? prepend(start, buf, "/", 1) : start
-                                     : prepend(start, buf, d->name, d->name_len);
+                                     : path_outside(d, start, buf);
         start = prepend(start, buf, d->name, d->name_len);
         if (start)
             start = prepend(start, buf, "/", 1);

@@ -26,6 +26,8 @@
 #define F_DUPFD_CLOEXEC 1030
 #define F_SETPIPE_SZ    1031
 #define F_GETPIPE_SZ    1032
+#define F_ADD_SEALS     1033
+#define F_GET_SEALS     1034
 
 #define FD_CLOEXEC 1u
 #define F_UNLCK    2
@@ -132,6 +134,9 @@ static long file_cmd(struct file *f, uint32_t cmd, uint32_t arg)
         return pipe_get_size(f);
     case F_SETPIPE_SZ:
         return pipe_set_size(f, arg);
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        return seals_fcntl(f, cmd, arg);
     default:
         return -EINVAL;
     }

@@ -127,7 +127,11 @@ static inline bool sb_readonly(const struct superblock *sb)
 }
 /* O_TRUNC, truncate, ftruncate; permissions were checked. -EFBIG with SIGXFSZ past RLIMIT_FSIZE. */
 int inode_truncate(struct inode *i, uint64_t size);
+/* [i->lock held] The same within a larger change: neither locks nor touches the times. */
+int inode_set_size(struct inode *i, uint64_t size);
 uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
+/* seek of regular files, which knows where the holes are: allocate.c */
+int64_t object_seek(struct file *f, int64_t offset, int whence);
 
 /* ---- file.c, fd.c ------------------------------------------------------------------------------
  */
@@ -209,6 +213,15 @@ void epoll_file_closed(struct file *f); /* leaves every set */
 
 extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
 extern const struct file_ops fifo_file_ops; /* pipe.c */
+
+/* ---- memfd.c: what seals forbid. Each is 0 or -EPERM; [i->lock held] but for mapping. ---- */
+
+int seals_check_size(const struct inode *i, uint64_t size);
+int seals_check_mapping(const struct inode *i, struct vm_mapping *m);
+/* How much of a write of len at pos they let through: as far as whole pages do not grow the file.
+ */
+long seals_writable_length(const struct inode *i, uint64_t pos, size_t len);
+long seals_fcntl(struct file *f, uint32_t cmd, uint32_t arg);
 
 /* locks.c: what closing gives up. */
 void locks_close_posix(struct inode *i, struct files *owner);

@@ -147,9 +147,18 @@ static void ramfs_describe(struct vm_object *o, char *buf, size_t size, uint32_t
     }
 }
 
+/* Truncation has cut off what of the archive was past the end. */
+static bool ramfs_zero_behind(const struct vm_object *o)
+{
+    const struct ramfs_file *f = vm_object_private(o);
+
+    return f->archive_size == 0;
+}
+
 static const struct pager ramfs_pager = {
     .name = "ramfs",
     .get = ramfs_get,
+    .zero_behind = ramfs_zero_behind,
     .destroy = ramfs_object_destroy,
     .describe = ramfs_describe,
 };
@@ -179,6 +188,7 @@ static int file_init(struct inode *i)
     spin_unlock(&ramfs_lock);
     i->ops = &ramfs_file_ops;
     i->fops = &object_file_ops;
+    i->seals = F_SEALABLE | F_SEAL_SEAL;
     return 0;
 }
 
@@ -309,6 +319,16 @@ static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
     return 0;
 }
 
+bool ramfs_set_deleted_name(struct inode *i, const char *path)
+{
+    struct ramfs_file *f = vm_object_private(i->object);
+
+    f->deleted_name = kmalloc(strlen(path) + 1);
+    if (f->deleted_name)
+        strcpy(f->deleted_name, path);
+    return f->deleted_name != NULL;
+}
+
 /* The file loses its last name. Nobody can have mapped it unless some page is there. */
 static void remember_name(struct inode *i)
 {
@@ -318,9 +338,7 @@ static void remember_name(struct inode *i)
     if (!vm_object_pages(i->object) || f->deleted_name)
         return;
     inode_path(i, path, sizeof(path));
-    f->deleted_name = kmalloc(strlen(path) + 1);
-    if (f->deleted_name)
-        strcpy(f->deleted_name, path);
+    (void)ramfs_set_deleted_name(i, path);
 }
 
 static int ramfs_unlink(struct inode *dir, struct dentry *d)
@@ -384,6 +402,23 @@ static int ramfs_truncate(struct inode *i, uint64_t size)
     return err;
 }
 
+static int ramfs_punch(struct inode *i, uint64_t from, uint64_t len)
+{
+    struct ramfs_file *f = vm_object_private(i->object);
+    int err = vm_object_punch(i->object, from, len);
+
+    charge_pages(f, lesser(f->pages, vm_object_pages(i->object)));
+    return err;
+}
+
+/* What is read from a hole leaves clean pages, which are no data. */
+static bool ramfs_next_data(const struct inode *i, uint32_t *index)
+{
+    const struct ramfs_file *f = vm_object_private(i->object);
+
+    return *index < archive_pages(f) || vm_object_next_dirty(i->object, index);
+}
+
 /* Pages only memory holds and those of the archive, touched or not: what Linux would have unpacked.
  */
 static uint64_t ramfs_blocks(const struct inode *i)
@@ -430,6 +465,8 @@ static const struct inode_ops ramfs_dir_ops = {
 static const struct inode_ops ramfs_file_ops = {
     .blocks = ramfs_blocks,
     .truncate = ramfs_truncate,
+    .punch = ramfs_punch,
+    .next_data = ramfs_next_data,
     .destroy = ramfs_file_destroy,
 };
 

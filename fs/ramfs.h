@@ -24,7 +24,12 @@ struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev);
 /* The same from a fresh inode (consumed; may be NULL); a symbolic link, whose target need not be
  * terminated. */
 struct inode *ramfs_make(struct inode *inode, uint32_t rdev);
+/* A regular file in no tree, whose mappings show "PATH (deleted)". NULL: no memory. */
+struct inode *ramfs_unnamed(const char *path, uint32_t mode);
 struct inode *ramfs_make_link(struct inode *inode, const char *target, size_t len);
+
+/* What mappings show once it has no name; false: no memory. */
+bool ramfs_set_deleted_name(struct inode *inode, const char *path);
 
 /* From now on the regular file's contents are those bytes of the archive, read on first touch. */
 int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint32_t offset,

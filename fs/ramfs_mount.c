@@ -219,6 +219,36 @@ static struct fs_type ramfs_type = {
     .statfs = ramfs_statfs,
 };
 
+/* ---- Outside every tree ---------------------------------------------------------------------- */
+
+static void unnamed_statfs(struct superblock *sb, struct kstatfs *out)
+{
+    ramfs_statfs(sb, out);
+    out->type = TMPFS_MAGIC;
+}
+
+static struct fs_type unnamed_type = {.name = "tmpfs", .nodev = true, .statfs = unnamed_statfs};
+static struct ramfs_super unnamed_super = {.refs = 1};
+static struct superblock unnamed_sb = {.type = &unnamed_type,
+                                       .dev = MKDEV(0, 1),
+                                       .source = "tmpfs",
+                                       .link = LIST_INIT(unnamed_sb.link),
+                                       .private = &unnamed_super};
+
+struct inode *ramfs_unnamed(const char *path, uint32_t mode)
+{
+    struct inode *i = ramfs_inode(&unnamed_sb, mode, 0);
+
+    if (!i)
+        return NULL;
+    i->nlink = 0;
+    if (!ramfs_set_deleted_name(i, path)) {
+        inode_unref(i);
+        return NULL;
+    }
+    return i;
+}
+
 void ramfs_init(void)
 {
     fs_register(&rootfs_type);

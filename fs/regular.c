@@ -60,6 +60,8 @@ static long object_write(struct file *f, const void *ubuf, size_t len, uint64_t 
     if (f->flags & O_APPEND)
         *pos = vm_object_size(i->object);
     n = writable_length(f, *pos, len);
+    if (n > 0 && (i->seals & ~(F_SEALABLE | F_SEAL_SEAL)))
+        n = seals_writable_length(i, *pos, (size_t)n);
     if (n > 0) {
         inode_modified(i);
         n = vm_object_write(i->object, *pos, ubuf, (size_t)n);
@@ -72,6 +74,10 @@ static long object_write(struct file *f, const void *ubuf, size_t len, uint64_t 
 
 static int object_mmap(struct file *f, struct vm_mapping *m)
 {
+    int err = seals_check_mapping(f->inode, m);
+
+    if (err)
+        return err;
     vm_object_ref(f->inode->object);
     m->object = f->inode->object;
     inode_accessed(f->inode);
@@ -87,6 +93,7 @@ static int object_fsync(struct file *f)
 const struct file_ops object_file_ops = {
     .read = object_read,
     .write = object_write,
+    .seek = object_seek,
     .mmap = object_mmap,
     .fsync = object_fsync,
 };
@@ -94,9 +101,12 @@ const struct file_ops object_file_ops = {
 /* ---- Size --------------------------------------------------------------------------------------
  */
 
-/* [i->lock held] */
-static int set_size(struct inode *i, uint64_t size)
+int inode_set_size(struct inode *i, uint64_t size)
 {
+    int err = seals_check_size(i, size);
+
+    if (err)
+        return err;
     if (size > vm_object_size(i->object)) {
         if (size > file_size_limit()) {
             signal_send_proc(proc_current(), SIGXFSZ, NULL);
@@ -115,7 +125,7 @@ int inode_truncate(struct inode *i, uint64_t size)
     if (!i->object)
         return 0;
     mutex_lock(&i->lock);
-    err = set_size(i, size);
+    err = inode_set_size(i, size);
     if (!err)
         inode_modified(i);
     mutex_unlock(&i->lock);
@@ -192,52 +202,8 @@ long sys_ftruncate64(uint32_t fd, uint32_t low, uint32_t high)
     return truncate_fd(fd, make64(low, high), false);
 }
 
-/* ---- Allocation and advice ---------------------------------------------------------------------
+/* ---- Advice ------------------------------------------------------------------------------------
  */
-
-#define FALLOC_FL_KEEP_SIZE 1u
-
-static long check_fallocate(const struct file *f, uint32_t mode, int64_t offset, int64_t len)
-{
-    uint32_t type = f->inode->mode & S_IFMT;
-
-    if (offset < 0 || len <= 0)
-        return -EINVAL;
-    if (mode & ~FALLOC_FL_KEEP_SIZE)
-        return -EOPNOTSUPP;
-    if (!file_writable(f))
-        return -EBADF;
-    if (type != S_IFREG)
-        return type == S_IFIFO ? -ESPIPE : type == S_IFDIR ? -EISDIR : -ENODEV;
-    if ((uint64_t)offset + (uint64_t)len > MAX_FILE_SIZE)
-        return -EFBIG;
-    return f->inode->object ? 0 : -EOPNOTSUPP;
-}
-
-/* Space is memory and comes with the first touch: only the size is set. */
-long sys_fallocate(uint32_t fd, uint32_t mode, uint32_t off_low, uint32_t off_high,
-                   uint32_t len_low, uint32_t len_high)
-{
-    int64_t offset = make64(off_low, off_high), len = make64(len_low, len_high);
-    struct file *f = fd_get((int)fd);
-    long err;
-
-    if (!f)
-        return -EBADF;
-    err = check_fallocate(f, mode, offset, len);
-    if (!err && !(mode & FALLOC_FL_KEEP_SIZE)) {
-        struct inode *i = f->inode;
-
-        mutex_lock(&i->lock);
-        if ((uint64_t)(offset + len) > vm_object_size(i->object))
-            err = set_size(i, (uint64_t)(offset + len));
-        if (!err)
-            inode_modified(i);
-        mutex_unlock(&i->lock);
-    }
-    file_put(f);
-    return err;
-}
 
 #define POSIX_FADV_NOREUSE 5u
 

@@ -83,6 +83,13 @@
 #define PATH_MAX 4096
 #define NAME_MAX 255
 
+#define F_SEAL_SEAL         0x01u
+#define F_SEAL_SHRINK       0x02u
+#define F_SEAL_GROW         0x04u
+#define F_SEAL_WRITE        0x08u
+#define F_SEAL_FUTURE_WRITE 0x10u
+#define F_SEALABLE          0x8000u /* internal: files of this kind have seals at all */
+
 #define POLLIN     0x0001
 #define POLLPRI    0x0002
 #define POLLOUT    0x0004
@@ -135,6 +142,7 @@ struct inode {
     struct dentry *alias;        /* [dentry_lock] one of its linked names or NULL; no reference */
     struct file_lock *locks;     /* [lock_lock, fs/locks.c] POSIX and flock locks */
     int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
+    uint32_t seals;              /* [lock] F_SEAL_*: fs/memfd.c */
     struct pipe *pipe;           /* [lock] a FIFO that is open: fs/pipe.c */
     void *private;               /* the file system's own */
 };
@@ -204,6 +212,10 @@ struct inode_ops {
     /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
     int (*follow)(struct inode *inode, struct dentry **out);
     int (*truncate)(struct inode *inode, uint64_t size);
+    /* [lock] Gives back the space of a range, which reads as zeros; the size stays. NULL: cannot. */
+    int (*punch)(struct inode *inode, uint64_t from, uint64_t len);
+    /* The first page at or after *index that holds data; false: none does. NULL: all do. */
+    bool (*next_data)(const struct inode *inode, uint32_t *index);
     uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
     int (*setattr)(struct inode *inode);           /* after the fields were changed */
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */

@@ -243,9 +243,9 @@ static int punch(const struct vma *v, vaddr_t start, vaddr_t end)
 
     if (v->flags & VM_LOCKED)
         return -EINVAL;
-    if (!v->object || vma_is_private(v))
+    if (!v->object)
         return -EINVAL;
-    if (!(v->maxprot & VM_PROT_WRITE))
+    if (vma_is_private(v) || !(v->prot & VM_PROT_WRITE))
         return -EACCES;
     return vm_object_punch(v->object, from, end - start);
 }

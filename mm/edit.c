@@ -59,7 +59,7 @@ static bool can_join(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->prot == b->prot && a->maxprot == b->maxprot &&
            a->flags == b->flags && a->object == b->object &&
-           (!a->object || vma_page_index(a, a->end) == b->pgoff);
+           (!a->object || (vma_page_index(a, a->end) == b->pgoff && !a->object->pager->unmapped));
 }
 
 /* Joins v with the area after it if they are alike. */

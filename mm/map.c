@@ -57,6 +57,9 @@ int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out)
     spin_lock(&vm_lock);
     v->flags |= s->future_flags;
     err = place(s, v, m, len);
+    if (!err && v->object && v->object->no_writers && (v->flags & VM_SHARED) &&
+        (v->maxprot & VM_PROT_WRITE))
+        err = -EPERM;
     replaces = !err && !range_free(s, v->start, len);
     if (replaces)
         err = amap_reserve_remove(&s->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);

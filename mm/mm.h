@@ -166,6 +166,8 @@ bool pmap_test_accessed(struct frame *f);
 
 /* The n-th mapping of frame; false when there is none. [v] */
 bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va);
+/* A store that the frame itself does not know of yet: it will when the entry goes. [v] */
+bool pmap_test_dirty(const struct frame *f);
 /* Makes frame clean: forgets that anybody wrote to it; whether a space had since it was mapped. [v]
  */
 bool pmap_clear_dirty(struct frame *f);
@@ -245,6 +247,7 @@ struct vm_object {
     const struct pager *pager;
     void *private;      /* the pager's */
     struct list vmas;   /* [v] areas that map it */
+    bool no_writers;    /* [v] shared areas may not be, nor become, writable */
     struct radix pages; /* [v] index -> struct frame */
     struct list all;    /* [v] in all_objects */
 };

@@ -58,6 +58,7 @@ static const struct pager zero_pager = {
     .name = "anonymous",
     .get = zero_get,
     .describe = zero_describe,
+    .shared_memory = true,
 };
 
 struct vm_object *vm_object_create_anon(uint64_t size)
@@ -67,7 +68,7 @@ struct vm_object *vm_object_create_anon(uint64_t size)
 
 bool object_is_anonymous(const struct vm_object *o)
 {
-    return o->pager == &zero_pager;
+    return o->pager->shared_memory;
 }
 
 /* ---- References, size -------------------------------------------------------------------------
@@ -93,6 +94,32 @@ void vm_object_ref(struct vm_object *o)
     spin_lock(&vm_lock);
     o->refs++;
     spin_unlock(&vm_lock);
+}
+
+uint32_t vm_object_areas(struct vm_object *o)
+{
+    const struct list *l;
+    uint32_t n = 0;
+
+    spin_lock(&vm_lock);
+    for (l = o->vmas.next; l != &o->vmas; l = l->next)
+        n++;
+    spin_unlock(&vm_lock);
+    return n;
+}
+
+bool vm_object_deny_writers(struct vm_object *o)
+{
+    const struct vma *v;
+    bool written = false;
+
+    spin_lock(&vm_lock);
+    list_for_each_entry (v, &o->vmas, object_link)
+        written |= (v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);
+    if (!written)
+        o->no_writers = true;
+    spin_unlock(&vm_lock);
+    return !written;
 }
 
 /* Takes a page out of the object and out of every space. [v] */
@@ -328,12 +355,22 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
 
 /* ---- Holes, writing back ---- */
 
-/* Zeroes [from, from+len) of one page, if the object reaches so far. */
+static bool zero_behind(const struct vm_object *o)
+{
+    return o->pager->zero_behind && o->pager->zero_behind(o);
+}
+
+/* Zeroes [from, from+len) of one page, if the object reaches so far; a page that would be zeros is
+ * not made for that. */
 static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
 {
+    uint32_t index = (uint32_t)(from >> PAGE_SHIFT);
     struct frame *f;
-    int err = pin_page(o, (uint32_t)(from >> PAGE_SHIFT), &f);
+    int err;
 
+    if (zero_behind(o) && !radix_get(&o->pages, index))
+        return 0;
+    err = pin_page(o, index, &f);
     if (err)
         return err == -ENXIO ? 0 : err;
     memset((uint8_t *)frame_kva(f) + (from & (PAGE_SIZE - 1)), 0, len);
@@ -341,15 +378,17 @@ static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
     return 0;
 }
 
-/* Whole pages of an object that has nothing but zeros behind it need not stay. */
-static void drop_whole_page(struct vm_object *o, uint32_t index)
+/* Whole pages of an object that has nothing but zeros behind it need not stay. What is BUSY is
+ * being filled with zeros. */
+static void drop_pages(struct vm_object *o, uint32_t index, uint32_t end)
 {
     struct frame *f;
 
     spin_lock(&vm_lock);
-    f = radix_get(&o->pages, index);
-    if (f && !(f->flags & FRAME_BUSY))
-        evict(o, f);
+    for (; (f = radix_next(&o->pages, &index)) && index < end; index++) {
+        if (!(f->flags & FRAME_BUSY))
+            evict(o, f);
+    }
     spin_unlock(&vm_lock);
 }
 
@@ -359,16 +398,31 @@ int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len)
     int err = 0;
 
     while (from < end && !err) {
-        uint32_t within = from & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
-        if (n > end - from)
-            n = (uint32_t)(end - from);
-        if (n == PAGE_SIZE && o->pager->zero_behind && o->pager->zero_behind(o))
-            drop_whole_page(o, (uint32_t)(from >> PAGE_SHIFT));
-        else
-            err = zero_in_page(o, from, n);
+        uint32_t within = from & (PAGE_SIZE - 1);
+        uint64_t n = PAGE_SIZE - within;
+        if (!within && end - from >= PAGE_SIZE && zero_behind(o)) {
+            n = (end - from) & ~(uint64_t)(PAGE_SIZE - 1);
+            drop_pages(o, (uint32_t)(from >> PAGE_SHIFT), (uint32_t)((from + n) >> PAGE_SHIFT));
+        } else {
+            n = n < end - from ? n : end - from;
+            err = zero_in_page(o, from, (uint32_t)n);
+        }
         from += n;
     }
     return err;
+}
+
+bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
+{
+    struct frame *f;
+
+    spin_lock(&vm_lock);
+    for (; (f = radix_next(&o->pages, index)); ++*index) {
+        if ((f->flags & FRAME_DIRTY) || pmap_test_dirty(f))
+            break;
+    }
+    spin_unlock(&vm_lock);
+    return f != NULL;
 }
 
 /* The next dirty page at or after *index, pinned and clean from now on. */

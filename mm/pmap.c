@@ -292,6 +292,16 @@ bool pmap_test_accessed(struct frame *f)
     return clear_in_all(f, PTE_A);
 }
 
+bool pmap_test_dirty(const struct frame *f)
+{
+    pte_t *pte;
+
+    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
+        if (*pte & PTE_D)
+            return true;
+    return false;
+}
+
 bool pmap_clear_dirty(struct frame *f)
 {
     f->flags &= ~FRAME_DIRTY;

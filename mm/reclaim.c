@@ -39,17 +39,6 @@ static bool try_drop_lazy(struct frame *f)
     return amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT);
 }
 
-/* A store that the frame itself does not know of yet: it will when the entry goes. */
-static bool written_by_mapping(const struct frame *f)
-{
-    pte_t *pte;
-
-    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
-        if (*pte & PTE_D)
-            return true;
-    return false;
-}
-
 static bool try_drop(struct frame *f)
 {
     bool lazy = f->kind == FRAME_ANON && (f->flags & FRAME_LAZY);
@@ -58,7 +47,7 @@ static bool try_drop(struct frame *f)
         return false;
     if (f->pins || (f->flags & (FRAME_BUSY | FRAME_DIRTY)))
         return false;
-    if (written_by_mapping(f) || pmap_test_accessed(f) || is_locked(f))
+    if (pmap_test_dirty(f) || pmap_test_accessed(f) || is_locked(f))
         return false;
     if (lazy)
         return try_drop_lazy(f);

@@ -31,8 +31,11 @@ struct vma *vma_new(void)
 
 void vma_free(struct vma *v)
 {
-    if (v->object)
+    if (v->object) {
+        if (v->object->pager->unmapped)
+            v->object->pager->unmapped(v->object);
         vm_object_unref(v->object);
+    }
     kmfree(v);
 }
 

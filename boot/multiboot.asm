@@ -1,7 +1,7 @@
 ; From the boot loader to C in the higher half.
 ;
-; Owns: the multiboot 1 header, the first page tables, the boot stack, and copies of what the boot
-; loader left in memory, so that nothing of it has to be reserved or mapped later.
+; Owns: the headers of multiboot 1 and 2, the first page tables, the boot stack, and copies of what the
+; boot loader left in memory, so that nothing of it has to be reserved or mapped later.
 ;
 ; .boot is linked and loaded at 1 MiB (virtual = physical); everything else is linked KERNEL_BASE
 ; above where it is loaded. The loader enters with paging off and flat segments; every other piece
@@ -12,10 +12,16 @@ MB_MAGIC        equ 0x1BADB002
 MB_LOADER_MAGIC equ 0x2BADB002
 MB_FLAGS        equ 3                   ; modules page-aligned, memory map wanted
 
+MB2_MAGIC       equ 0xE85250D6
+MB2_LOADER_MAGIC equ 0x36D76289
+MB2_TAG_SYMBOLS equ 9
+MB2_TAG_EFI_MAP equ 17                  ; as long as it is useless: the memory map tells it all
+
 MBI_SIZE        equ 116                 ; up to the framebuffer fields
 CMDLINE_SIZE    equ 2048
 MAX_MODULES     equ 8
 MMAP_SIZE       equ 4096
+TAGS_SIZE       equ 16384
 
 PTE_P           equ 0x001
 PTE_W           equ 0x002
@@ -39,6 +45,24 @@ section .boot progbits alloc exec nowrite align=16
         dd MB_FLAGS
         dd -(MB_MAGIC + MB_FLAGS)
 
+; Every wish is optional (flag 1): whatever is not there, the kernel does without.
+        align 8
+mb2_header:
+        dd MB2_MAGIC, 0, mb2_header_end - mb2_header
+        dd -(MB2_MAGIC + mb2_header_end - mb2_header)
+        dw 1, 1                         ; wanted: command line, modules, memory map, framebuffer, ACPI
+        dd 8 + 6 * 4
+        dd 1, 3, 6, 8, 14, 15
+        dw 4, 1                         ; the console may be text
+        dd 12, 2, 0
+        dw 5, 1                         ; or a framebuffer, of any size and depth
+        dd 20, 0, 0, 0, 0
+        dw 6, 1                         ; modules on pages of their own
+        dd 8
+        dw 0, 0
+        dd 8
+mb2_header_end:
+
 ; In: eax = loader's magic, ebx = physical address of its information. No stack yet.
 global multiboot_entry
 multiboot_entry:
@@ -46,11 +70,17 @@ multiboot_entry:
         cld
         mov esp, phys(boot_stack_top)
         mov [phys(boot_magic)], eax
+        cmp eax, MB2_LOADER_MAGIC
+        je .tags
         cmp eax, MB_LOADER_MAGIC
         jne .copied
         call copy_boot_info
+        jmp .copied
+.tags:
+        call copy_boot_tags
 .copied:
         lgdt [boot_gdt_pointer]
+        call refuse_386
         call detect_cpuid
         call reset_efer
         call make_tables
@@ -116,6 +146,94 @@ copy_boot_info:
         rep movsb
 .done:
         ret
+
+; In: ebx = multiboot 2 information. Copies the tags one after the other, but for those of no use and
+; those that do not fit any more, into boot_tags; leaves their length in boot_tags_len. Clobbers all
+; but ebx, esp.
+copy_boot_tags:
+        mov edx, ebx
+        add edx, [ebx]                  ; end of the information
+        jc .done
+        lea esi, [ebx + 8]
+        mov edi, phys(boot_tags)
+.next:
+        lea eax, [esi + 8]
+        cmp eax, edx
+        ja .stop
+        mov eax, [esi]                  ; type, 0 at the end
+        test eax, eax
+        jz .stop
+        mov ecx, [esi + 4]              ; size without the padding to eight bytes
+        cmp ecx, 8
+        jb .stop
+        add ecx, 7
+        jc .stop
+        and ecx, ~7
+        lea ebp, [esi + ecx]
+        cmp ebp, esi
+        jb .stop
+        cmp eax, MB2_TAG_EFI_MAP
+        je .skip
+        cmp eax, MB2_TAG_SYMBOLS
+        je .skip
+        mov eax, phys(boot_tags) + TAGS_SIZE
+        sub eax, edi
+        cmp ecx, eax
+        ja .skip
+        shr ecx, 2
+        rep movsd
+.skip:
+        mov esi, ebp
+        jmp .next
+.stop:
+        sub edi, phys(boot_tags)
+        mov [phys(boot_tags_len)], edi
+.done:
+        ret
+
+; A 386 cannot change EFLAGS.AC. It lacks instructions that the kernel is made of (cmpxchg, xadd,
+; bswap, invlpg), so it is told so on the screen and on the serial line, and stops here.
+refuse_386:
+        pushfd
+        pop eax
+        mov ecx, eax
+        xor eax, 1 << 18
+        push eax
+        popfd
+        pushfd
+        pop eax
+        push ecx
+        popfd
+        xor eax, ecx
+        test eax, 1 << 18
+        jz .refuse
+        ret
+.refuse:
+        mov esi, .message
+        mov edi, 0xb8000
+        mov ah, 0x4f                    ; white on red
+.char:
+        lodsb
+        test al, al
+        jz .halt
+        mov [edi], ax
+        add edi, 2
+        mov ecx, 100000                 ; as long as the slowest line takes for a character
+.ready: dec ecx
+        jz .send
+        mov bl, al
+        mov edx, 0x3fd
+        in al, dx
+        test al, 0x20
+        mov al, bl
+        jz .ready
+.send:  mov edx, 0x3f8
+        out dx, al
+        jmp .char
+.halt:  cli
+        hlt
+        jmp .halt
+.message: db "Faultline needs an i486 or later: this processor is a 386.", 13, 10, 0
 
 ; Leaves CPUID.1:EDX in boot_cpu_edx, or 0 when EFLAGS.ID cannot be changed: no CPUID.
 detect_cpuid:
@@ -213,12 +331,14 @@ boot_stack_guard: resb 4096             ; unmapped by boot_main
 boot_stack_top:
 
 global boot_magic, boot_cpu_edx, boot_mbi, boot_cmdline, boot_mods, boot_mods_count
-global boot_mmap, boot_mmap_len
+global boot_mmap, boot_mmap_len, boot_tags, boot_tags_len
 boot_magic:       resd 1
 boot_cpu_edx:     resd 1
 boot_mods_count:  resd 1
 boot_mmap_len:    resd 1
+boot_tags_len:    resd 1
 boot_mbi:         resb 128
 boot_mods:        resb MAX_MODULES * 16
 boot_cmdline:     resb CMDLINE_SIZE
-boot_mmap:        resb MMAP_SIZE
+boot_mmap:                              ; multiboot 1
+boot_tags:        resb TAGS_SIZE        ; multiboot 2

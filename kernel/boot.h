@@ -8,6 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where a colour is in a pixel. */
+struct boot_colour {
+    uint8_t position, size; /* in bits */
+};
+
+/* A linear framebuffer as the boot loader describes it: not checked. */
+struct boot_framebuffer {
+    uint64_t addr; /* physical */
+    uint32_t pitch, width, height;
+    uint8_t bpp;
+    struct boot_colour red, green, blue;
+};
+
 struct boot_info {
     const char *cmdline;              /* without the kernel's file name */
     const void *initrd;               /* the first module in the 1:1 window, or NULL */
@@ -15,6 +28,8 @@ struct boot_info {
     uint32_t ram_total_kib;           /* all RAM in the map */
     uint64_t entry_cycles;   /* cpu_cycles() when the kernel was entered */
     uint32_t ram_unused_kib;          /* above the window */
+    const struct boot_framebuffer *framebuffer; /* NULL: the screen, if any, shows text */
+    void *framebuffer_memory;         /* mapped, write-combining where the CPU can; NULL: not yet */
 };
 extern struct boot_info boot_info;
 

@@ -3,6 +3,7 @@
  * shows; then consoles, memory, interrupts.
  */
 #include "arch/i386/i386.h"
+#include "arch/i386/handover.h"
 #include "arch/i386/multiboot.h"
 #include "arch/thread.h"
 #include "drivers/drivers.h"
@@ -12,8 +13,11 @@
 #include "libc/string.h"
 
 #define LEAST_RAM_KIB 5120u
+#define KERNEL_START  0x100000u
 
 struct boot_info boot_info = {.cmdline = ""};
+
+static struct handover handover;
 
 _Noreturn void boot_fail(const char *fmt, ...)
 {
@@ -44,22 +48,50 @@ static const char *skip_file_name(const char *s)
 
 static void find_initrd(void)
 {
-    const struct multiboot_module *m = &boot_mods[0];
+    const struct handover_module *m = &handover.modules[0];
 
-    if (boot_mods_count == 0 || m->end <= m->start)
+    if (handover.nmodules == 0)
         return;
     if (m->end > memmap_top())
         boot_fail("The first module, at %08x-%08x, is above the memory that the kernel maps.\n",
                   (unsigned)m->start, (unsigned)m->end);
+    if (m->start < virt_to_phys(kernel_end) && m->end > KERNEL_START)
+        boot_fail("The first module, at %08x-%08x, lies over the kernel, at %08x-%08x.\n",
+                  (unsigned)m->start, (unsigned)m->end, KERNEL_START,
+                  (unsigned)virt_to_phys(kernel_end));
     boot_info.initrd = phys_to_virt(m->start);
     boot_info.initrd_size = m->end - m->start;
+}
+
+/* False when it was no multiboot loader that started us. */
+static bool read_handover(void)
+{
+    const struct multiboot1 mb = {
+        .info = &boot_mbi,
+        .cmdline = boot_cmdline,
+        .modules = boot_mods,
+        .nmodules = boot_mods_count,
+        .mmap = boot_mmap,
+        .mmap_len = boot_mmap_len,
+    };
+
+    if (boot_magic == MULTIBOOT2_LOADER_MAGIC)
+        handover_parse2(&handover, boot_tags, boot_tags_len);
+    else if (boot_magic == MULTIBOOT_LOADER_MAGIC)
+        handover_parse1(&handover, &mb);
+    else
+        return false;
+    boot_info.cmdline = skip_file_name(handover.cmdline);
+    if (handover.has_framebuffer)
+        boot_info.framebuffer = &handover.framebuffer;
+    return true;
 }
 
 static void init_memory(void)
 {
     paddr_t mapped;
 
-    memmap_parse();
+    memmap_parse(&handover);
     find_initrd();
     if (boot_info.ram_total_kib - boot_info.ram_unused_kib < LEAST_RAM_KIB)
         boot_fail("Too little memory: %u KiB usable, %u KiB needed.\n",
@@ -73,16 +105,18 @@ static void init_memory(void)
 /* From boot/multiboot.asm on the boot stack, interrupts off, the first 8 MiB mapped. */
 _Noreturn void boot_main(void)
 {
+    bool known_loader;
+
     gdt_init(&boot_cpu);
     idt_init();
     cpuid_init();
     boot_info.entry_cycles = cpu_cycles();
     cpu_control_init();
     fpu_init();
-    boot_info.cmdline = skip_file_name(boot_cmdline);
+    known_loader = read_handover();
     serial_early_init();
     vga_early_init();
-    if (boot_magic != MULTIBOOT_LOADER_MAGIC)
+    if (!known_loader)
         boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);
     init_memory();
     pic_init();

@@ -137,7 +137,8 @@ int fpu_error_code(bool simd);                /* FPE_* for a pending exception *
 uint32_t clock_tsc_khz(void); /* learned so far; 0 without TSC */
 
 /* memmap.c */
-void memmap_parse(void);                  /* multiboot map -> usable ranges, boot_info.ram_* */
+struct handover;
+void memmap_parse(const struct handover *h); /* its map -> usable ranges, boot_info.ram_* */
 paddr_t memmap_top(void);                 /* end of the RAM in the window, and of the modules */
 paddr_t memmap_take_frame(paddr_t limit); /* a frame below limit before mm_init, or 0 */
 bool memmap_hand_over(paddr_t mapped); /* mm_init() with what is below mapped; false: too little */

@@ -1,17 +1,17 @@
 /*
  * Which physical memory the kernel may use: the boot loader's map without everything that is
- * occupied. Multiboot type 1 is RAM, every other type is reserved, even where the two overlap.
+ * occupied. Where RAM and something reserved overlap, it is reserved.
  *
  * ranges[] is sorted, disjoint and page-aligned from memmap_parse() on.
  */
 #include "arch/i386/i386.h"
-#include "arch/i386/multiboot.h"
+#include "arch/i386/handover.h"
 #include "kernel/boot.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 #include "mm/vm.h"
 
-#define MAX_RANGES 64u
+#define MAX_RANGES 256u
 #define MM_RANGES  32u      /* as many as mm_init() takes */
 #define LOW_END    0x9f000u /* below it is RAM, unless the extended BIOS data starts earlier */
 #define HIGH_START 0x100000u
@@ -93,40 +93,37 @@ static void align_ranges(void)
 
 static void add_ram(uint64_t start, uint64_t len, uint64_t limit)
 {
-    uint64_t end = start + len < start ? UINT64_MAX : start + len;
+    uint64_t end = start + len;
     uint64_t used_end = min64(end, limit);
+    uint64_t unused = start < used_end ? end - used_end : len;
 
-    boot_info.ram_total_kib += (uint32_t)min64(len >> 10, UINT32_MAX - boot_info.ram_total_kib);
-    if (start >= used_end) {
-        boot_info.ram_unused_kib += (uint32_t)min64(len >> 10, UINT32_MAX / 2);
-        return;
-    }
-    boot_info.ram_unused_kib += (uint32_t)min64((end - used_end) >> 10, UINT32_MAX / 2);
-    add_range((paddr_t)start, (paddr_t)used_end);
+    boot_info.ram_unused_kib +=
+        (uint32_t)min64(unused >> 10, UINT32_MAX - boot_info.ram_unused_kib);
+    if (start < used_end)
+        add_range((paddr_t)start, (paddr_t)used_end);
 }
 
-typedef void (*entry_fn)(const struct multiboot_mmap_entry *e, uint64_t limit);
-
-static void entry_add(const struct multiboot_mmap_entry *e, uint64_t limit)
+static void add_all_ram(const struct handover *h, uint64_t limit)
 {
-    if (e->type == MULTIBOOT_RAM)
-        add_ram(e->addr, e->len, limit);
+    for (unsigned i = 0; i < h->nmemory; i++)
+        if (h->memory[i].type == HANDOVER_RAM)
+            add_ram(h->memory[i].addr, h->memory[i].len, limit);
 }
 
-static void entry_cut(const struct multiboot_mmap_entry *e, uint64_t limit)
+static void cut_reserved(const struct handover *h)
 {
-    (void)limit;
-    if (e->type != MULTIBOOT_RAM)
-        cut(e->addr, e->addr + e->len < e->addr ? UINT64_MAX : e->addr + e->len);
+    for (unsigned i = 0; i < h->nmemory; i++)
+        if (h->memory[i].type != HANDOVER_RAM)
+            cut(h->memory[i].addr, h->memory[i].addr + h->memory[i].len);
 }
 
-static void each_entry(entry_fn fn, uint64_t limit)
+static uint32_t ranges_kib(void)
 {
-    for (uint32_t off = 0; off + sizeof(struct multiboot_mmap_entry) <= boot_mmap_len;) {
-        const struct multiboot_mmap_entry *e = (const void *)(boot_mmap + off);
-        fn(e, limit);
-        off += e->size + sizeof(e->size);
-    }
+    uint32_t kib = 0;
+
+    for (unsigned i = 0; i < nranges; i++)
+        kib += (ranges[i].end - ranges[i].start) >> 10;
+    return kib;
 }
 
 /* "mem=64M": RAM is used up to that address. */
@@ -157,37 +154,33 @@ static void cut_low_memory(void)
     cut(low_end, HIGH_START);
 }
 
-static void cut_occupied(void)
+static void cut_occupied(const struct handover *h)
 {
     cut_low_memory();
     cut(HIGH_START, virt_to_phys(kernel_end));
-    for (uint32_t i = 0; i < boot_mods_count; i++)
-        cut(boot_mods[i].start, boot_mods[i].end);
+    for (unsigned i = 0; i < h->nmodules; i++)
+        cut(h->modules[i].start, h->modules[i].end);
 }
 
-static void find_top(void)
+static void find_top(const struct handover *h)
 {
     top = nranges ? ranges[nranges - 1].end : 0;
-    for (uint32_t i = 0; i < boot_mods_count; i++)
-        if (boot_mods[i].end > top && boot_mods[i].end <= PHYS_WINDOW_SIZE)
-            top = boot_mods[i].end;
+    for (unsigned i = 0; i < h->nmodules; i++)
+        if (h->modules[i].end > top && h->modules[i].end <= PHYS_WINDOW_SIZE)
+            top = h->modules[i].end;
 }
 
-void memmap_parse(void)
+void memmap_parse(const struct handover *h)
 {
-    uint64_t limit = memory_limit();
-
-    if (boot_mbi.flags & MULTIBOOT_HAS_MMAP) {
-        each_entry(entry_add, limit);
-    } else if (boot_mbi.flags & MULTIBOOT_HAS_MEMORY) {
-        add_ram(0, (uint64_t)boot_mbi.mem_lower << 10, limit);
-        add_ram(HIGH_START, (uint64_t)boot_mbi.mem_upper << 10, limit);
-    }
+    nranges = 0;
+    boot_info.ram_unused_kib = 0;
+    add_all_ram(h, memory_limit());
     merge_ranges();
     align_ranges();
-    each_entry(entry_cut, limit);
-    cut_occupied();
-    find_top();
+    boot_info.ram_total_kib = ranges_kib() + boot_info.ram_unused_kib;
+    cut_reserved(h);
+    cut_occupied(h);
+    find_top(h);
 }
 
 paddr_t memmap_top(void)

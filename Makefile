@@ -11,7 +11,7 @@ Q       := $(if $(filter 0,$(V)),@)
 say     = $(if $(filter 0,$(V)),@echo "  $(1)")
 
 # -mgeneral-regs-only: the FPU belongs to the programs.
-ARCHFLAGS := -m32 -march=i586 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+ARCHFLAGS := -m32 -march=i486 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
              -fno-asynchronous-unwind-tables
 WARN    := -std=gnu11 -Wall -Wextra -Werror
 # -fbuiltin: freestanding, but memcpy of a known size may still become a few moves.

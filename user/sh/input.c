@@ -34,7 +34,7 @@ static bool more(void)
     size_t start = source->len;
     ssize_t n;
 
-    if (source->fd < 0)
+    if (source->fd < 0 || source->ended)
         return false;
     if (source->prompts)
         prompt();
@@ -49,7 +49,8 @@ static bool more(void)
             source->len += n;
         bigger[source->len] = '\0';
     } while (n > 0 && source->text[source->len - 1] != '\n');
-    return source->len > start;
+    source->ended = source->len == start;
+    return !source->ended;
 }
 
 char peek(void)

@@ -432,8 +432,8 @@ static void run_pipeline(size_t end)
             close(in);
         close(fds[1]);
         in = fds[0];
-        match("|");
-        skip_newlines();
+        if (match("|"))
+            skip_newlines();
     } while (!last);
     source->pos = end;
     shell.status = job_foreground(j, false);
@@ -571,7 +571,7 @@ int run_source(struct source *s)
         else
             s->text += s->pos;
         s->pos = 0;
-        s->error = false;
+        s->error = s->ended = false;
         end = !peek();
         if (!end)
             run_line();

@@ -41,6 +41,7 @@ struct source {
     bool prompts;
     char *text;
     size_t len, pos;
+    bool ended; /* nothing more came, this time */
     bool error;
 };
 extern struct source *source; /* the one being run */

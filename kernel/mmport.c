@@ -50,6 +50,13 @@ void port_identify(int32_t *pid, int32_t *parent)
     spin_unlock(&proc_lock);
 }
 
+void port_count_fault(bool major)
+{
+    struct rusage_counts *u = &thread_current()->usage;
+
+    ++*(major ? &u->major_faults : &u->minor_faults);
+}
+
 uint64_t port_now(void)
 {
     return time_mono_ns();

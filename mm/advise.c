@@ -192,7 +192,14 @@ static int look_at(struct vm_space *s, vaddr_t addr, struct vma *copy)
 
 static int populate_page(struct vm_space *s, vaddr_t va, bool write)
 {
-    switch (vm_fault(s, va, write ? VM_WRITE : VM_READ)) {
+    bool writable, mapped;
+
+    spin_lock(&vm_lock);
+    mapped = pmap_lookup(&s->pmap, va, &writable) && (writable || !write);
+    spin_unlock(&vm_lock);
+    if (mapped)
+        return 0;
+    switch (fault_counted(s, va, write ? VM_WRITE : VM_READ)) {
     case VM_MINOR:
     case VM_MAJOR:
         return 0;

@@ -1,6 +1,6 @@
 /*
- * Access to the memory of any space, as its program would have it: each page is faulted in (and
- * copied on write) through vm_fault, pinned, and read or written through the kernel's own map.
+ * Access to the memory of any space, as its program would have it: each page that the tables do not
+ * give yet is faulted in (and copied on write) through vm_fault, pinned, and read or written through the kernel's own map.
  */
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -10,12 +10,10 @@
 static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     for (;;) {
-        enum vm_result r = vm_fault(s, addr, access);
+        enum vm_result r;
         struct frame *f;
         bool writable;
 
-        if (r != VM_MINOR && r != VM_MAJOR)
-            return NULL;
         spin_lock(&vm_lock);
         f = pmap_lookup(&s->pmap, page_down(addr), &writable);
         if (f && (writable || access != VM_WRITE)) {
@@ -26,6 +24,9 @@ static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_acc
             return f;
         }
         spin_unlock(&vm_lock);
+        r = fault_counted(s, addr, access);
+        if (r != VM_MINOR && r != VM_MAJOR)
+            return NULL;
     }
 }
 

@@ -19,6 +19,8 @@ void port_wakeup(const void *chan);
 /* For the fault trace: the running process and its parent (0: none), and nanoseconds since boot. */
 void port_identify(int32_t *pid, int32_t *parent);
 uint64_t port_now(void);
+/* The running process took a fault that did not come from the hardware. */
+void port_count_fault(bool major);
 
 /* One line for the kernel log, without a newline. */
 void port_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

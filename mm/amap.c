@@ -13,13 +13,46 @@
 
 uint32_t anon_total;
 
+/* Some freed anons are kept at hand, linked through frame: faults need one each. */
+#define KEPT_MAX 64u
+static struct anon *kept;   /* [v] */
+static unsigned kept_count; /* [v] */
+
+static struct anon *take_anon(void)
+{
+    struct anon *a = kept;
+
+    if (!a)
+        return kmalloc(sizeof(*a));
+    kept = (struct anon *)a->frame;
+    kept_count--;
+    return a;
+}
+
+static void give_anon(struct anon *a)
+{
+    if (kept_count == KEPT_MAX) {
+        kmfree(a);
+        return;
+    }
+    a->frame = (struct frame *)kept;
+    kept = a;
+    kept_count++;
+}
+
+void anon_forget_kept(void)
+{
+    kept = NULL;
+    kept_count = 0;
+}
+
 static struct anon *anon_with(struct frame *f)
 {
     struct anon *a;
 
     if (!f)
         return NULL;
-    a = kmalloc(sizeof(*a));
+    a = take_anon();
     if (!a) {
         frame_free(f);
         return NULL;
@@ -45,9 +78,10 @@ void anon_unref(struct anon *a)
     KASSERT(a->refs != 0);
     if (--a->refs)
         return;
-    pmap_remove_frame(a->frame);
+    if (a->frame->rmap)
+        pmap_remove_frame(a->frame);
     frame_release(a->frame);
-    kmfree(a);
+    give_anon(a);
     anon_total--;
 }
 
@@ -138,30 +172,29 @@ struct amap_slot amap_lookup(const struct amap *m, uint32_t page)
     return (struct amap_slot){a, a->refs == 1 && frame_of(leaf)->leaf.refs == 1};
 }
 
-int amap_reserve(struct amap *m, uint32_t page)
+struct anon **amap_reserve(struct amap *m, uint32_t page)
 {
     struct anon ***at = &m->leaf[leaf_number(page)], **own;
 
     if (*at && frame_of(*at)->leaf.refs == 1)
-        return 0;
+        return *at + slot_number(page);
     own = *at ? leaf_copy(*at) : leaf_new();
     if (!own)
-        return -ENOMEM;
+        return NULL;
     if (*at)
         leaf_unref(*at);
     *at = own;
-    return 0;
+    return own + slot_number(page);
 }
 
-void amap_set(struct amap *m, uint32_t page, struct anon *a)
+void amap_set(struct anon **slot, struct anon *a)
 {
-    struct anon **leaf = m->leaf[leaf_number(page)];
-    struct frame *f = frame_of(leaf);
-    unsigned i = slot_number(page);
-    struct anon *old = leaf[i];
+    struct frame *f = frame_of(slot);
+    unsigned i = ((uintptr_t)slot & (PAGE_SIZE - 1)) / sizeof(*slot);
+    struct anon *old = *slot;
 
-    DEBUG_ASSERT(f->leaf.refs == 1);
-    leaf[i] = a;
+    DEBUG_ASSERT(f->kind == FRAME_LEAF && f->leaf.refs == 1);
+    *slot = a;
     if (old) {
         anon_unref(old);
         return;
@@ -204,7 +237,7 @@ int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end)
         if (!leaf || !partly_removed(leaf, base, first, end))
             continue;
         touched = first < base + frame_of(leaf)->leaf.high && end > base + frame_of(leaf)->leaf.low;
-        if (touched && amap_reserve(m, edges[i]))
+        if (touched && !amap_reserve(m, edges[i]))
             return -ENOMEM;
     }
     return 0;
@@ -245,7 +278,7 @@ bool amap_drop(struct amap *m, uint32_t page)
 static int unshare_range(struct amap *m, uint32_t first, uint32_t end)
 {
     for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
-        if (m->leaf[n] && amap_reserve(m, n * LEAF_SLOTS))
+        if (m->leaf[n] && !amap_reserve(m, n * LEAF_SLOTS))
             return -ENOMEM;
     }
     return 0;
@@ -260,7 +293,7 @@ int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
             page |= LEAF_SLOTS - 1;
             continue;
         }
-        if (amap_lookup(m, page).anon && amap_reserve(m, to + (page - first)))
+        if (amap_get(m, page) && !amap_reserve(m, to + (page - first)))
             return -ENOMEM;
     }
     return 0;
@@ -280,7 +313,7 @@ void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
             continue;
         leaf[slot_number(page)] = NULL;
         frame_of(leaf)->leaf.used--;
-        amap_set(m, to + (page - first), a);
+        amap_set(amap_reserve(m, to + (page - first)), a);
         amap_drop_empty(m, page);
     }
 }

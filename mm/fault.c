@@ -25,7 +25,6 @@
 /* clang-format on */
 #include "libc/errno.h"
 #include "mm/mm.h"
-#include "mm/port.h"
 #include "mm/trace.h"
 
 #define AROUND      16u /* pages mapped around a read fault on a file */
@@ -41,6 +40,7 @@ struct fault {
     bool grew;      /* the stack */
     uint8_t why;    /* enum vm_fault_case: the row of the table, for the trace */
     uint8_t more;   /* pages mapped around it */
+    uint8_t ahead;  /* pages after it that were looked at to be brought in */
     bool reclaimed; /* once for a fault: again could drop the very page that it waited for */
 };
 
@@ -59,7 +59,7 @@ void fault_totals(uint64_t *minor, uint64_t *major)
  */
 
 /* Grows the stack above addr down to it, if there is one in reach. man 2 mmap, MAP_GROWSDOWN. */
-static struct vma *grow_stack(struct vm_space *s, struct vma *above, vaddr_t addr)
+static __attribute__((noinline)) struct vma *grow_stack(struct vm_space *s, struct vma *above, vaddr_t addr)
 {
     vaddr_t start = page_down(addr);
     struct vma *below;
@@ -70,7 +70,7 @@ static struct vma *grow_stack(struct vm_space *s, struct vma *above, vaddr_t add
     if (above->end - start > s->limits.stack)
         return NULL;
     pages = (above->start - start) >> PAGE_SHIFT;
-    if (s->pages + pages > s->limits.as >> PAGE_SHIFT || !commit_allows(pages, above->flags))
+    if (s->pages + pages > s->limits.as >> PAGE_SHIFT)
         return NULL;
     below = vma_prev(s, above);
     if (below && below->prot && !(below->flags & VM_GROWSDOWN) && start - below->end < STACK_GUARD)
@@ -94,36 +94,43 @@ static uint8_t read_only(const struct vma *v)
     return v->prot & ~VM_PROT_WRITE;
 }
 
-/* Reserve: after it, a new anon can be put in place by steps that cannot fail. */
-static bool reserve(struct fault *f)
+/* Where a new anon goes: once both are had, putting it there cannot fail. */
+struct place {
+    struct anon **slot;
+    pte_t *entry;
+};
+
+static bool reserve(struct fault *f, struct place *at)
 {
-    if (amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT))
-        return false;
-    return pmap_reserve(&f->space->pmap, f->page) == 0;
+    at->slot = amap_reserve(&f->space->amap, f->page >> PAGE_SHIFT);
+    at->entry = at->slot ? pmap_reserve(&f->space->pmap, f->page) : NULL;
+    return at->entry != NULL;
 }
 
 /* Commit: puts a, if there is memory for one, in place of what the page had. */
-static enum outcome install(struct fault *f, struct anon *a)
+static enum outcome install(struct fault *f, const struct place *at, struct anon *a)
 {
     if (!a) {
         pmap_drop_empty(&f->space->pmap, f->page);
         return NO_MEMORY;
     }
-    amap_set(&f->space->amap, f->page >> PAGE_SHIFT, a);
-    return enter(f, a->frame, f->vma->prot);
+    amap_set(at->slot, a);
+    return pmap_enter_at(&f->space->pmap, at->entry, f->page, a->frame, f->vma->prot) ? NO_MEMORY
+                                                                                      : DONE;
 }
 
 /* 1B, 2B: a private copy of frame. */
 static enum outcome copy_into_anon(struct fault *f, struct frame *from)
 {
+    struct place at;
     struct anon *a;
 
-    if (!reserve(f))
+    if (!reserve(f, &at))
         return NO_MEMORY;
     a = anon_new();
     if (a)
         page_copy(frame_kva(a->frame), frame_kva(from));
-    return install(f, a);
+    return install(f, &at, a);
 }
 
 /* 1A, 1B */
@@ -143,44 +150,74 @@ static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
 /* 0: the first touch of anonymous memory. */
 static enum outcome fault_zero(struct fault *f)
 {
+    struct place at;
+
     f->why = f->write ? VM_CASE_ZERO_WRITE : VM_CASE_ZERO_READ;
     if (!f->write) {
         if (!zero_frame)
             zero_frame = frame_alloc_zeroed(FRAME_ZERO);
         return zero_frame ? enter(f, zero_frame, read_only(f->vma)) : NO_MEMORY;
     }
-    return reserve(f) ? install(f, anon_new_zeroed()) : NO_MEMORY;
+    return reserve(f, &at) ? install(f, &at, anon_new_zeroed()) : NO_MEMORY;
 }
 
 /* ---- The lower layer: objects -----------------------------------------------------------------
  */
 
+/* The cached frames of n pages from start on, NULL where there is none or an anon is in front. */
+static void gather(const struct fault *f, vaddr_t start, unsigned n, struct frame **out)
+{
+    struct vma *v = f->vma;
+    uint32_t index = vma_page_index(v, start), run = 0;
+    void **cached = NULL;
+
+    for (unsigned i = 0; i < n; i++, run--, cached += cached != NULL) {
+        if (run == 0)
+            cached = radix_run(&v->object->pages, index + i, &run);
+        out[i] = cached ? *cached : NULL;
+        if (!out[i])
+            continue;
+        if ((out[i]->flags & FRAME_BUSY) ||
+            (vma_is_private(v) && amap_get(&f->space->amap, (start >> PAGE_SHIFT) + i)))
+            out[i] = NULL;
+    }
+}
+
 /* Maps the pages around a read fault that are in memory already, so that they need no fault. */
-static void map_around(struct fault *f)
+static __attribute__((noinline)) void map_around(struct fault *f)
 {
     struct vma *v = f->vma;
     uint32_t span = (v->flags & VM_SEQUENTIAL ? AHEAD : AROUND) * PAGE_SIZE;
     vaddr_t start = f->page & ~(span - 1), end = start + span;
-    uint32_t pages = (uint32_t)((v->object->size + PAGE_SIZE - 1) >> PAGE_SHIFT);
-    bool writable;
+    struct frame *around[AHEAD];
+    unsigned n;
 
     start = start < v->start ? v->start : start;
     end = end > v->end ? v->end : end;
-    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-        uint32_t index = vma_page_index(v, va);
-        struct frame *frame;
+    n = (end - start) >> PAGE_SHIFT;
+    gather(f, start, n, around);
+    f->more = (uint8_t)pmap_enter_absent(&f->space->pmap, start, around, n, read_only(v));
+}
 
-        if (va == f->page || index >= pages || pmap_lookup(&f->space->pmap, va, &writable))
-            continue;
-        if (vma_is_private(v) && amap_lookup(&f->space->amap, va >> PAGE_SHIFT).anon)
-            continue;
-        frame = radix_get(&v->object->pages, index);
-        if (!frame || (frame->flags & FRAME_BUSY))
-            continue;
-        if (pmap_enter(&f->space->pmap, va, frame, read_only(v)))
-            return;
-        f->more++;
+/* MADV_SEQUENTIAL: a page that had to be brought in brings those behind it. Whether it slept for
+ * one more: then start over. */
+static __attribute__((noinline)) bool bring_ahead(struct fault *f)
+{
+    struct vma *v = f->vma;
+    struct frame *frame;
+
+    while (f->ahead < AHEAD && f->page + (f->ahead + 1) * PAGE_SIZE < v->end && !frame_low()) {
+        switch (object_get(v->object, vma_page_index(v, f->page) + ++f->ahead, &frame)) {
+        case OBJECT_RESIDENT:
+            break;
+        case OBJECT_RETRY:
+        case OBJECT_RETRY_MAJOR:
+            return true;
+        default:
+            f->ahead = AHEAD;
+        }
     }
+    return false;
 }
 
 /* 2S, 2A, 2B */
@@ -204,6 +241,8 @@ static enum outcome fault_object(struct fault *f)
     case OBJECT_NO_SPACE:
         return PAST_END;
     }
+    if (f->major && (v->flags & VM_SEQUENTIAL) && bring_ahead(f))
+        return RETRY;
     f->why = vma_is_private(v) && f->write ? VM_CASE_COPY_FILE : VM_CASE_CACHED;
     if (f->why == VM_CASE_COPY_FILE)
         return copy_into_anon(f, frame);
@@ -335,13 +374,4 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
     o = resolve(&f);
     spin_unlock(&vm_lock);
     return result_of(&f, o);
-}
-
-enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access)
-{
-    enum vm_result r = vm_fault(s, addr, access);
-
-    if (r == VM_MINOR || r == VM_MAJOR)
-        port_count_fault(r == VM_MAJOR);
-    return r;
 }

@@ -84,6 +84,7 @@ int mm_init(const struct mem_range *usable, unsigned count)
     free_list = zero_list = NULL;
     fresh_range = 0;
     zero_frame = reclaim_hand = NULL;
+    anon_forget_kept();
     err = place_array(top);
     if (err)
         return err;

@@ -147,13 +147,19 @@ struct pmap {
 
 int pmap_init(struct pmap *pm);     /* -ENOMEM */
 void pmap_destroy(struct pmap *pm); /* everything was removed before [v] */
-/* Makes the table of va exist, so that pmap_enter of a frame nobody maps cannot fail. -ENOMEM [v]
- */
-int pmap_reserve(struct pmap *pm, vaddr_t va);
+/* The entry of va; its table is made if need be. Entering a frame there that nobody maps cannot
+ * fail. NULL: no memory. [v] */
+pte_t *pmap_reserve(struct pmap *pm, vaddr_t va);
 void pmap_drop_empty(struct pmap *pm, vaddr_t va); /* frees that table if nothing came of it [v] */
 /* Maps frame at va with prot (VM_PROT_*), replacing what was there. After -ENOMEM nothing is mapped
  * at va. [v] */
 int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot);
+int pmap_enter_at(struct pmap *pm, pte_t *entry, vaddr_t va, struct frame *f,
+                  uint8_t prot); /* [v] */
+/* Maps n frames (NULL: none) from start on where nothing is mapped; start's table exists and holds
+ * them all. Stops when memory is short. How many it mapped. [v] */
+unsigned pmap_enter_absent(struct pmap *pm, vaddr_t start, struct frame **f, unsigned n,
+                           uint8_t prot);
 /* The frame mapped at va, or NULL; *writable tells whether a store would go through. [v] */
 struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable);
 void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end);        /* [v] */
@@ -200,6 +206,13 @@ struct amap {
     struct anon **leaf[AMAP_LEAVES]; /* [v] */
 };
 
+static inline struct anon *amap_get(const struct amap *m, uint32_t page)
+{
+    struct anon **leaf = m->leaf[page / LEAF_SLOTS];
+
+    return leaf ? leaf[page % LEAF_SLOTS] : NULL;
+}
+
 struct amap_slot {
     struct anon *anon; /* NULL: empty */
     bool sole;         /* this amap is its only owner: the COW question */
@@ -208,12 +221,13 @@ struct amap_slot {
 struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
+void anon_forget_kept(void);     /* mm_init: memory starts anew */
 extern uint32_t anon_total;      /* [v] anons that exist */
 
 struct amap_slot amap_lookup(const struct amap *m, uint32_t page); /* [v] */
-/* Makes the leaf of page exist and be unshared, so that amap_set cannot fail. -ENOMEM [v] */
-int amap_reserve(struct amap *m, uint32_t page);
-void amap_set(struct amap *m, uint32_t page, struct anon *a); /* after amap_reserve [v] */
+/* The slot of page, in a leaf that exists and is unshared. NULL: no memory. [v] */
+struct anon **amap_reserve(struct amap *m, uint32_t page);
+void amap_set(struct anon **slot, struct anon *a); /* replaces what was there [v] */
 /* Makes amap_remove of the same range unable to fail. -ENOMEM [v] */
 int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end);
 void amap_remove(struct amap *m, uint32_t first, uint32_t end); /* [v] */
@@ -237,6 +251,9 @@ struct radix {
 void *radix_get(const struct radix *r, uint32_t index);
 int radix_set(struct radix *r, uint32_t index, void *item); /* where none is; not NULL. -ENOMEM */
 void *radix_clear(struct radix *r, uint32_t index);         /* the item that was there */
+/* The place of index in its node, and in *run how many indexes, this one included, have theirs
+ * right behind it; NULL: none of them has an item. */
+void **radix_run(const struct radix *r, uint32_t index, uint32_t *run);
 /* The first item at index >= *index, whose index is stored there; NULL when there is none. */
 void *radix_next(const struct radix *r, uint32_t *index);
 
@@ -247,7 +264,6 @@ struct vm_object {
     const struct pager *pager;
     void *private;      /* the pager's */
     struct list vmas;   /* [v] areas that map it */
-    uint32_t promised;  /* [v] part of committed_pages */
     bool no_writers;    /* [v] shared areas may not be, nor become, writable */
     struct radix pages; /* [v] index -> struct frame */
     struct list all;    /* [v] in all_objects */
@@ -324,18 +340,14 @@ void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);               
 void vma_forget(struct vma *v); /* its space dies: off its object and the accounts [v] */
 /* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
-/* Pages promised: to private writable memory of all spaces but for VM_NORESERVE, and to shared
- * objects; and whether more may be. [v] */
+/* Pages promised to private writable memory, of all spaces, and whether more may be. [v] */
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
-uint16_t commit_flags(uint16_t flags); /* of a new area: VM_NORESERVE is not always granted [v] */
 struct vma *vma_new(void);
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
 int vma_check(struct vm_space *s);     /* violations in list and index [v] */
 
-/* vm_fault for mm/ itself, on behalf of the running process, to which it counts. May sleep. */
-enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access);
 void fault_totals(uint64_t *minor, uint64_t *major); /* [v] of all spaces, ever */
 extern struct frame *zero_frame; /* [v] the one frame of zeros, NULL before the first need */
 

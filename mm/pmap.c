@@ -65,9 +65,9 @@ static void free_table_if_empty(struct frame *table)
     frame_free_zeroed(table);
 }
 
-int pmap_reserve(struct pmap *pm, vaddr_t va)
+pte_t *pmap_reserve(struct pmap *pm, vaddr_t va)
 {
-    return walkpgdir(pm, va, true) ? 0 : -ENOMEM;
+    return walkpgdir(pm, va, true);
 }
 
 void pmap_drop_empty(struct pmap *pm, vaddr_t va)
@@ -116,29 +116,55 @@ static void unmap_entry(struct pmap *pm, pte_t *pte)
     pm->resident_file -= f->kind == FRAME_OBJECT;
 }
 
-int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot)
+/* The frame stays, its rights change. */
+static void change_rights(struct pmap *pm, pte_t *pte, vaddr_t va, struct frame *f, pte_t flags)
 {
-    pte_t *pte = walkpgdir(pm, va, true);
-    pte_t flags = entry_flags(prot);
+    pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D)));
+
+    if (old & PTE_D)
+        f->flags |= FRAME_DIRTY;
+    mmu_flush_page(pm->pgdir, va);
+}
+
+int pmap_enter_at(struct pmap *pm, pte_t *pte, vaddr_t va, struct frame *f, uint8_t prot)
+{
     int err;
 
-    if (!pte)
-        return -ENOMEM;
     if (*pte & PTE_P) {
         if (PTE_ADDR(*pte) == frame_pa(f)) {
-            pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D)));
-            if (old & PTE_D)
-                f->flags |= FRAME_DIRTY;
-            mmu_flush_page(pm->pgdir, va);
+            change_rights(pm, pte, va, f, entry_flags(prot));
             return 0;
         }
         unmap_entry(pm, pte);
         mmu_flush_page(pm->pgdir, va);
     }
-    err = mappages(pm, pte, f, flags);
+    err = mappages(pm, pte, f, entry_flags(prot));
     if (err)
         free_table_if_empty(table_of(pte));
     return err;
+}
+
+int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot)
+{
+    pte_t *pte = walkpgdir(pm, va, true);
+
+    return pte ? pmap_enter_at(pm, pte, va, f, prot) : -ENOMEM;
+}
+
+unsigned pmap_enter_absent(struct pmap *pm, vaddr_t start, struct frame **f, unsigned n,
+                           uint8_t prot)
+{
+    pte_t *pte = walkpgdir(pm, start, false);
+    unsigned mapped = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!f[i] || (pte[i] & PTE_P))
+            continue;
+        if (mappages(pm, &pte[i], f[i], entry_flags(prot)))
+            break;
+        mapped++;
+    }
+    return mapped;
 }
 
 struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)

@@ -38,6 +38,22 @@ void *radix_get(const struct radix *r, uint32_t index)
     return at;
 }
 
+void **radix_run(const struct radix *r, uint32_t index, uint32_t *run)
+{
+    void *at = r->root;
+
+    *run = SLOTS - slot_at(index, 0);
+    if (!at || !in_reach(r->height, index))
+        return NULL;
+    if (r->height == 0) {
+        *run = 1;
+        return (void **)&r->root;
+    }
+    for (unsigned level = r->height; at && level > 1; level--)
+        at = ((struct node *)at)->slot[slot_at(index, level - 1)];
+    return at ? &((struct node *)at)->slot[slot_at(index, 0)] : NULL;
+}
+
 /* One more level on top. An empty tree needs no node for that. */
 static int raise(struct radix *r)
 {

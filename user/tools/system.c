@@ -71,14 +71,20 @@ int do_dmesg(int argc, char **argv)
 {
     enum { READ_ALL = 3, SIZE_BUFFER = 10 };
     int size = klogctl(SIZE_BUFFER, NULL, 0), n;
-    char *log = malloc(size > 0 ? size : 1);
+    char *log = calloc(1, size > 0 ? size + 1 : 1);
 
     (void)argc;
     (void)argv;
     n = log ? klogctl(READ_ALL, log, size) : -1;
     if (n < 0)
         return fail("kernel log");
-    fwrite(log, 1, n, stdout);
+    for (int i = 0; i < n; i++) {
+        bool level = log[i] == '<' && (i == 0 || log[i - 1] == '\n');
+
+        i += level ? strcspn(log + i, ">") : 0; /* "<6>" in front of a line */
+        if (!level)
+            putchar(log[i]);
+    }
     return 0;
 }
 

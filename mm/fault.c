@@ -25,6 +25,7 @@
 /* clang-format on */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 #include "mm/trace.h"
 
 #define AROUND      16u /* pages mapped around a read fault on a file */
@@ -70,7 +71,7 @@ static __attribute__((noinline)) struct vma *grow_stack(struct vm_space *s, stru
     if (above->end - start > s->limits.stack)
         return NULL;
     pages = (above->start - start) >> PAGE_SHIFT;
-    if (s->pages + pages > s->limits.as >> PAGE_SHIFT)
+    if (s->pages + pages > s->limits.as >> PAGE_SHIFT || !commit_allows(pages, above->flags))
         return NULL;
     below = vma_prev(s, above);
     if (below && below->prot && !(below->flags & VM_GROWSDOWN) && start - below->end < STACK_GUARD)
@@ -374,4 +375,13 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
     o = resolve(&f);
     spin_unlock(&vm_lock);
     return result_of(&f, o);
+}
+
+enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access)
+{
+    enum vm_result r = vm_fault(s, addr, access);
+
+    if (r == VM_MINOR || r == VM_MAJOR)
+        port_count_fault(r == VM_MAJOR);
+    return r;
 }

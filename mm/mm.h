@@ -264,6 +264,7 @@ struct vm_object {
     const struct pager *pager;
     void *private;      /* the pager's */
     struct list vmas;   /* [v] areas that map it */
+    uint32_t promised;  /* [v] part of committed_pages */
     bool no_writers;    /* [v] shared areas may not be, nor become, writable */
     struct radix pages; /* [v] index -> struct frame */
     struct list all;    /* [v] in all_objects */
@@ -340,14 +341,19 @@ void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);               
 void vma_forget(struct vma *v); /* its space dies: off its object and the accounts [v] */
 /* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
-/* Pages promised to private writable memory, of all spaces, and whether more may be. [v] */
+/* Pages promised: to private writable memory of all spaces but for VM_NORESERVE, and to shared
+ * objects; and whether more may be. [v] */
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
+bool commit_allows_copy(uint32_t pages); /* fork [v] */
+uint16_t commit_flags(uint16_t flags); /* of a new area: VM_NORESERVE is not always granted [v] */
 struct vma *vma_new(void);
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
 int vma_check(struct vm_space *s);     /* violations in list and index [v] */
 
+/* vm_fault for mm/ itself, on behalf of the running process, to which it counts. May sleep. */
+enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access);
 void fault_totals(uint64_t *minor, uint64_t *major); /* [v] of all spaces, ever */
 extern struct frame *zero_frame; /* [v] the one frame of zeros, NULL before the first need */
 

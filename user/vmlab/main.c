@@ -22,7 +22,7 @@ const struct experiment experiments[] = {
     {"major", "a minor fault finds the page in memory, a major one fetches it", true, lab_major},
     {"tlb", "what would show if a TLB entry were not flushed", false, lab_tlb},
     {"dontneed", "memory given back is gone, and comes again as zeros", false, lab_dontneed},
-    {"move", "mremap moves page-table entries, not bytes", false, lab_move},
+    {"move", "mremap moves pages, not bytes", false, lab_move},
     {NULL, NULL, false, NULL},
 };
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "user/vmlab/lab.h"
 
-#define BASE    0x08048000u
+#define BASE    0x08050000u
 #define PAGES   64u
 #define TOUCHED 32u
 #define CODE_AT 0x80u

@@ -250,18 +250,11 @@ static void make_cred(struct exec *x)
 
 /* ---- The new space --------------------------------------------------------------------------- */
 
-static int add_aux(struct exec *x, uint32_t type, uint32_t value)
-{
-    int err = args_add_word(&x->args, type);
-
-    return err ? err : args_add_word(&x->args, value);
-}
-
 static int add_auxv(struct exec *x)
 {
     const struct elf_program *e = &x->elf;
     const struct cred *c = &x->cred;
-    uint32_t at = x->strings_at, before = x->args.table.size;
+    uint32_t at = x->strings_at;
     const uint32_t aux[][2] = {
         {AT_HWCAP, cpu_hwcap()},
         {AT_PAGESZ, PAGE_SIZE},
@@ -283,13 +276,11 @@ static int add_auxv(struct exec *x)
         {AT_PLATFORM, at + x->platform},
         {AT_NULL, 0},
     };
-    int err = 0;
 
-    for (unsigned i = 0; i < sizeof(aux) / sizeof(aux[0]) && !err; i++)
-        err = add_aux(x, aux[i][0], aux[i][1]);
-    x->auxv_size = x->args.table.size - before;
-    x->auxv_at = before + 4; /* the count lies below the table; the stack pointer is added later */
-    return err;
+    x->auxv_size = sizeof(aux);
+    /* The count lies below the table; the stack pointer is added later. */
+    x->auxv_at = x->args.table.size + 4;
+    return args_add_words(&x->args, &aux[0][0], sizeof(aux) / 4);
 }
 
 static int map_stack(struct exec *x)

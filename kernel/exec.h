@@ -43,7 +43,7 @@ int args_add_list(struct exec_args *a, const struct string_list *l, uint32_t ski
 int args_end_argv(struct exec_args *a);
 int args_end_envp(struct exec_args *a);
 int args_append(struct exec_args *a, const void *data, uint32_t n, uint32_t *offset);
-int args_add_word(struct exec_args *a, uint32_t word);
+int args_add_words(struct exec_args *a, const uint32_t *words, uint32_t n);
 /* How many strings l has, or -EFAULT. */
 int list_count(const struct string_list *l);
 /* Writes all of it below STACK_TOP of s, whose stack is mapped; the new stack pointer in *esp. */

@@ -117,9 +117,20 @@ static int check_limit(const struct exec_args *a)
     return a->strings.size + a->nwords * 4 > a->limit ? -E2BIG : 0;
 }
 
-int args_add_word(struct exec_args *a, uint32_t word)
+int args_add_words(struct exec_args *a, const uint32_t *words, uint32_t n)
 {
-    return chain_append(&a->table, &word, sizeof(word));
+    return chain_append(&a->table, words, n * sizeof(*words));
+}
+
+static int args_add_word(struct exec_args *a, uint32_t word)
+{
+    struct chain *c = &a->table;
+
+    if (!c->last || c->used == PAGE_SIZE)
+        return chain_append(c, &word, sizeof(word));
+    *(uint32_t *)(c->last + c->used) = word;
+    chain_advance(c, sizeof(word));
+    return 0;
 }
 
 static int add_pointer(struct exec_args *a, uint32_t offset)

@@ -1,0 +1,185 @@
+/* Counts frames into cells, from /proc/kpageflags and kpagecount, and finds a process's frames in
+ * its pagemap. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "user/memmap/memmap.h"
+
+#define PAGE         4096u
+#define BATCH        512u
+#define PRESENT      (1ull << 63)
+#define PFN_MASK     ((1ull << 55) - 1)
+#define KPF_DIRTY    (1ull << 4)
+#define KPF_LRU      (1ull << 5)
+#define KPF_BUDDY    (1ull << 10)
+#define KPF_ANON     (1ull << 12)
+#define KPF_NOPAGE   (1ull << 20)
+#define KPF_PGTABLE  (1ull << 26)
+#define KPF_RESERVED (1ull << 32)
+#define KPF_COW      (1ull << 48) /* Faultline's: several owners, a write copies */
+
+static enum owner_kind owner_of(uint64_t flags, uint64_t count)
+{
+    if (flags & (KPF_NOPAGE | KPF_RESERVED))
+        return OWNER_NONE;
+    if (flags & KPF_BUDDY)
+        return OWNER_FREE;
+    if (flags & KPF_PGTABLE)
+        return OWNER_TABLE;
+    if (flags & KPF_ANON)
+        return (flags & KPF_COW) || count > 1 ? OWNER_COW : OWNER_ANON;
+    if (flags & KPF_LRU)
+        return flags & KPF_DIRTY ? OWNER_DIRTY : OWNER_FILE;
+    return OWNER_KERNEL;
+}
+
+static bool is_chosen(const struct map *map, unsigned frame)
+{
+    return map->chosen[frame / 8] >> (frame % 8) & 1;
+}
+
+static unsigned read_words(int fd, uint64_t *words, unsigned first)
+{
+    ssize_t n = pread(fd, words, BATCH * sizeof(*words), (off_t)first * (off_t)sizeof(*words));
+
+    return n > 0 ? (unsigned)n / sizeof(*words) : 0;
+}
+
+bool map_open(struct map *map)
+{
+    uint64_t words[BATCH];
+    unsigned n;
+
+    map->flags_fd = open("/proc/kpageflags", O_RDONLY);
+    map->count_fd = open("/proc/kpagecount", O_RDONLY);
+    if (map->flags_fd < 0 || map->count_fd < 0)
+        return false;
+    while ((n = read_words(map->flags_fd, words, map->frames)) > 0)
+        map->frames += n;
+    map->room = map->cells;
+    map->group = (map->frames + map->room - 1) / map->room;
+    map->chosen = calloc(map->frames / 8 + 1, 1);
+    return map->chosen && map->frames;
+}
+
+/* ---- One process ------------------------------------------------------------------------------
+ */
+
+static void choose_range(struct map *map, int pagemap, unsigned long start, unsigned long end)
+{
+    uint64_t words[BATCH];
+
+    for (unsigned long page = start / PAGE; page < end / PAGE;) {
+        unsigned n = read_words(pagemap, words, (unsigned)page);
+
+        for (unsigned i = 0; i < n && page + i < end / PAGE; i++) {
+            uint64_t frame = words[i] & PFN_MASK;
+
+            if ((words[i] & PRESENT) && frame < map->frames && !is_chosen(map, (unsigned)frame)) {
+                map->chosen[frame / 8] |= (uint8_t)(1 << (frame % 8));
+                map->lit++;
+            }
+        }
+        if (n == 0)
+            return;
+        page += n;
+    }
+}
+
+static void read_name(struct map *map, pid_t pid)
+{
+    char path[32];
+    FILE *f;
+
+    map->name[0] = '\0';
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    f = fopen(path, "r");
+    if (f && fgets(map->name, sizeof(map->name), f))
+        map->name[strcspn(map->name, "\n")] = '\0';
+    if (f)
+        fclose(f);
+}
+
+static void choose(struct map *map, pid_t pid)
+{
+    char path[32], line[256];
+    int pagemap;
+    FILE *maps;
+
+    memset(map->chosen, 0, map->frames / 8 + 1);
+    map->lit = 0;
+    if (!pid)
+        return;
+    read_name(map, pid);
+    snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+    pagemap = open(path, O_RDONLY);
+    snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+    maps = fopen(path, "r");
+    while (pagemap >= 0 && maps && fgets(line, sizeof(line), maps)) {
+        char *end;
+        unsigned long start = strtoul(line, &end, 16);
+
+        if (*end == '-')
+            choose_range(map, pagemap, start, strtoul(end + 1, NULL, 16));
+    }
+    if (pagemap >= 0)
+        close(pagemap);
+    if (maps)
+        fclose(maps);
+}
+
+pid_t next_process(pid_t pid)
+{
+    pid_t next = 0, first = 0;
+    struct dirent *e;
+    DIR *d = opendir("/proc");
+
+    while (d && (e = readdir(d))) {
+        pid_t n = atoi(e->d_name);
+
+        if (n <= 0)
+            continue;
+        if (!first || n < first)
+            first = n;
+        if (n > pid && (!next || n < next))
+            next = n;
+    }
+    if (d)
+        closedir(d);
+    return next ? next : first;
+}
+
+/* ---- All frames -------------------------------------------------------------------------------
+ */
+
+static void count_frame(struct map *map, unsigned frame, uint64_t flags, uint64_t count)
+{
+    struct cell *c = &map->cell[frame / map->group];
+    enum owner_kind k = owner_of(flags, count);
+
+    c->count[k]++;
+    c->lit = c->lit || is_chosen(map, frame);
+    map->total[k]++;
+}
+
+void map_read(struct map *map, pid_t pid)
+{
+    static uint64_t flags[BATCH], counts[BATCH];
+
+    choose(map, pid);
+    memset(map->cell, 0, map->room * sizeof(map->cell[0]));
+    memset(map->total, 0, sizeof(map->total));
+    map->cells = (map->frames + map->group - 1) / map->group;
+    for (unsigned frame = 0; frame < map->frames;) {
+        unsigned n = read_words(map->flags_fd, flags, frame);
+
+        if (n == 0 || read_words(map->count_fd, counts, frame) < n)
+            return;
+        for (unsigned i = 0; i < n && frame + i < map->frames; i++)
+            count_frame(map, frame + i, flags[i], counts[i]);
+        frame += n;
+    }
+}

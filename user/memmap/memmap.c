@@ -1,0 +1,260 @@
+/*
+ * memmap: a live picture of physical memory. Every cell is a frame, or a few neighbours, coloured
+ * by who owns it; the pages of one process are lit.
+ *
+ * Cells are counted in (frames.c) and drawn (here) anew each time; nothing is remembered between.
+ */
+#include "user/memmap/memmap.h"
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define LEGEND_LINES 4
+#define MAX_CELLS    16384u
+#define CELL_BYTES   16 /* of output, at most */
+
+static const char usage[] =
+    "usage: memmap [-1] [-p PID] [-d SECONDS]\n"
+    "\n"
+    "Draws all frames of memory, each cell a frame or a group of them, by owner:\n"
+    "  K kernel  T page table  A anonymous  C copy-on-write  F file  D file, written to\n"
+    "  . free    - not memory, or the kernel's image\n"
+    "A small letter is a group that is mostly free. The pages of one process are lit.\n"
+    "\n"
+    "  -p PID  light this process's pages    -d SECONDS  between two pictures (1)\n"
+    "  -1      one picture, and leave\n"
+    "Keys: q leave, n next process, 0 none.\n";
+
+static struct {
+    pid_t pid;
+    int seconds;
+    bool once, colour;
+    int rows, columns;
+    struct cell *cells;
+    char *out;
+    size_t used;
+} m = {.seconds = 1, .rows = 24, .columns = 80};
+
+static const struct {
+    char letter;
+    unsigned char colour; /* SGR background */
+    const char *name;
+} owner[OWNERS] = {
+    [OWNER_FREE] = {'.', 49, "free"},           [OWNER_KERNEL] = {'K', 41, "kernel"},
+    [OWNER_TABLE] = {'T', 45, "page table"},    [OWNER_ANON] = {'A', 42, "anonymous"},
+    [OWNER_COW] = {'C', 43, "copy-on-write"},   [OWNER_FILE] = {'F', 44, "file"},
+    [OWNER_DIRTY] = {'D', 46, "file, written"}, [OWNER_NONE] = {'-', 49, "not memory"},
+};
+
+/* ---- Drawing -----------------------------------------------------------------------------------
+ */
+
+static void put(const char *s)
+{
+    size_t n = strlen(s);
+
+    memcpy(m.out + m.used, s, n);
+    m.used += n;
+}
+
+/* The owner of most frames of the cell; free only when all are. */
+static enum owner_kind main_owner(const struct cell *c, bool *sparse)
+{
+    enum owner_kind best = OWNER_NONE;
+    unsigned most = 0, all = 0;
+
+    for (unsigned k = 0; k < OWNERS; k++) {
+        all += c->count[k];
+        if (k != OWNER_FREE && c->count[k] > most) {
+            most = c->count[k];
+            best = k;
+        }
+    }
+    *sparse = c->count[OWNER_FREE] * 2 > all;
+    return most ? best : OWNER_FREE;
+}
+
+static void draw_cell(const struct cell *c)
+{
+    static unsigned last = 0;
+    char s[CELL_BYTES], letter;
+    enum owner_kind k;
+    unsigned style;
+    bool sparse;
+
+    k = main_owner(c, &sparse);
+    letter = owner[k].letter;
+    if (sparse && letter >= 'A')
+        letter += 'a' - 'A';
+    style = owner[k].colour + (c->lit ? 100 : 0);
+    if (m.colour && style != last) {
+        snprintf(s, sizeof(s), c->lit ? "\033[0;1;7;%um" : "\033[0;%um", owner[k].colour);
+        put(s);
+    }
+    last = style;
+    s[0] = !m.colour && c->lit ? '#' : letter;
+    s[1] = '\0';
+    put(s);
+}
+
+static void draw_legend(const struct map *map)
+{
+    char line[128];
+
+    put(m.colour ? "\033[0m\033[K\r\n" : "\n");
+    for (unsigned k = 0; k < OWNERS; k++) {
+        if (k == OWNER_NONE)
+            continue;
+        if (m.colour)
+            snprintf(line, sizeof(line), "\033[%um%c\033[0m %s %u K  ", owner[k].colour,
+                     owner[k].letter, owner[k].name, map->total[k] * 4);
+        else
+            snprintf(line, sizeof(line), "%c %s %u K  ", owner[k].letter, owner[k].name,
+                     map->total[k] * 4);
+        put(line);
+        if (k == OWNER_ANON)
+            put(m.colour ? "\033[K\r\n" : "\n");
+    }
+    put(m.colour ? "\033[K\r\n" : "\n");
+    if (m.pid)
+        snprintf(line, sizeof(line), "%u frames, %u in a cell; lit: %u frames of %d %s",
+                 map->frames, map->group, map->lit, (int)m.pid, map->name);
+    else
+        snprintf(line, sizeof(line), "%u frames, %u in a cell; q leaves, n lights a process",
+                 map->frames, map->group);
+    put(line);
+    put(m.colour ? "\033[K" : "\n");
+}
+
+static void draw(const struct map *map)
+{
+    m.used = 0;
+    if (m.colour)
+        put("\033[H");
+    for (unsigned i = 0; i < map->cells; i++) {
+        draw_cell(&map->cell[i]);
+        if ((i + 1) % (unsigned)m.columns == 0 && i + 1 < map->cells)
+            put(m.colour ? "\r\n" : "\n");
+    }
+    draw_legend(map);
+    if (m.colour)
+        put("\033[J");
+    for (size_t done = 0; done < m.used;) {
+        ssize_t n = write(STDOUT_FILENO, m.out + done, m.used - done);
+
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+}
+
+/* ---- The terminal ------------------------------------------------------------------------------
+ */
+
+static struct termios cooked;
+
+static void restore(void)
+{
+    tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+    write(STDOUT_FILENO, "\033[0m\033[?25h\r\n", 13);
+}
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    exit(1);
+}
+
+static void take_terminal(void)
+{
+    struct termios raw;
+
+    if (tcgetattr(STDIN_FILENO, &cooked) < 0)
+        return;
+    raw = cooked;
+    raw.c_lflag &= ~(ICANON | ECHO);
+    tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    atexit(restore);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    write(STDOUT_FILENO, "\033[?25l\033[2J", 10);
+}
+
+static void measure_terminal(void)
+{
+    struct winsize w = {0};
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > LEGEND_LINES && w.ws_col) {
+        m.rows = w.ws_row;
+        m.columns = w.ws_col;
+    }
+    while ((unsigned)((m.rows - LEGEND_LINES) * m.columns) > MAX_CELLS)
+        m.rows--;
+}
+
+/* False: leave. */
+static bool wait_for_key(void)
+{
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    char key;
+
+    if (poll(&p, 1, m.seconds * 1000) <= 0)
+        return true;
+    if (read(STDIN_FILENO, &key, 1) != 1)
+        return false;
+    if (key == 'n')
+        m.pid = next_process(m.pid);
+    else if (key == '0')
+        m.pid = 0;
+    return key != 'q';
+}
+
+static void take_options(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-1") == 0) {
+            m.once = true;
+        } else if (strcmp(argv[i], "-p") == 0 && i + 1 < argc) {
+            m.pid = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "-d") == 0 && i + 1 < argc) {
+            m.seconds = atoi(argv[++i]);
+        } else {
+            bool asked = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+
+            fputs(usage, asked ? stdout : stderr);
+            exit(asked ? 0 : 2);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct map map = {0};
+
+    take_options(argc, argv);
+    measure_terminal();
+    m.colour = isatty(STDOUT_FILENO);
+    map.cells = (unsigned)((m.rows - LEGEND_LINES) * m.columns);
+    map.cell = calloc(map.cells, sizeof(map.cell[0]));
+    m.out = malloc(map.cells * (CELL_BYTES + 2) + 1024);
+    if (!map.cell || !m.out || !map_open(&map)) {
+        perror("memmap: /proc/kpageflags");
+        return 1;
+    }
+    if (m.once) {
+        map_read(&map, m.pid);
+        draw(&map);
+        return 0;
+    }
+    take_terminal();
+    do {
+        map_read(&map, m.pid);
+        draw(&map);
+    } while (wait_for_key());
+    return 0;
+}

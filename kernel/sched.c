@@ -12,6 +12,7 @@
 #include "arch/uaccess.h"
 #include "kernel/load.h"
 #include "kernel/proc.h"
+#include "kernel/random.h"
 #include "kernel/time.h"
 #include "mm/vm.h"
 
@@ -207,9 +208,9 @@ void sched_tick(void)
         load_tick(CPU_IDLE);
         return;
     }
-    /* The frame at the top of the stack tells how it last left user mode: by this very interrupt?
-     */
+    /* The frame at the top of the stack tells how it left user mode: by this very interrupt? */
     bool user = t->tf && t->tf->trapno - TRAP_IRQ_BASE < 16;
+    random_mix(t->tf ? t->tf->eip : 0);
     if (user)
         t->user_ticks++;
     else

@@ -8,7 +8,6 @@
 #include "arch/i386/i386.h"
 #include "arch/io.h"
 #include "arch/lock.h"
-#include "kernel/random.h"
 #include "libc/errno.h"
 
 #define IRQ_LINES   16u
@@ -110,7 +109,6 @@ void irq_dispatch(struct trapframe *tf)
     if (is_spurious(irq))
         return;
     counts[irq]++;
-    random_mix(tf->eip ^ tf->eax);
     c->irq_depth++;
     for (struct irq_action *a = actions[irq]; a; a = a->next)
         a->fn(a->arg);

@@ -8,7 +8,10 @@
 #include <stdint.h>
 
 void serial_early_init(void); /* before mm_init: polled output on COM1; registers a console */
-void vga_early_init(void);    /* before mm_init: VGA text; registers a console */
+/* Why there can be no console on a framebuffer, or NULL. Pure. */
+struct boot_framebuffer;
+const char *fb_unusable(const struct boot_framebuffer *fb);
+void screen_early_init(void); /* before mm_init: framebuffer or VGA text; registers a console */
 void tty_init(void);          /* after the scheduler: terminals, devices, interrupts */
 
 #endif

@@ -8,7 +8,6 @@
 #include "drivers/keyboard.h"
 #include "kernel/log.h"
 #include "kernel/reboot.h"
-#include "kernel/reboot.h"
 
 #define KBD_IRQ     1
 #define KBD_DATA    0x60
@@ -109,6 +108,15 @@ static void scancode(uint8_t code)
         break;
     case KEY_LEDS:
         request_leds();
+        break;
+    case KEY_CONSOLE:
+        screen_switch(keymap.console);
+        break;
+    case KEY_VIEW_BACK:
+        screen_scroll_view(1);
+        break;
+    case KEY_VIEW_FORWARD:
+        screen_scroll_view(-1);
         break;
     case KEY_NOTHING:
         break;

@@ -16,6 +16,7 @@ struct keymap {
     bool caps_lock, num_lock, scroll_lock;
     bool extended; /* after 0xe0 */
     uint8_t skip;  /* bytes of the Pause key still to come */
+    uint8_t console;
 };
 
 struct vt_key_modes {
@@ -23,7 +24,15 @@ struct vt_key_modes {
 };
 
 #define KEY_MAX_BYTES 8
-enum key_action { KEY_NOTHING, KEY_REBOOT, KEY_LEDS, KEY_SCROLL_LOCK };
+enum key_action {
+    KEY_NOTHING,
+    KEY_REBOOT,
+    KEY_LEDS,
+    KEY_SCROLL_LOCK,
+    KEY_CONSOLE, /* keymap.console says which to show, from 0 on */
+    KEY_VIEW_BACK,
+    KEY_VIEW_FORWARD,
+};
 
 /* Takes a scan code; what it types goes into out, its length into *n. */
 enum key_action keymap_scancode(struct keymap *k, struct vt_key_modes modes, uint8_t code,
@@ -32,6 +41,8 @@ enum key_action keymap_scancode(struct keymap *k, struct vt_key_modes modes, uin
 /* drivers/screen.c */
 void screen_input(const char *s, size_t n);
 void screen_toggle_stop(void);
+void screen_scroll_view(int half_pages); /* > 0: back */
+void screen_switch(unsigned n);
 struct vt_key_modes screen_key_modes(void);
 
 #endif

@@ -28,6 +28,8 @@
 #define SC_F11       0x57
 #define SC_F12       0x58
 #define SC_DELETE    0x53
+#define SC_PAGE_UP   0x49
+#define SC_PAGE_DOWN 0x51
 #define SC_BREAK     0x46 /* extended: Ctrl-Pause */
 
 static const char plain_keys[SC_LALT + 2] = {
@@ -127,8 +129,6 @@ static void type_function(const struct keymap *k, unsigned number, char *out, si
         "[23~", "[24~", "[25~", "[26~", "[28~", "[29~", "[31~", "[32~", "[33~", "[34~",
     };
 
-    if (k->lalt || k->ralt)
-        return; /* Alt-Fn is for the console itself */
     if (k->lshift || k->rshift)
         number += 10;
     if (number < 20) {
@@ -229,6 +229,15 @@ static enum key_action pressed_key(struct keymap *k, struct vt_key_modes modes, 
 {
     if (code == SC_DELETE && (k->lctrl || k->rctrl) && (k->lalt || k->ralt))
         return KEY_REBOOT;
+    bool shift = k->lshift || k->rshift, alt = k->lalt || k->ralt;
+    if (shift && extended && (code == SC_PAGE_UP || code == SC_PAGE_DOWN))
+        return code == SC_PAGE_UP ? KEY_VIEW_BACK : KEY_VIEW_FORWARD;
+    if (alt && !extended && code >= SC_F1 && code <= SC_F10) {
+        k->console = code - SC_F1;
+        return KEY_CONSOLE;
+    }
+    if (alt && (code == SC_F11 || code == SC_F12))
+        return KEY_NOTHING;
     if (extended)
         extended_key(k, modes, code, out, n);
     else if (code == SC_CAPS || code == SC_NUM || code == SC_SCROLL)

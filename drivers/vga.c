@@ -6,7 +6,6 @@
 #include "arch/io.h"
 #include "arch/mmu.h"
 #include "drivers/vga.h"
-#include "libc/string.h"
 
 #define VGA_MEMORY        0xb8000
 #define CRTC_INDEX        0x3d4
@@ -22,7 +21,7 @@
 #define ATTR_BLINK        0x08
 #define INPUT_STATUS      0x3da /* reading it selects the index in ATTR_PORT */
 
-static vt_cell_t *const vga_cells = (vt_cell_t *)(PHYS_WINDOW + VGA_MEMORY);
+static uint16_t *const vga_cells = (uint16_t *)(PHYS_WINDOW + VGA_MEMORY);
 
 static void crtc_write(uint8_t index, uint8_t value)
 {
@@ -32,7 +31,9 @@ static void crtc_write(uint8_t index, uint8_t value)
 static void vga_draw(void *ctx, unsigned row, unsigned col, const vt_cell_t *cells, unsigned n)
 {
     (void)ctx;
-    memcpy(vga_cells + row * VGA_COLS + col, cells, n * sizeof(*cells));
+    uint16_t *to = vga_cells + row * VGA_COLS + col;
+    for (unsigned i = 0; i < n; i++)
+        to[i] = (uint16_t)(VT_CELL_ATTR(cells[i]) << 8 | vt_to_cp437((uint16_t)cells[i]));
 }
 
 static void vga_cursor(void *ctx, unsigned row, unsigned col, bool visible)
@@ -70,8 +71,8 @@ static void disable_blink(void)
 /* Whether there is text memory: it keeps what is written, and the CRTC answers. */
 static bool vga_detect(void)
 {
-    volatile vt_cell_t *cell = vga_cells;
-    vt_cell_t old = *cell;
+    volatile uint16_t *cell = vga_cells;
+    uint16_t old = *cell;
 
     *cell = 0x0741;
     bool kept = *cell == 0x0741;

@@ -9,7 +9,7 @@
 #define ESC              0x1b
 #define CHARSET_LATIN    0
 #define CHARSET_GRAPHICS 1
-#define CHARSET_GLYPHS   2 /* bytes are CP437 as they are */
+#define CHARSET_GLYPHS   2 /* bytes are CP437 */
 
 void vt_reset(struct vt *vt)
 {
@@ -33,13 +33,25 @@ void vt_reset(struct vt *vt)
     vt_save(vt);
 }
 
-void vt_init(struct vt *vt, vt_cell_t *cells, unsigned rows, unsigned cols)
+static void init_size(struct vt *vt, unsigned rows, unsigned cols)
 {
     memset(vt, 0, sizeof(*vt));
     vt->rows = (uint16_t)(rows < VT_MAX_ROWS ? rows : VT_MAX_ROWS);
     vt->cols = (uint16_t)(cols < VT_MAX_COLS ? cols : VT_MAX_COLS);
+}
+
+void vt_init(struct vt *vt, vt_cell_t *cells, unsigned rows, unsigned cols)
+{
+    init_size(vt, rows, cols);
     for (unsigned row = 0; row < vt->rows; row++)
         vt->row[row] = cells + row * vt->cols;
+    vt_reset(vt);
+}
+
+void vt_init_rows(struct vt *vt, vt_cell_t *const *row, unsigned rows, unsigned cols)
+{
+    init_size(vt, rows, cols);
+    memcpy(vt->row, row, vt->rows * sizeof(row[0]));
     vt_reset(vt);
 }
 
@@ -55,7 +67,7 @@ size_t vt_take_reply(struct vt *vt, char *buf, size_t size)
 /* ---- Characters --------------------------------------------------------------------------------
  */
 
-static void put_glyph(struct vt *vt, uint8_t glyph)
+static void put_glyph(struct vt *vt, uint16_t glyph)
 {
     if (vt->wrap_pending) {
         vt->cur_col = 0;
@@ -97,9 +109,7 @@ static void put_ascii(struct vt *vt, uint8_t c)
     if (c == 0x7f)
         return;
     vt->last = c;
-    if (vt->charset[vt->shift] == CHARSET_GRAPHICS)
-        c = vt_line_drawing(c);
-    put_glyph(vt, c);
+    put_glyph(vt, vt->charset[vt->shift] == CHARSET_GRAPHICS ? vt_line_drawing(c) : c);
 }
 
 static void utf8_start(struct vt *vt, uint8_t c)
@@ -117,7 +127,7 @@ static void utf8_start(struct vt *vt, uint8_t c)
         vt->utf8 = c & 0x07;
         vt->utf8_min = 0x10000;
     } else {
-        put_glyph(vt, '?');
+        put_glyph(vt, VT_REPLACEMENT);
     }
 }
 
@@ -127,7 +137,7 @@ static void utf8_continue(struct vt *vt, uint8_t c)
     if (--vt->utf8_left)
         return;
     bool bad = vt->utf8 < vt->utf8_min || (vt->utf8 >= 0xd800 && vt->utf8 < 0xe000);
-    uint8_t glyph = bad ? '?' : vt_glyph(vt->utf8);
+    uint16_t glyph = bad ? VT_REPLACEMENT : vt_codepoint(vt->utf8);
     if (glyph)
         put_glyph(vt, glyph);
 }
@@ -135,7 +145,7 @@ static void utf8_continue(struct vt *vt, uint8_t c)
 static void put_char(struct vt *vt, uint8_t c)
 {
     if (vt->charset[vt->shift] == CHARSET_GLYPHS) {
-        put_glyph(vt, c);
+        put_glyph(vt, vt_from_cp437(c));
         return;
     }
     bool continues = (c & 0xc0) == 0x80;
@@ -145,7 +155,7 @@ static void put_char(struct vt *vt, uint8_t c)
     }
     if (vt->utf8_left) {
         vt->utf8_left = 0;
-        put_glyph(vt, '?');
+        put_glyph(vt, VT_REPLACEMENT);
     }
     if (c < 0x80)
         put_ascii(vt, c);
@@ -396,6 +406,7 @@ void vt_write(struct vt *vt, const char *s, size_t n)
 {
     size_t i = 0;
 
+    vt_end_view(vt);
     while (i < n) {
         size_t run = plain(vt) ? put_run(vt, s + i, n - i) : 0;
         if (run)
@@ -410,8 +421,9 @@ void vt_print(struct vt *vt, const char *s, size_t n)
     vt_cell_t attr_cell = vt->attr_cell, blank = vt->blank;
     bool insert = vt->insert;
 
-    vt->attr_cell = 0x0700;
-    vt->blank = 0x0700 | ' ';
+    vt_end_view(vt);
+    vt->attr_cell = VT_CELL(VT_ATTR_PLAIN, 0);
+    vt->blank = VT_CELL(VT_ATTR_PLAIN, ' ');
     vt->insert = false;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)s[i];

@@ -16,9 +16,15 @@
 #define VT_MAX_PARAMS 16
 #define VT_REPLY_MAX  32
 
-/* A cell as VGA text memory has it: a CP437 character, above it background and foreground colour of
- * four bits each in VGA's order (bit 0 blue, 1 green, 2 red, 3 bright). */
-typedef uint16_t vt_cell_t;
+/* A cell: a code point of Unicode's basic plane, above it foreground and background colour of four
+ * bits each in VGA's order (bit 0 blue, 1 green, 2 red, 3 bright). */
+typedef uint32_t vt_cell_t;
+
+#define VT_CELL(attr, codepoint) ((vt_cell_t)(attr) << 16 | (codepoint))
+#define VT_CELL_CHAR(cell)       ((cell)&0xffffu)
+#define VT_CELL_ATTR(cell)       ((cell) >> 16)
+#define VT_ATTR_PLAIN            0x07u
+#define VT_REPLACEMENT           0xfffdu /* for what cannot be shown */
 
 struct vt;
 
@@ -58,6 +64,9 @@ enum vt_state {
 struct vt {
     uint16_t rows, cols;
     vt_cell_t *row[VT_MAX_ROWS]; /* rotated by scrolling */
+    vt_cell_t **history;         /* NULL, or a ring of lines that scrolled off the top */
+    uint16_t history_size, history_next, history_count;
+    uint16_t view; /* lines of history that the screen is scrolled back by */
     uint16_t dirty_from[VT_MAX_ROWS],
         dirty_to[VT_MAX_ROWS];        /* columns to paint; from >= to: none */
     const struct vt_painter *painter; /* NULL: not on a screen */
@@ -67,7 +76,7 @@ struct vt {
     bool wrap_pending;    /* the last column is written: the next character wraps */
     uint16_t top, bottom; /* scroll region [top, bottom) */
     struct vt_attr attr;
-    vt_cell_t attr_cell;       /* attr as the upper half of a cell */
+    vt_cell_t attr_cell;       /* attr as a cell without a character */
     vt_cell_t blank;           /* what erasing leaves */
     uint8_t charset[2], shift; /* G0, G1 and which is in use */
     uint8_t tabs[VT_MAX_COLS / 8];
@@ -91,10 +100,17 @@ struct vt {
     uint8_t reply_len;
 };
 
-/* cells: rows * cols of them, the emulator's from now on. */
+/* cells: rows * cols of them, the emulator's from now on; or rows that each has its own. */
 void vt_init(struct vt *vt, vt_cell_t *cells, unsigned rows, unsigned cols);
+void vt_init_rows(struct vt *vt, vt_cell_t *const *row, unsigned rows, unsigned cols);
 /* Shows the whole screen through painter from now on; NULL takes it off the screen. */
 void vt_set_painter(struct vt *vt, const struct vt_painter *painter, void *ctx);
+/* Other rows of cells, more or fewer: what is on the screen stays. Drops the history. */
+void vt_resize(struct vt *vt, vt_cell_t *const *row, unsigned rows, unsigned cols);
+/* Keeps lines that scroll off the top in size rows of cells. */
+void vt_set_history(struct vt *vt, vt_cell_t **lines, unsigned size);
+/* Scrolls the screen back into the history by lines more (or fewer, < 0); output ends it. */
+void vt_scroll_view(struct vt *vt, int lines);
 void vt_write(struct vt *vt, const char *s, size_t n);
 void vt_paint(struct vt *vt);
 /* Kernel messages: plain text, whatever escape sequence the program is in the middle of. */
@@ -107,14 +123,17 @@ size_t vt_take_reply(struct vt *vt, char *buf, size_t size);
 void vt_mark(struct vt *vt, unsigned row, unsigned from, unsigned to);
 void vt_erase(struct vt *vt, unsigned row, unsigned from, unsigned to);
 void vt_erase_rows(struct vt *vt, unsigned from, unsigned to);
+void vt_end_view(struct vt *vt);
 void vt_scroll(struct vt *vt, unsigned top, unsigned bottom, int lines); /* > 0: up */
 void vt_insert_cells(struct vt *vt, unsigned n);
 void vt_delete_cells(struct vt *vt, unsigned n);
 void vt_update_attr(struct vt *vt);
 void vt_sgr(struct vt *vt);
 /* vt_charset.c */
-uint8_t vt_glyph(uint32_t codepoint);
-uint8_t vt_line_drawing(uint8_t c);
+uint16_t vt_codepoint(uint32_t codepoint); /* what a cell holds for it, 0 for what takes no room */
+uint16_t vt_line_drawing(uint8_t c);
+uint16_t vt_from_cp437(uint8_t c);
+uint8_t vt_to_cp437(uint16_t codepoint); /* '?' for what VGA text cannot show */
 
 /* vt_csi.c */
 void vt_csi(struct vt *vt, char final);

@@ -197,8 +197,8 @@ static void set_reverse_screen(struct vt *vt, bool on)
     for (unsigned row = 0; row < vt->rows; row++) {
         for (unsigned col = 0; col < vt->cols; col++) {
             vt_cell_t c = vt->row[row][col];
-            unsigned fg = c >> 8 & 7, bg = c >> 12 & 7;
-            vt->row[row][col] = (vt_cell_t)((c & 0x88ff) | fg << 12 | bg << 8);
+            unsigned fg = c >> 16 & 7, bg = c >> 20 & 7;
+            vt->row[row][col] = (vt_cell_t)((c & ~0x770000u) | fg << 20 | bg << 16);
         }
         vt_mark(vt, row, 0, vt->cols);
     }

@@ -29,6 +29,12 @@ void vt_erase_rows(struct vt *vt, unsigned from, unsigned to)
         vt_erase(vt, row, 0, vt->cols);
 }
 
+static void mark_all(struct vt *vt)
+{
+    for (unsigned row = 0; row < vt->rows; row++)
+        vt_mark(vt, row, 0, vt->cols);
+}
+
 static void reverse_rows(struct vt *vt, unsigned from, unsigned to)
 {
     while (from + 1 < to) {
@@ -46,6 +52,18 @@ static void rotate_up(struct vt *vt, unsigned top, unsigned bottom, unsigned n)
     reverse_rows(vt, top, bottom);
 }
 
+/* The top row goes into the history; the oldest line's cells come in its place. */
+static void keep_top_row(struct vt *vt)
+{
+    vt_cell_t *oldest = vt->history[vt->history_next];
+
+    vt->history[vt->history_next] = vt->row[0];
+    vt->row[0] = oldest;
+    vt->history_next = (uint16_t)((vt->history_next + 1) % vt->history_size);
+    if (vt->history_count < vt->history_size)
+        vt->history_count++;
+}
+
 static void scroll_one_up(struct vt *vt, unsigned top, unsigned bottom)
 {
     vt_cell_t *first = vt->row[top];
@@ -61,6 +79,15 @@ void vt_scroll(struct vt *vt, unsigned top, unsigned bottom, int lines)
 
     if (n == 0)
         return;
+    if (lines > 0 && top == 0 && bottom == vt->rows && vt->history && n < height) {
+        while (n--) {
+            keep_top_row(vt);
+            scroll_one_up(vt, top, bottom);
+            vt_erase(vt, bottom - 1, 0, vt->cols);
+        }
+        mark_all(vt);
+        return;
+    }
     if (n >= height) {
         vt_erase_rows(vt, top, bottom);
         return;
@@ -102,6 +129,15 @@ void vt_delete_cells(struct vt *vt, unsigned n)
     vt_mark(vt, vt->cur_row, vt->cur_col, vt->cols);
 }
 
+/* What the screen shows in a row: a line of the history where it is scrolled back that far. */
+static const vt_cell_t *visible_row(const struct vt *vt, unsigned row)
+{
+    if (row >= vt->view)
+        return vt->row[row - vt->view];
+    unsigned back = vt->view - row;
+    return vt->history[(vt->history_next + vt->history_size - back) % vt->history_size];
+}
+
 void vt_paint(struct vt *vt)
 {
     if (!vt->painter)
@@ -110,20 +146,77 @@ void vt_paint(struct vt *vt)
         unsigned from = vt->dirty_from[row], to = vt->dirty_to[row];
         if (from >= to)
             continue;
-        vt->painter->draw(vt->painter_ctx, row, from, vt->row[row] + from, to - from);
+        vt->painter->draw(vt->painter_ctx, row, from, visible_row(vt, row) + from, to - from);
         vt->dirty_from[row] = VT_MAX_COLS;
         vt->dirty_to[row] = 0;
     }
-    vt->painter->cursor(vt->painter_ctx, vt->cur_row, vt->cur_col, vt->cursor_on);
+    vt->painter->cursor(vt->painter_ctx, vt->cur_row, vt->cur_col, vt->cursor_on && !vt->view);
 }
 
 void vt_set_painter(struct vt *vt, const struct vt_painter *painter, void *ctx)
 {
     vt->painter = painter;
     vt->painter_ctx = ctx;
-    for (unsigned row = 0; row < vt->rows; row++)
-        vt_mark(vt, row, 0, vt->cols);
+    mark_all(vt);
     vt_paint(vt);
+}
+
+/* ---- Size and history --------------------------------------------------------------------------
+ */
+
+void vt_set_history(struct vt *vt, vt_cell_t **lines, unsigned size)
+{
+    vt->view = 0;
+    vt->history = size ? lines : NULL;
+    vt->history_size = (uint16_t)size;
+    vt->history_next = vt->history_count = 0;
+}
+
+void vt_end_view(struct vt *vt)
+{
+    if (vt->view == 0)
+        return;
+    vt->view = 0;
+    mark_all(vt);
+}
+
+void vt_scroll_view(struct vt *vt, int lines)
+{
+    int view = vt->view + lines;
+
+    if (view < 0)
+        view = 0;
+    if (view > vt->history_count)
+        view = vt->history_count;
+    if (view == vt->view)
+        return;
+    vt->view = (uint16_t)view;
+    mark_all(vt);
+    vt_paint(vt);
+}
+
+/* The lines that still fit, counted so that the cursor's stays. */
+void vt_resize(struct vt *vt, vt_cell_t *const *row, unsigned rows, unsigned cols)
+{
+    unsigned skip = vt->cur_row >= rows ? vt->cur_row - rows + 1u : 0;
+    unsigned keep = cols < vt->cols ? cols : vt->cols;
+
+    vt_set_history(vt, NULL, 0);
+    for (unsigned r = 0; r < rows; r++) {
+        unsigned old = r + skip;
+        unsigned n = old < vt->rows ? keep : 0;
+        if (n)
+            memcpy(row[r], vt->row[old], n * sizeof(vt_cell_t));
+        for (unsigned col = n; col < cols; col++)
+            row[r][col] = vt->blank;
+    }
+    memcpy(vt->row, row, rows * sizeof(row[0]));
+    vt->rows = (uint16_t)rows;
+    vt->cols = (uint16_t)cols;
+    vt->top = 0;
+    vt->bottom = vt->rows;
+    vt_move(vt, (int)(vt->cur_row - skip), vt->cur_col);
+    mark_all(vt);
 }
 
 /* ---- Attributes --------------------------------------------------------------------------------
@@ -159,12 +252,12 @@ void vt_update_attr(struct vt *vt)
     }
     if (a->blink)
         bg |= 8;
-    vt->attr_cell = (vt_cell_t)((bg << 12) | (fg << 8));
+    vt->attr_cell = VT_CELL(bg << 4 | fg, 0);
     unsigned blank_fg = vga_colour(a->fg), blank_bg = vga_colour(a->bg);
     if (vt->reverse_screen)
-        vt->blank = (vt_cell_t)(((blank_fg & 7) << 12) | (blank_bg << 8) | ' ');
+        vt->blank = VT_CELL((blank_fg & 7) << 4 | blank_bg, ' ');
     else
-        vt->blank = (vt_cell_t)((blank_bg << 12) | (blank_fg << 8) | ' ');
+        vt->blank = VT_CELL(blank_bg << 4 | blank_fg, ' ');
 }
 
 /* The nearest of sixteen colours: the channels near the strongest one give the hue. */

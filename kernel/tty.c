@@ -8,11 +8,14 @@
 #include "kernel/tty.h"
 #include "arch/uaccess.h"
 #include "drivers/drivers.h"
+#include "fs/devfs.h"
 #include "fs/vfs.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
+#include "kernel/random.h"
 #include "kernel/time.h"
 #include "libc/errno.h"
+#include "libc/printf.h"
 #include "libc/string.h"
 
 #define TTY_MAJOR     4
@@ -25,7 +28,7 @@
 #define XOFF_LOW      256u
 #define DECISECOND_NS (NSEC_PER_SEC / 10)
 
-static struct tty *screen_tty, *serial_tty;
+static struct tty *serial_tty;
 
 void tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t cols,
                uint16_t rows)
@@ -70,6 +73,7 @@ size_t tty_receive(struct tty *t, const char *s, size_t n)
 {
     size_t taken = 0;
 
+    random_mix(n ? (uint8_t)s[0] : 0);
     spin_lock(&t->lock);
     uint32_t head = t->head, canon = t->canon;
     while (taken < n && ldisc_input(t, s[taken]))
@@ -160,14 +164,15 @@ static struct tty *console_tty(void)
     console_device_name(name, sizeof(name));
     if (serial_tty && strcmp(name, serial_tty->driver->name) == 0)
         return serial_tty;
-    return screen_tty;
+    return strncmp(name, "tty", 3) == 0 ? screen_tty((unsigned)strtoul(name + 3, NULL, 10))
+                                        : screen_tty(1);
 }
 
 static struct tty *tty_by_minor(uint32_t minor)
 {
     if (minor == SERIAL_MINOR)
         return serial_tty;
-    return minor <= 1 ? screen_tty : NULL;
+    return minor < SERIAL_MINOR ? screen_tty(minor) : NULL;
 }
 
 /* A terminal opened as /dev/console, /dev/tty or /dev/tty0 never becomes the controlling one by
@@ -461,10 +466,20 @@ const struct file_ops tty_file_ops = {
     .stream = true,
 };
 
+/* The nodes of the screen's terminals but the first, which there always is. */
+static void add_screen_nodes(void)
+{
+    static const char *const names[] = {"tty2", "tty3", "tty4"};
+
+    for (unsigned i = 0; i < 3 && i + 2 <= screen_tty_count(); i++)
+        devfs_add(names[i], S_IFCHR | 0620, MKDEV(TTY_MAJOR, i + 2));
+}
+
 void tty_init(void)
 {
     log_clock_ready();
-    screen_tty = screen_tty_init();
+    screen_ttys_init();
+    add_screen_nodes();
     serial_tty = serial_tty_init();
     if (chrdev_register(TTY_MAJOR, "tty", &tty_file_ops) ||
         chrdev_register(TTYAUX_MAJOR, "console", &tty_file_ops))

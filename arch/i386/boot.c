@@ -87,16 +87,51 @@ static bool read_handover(void)
     return true;
 }
 
+/* Says why the framebuffer is not used, if it is not. */
+static void map_framebuffer(void)
+{
+    const struct boot_framebuffer *fb = boot_info.framebuffer;
+    uint32_t size = fb->pitch * fb->height;
+    const char *why = fb_unusable(fb);
+
+    if (!why && memmap_is_ram(fb->addr, fb->addr + size))
+        why = "it lies over memory";
+    if (!why) {
+        boot_info.framebuffer_memory = kmap_framebuffer(fb->addr, size);
+        if (!boot_info.framebuffer_memory)
+            why = "it does not fit into the kernel's address space";
+    }
+    if (why)
+        klog(LOG_WARN, "The framebuffer at %08x%08x, %ux%u, %u bits, is not used: %s.\n",
+             (unsigned)(fb->addr >> 32), (unsigned)fb->addr, (unsigned)fb->width,
+             (unsigned)fb->height, fb->bpp, why);
+}
+
+/* Without large pages the framebuffer's tables need memory that is mapped. */
+static void init_screen(bool memory_ready)
+{
+    bool large_pages = cpu_features & CPU_PSE;
+
+    if (boot_info.framebuffer && !boot_flag("nofb")) {
+        if (memory_ready == large_pages)
+            return;
+        map_framebuffer();
+    } else if (memory_ready) {
+        return;
+    }
+    screen_early_init();
+}
+
 static void init_memory(void)
 {
     paddr_t mapped;
 
-    memmap_parse(&handover);
     find_initrd();
     if (boot_info.ram_total_kib - boot_info.ram_unused_kib < LEAST_RAM_KIB)
         boot_fail("Too little memory: %u KiB usable, %u KiB needed.\n",
                   (unsigned)(boot_info.ram_total_kib - boot_info.ram_unused_kib), LEAST_RAM_KIB);
     mapped = kmap_init();
+    init_screen(true);
     if (!memmap_hand_over(mapped) ||
         !kmap_init_top(boot_info.ram_total_kib - boot_info.ram_unused_kib))
         boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
@@ -115,7 +150,8 @@ _Noreturn void boot_main(void)
     fpu_init();
     known_loader = read_handover();
     serial_early_init();
-    vga_early_init();
+    memmap_parse(&handover);
+    init_screen(false);
     if (!known_loader)
         boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);
     init_memory();

@@ -33,18 +33,23 @@
 #define CR0_EM         0x004u
 
 /* CPUID.1:EDX */
-#define CPU_FPU  (1u << 0)
-#define CPU_PSE  (1u << 3)
-#define CPU_TSC  (1u << 4)
-#define CPU_PGE  (1u << 13)
-#define CPU_FXSR (1u << 24)
-#define CPU_SSE  (1u << 25)
+#define CPU_FPU   (1u << 0)
+#define CPU_PSE   (1u << 3)
+#define CPU_TSC   (1u << 4)
+#define CPU_MSR   (1u << 5)
+#define CPU_PGE   (1u << 13)
+#define CPU_PAT   (1u << 16)
+#define CPU_PSE36 (1u << 17)
+#define CPU_FXSR  (1u << 24)
+#define CPU_SSE   (1u << 25)
 
 /* The top of the kernel half, above the 1:1 window. */
 #define KSTACK_BASE   0xf8000000u /* guarded kernel stacks: at most 64 MiB */
 #define KSTACK_TABLES 16u
 #define DEVICE_BASE   0xfc000000u /* device windows */
 #define DEVICE_TABLES 4u
+#define FB_BASE       0xfd000000u /* the framebuffer, in pages of 4 MiB */
+#define FB_TABLES     11u
 
 static inline uint32_t read_cr0(void)
 {
@@ -138,7 +143,8 @@ uint32_t clock_tsc_khz(void); /* learned so far; 0 without TSC */
 
 /* memmap.c */
 struct handover;
-void memmap_parse(const struct handover *h); /* its map -> usable ranges, boot_info.ram_* */
+void memmap_parse(const struct handover *h);      /* its map -> usable ranges, boot_info.ram_* */
+bool memmap_is_ram(uint64_t start, uint64_t end); /* whether any of it is usable */
 paddr_t memmap_top(void);                 /* end of the RAM in the window, and of the modules */
 paddr_t memmap_take_frame(paddr_t limit); /* a frame below limit before mm_init, or 0 */
 bool memmap_hand_over(paddr_t mapped); /* mm_init() with what is below mapped; false: too little */
@@ -149,6 +155,9 @@ bool kmap_init_top(uint32_t ram_kib); /* after mm_init: tables of the areas abov
 uint32_t kmap_kstack_bytes(void);     /* size of the area at KSTACK_BASE that has tables */
 pte_t *kmap_entry(vaddr_t va);        /* entry of an address above the window */
 
+/* Maps the framebuffer, write-combining where the CPU can; before mm_init, and after kmap_init
+ * where there are no large pages. NULL: it does not fit. */
+void *kmap_framebuffer(uint64_t pa, uint32_t size);
 bool kmap_is_mapped(vaddr_t va); /* whether a kernel address can be read */
 
 /* kstack.c */

@@ -119,6 +119,72 @@ pte_t *kmap_entry(vaddr_t va)
     return &table[PTX(va)];
 }
 
+/* ---- The framebuffer ---------------------------------------------------------------------------
+ */
+
+#define MSR_PAT    0x277
+#define PAT_WC     1u      /* write-combining */
+#define PDE_PAT    0x1000u /* entry 4 of the table, with PCD and PWT clear */
+#define PDE_HIGH32 13      /* PSE-36: address bits 32 to 39 are here */
+
+/* The firmware's table has nothing in entry 4 that entries 0 to 3 have not. [SDM 3A 11.12.4] */
+static bool pat_init(void)
+{
+    uint32_t low, high;
+
+    if ((cpu_features & (CPU_PAT | CPU_MSR)) != (CPU_PAT | CPU_MSR))
+        return false;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_PAT));
+    high = (high & ~0xffu) | PAT_WC;
+    __asm__ volatile("wrmsr" : : "a"(low), "d"(high), "c"(MSR_PAT));
+    return true;
+}
+
+static bool framebuffer_large(uint64_t first, unsigned tables)
+{
+    uint32_t flags = PTE_P | PTE_W | PTE_PS | global_flag();
+
+    if ((first >> 32) && !(cpu_features & CPU_PSE36))
+        return false;
+    flags |= pat_init() ? PDE_PAT : PTE_PCD;
+    for (unsigned i = 0; i < tables; i++) {
+        uint64_t pa = first + (uint64_t)i * PT_SPAN;
+        kernel_pgdir[PDX(FB_BASE) + i] =
+            (uint32_t)pa | (uint32_t)(pa >> 32 & 0xff) << PDE_HIGH32 | flags;
+    }
+    return true;
+}
+
+static bool framebuffer_small(uint64_t first, unsigned tables)
+{
+    if (first >> 32)
+        return false;
+    for (unsigned i = 0; i < tables; i++) {
+        paddr_t table_pa = memmap_take_frame(memmap_top());
+        pte_t *table = phys_to_virt(table_pa);
+        if (!table_pa)
+            return false;
+        for (unsigned j = 0; j < PT_ENTRIES; j++)
+            table[j] = ((uint32_t)first + i * PT_SPAN + j * PAGE_SIZE) | PTE_P | PTE_W | PTE_PCD;
+        kernel_pgdir[PDX(FB_BASE) + i] = table_pa | PTE_P | PTE_W;
+    }
+    return true;
+}
+
+void *kmap_framebuffer(uint64_t pa, uint32_t size)
+{
+    uint32_t offset = (uint32_t)pa & (PT_SPAN - 1);
+    unsigned tables = (unsigned)(((uint64_t)offset + size + PT_SPAN - 1) / PT_SPAN);
+    uint64_t first = pa - offset;
+
+    if (tables > FB_TABLES)
+        return NULL;
+    if (!(cpu_features & CPU_PSE ? framebuffer_large(first, tables)
+                                 : framebuffer_small(first, tables)))
+        return NULL;
+    return (void *)(FB_BASE + offset);
+}
+
 bool kmap_is_mapped(vaddr_t va)
 {
     pde_t pde = kernel_pgdir[PDX(va)];

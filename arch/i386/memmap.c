@@ -183,6 +183,14 @@ void memmap_parse(const struct handover *h)
     find_top(h);
 }
 
+bool memmap_is_ram(uint64_t start, uint64_t end)
+{
+    for (unsigned i = 0; i < nranges; i++)
+        if (start < ranges[i].end && end > ranges[i].start)
+            return true;
+    return start < virt_to_phys(kernel_end);
+}
+
 paddr_t memmap_top(void)
 {
     return top;

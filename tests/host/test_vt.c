@@ -65,7 +65,7 @@ static const char *row_text(unsigned row)
     int n = COLS;
 
     for (int i = 0; i < COLS; i++)
-        text[i] = (char)shown[row][i];
+        text[i] = (char)vt_to_cp437((uint16_t)shown[row][i]);
     while (n && text[n - 1] == ' ')
         n--;
     text[n] = '\0';
@@ -95,7 +95,7 @@ static void attr_is(unsigned row, unsigned col, unsigned want_attr)
 {
     char got[8], want[8];
 
-    snprintf(got, sizeof(got), "%02x", shown[row][col] >> 8);
+    snprintf(got, sizeof(got), "%02x", VT_CELL_ATTR(shown[row][col]));
     snprintf(want, sizeof(want), "%02x", want_attr);
     if (strcmp(got, want) != 0)
         fail("attribute", got, want);

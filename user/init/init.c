@@ -1,5 +1,6 @@
 /*
- * Process 1: mounts what every program expects, keeps a shell on each console, reaps orphans, and
+ * Process 1: mounts what every program expects, keeps a shell on each console (on tty2 and on when
+ * somebody switches there with Alt and a function key), reaps orphans, and
  * takes the machine down when asked by signal as BusyBox's init does: SIGTERM reboots, SIGUSR1
  * halts, SIGUSR2 powers off, SIGINT (Ctrl-Alt-Del) reboots.
  *
@@ -20,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define KDSIGACCEPT 0x4b4e /* send me this signal when a terminal without a session is shown */
+#define VT_GETSTATE 0x5603
+
 struct terminal {
     const char *device;
     pid_t shell;    /* session leader on this terminal, or 0 */
@@ -27,13 +31,18 @@ struct terminal {
 };
 
 static struct terminal terminals[] = {{"/dev/ttyS0", 0, 0}, {"/dev/tty1", 0, 0}};
+static struct terminal on_demand[] = {
+    {"/dev/tty2", 0, 0}, {"/dev/tty3", 0, 0}, {"/dev/tty4", 0, 0}};
 static struct terminal fallback = {"/dev/console", 0, 0};
 static const int shutdown_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
 static volatile int asked_to_stop; /* the signal */
+static volatile int switched;      /* to a terminal that has no shell */
 
 static void on_signal(int signo)
 {
-    if (signo != SIGCHLD)
+    if (signo == SIGWINCH)
+        switched = 1;
+    else if (signo != SIGCHLD)
         asked_to_stop = signo;
 }
 
@@ -45,6 +54,8 @@ static void catch_signals(void)
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGCHLD);
     sigaction(SIGCHLD, &act, NULL);
+    sigaddset(&blocked, SIGWINCH);
+    sigaction(SIGWINCH, &act, NULL);
     for (size_t i = 0; i < sizeof(shutdown_signals) / sizeof(*shutdown_signals); i++) {
         sigaddset(&blocked, shutdown_signals[i]);
         sigaction(shutdown_signals[i], &act, NULL);
@@ -169,6 +180,31 @@ static void start_shells(void)
         start_shell(&fallback);
 }
 
+static int screen_ioctl(unsigned long request, void *arg)
+{
+    int fd = open("/dev/tty0", O_RDWR | O_NOCTTY | O_NONBLOCK);
+    int ret = fd < 0 ? -1 : ioctl(fd, request, arg);
+
+    if (fd >= 0)
+        close(fd);
+    return ret;
+}
+
+/* Starts the shell of the terminal that shows, if that is one of those without. */
+static void start_wanted_shell(void)
+{
+    unsigned short state[3]; /* number of the terminal, signal, those in use */
+
+    if (!switched)
+        return;
+    switched = 0;
+    if (screen_ioctl(VT_GETSTATE, state) < 0)
+        return;
+    unsigned i = state[0] - 2u;
+    if (i < sizeof(on_demand) / sizeof(*on_demand) && !on_demand[i].shell)
+        start_shell(&on_demand[i]);
+}
+
 static void reap(void)
 {
     pid_t pid;
@@ -177,6 +213,9 @@ static void reap(void)
         for (size_t i = 0; i < sizeof(terminals) / sizeof(*terminals); i++)
             if (terminals[i].shell == pid)
                 terminals[i].shell = 0;
+        for (size_t i = 0; i < sizeof(on_demand) / sizeof(*on_demand); i++)
+            if (on_demand[i].shell == pid)
+                on_demand[i].shell = 0;
         if (fallback.shell == pid)
             fallback.shell = 0;
     }
@@ -220,10 +259,12 @@ int main(void)
     set_hostname();
     set_environment();
     catch_signals();
+    screen_ioctl(KDSIGACCEPT, (void *)SIGWINCH);
     sigemptyset(&none);
     while (!asked_to_stop) {
         reap();
         start_shells();
+        start_wanted_shell();
         sigsuspend(&none);
     }
     take_down(asked_to_stop);

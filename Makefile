@@ -29,7 +29,7 @@ all: $(B)/faultline.elf
 LIBC_SHARED := libc/string.c libc/printf.c
 KSRC    := $(wildcard arch/i386/*.c mm/*.c kernel/*.c fs/*.c drivers/*.c) $(LIBC_SHARED)
 KASM    := $(wildcard boot/*.asm arch/i386/*.asm)
-KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o)
+KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o) $(B)/font.o
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -40,6 +40,15 @@ $(B)/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(call say,NASM    $<)
 	$(Q)$(AS) -f elf32 -g -F dwarf $< -o $@
+
+# The console font is the distribution's.
+$(B)/font.c: scripts/mkfont
+	@mkdir -p $(@D)
+	$(call say,FONT    $@)
+	$(Q)$(PY) scripts/mkfont $@
+
+$(B)/font.o: $(B)/font.c drivers/font.h
+	$(Q)$(CC) $(KFLAGS) -c $< -o $@
 
 # Linked three times: without the symbol table that backtraces use, with one of the right size, and
 # with the right one.

@@ -398,6 +398,23 @@ TEST(munmap_splits_a_file_mapping_at_the_right_offset)
     EXPECT_EQ(load(s, AT + 7 * PAGE_SIZE), file_word(7));
 }
 
+TEST(munmap_across_leaves_after_fork_leaves_the_child_alone)
+{
+    vaddr_t low = AT - 2 * PAGE_SIZE;
+    uint32_t v;
+
+    map(low, 4, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 4; i++)
+        store(s, low + i * PAGE_SIZE, i + 1);
+    vm_space_fork(s, &child);
+    vm_unmap(s, low, 3 * PAGE_SIZE);
+    EXPECT_EQ(mm_check(), 0);
+    for (unsigned i = 0; i < 4; i++)
+        EXPECT_EQ(load(child, low + i * PAGE_SIZE), i + 1);
+    EXPECT_EQ(load(s, low + 3 * PAGE_SIZE), 4);
+    EXPECT_EQ(machine_load(0, s, AT, &v), VM_BAD_ADDRESS);
+}
+
 TEST(munmap_after_fork_leaves_the_child_alone)
 {
     map(AT, 4, RW, 0, NULL, 0);
@@ -535,6 +552,186 @@ TEST(limits_hold)
     EXPECT_EQ(map(AT + 0x100000, 4, VM_PROT_READ, 0, NULL, 0), 0);
 }
 
+/* ---- mremap, madvise, mlock ---- */
+
+TEST(mremap_moves_pages_and_leaves_none_behind)
+{
+    vaddr_t at;
+    uint32_t v;
+
+    map(AT, 4, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 4; i++)
+        store(s, AT + i * PAGE_SIZE, i + 1);
+    vm_space_fork(s, &child);
+    EXPECT_EQ(vm_remap(s, AT, 4 * PAGE_SIZE, 6 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED,
+                       AT + 0x800000, &at),
+              0);
+    EXPECT_EQ(at, AT + 0x800000);
+    for (unsigned i = 0; i < 4; i++)
+        EXPECT_EQ(load(s, at + i * PAGE_SIZE), i + 1);
+    EXPECT_EQ(load(s, at + 5 * PAGE_SIZE), 0);
+    EXPECT_EQ(machine_load(0, s, AT, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(load(child, AT + PAGE_SIZE), 2);
+    EXPECT_EQ(mm_check(), 0);
+}
+
+TEST(mremap_keeps_a_file_mapping_at_its_offset)
+{
+    vaddr_t at;
+
+    map(AT, 6, VM_PROT_READ, 0, file, 1);
+    map(AT + 6 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+    load(s, AT + 2 * PAGE_SIZE);
+    EXPECT_EQ(
+        vm_remap(s, AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE, 5 * PAGE_SIZE, VM_REMAP_MAYMOVE, 0, &at), 0);
+    EXPECT_EQ(load(s, at), file_word(3));
+    EXPECT_EQ(load(s, at + 4 * PAGE_SIZE), file_word(7));
+    EXPECT_EQ(load(s, AT + 4 * PAGE_SIZE), file_word(5));
+}
+
+TEST(mremap_grows_and_shrinks_in_place)
+{
+    vaddr_t at;
+    uint32_t v;
+
+    map(AT, 2, RW, 0, NULL, 0);
+    store(s, AT + PAGE_SIZE, 9);
+    EXPECT_EQ(vm_remap(s, AT, 2 * PAGE_SIZE, 5 * PAGE_SIZE, 0, 0, &at), 0);
+    EXPECT_EQ(at, AT);
+    store(s, AT + 4 * PAGE_SIZE, 1);
+    EXPECT_EQ(vm_remap(s, AT, 5 * PAGE_SIZE, PAGE_SIZE, 0, 0, &at), 0);
+    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    map(AT + 2 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+    EXPECT_EQ(vm_remap(s, AT, PAGE_SIZE, 4 * PAGE_SIZE, 0, 0, &at), -ENOMEM);
+    EXPECT_EQ(vm_remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, 0, 0, &at), -EFAULT);
+    EXPECT_EQ(vm_remap(s, AT, PAGE_SIZE, 0, 0, 0, &at), -EINVAL);
+    EXPECT_EQ(vm_remap(s, AT, PAGE_SIZE, PAGE_SIZE, VM_REMAP_FIXED, AT, &at), -EINVAL);
+}
+
+TEST(mremap_dontunmap_leaves_an_empty_area)
+{
+    vaddr_t at;
+
+    map(AT, 2, RW, 0, NULL, 0);
+    store(s, AT, 5);
+    EXPECT_EQ(vm_remap(s, AT, 2 * PAGE_SIZE, 2 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_DONTUNMAP,
+                       0, &at),
+              0);
+    EXPECT_EQ(load(s, at), 5);
+    EXPECT_EQ(load(s, AT), 0);
+}
+
+TEST(madvise_dontneed_gives_zeros_or_the_file_again)
+{
+    map(AT, 4, RW, 0, NULL, 0);
+    map(AT + 0x100000, 2, RW, 0, file, 0);
+    for (unsigned i = 0; i < 4; i++)
+        store(s, AT + i * PAGE_SIZE, 5);
+    store(s, AT + 0x100000, 6);
+    vm_space_fork(s, &child);
+    EXPECT_EQ(vm_advise(s, AT + PAGE_SIZE, PAGE_SIZE, VM_ADVICE_DONTNEED), 0);
+    EXPECT_EQ(vm_advise(s, AT + 0x100000, PAGE_SIZE, VM_ADVICE_DONTNEED), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 0);
+    EXPECT_EQ(load(s, AT), 5);
+    EXPECT_EQ(load(s, AT + 0x100000), file_word(0));
+    EXPECT_EQ(load(child, AT + PAGE_SIZE), 5);
+    EXPECT_EQ(vm_advise(s, AT + 3 * PAGE_SIZE, 2 * PAGE_SIZE, VM_ADVICE_DONTNEED), -ENOMEM);
+    EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), 0);
+}
+
+TEST(madvise_wipes_and_withholds_on_fork)
+{
+    uint32_t v;
+
+    map(AT, 3, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 3; i++)
+        store(s, AT + i * PAGE_SIZE, 5);
+    EXPECT_EQ(vm_advise(s, AT, PAGE_SIZE, VM_ADVICE_WIPEONFORK), 0);
+    EXPECT_EQ(vm_advise(s, AT + PAGE_SIZE, PAGE_SIZE, VM_ADVICE_DONTFORK), 0);
+    vm_space_fork(s, &child);
+    EXPECT_EQ(load(child, AT), 0);
+    EXPECT_EQ(machine_load(0, child, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(load(child, AT + 2 * PAGE_SIZE), 5);
+    EXPECT_EQ(load(s, AT), 5);
+    map(AT + 0x100000, 1, RW, 0, file, 0);
+    EXPECT_EQ(vm_advise(s, AT + 0x100000, PAGE_SIZE, VM_ADVICE_WIPEONFORK), -EINVAL);
+}
+
+TEST(madvise_free_is_taken_by_pressure_unless_written)
+{
+    unsigned taken = 0;
+
+    map(AT, 100, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 100; i++)
+        store(s, AT + i * PAGE_SIZE, 5);
+    EXPECT_EQ(vm_advise(s, AT, 100 * PAGE_SIZE, VM_ADVICE_FREE), 0);
+    EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), 5);
+    store(s, AT + 7 * PAGE_SIZE, 8);
+    map(AT + 0x1000000, 900, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 900; i++)
+        machine_store(0, s, AT + 0x1000000 + i * PAGE_SIZE, 1);
+    EXPECT_EQ(load(s, AT + 7 * PAGE_SIZE), 8);
+    vm_unmap(s, AT + 0x1000000, 900 * PAGE_SIZE);
+    for (unsigned i = 8; i < 100; i++)
+        taken += load(s, AT + i * PAGE_SIZE) == 0;
+    EXPECT(taken >= 20);
+}
+
+TEST(sequential_advice_brings_pages_ahead)
+{
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    EXPECT_EQ(vm_advise(s, AT, 8 * PAGE_SIZE, VM_ADVICE_SEQUENTIAL), 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    EXPECT_EQ(vm_object_pages(file), 8);
+    EXPECT_EQ(load(s, AT + 7 * PAGE_SIZE), file_word(7));
+    EXPECT_EQ(machine_faults, 0);
+    vm_unmap(s, AT, 8 * PAGE_SIZE);
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    EXPECT_EQ(vm_advise(s, AT, 8 * PAGE_SIZE, VM_ADVICE_RANDOM), 0);
+    load(s, AT);
+    load(s, AT + PAGE_SIZE);
+    EXPECT_EQ(machine_faults, 1);
+}
+
+TEST(locked_file_pages_stay)
+{
+    struct vm_object *big = vm_object_create(&test_pager, NULL, 300 * PAGE_SIZE);
+    struct vm_space *mine = s;
+
+    map(AT, 300, VM_PROT_READ, VM_SHARED, big, 0);
+    EXPECT_EQ(vm_lock_range(s, AT, 20 * PAGE_SIZE, VM_LOCKED, 19), -ENOMEM);
+    EXPECT_EQ(vm_lock_range(s, AT, 20 * PAGE_SIZE, VM_LOCKED, 20), 0);
+    EXPECT_EQ(vm_object_pages(big), 20);
+    for (unsigned i = 0; i < 300; i++)
+        load(s, AT + i * PAGE_SIZE);
+    map(AT + 0x1000000, 900, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 900; i++)
+        machine_store(0, s, AT + 0x1000000 + i * PAGE_SIZE, 1);
+    EXPECT(vm_object_pages(big) >= 20 && vm_object_pages(big) < 300);
+    pager_calls = 0;
+    for (unsigned i = 0; i < 20; i++)
+        load(s, AT + i * PAGE_SIZE);
+    EXPECT_EQ(pager_calls, 0);
+    s = NULL;
+    vm_space_unref(mine);
+    vm_object_unref(big);
+}
+
+TEST(an_anon_hides_the_file_page_behind_it_from_its_neighbours)
+{
+    vm_object_resize(file, 90 * PAGE_SIZE);
+    map(AT, 80, RW, 0, file, 5);
+    for (unsigned i = 0; i < 80; i++)
+        load(s, AT + i * PAGE_SIZE);
+    store(s, AT + 58 * PAGE_SIZE, 5);
+    vm_protect(s, AT, 80 * PAGE_SIZE, 0);
+    vm_protect(s, AT, 80 * PAGE_SIZE, RW);
+    EXPECT_EQ(load(s, AT + 60 * PAGE_SIZE), (0x40 + 65) * 0x01010101u);
+    EXPECT_EQ(load(s, AT + 58 * PAGE_SIZE), 5);
+    EXPECT_EQ(load(s, AT + 59 * PAGE_SIZE), (0x40 + 64) * 0x01010101u);
+    EXPECT_EQ(mm_check(), 0);
+}
+
 /* ---- fork ---------------------------------------------------------------------------------------
  */
 
@@ -664,12 +861,16 @@ TEST(clean_file_pages_give_way)
         load(s, AT + i * PAGE_SIZE);
     store(s, AT + 5 * PAGE_SIZE, 1234);
     vm_object_write_kernel(big, 9 * PAGE_SIZE, &written, 4);
+    store(s, AT + 11 * PAGE_SIZE, 5678);
+    vm_unmap(s, AT + 11 * PAGE_SIZE, PAGE_SIZE);
     map(AT + 0x1000000, 700, RW, 0, NULL, 0);
     for (unsigned i = 0; i < 700; i++)
         store(s, AT + 0x1000000 + i * PAGE_SIZE, i);
     EXPECT(vm_object_pages(big) < 400);
     EXPECT_EQ(load(s, AT + 5 * PAGE_SIZE), 1234);
     EXPECT_EQ(load(s, AT + 9 * PAGE_SIZE), 4321);
+    vm_object_read_kernel(big, 11 * PAGE_SIZE, &written, 4);
+    EXPECT_EQ(written, 5678);
     EXPECT_EQ(load(s, AT + 300 * PAGE_SIZE), (0x40 + 300) % 256 * 0x01010101u);
     fresh = s;
     s = NULL;

@@ -104,19 +104,30 @@ APPEND  ?= console=ttyS0
 deps:
 	$(Q)scripts/deps
 
+ifeq ($(GDB),1)
+run: debug-images
+	@echo "The machine waits for gdb: make gdb-attach, in another terminal. To leave: Ctrl-A X."
+	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/debug/faultline.elf -initrd $(B)/debug/initrd.cpio \
+	    -append "$(APPEND)" -S -gdb unix:$(B)/gdb.sock,server=on,wait=off
+else
 run: iso
 	@echo "Faultline starts on this terminal. To leave: poweroff, or Ctrl-A X."
 	$(Q)scripts/qemu -m $(MEM) -cdrom $(B)/faultline.iso
+endif
 
 run-gui: iso
 	$(Q)scripts/qemu --gui -m $(MEM) -cdrom $(B)/faultline.iso
 
-debug: deps
-	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf $(B)/debug/initrd.cpio
-	@echo "The kernel waits for gdb:  gdb -x scripts/gdbinit $(B)/debug/faultline.elf"
-	@echo "To leave: Ctrl-A X."
-	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/debug/faultline.elf -initrd $(B)/debug/initrd.cpio \
-	    -append "$(APPEND)" -s -S
+DEBUG_IMAGES := $(B)/debug/faultline.elf $(B)/debug/initrd.cpio
+debug-images: deps
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(DEBUG_IMAGES)
+
+# A debug kernel, stopped, with gdb on it: docs/debugging.md.
+gdb: debug-images
+	$(Q)scripts/debug gdb $(if $(PROGRAM),--program $(PROGRAM)) $(DEBUG_IMAGES) "$(APPEND)" $(MEM)
+
+gdb-attach:
+	$(Q)scripts/debug attach $(B)/debug/faultline.elf $(B)/gdb.sock
 
 # ---- Checks ---------------------------------------------------------------------------------------
 
@@ -147,7 +158,8 @@ help:
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
-	@echo "make debug      a debug kernel that waits for gdb"
+	@echo "make gdb        a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry"
+	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lint       clang-format, clang-tidy, cppcheck"
@@ -155,7 +167,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all kernel initrd iso deps run run-gui debug test bench soak lint fetch \
+.PHONY: all kernel initrd iso deps run run-gui debug-images gdb gdb-attach test bench soak lint fetch \
         clean distclean help
 .DELETE_ON_ERROR:
 .SECONDARY:

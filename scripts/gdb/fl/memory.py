@@ -51,7 +51,7 @@ def object_identity(o):
 
 
 def is_anonymous(o):
-    return o.pager == k.address("zero_pager")
+    return o.pager == k.address("mm/object.c::zero_pager")
 
 
 def radix_items(radix):
@@ -120,8 +120,8 @@ def flag_letters(e):
 
 def frame_view(pfn):
     """The struct frame of a frame number, or None when it has none that means something."""
-    for i in range(k.variable("nranges")):
-        r = k.variable("ranges")[i]
+    for i in range(k.variable("mm/frame.c::nranges")):
+        r = k.variable("mm/frame.c::ranges")[i]
         if r.start >> 12 <= pfn < r.mark >> 12:
             return k.View("frame", k.variable("frames") + pfn * k.layout("frame").size)
     return None
@@ -263,7 +263,7 @@ kernel's address of the frame."""
 
     @staticmethod
     def show_slab(f):
-        size = k.variable("class_size")[f.pins]
+        size = k.variable("mm/kmalloc.c::class_size")[f.pins]
         print(f"  objects of {size} bytes, {f.slab.used} of {k.PAGE // size} handed out")
 
     @staticmethod
@@ -392,15 +392,15 @@ The columns: address, references, resident pages, size in bytes, pager, name."""
 def all_frames():
     """(frame number, View) of every frame that was ever handed out. Views are read in bulk."""
     size, array = k.layout("frame").size, k.variable("frames")
-    for i in range(k.variable("nranges")):
-        r = k.variable("ranges")[i]
+    for i in range(k.variable("mm/frame.c::nranges")):
+        r = k.variable("mm/frame.c::ranges")[i]
         for pfn in range(r.start >> 12, r.mark >> 12):
             yield pfn, k.View("frame", array + pfn * size)
 
 
 def slab_classes():
     """[(object size, frames, objects handed out)]."""
-    sizes = [k.variable("class_size")[i] for i in range(len(k.variable("class_size")))]
+    sizes = [k.variable("mm/kmalloc.c::class_size")[i] for i in range(len(k.variable("mm/kmalloc.c::class_size")))]
     slab = next(f.enumval for f in gdb.lookup_type("enum frame_kind").fields() if f.name == "FRAME_SLAB")
     frames, used = [0] * len(sizes), [0] * len(sizes)
     for _, f in all_frames():

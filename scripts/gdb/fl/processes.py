@@ -41,7 +41,7 @@ class Log(k.Command):
 
     def run(self, argv):
         ring = k.variable("kernel/log.c::ring")
-        head, tail = k.variable("log_head"), k.variable("log_tail")
+        head, tail = k.variable("kernel/log.c::log_head"), k.variable("kernel/log.c::log_tail")
         raw = k.read(ring.at, len(ring))
         size = len(raw)
         text = bytes(raw[i % size] for i in range(tail, tail + (head - tail & 0xFFFFFFFF)))

@@ -148,19 +148,18 @@ class EntryBreakpoint(gdb.Breakpoint):
 
     def __init__(self, path):
         self.path = path
+        self.pid = None
         super().__init__("signal_exec", internal=True)
         self.silent = True
 
     def stop(self):
         k.forget()
-        exe = k.current_thread().to("proc").to("exe")
-        path = m.dentry_path(exe.to("dentry")) if exe is not None and exe.dentry else ""
-        if path != self.path and os.path.basename(path) != self.path:
-            return False
         proc = k.current_thread().to("proc")
-        gdb.post_event(lambda: arrive(proc.pid, auxv(proc, AT_ENTRY)))
-        self.enabled = False
-        return True
+        exe = proc.to("exe")
+        path = m.dentry_path(exe.to("dentry")) if exe is not None and exe.dentry else ""
+        if path == self.path or proc.text("comm") == os.path.basename(self.path)[:15]:
+            self.pid = proc.pid
+        return self.pid is not None
 
 
 def auxv(proc, wanted):
@@ -172,27 +171,32 @@ def auxv(proc, wanted):
     raise gdb.GdbError("the process has no such entry in its auxiliary vector")
 
 
-def arrive(pid, entry):
-    """Goes on from the end of exec to the first instruction of the program."""
-    for line in load_symbols(pid):
-        print(line)
-    b = ProcessBreakpoint(pid, f"*{entry:#x}", internal=True, temporary=True)
-    b.silent = True
-    gdb.execute("continue")
-    print(f"process {pid} is at its first instruction, {k.symbol_at(entry)}")
-
-
 class Start(k.Command):
-    """fl start PROGRAM: stop at the first instruction of PROGRAM when it is run next.
+    """fl start PROGRAM: run on until PROGRAM is run, and stop at its first instruction.
 
 PROGRAM is a path on the machine, such as /bin/sh, or a name. Its symbols are loaded. `make gdb
-PROGRAM=/bin/x` does this. Give `continue` after it."""
+PROGRAM=/bin/x` does this."""
 
     def run(self, argv):
         if len(argv) != 1:
             self.usage()
-        EntryBreakpoint(argv[0])
-        print(f"will stop when {argv[0]} starts")
+        b = EntryBreakpoint(argv[0])
+        gdb.execute("continue")
+        pid = b.pid
+        b.delete()
+        if pid is not None:
+            self.go_to_entry(pid)
+
+    @staticmethod
+    def go_to_entry(pid):
+        for line in load_symbols(pid):
+            print(line)
+        entry = auxv(k.process(pid), AT_ENTRY)
+        b = ProcessBreakpoint(pid, f"*{entry:#x}", internal=True)
+        b.silent = True
+        gdb.execute("continue")
+        b.delete()
+        print(f"process {pid} is at its first instruction, {k.symbol_at(entry)}")
 
 
 User("user")

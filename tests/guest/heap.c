@@ -76,10 +76,10 @@ static void data_limit(void)
     char *p = sbrk(0);
 
     DIE_UNLESS(setrlimit(RLIMIT_DATA, &limit) == 0);
-    TRY(brk(p + (16 << 20)));
+    TRY(brk(p + (4 << 20)));
     limit.rlim_cur = RLIM_INFINITY;
     DIE_UNLESS(setrlimit(RLIMIT_DATA, &limit) == 0);
-    TRY(brk(p + (16 << 20)));
+    TRY(brk(p + (4 << 20)));
     TRY(brk(p));
 }
 

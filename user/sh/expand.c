@@ -169,14 +169,22 @@ static void substitute(struct expansion *e, const char *command, bool quoted)
     put_value(e, t.n ? t.s : "", quoted);
 }
 
+static const char *matching(const char *s, const char *end, char open, char close);
+
+/* Where the quotes that s opens are closed. */
 static const char *closing_quote(const char *s, const char *end)
 {
     char quote = *s;
 
-    for (s++; s < end && *s != quote; s++)
-        if (*s == '\\' && quote == '"')
+    for (s++; s < end && *s != quote; s++) {
+        if (quote == '\'')
+            continue;
+        if (*s == '\\')
             s++;
-    return s;
+        else if (*s == '$' && (s[1] == '(' || s[1] == '{'))
+            s = matching(s + 1, end, s[1], s[1] == '(' ? ')' : '}');
+    }
+    return s < end ? s : end;
 }
 
 /* Where the bracket at s is closed, quotes and nesting seen. */
@@ -194,7 +202,7 @@ static const char *matching(const char *s, const char *end, char open, char clos
         else if (*s == close && --depth == 0)
             break;
     }
-    return s;
+    return s < end ? s : end;
 }
 
 /* s is at '$'; returns what follows the expansion. */
@@ -227,15 +235,8 @@ static const char *expand_dollar(struct expansion *e, const char *s, const char 
 
 static const char *expand_double(struct expansion *e, const char *s, const char *end)
 {
-    const char *close = s + 1;
+    const char *close = closing_quote(s, end);
 
-    while (close < end && *close != '"') {
-        if (*close == '\\')
-            close++;
-        else if (*close == '$' && (close[1] == '(' || close[1] == '{'))
-            close = matching(close + 1, end, close[1], close[1] == '(' ? ')' : '}');
-        close++;
-    }
     if (!(close == s + 3 && strncmp(s + 1, "$@", 2) == 0))
         e->pending = true;
     expand(e, s + 1, close, true);

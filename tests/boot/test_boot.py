@@ -145,7 +145,7 @@ def test_ramdisk_may_be_compressed(how):
 def test_own_userland_needs_nothing_from_outside():
     with Machine.direct(own_userland(), "console=ttyS0 quiet") as m:
         m.expect("# ")
-        m.type("echo one | cat - /proc/sys/kernel/ostype | cat\n")
+        m.type("echo one | cat; cat /proc/sys/kernel/ostype | cat\n")
         m.expect(r"\none\r\nLinux\r\n")
         m.type("for i in a b; do echo got $i; done\n")
         m.expect("got a\r\ngot b\r\n")

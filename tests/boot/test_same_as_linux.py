@@ -71,7 +71,7 @@ def archive():
 
 
 def test_prints_the_same(archive):
-    append = "console=ttyS0 quiet panic=-1 norandmaps -- one two"
+    append = "console=ttyS0 quiet loglevel=1 panic=-1 norandmaps -- one two"
     ours, status = run_to_end(archive, append, KERNEL)
     assert status == POWERED_OFF
     linux, _ = run_to_end(archive, append, LINUX, mem=256)

@@ -35,6 +35,7 @@ void lab_dirty(void);
 void lab_major(void);
 void lab_guard(void); /* protect.c */
 void lab_tlb(void);
+void lab_crash(void);
 
 /* ---- Saying and checking: look.c ---------------------------------------------------------------
  */

@@ -23,6 +23,7 @@ const struct experiment experiments[] = {
     {"tlb", "what would show if a TLB entry were not flushed", false, lab_tlb},
     {"dontneed", "memory given back is gone, and comes again as zeros", false, lab_dontneed},
     {"move", "mremap moves pages, not bytes", false, lab_move},
+    {"crash", "what the log says of a process that its own fault kills", true, lab_crash},
     {NULL, NULL, false, NULL},
 };
 

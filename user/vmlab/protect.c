@@ -2,11 +2,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "user/vmlab/lab.h"
 
+#define LOG_ALL     3 /* klogctl */
+#define LOG_BYTES   65536
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 
@@ -86,4 +89,45 @@ void lab_tlb(void)
     check("and then", q[0], '1');
     say("After fork the parent's entry must have lost the right to write, or its next write would");
     say("be seen by the child (experiment cow shows that it is not).");
+}
+
+/* The log's last line about the process, or NULL. */
+static const char *log_line(pid_t pid)
+{
+    static char log[LOG_BYTES];
+    char start[24], *line = NULL;
+    int n = klogctl(LOG_ALL, log, sizeof(log) - 1);
+
+    log[n > 0 ? n : 0] = '\0';
+    snprintf(start, sizeof(start), "pid %d vmlab:", pid);
+    for (char *p = log; (p = strstr(p, start)); p++)
+        line = p;
+    if (line)
+        line[strcspn(line, "\n")] = '\0';
+    return line;
+}
+
+void lab_crash(void)
+{
+    volatile char *end = sbrk(PAGE);
+    const char *line;
+    int status = 0;
+    pid_t pid;
+
+    say("A child writes three pages behind the end of its heap and is killed.");
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        end[4 * PAGE] = 1;
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    line = log_line(pid);
+    check("signal that killed it: SIGSEGV", WTERMSIG(status), SIGSEGV);
+    check("the log has a line about it", line != NULL, 1);
+    if (!line)
+        return;
+    say("%s", line);
+    check("it tells what was done", strstr(line, "write to unmapped page") != NULL, 1);
+    check("and the nearest memory", strstr(line, "nearest mapping heap") != NULL, 1);
 }

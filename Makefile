@@ -141,8 +141,12 @@ bench: deps
 	$(Q)$(PY) scripts/bench $(B)
 
 soak: deps
-	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest host
 	$(Q)$(PY) scripts/soak $(B)/debug $(MINUTES)
+
+# The list of system calls, from the kernel that was built.
+docs: $(B)/faultline.elf
+	$(Q)scripts/syscalls $<
 
 lint:
 	$(Q)scripts/lint
@@ -167,7 +171,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all kernel initrd iso deps run run-gui debug-images gdb gdb-attach test bench soak lint fetch \
+.PHONY: all docs kernel initrd iso deps run run-gui debug-images gdb gdb-attach test bench soak lint fetch \
         clean distclean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the guest tests natively and on Faultline and compares what they print.
 
-    tests/guest/run.py [--build build] [--mem 64] [--linux vmlinuz] [--show] [NAME...]
+    tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--show] [NAME...]
 
 Each test is one static i386 Linux binary, built once: Linux's transcript is the truth. Tests called
 hostile_* run on Faultline only and are compared with NAME.expected. All run in one boot, and after
@@ -109,7 +109,7 @@ def parse(output):
     return results, noise
 
 
-def compare(build, names, mem=64, kernel=None):
+def compare(build, names, mem=96, kernel=None):
     """[(name, None or a diff)] and the console's other lines."""
     output = boot(build, names, mem, kernel)
     got, noise = parse(output)
@@ -128,7 +128,7 @@ def compare(build, names, mem=64, kernel=None):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--build", default=os.path.join(TOP, "build"))
-    p.add_argument("--mem", default=64, type=int)
+    p.add_argument("--mem", default=96, type=int)
     p.add_argument("--linux", metavar="VMLINUZ")
     p.add_argument("--show", action="store_true", help="the kernel's own lines too")
     p.add_argument("names", nargs="*")

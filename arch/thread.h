@@ -61,6 +61,9 @@ int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
  * timer_interrupt()). rtc_read gives seconds since 1970 (UTC), 0 when there is no clock. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
+/* Waits for an interrupt, from interrupts off to interrupts on. Until the time given the tick may
+ * stop: returns how many ticks did not come. */
+uint32_t clock_idle(uint64_t until);
 uint32_t rtc_read(void);
 
 /* Power. power_off and power_reset try every way known and then halt. debug_exit ends QEMU when

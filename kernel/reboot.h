@@ -8,5 +8,6 @@
 _Noreturn void machine_power_off(bool ok);
 _Noreturn void machine_restart(void);
 void machine_ctrl_alt_del(void); /* from the keyboard, no locks held */
+void machine_power_button(void); /* likewise: init powers off, or does nothing */
 
 #endif

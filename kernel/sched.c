@@ -260,7 +260,8 @@ void sched_idle(void)
             irq_enable();
             schedule();
         } else {
-            cpu_wait();
+            for (uint32_t lost = clock_idle(timer_next()); lost; lost--)
+                load_tick(CPU_IDLE);
         }
     }
 }

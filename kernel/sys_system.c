@@ -140,6 +140,15 @@ void machine_ctrl_alt_del(void)
     spin_unlock(&proc_lock);
 }
 
+/* As init programs of the BusyBox kind understand it. */
+void machine_power_button(void)
+{
+    spin_lock(&proc_lock);
+    if (init_proc)
+        signal_send_proc(init_proc, SIGUSR2, NULL);
+    spin_unlock(&proc_lock);
+}
+
 /* Waits on other CPUs for barriers to pass: there is one CPU, whose program order is a barrier. */
 #define MEMBARRIER_QUERY  0
 #define MEMBARRIER_GLOBAL 1

@@ -3,6 +3,8 @@
  * shows; then consoles, memory, interrupts.
  */
 #include "arch/i386/i386.h"
+#include "arch/i386/acpi.h"
+#include "arch/i386/apic.h"
 #include "arch/i386/handover.h"
 #include "arch/i386/multiboot.h"
 #include "arch/thread.h"
@@ -156,5 +158,7 @@ _Noreturn void boot_main(void)
         boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);
     init_memory();
     pic_init();
+    acpi_init(handover.rsdp, handover.rsdp_len);
+    apic_init();
     kernel_main();
 }

@@ -202,8 +202,9 @@ irq_%1:
         jmp irq_common
 %endmacro
 
+; The lines, and the local APIC's timer.
 %assign n 0
-%rep 16
+%rep 17
         IRQ n
 %assign n n + 1
 %endrep
@@ -215,6 +216,11 @@ irq_common:
         call irq_dispatch
         add esp, 4
         jmp trap_exit
+
+; The local APIC's interrupt that was not: wants no acknowledgement. Stack: eip cs eflags (esp ss).
+global apic_spurious_entry
+apic_spurious_entry:
+        iretd
 
 entry_code_end:
 
@@ -271,7 +277,7 @@ trap_entries:
 %endrep
 irq_entries:
 %assign n 0
-%rep 16
+%rep 17
         dd irq_%[n]
 %assign n n + 1
 %endrep

@@ -37,6 +37,7 @@
 #define CPU_PSE   (1u << 3)
 #define CPU_TSC   (1u << 4)
 #define CPU_MSR   (1u << 5)
+#define CPU_APIC  (1u << 9)
 #define CPU_PGE   (1u << 13)
 #define CPU_PAT   (1u << 16)
 #define CPU_PSE36 (1u << 17)
@@ -116,7 +117,8 @@ extern struct cpu boot_cpu;
 /* idt.c, entry.asm */
 void idt_init(void);
 extern void (*const trap_entries[32])(void);
-extern void (*const irq_entries[16])(void);
+extern void (*const irq_entries[17])(void);
+void apic_spurious_entry(void);
 void syscall_entry(void);
 void user_exit(void); /* pops a user frame at esp and returns to user mode */
 void page_fault(struct trapframe *tf);
@@ -131,6 +133,7 @@ bool extable_fixup(struct trapframe *tf);
 
 /* irq.c */
 void pic_init(void);
+void irq_mask(unsigned irq, bool masked); /* of a line that is registered */
 
 /* fpu.c */
 void fpu_init(void);
@@ -140,6 +143,7 @@ int fpu_error_code(bool simd);                /* FPE_* for a pending exception *
 
 /* timer.c */
 uint32_t clock_tsc_khz(void); /* learned so far; 0 without TSC */
+void clock_apic_timer(void);  /* the local APIC's timer interrupt */
 
 /* memmap.c */
 struct handover;
@@ -151,6 +155,7 @@ bool memmap_hand_over(paddr_t mapped); /* mm_init() with what is below mapped; f
 
 /* kmap.c */
 paddr_t kmap_init(void);              /* builds the window; returns up to where it reaches */
+paddr_t kmap_window_end(void);        /* up to where it reaches */
 bool kmap_init_top(uint32_t ram_kib); /* after mm_init: tables of the areas above the window */
 uint32_t kmap_kstack_bytes(void);     /* size of the area at KSTACK_BASE that has tables */
 pte_t *kmap_entry(vaddr_t va);        /* entry of an address above the window */

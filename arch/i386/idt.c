@@ -1,4 +1,5 @@
 /* The interrupt descriptor table: which vector enters where, and who may use it. [SDM 3A 6.10] */
+#include "arch/i386/apic.h"
 #include "arch/i386/i386.h"
 
 #define GATE_INTERRUPT 0x8eu /* present, ring 0, interrupts off */
@@ -30,8 +31,9 @@ void idt_init(void)
         set_gate(i, SEL_KERNEL_CS, (uint32_t)trap_entries[i],
                  GATE_INTERRUPT | (user ? GATE_USER : 0));
     }
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 17; i++)
         set_gate(TRAP_IRQ_BASE + i, SEL_KERNEL_CS, (uint32_t)irq_entries[i], GATE_INTERRUPT);
+    set_gate(APIC_SPURIOUS_VECTOR, SEL_KERNEL_CS, (uint32_t)apic_spurious_entry, GATE_INTERRUPT);
     set_gate(VECTOR_DF, SEL_DF_TSS, 0, GATE_TASK);
     set_gate(TRAP_SYSCALL, SEL_KERNEL_CS, (uint32_t)syscall_entry, GATE_TRAP | GATE_USER);
     __asm__ volatile("lidt %0" : : "m"(pointer));

@@ -18,6 +18,7 @@
 static struct spinlock kmap_lock = SPINLOCK_INIT("kmap", LOCK_RANK_LEAF);
 static vaddr_t device_next = DEVICE_BASE; /* [kmap_lock] */
 static uint32_t kstack_tables;
+static paddr_t window_end = IMAGE_SPAN;
 
 static uint32_t global_flag(void)
 {
@@ -79,7 +80,13 @@ paddr_t kmap_init(void)
     kernel_pgdir[0] = kernel_pgdir[1] = 0;
     write_cr3(read_cr3());
     cpu_enable_global_pages();
+    window_end = pa;
     return pa;
+}
+
+paddr_t kmap_window_end(void)
+{
+    return window_end;
 }
 
 static bool add_table(vaddr_t va)

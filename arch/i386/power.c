@@ -1,4 +1,5 @@
 /* Ending: power off, reset, halt, and QEMU's exit device for automation. */
+#include "arch/i386/acpi.h"
 #include "arch/i386/i386.h"
 #include "arch/io.h"
 #include "arch/thread.h"
@@ -35,13 +36,22 @@ static void spin(void)
         cpu_relax();
 }
 
-_Noreturn void power_off(void)
+/* Without ACPI only emulators can be told anything, each at a port of its own. */
+static void power_off_emulators(void)
 {
-    irq_disable();
     outw(PM1A_QEMU, SLP_EN);
     outw(PM1A_BOCHS, SLP_EN);
     outw(PM1A_VIRTUALBOX, SLP_VIRTUALBOX);
     spin();
+}
+
+_Noreturn void power_off(void)
+{
+    irq_disable();
+    acpi_power_off();
+    spin();
+    if (!acpi.present)
+        power_off_emulators();
     klog(LOG_EMERG, "This machine does not power off by itself: switch it off now.\n");
     power_halt();
 }
@@ -76,6 +86,8 @@ static void reset_by_triple_fault(void)
 _Noreturn void power_reset(void)
 {
     irq_disable();
+    acpi_reset();
+    spin();
     reset_by_keyboard();
     reset_by_chipset();
     reset_by_triple_fault();

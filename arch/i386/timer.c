@@ -1,31 +1,34 @@
 /*
- * The clock: the PIT interrupts HZ times a second; between two ticks the time-stamp counter tells
- * the time.
+ * The clock: the PIT (or what stands in for it, tick_source.c) interrupts HZ times a second;
+ * between two ticks the time-stamp counter tells the time.
  *
  * Nothing waits to calibrate. Samples (TSC, position inside the PIT's period) are taken at ticks
  * that lie further and further apart, and give the TSC's rate with growing precision; the position
  * tells how many whole periods lie between two samples even when ticks were lost. Until two samples
  * agree on a rate, and without a TSC, the time is that of the PIT.
  *
+ * An idle CPU needs no tick: where the local APIC's timer can wake it instead, the tick is masked
+ * until something happens. That timer's rate is learnt in passing, like the TSC's.
+ *
  * Invariants: the time never steps back, and never falls behind the ticks that were counted.
  */
+#include "arch/i386/acpi.h"
+#include "arch/i386/apic.h"
 #include "arch/i386/i386.h"
-#include "arch/io.h"
+#include "arch/i386/tick_source.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
+#include "kernel/boot.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
 
-#define PIT_HZ      1193182u
-#define PIT_DATA    0x40
-#define PIT_CONTROL 0x43
-#define PIT_PERIOD  ((PIT_HZ + HZ / 2) / HZ)
-#define TICK_NS     ((uint64_t)PIT_PERIOD * NSEC_PER_SEC / PIT_HZ)
 #define MULT_SHIFT  24
 #define WINDOW_MAX  1024u /* ticks between samples in the end */
 #define NOISE_PART  128   /* a sample may take this part of the time since the last one */
 #define REFUSALS    8
-#define CLOCK_IRQ   0
+#define IDLE_TICKS  2 /* an idle time that is not longer is not worth it */
+#define IDLE_MAX_NS NSEC_PER_SEC
+#define WATCH_NS    (NSEC_PER_SEC / 10) /* how long the APIC timer is watched */
 
 static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_LEAF + 10);
 
@@ -34,6 +37,7 @@ static volatile uint32_t seq;
 static uint64_t base_ns, base_tsc;
 static uint32_t mult; /* ns in a TSC cycle << MULT_SHIFT; 0: not known (yet) */
 static uint64_t ticks;
+static uint64_t tick_length_ns;
 static uint64_t lost_ns;     /* of ticks that were lost before the rate was */
 static uint64_t pit_last_ns; /* [pit_lock] the latest time that the PIT alone gave */
 
@@ -53,20 +57,9 @@ static struct {
     uint32_t refused; /* samples in a row that do not fit the rate in use */
 } learn = {.window = 1};
 
-/* PIT clocks since it last reloaded. */
-static uint32_t pit_phase(void)
-{
-    uint32_t count;
-
-    outb(PIT_CONTROL, 0x00); /* latch counter 0 */
-    count = inb(PIT_DATA);
-    count |= (uint32_t)inb(PIT_DATA) << 8;
-    return count <= PIT_PERIOD ? PIT_PERIOD - count : 0;
-}
-
 static uint64_t pit_to_ns(uint64_t clocks)
 {
-    return clocks * NSEC_PER_SEC / PIT_HZ;
+    return clocks * NSEC_PER_SEC / tick.hz;
 }
 
 static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
@@ -79,7 +72,7 @@ static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
 /* The time by the ticks that were counted: never too much. */
 static uint64_t tick_ns(void)
 {
-    return ticks * TICK_NS + lost_ns;
+    return ticks * tick_length_ns + lost_ns;
 }
 
 static uint64_t pit_mono_ns(void)
@@ -87,7 +80,7 @@ static uint64_t pit_mono_ns(void)
     uint64_t ns;
 
     spin_lock(&pit_lock);
-    ns = tick_ns() + pit_to_ns(pit_phase());
+    ns = tick_ns() + pit_to_ns(tick.phase());
     if (ns < pit_last_ns)
         ns = pit_last_ns;
     pit_last_ns = ns;
@@ -122,7 +115,7 @@ static bool take_sample(struct sample *s)
     uint64_t after;
 
     s->tsc = cpu_cycles();
-    s->phase = pit_phase();
+    s->phase = tick.phase();
     after = cpu_cycles();
     return !learn.last.valid || after - s->tsc < (s->tsc - learn.last.tsc) / NOISE_PART;
 }
@@ -135,10 +128,10 @@ static uint64_t clocks_since_last(const struct sample *s)
     uint64_t expected, periods = 1;
 
     if (mult) {
-        expected = cycles_to_ns(s->tsc - learn.last.tsc, mult) * (PIT_HZ / 1000) / 1000000;
-        periods = (expected - (uint64_t)(int64_t)phases + PIT_PERIOD / 2) / PIT_PERIOD;
+        expected = cycles_to_ns(s->tsc - learn.last.tsc, mult) * (tick.hz / 1000) / 1000000;
+        periods = (expected - (uint64_t)(int64_t)phases + tick.period / 2) / tick.period;
     }
-    return periods * PIT_PERIOD + (uint64_t)(int64_t)phases;
+    return (uint64_t)periods * tick.period + (uint64_t)(int64_t)phases;
 }
 
 static bool rates_agree(uint32_t a, uint32_t b)
@@ -212,10 +205,86 @@ static void clock_tick(void *arg)
     sched_tick();
 }
 
+/* ---- Idle
+ * ---------------------------------------------------------------------------------------- */
+
+/* The local APIC's timer. */
+static struct {
+    bool usable, watched;
+    uint64_t since_ns;      /* watched since */
+    uint32_t counts_per_ms; /* 0: not learnt yet */
+} idle_timer;
+
+static void watch_idle_timer(uint64_t now)
+{
+    if (!idle_timer.watched) {
+        idle_timer.watched = true;
+        idle_timer.since_ns = now;
+        apic_timer_watch();
+    } else if (now - idle_timer.since_ns >= WATCH_NS) {
+        uint64_t counted = UINT32_MAX - apic_timer_count();
+        uint64_t passed = now - idle_timer.since_ns;
+        idle_timer.counts_per_ms = (uint32_t)(counted * 1000000 / passed);
+        if (apic_timer_count() == 0 || idle_timer.counts_per_ms == 0) {
+            idle_timer.watched = false; /* it had run out, or stands still */
+            idle_timer.counts_per_ms = 0;
+            idle_timer.usable = passed > IDLE_MAX_NS;
+        }
+    }
+}
+
+/* Counts for the time until then, 0: let the tick go on. */
+static uint32_t idle_counts(uint64_t now, uint64_t until)
+{
+    uint64_t ns = until > now ? until - now : 0, counts;
+
+    if (!idle_timer.usable || !mult || tick.by_apic)
+        return 0;
+    if (!idle_timer.counts_per_ms) {
+        watch_idle_timer(now);
+        return 0;
+    }
+    if (ns > IDLE_MAX_NS)
+        ns = IDLE_MAX_NS;
+    if (ns <= IDLE_TICKS * tick_length_ns)
+        return 0;
+    counts = ns * idle_timer.counts_per_ms / 1000000;
+    return counts > UINT32_MAX ? UINT32_MAX : (uint32_t)counts;
+}
+
+uint32_t clock_idle(uint64_t until)
+{
+    uint64_t now = idle_timer.usable ? clock_mono_ns() : 0;
+    uint32_t counts = idle_counts(now, until);
+
+    if (!counts) {
+        cpu_wait();
+        return 0;
+    }
+    irq_mask(TICK_IRQ, true);
+    apic_timer_start(counts, false);
+    cpu_wait();
+    irq_disable();
+    apic_timer_start(0, false);
+    irq_mask(TICK_IRQ, false);
+    irq_enable();
+    return (uint32_t)((clock_mono_ns() - now) / tick_length_ns);
+}
+
+void clock_apic_timer(void)
+{
+    if (tick.by_apic)
+        clock_tick(NULL);
+    else
+        timer_interrupt();
+}
+
 void clock_init(void)
 {
-    outb(PIT_CONTROL, 0x34); /* counter 0, both bytes, mode 2 */
-    outb(PIT_DATA, PIT_PERIOD & 0xff);
-    outb(PIT_DATA, PIT_PERIOD >> 8);
-    irq_register(CLOCK_IRQ, clock_tick, NULL);
+    tick_source_init();
+    tick_length_ns = (uint64_t)tick.period * NSEC_PER_SEC / tick.hz;
+    if (!tick.by_apic)
+        irq_register(TICK_IRQ, clock_tick, NULL);
+    idle_timer.usable = apic_present() && !boot_flag("notickless");
+    acpi_button_init();
 }

@@ -1,0 +1,20 @@
+/* What interrupts HZ times a second, and can be asked where in its period it is. */
+#ifndef ARCH_I386_TICK_SOURCE_H
+#define ARCH_I386_TICK_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TICK_IRQ 0u
+
+struct tick_source {
+    uint32_t hz, period;     /* clocks in a second, and from tick to tick */
+    uint32_t (*phase)(void); /* clocks since the last tick, less than period */
+    bool by_apic;            /* the interrupt is the local APIC timer's, not TICK_IRQ */
+};
+extern struct tick_source tick;
+
+/* Starts the PIT; where there is none the HPET, or else the local APIC's timer. */
+void tick_source_init(void);
+
+#endif

@@ -1,10 +1,12 @@
 /*
- * Interrupt lines through the two 8259A controllers, which are remapped to vectors 32-47.
+ * Interrupt lines at vectors 32-47, through the two 8259A controllers or the I/O APIC: each line
+ * through one of them.
  *
  * Lines start masked and are opened by the first irq_register(). Handlers of a line are in a list
  * that only grows. Lines 7 and 15 may fire for nothing: such an interrupt is not in service and
  * gets no end-of-interrupt (the master does, for a spurious 15).
  */
+#include "arch/i386/apic.h"
 #include "arch/i386/i386.h"
 #include "arch/io.h"
 #include "arch/lock.h"
@@ -29,6 +31,7 @@ static struct spinlock irq_lock = SPINLOCK_INIT("irq", LOCK_RANK_LEAF);
 static struct irq_action pool[MAX_ACTIONS];         /* [irq_lock] */
 static unsigned pool_used;                          /* [irq_lock] */
 static struct irq_action *actions[IRQ_LINES];       /* [irq_lock] to add; read by interrupts */
+static uint16_t by_apic;                            /* [irq_lock] lines through the I/O APIC */
 static uint32_t counts[IRQ_LINES];                  /* [the line] since boot */
 static uint16_t masked = 0xffff & ~(1u << CASCADE); /* [irq_lock] */
 
@@ -57,6 +60,31 @@ void pic_init(void)
     write_masks();
 }
 
+/* [irq_lock] */
+static void open_line(unsigned irq)
+{
+    if (by_apic & (1u << irq))
+        return;
+    if (apic_route(irq)) {
+        by_apic |= (uint16_t)(1u << irq);
+        return;
+    }
+    masked &= (uint16_t) ~(1u << irq);
+    write_masks();
+}
+
+void irq_mask(unsigned irq, bool mask)
+{
+    spin_lock(&irq_lock);
+    if (by_apic & (1u << irq)) {
+        apic_mask(irq, mask);
+    } else {
+        masked = (uint16_t)(mask ? masked | 1u << irq : masked & ~(1u << irq));
+        write_masks();
+    }
+    spin_unlock(&irq_lock);
+}
+
 int irq_register(unsigned irq, irq_handler_t fn, void *arg)
 {
     int ret = -ENOMEM;
@@ -68,8 +96,7 @@ int irq_register(unsigned irq, irq_handler_t fn, void *arg)
         struct irq_action *a = &pool[pool_used++];
         *a = (struct irq_action){fn, arg, actions[irq]};
         __atomic_store_n(&actions[irq], a, __ATOMIC_RELEASE);
-        masked &= (uint16_t) ~(1u << irq);
-        write_masks();
+        open_line(irq);
         ret = 0;
     }
     spin_unlock(&irq_lock);
@@ -100,19 +127,36 @@ static bool is_spurious(unsigned irq)
     return true;
 }
 
+static void apic_interrupt(struct cpu *c)
+{
+    c->irq_depth++;
+    clock_apic_timer();
+    c->irq_depth--;
+    apic_eoi();
+}
+
 /* From entry.asm, interrupts off. */
 void irq_dispatch(struct trapframe *tf)
 {
     unsigned irq = tf->trapno - TRAP_IRQ_BASE;
     struct cpu *c = cpu_self();
 
-    if (is_spurious(irq))
+    if (tf->trapno == APIC_TIMER_VECTOR) {
+        apic_interrupt(c);
+        return;
+    }
+    bool apic = by_apic & (1u << irq);
+    if (!apic && is_spurious(irq))
         return;
     counts[irq]++;
     c->irq_depth++;
     for (struct irq_action *a = actions[irq]; a; a = a->next)
         a->fn(a->arg);
     c->irq_depth--;
+    if (apic) {
+        apic_eoi();
+        return;
+    }
     if (irq >= 8)
         outb(PIC2, PIC_EOI);
     outb(PIC1, PIC_EOI);

@@ -137,6 +137,8 @@ long lines_read(void *from, line_fn line, void *ubuf, size_t len, uint64_t *pos)
 
 int show_stat(struct text *t, const struct target *who); /* procfs_status.c */
 int show_status(struct text *t, const struct target *who);
+/* The program's code: its first executable area. May sleep. */
+void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end);
 struct dentry *place_fd(const struct target *who, int *err); /* procfs_fd.c */
 struct dentry *place_cwd(const struct target *who, int *err);
 struct dentry *place_root(const struct target *who, int *err);

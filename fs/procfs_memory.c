@@ -46,15 +46,17 @@ int show_statm(struct text *t, const struct target *who)
     int err;
     struct vm_space *s = target_space(who, false, &err);
     struct vm_space_stats m = {0};
+    vaddr_t code = 0, code_end = 0;
 
     if (err)
         return err;
     if (s) {
         vm_space_stats(s, &m);
+        code_range(s, &code, &code_end);
         vm_space_unref(s);
     }
-    text_printf(t, "%u %u %u %u 0 %u 0\n", m.size, m.resident, m.resident_file, m.text,
-                m.data + m.stack);
+    text_printf(t, "%u %u %u %u 0 %u 0\n", m.size, m.resident, m.resident_file,
+                (code_end - code) / PAGE_SIZE, m.data + m.stack);
     return 0;
 }
 

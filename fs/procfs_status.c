@@ -158,8 +158,7 @@ static unsigned long long ticks(uint64_t ns)
     return ns / NSEC_PER_TICK_USER;
 }
 
-/* The program's code: its first executable area. */
-static void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end)
+void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end)
 {
     struct vm_area_info a;
     vaddr_t at = 0;
@@ -249,21 +248,39 @@ static void status_ids(struct text *t, const struct snapshot *s)
                 s->sid);
 }
 
+/* Resident pages of shared memory: only shared areas can have them. */
+static uint32_t resident_shmem(struct vm_space *space)
+{
+    struct vm_range_stats r = {0};
+    struct vm_area_info a;
+
+    for (vaddr_t at = 0; vm_next_area(space, at, &a); at = a.end)
+        if (a.flags & VM_SHARED)
+            vm_range_stats(space, a.start, a.end, &r);
+    return r.shmem;
+}
+
 static void status_memory(struct text *t, const struct snapshot *s)
 {
+    uint32_t shmem = resident_shmem(s->space), exe;
+    vaddr_t code, code_end;
     struct vm_space_stats m;
 
     vm_space_stats(s->space, &m);
+    code_range(s->space, &code, &code_end);
+    exe = (code_end - code) / PAGE_SIZE;
     text_printf(t,
                 "VmPeak:\t%8u kB\nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n"
                 "VmHWM:\t%8u kB\nVmRSS:\t%8u kB\n",
-                KIB(m.size), KIB(m.size), 0, 0, KIB(m.peak_resident), KIB(m.resident));
+                KIB(m.peak_size), KIB(m.size), KIB(m.locked), 0, KIB(m.peak_resident),
+                KIB(m.resident));
     text_printf(t,
                 "RssAnon:\t%8u kB\nRssFile:\t%8u kB\nRssShmem:\t%8u kB\n"
                 "VmData:\t%8u kB\nVmStk:\t%8u kB\nVmExe:\t%8u kB\nVmLib:\t%8u kB\n",
-                KIB(m.resident - m.resident_file), KIB(m.resident_file), 0, KIB(m.data),
-                KIB(m.stack), KIB(m.text), 0);
-    text_printf(t, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t0\n", 0, 0);
+                KIB(m.resident - m.resident_file), KIB(m.resident_file - shmem), KIB(shmem),
+                KIB(m.data), KIB(m.stack), KIB(exe), KIB(m.text > exe ? m.text - exe : 0));
+    text_printf(t, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t0\n",
+                KIB(vm_space_table_frames(s->space)), 0);
 }
 
 static void status_signals(struct text *t, const struct snapshot *s)

@@ -27,6 +27,7 @@ static void memory_row(struct text *t, const char *name, uint32_t pages)
 static int show_meminfo(struct text *t, const struct target *who)
 {
     struct frame_census census;
+    struct vm_overcommit promised;
     struct mem_stats m;
     uint32_t shared; /* in no file that could be read again */
 
@@ -48,8 +49,8 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "Inactive(anon):", 0);
     memory_row(t, "Active(file):", m.cached);
     memory_row(t, "Inactive(file):", 0);
-    memory_row(t, "Unevictable:", 0);
-    memory_row(t, "Mlocked:", 0);
+    memory_row(t, "Unevictable:", m.locked);
+    memory_row(t, "Mlocked:", m.locked);
     memory_row(t, "SwapTotal:", 0);
     memory_row(t, "SwapFree:", 0);
     memory_row(t, "Dirty:", 0);
@@ -62,6 +63,9 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "SUnreclaim:", m.slab);
     memory_row(t, "KernelStack:", proc_count_threads() * (KSTACK_SIZE / PAGE_SIZE));
     memory_row(t, "PageTables:", m.tables);
+    vm_overcommit_get(&promised);
+    memory_row(t, "CommitLimit:", promised.limit);
+    memory_row(t, "Committed_AS:", promised.committed);
     return 0;
 }
 

@@ -321,6 +321,7 @@ struct vm_space {
     struct vma *last_found; /* [v] hint of vma_find, or NULL */
     struct pmap pmap;       /* [v] */
     uint32_t pages;         /* [v] in all vmas */
+    uint32_t peak_pages;    /* [v] highest pages */
     uint32_t data_pages;    /* [v] private writable, stacks not counted */
     uint32_t locked_pages;  /* [v] VM_LOCKED */
     uint16_t future_flags;  /* [v] mlockall(MCL_FUTURE): added to every new area */

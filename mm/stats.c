@@ -345,6 +345,8 @@ void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
     *out = (struct vm_space_stats){0};
     spin_lock(&vm_lock);
     out->size = s->pages;
+    out->peak_size = s->peak_pages;
+    out->locked = s->locked_pages;
     out->resident = s->pmap.resident;
     out->resident_file = s->pmap.resident_file;
     out->peak_resident = s->pmap.peak;
@@ -356,15 +358,27 @@ void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
             out->stack += pages;
         else if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
             out->data += pages;
-        else if (v->prot & VM_PROT_EXEC)
+        else if ((v->prot & VM_PROT_EXEC) && !(v->prot & VM_PROT_WRITE))
             out->text += pages;
     }
     spin_unlock(&vm_lock);
 }
 
+uint32_t vm_space_table_frames(struct vm_space *s)
+{
+    uint32_t tables = 0;
+
+    spin_lock(&vm_lock);
+    for (vaddr_t va = 0; va < USER_TOP; va = next_table(va))
+        tables += table_at(&s->pmap, va) != NULL;
+    spin_unlock(&vm_lock);
+    return tables;
+}
+
 void mm_stats(struct mem_stats *out)
 {
     struct vm_object *o;
+    struct vm_space *s;
 
     *out = (struct mem_stats){
         .total = frame_total(),
@@ -382,5 +396,7 @@ void mm_stats(struct mem_stats *out)
         if (object_is_anonymous(o))
             out->cached_shmem += o->resident;
     }
+    list_for_each_entry (s, &all_spaces, all)
+        out->locked += s->locked_pages;
     spin_unlock(&vm_lock);
 }

@@ -51,6 +51,7 @@ struct mem_stats {
     uint32_t anon;                       /* holding anons */
     uint32_t cached;                     /* in objects */
     uint32_t cached_shmem;               /* part of cached: shared anonymous memory */
+    uint32_t locked;                     /* in areas that are locked, of all spaces */
     uint64_t minor_faults, major_faults; /* of all spaces, ever */
 };
 void mm_stats(struct mem_stats *out);
@@ -267,8 +268,11 @@ struct vm_space_stats {         /* in pages */
     uint32_t resident_file;     /* part of resident: object frames */
     uint32_t peak_resident;     /* the most it ever was */
     uint32_t text, data, stack; /* areas: executable, private writable, stacks */
+    uint32_t peak_size;         /* the most that size ever was */
+    uint32_t locked;            /* areas: mlock */
     vaddr_t brk_start, brk;
 };
+uint32_t vm_space_table_frames(struct vm_space *s); /* page tables, without the directory */
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
 
 /* ---- Seeing it: stats.c -----------------------------------------------------------------------

@@ -145,6 +145,8 @@ static void account(const struct vma *v, bool add)
     uint32_t pages = add ? vma_pages(v) : -vma_pages(v);
 
     s->pages += pages;
+    if (s->pages > s->peak_pages)
+        s->peak_pages = s->pages;
     if (vma_is_data(v))
         s->data_pages += pages;
     if (v->flags & VM_LOCKED)

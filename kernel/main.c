@@ -8,6 +8,7 @@
 #include "fs/file.h"
 #include "fs/vfs.h"
 #include "kernel/boot.h"
+#include "kernel/gdbstub.h"
 #include "kernel/initargs.h"
 #include "kernel/log.h"
 #include "kernel/mmport.h"
@@ -153,6 +154,7 @@ void kernel_main(void)
     random_init();
     syscall_init();
     banner();
+    gdbstub_init();
     irq_enable();
     if (!kthread_create("init", init_main, NULL))
         panic("no memory for the first process");

@@ -3,6 +3,7 @@
  * kernel to work; locks are broken once panicking is set.
  */
 #include "arch/cpu.h"
+#include "arch/debug.h"
 #include "arch/io.h"
 #include "arch/thread.h"
 #include "kernel/boot.h"
@@ -13,6 +14,12 @@
 #define PANIC_EXIT_VALUE 1 /* QEMU's status 3: no test takes it for a pass */
 
 bool panicking;
+static struct trapframe *panic_frame;
+
+void panic_at(struct trapframe *tf)
+{
+    panic_frame = tf;
+}
 
 /* Interrupts are off, so the time is only counted roughly. */
 static void wait_seconds(uint32_t seconds)
@@ -55,6 +62,7 @@ _Noreturn void panic(const char *fmt, ...)
     klog(LOG_EMERG, "Kernel panic - not syncing: %s\n", why);
     backtrace((uint32_t)__builtin_frame_address(0));
     klog(LOG_EMERG, "---[ end Kernel panic - not syncing: %s ]---\n", why);
+    debug_panic(panic_frame);
     long timeout = panic_timeout();
     if (timeout == 0)
         power_halt();

@@ -338,6 +338,11 @@ bool vm_nearest_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
     return v != NULL;
 }
 
+const pde_t *vm_space_tables(const struct vm_space *s)
+{
+    return s->pmap.pgdir;
+}
+
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
 {
     struct vma *v;

@@ -274,6 +274,7 @@ struct vm_space_stats {         /* in pages */
 };
 uint32_t vm_space_table_frames(struct vm_space *s); /* page tables, without the directory */
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
+const pde_t *vm_space_tables(const struct vm_space *s); /* for a debugger: takes no lock */
 
 /* ---- Seeing it: stats.c -----------------------------------------------------------------------
  *

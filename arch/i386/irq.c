@@ -8,6 +8,7 @@
  */
 #include "arch/i386/apic.h"
 #include "arch/i386/i386.h"
+#include "arch/debug.h"
 #include "arch/io.h"
 #include "arch/lock.h"
 #include "libc/errno.h"
@@ -153,6 +154,8 @@ void irq_dispatch(struct trapframe *tf)
     for (struct irq_action *a = actions[irq]; a; a = a->next)
         a->fn(a->arg);
     c->irq_depth--;
+    if (__builtin_expect(debug_wanted, false))
+        debug_enter(tf);
     if (apic) {
         apic_eoi();
         return;

@@ -111,6 +111,7 @@ _Noreturn void trap_panic(struct trapframe *tf, const char *what, uint32_t cr2)
     const char *name = ksym_find(tf->eip, &offset);
 
     irq_disable();
+    panic_at(tf);
     klog(LOG_EMERG, "Kernel failure: %s\n", what);
     trapframe_dump(tf);
     print_process();

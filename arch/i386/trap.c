@@ -2,6 +2,7 @@
  * CPU exceptions other than page faults: signals for programs, fix-ups or a panic for the kernel.
  * Numbers and codes are Linux's. [SDM 3A 6.15]
  */
+#include "arch/debug.h"
 #include "arch/i386/i386.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
@@ -130,6 +131,8 @@ void trap_dispatch(struct trapframe *tf)
         klog(LOG_EMERG, "NMI at %08x: a hardware failure?\n", (unsigned)tf->eip);
         return;
     }
+    if ((tf->trapno == T_DEBUG || tf->trapno == T_BREAKPOINT) && debug_trap(tf))
+        return;
     if (tf->trapno == T_DEBUG)
         code = debug_code(tf);
     if (trap_from_user(tf)) {

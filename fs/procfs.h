@@ -67,6 +67,8 @@ struct proc_entry {
 
 extern const struct proc_entry system_entries[];       /* procfs_system.c */
 extern const struct proc_entry sysctl_entries[];       /* procfs_sysctl.c */
+extern const struct proc_entry sysctl_vm_entries[];    /* procfs_sysctl_vm.c */
+extern const struct proc_entry sysvipc_entries[];      /* procfs_sysvipc.c */
 extern const struct proc_entry process_entries[];      /* procfs_process.c: /proc/PID */
 extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
 extern const struct proc_entry fd_entry, fdinfo_entry; /* procfs_fd.c: what is in fd/ and fdinfo/ */
@@ -104,6 +106,15 @@ struct files *target_files(const struct target *who, int *err);
 bool may_inspect(const struct proc *p);
 /* The inode of an open file of /proc is about: */
 const struct target *inode_target(const struct inode *i);
+
+/* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */
+int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out);
+int show_shmmax(struct text *t, const struct target *who); /* procfs_sysvipc.c */
+int show_shmall(struct text *t, const struct target *who);
+int show_shmmni(struct text *t, const struct target *who);
+int store_shmmax(const char *text, size_t len, const struct target *who);
+int store_shmall(const char *text, size_t len, const struct target *who);
+int store_shmmni(const char *text, size_t len, const struct target *who);
 
 int show_mounts(struct text *t, const struct target *who); /* procfs_mounts.c */
 int show_mountinfo(struct text *t, const struct target *who);

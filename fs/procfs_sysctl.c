@@ -6,6 +6,7 @@
 #include "kernel/random.h"
 #include "kernel/uts.h"
 #include "kernel/version.h"
+#include "libc/ctype.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -17,6 +18,23 @@
         text_printf(t, "%s\n", value);                                                             \
         return 0;                                                                                  \
     }
+
+int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out)
+{
+    const char *end = text + len, *s = text;
+    uint64_t n = 0;
+
+    while (s < end && isspace(*s))
+        s++;
+    if (s == end || !isdigit(*s))
+        return -EINVAL;
+    for (; s < end && isdigit(*s) && n <= UINT32_MAX; s++)
+        n = n * 10 + (uint32_t)(*s - '0');
+    if ((s < end && *s && !isspace(*s)) || n > max)
+        return -EINVAL;
+    *out = (uint32_t)n;
+    return 0;
+}
 
 /* ---- kernel --------------------------------------------------------------------------------- */
 
@@ -136,28 +154,19 @@ static const struct proc_entry kernel_entries[] = {
     FILE_ENTRY("pid_max", 0444, show_pid_max),
     DIR_ENTRY("random", 0555, random_entries),
     FILE_ENTRY("randomize_va_space", 0444, show_randomize),
+    STORE_ENTRY("shmall", 0644, show_shmall, store_shmall),
+    STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
+    STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),
     FILE_ENTRY("threads-max", 0444, show_threads_max),
     FILE_ENTRY("version", 0444, show_uts_version),
     {0},
 };
 
-/* ---- vm and fs ------------------------------------------------------------------------------ */
+/* ---- fs ------------------------------------------------------------------------------------- */
 
-FACT(mmap_min_addr, "65536")
-FACT(max_map_count, "65530")
-FACT(overcommit_ratio, "50")
 FACT(nr_open, "4096")
 FACT(file_max, "262144")
 FACT(pipe_max_size, "1048576")
-
-static const struct proc_entry vm_entries[] = {
-    FILE_ENTRY("max_map_count", 0444, show_max_map_count),
-    FILE_ENTRY("mmap_min_addr", 0444, show_mmap_min_addr),
-    FILE_ENTRY("overcommit_memory", 0444, show_zero),
-    FILE_ENTRY("overcommit_ratio", 0444, show_overcommit_ratio),
-    FILE_ENTRY("swappiness", 0444, show_zero),
-    {0},
-};
 
 static const struct proc_entry fs_entries[] = {
     FILE_ENTRY("file-max", 0444, show_file_max),
@@ -172,6 +181,6 @@ static const struct proc_entry fs_entries[] = {
 const struct proc_entry sysctl_entries[] = {
     DIR_ENTRY("fs", 0555, fs_entries),
     DIR_ENTRY("kernel", 0555, kernel_entries),
-    DIR_ENTRY("vm", 0555, vm_entries),
+    DIR_ENTRY("vm", 0555, sysctl_vm_entries),
     {0},
 };

@@ -27,6 +27,7 @@ static void memory_row(struct text *t, const char *name, uint32_t pages)
 static int show_meminfo(struct text *t, const struct target *who)
 {
     struct frame_census census;
+    struct vm_overcommit commit;
     struct vm_overcommit promised;
     struct mem_stats m;
     uint32_t shared; /* in no file that could be read again */
@@ -34,6 +35,7 @@ static int show_meminfo(struct text *t, const struct target *who)
     (void)who;
     mm_stats(&m);
     vm_frame_census(&census);
+    vm_overcommit_get(&commit);
     shared = m.cached_shmem + ramfs_total_pages();
     if (shared > m.cached)
         shared = m.cached;
@@ -66,6 +68,8 @@ static int show_meminfo(struct text *t, const struct target *who)
     vm_overcommit_get(&promised);
     memory_row(t, "CommitLimit:", promised.limit);
     memory_row(t, "Committed_AS:", promised.committed);
+    memory_row(t, "CommitLimit:", commit.limit);
+    memory_row(t, "Committed_AS:", commit.committed);
     return 0;
 }
 
@@ -310,6 +314,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("stat", 0444, show_system_stat),
     FILE_ENTRY("swaps", 0444, show_swaps),
     DIR_ENTRY("sys", 0555, sysctl_entries),
+    DIR_ENTRY("sysvipc", 0555, sysvipc_entries),
     LINK_ENTRY("thread-self", show_thread_self),
     FILE_ENTRY("uptime", 0444, show_uptime),
     FILE_ENTRY("version", 0444, show_version),

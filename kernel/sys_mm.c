@@ -130,7 +130,10 @@ static int map_anonymous(uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
         if (!m->object)
             return -ENOMEM;
     }
-    err = vm_map(space(), m, addr);
+    if (m->object && !(flags & MAP_NORESERVE) && !vm_object_promise(m->object))
+        err = -ENOMEM;
+    else
+        err = vm_map(space(), m, addr);
     if (m->object)
         vm_object_unref(m->object);
     return err;

@@ -48,6 +48,8 @@ static int change_flags(struct vm_space *s, struct change *c, vaddr_t start, vad
     vaddr_t at = start;
     int err = 0;
 
+    if (!may_cut(s, start, end))
+        return -ENOMEM;
     cut_edges(s, c, start, end);
     for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v)) {
         if (v->start > at)

@@ -7,6 +7,8 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 
+uint32_t vm_max_areas = 65530;
+
 #define MMAP_GAP_MIN (128u << 20) /* room left for the stack below the top, at least */
 #define MMAP_GAP_MAX (USER_TOP / 6 * 5)
 
@@ -87,6 +89,24 @@ void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end
             next = v;
         }
     }
+}
+
+static bool is_cut(const struct vma *v, vaddr_t addr)
+{
+    return v && v->start < addr && addr < v->end;
+}
+
+bool may_cut(struct vm_space *s, vaddr_t start, vaddr_t end)
+{
+    return s->areas < vm_max_areas ||
+           (!is_cut(vma_find(s, start), start) && !is_cut(vma_find(s, end), end));
+}
+
+bool may_take_out(struct vm_space *s, vaddr_t start, vaddr_t end)
+{
+    const struct vma *v = vma_find(s, start);
+
+    return s->areas < vm_max_areas || !is_cut(v, start) || !is_cut(v, end);
 }
 
 /* Cuts so that no area crosses start or end. */

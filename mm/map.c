@@ -8,6 +8,8 @@ static int place(struct vm_space *s, struct vma *v, const struct vm_mapping *m, 
 {
     vaddr_t at = m->addr;
 
+    if (s->areas > vm_max_areas)
+        return -ENOMEM;
     if (m->flags & VM_FIXED) {
         if (!range_valid(at, len))
             return at & ~PAGE_MASK ? -EINVAL : -ENOMEM;
@@ -55,13 +57,15 @@ int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out)
     v = change_take(&c);
     describe(v, m);
     spin_lock(&vm_lock);
-    v->flags |= s->future_flags;
+    v->flags = commit_flags(v->flags | s->future_flags);
     err = place(s, v, m, len);
     if (!err && v->object && v->object->no_writers && (v->flags & VM_SHARED) &&
         (v->maxprot & VM_PROT_WRITE))
         err = -EPERM;
     replaces = !err && !range_free(s, v->start, len);
-    if (replaces)
+    if (replaces && !may_take_out(s, v->start, v->end))
+        err = -ENOMEM;
+    if (!err && replaces)
         err = amap_reserve_remove(&s->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
     if (err) {
         c.spare[c.spares++] = v;
@@ -93,7 +97,9 @@ int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
     err = change_begin(&c, 2);
     if (!err) {
         spin_lock(&vm_lock);
-        err = amap_reserve_remove(&s->amap, addr >> PAGE_SHIFT, (addr + len) >> PAGE_SHIFT);
+        err = !may_take_out(s, addr, addr + len)
+                  ? -ENOMEM
+                  : amap_reserve_remove(&s->amap, addr >> PAGE_SHIFT, (addr + len) >> PAGE_SHIFT);
         if (!err)
             clear_range(s, &c, addr, addr + len);
         spin_unlock(&vm_lock);
@@ -159,7 +165,9 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
     if (!err) {
         spin_lock(&vm_lock);
         err = check_protect(s, addr, addr + len, prot, &limit);
-        if (limit > addr)
+        if (limit > addr && !may_cut(s, addr, limit))
+            err = -ENOMEM;
+        else if (limit > addr)
             protect_range(s, &c, addr, limit, prot);
         spin_unlock(&vm_lock);
     }

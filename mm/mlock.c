@@ -46,6 +46,8 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flag
         err = count_locked(s, start, start + len, &locked);
         if (!err && flags && s->locked_pages - locked + (len >> PAGE_SHIFT) > max)
             err = -ENOMEM;
+        if (!err && !may_cut(s, start, start + len))
+            err = -ENOMEM;
         if (!err)
             set_lock(s, &c, start, start + len, flags);
         spin_unlock(&vm_lock);

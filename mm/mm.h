@@ -320,6 +320,7 @@ struct vm_space {
     struct vma *root;       /* [v] */
     struct vma *last_found; /* [v] hint of vma_find, or NULL */
     struct pmap pmap;       /* [v] */
+    uint32_t areas;         /* [v] how many vmas */
     uint32_t pages;         /* [v] in all vmas */
     uint32_t peak_pages;    /* [v] highest pages */
     uint32_t data_pages;    /* [v] private writable, stacks not counted */
@@ -347,7 +348,7 @@ vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ce
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
 bool commit_allows_copy(uint32_t pages); /* fork [v] */
-uint16_t commit_flags(uint16_t flags); /* of a new area: VM_NORESERVE is not always granted [v] */
+uint16_t commit_flags(uint16_t flags);   /* of a new area: VM_NORESERVE is not always granted [v] */
 struct vma *vma_new(void);
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
@@ -392,6 +393,9 @@ struct vma *change_take(struct change *c);
 void change_end(struct change *c);
 /* Cuts so that no area crosses start or end; takes up to two spares. [v] */
 void cut_edges(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
+/* Whether vm_max_areas lets areas be cut there, or be parted by a hole. [v] */
+bool may_cut(struct vm_space *s, vaddr_t start, vaddr_t end);
+bool may_take_out(struct vm_space *s, vaddr_t start, vaddr_t end);
 /* Joins alike areas from the one before start to the one after end. [v] */
 void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
 /* Takes everything out of [start, end), after amap_reserve_remove; up to two spares. [v] */

@@ -149,6 +149,7 @@ void vm_object_unref(struct vm_object *o)
     if (last) {
         evict_from(o, 0);
         list_remove(&o->all);
+        committed_pages -= o->promised;
     }
     spin_unlock(&vm_lock);
     if (!last)

@@ -86,8 +86,11 @@ static int move_area(struct vm_space *s, struct change *c, const struct vma *v,
                      const struct remap *r)
 {
     uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT;
-    struct vma *moved = change_take(c);
+    struct vma *moved;
 
+    if (s->areas + 3 >= vm_max_areas)
+        return -ENOMEM;
+    moved = change_take(c);
     if (vma_is_private(v) && r->old_len &&
         amap_reserve_move(&s->amap, first, end, r->to >> PAGE_SHIFT)) {
         c->spare[c->spares++] = moved;
@@ -112,7 +115,8 @@ static int move_area(struct vm_space *s, struct change *c, const struct vma *v,
 
 static int clear_reserved(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
 {
-    if (amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT))
+    if (!may_take_out(s, start, end) ||
+        amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT))
         return -ENOMEM;
     clear_range(s, c, start, end);
     return 0;

@@ -102,9 +102,9 @@ static int copy_areas(struct vm_space *from, struct list *out)
     list_for_each_entry (v, &from->vmas, link) {
         if (v->flags & VM_DONTFORK)
             continue;
-        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
+        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE))
             promised += vma_pages(v);
-        copy = commit_allows(promised, v->flags | VM_NORESERVE) ? vma_new() : NULL;
+        copy = commit_allows_copy(promised) ? vma_new() : NULL;
         if (!copy)
             return -ENOMEM;
         *copy = *v;

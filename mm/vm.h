@@ -109,6 +109,8 @@ uint32_t vm_object_areas(struct vm_object *o); /* how many map it */
 /* From now on -EPERM to map it shared and writable, or so that it could become; false, and nothing
  * changes, when somebody has. */
 bool vm_object_deny_writers(struct vm_object *o);
+/* Counts all of a shared object as promised memory, until it goes; false: too much of that. */
+bool vm_object_promise(struct vm_object *o);
 int vm_object_touch(struct vm_object *o, uint32_t index); /* makes a page resident; may sleep */
 int vm_object_sync(
     struct vm_object *o); /* writes dirty pages back, if there is where to; may sleep */
@@ -213,6 +215,8 @@ uint16_t vm_future_flags(struct vm_space *s);
 void vm_populate(struct vm_space *s, vaddr_t addr, size_t len);
 /* remap_file_pages(2), as Linux emulates it. */
 int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff);
+
+extern uint32_t vm_max_areas; /* of one space: /proc/sys/vm/max_map_count */
 
 enum { VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_NEVER };
 struct vm_overcommit {

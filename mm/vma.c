@@ -151,7 +151,7 @@ static void account(const struct vma *v, bool add)
         s->data_pages += pages;
     if (v->flags & VM_LOCKED)
         s->locked_pages += pages;
-    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
+    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE))
         committed_pages += pages;
 }
 
@@ -231,6 +231,7 @@ void vma_insert(struct vm_space *s, struct vma *v)
     v->space = s;
     if (v->object)
         list_add_tail(&v->object->vmas, &v->object_link);
+    s->areas++;
     account(v, true);
 }
 
@@ -243,6 +244,7 @@ void vma_remove(struct vm_space *s, struct vma *v)
     if (s->last_found == v)
         s->last_found = NULL;
     refresh_gap(s, next);
+    s->areas--;
     vma_forget(v);
 }
 

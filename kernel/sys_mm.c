@@ -227,11 +227,11 @@ long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 
 long sys_brk(uint32_t addr)
 {
-    struct vm_space_stats st;
-
-    vm_space_stats(space(), &st);
-    if (vm_future_flags(space()) && addr > st.brk && !may_lock_more(addr - st.brk))
-        return (long)st.brk;
+    if (vm_future_flags(space())) {
+        vaddr_t now = vm_brk(space(), 0);
+        if (addr > now && !may_lock_more(addr - now))
+            return (long)now;
+    }
     return (long)vm_brk(space(), addr);
 }
 

@@ -318,14 +318,23 @@ void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
     }
 }
 
-void amap_share(const struct amap *from, struct amap *to)
+void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32_t end)
 {
-    for (unsigned n = 0; n < AMAP_LEAVES; n++) {
+    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
         struct anon **leaf = from->leaf[n];
-        if (!leaf)
+        if (!leaf || to->leaf[n])
             continue;
         to->leaf[n] = leaf;
         frame_of(leaf)->leaf.refs++;
         KASSERT(frame_of(leaf)->leaf.refs != 0);
+    }
+}
+
+void amap_drop_leaves(struct amap *m, uint32_t first, uint32_t end)
+{
+    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
+        if (m->leaf[n])
+            leaf_unref(m->leaf[n]);
+        m->leaf[n] = NULL;
     }
 }

@@ -237,8 +237,11 @@ int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
 void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to); /* [v] */
 /* Empties the slot of page if its leaf is not shared; whether it did. [v] */
 bool amap_drop(struct amap *m, uint32_t page);
-void amap_drop_empty(struct amap *m, uint32_t page);       /* frees the leaf of page if it is [v] */
-void amap_share(const struct amap *from, struct amap *to); /* fork; to is empty [v] */
+void amap_drop_empty(struct amap *m, uint32_t page); /* frees the leaf of page if it is [v] */
+/* fork: the leaves that hold pages of [first, end) are in both from now on. [v] */
+void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32_t end);
+/* Drops the leaves that hold pages of [first, end), whatever else they hold: the space dies. [v] */
+void amap_drop_leaves(struct amap *m, uint32_t first, uint32_t end);
 
 /* ---- Objects: object.c, radix.c
  * -------------------------------------------------------------------- */

@@ -54,7 +54,8 @@ static void drop_contents(struct vm_space *s)
         pmap_remove(&s->pmap, v->start, v->end);
         vma_forget(v);
     }
-    amap_remove(&s->amap, 0, USER_TOP >> PAGE_SHIFT);
+    list_for_each_entry (v, &s->vmas, link)
+        amap_drop_leaves(&s->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
 }
 
 void vm_space_unref(struct vm_space *s)
@@ -142,6 +143,16 @@ static void adopt_areas(struct vm_space *s, struct list *areas)
     }
 }
 
+static void share_contents(const struct vm_space *parent, struct vm_space *child)
+{
+    struct vma *v;
+
+    list_for_each_entry (v, &child->vmas, link) {
+        if (vma_is_private(v))
+            amap_share(&parent->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
+    }
+}
+
 /* From now on a write by either side must fault: take write access from all private pages. */
 static void write_protect_private(struct vm_space *s)
 {
@@ -166,7 +177,7 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
     err = copy_areas(parent, &areas);
     if (!err) {
         adopt_areas(child, &areas);
-        amap_share(&parent->amap, &child->amap);
+        share_contents(parent, child);
         write_protect_private(parent);
         err = withhold(parent, child);
         child->brk_start = parent->brk_start;

@@ -108,6 +108,17 @@ MUTANTS = [
     ("evict-keeps-mappings", "object.c", "    pmap_remove_frame(f);\n    radix_clear", "    radix_clear"),
     ("busy-page-left", "object.c", "    if (f->kind == FRAME_OBJECT)\n        evict(o, f);\n    port_wakeup", "    port_wakeup"),
     ("radix-next-skips", "radix.c", "i = ((i >> (level * BITS)) + 1)", "i = ((i >> (level * BITS)) + 2)"),
+    # What can be seen.
+    ("zero-counts-as-resident", "stats.c", "    if (f->kind == FRAME_ZERO)\n        return;\n    mappings", "    mappings"),
+    ("pss-whole", "stats.c", "    pss /= mappings;\n", ""),
+    ("clear-refs-all-kinds", "stats.c", " || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))", ")"),
+    ("clear-refs-no-flush", "stats.c", "    mmu_flush_page(pm->pgdir, va);", "    (void)va;"),
+    ("cow-by-anon-alone", "stats.c", "    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;", "    return false;"),
+    ("range-skips-tables", "stats.c", "            va = next_table(va);\n            start = va;", "            va = end;"),
+    ("trace-forgets-none", "trace.c", "next_event - first_event > capacity ? next_event - capacity : first_event", "first_event"),
+    ("trace-misses-major", "fault.c", "(f->major ? VM_EVENT_MAJOR : 0)", "0"),
+    ("trace-keeps-frames", "trace.c", "        kfree(ring[i]);", "        ;"),
+
     # Frames.
     ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),
     ("zeroed-node-left", "frame.c", "    node->next = NULL;\n", ""),
@@ -115,9 +126,11 @@ MUTANTS = [
 ]
 
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
-PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"], "fuzz": ["tests/host/fuzz.c"]}
+PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"],
+            "test_seeing": ["tests/host/test_seeing.c", "tests/host/check.c"],
+            "fuzz": ["tests/host/fuzz.c"]}
 SUPPORT = ["arch/host/machine.c", "tests/host/port.c", "libc/string.c"]
-RUNS = [["test_vm"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
+RUNS = [["test_vm"], ["test_seeing"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
 
 

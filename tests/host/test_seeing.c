@@ -9,7 +9,7 @@
 #include "tests/host/check.h"
 
 #define AT      0x20000000u
-#define FILE_AT 0x30000000u
+#define FILE_AT 0x30005000u /* another slot of the TLB than AT */
 #define RAM     (4u << 20)
 #define RW      (VM_PROT_READ | VM_PROT_WRITE)
 #define PSS1    ((uint64_t)PAGE_SIZE << VM_PSS_SHIFT) /* the share of a page that nobody else maps */

@@ -182,4 +182,27 @@ __attribute__((unused)) static bool all_bytes(const char *p, size_t n, char c)
     return true;
 }
 
+/* Pages of private memory, each beginning with a letter of its own. */
+__attribute__((unused)) static char *letters(int pages)
+{
+    char *p = map_anon(pages);
+
+    for (int i = 0; i < pages; i++)
+        p[i * PAGE] = 'a' + i;
+    return p;
+}
+
+/* The first byte of each page: '0' for zero, '.' where there is none; catch_faults() comes first. */
+__attribute__((unused, noinline)) static void show_pages(const char *what, const char *p, int pages)
+{
+    printf("%s: ", what);
+    for (volatile int i = 0; i < pages; i++) {
+        if (sigsetjmp(fault_jump, 1))
+            putchar(fault_info.si_signo == SIGBUS ? '!' : '.');
+        else
+            putchar(p[i * PAGE] ? p[i * PAGE] : '0');
+    }
+    putchar('\n');
+}
+
 #endif

@@ -1,25 +1,7 @@
 /* munmap: over holes, in the middle, unaligned, wrapping; what is left keeps its pages. */
 #include "guest.h"
 
-static void show(const char *p, int pages)
-{
-    for (volatile int i = 0; i < pages; i++) {
-        if (sigsetjmp(fault_jump, 1))
-            putchar('.');
-        else
-            putchar(p[i * PAGE] ? p[i * PAGE] : '0');
-    }
-    putchar('\n');
-}
-
-static char *letters(int pages)
-{
-    char *p = map_anon(pages);
-
-    for (int i = 0; i < pages; i++)
-        p[i * PAGE] = 'a' + i;
-    return p;
-}
+#define show(p, pages) show_pages("pages", p, pages)
 
 int main(void)
 {

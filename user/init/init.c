@@ -36,6 +36,7 @@ static struct terminal on_demand[] = {
 static struct terminal fallback = {"/dev/console", 0, 0};
 static const int shutdown_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
 static volatile int asked_to_stop; /* the signal */
+static bool own_programs;          /* the system's shell is made for a later processor */
 static volatile int switched;      /* to a terminal that has no shell */
 
 static void on_signal(int signo)
@@ -122,7 +123,8 @@ static void greet(void)
 
 static void run_shell(const char *device)
 {
-    static const char *const shells[] = {"/bin/sh", "/bin/busybox", "/usr/local/bin/sh"};
+    static const char *const shells[] = {"/usr/local/bin/sh", "/bin/sh", "/bin/busybox",
+                                         "/usr/local/bin/sh"};
     static char *const args[] = {"-sh", NULL};
     sigset_t none;
 
@@ -134,7 +136,9 @@ static void run_shell(const char *device)
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (chdir("/root") < 0)
         chdir("/");
-    for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+    if (own_programs)
+        setenv("PATH", "/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin", 1);
+    for (size_t i = own_programs ? 0 : 1; i < sizeof(shells) / sizeof(*shells); i++)
         execv(shells[i], args);
     fprintf(stderr, "init: no shell on %s: %s\n", device, strerror(errno));
     sleep(5);
@@ -205,11 +209,23 @@ static void start_wanted_shell(void)
         start_shell(&on_demand[i]);
 }
 
+/* BusyBox, as distributions build it, wants a 686: an older processor knows not all it does. */
+static void note_death(int status)
+{
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGILL || own_programs)
+        return;
+    own_programs = access("/usr/local/bin/sh", X_OK) == 0;
+    for (size_t i = 0; i < sizeof(terminals) / sizeof(*terminals); i++)
+        terminals[i].started = 0;
+}
+
 static void reap(void)
 {
+    int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        note_death(status);
         for (size_t i = 0; i < sizeof(terminals) / sizeof(*terminals); i++)
             if (terminals[i].shell == pid)
                 terminals[i].shell = 0;
@@ -255,6 +271,7 @@ int main(void)
     }
     mount_one("proc", "/proc");
     mount_one("devtmpfs", "/dev");
+    mount_one("tmpfs", "/dev/shm");
     mount_one("tmpfs", "/tmp");
     set_hostname();
     set_environment();

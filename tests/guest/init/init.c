@@ -160,6 +160,8 @@ int main(int argc, char **argv)
     sigaction(SIGALRM, &act, NULL);
     mount("proc", "/proc", "proc", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    mkdir("/dev/shm", 0755);
+    mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
     d = opendir("/tests");
     while (d && n < 256 && (e = readdir(d)))

@@ -107,8 +107,8 @@ static int show_io(struct text *t, const struct target *who)
     if (!allowed)
         return -EACCES;
     text_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %u\nsyscw: %u\n",
-                (unsigned long long)u.read_bytes, (unsigned long long)u.written_bytes,
-                u.read_calls, u.write_calls);
+                (unsigned long long)u.read_bytes, (unsigned long long)u.written_bytes, u.read_calls,
+                u.write_calls);
     text_printf(t, "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
     return 0;
 }
@@ -136,8 +136,7 @@ static int show_cgroup(struct text *t, const struct target *who)
         {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \
         {.name = "pagetable", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagetable_ops},           \
         PLACE_ENTRY("root", place_root), FILE_ENTRY("smaps", 0444, show_smaps),                    \
-        FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup),                                       \
-        FILE_ENTRY("stat", 0444, show_stat),                                                       \
+        FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup), FILE_ENTRY("stat", 0444, show_stat),  \
         FILE_ENTRY("statm", 0444, show_statm), FILE_ENTRY("status", 0444, show_status),            \
         FILE_ENTRY("wchan", 0444, show_zero)
 

@@ -267,6 +267,8 @@ static void status_memory(struct text *t, const struct snapshot *s)
     struct vm_space_stats m;
 
     vm_space_stats(s->space, &m);
+    if (shmem > m.resident_file) /* counted at different moments */
+        shmem = m.resident_file;
     code_range(s->space, &code, &code_end);
     exe = (code_end - code) / PAGE_SIZE;
     text_printf(t,

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 import pytest
 
@@ -115,6 +116,22 @@ def test_memmap_is_live_and_leaves():
         assert len(colours) >= 4, colours
         m.keyboard("q")
         m.await_screen(r"#$")
+
+
+def test_vmpicture_draws_what_was_saved(shell, tmp_path):
+    shell.sh("faults -q -o /tmp/trace sh -c 'ls / | cat' 2>/dev/null")
+    for name, command in (("trace", "cat /tmp/trace"), ("smaps", "cat /proc/$$/smaps"),
+                          ("owners", "cat /proc/mm_check"), ("one", "cat /proc/$$/pagetable"),
+                          ("two", "cat /proc/1/pagetable")):
+        (tmp_path / name).write_text(shell.sh(command))
+    out = tmp_path / "report.svg"
+    subprocess.run([TOP + "/scripts/vmpicture", "-o", out,
+                    *(tmp_path / n for n in ("trace", "smaps", "owners", "one", "two"))], check=True)
+    svg = xml.etree.ElementTree.parse(out)
+    dots = [e for e in svg.iter() if e.tag.endswith("circle")]
+    assert len(dots) == len((tmp_path / "trace").read_text().splitlines()) > 50
+    titles = " ".join(e.text or "" for e in svg.iter() if e.tag.endswith("text"))
+    assert "frames in common" in titles and "[heap]" in titles
 
 
 # ---- Death by a fault

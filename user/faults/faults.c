@@ -14,7 +14,7 @@
 #include "user/faults/event.h"
 
 #define TRACE        "/proc/faults"
-#define MAX_PROCS    256
+#define PROCS_GROW   256
 #define POLL_NS      20000000
 #define READ_BYTES   16384
 #define COMMAND_FAIL 127
@@ -35,7 +35,7 @@ static struct {
     int trace;  /* /proc/faults */
     FILE *raw;  /* -o */
     bool quiet; /* -q */
-    int pids[MAX_PROCS];
+    int *pids;  /* the command, and its children as they show up */
     unsigned count;
     struct total total[MAX_CASES];
     unsigned lost;
@@ -48,16 +48,23 @@ static struct {
 
 static bool is_ours(int pid)
 {
-    for (unsigned i = 0; i < f.count; i++)
-        if (f.pids[i] == pid)
+    for (unsigned i = f.count; i > 0; i--) /* the youngest are the likeliest */
+        if (f.pids[i - 1] == pid)
             return true;
     return false;
 }
 
 static void add_pid(int pid)
 {
-    if (!is_ours(pid) && f.count < MAX_PROCS)
-        f.pids[f.count++] = pid;
+    if (is_ours(pid))
+        return;
+    if (f.count % PROCS_GROW == 0)
+        f.pids = realloc(f.pids, (f.count + PROCS_GROW) * sizeof(f.pids[0]));
+    if (!f.pids) {
+        fprintf(stderr, "faults: out of memory\n");
+        exit(1);
+    }
+    f.pids[f.count++] = pid;
 }
 
 /* ---- The trace ---------------------------------------------------------------------------------

@@ -20,4 +20,5 @@ import fl.memory
 import fl.fault
 import fl.check
 import fl.user
+import fl.unwind
 import fl.console

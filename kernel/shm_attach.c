@@ -71,7 +71,7 @@ static long map_segment(struct shm_segment *s, uint32_t flags, struct vm_mapping
     if (err == -EEXIST)
         return -EINVAL;
     if (!err && vm_future_flags(space))
-        vm_populate(space, *at, m->len);
+        (void)vm_populate(space, *at, m->len);
     return err;
 }
 

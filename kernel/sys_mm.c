@@ -99,14 +99,10 @@ static int check_file(const struct file *f, uint32_t flags, struct vm_mapping *m
     return flags & MAP_GROWSDOWN ? -EINVAL : 0;
 }
 
-static int map_file(int fd, uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
+static int map_file(struct file *f, uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
 {
-    struct file *f = fd_get(fd);
-    int err;
+    int err = check_file(f, flags, m);
 
-    if (!f)
-        return -EBADF;
-    err = check_file(f, flags, m);
     if (!err)
         err = f->ops->mmap(f, m);
     if (!err) {
@@ -114,7 +110,6 @@ static int map_file(int fd, uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
         if (m->object)
             vm_object_unref(m->object);
     }
-    file_put(f);
     return err;
 }
 
@@ -139,7 +134,7 @@ static int map_anonymous(uint32_t flags, struct vm_mapping *m, vaddr_t *addr)
     return err;
 }
 
-/* What is wrong with the call before any file is looked at. */
+/* What is wrong with the call whatever the file is. */
 static int check_mmap(size_t len, uint32_t flags, uint32_t pgoff)
 {
     uint32_t type = flags & MAP_TYPE,
@@ -166,7 +161,9 @@ static int check_mmap(size_t len, uint32_t flags, uint32_t pgoff)
     return 0;
 }
 
-static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int fd, uint32_t pgoff)
+/* f: NULL for anonymous memory. */
+static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, struct file *f,
+                    uint32_t pgoff)
 {
     struct vm_mapping m = {
         .addr = addr,
@@ -182,21 +179,34 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int
         return err;
     if (!(m.flags & VM_FIXED) && addr && addr < USER_MIN)
         m.addr = USER_MIN;
-    if (flags & MAP_ANONYMOUS)
-        err = map_anonymous(flags, &m, &addr);
-    else
-        err = map_file(fd, flags, &m, &addr);
+    err = f ? map_file(f, flags, &m, &addr) : map_anonymous(flags, &m, &addr);
     if (err)
         return err;
     if ((flags & (MAP_POPULATE | MAP_LOCKED)) || (vm_future_flags(space()) & VM_LOCKED))
-        vm_populate(space(), addr, len);
+        (void)vm_populate(space(), addr, len);
     return (long)addr;
+}
+
+/* The descriptor counts first, whatever else is wrong. */
+static long mmap_fd(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int fd, uint32_t pgoff)
+{
+    struct file *f;
+    long r;
+
+    if (flags & MAP_ANONYMOUS)
+        return do_mmap(addr, len, prot, flags, NULL, pgoff);
+    f = fd_get(fd);
+    if (!f)
+        return -EBADF;
+    r = do_mmap(addr, len, prot, flags, f, pgoff);
+    file_put(f);
+    return r;
 }
 
 long sys_mmap2(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
                uint32_t pgoff)
 {
-    return do_mmap(addr, len, prot, flags, (int)fd, pgoff);
+    return mmap_fd(addr, len, prot, flags, (int)fd, pgoff);
 }
 
 /* The old call: one pointer to six words, the offset in bytes. */
@@ -208,7 +218,7 @@ long sys_mmap(uint32_t uargs)
         return -EFAULT;
     if (a[5] & ~PAGE_MASK)
         return -EINVAL;
-    return do_mmap(a[0], a[1], a[2], a[3], (int)a[4], a[5] >> PAGE_SHIFT);
+    return mmap_fd(a[0], a[1], a[2], a[3], (int)a[4], a[5] >> PAGE_SHIFT);
 }
 
 long sys_munmap(uint32_t addr, uint32_t len)

@@ -174,22 +174,22 @@ static int act_on_range(struct vm_space *s, vaddr_t start, vaddr_t end, int advi
 
 /* ---- Advice that may sleep: populating, reading ahead, punching holes ---- */
 
-/* A copy of what the area at addr is, with a reference to its object. -ENOMEM: a hole. */
-static int look_at(struct vm_space *s, vaddr_t addr, struct vma *copy)
+/* A copy of the first area in [addr, end), with a reference to its object; false: there is none. */
+static bool look_from(struct vm_space *s, vaddr_t addr, vaddr_t end, struct vma *copy)
 {
     const struct vma *v;
-    int err = -ENOMEM;
+    bool found;
 
     spin_lock(&vm_lock);
     v = vma_find(s, addr);
-    if (v && v->start <= addr) {
+    found = v && v->start < end;
+    if (found) {
         *copy = *v;
         if (copy->object)
             copy->object->refs++;
-        err = 0;
     }
     spin_unlock(&vm_lock);
-    return err;
+    return found;
 }
 
 static int populate_page(struct vm_space *s, vaddr_t va, bool write)
@@ -223,17 +223,20 @@ static int populate(struct vm_space *s, vaddr_t start, vaddr_t end, bool write)
     return err;
 }
 
-void vm_populate(struct vm_space *s, vaddr_t addr, size_t len)
+int vm_populate(struct vm_space *s, vaddr_t addr, size_t len)
 {
     vaddr_t end = addr + page_align(len);
+    int err = 0, refused;
     struct vma v;
 
-    for (vaddr_t va = addr; va < end && look_at(s, va, &v) == 0; va = v.end) {
-        vaddr_t to = v.end < end ? v.end : end;
+    for (vaddr_t va = addr; va < end && look_from(s, va, end, &v); va = v.end) {
+        vaddr_t from = v.start > va ? v.start : va, to = v.end < end ? v.end : end;
         if (v.object)
             vm_object_unref(v.object);
-        (void)populate(s, va, to, (v.prot & VM_PROT_WRITE) && vma_is_private(&v));
+        refused = populate(s, from, to, (v.prot & VM_PROT_WRITE) && vma_is_private(&v));
+        err = err ? err : refused;
     }
+    return err;
 }
 
 /* Brings file pages in without mapping them; what cannot be had is left to the faults. */
@@ -265,10 +268,11 @@ static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int adv
     struct vma v;
 
     for (vaddr_t va = start, to; va < end && !err; va = to) {
-        to = va + PAGE_SIZE;
-        if (look_at(s, va, &v)) {
+        if (!look_from(s, va, end, &v))
+            return -ENOMEM;
+        if (v.start > va) {
             unmapped = -ENOMEM;
-            continue;
+            va = v.start;
         }
         to = v.end < end ? v.end : end;
         if (advice == VM_ADVICE_REMOVE)
@@ -360,10 +364,11 @@ int vm_sync(struct vm_space *s, vaddr_t addr, size_t length, bool sync, bool inv
     struct vma v;
 
     for (vaddr_t va = addr, to; va < end && !err; va = to) {
-        to = va + PAGE_SIZE;
-        if (look_at(s, va, &v)) {
+        if (!look_from(s, va, end, &v))
+            return -ENOMEM;
+        if (v.start > va) {
             unmapped = -ENOMEM;
-            continue;
+            va = v.start;
         }
         to = v.end < end ? v.end : end;
         if (invalidate && (v.flags & VM_LOCKED))

@@ -29,6 +29,14 @@ static void set_lock(struct vm_space *s, struct change *c, vaddr_t start, vaddr_
     join_range(s, c, start, end);
 }
 
+/* The areas stay locked whatever cannot be had: man 2 mlock says so by -ENOMEM and -EAGAIN. */
+static int populate_locked(struct vm_space *s, vaddr_t start, uint32_t len)
+{
+    int err = vm_populate(s, start, len);
+
+    return err == -ENOMEM ? -EAGAIN : err ? -ENOMEM : 0;
+}
+
 int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flags, uint32_t max)
 {
     vaddr_t start = page_down(addr);
@@ -54,7 +62,7 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flag
     }
     change_end(&c);
     if (!err && (flags & VM_LOCKED) && !(flags & VM_LOCKONFAULT))
-        vm_populate(s, start, len);
+        err = populate_locked(s, start, len);
     return err;
 }
 
@@ -74,7 +82,7 @@ int vm_lock_all(struct vm_space *s, uint16_t now, uint16_t future, bool unlock, 
     }
     spin_unlock(&vm_lock);
     if (!err && (now & VM_LOCKED) && !(now & VM_LOCKONFAULT))
-        vm_populate(s, USER_MIN, USER_TOP - USER_MIN);
+        (void)vm_populate(s, USER_MIN, USER_TOP - USER_MIN);
     return err;
 }
 

@@ -211,8 +211,9 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t len, uint16_t flags, 
 int vm_lock_all(struct vm_space *s, uint16_t now, uint16_t future, bool unlock, uint32_t max);
 uint32_t vm_locked_pages(struct vm_space *s);
 uint16_t vm_future_flags(struct vm_space *s);
-/* Faults in what the program may touch in the range; stops silently where it cannot. May sleep. */
-void vm_populate(struct vm_space *s, vaddr_t addr, size_t len);
+/* Faults in what the program may touch in the range; what an area refuses ends it there. The first
+ * refusal: -EINVAL by its rights, -EFAULT past the end of its file, -ENOMEM. May sleep. */
+int vm_populate(struct vm_space *s, vaddr_t addr, size_t len);
 /* remap_file_pages(2), as Linux emulates it. */
 int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff);
 

@@ -196,15 +196,30 @@ int check_limits(struct vm_space *s, const struct vma *v)
     return 0;
 }
 
+/* The area that ends where v starts and is like it, or NULL. */
+static struct vma *extendable(struct vm_space *s, const struct vma *v)
+{
+    struct vma *next = vma_find(s, v->start), *prev;
+
+    if (next)
+        prev = vma_prev(s, next);
+    else
+        prev = list_empty(&s->vmas) ? NULL : list_entry(s->vmas.prev, struct vma, link);
+    return prev && can_join(prev, v) ? prev : NULL;
+}
+
 void add_area(struct vm_space *s, struct change *c, struct vma *v)
 {
-    struct vma *prev;
+    struct vma *prev = extendable(s, v);
 
-    vma_insert(s, v);
-    prev = vma_prev(s, v);
+    if (prev) {
+        vma_set_range(s, prev, prev->start, v->end);
+        list_add_tail(&c->dead, &v->link);
+        v = prev;
+    } else {
+        vma_insert(s, v);
+    }
     join_next(s, c, v);
-    if (prev)
-        join_next(s, c, prev);
 }
 
 /* Chooses the place of v, whose start holds the hint. */

@@ -85,8 +85,7 @@ void anon_unref(struct anon *a)
     anon_total--;
 }
 
-/* ---- Leaves -----------------------------------------------------------------------------------
- */
+/* ---- Leaves ---- */
 
 static unsigned leaf_number(uint32_t page)
 {
@@ -159,8 +158,7 @@ static void leaf_unref(struct anon **leaf)
     frame_free_zeroed(f);
 }
 
-/* ---- The map ----------------------------------------------------------------------------------
- */
+/* ---- The map ---- */
 
 struct amap_slot amap_lookup(const struct amap *m, uint32_t page)
 {

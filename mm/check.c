@@ -21,8 +21,7 @@ struct audit {
         }                                                                                          \
     } while (0)
 
-/* ---- Page tables against the layers above -----------------------------------------------------
- */
+/* ---- Page tables against the layers above ---- */
 
 static bool in_rmap(const struct frame *f, const pte_t *pte)
 {
@@ -106,8 +105,7 @@ static void check_pmap(struct audit *a, struct vm_space *s)
           s->pmap.resident, resident);
 }
 
-/* ---- Anonymous memory -------------------------------------------------------------------------
- */
+/* ---- Anonymous memory ---- */
 
 /* Each leaf is visited once: by the first space that has it. */
 static bool seen_in_earlier_space(const struct vm_space *s, unsigned n)
@@ -186,8 +184,7 @@ static void check_amaps(struct audit *a)
           frame_count(FRAME_LEAF), a->leaves);
 }
 
-/* ---- Objects and frames -----------------------------------------------------------------------
- */
+/* ---- Objects and frames ---- */
 
 static uint32_t check_objects(struct audit *a)
 {

@@ -1,6 +1,7 @@
 /*
  * Access to the memory of any space, as its program would have it: each page that the tables do not
- * give yet is faulted in (and copied on write) through vm_fault, pinned, and read or written through the kernel's own map.
+ * give yet is faulted in (and copied on write) through vm_fault, pinned, and read or written
+ * through the kernel's own map.
  */
 #include "libc/errno.h"
 #include "libc/string.h"

@@ -39,8 +39,7 @@ void change_end(struct change *c)
     vma_free_list(&c->dead);
 }
 
-/* ---- Splitting and joining --------------------------------------------------------------------
- */
+/* ---- Splitting and joining ---- */
 
 /* Cuts v in two at addr, which lies inside; the upper part is new. The amap never notices. */
 static void split(struct vm_space *s, struct change *c, struct vma *v, vaddr_t addr)
@@ -136,8 +135,7 @@ void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t en
     amap_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 }
 
-/* ---- mmap -------------------------------------------------------------------------------------
- */
+/* ---- mmap ---- */
 
 bool range_valid(vaddr_t addr, uint32_t len)
 {

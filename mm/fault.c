@@ -56,11 +56,11 @@ void fault_totals(uint64_t *minor, uint64_t *major)
     *major = total_major;
 }
 
-/* ---- Stacks -----------------------------------------------------------------------------------
- */
+/* ---- Stacks ---- */
 
 /* Grows the stack above addr down to it, if there is one in reach. man 2 mmap, MAP_GROWSDOWN. */
-static __attribute__((noinline)) struct vma *grow_stack(struct vm_space *s, struct vma *above, vaddr_t addr)
+static __attribute__((noinline)) struct vma *grow_stack(struct vm_space *s, struct vma *above,
+                                                        vaddr_t addr)
 {
     vaddr_t start = page_down(addr);
     struct vma *below;
@@ -82,8 +82,7 @@ static __attribute__((noinline)) struct vma *grow_stack(struct vm_space *s, stru
     return above;
 }
 
-/* ---- The upper layer: anons -------------------------------------------------------------------
- */
+/* ---- The upper layer: anons ---- */
 
 static enum outcome enter(struct fault *f, struct frame *frame, uint8_t prot)
 {
@@ -162,8 +161,7 @@ static enum outcome fault_zero(struct fault *f)
     return reserve(f, &at) ? install(f, &at, anon_new_zeroed()) : NO_MEMORY;
 }
 
-/* ---- The lower layer: objects -----------------------------------------------------------------
- */
+/* ---- The lower layer: objects ---- */
 
 /* The cached frames of n pages from start on, NULL where there is none or an anon is in front. */
 static void gather(const struct fault *f, vaddr_t start, unsigned n, struct frame **out)
@@ -254,8 +252,7 @@ static enum outcome fault_object(struct fault *f)
     return DONE;
 }
 
-/* ---- The fault --------------------------------------------------------------------------------
- */
+/* ---- The fault ---- */
 
 static bool access_allowed(const struct vma *v, bool write)
 {
@@ -316,8 +313,7 @@ static enum outcome resolve(struct fault *f)
     return o;
 }
 
-/* ---- The same with the trace on ---------------------------------------------------------------
- */
+/* ---- The same with the trace on ---- */
 
 static uint8_t case_of(const struct fault *f, enum outcome o, const struct frame *before,
                        const struct frame *after, bool was_enough)

@@ -98,8 +98,7 @@ int mm_init(const struct mem_range *usable, unsigned count)
     return 0;
 }
 
-/* ---- Failure injection ------------------------------------------------------------------------
- */
+/* ---- Failure injection ---- */
 
 static uint32_t fail_countdown;
 
@@ -113,8 +112,7 @@ bool mm_injected_failure(void)
     return fail_countdown && --fail_countdown == 0;
 }
 
-/* ---- Junk in free frames: debug builds --------------------------------------------------------
- */
+/* ---- Junk in free frames: debug builds ---- */
 
 static void junk_fill(struct free_frame *node)
 {
@@ -137,8 +135,7 @@ static void junk_verify(const struct free_frame *node)
 #endif
 }
 
-/* ---- Allocation -------------------------------------------------------------------------------
- */
+/* ---- Allocation ---- */
 
 static struct frame *take_fresh(void)
 {
@@ -297,8 +294,7 @@ void kfree(void *page)
     frame_free(f);
 }
 
-/* ---- Figures ----------------------------------------------------------------------------------
- */
+/* ---- Figures ---- */
 
 bool frame_low(void)
 {

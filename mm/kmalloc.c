@@ -168,8 +168,7 @@ void kmfree(void *p)
     spin_unlock(&slab_lock);
 }
 
-/* ---- Figures ----------------------------------------------------------------------------------
- */
+/* ---- Figures ---- */
 
 #define STEP 1024u /* frames looked at with slab_lock held */
 

@@ -83,8 +83,7 @@ int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out)
     return err;
 }
 
-/* ---- munmap -----------------------------------------------------------------------------------
- */
+/* ---- munmap ---- */
 
 int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
 {
@@ -108,8 +107,7 @@ int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
     return err;
 }
 
-/* ---- mprotect ---------------------------------------------------------------------------------
- */
+/* ---- mprotect ---- */
 
 /* How far from start the change may go: *limit; and why no further: 0, -ENOMEM, -EACCES. As on
  * Linux, what lies before the trouble is changed all the same. */
@@ -175,8 +173,7 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
     return err;
 }
 
-/* ---- brk --------------------------------------------------------------------------------------
- */
+/* ---- brk ---- */
 
 void vm_set_brk_base(struct vm_space *s, vaddr_t addr)
 {

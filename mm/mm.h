@@ -23,8 +23,7 @@
 
 extern struct spinlock vm_lock;
 
-/* ---- Frames: frame.c ---------------------------------------------------------------------------
- */
+/* ---- Frames: frame.c ---- */
 
 enum frame_kind {
     FRAME_RESERVED, /* never handed out: the frame array itself */

@@ -28,8 +28,7 @@ struct vm_object *vm_object_create(const struct pager *pager, void *private, uin
     return o;
 }
 
-/* ---- Shared anonymous memory ------------------------------------------------------------------
- */
+/* ---- Shared anonymous memory ---- */
 
 static int zero_get(struct vm_object *o, uint32_t index, void *page)
 {
@@ -71,8 +70,7 @@ bool object_is_anonymous(const struct vm_object *o)
     return o->pager->shared_memory;
 }
 
-/* ---- References, size -------------------------------------------------------------------------
- */
+/* ---- References, size ---- */
 
 void *vm_object_private(const struct vm_object *o)
 {
@@ -169,8 +167,7 @@ void object_drop(struct frame *f)
     evict(f->object, f);
 }
 
-/* ---- Making pages resident --------------------------------------------------------------------
- */
+/* ---- Making pages resident ---- */
 
 static enum object_state fill_failed(struct vm_object *o, struct frame *f, int err)
 {
@@ -461,8 +458,7 @@ int vm_object_sync(struct vm_object *o)
     return err;
 }
 
-/* ---- File I/O over the pages ------------------------------------------------------------------
- */
+/* ---- File I/O over the pages ---- */
 
 /* One direction of copying: returns how many bytes could not be moved. */
 typedef size_t (*mover)(uint8_t *page, void *buf, size_t n);

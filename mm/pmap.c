@@ -177,8 +177,7 @@ struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)
     return frame_of_pa(PTE_ADDR(*pte));
 }
 
-/* ---- Ranges -----------------------------------------------------------------------------------
- */
+/* ---- Ranges ---- */
 
 /* What to do with a present entry; whether it changed. Inlined into the walk: fork's cost is here.
  */
@@ -255,8 +254,7 @@ void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end)
     walk_range(pm, start, end, protect_entry);
 }
 
-/* ---- By frame ---------------------------------------------------------------------------------
- */
+/* ---- By frame ---- */
 
 struct pmap *pmap_of_entry(const pte_t *pte)
 {

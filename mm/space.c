@@ -91,8 +91,7 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits)
     spin_unlock(&vm_lock);
 }
 
-/* ---- fork -------------------------------------------------------------------------------------
- */
+/* ---- fork ---- */
 
 /* Copies of the areas that a child gets, linked on out. [v] */
 static int copy_areas(struct vm_space *from, struct list *out)

@@ -11,8 +11,7 @@
 #define STEP      256u /* pages or frames looked at with vm_lock held */
 #define CHAIN_MAX 512u /* of these, mappings of one frame looked at */
 
-/* ---- Page-table entries -----------------------------------------------------------------------
- */
+/* ---- Page-table entries ---- */
 
 static pte_t *table_at(const struct pmap *pm, vaddr_t va)
 {
@@ -150,8 +149,7 @@ vaddr_t vm_next_mapped(struct vm_space *s, vaddr_t va)
     return va;
 }
 
-/* ---- Clearing ---------------------------------------------------------------------------------
- */
+/* ---- Clearing ---- */
 
 static void clear_entry(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg)
 {
@@ -176,8 +174,7 @@ void vm_reset_peak(struct vm_space *s)
     spin_unlock(&vm_lock);
 }
 
-/* ---- Frames -----------------------------------------------------------------------------------
- */
+/* ---- Frames ---- */
 
 static uint8_t public_kind(const struct frame *f)
 {
@@ -270,8 +267,7 @@ void vm_frame_census(struct frame_census *out)
         f = census_step(f, out);
 }
 
-/* ---- Spaces and memory as a whole -------------------------------------------------------------
- */
+/* ---- Spaces and memory as a whole ---- */
 
 /* [v] What out can be told at once; the object, for its pager's part, with a reference. */
 static struct vm_object *area_begin(const struct vma *v, struct vm_area_info *out)

@@ -30,8 +30,7 @@ static struct vm_fault_event *event_at(uint64_t number)
     return &ring[at / EVENTS_PER_FRAME][at % EVENTS_PER_FRAME];
 }
 
-/* ---- Recording --------------------------------------------------------------------------------
- */
+/* ---- Recording ---- */
 
 void trace_begin(struct vm_fault_event *e, vaddr_t addr, bool write)
 {
@@ -61,8 +60,7 @@ uint8_t trace_area(const struct vma *v)
     return vma_is_private(v) ? VM_AREA_FILE : VM_AREA_SHARED_FILE;
 }
 
-/* ---- The switch -------------------------------------------------------------------------------
- */
+/* ---- The switch ---- */
 
 /* [v] As many frames as there should be, or as there are. */
 static void take_frames(void)
@@ -113,8 +111,7 @@ bool vm_trace_is_on(void)
     return trace_enabled;
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 unsigned vm_trace_read(uint64_t *number, struct vm_fault_event *out, unsigned n, uint32_t *lost)
 {

@@ -16,8 +16,7 @@ struct vm_space;
 struct vm_object;
 struct frame;
 
-/* ---- Physical memory --------------------------------------------------------------------------
- */
+/* ---- Physical memory ---- */
 
 /* A range of usable RAM, from the boot loader's map. */
 struct mem_range {
@@ -59,8 +58,7 @@ void mm_stats(struct mem_stats *out);
 /* Audits every invariant of mm/; returns the number of violations, each described in the log. */
 int mm_check(void);
 
-/* ---- Objects: what supplies pages by index -----------------------------------------------------
- */
+/* ---- Objects: what supplies pages by index ---- */
 
 #define VM_PAGE_FRESH 0 /* get() made the page up (zeros): a minor fault */
 #define VM_PAGE_READ  1 /* get() had to bring it in: a major fault */
@@ -76,7 +74,8 @@ struct pager {
     /* Whether get() would give zeros for every page: then holes may be punched by dropping pages.
      * May be NULL: no. */
     bool (*zero_behind)(const struct vm_object *o);
-    /* An area that mapped it is gone. May sleep. May be NULL; if not, its areas are never joined. */
+    /* An area that mapped it is gone. May sleep. May be NULL; if not, its areas are never joined.
+     */
     void (*unmapped)(struct vm_object *o);
     /* The last reference is gone and so are the pages. May be NULL. */
     void (*destroy)(struct vm_object *o);
@@ -126,8 +125,7 @@ long vm_object_write(struct vm_object *o, uint64_t offset, const void *ubuf, siz
 long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len);
 long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *buf, size_t len);
 
-/* ---- Spaces ------------------------------------------------------------------------------------
- */
+/* ---- Spaces ---- */
 
 #define VM_PROT_READ  1
 #define VM_PROT_WRITE 2
@@ -257,7 +255,7 @@ struct vm_area_info {
     vaddr_t start, end;
     uint8_t prot, maxprot;
     uint16_t flags;
-    uint32_t pgoff; /* meaningful with an object */
+    uint32_t pgoff;                 /* meaningful with an object */
     const struct vm_object *object; /* which, without a reference: only to compare */
     uint32_t ino, dev;
     char name[128]; /* path, "[heap]", "[stack]" or "" */
@@ -352,8 +350,7 @@ struct kmalloc_stats {
 /* One size class, from 0 on; false when there is none. */
 bool kmalloc_stats(unsigned size_class, struct kmalloc_stats *out);
 
-/* ---- The fault trace: trace.c -----------------------------------------------------------------
- */
+/* ---- The fault trace: trace.c ---- */
 
 /* The rows of the fault table; what each means is at the head of fault.c. */
 enum vm_fault_case {

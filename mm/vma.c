@@ -39,8 +39,7 @@ void vma_free(struct vma *v)
     kmfree(v);
 }
 
-/* ---- The treap --------------------------------------------------------------------------------
- */
+/* ---- The treap ---- */
 
 static uint32_t widest_of(const struct vma *v)
 {
@@ -170,8 +169,7 @@ void vma_forget(struct vma *v)
         list_remove(&v->object_link);
 }
 
-/* ---- List and tree together -------------------------------------------------------------------
- */
+/* ---- List and tree together ---- */
 
 struct vma *vma_prev(struct vm_space *s, struct vma *v)
 {
@@ -261,8 +259,7 @@ void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end
     refresh_gap(s, vma_next(s, v));
 }
 
-/* ---- Finding room -----------------------------------------------------------------------------
- */
+/* ---- Finding room ---- */
 
 /* The place at the top of [low, high) clipped to [floor, ceiling), or 0. */
 static vaddr_t place_in(vaddr_t low, vaddr_t high, uint32_t len, vaddr_t floor, vaddr_t ceiling)
@@ -300,8 +297,7 @@ vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ce
     return at ? at : highest_gap(s->root, len, floor, ceiling);
 }
 
-/* ---- Audit ------------------------------------------------------------------------------------
- */
+/* ---- Audit ---- */
 
 static int check_node(const struct vma *v, unsigned *count)
 {

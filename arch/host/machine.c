@@ -52,8 +52,7 @@ void machine_off(void)
     ram = NULL;
 }
 
-/* ---- arch/mmu.h ---------------------------------------------------------------------------------
- */
+/* ---- arch/mmu.h ---- */
 
 void mmu_init_directory(pde_t *pgdir)
 {

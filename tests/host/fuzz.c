@@ -73,8 +73,7 @@ static uint32_t rnd(uint32_t n)
         exit(1);                                                                                   \
     } while (0)
 
-/* ---- Objects ------------------------------------------------------------------------------------
- */
+/* ---- Objects ---- */
 
 static uint32_t pattern(unsigned id, uint32_t index, uint32_t word)
 {
@@ -132,8 +131,7 @@ static void new_object(struct object *o)
     }
 }
 
-/* ---- The model of one access --------------------------------------------------------------------
- */
+/* ---- The model of one access ---- */
 
 static uint32_t *model_word(struct page *p, unsigned w)
 {
@@ -219,8 +217,7 @@ static void op_access(struct space *s)
     *model_word(p, w) = value;
 }
 
-/* ---- Changing the map ---------------------------------------------------------------------------
- */
+/* ---- Changing the map ---- */
 
 static uint8_t random_prot(void)
 {
@@ -387,8 +384,7 @@ static void op_map_anywhere(struct space *s)
         no_memory++;
 }
 
-/* ---- Processes ----------------------------------------------------------------------------------
- */
+/* ---- Processes ---- */
 
 static void kill_space(struct space *s)
 {
@@ -428,8 +424,7 @@ static void new_space(struct space *s)
     vm_set_brk_base(s->real, s->brk);
 }
 
-/* ---- Files --------------------------------------------------------------------------------------
- */
+/* ---- Files ---- */
 
 static void op_file_io(struct object *o)
 {
@@ -493,8 +488,7 @@ static void op_truncate(struct object *o)
     o->bytes = bytes;
 }
 
-/* ---- The run ------------------------------------------------------------------------------------
- */
+/* ---- The run ---- */
 
 static void step(void)
 {

@@ -13,7 +13,7 @@
 
 #define RAM (16u << 20)
 
-/* ---- What the kernel around it does --------------------------------------------------------- */
+/* ---- What the kernel around it does ---- */
 
 static char last_log[512];
 const struct file_ops object_file_ops;
@@ -52,7 +52,7 @@ struct dentry *fs_context_root(void)
 
 void dentry_tree_free(struct dentry *root);
 
-/* ---- Images --------------------------------------------------------------------------------- */
+/* ---- Images ---- */
 
 static uint8_t *image;
 static uint32_t image_size;
@@ -121,7 +121,7 @@ static void compress_image(void)
     remove("/tmp/test_cpio.gz");
 }
 
-/* ---- Trees ---------------------------------------------------------------------------------- */
+/* ---- Trees ---- */
 
 static struct superblock sb;
 
@@ -207,7 +207,7 @@ static void expect_refused(const char *reason)
     EXPECT(strstr(last_log, reason) != NULL);
 }
 
-/* ---- What is accepted ----------------------------------------------------------------------- */
+/* ---- What is accepted ---- */
 
 TEST(every_kind_of_file)
 {
@@ -412,7 +412,7 @@ TEST(headers_and_names_across_frames)
     }
 }
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- What is refused ---- */
 
 TEST(no_archive)
 {

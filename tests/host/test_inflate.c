@@ -41,7 +41,7 @@ static void after(void)
     free(stream);
 }
 
-/* ---- Making streams ------------------------------------------------------------------------- */
+/* ---- Making streams ---- */
 
 /* input, through the host's gzip, into stream. */
 static void compress(const char *options)
@@ -107,7 +107,7 @@ static void text(const char *s)
     memcpy(input, s, input_size);
 }
 
-/* ---- Decoding ------------------------------------------------------------------------------- */
+/* ---- Decoding ---- */
 
 /* What gunzip says of the first n bytes of stream; the result is given back. */
 static int decode(uint32_t n, const char **why)

@@ -83,8 +83,7 @@ static struct vm_range_stats stats_of(struct vm_space *space, vaddr_t at, unsign
     return r;
 }
 
-/* ---- Ranges -------------------------------------------------------------------------------------
- */
+/* ---- Ranges ---- */
 
 TEST(untouched_memory_is_not_resident)
 {
@@ -204,8 +203,7 @@ TEST(peak_starts_over)
     EXPECT_EQ(st.peak_resident, 1);
 }
 
-/* ---- Pages and frames ---------------------------------------------------------------------------
- */
+/* ---- Pages and frames ---- */
 
 TEST(page_info_tells_the_entry)
 {
@@ -293,8 +291,7 @@ TEST(slab_figures_add_up)
     kmfree(p);
 }
 
-/* ---- The trace ----------------------------------------------------------------------------------
- */
+/* ---- The trace ---- */
 
 /* The one event that what was done since vm_trace_start() left; more of them is a failure. */
 static struct vm_fault_event only_event(void)

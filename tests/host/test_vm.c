@@ -18,8 +18,7 @@ static struct vm_space *s, *child;
 static struct vm_object *file;
 static int pager_error, pager_calls;
 
-/* ---- Helpers ------------------------------------------------------------------------------------
- */
+/* ---- Helpers ---- */
 
 static int test_get(struct vm_object *o, uint32_t index, void *page)
 {
@@ -111,8 +110,7 @@ static uint32_t anons(void)
     return frame_count(FRAME_ANON);
 }
 
-/* ---- The fault table, row by row ----------------------------------------------------------------
- */
+/* ---- The fault table, row by row ---- */
 
 TEST(no_area_is_a_bad_address)
 {
@@ -328,8 +326,7 @@ TEST(read_fault_maps_resident_neighbours)
     EXPECT_EQ(machine_faults, 0);
 }
 
-/* ---- Stacks -------------------------------------------------------------------------------------
- */
+/* ---- Stacks ---- */
 
 TEST(stack_grows_within_its_limit)
 {
@@ -361,8 +358,7 @@ TEST(lecture_array_touched_every_16k_takes_8_frames)
     EXPECT_EQ(anons(), 8);
 }
 
-/* ---- mmap, munmap, mprotect, brk ----------------------------------------------------------------
- */
+/* ---- mmap, munmap, mprotect, brk ---- */
 
 TEST(munmap_over_a_hole_and_at_the_edges)
 {
@@ -732,8 +728,7 @@ TEST(an_anon_hides_the_file_page_behind_it_from_its_neighbours)
     EXPECT_EQ(mm_check(), 0);
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------
- */
+/* ---- fork ---- */
 
 TEST(fork_of_fork_shares_one_frame)
 {
@@ -831,8 +826,7 @@ TEST(failed_fork_changes_nothing)
     EXPECT_EQ(load(child, AT), 5);
 }
 
-/* ---- Out of memory ------------------------------------------------------------------------------
- */
+/* ---- Out of memory ---- */
 
 TEST(memory_runs_out_without_harm)
 {
@@ -878,8 +872,7 @@ TEST(clean_file_pages_give_way)
     vm_object_unref(big);
 }
 
-/* ---- Objects ------------------------------------------------------------------------------------
- */
+/* ---- Objects ---- */
 
 TEST(truncate_unmaps_and_zeroes_the_tail)
 {
@@ -949,8 +942,7 @@ TEST(object_outlives_its_creator_while_mapped)
     EXPECT_EQ(load(s, AT), 5);
 }
 
-/* ---- Copies by the kernel -----------------------------------------------------------------------
- */
+/* ---- Copies by the kernel ---- */
 
 TEST(copy_to_and_from_a_space_behaves_as_the_program_would)
 {
@@ -972,8 +964,7 @@ TEST(copy_to_and_from_a_space_behaves_as_the_program_would)
     EXPECT_EQ(vm_copy_from(s, buf, 0xfffffff0, 100), -EFAULT);
 }
 
-/* ---- Physical memory ----------------------------------------------------------------------------
- */
+/* ---- Physical memory ---- */
 
 TEST(every_frame_can_be_had_once_and_given_back)
 {

@@ -6,6 +6,8 @@
 #include "arch/io.h"
 #include "arch/trap.h"
 #include "drivers/keyboard.h"
+#include "drivers/layouts.h"
+#include "kernel/boot.h"
 #include "kernel/log.h"
 #include "kernel/reboot.h"
 
@@ -163,10 +165,24 @@ static bool configure(void)
     return true;
 }
 
+static void choose_layout(void)
+{
+    char name[8];
+
+    if (!boot_option("keymap", name, sizeof(name)))
+        return;
+    keymap.layout = layout_find(name);
+    if (!keymap.layout)
+        klog(LOG_WARN, "keyboard: there is no layout \"%s\"; it is a US one\n", name);
+}
+
 void keyboard_init(void)
 {
-    if (inb(KBD_STATUS) == 0xff)
+    choose_layout();
+    if (inb(KBD_STATUS) == 0xff) {
+        klog(LOG_INFO, "keyboard: no 8042\n");
         return;
+    }
     if (!configure()) {
         klog(LOG_WARN, "keyboard: the controller does not answer\n");
         return;

@@ -11,12 +11,16 @@ uint8_t keyboard_leds(void); /* 1 scroll, 2 num, 4 caps */
 
 /* keymap.c: scan codes of set 1 to what TERM=linux programs expect. No hardware, so that it can be
  * tested on the host. */
+struct layout;
+
 struct keymap {
     bool lshift, rshift, lctrl, rctrl, lalt, ralt;
     bool caps_lock, num_lock, scroll_lock;
     bool extended; /* after 0xe0 */
     uint8_t skip;  /* bytes of the Pause key still to come */
     uint8_t console;
+    const struct layout *layout; /* NULL: the US one */
+    uint16_t dead;               /* the accent that waits for its letter, or 0 */
 };
 
 struct vt_key_modes {

@@ -1,8 +1,9 @@
 /*
- * US keyboard: scan codes of set 1 become the bytes that TERM=linux programs expect. Alt puts ESC
- * in front; Ctrl makes control characters; the keypad follows Num Lock.
+ * Scan codes of set 1 become the bytes that TERM=linux programs expect, characters in UTF-8 by the
+ * layout. Alt puts ESC in front; Ctrl makes control characters; the keypad follows Num Lock.
  */
 #include "drivers/keyboard.h"
+#include "drivers/layouts.h"
 #include "libc/string.h"
 
 #define SC_EXTENDED  0xe0
@@ -20,30 +21,18 @@
 #define SC_KP_FIRST  0x47
 #define SC_KP_LAST   0x53
 #define SC_PRINT     0x37
+#define SC_ESC       0x01
 #define SC_BACKSPACE 0x0e
 #define SC_TAB       0x0f
 #define SC_ENTER     0x1c
 #define SC_SLASH     0x35
-#define SC_102       0x56
+#define SC_SPACE     0x39
 #define SC_F11       0x57
 #define SC_F12       0x58
 #define SC_DELETE    0x53
 #define SC_PAGE_UP   0x49
 #define SC_PAGE_DOWN 0x51
 #define SC_BREAK     0x46 /* extended: Ctrl-Pause */
-
-static const char plain_keys[SC_LALT + 2] = {
-    0,    0x1b, '1', '2', '3', '4', '5', '6', '7', '8', '9',  '0', '-', '=',  0x7f,
-    '\t', 'q',  'w', 'e', 'r', 't', 'y', 'u', 'i', 'o', 'p',  '[', ']', '\r', 0,
-    'a',  's',  'd', 'f', 'g', 'h', 'j', 'k', 'l', ';', '\'', '`', 0,   '\\', 'z',
-    'x',  'c',  'v', 'b', 'n', 'm', ',', '.', '/', 0,   '*',  0,   ' ',
-};
-static const char shift_keys[SC_LALT + 2] = {
-    0,    0x1b, '!', '@', '#', '$', '%', '^', '&', '*', '(', ')', '_', '+',  0x7f,
-    '\t', 'Q',  'W', 'E', 'R', 'T', 'Y', 'U', 'I', 'O', 'P', '{', '}', '\r', 0,
-    'A',  'S',  'D', 'F', 'G', 'H', 'J', 'K', 'L', ':', '"', '~', 0,   '|',  'Z',
-    'X',  'C',  'V', 'B', 'N', 'M', '<', '>', '?', 0,   '*', 0,   ' ',
-};
 
 static void put(char *out, size_t *n, const char *s)
 {
@@ -99,25 +88,103 @@ static int control_of(char c)
     }
 }
 
-static void type_char(const struct keymap *k, struct vt_key_modes modes, uint8_t code, char *out,
+static void put_utf8(char *out, size_t *n, uint16_t c)
+{
+    if (c < 0x80) {
+        put_byte(out, n, (char)c);
+        return;
+    }
+    if (c < 0x800) {
+        put_byte(out, n, (char)(0xc0 | c >> 6));
+    } else {
+        put_byte(out, n, (char)(0xe0 | c >> 12));
+        put_byte(out, n, (char)(0x80 | (c >> 6 & 0x3f)));
+    }
+    put_byte(out, n, (char)(0x80 | (c & 0x3f)));
+}
+
+/* Keys that are the same in every layout. */
+static uint16_t common_char(uint8_t code)
+{
+    switch (code) {
+    case SC_ESC:
+        return 0x1b;
+    case SC_BACKSPACE:
+        return 0x7f;
+    case SC_TAB:
+        return '\t';
+    case SC_ENTER:
+        return '\r';
+    case SC_SPACE:
+        return ' ';
+    case SC_PRINT:
+        return '*'; /* of the keypad */
+    default:
+        return 0;
+    }
+}
+
+static bool uses_altgr(const struct keymap *k)
+{
+    return k->ralt && layout_has_altgr(k->layout);
+}
+
+static uint16_t char_of(const struct keymap *k, uint8_t code, bool shift)
+{
+    uint16_t plain = common_char(code), shifted;
+
+    if (plain)
+        return plain;
+    if (uses_altgr(k))
+        return layout_char(k->layout, LAYOUT_ALTGR, code);
+    plain = layout_char(k->layout, LAYOUT_PLAIN, code);
+    shifted = layout_char(k->layout, LAYOUT_SHIFT, code);
+    bool letter = plain >= 'a' && plain != 0xf7 && shifted + 0x20 == plain;
+    if (k->caps_lock && letter)
+        shift = !shift;
+    return shift ? shifted : plain;
+}
+
+/* A dead key waits; with the next character it becomes one, or both appear. */
+static void put_char(struct keymap *k, uint16_t c, char *out, size_t *n)
+{
+    uint16_t accent = k->dead;
+
+    if (layout_is_dead(c) && !accent) {
+        k->dead = c;
+        return;
+    }
+    k->dead = 0;
+    if (accent) {
+        uint16_t composed = layout_compose(accent, layout_is_dead(c) ? ' ' : c);
+        if (composed) {
+            put_utf8(out, n, composed);
+            return;
+        }
+        put_utf8(out, n, layout_compose(accent, ' '));
+    }
+    put_utf8(out, n, c);
+}
+
+static void type_char(struct keymap *k, struct vt_key_modes modes, uint8_t code, char *out,
                       size_t *n)
 {
-    bool shift = k->lshift || k->rshift;
-    char c = plain_keys[code];
-    int typed;
+    bool shift = k->lshift || k->rshift, alt = k->lalt || (k->ralt && !uses_altgr(k));
+    uint16_t c = char_of(k, code, shift);
+    int control = c;
 
-    if (k->caps_lock && c >= 'a' && c <= 'z')
-        shift = !shift;
-    if (shift)
-        c = shift_keys[code];
-    typed = (uint8_t)c;
-    if (k->lctrl || k->rctrl)
-        typed = control_of(c);
-    if (typed < 0)
+    if (!c)
         return;
-    if (k->lalt || k->ralt || (code == SC_TAB && shift))
+    if (k->lctrl || k->rctrl)
+        control = c < 0x80 ? control_of((char)c) : -1;
+    if (control < 0)
+        return;
+    if (alt || (code == SC_TAB && shift))
         put_byte(out, n, 0x1b);
-    put_byte(out, n, (char)typed);
+    if (k->lctrl || k->rctrl)
+        put_byte(out, n, (char)control);
+    else
+        put_char(k, c, out, n);
     if (code == SC_ENTER && modes.newline)
         put_byte(out, n, '\n');
 }
@@ -216,8 +283,10 @@ static enum key_action lock_key(struct keymap *k, uint8_t code)
 static void extended_key(struct keymap *k, struct vt_key_modes modes, uint8_t code, char *out,
                          size_t *n)
 {
-    if (code == SC_ENTER || code == SC_SLASH)
+    if (code == SC_ENTER)
         type_char(k, modes, code, out, n);
+    else if (code == SC_SLASH)
+        put_byte(out, n, '/');
     else if (code == SC_PRINT)
         put_byte(out, n, 0x1c);
     else if (code >= SC_KP_FIRST && code <= SC_KP_LAST)
@@ -248,9 +317,7 @@ static enum key_action pressed_key(struct keymap *k, struct vt_key_modes modes, 
         type_function(k, code - SC_F11 + 10u, out, n);
     else if (code >= SC_KP_FIRST && code <= SC_KP_LAST)
         type_keypad(k, modes, code, out, n);
-    else if (code == SC_102)
-        put_byte(out, n, k->lshift || k->rshift ? '>' : '<');
-    else if (code < sizeof(plain_keys) && plain_keys[code])
+    else
         type_char(k, modes, code, out, n);
     return KEY_NOTHING;
 }

@@ -97,6 +97,16 @@ class Machine:
                 raise Dead(f"nothing like {pattern.pattern!r} within {limit:.0f} s")
             self.pump(0.2)
 
+    def settle(self, quiet=0.5, limit=10):
+        """Waits until nothing new has been said for a while: a kernel message on a serial line takes
+        milliseconds, in which a UART loses what is typed."""
+        end = time.monotonic() + limit
+        said, since = self.text(), time.monotonic()
+        while time.monotonic() < min(end, since + quiet):
+            self.pump(0.1)
+            if self.text() != said:
+                said, since = self.text(), time.monotonic()
+
     def wait_end(self, limit):
         end = time.monotonic() + limit
         while self.process.poll() is None:

@@ -155,7 +155,9 @@ def try_machine(machine):
         r.seconds = time.monotonic() - began
         if machine.says and machine.serial:
             m.wait_for(machine.says, 1)
+        m.settle()
         smoke(m, machine)
+        m.settle(0.2)
         r.smoke = True
         m.type("poweroff -f\n")
         if machine.ends is None:

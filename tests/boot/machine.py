@@ -160,9 +160,15 @@ class Machine:
         self.qmp("send-key", keys=[{"type": "qcode", "data": k} for k in keys])
 
     def keyboard(self, text):
+        """Types text. The emulated keyboard has a queue of 16 bytes: each key waits for its echo, as long
+        as one may be expected."""
         for char in text:
+            before = self.screen() if char.isprintable() and char != " " else None
             self.press(*keys_for(char))
-            time.sleep(0.02)  # the emulated keyboard has a queue of 16 bytes
+            patience = time.monotonic() + 1
+            time.sleep(0.02)
+            while before and self.screen() == before and time.monotonic() < patience:
+                time.sleep(0.02)
 
     def screen(self):
         """The 25 lines on the VGA screen."""

@@ -136,6 +136,20 @@ gdb-attach:
 test: deps
 	$(Q)$(PY) scripts/test --build $(B) $(T)
 
+# Every machine that can be had; the table goes into docs/hardware.md.
+test-machines: iso
+	$(Q)FAULTLINE_BUILD=$(B) $(PY) tests/machines/run --table docs/hardware.md $(T)
+
+# make usb DEVICE=/dev/sdX writes the image to a stick, after showing what that is and asking.
+usb: iso
+	$(Q)[ -n "$(DEVICE)" ] || { echo "Which stick? make usb DEVICE=/dev/sdX (lsblk shows them)"; exit 1; }
+	$(Q)$(PY) scripts/usb $(B)/faultline.iso $(DEVICE) $(USB_OPTIONS)
+
+screenshots: iso
+	$(Q)FAULTLINE_BUILD=$(B) $(PY) scripts/screenshots docs/pictures
+
+.PHONY: test-machines usb screenshots
+
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
 	$(Q)$(PY) scripts/bench $(B)
@@ -161,6 +175,9 @@ help:
 	@echo "make run        boot the ISO in QEMU; the shell is on this terminal (Ctrl-A X leaves)"
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
+	@echo "make test-machines  every emulated machine, old and new; writes the table in docs/hardware.md"
+	@echo "make usb DEVICE=/dev/sdX  write the image to a USB stick (asks first)"
+	@echo "make screenshots    the pictures in docs/pictures"
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
 	@echo "make gdb        a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry"
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"

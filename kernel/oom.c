@@ -69,12 +69,28 @@ static struct proc *choose(uint32_t *pages)
     return worst;
 }
 
-/* [proc_lock held] Whether the victim before is still on its way out and may have more time. */
+/* [proc_lock held] Whether the victim is still on its way out and may have more time. */
 static bool victim_is_dying(void)
 {
     struct proc *p = victim_pid ? proc_find(victim_pid) : NULL;
 
     return p && p->state == PROC_ALIVE && p->space && time_mono_ns() < victim_deadline;
+}
+
+/* Many may wait, and none is to take the CPU from the victim: they ask for no memory meanwhile, and
+ * go behind it on the run queue. */
+static void await_victim(void)
+{
+    bool wait = true;
+
+    while (wait && !fatal_signal_pending()) {
+        thread_current()->slice = 0;
+        thread_current()->state = THREAD_BLOCKED;
+        schedule_until(time_mono_ns() + NSEC_PER_TICK);
+        spin_lock(&proc_lock);
+        wait = victim_is_dying();
+        spin_unlock(&proc_lock);
+    }
 }
 
 bool oom_kill(void)
@@ -104,7 +120,6 @@ bool oom_kill(void)
     }
     if (p == self || (!p && !wait))
         return false;
-    thread_current()->state = THREAD_BLOCKED;
-    schedule_until(time_mono_ns() + NSEC_PER_TICK);
+    await_victim();
     return true;
 }

@@ -155,8 +155,9 @@ void sched_yield_current(void)
     schedule();
 }
 
-/* [sched_lock held] A sleeper runs before those that used up their slice; woken by an interrupt it
- * runs at once, so that keys and timers are answered while others compute. */
+/* [sched_lock held] A sleeper runs before those that used up their slice, and who slept as long as
+ * a slice has a new one: what computes little never waits for all that compute. Woken by an
+ * interrupt it runs at once, so that keys and timers are answered while others compute. */
 static void make_runnable(struct thread *t)
 {
     struct cpu *c = cpu_self();
@@ -164,6 +165,8 @@ static void make_runnable(struct thread *t)
     t->state = THREAD_RUNNABLE;
     if (t->on_cpu || !list_empty(&t->run_link))
         return;
+    if (t->slice < SLICE_DEFAULT && time_mono_ns() - t->ran_at >= SLICE_DEFAULT * NSEC_PER_TICK)
+        t->slice = sched_slice(t->proc->nice);
     enqueue(t);
     if (c->irq_depth || c->current == c->idle)
         c->need_resched = true;
@@ -189,9 +192,25 @@ bool sched_wake_from(struct thread *t, enum thread_state s)
     return woken;
 }
 
-void sched_start(struct thread *t)
+void sched_hurry(struct thread *t)
 {
     spin_lock(&sched_lock);
+    if (!list_empty(&t->run_link)) {
+        list_remove(&t->run_link);
+        list_add(&ready, &t->run_link);
+    }
+    spin_unlock(&sched_lock);
+}
+
+/* The new thread lives on its creator's slice, so that a fork bomb does not get ahead of everybody.
+ */
+void sched_start(struct thread *t)
+{
+    struct thread *self = thread_current();
+
+    spin_lock(&sched_lock);
+    t->slice = self->slice / 2;
+    self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;
     enqueue(t);
     if (cpu_self()->current == cpu_self()->idle)

@@ -176,12 +176,22 @@ void signal_wake_threads(struct proc *p, bool stopped_too)
     }
 }
 
+/* Those that die go first: that gives back memory, and ends what eats the machine. */
+static void hurry_threads(struct proc *p)
+{
+    struct thread *t;
+
+    list_for_each_entry (t, &p->threads, proc_link)
+        sched_hurry(t);
+}
+
 static void wake_for(struct proc *p, struct thread *target, sigset64_t bit)
 {
     struct thread *t;
 
     if (bit == SIGMASK(SIGKILL)) {
         signal_wake_threads(p, true);
+        hurry_threads(p);
     } else if (target) {
         if (wants(target, bit))
             wake_thread(target);

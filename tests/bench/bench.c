@@ -21,6 +21,7 @@ enum {
     NR_execve = 11,
     NR_getpid = 20,
     NR_mount = 21,
+    NR_mkdir = 39,
     NR_kill = 37,
     NR_pipe = 42,
     NR_brk = 45,
@@ -37,7 +38,7 @@ enum {
 };
 
 enum { PROT_NONE, PROT_READ, PROT_WRITE, RW = 3 };
-enum { SHARED = 1, PRIVATE = 2, FIXED = 0x10, ANON = 0x20 };
+enum { SHARED = 1, PRIVATE = 2, FIXED = 0x10, ANON = 0x20, NORESERVE = 0x4000 };
 enum { O_RDWR = 2, O_CREAT = 0100, O_NONBLOCK = 04000 };
 
 #define SIGSEGV         11
@@ -547,6 +548,56 @@ static uint64_t do_fault_among(void)
     return cost;
 }
 
+/* The same next to each other in the middle of count areas of two pages, so that only the search
+ * differs: no new page table comes in between. */
+static uint64_t fault_in_the_middle(uint32_t count)
+{
+    const uint32_t pair = 2 * PAGE;
+    char *area = (char *)must("mmap", mmap5(0, count * pair, RW, PRIVATE | ANON | NORESERVE, -1));
+    volatile char *middle = area + count / 2 * pair;
+    char *drain = map_anon(512 * PAGE);
+    uint64_t cost = 0;
+
+    /* Frames that a kernel happens to have zeroed already would hide the work. */
+    for (uint32_t i = 0; i < 512; i++)
+        drain[i * PAGE] = 1;
+    for (uint32_t i = 0; i < count; i += 2)
+        must("mprotect", sys(NR_mprotect, (long)area + i * pair, pair, PROT_READ, 0, 0));
+    middle += count / 2 % 2 ? 0 : pair;
+    middle[PAGE] = 1;
+    for (uint32_t i = 0; i < 4; i++) {
+        uint64_t t = tsc();
+        middle[i * 2 * pair] = 1;
+        cost += tsc() - t;
+    }
+    unmap(area, count * pair);
+    unmap(drain, 512 * PAGE);
+    return cost;
+}
+
+/* 16: the four that are touched must lie inside. */
+static uint64_t do_fault_among_10(void)
+{
+    return fault_in_the_middle(16);
+}
+
+static uint64_t do_fault_among_100000(void)
+{
+    return fault_in_the_middle(100000);
+}
+
+/* 100,000 areas are more than max_map_count allows. */
+static void allow_many_areas(void)
+{
+    long fd;
+
+    sys(NR_mkdir, (long)"/proc", 0755, 0, 0, 0);
+    sys(NR_mount, (long)"proc", (long)"/proc", (long)"proc", 0, 0);
+    fd = must("open", sys(NR_open, (long)"/proc/sys/vm/max_map_count", O_RDWR, 0, 0, 0));
+    must("write", sys(NR_write, fd, (long)"200000", 6, 0, 0));
+    sys(NR_close, fd, 0, 0, 0, 0);
+}
+
 /* ---- Signals and pipes
  * ------------------------------------------------------------------------------ */
 
@@ -684,6 +735,9 @@ static void all_rows(void)
     measure("mprotect-split", do_mprotect_split, 10);
     measure("munmap-split-1000", do_munmap_split, 10);
     measure("fault-1000", do_fault_among, 100);
+    allow_many_areas();
+    measure("fault-10", do_fault_among_10, 4);
+    measure("fault-100000", do_fault_among_100000, 4);
     measure("signal", do_signal, 20);
     measure("sigsegv", do_segv, 20);
     measure("ping-pong", do_ping_pong, 50);

@@ -125,7 +125,7 @@ static int clear_reserved(struct vm_space *s, struct change *c, vaddr_t start, v
 /* MREMAP_FIXED and MREMAP_DONTUNMAP: to a given place, or one of our choice. [v] */
 static int remap_to(struct vm_space *s, struct change *c, struct remap *r)
 {
-    struct vma *v;
+    struct vma *v = NULL;
     int err = 0;
 
     if (r->flags & VM_REMAP_FIXED)

@@ -75,6 +75,9 @@ void debug_exit(uint8_t value);
 
 /* Symbolised backtrace of the running kernel into the log. */
 void backtrace(uint32_t ebp);
+void backtrace_trap(const struct trapframe *tf); /* of the kernel code that tf interrupted */
+/* All of it in a line or two that can be copied by hand from a screen; tf may be NULL. */
+void backtrace_compact(const struct trapframe *tf, uint32_t ebp);
 /* Registers of a frame into the log. */
 void trapframe_dump(const struct trapframe *tf);
 

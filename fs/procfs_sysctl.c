@@ -3,6 +3,7 @@
  */
 #include "arch/thread.h"
 #include "fs/procfs.h"
+#include "kernel/crash.h"
 #include "kernel/random.h"
 #include "kernel/uts.h"
 #include "kernel/version.h"
@@ -133,6 +134,19 @@ static int show_boot_id(struct text *t, const struct target *who)
 
 FACT(entropy, "256")
 
+/* For tests of what the kernel says then; only root may write here. */
+static int store_crash(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return crash_provoke(text, line_length(text, len));
+}
+
+static int show_nothing(struct text *t, const struct target *who)
+{
+    (void)t, (void)who;
+    return 0;
+}
+
 static const struct proc_entry random_entries[] = {
     FILE_ENTRY("boot_id", 0444, show_boot_id),
     FILE_ENTRY("entropy_avail", 0444, show_entropy),
@@ -144,6 +158,7 @@ static const struct proc_entry random_entries[] = {
 static const struct proc_entry kernel_entries[] = {
     FILE_ENTRY("cap_last_cap", 0444, show_cap_last_cap),
     FILE_ENTRY("core_pattern", 0444, show_core_pattern),
+    STORE_ENTRY("crash", 0200, show_nothing, store_crash),
     STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
     STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
     FILE_ENTRY("ngroups_max", 0444, show_ngroups_max),

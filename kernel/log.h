@@ -32,7 +32,8 @@ void log_clock_ready(void);
 /* Prints why with a symbolised backtrace, then halts, resets or powers off as panic= says. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct trapframe;
-void panic_at(struct trapframe *tf); /* the panic to come is about the code interrupted there */
+/* The panic to come is about the code interrupted there, and that address. */
+void panic_at(struct trapframe *tf, uint32_t addr);
 
 /* syslog(2) on the ring: see man 2 syslog; buf is user memory. */
 int log_syslog(int type, char *ubuf, int len);

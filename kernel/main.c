@@ -8,6 +8,7 @@
 #include "fs/file.h"
 #include "fs/vfs.h"
 #include "kernel/boot.h"
+#include "kernel/crash.h"
 #include "kernel/gdbstub.h"
 #include "kernel/initargs.h"
 #include "kernel/log.h"
@@ -136,6 +137,7 @@ static void init_main(void *arg)
         panic("no memory for the first process");
     tty_init();
     open_console();
+    crash_boot_option();
     init_args_parse(&args);
     thread_current()->tf = &first_frame;
     run_any_init();

@@ -7,6 +7,7 @@
 #include "arch/io.h"
 #include "arch/thread.h"
 #include "kernel/boot.h"
+#include "kernel/crash.h"
 #include "kernel/log.h"
 #include "libc/assert.h"
 #include "libc/printf.h"
@@ -15,10 +16,12 @@
 
 bool panicking;
 static struct trapframe *panic_frame;
+static uint32_t panic_address;
 
-void panic_at(struct trapframe *tf)
+void panic_at(struct trapframe *tf, uint32_t addr)
 {
     panic_frame = tf;
+    panic_address = addr;
 }
 
 /* Interrupts are off, so the time is only counted roughly. */
@@ -60,7 +63,12 @@ _Noreturn void panic(const char *fmt, ...)
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
     klog(LOG_EMERG, "Kernel panic - not syncing: %s\n", why);
-    backtrace((uint32_t)__builtin_frame_address(0));
+    if (panic_frame)
+        backtrace_trap(panic_frame);
+    else
+        backtrace((uint32_t)__builtin_frame_address(0));
+    crash_report_state(panic_frame != NULL, panic_address);
+    backtrace_compact(panic_frame, (uint32_t)__builtin_frame_address(0));
     klog(LOG_EMERG, "---[ end Kernel panic - not syncing: %s ]---\n", why);
     debug_panic(panic_frame);
     long timeout = panic_timeout();

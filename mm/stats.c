@@ -334,6 +334,31 @@ bool vm_nearest_area(struct vm_space *s, vaddr_t addr, struct vm_area_info *out)
     return v != NULL;
 }
 
+unsigned vm_peek_areas(const struct vm_space *s, vaddr_t addr, struct vm_area_info *out, unsigned n)
+{
+    const struct list *at = s->vmas.next;
+    const struct vma *v;
+    unsigned done = 0;
+
+    /* From the second area below addr on. */
+    while (at != &s->vmas && container_of(at, struct vma, link)->end <= addr)
+        at = at->next;
+    for (unsigned i = 0; i < 2 && at->prev != &s->vmas; i++)
+        at = at->prev;
+    for (; done < n && at != &s->vmas; at = at->next) {
+        v = container_of(at, struct vma, link);
+        out[done] = (struct vm_area_info){
+            .start = v->start, .end = v->end, .prot = v->prot, .flags = v->flags};
+        strlcpy(out[done++].name,
+                v->flags & VM_HEAP    ? "[heap]"
+                : v->flags & VM_STACK ? "[stack]"
+                : v->object           ? v->object->pager->name
+                                      : "anonymous",
+                sizeof(out->name));
+    }
+    return done;
+}
+
 const pde_t *vm_space_tables(const struct vm_space *s)
 {
     return s->pmap.pgdir;

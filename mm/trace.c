@@ -113,6 +113,19 @@ bool vm_trace_is_on(void)
 
 /* ---- Reading ---- */
 
+unsigned vm_trace_peek(struct vm_fault_event *out, unsigned n)
+{
+    uint64_t have = next_event - first_event;
+
+    if (have > capacity)
+        have = capacity;
+    if (n > have)
+        n = (unsigned)have;
+    for (unsigned i = 0; i < n; i++)
+        out[i] = *event_at(next_event - n + i);
+    return n;
+}
+
 unsigned vm_trace_read(uint64_t *number, struct vm_fault_event *out, unsigned n, uint32_t *lost)
 {
     unsigned done = 0;

@@ -277,7 +277,13 @@ struct vm_space_stats {         /* in pages */
 };
 uint32_t vm_space_table_frames(struct vm_space *s); /* page tables, without the directory */
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
-const pde_t *vm_space_tables(const struct vm_space *s); /* for a debugger: takes no lock */
+/* For debuggers and crash reports, which take no lock: */
+const pde_t *vm_space_tables(const struct vm_space *s);
+/* At most n areas around addr, named by what backs them. */
+struct vm_fault_event;
+unsigned vm_peek_areas(const struct vm_space *s, vaddr_t addr, struct vm_area_info *out,
+                       unsigned n);
+unsigned vm_trace_peek(struct vm_fault_event *out, unsigned n); /* the newest n, oldest first */
 
 /* ---- Seeing it: stats.c -----------------------------------------------------------------------
  *

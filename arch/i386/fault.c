@@ -47,6 +47,22 @@ static bool may_resolve(const struct trapframe *tf, vaddr_t addr, const struct t
     return trap_from_user(tf) || extable_find(tf->eip);
 }
 
+/* What a fault of the kernel's own was. */
+static const char *kernel_fault(const struct trapframe *tf, vaddr_t addr)
+{
+    if (tf->eip == addr)
+        return addr < PAGE_SIZE  ? "call of a NULL pointer"
+               : addr < USER_TOP ? "jump into user memory"
+                                 : "jump to where nothing is mapped";
+    if (addr < PAGE_SIZE)
+        return "access through a NULL pointer";
+    if (addr < USER_TOP)
+        return "access to user memory without fix-up";
+    if (addr >= (vaddr_t)kernel_text_start && addr < (vaddr_t)kernel_rodata_end)
+        return "write to the kernel's text or constants";
+    return "page fault in the kernel";
+}
+
 static void unresolved(struct trapframe *tf, enum vm_result r, vaddr_t addr)
 {
     if (tf->err & PF_RESERVED)
@@ -57,7 +73,7 @@ static void unresolved(struct trapframe *tf, enum vm_result r, vaddr_t addr)
         irq_enable();
         signal_user(tf, r, addr);
     } else if (addr >= USER_TOP || !extable_fixup(tf)) {
-        trap_panic(tf, "page fault in the kernel", addr);
+        trap_panic(tf, kernel_fault(tf, addr), addr);
     }
 }
 

@@ -3,9 +3,11 @@
 #include "arch/i386/ksyms.h"
 #include "arch/thread.h"
 #include "kernel/log.h"
-#include "kernel/proc.h"
+#include "libc/printf.h"
+#include "libc/string.h"
 
 #define MAX_FRAMES 24
+#define CODE_BYTES 20
 
 /* entry.asm: where calls from the entry code return to */
 extern const char entry_code_start[], entry_code_end[];
@@ -48,32 +50,142 @@ static bool is_frame(uint32_t ebp)
     return ebp >= USER_TOP && (ebp & 3) == 0 && kmap_is_mapped(ebp) && kmap_is_mapped(ebp + 11);
 }
 
+/* A walk along the chain of frame pointers. */
+struct walk {
+    uint32_t ebp;
+    const struct trapframe *trap; /* the step went through it */
+    uint32_t addr;                /* code: a return address, or where the trap came */
+};
+
 /*
- * Follows the chain of frame pointers. A return address in the entry code means that an exception
+ * One frame further; false at the end. A return address in the entry code means that an exception
  * or interrupt came in between: the function called there has the trap frame as its argument.
  */
+static bool walk_on(struct walk *w)
+{
+    const uint32_t *frame = (const uint32_t *)w->ebp;
+
+    if (!is_frame(w->ebp) || frame[1] == 0 || (w->trap && trap_from_user(w->trap)))
+        return false;
+    w->trap = NULL;
+    w->addr = frame[1];
+    w->ebp = frame[0];
+    if (w->addr < (uint32_t)entry_code_start || w->addr >= (uint32_t)entry_code_end)
+        return true;
+    if (!is_frame(frame[2]))
+        return false;
+    w->trap = (const struct trapframe *)frame[2];
+    w->addr = w->trap->eip;
+    return true;
+}
+
+/* Whether the function at eip has put its frame on the chain: push ebp; mov ebp, esp is behind it.
+ */
+static bool has_frame(uint32_t eip, uint32_t offset)
+{
+    static const uint8_t prologue[] = {0x55, 0x89, 0xe5};
+
+    for (uint32_t at = eip - offset; at + sizeof(prologue) <= eip && at < eip - offset + 32; at++)
+        if (memcmp((const void *)at, prologue, sizeof(prologue)) == 0)
+            return true;
+    return false;
+}
+
+/* Who called what has no frame: no code at all, or a small function. It is on top of the stack. */
+static bool lost_caller(const struct trapframe *tf, uint32_t *addr)
+{
+    uint32_t offset;
+
+    if (trap_from_user(tf) || tf->trapno == 8)
+        return false;
+    if (ksym_find(tf->eip, &offset) && has_frame(tf->eip, offset))
+        return false;
+    *addr = tf->esp;
+    return ksym_find(*addr, &offset) != NULL;
+}
+
+static void print_step(const struct walk *w)
+{
+    if (w->trap)
+        klog(LOG_EMERG, "  -- trap %u --\n", (unsigned)w->trap->trapno);
+    if (w->trap && trap_from_user(w->trap))
+        klog(LOG_EMERG, "  %08x in user mode\n", (unsigned)w->addr);
+    else
+        print_address("  ", w->addr, w->trap ? 0 : 1);
+}
+
+/* Recursion is told in two lines, so that where it began can be seen. */
+static void print_walk(uint32_t ebp)
+{
+    struct walk w = {.ebp = ebp};
+    uint32_t last = 0;
+    unsigned repeated = 0, printed = 0;
+
+    while (printed < MAX_FRAMES && walk_on(&w)) {
+        if (!w.trap && w.addr == last) {
+            repeated++;
+            continue;
+        }
+        if (repeated)
+            klog(LOG_EMERG, "  the same %u times more\n", repeated);
+        print_step(&w);
+        last = w.addr;
+        repeated = 0;
+        printed++;
+    }
+}
+
 void backtrace(uint32_t ebp)
 {
     klog(LOG_EMERG, "Backtrace:\n");
-    for (int i = 0; i < MAX_FRAMES && is_frame(ebp); i++) {
-        const uint32_t *frame = (const uint32_t *)ebp;
-        if (frame[1] == 0)
-            return;
-        if (frame[1] >= (uint32_t)entry_code_start && frame[1] < (uint32_t)entry_code_end) {
-            const struct trapframe *tf = (const struct trapframe *)frame[2];
-            if (!is_frame((uint32_t)tf))
-                return;
-            klog(LOG_EMERG, "  -- trap %u --\n", (unsigned)tf->trapno);
-            if (trap_from_user(tf)) {
-                klog(LOG_EMERG, "  %08x in user mode\n", (unsigned)tf->eip);
-                return;
-            }
-            print_address("  ", tf->eip, 0);
-        } else {
-            print_address("  ", frame[1], 1);
-        }
-        ebp = frame[0];
+    print_walk(ebp);
+}
+
+void backtrace_trap(const struct trapframe *tf)
+{
+    uint32_t caller;
+
+    klog(LOG_EMERG, "Backtrace:\n");
+    if (lost_caller(tf, &caller))
+        print_address("  ", caller, 1);
+    print_walk(tf->ebp);
+}
+
+void backtrace_compact(const struct trapframe *tf, uint32_t ebp)
+{
+    struct walk w = {.ebp = tf ? tf->ebp : ebp};
+    char line[80];
+    int n = 0;
+    uint32_t caller;
+
+    if (tf)
+        klog(LOG_EMERG, "crash/1 %u %04x %08x %08x\n", (unsigned)tf->trapno, (unsigned)tf->err,
+             (unsigned)read_cr2(), (unsigned)tf->eip);
+    if (tf && lost_caller(tf, &caller))
+        n = snprintf(line, sizeof(line), " %08x", (unsigned)caller);
+    caller = 0;
+    for (; n < 64 && walk_on(&w) && !(w.trap && trap_from_user(w.trap)); caller = w.addr)
+        n += w.addr == caller ? 0
+                              : snprintf(line + n, sizeof(line) - (size_t)n, "%c%08x",
+                                         w.trap ? '!' : ' ', (unsigned)w.addr);
+    klog(LOG_EMERG, "crash/2%.*s\n", n, line);
+}
+
+/* ---- Registers --------------------------------------------------------------------------------
+ */
+
+/* The bytes around the instruction, which is marked. */
+static void print_code(uint32_t eip)
+{
+    char line[CODE_BYTES * 3 + 16];
+    int n = 0;
+
+    for (uint32_t at = eip - CODE_BYTES / 2; at != eip + CODE_BYTES / 2; at++) {
+        const char *form = at == eip ? " <%02x>" : " %02x";
+        if (kmap_is_mapped(at))
+            n += snprintf(line + n, sizeof(line) - (size_t)n, form, *(const uint8_t *)at);
     }
+    klog(LOG_EMERG, "Code:%s\n", n ? line : " none there");
 }
 
 void trapframe_dump(const struct trapframe *tf)
@@ -94,28 +206,15 @@ void trapframe_dump(const struct trapframe *tf)
          (unsigned)tf->err, (unsigned)read_cr2(), (unsigned)read_cr3());
 }
 
-static void print_process(void)
-{
-    const struct thread *t = thread_current();
-
-    if (!t || !t->proc)
-        klog(LOG_EMERG, "No process was running.\n");
-    else
-        klog(LOG_EMERG, "Process %d (%.16s), thread %d\n", (int)t->proc->pid, t->proc->comm,
-             (int)t->tid);
-}
-
 _Noreturn void trap_panic(struct trapframe *tf, const char *what, uint32_t cr2)
 {
     uint32_t offset = 0;
     const char *name = ksym_find(tf->eip, &offset);
 
     irq_disable();
-    panic_at(tf);
+    panic_at(tf, cr2);
     klog(LOG_EMERG, "Kernel failure: %s\n", what);
     trapframe_dump(tf);
-    print_process();
-    if (tf->trapno == 8)
-        backtrace(tf->ebp);
+    print_code(tf->eip);
     panic("%s: address %08x, at %s+0x%x", what, (unsigned)cr2, name ? name : "?", (unsigned)offset);
 }

@@ -76,7 +76,7 @@ static void complete_sci(void)
 
 static void report(void)
 {
-    klog(LOG_INFO, "ACPI: revision %u by %s, %u tables%s%s%s%s\n", acpi.revision, acpi.oem,
+    klog(LOG_INFO, "ACPI %u, %s: %u tables%s%s%s%s\n", acpi.revision, acpi.oem,
          acpi.found, acpi.power.has_off ? ", power off" : "", acpi.power.has_reset ? ", reset" : "",
          acpi.apics.present ? ", APICs" : "", acpi.hpet ? ", HPET" : "");
     if (acpi.refused)

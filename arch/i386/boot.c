@@ -89,6 +89,24 @@ static bool read_handover(void)
     return true;
 }
 
+/* For reports of machines. */
+static void log_handover(void)
+{
+    klog(LOG_DEBUG, "Boot: multiboot %u, %u modules, %u entries in the memory map (%u lost)\n",
+         boot_magic == MULTIBOOT2_LOADER_MAGIC ? 2 : 1, handover.nmodules, handover.nmemory,
+         handover.memory_lost);
+    for (unsigned i = 0; i < handover.nmemory; i++) {
+        const struct handover_memory *m = &handover.memory[i];
+        klog(LOG_DEBUG, "Boot: memory %llx-%llx type %u\n", (unsigned long long)m->addr,
+             (unsigned long long)(m->addr + m->len), (unsigned)m->type);
+    }
+    if (boot_info.framebuffer)
+        klog(LOG_DEBUG, "Boot: framebuffer %llx, %ux%u, %u bits, %u bytes a line\n",
+             (unsigned long long)boot_info.framebuffer->addr,
+             (unsigned)boot_info.framebuffer->width, (unsigned)boot_info.framebuffer->height,
+             boot_info.framebuffer->bpp, (unsigned)boot_info.framebuffer->pitch);
+}
+
 /* Says why the framebuffer is not used, if it is not. */
 static void map_framebuffer(void)
 {
@@ -157,8 +175,10 @@ _Noreturn void boot_main(void)
     if (!known_loader)
         boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);
     init_memory();
+    log_handover();
     pic_init();
     acpi_init(handover.rsdp, handover.rsdp_len);
     apic_init();
+    pci_log_devices();
     kernel_main();
 }

@@ -14,19 +14,19 @@ struct vm_space;
 #define CPU_HELD_LOCKS 8
 
 struct cpu {
-    struct cpu *self;                  /* at %fs:0 */
-    struct thread *current;            /* at %fs:4; the thread running here */
-    struct thread *idle;               /* runs when nothing else can */
+    struct cpu *self;       /* at %fs:0 */
+    struct thread *current; /* at %fs:4; the thread running here */
+    struct thread *idle;    /* runs when nothing else can */
     uint32_t id;
-    uint32_t spin_depth;               /* spin locks held here; interrupts are off while > 0 */
-    bool irq_was_on;                   /* interrupt flag before the first of them */
-    volatile bool need_resched;        /* switch at the next return to user mode */
-    volatile uint32_t irq_depth;       /* interrupt handlers running here */
+    uint32_t spin_depth;                   /* spin locks held here; interrupts are off while > 0 */
+    bool irq_was_on;                       /* interrupt flag before the first of them */
+    volatile bool need_resched;            /* switch at the next return to user mode */
+    volatile uint32_t irq_depth;           /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
-    struct thread *fpu_owner;          /* arch: whose FPU state the registers hold, or NULL */
-    void *pgdir;                       /* arch: the page directory in CR3 */
-    struct thread *switched_from;      /* kernel/sched.c: who ran here before the switch just made */
-    struct vm_space *space;            /* kernel/sched.c: whose tables are loaded; NULL: kernel only */
+    struct thread *fpu_owner;              /* arch: whose FPU state the registers hold, or NULL */
+    void *pgdir;                           /* arch: the page directory in CR3 */
+    struct thread *switched_from; /* kernel/sched.c: who ran here before the switch just made */
+    struct vm_space *space;       /* kernel/sched.c: whose tables are loaded; NULL: kernel only */
 };
 
 #ifdef ARCH_HOST

@@ -12,17 +12,17 @@
 #include "libc/assert.h"
 
 enum lock_rank {
-    LOCK_RANK_FS = 10,    /* dentries, inodes, fd tables */
-    LOCK_RANK_PROC = 20,  /* process table and tree */
-    LOCK_RANK_SIGNAL = 30,/* pending signals and handlers */
-    LOCK_RANK_TTY = 40,   /* terminals */
-    LOCK_RANK_VM = 50,    /* all of mm/ above the frame allocator */
-    LOCK_RANK_WAITQ = 60, /* wait queues */
-    LOCK_RANK_TIMER = 65, /* the timer list */
-    LOCK_RANK_SCHED = 70, /* run queue */
-    LOCK_RANK_SLAB = 80,  /* kmalloc */
-    LOCK_RANK_FRAME = 90, /* kalloc */
-    LOCK_RANK_LEAF = 100, /* devices, the kernel log: nothing is taken under it */
+    LOCK_RANK_FS = 10,     /* dentries, inodes, fd tables */
+    LOCK_RANK_PROC = 20,   /* process table and tree */
+    LOCK_RANK_SIGNAL = 30, /* pending signals and handlers */
+    LOCK_RANK_TTY = 40,    /* terminals */
+    LOCK_RANK_VM = 50,     /* all of mm/ above the frame allocator */
+    LOCK_RANK_WAITQ = 60,  /* wait queues */
+    LOCK_RANK_TIMER = 65,  /* the timer list */
+    LOCK_RANK_SCHED = 70,  /* run queue */
+    LOCK_RANK_SLAB = 80,   /* kmalloc */
+    LOCK_RANK_FRAME = 90,  /* kalloc */
+    LOCK_RANK_LEAF = 100,  /* devices, the kernel log: nothing is taken under it */
 };
 
 struct spinlock {

@@ -12,34 +12,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_SHIFT   12
-#define PAGE_SIZE    4096u
-#define PAGE_MASK    (~(PAGE_SIZE - 1))
-#define PT_ENTRIES   1024u            /* entries in a page directory or a page table */
-#define PT_SPAN      0x400000u        /* bytes mapped by one page table */
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096u
+#define PAGE_MASK  (~(PAGE_SIZE - 1))
+#define PT_ENTRIES 1024u     /* entries in a page directory or a page table */
+#define PT_SPAN    0x400000u /* bytes mapped by one page table */
 
-#define USER_TOP     0x80000000u      /* user addresses are below it */
-#define USER_MIN     0x00010000u      /* mmap_min_addr: never mapped below it */
+#define USER_TOP 0x80000000u /* user addresses are below it */
+#define USER_MIN 0x00010000u /* mmap_min_addr: never mapped below it */
 
-typedef uint32_t paddr_t;             /* physical address */
-typedef uint32_t vaddr_t;             /* virtual address as the hardware sees it */
-typedef uint32_t pfn_t;               /* frame number: paddr >> PAGE_SHIFT */
-typedef uint32_t pte_t;               /* entry of a page table */
-typedef uint32_t pde_t;               /* entry of a page directory */
+typedef uint32_t paddr_t; /* physical address */
+typedef uint32_t vaddr_t; /* virtual address as the hardware sees it */
+typedef uint32_t pfn_t;   /* frame number: paddr >> PAGE_SHIFT */
+typedef uint32_t pte_t;   /* entry of a page table */
+typedef uint32_t pde_t;   /* entry of a page directory */
 
-#define PTE_P        0x001u           /* present */
-#define PTE_W        0x002u           /* writable */
-#define PTE_U        0x004u           /* user */
-#define PTE_PWT      0x008u           /* write-through */
-#define PTE_PCD      0x010u           /* cache disabled */
-#define PTE_A        0x020u           /* accessed, set by hardware */
-#define PTE_D        0x040u           /* dirty, set by hardware */
-#define PTE_PS       0x080u           /* 4 MiB page (directory entry) */
-#define PTE_G        0x100u           /* global: survives a CR3 load */
+#define PTE_P   0x001u /* present */
+#define PTE_W   0x002u /* writable */
+#define PTE_U   0x004u /* user */
+#define PTE_PWT 0x008u /* write-through */
+#define PTE_PCD 0x010u /* cache disabled */
+#define PTE_A   0x020u /* accessed, set by hardware */
+#define PTE_D   0x040u /* dirty, set by hardware */
+#define PTE_PS  0x080u /* 4 MiB page (directory entry) */
+#define PTE_G   0x100u /* global: survives a CR3 load */
 
-#define PDX(va)      ((vaddr_t)(va) >> 22)
-#define PTX(va)      (((vaddr_t)(va) >> 12) & 0x3ff)
-#define PTE_ADDR(e)  ((paddr_t)((e) & PAGE_MASK))
+#define PDX(va)     ((vaddr_t)(va) >> 22)
+#define PTX(va)     (((vaddr_t)(va) >> 12) & 0x3ff)
+#define PTE_ADDR(e) ((paddr_t)((e)&PAGE_MASK))
 
 /*
  * All RAM the kernel uses is mapped 1:1 at PHYS_WINDOW, at most PHYS_WINDOW_SIZE bytes of it.
@@ -47,9 +47,9 @@ typedef uint32_t pde_t;               /* entry of a page directory */
  */
 #ifdef ARCH_HOST
 extern uintptr_t host_ram_base;
-#define PHYS_WINDOW  host_ram_base
+#define PHYS_WINDOW host_ram_base
 #else
-#define PHYS_WINDOW  0x80000000u
+#define PHYS_WINDOW 0x80000000u
 #endif
 #define PHYS_WINDOW_SIZE 0x78000000u
 
@@ -91,8 +91,8 @@ void mmu_flush_page(pde_t *pgdir, vaddr_t va);
 void mmu_flush_all(pde_t *pgdir);
 
 /*
- * Maps device memory for good; flags are PTE_PCD and PTE_PWT. NULL when the device area is full. The
- * result is no 1:1 address: virt_to_phys() does not apply, nor does it to kernel stacks.
+ * Maps device memory for good; flags are PTE_PCD and PTE_PWT. NULL when the device area is full.
+ * The result is no 1:1 address: virt_to_phys() does not apply, nor does it to kernel stacks.
  */
 void *map_device(paddr_t pa, size_t size, uint32_t flags);
 

@@ -14,9 +14,9 @@ struct trapframe {
     uint32_t ds, es, fs, gs;                    /* selectors, upper half zero */
     uint32_t orig_eax;                          /* system call number, or -1 */
     uint32_t trapno;
-    uint32_t err;                               /* pushed by the CPU, or 0 */
-    uint32_t eip, cs, eflags;                   /* pushed by the CPU */
-    uint32_t esp, ss;                           /* only when it came from user mode */
+    uint32_t err;             /* pushed by the CPU, or 0 */
+    uint32_t eip, cs, eflags; /* pushed by the CPU */
+    uint32_t esp, ss;         /* only when it came from user mode */
 };
 
 /* Selectors of user code and data, which programs see: Linux i386's. */

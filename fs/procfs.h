@@ -131,7 +131,7 @@ int show_smaps_rollup(struct text *t, const struct target *who);
 int store_clear_refs(const char *text, size_t len, const struct target *who);
 extern const struct file_ops pagemap_ops, pagetable_ops; /* procfs_frames.c */
 extern const struct file_ops kpagecount_ops, kpageflags_ops;
-extern const struct file_ops faults_ops;                  /* procfs_faults.c */
+extern const struct file_ops faults_ops;                   /* procfs_faults.c */
 int show_vmstat(struct text *t, const struct target *who); /* procfs_vmstat.c */
 int show_slabinfo(struct text *t, const struct target *who);
 int show_buddyinfo(struct text *t, const struct target *who);

@@ -212,7 +212,8 @@ struct inode_ops {
     /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
     int (*follow)(struct inode *inode, struct dentry **out);
     int (*truncate)(struct inode *inode, uint64_t size);
-    /* [lock] Gives back the space of a range, which reads as zeros; the size stays. NULL: cannot. */
+    /* [lock] Gives back the space of a range, which reads as zeros; the size stays. NULL: cannot.
+     */
     int (*punch)(struct inode *inode, uint64_t from, uint64_t len);
     /* The first page at or after *index that holds data; false: none does. NULL: all do. */
     bool (*next_data)(const struct inode *inode, uint32_t *index);

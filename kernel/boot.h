@@ -22,14 +22,14 @@ struct boot_framebuffer {
 };
 
 struct boot_info {
-    const char *cmdline;              /* without the kernel's file name */
-    const void *initrd;               /* the first module in the 1:1 window, or NULL */
+    const char *cmdline; /* without the kernel's file name */
+    const void *initrd;  /* the first module in the 1:1 window, or NULL */
     size_t initrd_size;
-    uint32_t ram_total_kib;           /* all RAM in the map */
-    uint64_t entry_cycles;   /* cpu_cycles() when the kernel was entered */
-    uint32_t ram_unused_kib;          /* above the window */
+    uint32_t ram_total_kib;                     /* all RAM in the map */
+    uint64_t entry_cycles;                      /* cpu_cycles() when the kernel was entered */
+    uint32_t ram_unused_kib;                    /* above the window */
     const struct boot_framebuffer *framebuffer; /* NULL: the screen, if any, shows text */
-    void *framebuffer_memory;         /* mapped, write-combining where the CPU can; NULL: not yet */
+    void *framebuffer_memory; /* mapped, write-combining where the CPU can; NULL: not yet */
 };
 extern struct boot_info boot_info;
 

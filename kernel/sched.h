@@ -27,7 +27,7 @@ void schedule(void); /* give up the CPU; as current->state says */
 void sched_wake(struct thread *t);
 bool sched_wake_from(struct thread *t,
                      enum thread_state s); /* only if it is in s; whether it was */
-void sched_hurry(struct thread *t); /* if it waits for the CPU, it is next */
+void sched_hurry(struct thread *t);        /* if it waits for the CPU, it is next */
 void sched_start(struct thread *t); /* first time: t, prepared by arch_thread_init_*, may run */
 void sched_tick(void);              /* from the timer interrupt */
 void sched_yield_current(void);

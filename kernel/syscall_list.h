@@ -1,6 +1,6 @@
 /*
- * The system calls of Linux i386, one NR(number, name) each. sys_NAME is looked up as a weak symbol:
- * a call that nobody implements is -ENOSYS. Included by kernel/syscall.c with NR defined.
+ * The system calls of Linux i386, one NR(number, name) each. sys_NAME is looked up as a weak
+ * symbol: a call that nobody implements is -ENOSYS. Included by kernel/syscall.c with NR defined.
  */
 NR(0, restart_syscall)
 NR(1, exit)

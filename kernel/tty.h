@@ -108,8 +108,8 @@ void tty_resize(struct tty *t, const struct winsize *ws); /* SIGWINCH if it chan
 extern const struct file_ops tty_file_ops;
 
 struct tty *serial_tty_init(void); /* drivers/serial.c; NULL: there is none */
-/* drivers/screen.c: the terminals of the screen, /dev/tty1 and on. 0: the one that shows; NULL: there
- * is no such one. */
+/* drivers/screen.c: the terminals of the screen, /dev/tty1 and on. 0: the one that shows; NULL:
+ * there is no such one. */
 void screen_ttys_init(void);
 struct tty *screen_tty(unsigned n);
 unsigned screen_tty_count(void);

@@ -192,7 +192,8 @@ __attribute__((unused)) static char *letters(int pages)
     return p;
 }
 
-/* The first byte of each page: '0' for zero, '.' where there is none; catch_faults() comes first. */
+/* The first byte of each page: '0' for zero, '.' where there is none; catch_faults() comes first.
+ */
 __attribute__((unused, noinline)) static void show_pages(const char *what, const char *p, int pages)
 {
     printf("%s: ", what);

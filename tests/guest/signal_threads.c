@@ -79,7 +79,8 @@ static void directed(void *arg)
     raise(SIGUSR1);
     usleep(30000);
     sigpending(&set);
-    printf("raise where it is blocked: pending %d, handled %d\n", sigismember(&set, SIGUSR1), handled);
+    printf("raise where it is blocked: pending %d, handled %d\n", sigismember(&set, SIGUSR1),
+           handled);
     block(SIG_UNBLOCK, SIGUSR1);
     printf("unblocked: handled %d, in main %d\n", handled, handled_by == getpid());
     SHOW(syscall(SYS_tgkill, getpid() + 1000, tid_of_thread, 0));

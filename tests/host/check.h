@@ -15,7 +15,7 @@ struct test {
 };
 
 extern struct test *tests, **tests_end;
-extern int test_failures;             /* in the test that runs */
+extern int test_failures; /* in the test that runs */
 
 #define TEST(ident)                                                                                \
     static void test_##ident(void);                                                                \

@@ -456,7 +456,8 @@ static void op_file_io(struct object *o)
 static void drop_private_copies(const struct object *o, uint32_t first)
 {
     for (unsigned n = 0; n < SPACES * WINDOWS * WIN_PAGES; n++) {
-        struct page *p = &spaces[n / WIN_PAGES / WINDOWS].page[n / WIN_PAGES % WINDOWS][n % WIN_PAGES];
+        struct page *p =
+            &spaces[n / WIN_PAGES / WINDOWS].page[n / WIN_PAGES % WINDOWS][n % WIN_PAGES];
         if (p->mapped && p->object >= 0 && &objects[p->object] == o && p->index >= first)
             p->own = false;
     }

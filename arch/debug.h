@@ -11,8 +11,7 @@
 #include "arch/mmu.h"
 #include "arch/trap.h"
 
-/* ---- What the trap code calls (kernel/gdbstub.c) ----------------------------------------------
- */
+/* ---- What the trap code calls (kernel/gdbstub.c) ---- */
 
 /* Somebody asked for the debugger: the next interrupt handler that ends enters it. */
 extern bool debug_wanted;
@@ -25,8 +24,7 @@ bool debug_trap(struct trapframe *tf);
  * when it lets go. */
 void debug_panic(struct trapframe *tf);
 
-/* ---- What the machine offers (arch/i386/debug.c) ----------------------------------------------
- */
+/* ---- What the machine offers (arch/i386/debug.c) ---- */
 
 /*
  * Copies n bytes by the page tables given (the kernel half counts whichever they are), without ever

@@ -48,8 +48,7 @@ static struct screen *foreground(void)
     return &screens[screen_foreground];
 }
 
-/* ---- Painting ----------------------------------------------------------------------------------
- */
+/* ---- Painting ---- */
 
 /* [screen_lock] */
 static void show(unsigned n)
@@ -133,8 +132,7 @@ static bool paint_soon(uint64_t now)
     return true;
 }
 
-/* ---- The terminals' driver ---------------------------------------------------------------------
- */
+/* ---- The terminals' driver ---- */
 
 static struct screen *screen_of(struct tty *t)
 {
@@ -198,8 +196,7 @@ static const struct tty_driver screen_drivers[SCREENS] = {
 #undef DRIVER
 };
 
-/* ---- The keyboard ------------------------------------------------------------------------------
- */
+/* ---- The keyboard ---- */
 
 void screen_input(const char *s, size_t n)
 {
@@ -242,8 +239,7 @@ struct vt_key_modes screen_key_modes(void)
     return modes;
 }
 
-/* ---- Memory for cells --------------------------------------------------------------------------
- */
+/* ---- Memory for cells ---- */
 
 /* As many rows of cells as wanted, or as there is memory for; row is a frame of pointers. */
 static unsigned alloc_rows(vt_cell_t **row, unsigned wanted)
@@ -302,8 +298,7 @@ static void give_history(struct screen *screen)
         kfree(row);
 }
 
-/* ---- Setting up --------------------------------------------------------------------------------
- */
+/* ---- Setting up ---- */
 
 /* tty1 gets the whole of a framebuffer, of which it had a corner. */
 static void enlarge_first(void)

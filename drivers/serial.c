@@ -82,8 +82,7 @@ static void set_ier(uint8_t ier)
     }
 }
 
-/* ---- Polled output -----------------------------------------------------------------------------
- */
+/* ---- Polled output ---- */
 
 static bool wait_ready(void)
 {
@@ -167,8 +166,7 @@ void serial_early_init(void)
     console_register(&serial_console);
 }
 
-/* ---- The terminal ------------------------------------------------------------------------------
- */
+/* ---- The terminal ---- */
 
 /* [port.lock] Sends what the port takes now and asks for an interrupt for the rest. */
 static void kick(void)

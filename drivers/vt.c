@@ -64,8 +64,7 @@ size_t vt_take_reply(struct vt *vt, char *buf, size_t size)
     return n;
 }
 
-/* ---- Characters --------------------------------------------------------------------------------
- */
+/* ---- Characters ---- */
 
 static void put_glyph(struct vt *vt, uint16_t glyph)
 {
@@ -163,8 +162,7 @@ static void put_char(struct vt *vt, uint8_t c)
         utf8_start(vt, c);
 }
 
-/* ---- Control characters and escape sequences ---------------------------------------------------
- */
+/* ---- Control characters and escape sequences ---- */
 
 static void control(struct vt *vt, uint8_t c)
 {

@@ -161,8 +161,7 @@ void vt_set_painter(struct vt *vt, const struct vt_painter *painter, void *ctx)
     vt_paint(vt);
 }
 
-/* ---- Size and history --------------------------------------------------------------------------
- */
+/* ---- Size and history ---- */
 
 void vt_set_history(struct vt *vt, vt_cell_t **lines, unsigned size)
 {
@@ -219,8 +218,7 @@ void vt_resize(struct vt *vt, vt_cell_t *const *row, unsigned rows, unsigned col
     mark_all(vt);
 }
 
-/* ---- Attributes --------------------------------------------------------------------------------
- */
+/* ---- Attributes ---- */
 
 /* ANSI counts red, green, blue from the lowest bit, VGA the other way round. */
 static unsigned vga_colour(unsigned ansi)

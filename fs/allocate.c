@@ -141,8 +141,7 @@ long sys_fallocate(uint32_t fd, uint32_t mode, uint32_t off_low, uint32_t off_hi
     return err;
 }
 
-/* ---- Data and holes ----------------------------------------------------------------------------
- */
+/* ---- Data and holes ---- */
 
 static bool next_data(const struct inode *i, uint32_t *index)
 {

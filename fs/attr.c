@@ -11,8 +11,7 @@ static int changed(struct inode *i)
     return i->ops->setattr ? i->ops->setattr(i) : 0;
 }
 
-/* ---- Mode --------------------------------------------------------------------------------------
- */
+/* ---- Mode ---- */
 
 static int change_mode(struct inode *i, uint32_t mode)
 {
@@ -62,8 +61,7 @@ long sys_fchmod(uint32_t fd, uint32_t mode)
     return err;
 }
 
-/* ---- Owner -------------------------------------------------------------------------------------
- */
+/* ---- Owner ---- */
 
 #define KEEP UINT32_MAX /* -1: this one stays as it is */
 
@@ -154,8 +152,7 @@ long sys_fchown(uint32_t fd, uint32_t uid, uint32_t gid)
     return sys_fchown32(fd, id_from_16(uid), id_from_16(gid));
 }
 
-/* ---- Times -------------------------------------------------------------------------------------
- */
+/* ---- Times ---- */
 
 #define UTIME_NOW  0x3fffffffu
 #define UTIME_OMIT 0x3ffffffeu

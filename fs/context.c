@@ -90,8 +90,7 @@ struct dentry *fs_context_root(void)
     return get_place(c, &c->root);
 }
 
-/* ---- System calls ------------------------------------------------------------------------------
- */
+/* ---- System calls ---- */
 
 long sys_umask(uint32_t mask)
 {

@@ -18,7 +18,7 @@ static int no_memory(void)
     klog(LOG_ERR, "initrd: not enough memory for what is in it\n");
     return -ENOMEM;
 }
-/* ---- Directories ---------------------------------------------------------------------------- */
+/* ---- Directories ---- */
 
 static struct dentry *walk(struct loader *l, struct dentry *dir, const char *path, uint32_t len,
                            int *err);
@@ -145,7 +145,7 @@ static struct dentry *parent(struct loader *l, struct cpio_entry *e, int *err)
     return l->dir;
 }
 
-/* ---- Hard links ----------------------------------------------------------------------------- */
+/* ---- Hard links ---- */
 
 static struct link **link_bucket(struct loader *l, const struct cpio_entry *e)
 {
@@ -186,7 +186,7 @@ static void links_forget(struct loader *l)
     }
 }
 
-/* ---- Entries -------------------------------------------------------------------------------- */
+/* ---- Entries ---- */
 
 static void set_attributes(struct inode *i, const struct cpio_entry *e)
 {
@@ -350,7 +350,7 @@ static int load_entries(struct loader *l)
     return 0;
 }
 
-/* ---- The image ------------------------------------------------------------------------------ */
+/* ---- The image ---- */
 
 static int load_image(struct loader *l);
 

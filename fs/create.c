@@ -70,8 +70,7 @@ void new_name_end(struct dentry *d, int err)
     dentry_unref(d);
 }
 
-/* ---- mkdir -------------------------------------------------------------------------------------
- */
+/* ---- mkdir ---- */
 
 static int make_dir(struct walk *w, uint32_t mode)
 {
@@ -111,8 +110,7 @@ long sys_mkdirat(uint32_t dirfd, uint32_t upath, uint32_t mode)
     return do_mkdir((int)dirfd, upath, mode);
 }
 
-/* ---- mknod -------------------------------------------------------------------------------------
- */
+/* ---- mknod ---- */
 
 /* Linux's 32-bit device number, which spreads a 20-bit minor around the major. */
 static uint32_t decode_dev(uint32_t dev)
@@ -184,8 +182,7 @@ long sys_mknodat(uint32_t dirfd, uint32_t upath, uint32_t mode, uint32_t dev)
     return do_mknod((int)dirfd, upath, mode, dev);
 }
 
-/* ---- symlink -----------------------------------------------------------------------------------
- */
+/* ---- symlink ---- */
 
 static int make_symlink(struct walk *w, const char *target)
 {
@@ -228,8 +225,7 @@ long sys_symlinkat(uint32_t utarget, uint32_t dirfd, uint32_t upath)
     return do_symlink(utarget, (int)dirfd, upath);
 }
 
-/* ---- link --------------------------------------------------------------------------------------
- */
+/* ---- link ---- */
 
 /* Others' files may be linked only by who may write them, and none that would change who one is
  * (Linux's fs.protected_hardlinks). */

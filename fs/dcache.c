@@ -300,8 +300,7 @@ bool dentry_is_below(struct dentry *d, const struct dentry *ancestor)
     return d != NULL;
 }
 
-/* ---- Paths -------------------------------------------------------------------------------------
- */
+/* ---- Paths ---- */
 
 static char *prepend(char *start, char *buf, const char *s, size_t len)
 {
@@ -369,8 +368,7 @@ void inode_path(struct inode *i, char *buf, size_t size)
         buf[0] = '\0';
 }
 
-/* ---- Whole trees -------------------------------------------------------------------------------
- */
+/* ---- Whole trees ---- */
 
 static uint32_t expected_refs(const struct dentry *d)
 {

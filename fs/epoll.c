@@ -65,8 +65,7 @@ struct epoll_hook { /* the item on one wait queue */
 static struct mutex sets_lock = {.waiters = {.lock = SPINLOCK_INIT("epoll", LOCK_RANK_WAITQ),
                                              .waiters = LIST_INIT(sets_lock.waiters.waiters)}};
 
-/* ---- Ready items -------------------------------------------------------------------------------
- */
+/* ---- Ready items ---- */
 
 static void make_ready(struct epoll_item *i)
 {
@@ -126,8 +125,7 @@ static void keep_ready(struct epoll *set, struct list *again)
     spin_unlock(&set->ready_lock);
 }
 
-/* ---- Items -------------------------------------------------------------------------------------
- */
+/* ---- Items ---- */
 
 struct hook_table {
     struct poll_table table; /* only its add is used */
@@ -252,8 +250,7 @@ static void item_change(struct epoll_item *i, const struct epoll_event *ev)
         make_ready(i);
 }
 
-/* ---- The file of a set -------------------------------------------------------------------------
- */
+/* ---- The file of a set ---- */
 
 static void epoll_release(struct file *f)
 {
@@ -325,8 +322,7 @@ long sys_epoll_create(uint32_t size)
     return (int32_t)size <= 0 ? -EINVAL : epoll_new(0);
 }
 
-/* ---- epoll_ctl ---------------------------------------------------------------------------------
- */
+/* ---- epoll_ctl ---- */
 
 /* [sets_lock held] */
 static int change(struct epoll *set, int op, struct file *f, int fd, struct epoll_event *ev)
@@ -379,8 +375,7 @@ out:
     return ret;
 }
 
-/* ---- epoll_wait --------------------------------------------------------------------------------
- */
+/* ---- epoll_wait ---- */
 
 /* [set->mutex held] Reports the ready items, each once. */
 static int collect(struct epoll *set, uint32_t uevents, int max)

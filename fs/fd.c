@@ -191,8 +191,7 @@ void files_close_on_exec(struct files *t)
     }
 }
 
-/* ---- Of the current process --------------------------------------------------------------------
- */
+/* ---- Of the current process ---- */
 
 static int fd_limit(void)
 {
@@ -362,8 +361,7 @@ int fd_dup(struct file *f, int min, bool cloexec)
     return fd;
 }
 
-/* ---- System calls ------------------------------------------------------------------------------
- */
+/* ---- System calls ---- */
 
 long sys_close(uint32_t fd)
 {

@@ -50,7 +50,7 @@ static int fail(struct inflate *s, const char *why)
     return -EINVAL;
 }
 
-/* ---- Input ---------------------------------------------------------------------------------- */
+/* ---- Input ---- */
 
 /* The last two bytes of the input, and zeros after them. */
 static void refill_slow(struct inflate *s)
@@ -110,7 +110,7 @@ static bool align_to_byte(struct inflate *s)
     return true;
 }
 
-/* ---- Huffman codes -------------------------------------------------------------------------- */
+/* ---- Huffman codes ---- */
 
 static uint32_t reverse_bits(uint32_t code, uint32_t n)
 {
@@ -201,7 +201,7 @@ static inline int huffman_decode(struct inflate *s, const struct huffman *h)
     return (int)(entry >> 4);
 }
 
-/* ---- Output --------------------------------------------------------------------------------- */
+/* ---- Output ---- */
 
 /* Makes sure that the byte at total has a frame. */
 static inline int out_room(struct inflate *s)
@@ -270,7 +270,7 @@ static int out_stored(struct inflate *s, uint32_t len)
     return 0;
 }
 
-/* ---- Blocks --------------------------------------------------------------------------------- */
+/* ---- Blocks ---- */
 
 static const uint16_t length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
                                          15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
@@ -468,7 +468,7 @@ static int inflate_blocks(struct inflate *s)
     return align_to_byte(s) ? 0 : fail(s, "truncated");
 }
 
-/* ---- The whole ------------------------------------------------------------------------------ */
+/* ---- The whole ---- */
 
 static int no_memory(const char **why)
 {

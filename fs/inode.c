@@ -65,8 +65,7 @@ uint64_t inode_blocks(const struct inode *i)
     return i->object ? (uint64_t)vm_object_pages(i->object) * (PAGE_SIZE / 512) : 0;
 }
 
-/* ---- Permissions -------------------------------------------------------------------------------
- */
+/* ---- Permissions ---- */
 
 bool in_group(uint32_t gid)
 {
@@ -140,8 +139,7 @@ int inode_permission(const struct inode *i, unsigned want)
     return inode_permission_as(i, want, c->fsuid, c->fsgid);
 }
 
-/* ---- Times -------------------------------------------------------------------------------------
- */
+/* ---- Times ---- */
 
 struct timestamp timestamp_from_ns(uint64_t ns)
 {

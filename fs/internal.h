@@ -25,8 +25,7 @@ static inline bool ref_put(uint32_t *refs)
     return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-/* ---- dcache.c ----------------------------------------------------------------------------------
- */
+/* ---- dcache.c ---- */
 
 extern struct spinlock dentry_lock;
 
@@ -63,8 +62,7 @@ bool dentry_tree_busy(struct dentry *root);
 /* Takes a tree nobody refers to apart, root included. */
 void dentry_tree_free(struct dentry *root);
 
-/* ---- path.c ------------------------------------------------------------------------------------
- */
+/* ---- path.c ---- */
 
 /* LAST_PLACE: a magic link led to walk.at itself. */
 enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_PLACE };
@@ -108,8 +106,7 @@ int user_lookup_as(int dirfd, uint32_t upath, uint32_t at_flags, uint32_t uid, u
 /* A user's path, walked to its parent: path is freed by the caller after walk_end. */
 int user_parent(struct walk *w, int dirfd, uint32_t upath, char **path);
 
-/* ---- inode.c -----------------------------------------------------------------------------------
- */
+/* ---- inode.c ---- */
 
 int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint32_t gid);
 bool in_group(uint32_t gid);          /* of the current process, by file-system gid */
@@ -133,8 +130,7 @@ uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
 /* seek of regular files, which knows where the holes are: allocate.c */
 int64_t object_seek(struct file *f, int64_t offset, int whence);
 
-/* ---- file.c, fd.c ------------------------------------------------------------------------------
- */
+/* ---- file.c, fd.c ---- */
 
 static inline bool file_readable(const struct file *f)
 {
@@ -179,8 +175,7 @@ int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
 struct dentry *fs_context_cwd(void);
 struct dentry *fs_context_root(void);
 
-/* ---- create.c ----------------------------------------------------------------------------------
- */
+/* ---- create.c ---- */
 
 /* Locks the directory of a new name and makes its dentry; for_dir: slashes may follow the name.
  * new_name_end unlocks; with err 0 the name becomes visible. Consumes d. */
@@ -195,13 +190,11 @@ bool dir_is_made_up(const struct dentry *dir);
 /* mode without what umask takes. */
 uint32_t apply_umask(uint32_t mode);
 
-/* ---- others ------------------------------------------------------------------------------------
- */
+/* ---- others ---- */
 
 extern struct mutex rename_lock;           /* rename.c: keeps ancestry as it is */
 extern const struct file_ops dir_file_ops; /* readdir.c */
-/* ---- anon.c, epoll.c ---------------------------------------------------------------------------
- */
+/* ---- anon.c, epoll.c ---- */
 
 /* An inode for a file without a name; NULL: no memory. */
 struct inode *anon_inode(uint32_t mode);

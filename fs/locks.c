@@ -171,8 +171,7 @@ out:
     return err;
 }
 
-/* ---- Waiting -----------------------------------------------------------------------------------
- */
+/* ---- Waiting ---- */
 
 /* [lock_lock held] */
 static const void *who_blocks(const void *owner)
@@ -280,8 +279,7 @@ void locks_close_file(struct file *f)
     drop_all(f->inode, f, LOCK_FLOCK);
 }
 
-/* ---- fcntl -------------------------------------------------------------------------------------
- */
+/* ---- fcntl ---- */
 
 struct flock64 {
     int16_t type, whence;
@@ -432,8 +430,7 @@ long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg)
     return err ? err : flock_to_user(arg, &fl, wide);
 }
 
-/* ---- flock -------------------------------------------------------------------------------------
- */
+/* ---- flock ---- */
 
 #define LOCK_SH 1u
 #define LOCK_EX 2u

@@ -10,7 +10,7 @@
 
 #define MEM_MAJOR 1
 
-/* ---- null ----------------------------------------------------------------------------------- */
+/* ---- null ---- */
 
 static long null_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
 {
@@ -44,7 +44,7 @@ static const struct file_ops null_ops = {
     .seek = null_seek,
 };
 
-/* ---- zero and full -------------------------------------------------------------------------- */
+/* ---- zero and full ---- */
 
 static long zero_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
 {
@@ -94,7 +94,7 @@ static const struct file_ops full_ops = {
     .seek = null_seek,
 };
 
-/* ---- random --------------------------------------------------------------------------------- */
+/* ---- random ---- */
 
 #define RANDOM_CHUNK 256
 
@@ -155,7 +155,7 @@ static const struct file_ops random_ops = {
     .seek = null_seek,
 };
 
-/* ---- Opening -------------------------------------------------------------------------------- */
+/* ---- Opening ---- */
 
 static const struct file_ops *const mem_minors[] = {
     [3] = &null_ops,   [5] = &zero_ops,   [7] = &full_ops,

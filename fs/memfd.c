@@ -20,8 +20,7 @@
 #define F_ADD_SEALS 1033
 #define F_ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 
-/* ---- memfd_create ------------------------------------------------------------------------------
- */
+/* ---- memfd_create ---- */
 
 /* A dentry outside every tree, unlinked from birth. */
 static struct dentry *memfd_dentry(const char *path)
@@ -89,8 +88,7 @@ long sys_memfd_create(uint32_t uname, uint32_t flags)
     return r;
 }
 
-/* ---- Seals -------------------------------------------------------------------------------------
- */
+/* ---- Seals ---- */
 
 int seals_check_size(const struct inode *i, uint64_t size)
 {

@@ -170,8 +170,7 @@ int vfs_mount_root(const void *archive, size_t size)
     return cpio_load(sb->root, archive, size);
 }
 
-/* ---- umount ------------------------------------------------------------------------------------
- */
+/* ---- umount ---- */
 
 #define MNT_FORCE       1u
 #define MNT_DETACH      2u
@@ -256,8 +255,7 @@ long sys_umount(uint32_t upath)
     return sys_umount2(upath, 0);
 }
 
-/* ---- mount -------------------------------------------------------------------------------------
- */
+/* ---- mount ---- */
 
 #define MS_MANDLOCK    64u
 #define MS_DIRSYNC     128u

@@ -153,8 +153,7 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
     return err;
 }
 
-/* ---- O_CREAT -----------------------------------------------------------------------------------
- */
+/* ---- O_CREAT ---- */
 
 /* [w->at's inode lock held] Makes the last component; a reference in *out. */
 static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
@@ -296,8 +295,7 @@ static int open_tmpfile(struct dentry *dir, uint32_t flags, uint32_t mode, struc
     return err;
 }
 
-/* ---- Entry points ------------------------------------------------------------------------------
- */
+/* ---- Entry points ---- */
 
 static int check_flags(uint32_t *flags, uint32_t *mode)
 {

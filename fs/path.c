@@ -23,8 +23,7 @@ struct link_level {
     char *body;
 };
 
-/* ---- The string --------------------------------------------------------------------------------
- */
+/* ---- The string ---- */
 
 static void pop_level(struct walk *w)
 {
@@ -99,8 +98,7 @@ static bool next_component(struct walk *w)
     return true;
 }
 
-/* ---- One step ----------------------------------------------------------------------------------
- */
+/* ---- One step ---- */
 
 /* [dentry_lock held] ".." never leaves the root, and leaves a mounted tree through what it covers.
  */
@@ -288,8 +286,7 @@ static int step_sleeping(struct walk *w)
     return 0;
 }
 
-/* ---- The walk ----------------------------------------------------------------------------------
- */
+/* ---- The walk ---- */
 
 /* Lets go of dentry_lock: the place reached becomes the reference, instead of held. */
 static void anchor(struct walk *w, struct dentry *held)
@@ -434,8 +431,7 @@ int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out
     return lookup_as(&w, dirfd, path, flags, out);
 }
 
-/* ---- User paths --------------------------------------------------------------------------------
- */
+/* ---- User paths ---- */
 
 int path_from_user(const char *upath, char **out)
 {

@@ -30,7 +30,7 @@ struct pipe {
     struct waitq read_wait, write_wait;
 };
 
-/* ---- The ring ------------------------------------------------------------------------------- */
+/* ---- The ring ---- */
 
 static uint32_t page_start(uint32_t pos)
 {
@@ -103,7 +103,7 @@ static long give(struct pipe *p, const char *ubuf, uint32_t len)
     return done;
 }
 
-/* ---- Reading and writing -------------------------------------------------------------------- */
+/* ---- Reading and writing ---- */
 
 static bool may_read(const struct pipe *p)
 {
@@ -225,7 +225,7 @@ static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     return put_user_u32((void *)arg, p->head - p->tail);
 }
 
-/* ---- Life cycle ----------------------------------------------------------------------------- */
+/* ---- Life cycle ---- */
 
 static struct pipe *pipe_new(void)
 {
@@ -377,7 +377,7 @@ const struct file_ops fifo_file_ops = {
     .stream = true,
 };
 
-/* ---- fcntl ---------------------------------------------------------------------------------- */
+/* ---- fcntl ---- */
 
 bool file_is_pipe(const struct file *f)
 {
@@ -435,7 +435,7 @@ long pipe_set_size(struct file *f, uint32_t size)
     return ret;
 }
 
-/* ---- pipe ----------------------------------------------------------------------------------- */
+/* ---- pipe ---- */
 
 /* Two files on one inode of their own. */
 static int pipe_files(uint32_t flags, struct file *out[2])

@@ -17,7 +17,7 @@
 #define ALWAYS        (POLLERR | POLLHUP)
 #define NO_POLL_MASK  (POLLIN | POLLOUT) /* files that never wait */
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table ---- */
 
 static void poll_woken(struct wait_entry *w)
 {
@@ -119,7 +119,7 @@ uint32_t file_poll(struct file *f, struct poll_table *pt)
     return mask;
 }
 
-/* ---- poll ----------------------------------------------------------------------------------- */
+/* ---- poll ---- */
 
 struct pollfd {
     int32_t fd;
@@ -293,7 +293,7 @@ long sys_poll(uint32_t ufds, uint32_t n, uint32_t timeout_ms)
     return poll_result(do_poll(ufds, n, until), ufds, n, until);
 }
 
-/* ---- ppoll ---------------------------------------------------------------------------------- */
+/* ---- ppoll ---- */
 
 int poll_set_mask(uint32_t umask, uint32_t size)
 {

@@ -31,7 +31,7 @@ const struct target *inode_target(const struct inode *i)
     return &proc_inode(i)->who;
 }
 
-/* ---- Whom it is about ----------------------------------------------------------------------- */
+/* ---- Whom it is about ---- */
 
 struct proc *target_lock(const struct target *who)
 {
@@ -116,7 +116,7 @@ bool target_exists(const struct target *who)
     return there;
 }
 
-/* ---- Inodes --------------------------------------------------------------------------------- */
+/* ---- Inodes ---- */
 
 /* Stable numbers, so that getdents and stat agree: the table's index, the process, the descriptor.
  */
@@ -203,7 +203,7 @@ void proc_destroy(struct inode *i)
     kmfree(i->private);
 }
 
-/* ---- Links ---------------------------------------------------------------------------------- */
+/* ---- Links ---- */
 
 static int link_readlink(struct inode *i, char *buf, size_t size)
 {
@@ -251,7 +251,7 @@ static int place_readlink(struct inode *i, char *buf, size_t size)
     return n;
 }
 
-/* ---- Texts ---------------------------------------------------------------------------------- */
+/* ---- Texts ---- */
 
 static int text_open(struct inode *i, struct file *f)
 {
@@ -360,7 +360,7 @@ static const struct inode_ops place_ops = {
     .destroy = proc_destroy,
 };
 
-/* ---- Mounting ------------------------------------------------------------------------------- */
+/* ---- Mounting ---- */
 
 static int procfs_mount(struct superblock *sb, const char *source, const char *data)
 {

@@ -18,7 +18,7 @@ static const struct proc_entry process_entry = {
 static const struct proc_entry thread_entry = {
     .name = "", .kind = ENTRY_DIR, .mode = 0555, .children = thread_entries};
 
-/* ---- Numbers: processes, threads, descriptors ----------------------------------------------- */
+/* ---- Numbers: processes, threads, descriptors ---- */
 
 /* The target of a number in dir, when there is one. */
 static bool number_target(const struct proc_inode *dir, int32_t n, struct target *out)
@@ -163,7 +163,7 @@ static int proc_lookup(struct inode *dir, struct dentry *d)
     return lookup_number(dir, d);
 }
 
-/* ---- Directories ---------------------------------------------------------------------------- */
+/* ---- Directories ---- */
 
 /* Puts n into the sorted batch of the smallest numbers seen. */
 static void batch_insert(int32_t *batch, unsigned *count, int32_t n)

@@ -29,7 +29,7 @@
 #define KPF_RESERVED   (1ull << 32)
 #define KPF_COW        (1ull << 48) /* ours: anonymous with several owners, a write will copy */
 
-/* ---- Files of 64-bit words ------------------------------------------------------------------ */
+/* ---- Files of 64-bit words ---- */
 
 /* What the words are made from: one allocation, as they are too large for a kernel stack. */
 struct word_batch {
@@ -72,7 +72,7 @@ static bool aligned(size_t len, uint64_t pos)
     return len % sizeof(uint64_t) == 0 && pos % sizeof(uint64_t) == 0;
 }
 
-/* ---- pagemap -------------------------------------------------------------------------------- */
+/* ---- pagemap ---- */
 
 static uint64_t pagemap_word(const struct vm_page_info *p, bool show_frame)
 {
@@ -118,7 +118,7 @@ const struct file_ops pagemap_ops = {
     .read = pagemap_read,
 };
 
-/* ---- kpagecount, kpageflags ----------------------------------------------------------------- */
+/* ---- kpagecount, kpageflags ---- */
 
 static void make_counts(struct word_batch *b, uint32_t index, unsigned n)
 {
@@ -195,7 +195,7 @@ static long kpageflags_read(struct file *f, void *ubuf, size_t len, uint64_t *po
 const struct file_ops kpagecount_ops = {.read = kpagecount_read};
 const struct file_ops kpageflags_ops = {.read = kpageflags_read};
 
-/* ---- pagetable ------------------------------------------------------------------------------ */
+/* ---- pagetable ---- */
 
 static int pagetable_line(void *space, uint64_t *item, char *buf, size_t size)
 {

@@ -7,7 +7,7 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-/* ---- maps ----------------------------------------------------------------------------------- */
+/* ---- maps ---- */
 
 #define NAME_COLUMN 49 /* as a Linux of 32 bits has it */
 
@@ -60,7 +60,7 @@ int show_statm(struct text *t, const struct target *who)
     return 0;
 }
 
-/* ---- What lies in it ------------------------------------------------------------------------ */
+/* ---- What lies in it ---- */
 
 /* The bytes [from, to) of the space, as far as they can be read. */
 static int copy_out(struct text *t, struct vm_space *s, vaddr_t from, vaddr_t to)
@@ -124,7 +124,7 @@ int show_auxv(struct text *t, const struct target *who)
     return show_range(t, who, RANGE_AUXV, true);
 }
 
-/* ---- mem ------------------------------------------------------------------------------------ */
+/* ---- mem ---- */
 
 typedef long (*mem_copy)(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n);
 

@@ -37,7 +37,7 @@ int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out)
     return 0;
 }
 
-/* ---- kernel --------------------------------------------------------------------------------- */
+/* ---- kernel ---- */
 
 FACT(ostype, UTS_SYSNAME)
 FACT(osrelease, UTS_RELEASE)
@@ -177,7 +177,7 @@ static const struct proc_entry kernel_entries[] = {
     {0},
 };
 
-/* ---- fs ------------------------------------------------------------------------------------- */
+/* ---- fs ---- */
 
 FACT(nr_open, "4096")
 FACT(file_max, "262144")

@@ -10,8 +10,7 @@ static int show_number(struct text *t, uint32_t n)
     return 0;
 }
 
-/* ---- Overcommit -------------------------------------------------------------------------------
- */
+/* ---- Overcommit ---- */
 
 static int show_overcommit_memory(struct text *t, const struct target *who)
 {
@@ -76,8 +75,7 @@ static int store_overcommit_kbytes(const char *text, size_t len, const struct ta
     return err ? err : vm_overcommit_set(&o);
 }
 
-/* ---- Areas ------------------------------------------------------------------------------------
- */
+/* ---- Areas ---- */
 
 static int show_max_map_count(struct text *t, const struct target *who)
 {

@@ -17,7 +17,7 @@
 #define MAJORS    256
 #define KIB(n)    ((n) * (PAGE_SIZE / 1024))
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 static void memory_row(struct text *t, const char *name, uint32_t pages)
 {
@@ -95,7 +95,7 @@ static int show_swaps(struct text *t, const struct target *who)
     return 0;
 }
 
-/* ---- Time and load -------------------------------------------------------------------------- */
+/* ---- Time and load ---- */
 
 static int show_uptime(struct text *t, const struct target *who)
 {
@@ -195,7 +195,7 @@ static int show_system_stat(struct text *t, const struct target *who)
     return 0;
 }
 
-/* ---- What the machine is -------------------------------------------------------------------- */
+/* ---- What the machine is ---- */
 
 static int show_version(struct text *t, const struct target *who)
 {
@@ -274,7 +274,7 @@ static int show_mounts_link(struct text *t, const struct target *who)
     return 0;
 }
 
-/* ---- kmsg ----------------------------------------------------------------------------------- */
+/* ---- kmsg ---- */
 
 #define SYSLOG_READ        2
 #define SYSLOG_SIZE_UNREAD 9

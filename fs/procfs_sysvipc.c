@@ -32,8 +32,7 @@ const struct proc_entry sysvipc_entries[] = {
     {0},
 };
 
-/* ---- /proc/sys/kernel/shm* --------------------------------------------------------------------
- */
+/* ---- /proc/sys/kernel/shm ---- */
 
 int show_shmmax(struct text *t, const struct target *who)
 {

@@ -27,7 +27,7 @@ struct ramfs_file {
 static struct spinlock ramfs_lock = SPINLOCK_INIT("ramfs", LOCK_RANK_FS);
 static uint32_t total_pages; /* [ramfs_lock] charged to all of them */
 
-/* ---- Accounting ----------------------------------------------------------------------------- */
+/* ---- Accounting ---- */
 
 void ramfs_super_put(struct ramfs_super *s)
 {
@@ -74,7 +74,7 @@ uint32_t ramfs_total_pages(void)
     return total_pages;
 }
 
-/* ---- The pager ------------------------------------------------------------------------------ */
+/* ---- The pager ---- */
 
 static uint32_t archive_pages(const struct ramfs_file *f)
 {
@@ -163,7 +163,7 @@ static const struct pager ramfs_pager = {
     .describe = ramfs_describe,
 };
 
-/* ---- Inodes --------------------------------------------------------------------------------- */
+/* ---- Inodes ---- */
 
 static const struct inode_ops ramfs_dir_ops, ramfs_file_ops, ramfs_link_ops, ramfs_special_ops;
 
@@ -267,7 +267,7 @@ struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, st
     return d;
 }
 
-/* ---- Directory operations ------------------------------------------------------------------- */
+/* ---- Directory operations ---- */
 
 /* Makes inode the entry d of dir. A set-group-id directory passes its group on. */
 static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
@@ -388,7 +388,7 @@ static int ramfs_rename(struct inode *olddir, struct dentry *old, struct inode *
     return 0;
 }
 
-/* ---- Files and links ------------------------------------------------------------------------ */
+/* ---- Files and links ---- */
 
 static int ramfs_truncate(struct inode *i, uint64_t size)
 {

@@ -8,7 +8,7 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-/* ---- Mounting ------------------------------------------------------------------------------- */
+/* ---- Mounting ---- */
 
 bool mount_option(const char *data, const char *name, const char **value, size_t *len)
 {
@@ -219,7 +219,7 @@ static struct fs_type ramfs_type = {
     .statfs = ramfs_statfs,
 };
 
-/* ---- Outside every tree ---------------------------------------------------------------------- */
+/* ---- Outside every tree ---- */
 
 static void unnamed_statfs(struct superblock *sb, struct kstatfs *out)
 {

@@ -133,8 +133,7 @@ static bool emit_one(struct dir_context *ctx, const char *name, size_t len, uint
     return put_record(r, record, reclen);
 }
 
-/* ---- Iteration ---------------------------------------------------------------------------------
- */
+/* ---- Iteration ---- */
 
 static uint32_t parent_ino(const struct dentry *d)
 {
@@ -251,8 +250,7 @@ long sys_readdir(uint32_t fd, uint32_t ubuf)
     return r.prev ? 1 : err;
 }
 
-/* ---- Operations of an open directory -----------------------------------------------------------
- */
+/* ---- Operations of an open directory ---- */
 
 static long dir_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
 {

@@ -98,8 +98,7 @@ const struct file_ops object_file_ops = {
     .fsync = object_fsync,
 };
 
-/* ---- Size --------------------------------------------------------------------------------------
- */
+/* ---- Size ---- */
 
 int inode_set_size(struct inode *i, uint64_t size)
 {
@@ -202,8 +201,7 @@ long sys_ftruncate64(uint32_t fd, uint32_t low, uint32_t high)
     return truncate_fd(fd, make64(low, high), false);
 }
 
-/* ---- Advice ------------------------------------------------------------------------------------
- */
+/* ---- Advice ---- */
 
 #define POSIX_FADV_NOREUSE 5u
 

@@ -49,8 +49,7 @@ static void unlock_parents(struct dentry *a, struct dentry *b)
     mutex_unlock(&rename_lock);
 }
 
-/* ---- Checks, parents locked --------------------------------------------------------------------
- */
+/* ---- Checks, parents locked ---- */
 
 static int find_both(struct rename *r)
 {
@@ -123,8 +122,7 @@ static int check_all(const struct rename *r)
     return err;
 }
 
-/* ---- The act -----------------------------------------------------------------------------------
- */
+/* ---- The act ---- */
 
 /* Swaps two names of an in-memory file system: only parents' link counts and times change. */
 static int exchange(struct rename *r)

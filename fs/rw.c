@@ -80,8 +80,7 @@ long sys_write(uint32_t fd, uint32_t ubuf, uint32_t len)
     return n;
 }
 
-/* ---- At an offset ------------------------------------------------------------------------------
- */
+/* ---- At an offset ---- */
 
 static long at_offset(uint32_t fd, uint32_t ubuf, uint32_t len, uint64_t pos, transfer_fn transfer)
 {
@@ -115,8 +114,7 @@ long sys_pwrite64(uint32_t fd, uint32_t ubuf, uint32_t len, uint32_t low, uint32
     return at_offset(fd, ubuf, len, make64(low, high), transfer_out);
 }
 
-/* ---- Vectors -----------------------------------------------------------------------------------
- */
+/* ---- Vectors ---- */
 
 /* Part after part, until one comes up short. */
 static long iov_transfer(struct file *f, struct iov_set *s, uint64_t *pos, transfer_fn transfer)
@@ -224,8 +222,7 @@ long sys_pwritev2(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint
     return vector2(fd, uvec, count, make64(low, high), flags, transfer_out);
 }
 
-/* ---- Position ----------------------------------------------------------------------------------
- */
+/* ---- Position ---- */
 
 static int64_t seek_data_hole(uint64_t offset, int whence, uint64_t size)
 {

@@ -156,7 +156,7 @@ static long do_select(uint32_t n, const uint32_t user[SETS], uint64_t until)
     return ret;
 }
 
-/* ---- select --------------------------------------------------------------------------------- */
+/* ---- select ---- */
 
 #define USEC_PER_SEC  1000000u
 #define NSEC_PER_USEC 1000u

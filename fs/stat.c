@@ -84,8 +84,7 @@ static uint16_t uid16(uint32_t id)
     return id > 0xffff ? 65534 : id;
 }
 
-/* ---- Layouts: each copies the inode out in one --------------------------------------------------
- */
+/* ---- Layouts: each copies the inode out in one ---- */
 
 typedef int (*stat_fn)(struct inode *i, uint32_t ubuf);
 
@@ -237,8 +236,7 @@ long sys_oldfstat(uint32_t fd, uint32_t ubuf)
     return stat_fd(fd, put_old_stat, ubuf);
 }
 
-/* ---- statx -------------------------------------------------------------------------------------
- */
+/* ---- statx ---- */
 
 #define STATX_BASIC_STATS     0x7ffu
 #define STATX_MNT_ID          0x1000u
@@ -299,8 +297,7 @@ long sys_statx(uint32_t dirfd, uint32_t upath, uint32_t flags, uint32_t mask, ui
     return stat_path((int)dirfd, upath, flags, put_statx, ubuf);
 }
 
-/* ---- access and readlink -----------------------------------------------------------------------
- */
+/* ---- access and readlink ---- */
 
 static long access_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t flags)
 {

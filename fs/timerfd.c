@@ -112,8 +112,7 @@ long sys_timerfd_create(uint32_t clock, uint32_t flags)
     return anon_fd(&timerfd_file_ops, t, O_RDWR | flags);
 }
 
-/* ---- Setting -----------------------------------------------------------------------------------
- */
+/* ---- Setting ---- */
 
 /* [t->lock held] */
 static struct timerfd_setting current_setting(const struct timerfd *t)

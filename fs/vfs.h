@@ -282,8 +282,7 @@ int chrdev_register(uint32_t major, const char *name, const struct file_ops *ops
 const struct file_ops *chrdev_find(uint32_t major);
 const char *chrdev_name(uint32_t major); /* NULL: nobody's; for /proc/devices */
 
-/* ---- inodes, dentries, paths -------------------------------------------------------------------
- */
+/* ---- inodes, dentries, paths ---- */
 
 /* A new inode with one reference, times now, nlink 1, ids of the current process. NULL: no memory
  */

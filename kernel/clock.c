@@ -116,7 +116,7 @@ uint64_t clock_to_mono(int32_t id, uint64_t ns)
     return mono + (ns - real);
 }
 
-/* ---- The calls ------------------------------------------------------------------------------ */
+/* ---- The calls ---- */
 
 static long gettime(uint32_t id, uint32_t uptr, bool wide)
 {
@@ -183,7 +183,7 @@ long sys_clock_getres_time64(uint32_t id, uint32_t uptr)
     return getres(id, uptr, true);
 }
 
-/* ---- adjtimex ------------------------------------------------------------------------------- */
+/* ---- adjtimex ---- */
 
 #define STA_UNSYNC 0x0040
 #define TIME_ERROR 5

@@ -24,7 +24,7 @@ static uint32_t narrow(uint32_t id)
     return id > 0xffff ? OVERFLOW_ID : id;
 }
 
-/* ---- Reading --------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 long sys_getuid32(void)
 {
@@ -113,7 +113,7 @@ long sys_getresgid(uint32_t r, uint32_t e, uint32_t s)
     return put_gids(r, e, s, false);
 }
 
-/* ---- Changing -------------------------------------------------------------------------------- */
+/* ---- Changing ---- */
 
 static bool is_uid(const struct cred *c, uint32_t id, bool saved)
 {
@@ -294,7 +294,7 @@ long sys_setfsgid(uint32_t id)
     return (long)narrow((uint32_t)sys_setfsgid32(widen(id)));
 }
 
-/* ---- Supplementary groups -------------------------------------------------------------------- */
+/* ---- Supplementary groups ---- */
 
 #define GROUPS_MAX (sizeof(((struct cred *)0)->groups) / sizeof(uint32_t))
 

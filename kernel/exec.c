@@ -60,7 +60,7 @@ struct exec {             /* one frame */
 };
 _Static_assert(sizeof(struct exec) <= PAGE_SIZE, "it lives in a frame");
 
-/* ---- The file -------------------------------------------------------------------------------- */
+/* ---- The file ---- */
 
 static int check_executable(const struct dentry *d)
 {
@@ -129,7 +129,7 @@ long exec_read(struct file *f, uint32_t offset, void *buf, uint32_t n)
     return vm_object_read_kernel(f->inode->object, offset, buf, n);
 }
 
-/* ---- Scripts --------------------------------------------------------------------------------- */
+/* ---- Scripts ---- */
 
 static const char *keep_name(struct exec *x, const char *s)
 {
@@ -190,7 +190,7 @@ static int resolve_scripts(struct exec *x, long *head_size)
     }
 }
 
-/* ---- Strings and credentials ----------------------------------------------------------------- */
+/* ---- Strings and credentials ---- */
 
 static int collect_argv(struct exec *x, const struct string_list *argv)
 {
@@ -248,7 +248,7 @@ static void make_cred(struct exec *x)
     x->secure = c->euid != c->uid || c->egid != c->gid;
 }
 
-/* ---- The new space --------------------------------------------------------------------------- */
+/* ---- The new space ---- */
 
 static int add_auxv(struct exec *x)
 {
@@ -335,7 +335,7 @@ static int build_space(struct exec *x, long head_size)
     return err;
 }
 
-/* ---- The change ------------------------------------------------------------------------------ */
+/* ---- The change ---- */
 
 /* Every other thread goes; the one that is left is the process's first, whichever it was. */
 static int kill_other_threads(struct thread *t)
@@ -484,7 +484,7 @@ static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *f
     return err;
 }
 
-/* ---- The calls ------------------------------------------------------------------------------- */
+/* ---- The calls ---- */
 
 int proc_exec(const char *path, char *const argv[], char *const envp[])
 {

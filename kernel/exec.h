@@ -12,7 +12,7 @@
 #define STACK_TOP (USER_TOP - PAGE_SIZE) /* a page stays free above the stack */
 #define ARG_NULL  UINT32_MAX             /* in the table of offsets: a null pointer */
 
-/* ---- exec_args.c: the new program's strings -------------------------------------------------- */
+/* ---- exec_args.c: the new program's strings ---- */
 
 /* Bytes in frames that are chained by their first word. */
 struct chain {
@@ -49,7 +49,7 @@ int list_count(const struct string_list *l);
 /* Writes all of it below STACK_TOP of s, whose stack is mapped; the new stack pointer in *esp. */
 int args_store(struct exec_args *a, struct vm_space *s, uint32_t strings_at, uint32_t *esp);
 
-/* ---- exec_elf.c: mapping --------------------------------------------------------------------- */
+/* ---- exec_elf.c: mapping ---- */
 
 struct elf_program {
     uint32_t entry; /* where the program starts; user mode starts at start */
@@ -64,14 +64,14 @@ struct elf_program {
 int elf_load(struct file *f, const void *head, uint32_t head_size, struct vm_space *s,
              struct elf_program *out);
 
-/* ---- exec.c ---------------------------------------------------------------------------------- */
+/* ---- exec.c ---- */
 
 /* Opens path for execution: a regular file that may be executed. */
 int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out);
 /* Reads n bytes at offset: how many there were, or -errno. */
 long exec_read(struct file *f, uint32_t offset, void *buf, uint32_t n);
 
-/* ---- exec_script.c --------------------------------------------------------------------------- */
+/* ---- exec_script.c ---- */
 
 #define SCRIPT_HEAD 256 /* what is looked at of a first line, as on Linux */
 

@@ -14,7 +14,7 @@
 
 #define CHUNK_HEAD 4u /* the link to the next frame */
 
-/* ---- Chains ---------------------------------------------------------------------------------- */
+/* ---- Chains ---- */
 
 static int chain_grow(struct chain *c)
 {
@@ -94,7 +94,7 @@ static int chain_store(const struct chain *c, struct vm_space *s, vaddr_t at)
     return 0;
 }
 
-/* ---- Strings --------------------------------------------------------------------------------- */
+/* ---- Strings ---- */
 
 void args_init(struct exec_args *a)
 {
@@ -236,7 +236,7 @@ int args_end_envp(struct exec_args *a)
     return args_add_word(a, ARG_NULL);
 }
 
-/* ---- The new stack --------------------------------------------------------------------------- */
+/* ---- The new stack ---- */
 
 /* The first argc + 1 + envc + 1 words become addresses; what follows (the auxiliary vector) is so
  * already. */

@@ -52,7 +52,7 @@ static uint32_t page_up(uint32_t a)
     return (a + PAGE_SIZE - 1) & PAGE_MASK;
 }
 
-/* ---- Checking -------------------------------------------------------------------------------- */
+/* ---- Checking ---- */
 
 static int check_header(const struct elf_header *h)
 {
@@ -148,7 +148,7 @@ static const struct elf_phdr *find_phdr(const struct elf_file *e, uint32_t type)
     return NULL;
 }
 
-/* ---- Mapping --------------------------------------------------------------------------------- */
+/* ---- Mapping ---- */
 
 static uint8_t segment_prot(const struct elf_phdr *p)
 {
@@ -241,7 +241,7 @@ static uint32_t phdr_address(const struct elf_file *e)
     return 0;
 }
 
-/* ---- The interpreter ------------------------------------------------------------------------- */
+/* ---- The interpreter ---- */
 
 /* Opens the interpreter that p names. */
 static int open_interpreter(struct elf_file *e, const struct elf_phdr *p, struct file **out)
@@ -297,7 +297,7 @@ static int load_interpreter(struct elf_file *e, const struct elf_phdr *p, struct
     return err;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------- */
+/* ---- All of it ---- */
 
 static int load(struct elf_file *e, struct vm_space *s, struct elf_program *out)
 {

@@ -23,7 +23,7 @@ bool fatal_signal_pending(void)
                            ((t->sig.queue.pending | p->sig.queue.pending) & SIGMASK(SIGKILL)));
 }
 
-/* ---- A process ------------------------------------------------------------------------------- */
+/* ---- A process ---- */
 
 void proc_note_peak(struct proc *p)
 {
@@ -213,7 +213,7 @@ static void end_process(struct proc *p, struct thread *t)
     free_list(&dead);
 }
 
-/* ---- A thread -------------------------------------------------------------------------------- */
+/* ---- A thread ---- */
 
 /* Tells those who wait for the thread by way of memory: nobody does in a space that goes with it.
  */
@@ -265,7 +265,7 @@ void proc_exit(int status)
     thread_exit();
 }
 
-/* ---- The calls ------------------------------------------------------------------------------- */
+/* ---- The calls ---- */
 
 /* Ends the thread. What the parent is told at the end is the first thread's word. */
 long sys_exit(uint32_t code)

@@ -38,7 +38,7 @@ struct vfork_wait {
     bool done; /* [proc_lock] */
 };
 
-/* ---- Parts ----------------------------------------------------------------------------------- */
+/* ---- Parts ---- */
 
 static int share_or_copy_space(struct proc *child, struct proc *parent, uint32_t flags)
 {
@@ -196,7 +196,7 @@ static int publish(struct thread *t, struct proc *creator, uint32_t flags)
     return pid;
 }
 
-/* ---- vfork ----------------------------------------------------------------------------------- */
+/* ---- vfork ---- */
 
 void vfork_release(struct thread *t)
 {
@@ -236,7 +236,7 @@ static void vfork_wait(struct vfork_wait *v, int tid)
     spin_unlock(&proc_lock);
 }
 
-/* ---- The calls ------------------------------------------------------------------------------- */
+/* ---- The calls ---- */
 
 static int check_flags(const struct clone_request *r)
 {

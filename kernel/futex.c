@@ -67,7 +67,7 @@ static bool dequeue(struct futex_waiter *w)
     return w->woken;
 }
 
-/* ---- Waking ---------------------------------------------------------------------------------- */
+/* ---- Waking ---- */
 
 /* [futex_lock held] */
 static void wake(struct futex_waiter *w)
@@ -212,7 +212,7 @@ static long wake_two(uint32_t addr, int n1, int n2, uint32_t addr2, uint32_t cod
     return also ? woken + futex_wake(addr2, n2) : woken;
 }
 
-/* ---- Waiting --------------------------------------------------------------------------------- */
+/* ---- Waiting ---- */
 
 /* until: a monotonic time, or TIME_NEVER. 0 when woken, -EAGAIN, -ETIMEDOUT or -ERESTARTSYS. */
 static long wait(uint32_t addr, uint32_t expected, uint32_t bits, uint64_t until)
@@ -292,7 +292,7 @@ static int deadline(uint32_t utime, bool wide, int op, bool realtime, uint64_t *
     return 0;
 }
 
-/* ---- Robust locks ---------------------------------------------------------------------------- */
+/* ---- Robust locks ---- */
 
 /* struct robust_list_head: first entry, offset from an entry to its word, entry being worked on. */
 struct robust_head {
@@ -368,7 +368,7 @@ long sys_get_robust_list(uint32_t tid, uint32_t uhead, uint32_t ulen)
     return 0;
 }
 
-/* ---- The call -------------------------------------------------------------------------------- */
+/* ---- The call ---- */
 
 static long futex(uint32_t addr, uint32_t flags, uint32_t val, uint32_t utime, uint32_t addr2,
                   uint32_t val3, bool wide)

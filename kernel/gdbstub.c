@@ -34,8 +34,7 @@ static struct trapframe *at;    /* where the machine stopped */
 static char stop_reply[64];
 static int pushed_back = -1; /* a byte to be read again */
 
-/* ---- Packets ----------------------------------------------------------------------------------
- */
+/* ---- Packets ---- */
 
 static uint8_t get_byte(void)
 {
@@ -172,8 +171,7 @@ static bool decode_hex(char *p, size_t n)
     return true;
 }
 
-/* ---- Registers --------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 static void out_register(unsigned n)
 {
@@ -230,8 +228,7 @@ static void write_register(const char *p)
     ok_or_error(gdb_set_register(at, n, value));
 }
 
-/* ---- Memory and breakpoints -------------------------------------------------------------------
- */
+/* ---- Memory and breakpoints ---- */
 
 static void read_memory(const char *p)
 {
@@ -292,8 +289,7 @@ static void change_breakpoint(const char *p, bool insert)
     ok_or_error(insert ? gdb_insert(type, va, len) : gdb_remove(type, va, len));
 }
 
-/* ---- Threads ----------------------------------------------------------------------------------
- */
+/* ---- Threads ---- */
 
 static void select_thread(const char *p)
 {
@@ -346,8 +342,7 @@ static void describe_thread(const char *p)
     out_bytes(text, strlen(text));
 }
 
-/* ---- Queries ----------------------------------------------------------------------------------
- */
+/* ---- Queries ---- */
 
 /* "offset,length" of the description. */
 static void read_description(const char *p)
@@ -390,8 +385,7 @@ static void query(const char *p)
     }
 }
 
-/* ---- Commands ---------------------------------------------------------------------------------
- */
+/* ---- Commands ---- */
 
 static void set_address(const char *p)
 {
@@ -470,8 +464,7 @@ static bool command(char *p, size_t len)
     return false;
 }
 
-/* ---- Stops ------------------------------------------------------------------------------------
- */
+/* ---- Stops ---- */
 
 static void say_stop(unsigned signal, const char *more, uint32_t va)
 {

@@ -17,8 +17,7 @@ void gdbstub_init(void);
 /* A key asks for the debugger. Any context; whether there is one to ask for. */
 bool gdbstub_request(void);
 
-/* ---- The line: drivers/gdbport.c ---------------------------------------------------------------
- */
+/* ---- The line: drivers/gdbport.c ---- */
 
 /* Takes the port of that name; wake is called from its interrupt when a byte or a BREAK came. */
 bool gdbport_open(const char *name, void (*wake)(void));
@@ -26,8 +25,7 @@ uint8_t gdbport_get(void); /* waits, polling */
 bool gdbport_ready(void);  /* whether a byte waits */
 void gdbport_put(uint8_t c);
 
-/* ---- The target: gdbstub_target.c --------------------------------------------------------------
- */
+/* ---- The target: gdbstub_target.c ---- */
 
 struct thread;
 

@@ -44,8 +44,7 @@ static struct {
 } breakpoints[MAX_BREAKPOINTS];
 static unsigned nbreakpoints;
 
-/* ---- Threads ----------------------------------------------------------------------------------
- */
+/* ---- Threads ---- */
 
 uint32_t gdb_thread_id(const struct thread *t)
 {
@@ -96,8 +95,7 @@ void gdb_describe_thread(const struct thread *t, char *buf, size_t size)
         snprintf(buf, size, "%.16s, process %d, %s", t->proc->comm, (int)t->proc->pid, state);
 }
 
-/* ---- Registers --------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 unsigned gdb_register_size(unsigned n)
 {
@@ -156,8 +154,7 @@ bool gdb_set_register(struct trapframe *tf, unsigned n, uint32_t value)
     return place != NULL;
 }
 
-/* ---- Memory -----------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 static const pde_t *tables_of(const struct thread *t)
 {
@@ -176,8 +173,7 @@ size_t gdb_write(const struct thread *t, uint32_t va, const void *buf, size_t n)
     return debug_poke(tables_of(t), va, buf, n);
 }
 
-/* ---- Breakpoints ------------------------------------------------------------------------------
- */
+/* ---- Breakpoints ---- */
 
 bool gdb_is_breakpoint(uint32_t va)
 {

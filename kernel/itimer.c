@@ -21,7 +21,7 @@ struct setting { /* ns; value 0: off */
     uint64_t interval, value;
 };
 
-/* ---- CPU time ------------------------------------------------------------------------------- */
+/* ---- CPU time ---- */
 
 /* Whether it expired. */
 static bool count_down(uint64_t *left, uint64_t interval, uint64_t ns)
@@ -73,7 +73,7 @@ void signal_charge_cpu(struct thread *t, uint64_t ns, bool user)
         check_cpu_limit(p);
 }
 
-/* ---- Setting -------------------------------------------------------------------------------- */
+/* ---- Setting ---- */
 
 static struct setting real_get(struct signal_shared *s)
 {

@@ -206,8 +206,7 @@ void console_register(struct console *c)
     log_flush();
 }
 
-/* ---- syslog(2) --------------------------------------------------------------------------------
- */
+/* ---- syslog(2) ---- */
 
 /* Copies whole records from *pos on, at most len bytes, to user memory; returns the bytes copied.
  * The lock is not held while user memory is touched: records that vanish meanwhile are skipped. */

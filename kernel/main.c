@@ -43,7 +43,7 @@ static _Noreturn void give_up(void)
     power_halt();
 }
 
-/* ---- The root -------------------------------------------------------------------------------- */
+/* ---- The root ---- */
 
 static struct dentry *root_dentry(void)
 {
@@ -85,7 +85,7 @@ static void open_console(void)
     file_put(f);
 }
 
-/* ---- Process 1 ------------------------------------------------------------------------------- */
+/* ---- Process 1 ---- */
 
 static struct init_args args;
 
@@ -143,7 +143,7 @@ static void init_main(void *arg)
     run_any_init();
 }
 
-/* ---- The boot thread ------------------------------------------------------------------------- */
+/* ---- The boot thread ---- */
 
 void kernel_main(void)
 {

@@ -43,7 +43,7 @@ struct timer_setting { /* ns; value 0: off */
 static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT("posix timers", LOCK_RANK_WAITQ),
                                              .waiters = LIST_INIT(list_lock.waiters.waiters)}};
 
-/* ---- Expiry --------------------------------------------------------------------------------- */
+/* ---- Expiry ---- */
 
 /* Whether the signal still waits, which then stands for more expiries. */
 static bool count_overrun(struct posix_timer *t, uint32_t expiries)
@@ -84,7 +84,7 @@ static void expired(void *arg)
     spin_unlock(&proc_lock);
 }
 
-/* ---- Life cycle ----------------------------------------------------------------------------- */
+/* ---- Life cycle ---- */
 
 static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
 {
@@ -252,7 +252,7 @@ long sys_timer_getoverrun(uint32_t id)
     return ret;
 }
 
-/* ---- Setting -------------------------------------------------------------------------------- */
+/* ---- Setting ---- */
 
 static struct timer_setting current_setting(const struct posix_timer *t)
 {

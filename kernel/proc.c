@@ -211,7 +211,7 @@ void thread_bury(struct thread *t)
     kmfree(t);
 }
 
-/* ---- Kernel threads -------------------------------------------------------------------------- */
+/* ---- Kernel threads ---- */
 
 struct kthread_start {
     void (*fn)(void *);
@@ -266,7 +266,7 @@ no_memory:
     return NULL;
 }
 
-/* ---- Accounts -------------------------------------------------------------------------------- */
+/* ---- Accounts ---- */
 
 /* a * b / (b + c) without overflow for any times in reach: the part of a that falls to b. */
 static uint64_t scale(uint64_t a, uint32_t b, uint32_t c)

@@ -40,7 +40,7 @@ uint32_t sched_slice(int nice);  /* ticks */
 uint64_t sched_switches(void);   /* ever: /proc/stat */
 uint32_t sched_runnable(void);   /* how many threads run or want to: /proc/loadavg */
 
-/* ---- Wait queues ----------------------------------------------------------------------------- */
+/* ---- Wait queues ---- */
 
 struct waitq {
     struct spinlock lock;
@@ -113,7 +113,7 @@ bool signal_pending_current(void); /* kernel/signal.c: an unblocked signal waits
         ret_;                                                                                      \
     })
 
-/* ---- Sleep locks ----------------------------------------------------------------------------- */
+/* ---- Sleep locks ---- */
 
 struct mutex {
     struct thread *owner; /* atomic; NULL: free */

@@ -39,8 +39,7 @@ static uint32_t free_frames(void)
     return m.free;
 }
 
-/* ---- libc/ ------------------------------------------------------------------------------------
- */
+/* ---- libc/ ---- */
 
 static void test_list(void)
 {
@@ -96,8 +95,7 @@ static void test_printf(void)
     CHECK(snprintf(cut, sizeof(cut), "%s", buf) == 43 && strcmp(cut, "  -") == 0);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 static void test_frames(void)
 {
@@ -251,8 +249,7 @@ static void test_objects(void)
     CHECK(mm_check() == 0);
 }
 
-/* ---- Time and threads
- * ---------------------------------------------------------------------------- */
+/* ---- Time and threads ---- */
 
 static struct waitq queue;
 static volatile unsigned turn, rounds;
@@ -319,8 +316,7 @@ static void test_threads(void)
     CHECK(rounds == 100);
 }
 
-/* ---- Odds and ends
- * ------------------------------------------------------------------------------- */
+/* ---- Odds and ends ---- */
 
 static void test_random(void)
 {

@@ -32,8 +32,7 @@ static uint32_t pages_of(uint32_t bytes)
     return (bytes >> PAGE_SHIFT) + (bytes % PAGE_SIZE != 0);
 }
 
-/* ---- Looking up -------------------------------------------------------------------------------
- */
+/* ---- Looking up ---- */
 
 struct shm_segment *shm_at(uint32_t index)
 {
@@ -85,8 +84,7 @@ void shm_total(struct shm_totals *out)
     spin_unlock(&shm_lock);
 }
 
-/* ---- Rights -----------------------------------------------------------------------------------
- */
+/* ---- Rights ---- */
 
 static bool in_group(uint32_t gid)
 {
@@ -110,8 +108,7 @@ bool shm_permits(const struct shm_segment *s, uint32_t wanted)
     return !(wanted & ~granted) || capable();
 }
 
-/* ---- The object -------------------------------------------------------------------------------
- */
+/* ---- The object ---- */
 
 static int zeros(struct vm_object *o, uint32_t index, void *page)
 {
@@ -176,8 +173,7 @@ static const struct pager segment_pager = {
     .shared_memory = true,
 };
 
-/* ---- Making -----------------------------------------------------------------------------------
- */
+/* ---- Making ---- */
 
 static struct shm_segment *segment_new(int32_t key, uint32_t size, uint32_t mode)
 {

@@ -101,8 +101,7 @@ long shm_attach(int32_t id, uint32_t addr, uint32_t flags, uint32_t *at)
     return err;
 }
 
-/* ---- shmdt ------------------------------------------------------------------------------------
- */
+/* ---- shmdt ---- */
 
 /* The size in pages of the segment whose object that is; 0: it is none. */
 static uint32_t segment_pages(const struct vm_object *o)

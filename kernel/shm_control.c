@@ -18,8 +18,7 @@
 #define SHM_STAT_ANY 15
 #define IPC_64       0x100
 
-/* ---- What programs see ------------------------------------------------------------------------
- */
+/* ---- What programs see ---- */
 
 struct perm64 {
     int32_t key;
@@ -111,8 +110,7 @@ static int put_stat(uint32_t ubuf, const struct shmid64 *d, bool wide)
                 : copy_to_user((void *)ubuf, &old, sizeof(old));
 }
 
-/* ---- Commands ---------------------------------------------------------------------------------
- */
+/* ---- Commands ---- */
 
 static long control_stat(int32_t id, int32_t cmd, uint32_t ubuf, bool wide)
 {
@@ -265,8 +263,7 @@ long shm_control(int32_t id, int32_t cmd, uint32_t ubuf, bool wide)
     }
 }
 
-/* ---- System calls -----------------------------------------------------------------------------
- */
+/* ---- System calls ---- */
 
 long sys_shmget(uint32_t key, uint32_t size, uint32_t flags)
 {

@@ -45,8 +45,7 @@ static int sigset_put(uint32_t uptr, sigset64_t set)
     return copy_to_user((void *)uptr, w, sizeof w);
 }
 
-/* ---- Handlers ----------------------------------------------------------------------------------
- */
+/* ---- Handlers ---- */
 
 /* Exchanges the action; new may be NULL. What is to be ignored is not pending any more. */
 static int set_action(int signo, const struct signal_handler *new, struct signal_handler *old)
@@ -120,8 +119,7 @@ long sys_signal(uint32_t signo, uint32_t handler)
     return ret ? ret : (long)old.handler;
 }
 
-/* ---- Masks -------------------------------------------------------------------------------------
- */
+/* ---- Masks ---- */
 
 static int change_mask(uint32_t how, sigset64_t set, sigset64_t affected)
 {
@@ -210,8 +208,7 @@ long sys_sigpending(uint32_t uset)
     return put_user_u32((void *)uset, (uint32_t)pending_blocked());
 }
 
-/* ---- Waiting -----------------------------------------------------------------------------------
- */
+/* ---- Waiting ---- */
 
 long sys_pause(void)
 {

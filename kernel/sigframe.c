@@ -29,8 +29,7 @@ static const uint8_t old_retcode[8] = {0x58, 0xb8, 119, 0, 0, 0, 0xcd, 0x80};
 /* movl $__NR_rt_sigreturn, %eax; int $0x80 */
 static const uint8_t rt_retcode[8] = {0xb8, 173, 0, 0, 0, 0xcd, 0x80, 0};
 
-/* ---- Floating point ----------------------------------------------------------------------------
- */
+/* ---- Floating point ---- */
 
 /* Saves the FPU below *sp; *fpstate is where, or 0 when the thread has no state. */
 static __attribute__((noinline)) int fpstate_save(uint32_t *sp, uint32_t *fpstate)
@@ -79,8 +78,7 @@ static __attribute__((noinline)) int fpstate_restore(uint32_t fpstate)
     return fpu_load(st.fxsave);
 }
 
-/* ---- Registers ---------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 static void context_save(struct user_sigcontext *sc, const struct trapframe *tf,
                          const struct thread *t, sigset64_t mask)
@@ -151,8 +149,7 @@ static int context_restore(struct trapframe *tf, const struct user_sigcontext *s
     return 0;
 }
 
-/* ---- Building ----------------------------------------------------------------------------------
- */
+/* ---- Building ---- */
 
 /*
  * Where a frame of that size goes, below the FPU state; 0 when there is no room on the alternate
@@ -265,8 +262,7 @@ int sigframe_setup(struct trapframe *tf, const struct signal_handler *h, const s
     return setup_old(tf, h, info->signo, old_mask);
 }
 
-/* ---- Taking down -------------------------------------------------------------------------------
- */
+/* ---- Taking down ---- */
 
 static long bad_frame(void)
 {

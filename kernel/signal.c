@@ -31,8 +31,7 @@ bool signal_pending_current(void)
     return thread_current()->sig.work;
 }
 
-/* ---- Queues ------------------------------------------------------------------------------------
- */
+/* ---- Queues ---- */
 
 static void queue_init(struct signal_queue *q)
 {
@@ -139,8 +138,7 @@ int signal_dequeue(struct thread *t, sigset64_t set, struct siginfo *out)
     return signo;
 }
 
-/* ---- Sending -----------------------------------------------------------------------------------
- */
+/* ---- Sending ---- */
 
 static bool handler_ignores(const struct proc *p, int signo)
 {
@@ -321,8 +319,7 @@ bool signal_is_blocked_or_ignored_current(int signo)
            t->proc->handlers->action[signo - 1].handler == SIG_IGN;
 }
 
-/* ---- Masks -------------------------------------------------------------------------------------
- */
+/* ---- Masks ---- */
 
 /* Signals for the process that woke t and that t has blocked since: somebody else's now. */
 static void retarget(struct thread *t, sigset64_t newly_blocked)
@@ -375,8 +372,7 @@ void signal_restore_mask(void)
     }
 }
 
-/* ---- Group exit --------------------------------------------------------------------------------
- */
+/* ---- Group exit ---- */
 
 bool signal_begin_group_exit(struct proc *p, int status)
 {
@@ -402,8 +398,7 @@ void signal_end_group_exit(struct proc *p)
     spin_unlock(&p->handlers->lock);
 }
 
-/* ---- Life cycle --------------------------------------------------------------------------------
- */
+/* ---- Life cycle ---- */
 
 static struct signal_handlers *handlers_new(const struct signal_handlers *from)
 {

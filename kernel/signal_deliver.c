@@ -11,8 +11,7 @@
 #define NR_RESTART_SYSCALL 0
 #define INT80_SIZE         2
 
-/* ---- Default actions ---------------------------------------------------------------------------
- */
+/* ---- Default actions ---- */
 
 /* Whether signo is the consequence of what the program itself just did, sent by trap_to_signal. */
 static bool is_own_fault(int signo, const struct siginfo *info)
@@ -110,8 +109,7 @@ static int next_handled(struct thread *t, const struct trapframe *tf, struct sig
     return signo;
 }
 
-/* ---- Restart -----------------------------------------------------------------------------------
- */
+/* ---- Restart ---- */
 
 static bool from_syscall(const struct trapframe *tf)
 {
@@ -167,8 +165,7 @@ long sys_restart_syscall(void)
     return fn ? fn(t) : -EINTR;
 }
 
-/* ---- Delivery ----------------------------------------------------------------------------------
- */
+/* ---- Delivery ---- */
 
 /* The handler is not entered after all. */
 static void frame_failed(struct thread *t, int signo, sigset64_t old_mask)

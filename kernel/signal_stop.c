@@ -82,8 +82,7 @@ void signal_notify_parent(struct proc *p, int code)
     wake_all(&parent->child_exit);
 }
 
-/* ---- Stop --------------------------------------------------------------------------------------
- */
+/* ---- Stop ---- */
 
 static bool all_stopped(struct proc *p)
 {

@@ -12,7 +12,7 @@
 
 #define NOFILE_MAX (1u << 20) /* Linux's fs.nr_open */
 
-/* ---- Use ------------------------------------------------------------------------------------- */
+/* ---- Use ---- */
 
 static struct timeval32 timeval_of(uint64_t ns)
 {
@@ -96,7 +96,7 @@ long sys_times(uint32_t ubuf)
     return (long)((uint32_t)ticks(time_mono_ns()) & 0x7fffffff);
 }
 
-/* ---- Limits ---------------------------------------------------------------------------------- */
+/* ---- Limits ---- */
 
 /* Checks and stores a new limit of p, which is the caller or may be changed by it. */
 static int set_limit(struct proc *p, uint32_t which, const struct rlimit32 *new)

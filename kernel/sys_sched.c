@@ -26,7 +26,7 @@ long sys_sched_yield(void)
     return 0;
 }
 
-/* ---- nice ------------------------------------------------------------------------------------ */
+/* ---- nice ---- */
 
 static bool selected(const struct proc *p, int which, int32_t who)
 {
@@ -108,7 +108,7 @@ long sys_nice(uint32_t increment)
     return set_nice(p, clamp_nice(p->nice + inc)) ? -EPERM : 0;
 }
 
-/* ---- Policies -------------------------------------------------------------------------------- */
+/* ---- Policies ---- */
 
 static bool thread_exists(uint32_t tid)
 {
@@ -197,7 +197,7 @@ long sys_sched_rr_get_interval_time64(uint32_t tid, uint32_t uts)
     return rr_interval(tid, uts, true);
 }
 
-/* ---- CPUs ------------------------------------------------------------------------------------ */
+/* ---- CPUs ---- */
 
 long sys_sched_getaffinity(uint32_t tid, uint32_t len, uint32_t umask)
 {

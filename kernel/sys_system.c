@@ -10,7 +10,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-/* ---- sysinfo --------------------------------------------------------------------------------- */
+/* ---- sysinfo ---- */
 
 struct user_sysinfo {
     int32_t uptime;
@@ -41,7 +41,7 @@ long sys_sysinfo(uint32_t ubuf)
     return copy_to_user((void *)ubuf, &s, sizeof(s));
 }
 
-/* ---- getrandom ------------------------------------------------------------------------------- */
+/* ---- getrandom ---- */
 
 #define GRND_RANDOM   2u
 #define GRND_INSECURE 4u
@@ -71,7 +71,7 @@ long sys_getrandom(uint32_t ubuf, uint32_t len, uint32_t flags)
     return (long)done;
 }
 
-/* ---- reboot ---------------------------------------------------------------------------------- */
+/* ---- reboot ---- */
 
 #define REBOOT_MAGIC1 0xfee1deadu
 #define CMD_RESTART   0x01234567u

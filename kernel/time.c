@@ -58,7 +58,7 @@ uint64_t time_deadline(uint64_t ns)
     return ns < INT64_MAX - now ? now + ns : TIME_NEVER;
 }
 
-/* ---- User structures ------------------------------------------------------------------------ */
+/* ---- User structures ---- */
 
 int timespec_get(uint64_t *ns, uint32_t uptr, bool wide)
 {
@@ -96,7 +96,7 @@ int timespec_put(uint32_t uptr, uint64_t ns, bool wide)
     return copy_to_user((void *)uptr, &n, sizeof n);
 }
 
-/* ---- Seconds and microseconds --------------------------------------------------------------- */
+/* ---- Seconds and microseconds ---- */
 
 long sys_time(uint32_t uptr)
 {

@@ -18,8 +18,7 @@ uint64_t time_real_ns(void); /* since 1970 */
 void time_set_real_ns(uint64_t ns);
 uint32_t time_real_sec(void);
 
-/* ---- Linux's structures ------------------------------------------------------------------------
- */
+/* ---- Linux's structures ---- */
 
 struct timespec32 {
     int32_t sec, nsec;
@@ -40,8 +39,7 @@ int timespec_put(uint32_t uptr, uint64_t ns, bool wide);
 /* time_mono_ns() + ns, or TIME_NEVER where that is out of range. */
 uint64_t time_deadline(uint64_t ns);
 
-/* ---- Timers ------------------------------------------------------------------------------------
- */
+/* ---- Timers ---- */
 
 struct timer {                  /* a node of the pairing heap in kernel/timer.c */
     struct timer *child, *next; /* [timer lock] */

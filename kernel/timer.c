@@ -17,8 +17,7 @@ static struct timer *heap;     /* [timer_lock] the first to fire */
 static struct timer *running;  /* [timer_lock] whose fn is being called */
 static struct cpu *running_on; /* [timer_lock] */
 
-/* ---- The heap ----------------------------------------------------------------------------------
- */
+/* ---- The heap ---- */
 
 /* Two roots become one. */
 static struct timer *meld(struct timer *a, struct timer *b)
@@ -87,8 +86,7 @@ static void heap_remove(struct timer *t)
     t->armed = false;
 }
 
-/* ---- Interface ---------------------------------------------------------------------------------
- */
+/* ---- Interface ---- */
 
 void timer_init(struct timer *t, void (*fn)(void *), void *arg)
 {
@@ -167,7 +165,7 @@ void timer_interrupt(void)
     spin_unlock(&timer_lock);
 }
 
-/* ---- Sleeping with an end ------------------------------------------------------------------- */
+/* ---- Sleeping with an end ---- */
 
 static void wake_sleeper(void *thread)
 {

@@ -58,8 +58,7 @@ void tty_unlock(struct tty *t)
     }
 }
 
-/* ---- The drivers' side -------------------------------------------------------------------------
- */
+/* ---- The drivers' side ---- */
 
 static void send_xoff(struct tty *t)
 {
@@ -154,8 +153,7 @@ void tty_flush_input(struct tty *t)
     input_taken(t);
 }
 
-/* ---- Open --------------------------------------------------------------------------------------
- */
+/* ---- Open ---- */
 
 static struct tty *console_tty(void)
 {
@@ -243,8 +241,7 @@ static void release(struct tty *t, struct waitq *q, bool *flag)
     spin_unlock(&t->lock);
 }
 
-/* ---- Read --------------------------------------------------------------------------------------
- */
+/* ---- Read ---- */
 
 struct read_state {
     struct file *f;
@@ -367,8 +364,7 @@ static long tty_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
     return result;
 }
 
-/* ---- Write -------------------------------------------------------------------------------------
- */
+/* ---- Write ---- */
 
 /* Writes one chunk; the bytes taken, 0 when there is no room, -EFAULT, -EIO. */
 static long write_chunk(struct tty_file *tf, const char *ubuf, size_t len)

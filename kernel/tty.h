@@ -89,8 +89,7 @@ struct tty {
 
 extern struct spinlock tty_session_lock; /* LOCK_RANK_TTY: proc->tty, tty->session, tty->pgrp */
 
-/* ---- For drivers -------------------------------------------------------------------------------
- */
+/* ---- For drivers ---- */
 
 void tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t cols,
                uint16_t rows);
@@ -114,8 +113,7 @@ void screen_ttys_init(void);
 struct tty *screen_tty(unsigned n);
 unsigned screen_tty_count(void);
 
-/* ---- For processes -----------------------------------------------------------------------------
- */
+/* ---- For processes ---- */
 
 /* A session leader exits (no locks held): its terminal is hung up, the foreground group gets
  * SIGHUP. */
@@ -126,8 +124,7 @@ void tty_detach(struct proc *p);
  */
 void tty_proc_info(struct proc *p, uint32_t *dev, int32_t *pgrp);
 
-/* ---- Between the parts of the terminal ---------------------------------------------------------
- */
+/* ---- Between the parts of the terminal ---- */
 
 /* One open file. */
 struct tty_file {

@@ -78,8 +78,7 @@ int tty_check_change(struct tty *t)
     return -ERESTARTSYS;
 }
 
-/* ---- Sessions ----------------------------------------------------------------------------------
- */
+/* ---- Sessions ---- */
 
 /* [tty_session_lock] */
 static void make_controlling(struct tty *t, struct proc *p)
@@ -178,8 +177,7 @@ void tty_proc_info(struct proc *p, uint32_t *dev, int32_t *pgrp)
     spin_unlock(&tty_session_lock);
 }
 
-/* ---- ioctls ------------------------------------------------------------------------------------
- */
+/* ---- ioctls ---- */
 
 static long set_controlling(struct tty *t, uint32_t steal)
 {

@@ -60,8 +60,7 @@ void ldisc_reset(struct tty *t)
     memset(t->line_end, 0, sizeof(t->line_end));
 }
 
-/* ---- Echo --------------------------------------------------------------------------------------
- */
+/* ---- Echo ---- */
 
 /* As it is shown: control characters as ^X when ECHOCTL asks for it. */
 static void echo_char(struct tty *t, uint8_t c)
@@ -134,8 +133,7 @@ static void echo_erased(struct tty *t, uint8_t c)
     rub_out(t);
 }
 
-/* ---- Editing -----------------------------------------------------------------------------------
- */
+/* ---- Editing ---- */
 
 /* Takes the last character off the line; with IUTF8 all of its bytes. */
 static uint8_t unput(struct tty *t)
@@ -245,8 +243,7 @@ static bool put_data(struct tty *t, uint8_t c)
     return true;
 }
 
-/* ---- Special characters: each returns whether c was one ----------------------------------------
- */
+/* ---- Special characters: each returns whether c was one ---- */
 
 static bool flow_char(struct tty *t, uint8_t c)
 {
@@ -402,8 +399,7 @@ void ldisc_mode_changed(struct tty *t, const struct termios *old)
         tty_set_stopped(t, false);
 }
 
-/* ---- Reading -----------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 uint32_t ldisc_readable(const struct tty *t)
 {

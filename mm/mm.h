@@ -134,8 +134,7 @@ void kmalloc_init(void);
 void mm_inject_failure(uint32_t n);
 bool mm_injected_failure(void); /* called by the allocators */
 
-/* ---- Hardware mappings: pmap.c, rmap.c
- * ----------------------------------------------------------- */
+/* ---- Hardware mappings: pmap.c, rmap.c ---- */
 
 struct pmap {
     pde_t *pgdir;
@@ -185,8 +184,7 @@ void rmap_remove(struct frame *f, pte_t *pte);      /* [v] */
 pte_t *rmap_nth(const struct frame *f, unsigned n); /* n-th mapping or NULL [v] */
 unsigned rmap_count(const struct frame *f);         /* [v] */
 
-/* ---- Anonymous memory: amap.c
- * --------------------------------------------------------------------- */
+/* ---- Anonymous memory: amap.c ---- */
 
 /* One private page's contents. */
 struct anon {
@@ -242,8 +240,7 @@ void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32
 /* Drops the leaves that hold pages of [first, end), whatever else they hold: the space dies. [v] */
 void amap_drop_leaves(struct amap *m, uint32_t first, uint32_t end);
 
-/* ---- Objects: object.c, radix.c
- * -------------------------------------------------------------------- */
+/* ---- Objects: object.c, radix.c ---- */
 
 /* Index -> pointer, for sparse indexes: a radix tree as high as its largest index needs. */
 struct radix {
@@ -297,8 +294,7 @@ bool reclaim(void);
 void reclaim_frame(struct frame *f); /* this one, if it can be had again [v] */
 extern struct frame *reclaim_hand;   /* [v] the last frame the clock looked at */
 
-/* ---- Areas and spaces: vma.c, space.c
- * -------------------------------------------------------------- */
+/* ---- Areas and spaces: vma.c, space.c ---- */
 
 /* [start, end) of a space with one protection and one backing. */
 struct vma {

@@ -115,8 +115,7 @@ void machine_forget(void)
     memset(tlb, 0, sizeof(tlb));
 }
 
-/* ---- The program's side
- * --------------------------------------------------------------------------- */
+/* ---- The program's side ---- */
 
 static pte_t *walk(struct vm_space *s, vaddr_t va)
 {
@@ -198,8 +197,7 @@ enum vm_result machine_store(unsigned cpu, struct vm_space *s, vaddr_t va, uint3
     return access_word(cpu, s, va, true, &value);
 }
 
-/* ---- arch/uaccess.h: the tests pass host memory as user memory
- * ------------------------------------- */
+/* ---- arch/uaccess.h: the tests pass host memory as user memory ---- */
 
 size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
 {
@@ -213,8 +211,7 @@ size_t copy_to_user_partial(void *udst, const void *src, size_t n)
     return 0;
 }
 
-/* ---- arch/lock.h
- * ------------------------------------------------------------------------------------ */
+/* ---- arch/lock.h ---- */
 
 void lock_debug_acquired(struct spinlock *l)
 {

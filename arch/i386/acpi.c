@@ -106,8 +106,7 @@ void acpi_init(const void *rsdp, unsigned len)
         klog(LOG_WARN, "ACPI: the list of tables is broken; going on without\n");
 }
 
-/* ---- ACPI mode
- * ----------------------------------------------------------------------------------- */
+/* ---- ACPI mode ---- */
 
 static bool in_acpi_mode(void)
 {
@@ -131,8 +130,7 @@ static bool enter_acpi_mode(void)
     return in_acpi_mode();
 }
 
-/* ---- The power button
- * ---------------------------------------------------------------------------- */
+/* ---- The power button ---- */
 
 /* Writes one to the status bits that are set among mask; returns those. */
 static uint16_t take_events(uint32_t port, uint16_t mask)
@@ -176,8 +174,7 @@ void acpi_button_init(void)
         outw((uint16_t)(p->pm1b_event + half), PM1_BUTTON);
 }
 
-/* ---- Off and again
- * ------------------------------------------------------------------------------- */
+/* ---- Off and again ---- */
 
 static void sleep_control(uint32_t port, uint8_t type)
 {

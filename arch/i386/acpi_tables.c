@@ -130,8 +130,7 @@ static const struct header *table_at(struct acpi_tables *a, uint64_t pa, uint32_
     return h;
 }
 
-/* ---- \_S5
- * ---------------------------------------------------------------------------------------- */
+/* ---- \_S5 ---- */
 
 #define AML_ZERO    0x00
 #define AML_ONE     0x01
@@ -203,8 +202,7 @@ bool acpi_find_s5(const uint8_t *aml, uint32_t len, uint8_t *a, uint8_t *b)
     return false;
 }
 
-/* ---- FADT
- * ---------------------------------------------------------------------------------------- */
+/* ---- FADT ---- */
 
 /* The block of a register of revision 2, where the old field is empty. */
 static uint32_t io_port(uint32_t old, const struct gas *x, bool has_x)
@@ -261,8 +259,7 @@ static void read_fadt(struct acpi_tables *a, const struct header *h, acpi_map_fn
     read_dsdt(a, f.dsdt || !x ? f.dsdt : f.x_dsdt, map);
 }
 
-/* ---- MADT
- * ---------------------------------------------------------------------------------------- */
+/* ---- MADT ---- */
 
 static void read_override(struct acpi_apics *s, const struct madt_override *o)
 {
@@ -305,8 +302,7 @@ static void read_madt(struct acpi_tables *a, const struct header *h)
     }
 }
 
-/* ---- The root
- * ------------------------------------------------------------------------------------ */
+/* ---- The root ---- */
 
 static void read_table(struct acpi_tables *a, uint64_t pa, acpi_map_fn map)
 {

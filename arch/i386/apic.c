@@ -74,8 +74,7 @@ static void io_write(const struct io_apic *a, uint32_t reg, uint32_t value)
     a->regs[IO_WINDOW / 4] = value;
 }
 
-/* ---- Setting up
- * ---------------------------------------------------------------------------------- */
+/* ---- Setting up ---- */
 
 /* Why the local APIC is not used, or NULL. */
 static const char *local_unusable(void)
@@ -151,8 +150,7 @@ bool apic_present(void)
     return local;
 }
 
-/* ---- Lines
- * --------------------------------------------------------------------------------------- */
+/* ---- Lines ---- */
 
 static const struct io_apic *pin_of(unsigned irq, uint32_t *pin)
 {
@@ -204,8 +202,7 @@ void apic_eoi(void)
     local[REG_EOI / 4] = 0;
 }
 
-/* ---- The timer
- * ----------------------------------------------------------------------------------- */
+/* ---- The timer ---- */
 
 void apic_timer_start(uint32_t count, bool periodic)
 {

@@ -40,8 +40,7 @@ static struct {
     uint8_t insn;
 } step;
 
-/* ---- Memory -----------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 /* Where va is in the window, with the flags of its entry; NULL when it is not mapped or not RAM of
  * the window. Kernel addresses are themselves. */
@@ -107,8 +106,7 @@ size_t debug_poke(const pde_t *tables, vaddr_t va, const void *buf, size_t n)
     return done;
 }
 
-/* ---- Debug registers --------------------------------------------------------------------------
- */
+/* ---- Debug registers ---- */
 
 static void load_points(void)
 {
@@ -162,8 +160,7 @@ void debug_clear_points(void)
     load_points();
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------
- */
+/* ---- Steps ---- */
 
 /* The interrupt flag as the stepped instruction would have left it. */
 static void end_step(struct trapframe *tf)
@@ -232,8 +229,7 @@ void debug_resume(struct trapframe *tf)
     tf->eflags |= EFLAGS_RF;
 }
 
-/* ---- Registers --------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 void debug_control_registers(uint32_t cr[4])
 {

@@ -40,8 +40,7 @@ static void set_framebuffer(struct handover *h, const struct multiboot_framebuff
     };
 }
 
-/* ---- Multiboot 1 -------------------------------------------------------------------------------
- */
+/* ---- Multiboot 1 ---- */
 
 /* An entry says how long it is; one that is too short for its fields ends the map. */
 static void memory_map1(struct handover *h, const uint8_t *map, uint32_t len)
@@ -74,8 +73,7 @@ void handover_parse1(struct handover *h, const struct multiboot1 *mb)
         set_framebuffer(h, &mb->info->framebuffer, &mb->info->colours);
 }
 
-/* ---- Multiboot 2 -------------------------------------------------------------------------------
- */
+/* ---- Multiboot 2 ---- */
 
 static void memory_map2(struct handover *h, const uint8_t *body, uint32_t len)
 {

@@ -126,8 +126,7 @@ pte_t *kmap_entry(vaddr_t va)
     return &table[PTX(va)];
 }
 
-/* ---- The framebuffer ---------------------------------------------------------------------------
- */
+/* ---- The framebuffer ---- */
 
 #define MSR_PAT    0x277
 #define PAT_WC     1u      /* write-combining */

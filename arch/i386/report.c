@@ -171,8 +171,7 @@ void backtrace_compact(const struct trapframe *tf, uint32_t ebp)
     klog(LOG_EMERG, "crash/2%.*s\n", n, line);
 }
 
-/* ---- Registers --------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 /* The bytes around the instruction, which is marked. */
 static void print_code(uint32_t eip)

@@ -44,8 +44,7 @@ static bool pit_start(void)
     return pit_count() <= PIT_PERIOD;
 }
 
-/* ---- HPET
- * ---------------------------------------------------------------------------------------- */
+/* ---- HPET ---- */
 
 #define HPET_BYTES       0x400u
 #define HPET_PERIOD      0x004u /* of a count, in femtoseconds */
@@ -99,8 +98,7 @@ static bool hpet_start(void)
     return true;
 }
 
-/* ---- The local APIC's timer
- * ---------------------------------------------------------------------- */
+/* ---- The local APIC's timer ---- */
 
 #define PM_HZ     3579545u
 #define PM_MASK   0xffffffu

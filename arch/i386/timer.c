@@ -205,8 +205,7 @@ static void clock_tick(void *arg)
     sched_tick();
 }
 
-/* ---- Idle
- * ---------------------------------------------------------------------------------------- */
+/* ---- Idle ---- */
 
 /* The local APIC's timer. */
 static struct {

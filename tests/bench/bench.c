@@ -180,8 +180,7 @@ static void measure(const char *name, uint64_t (*fn)(void), uint32_t n)
     row(name, best >> 32 ? best : (uint32_t)best / n);
 }
 
-/* ---- Calls and processes
- * -------------------------------------------------------------------------- */
+/* ---- Calls and processes ---- */
 
 static uint64_t do_getppid(void)
 {
@@ -275,8 +274,7 @@ static void after_exec(char **argv, uint64_t now)
     quit();
 }
 
-/* ---- Faults and mappings
- * --------------------------------------------------------------------------- */
+/* ---- Faults and mappings ---- */
 
 static uint64_t do_write_fault(void)
 {
@@ -598,8 +596,7 @@ static void allow_many_areas(void)
     sys(NR_close, fd, 0, 0, 0, 0);
 }
 
-/* ---- Signals and pipes
- * ------------------------------------------------------------------------------ */
+/* ---- Signals and pipes ---- */
 
 static void on_signal(int signo, void *info, void *context)
 {
@@ -692,8 +689,7 @@ static uint64_t do_pipe(void)
     return (uint32_t)t / ((uint32_t)n / 1024);
 }
 
-/* ---- All
- * ------------------------------------------------------------------------------------------- */
+/* ---- All ---- */
 
 static void prepare(void)
 {

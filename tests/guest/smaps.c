@@ -24,8 +24,7 @@ static char text[TEXT_MAX];
 static bool exact;      /* Faultline: every figure is kept to the page */
 static bool see_frames; /* the frame numbers may be seen */
 
-/* ---- The subject: a process and its child -----------------------------------------------------
- */
+/* ---- The subject: a process and its child ---- */
 
 static void touch(char *p, unsigned first, unsigned end, bool write)
 {
@@ -101,8 +100,7 @@ static pid_t start_subjects(pid_t *child)
     return first;
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 static void read_text(pid_t pid, const char *name)
 {
@@ -188,8 +186,7 @@ static struct figures recount(pid_t pid, unsigned long start, unsigned long end)
     return f;
 }
 
-/* ---- Comparing --------------------------------------------------------------------------------
- */
+/* ---- Comparing ---- */
 
 struct wrong {
     unsigned areas, rss, pss, shared, private, anonymous;

@@ -69,8 +69,7 @@ static uint32_t rnd(uint32_t n)
     return n ? (uint32_t)((uint64_t)(seed >> 4) * n >> 28) : 0;
 }
 
-/* ---- Memory maps -------------------------------------------------------------------------------
- */
+/* ---- Memory maps ---- */
 
 static struct handover h;
 
@@ -196,8 +195,7 @@ static bool try_mem_option_and_window(void)
     return true;
 }
 
-/* ---- Multiboot ---------------------------------------------------------------------------------
- */
+/* ---- Multiboot ---- */
 
 static uint32_t put_tag(uint8_t *at, uint32_t type, const void *body, uint32_t len)
 {
@@ -263,8 +261,7 @@ static bool try_mad_handovers(void)
     return true;
 }
 
-/* ---- ACPI --------------------------------------------------------------------------------------
- */
+/* ---- ACPI ---- */
 
 #define ACPI_BYTES 2048u
 
@@ -432,8 +429,7 @@ static bool try_mad_aml(void)
     return true;
 }
 
-/* ---- Framebuffers ------------------------------------------------------------------------------
- */
+/* ---- Framebuffers ---- */
 
 static struct boot_framebuffer random_framebuffer(void)
 {

@@ -70,8 +70,7 @@ bool event_lost(const char *line, unsigned *n)
     return strcmp(end, " lost") == 0;
 }
 
-/* ---- In words ----------------------------------------------------------------------------------
- */
+/* ---- In words ---- */
 
 static const char *area_words(const struct event *e)
 {
@@ -152,8 +151,7 @@ void event_reason(const struct event *e, char *buf, size_t size)
         anonymous_reason(e, buf, size);
 }
 
-/* ---- Totals ------------------------------------------------------------------------------------
- */
+/* ---- Totals ---- */
 
 void event_count(const struct event *e, struct total totals[MAX_CASES])
 {

@@ -43,8 +43,7 @@ static struct {
     size_t used; /* of buf: the beginning of a line that is still to come */
 } f;
 
-/* ---- Whose faults count ------------------------------------------------------------------------
- */
+/* ---- Whose faults count ---- */
 
 static bool is_ours(int pid)
 {
@@ -67,8 +66,7 @@ static void add_pid(int pid)
     f.pids[f.count++] = pid;
 }
 
-/* ---- The trace ---------------------------------------------------------------------------------
- */
+/* ---- The trace ---- */
 
 static void print_event(const struct event *e)
 {
@@ -120,8 +118,7 @@ static int trace_switch(const char *how)
     return write(f.trace, how, strlen(how)) < 0 ? -1 : 0;
 }
 
-/* ---- The command -------------------------------------------------------------------------------
- */
+/* ---- The command ---- */
 
 static int start(char **argv)
 {

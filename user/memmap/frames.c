@@ -65,8 +65,7 @@ bool map_open(struct map *map)
     return map->chosen && map->frames;
 }
 
-/* ---- One process ------------------------------------------------------------------------------
- */
+/* ---- One process ---- */
 
 static void choose_range(struct map *map, int pagemap, unsigned long start, unsigned long end)
 {
@@ -152,8 +151,7 @@ pid_t next_process(pid_t pid)
     return next ? next : first;
 }
 
-/* ---- All frames -------------------------------------------------------------------------------
- */
+/* ---- All frames ---- */
 
 static void count_frame(struct map *map, unsigned frame, uint64_t flags, uint64_t count)
 {

@@ -51,8 +51,7 @@ static const struct {
     [OWNER_DIRTY] = {'D', 46, "file, written"}, [OWNER_NONE] = {'-', 49, "not memory"},
 };
 
-/* ---- Drawing -----------------------------------------------------------------------------------
- */
+/* ---- Drawing ---- */
 
 static void put(const char *s)
 {
@@ -153,8 +152,7 @@ static void draw(const struct map *map)
     }
 }
 
-/* ---- The terminal ------------------------------------------------------------------------------
- */
+/* ---- The terminal ---- */
 
 static struct termios cooked;
 

@@ -37,8 +37,7 @@ void lab_guard(void); /* protect.c */
 void lab_tlb(void);
 void lab_crash(void);
 
-/* ---- Saying and checking: look.c ---------------------------------------------------------------
- */
+/* ---- Saying and checking: look.c ---- */
 
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints a measured figure beside the right one; a wrong one fails the experiment. */
@@ -46,8 +45,7 @@ void check(const char *what, long measured, long right);
 extern int failures; /* wrong figures so far */
 _Noreturn void give_up(const char *what);
 
-/* ---- Instruments -------------------------------------------------------------------------------
- */
+/* ---- Instruments ---- */
 
 long minor_faults(void); /* of this process, so far */
 long major_faults(void);
@@ -66,8 +64,7 @@ unsigned frame_at(pid_t pid, const void *at);                  /* 0: not mapped 
 /* Draws the page-table entries of a range, one line for each run of alike ones. */
 void picture(const char *title, pid_t pid, const void *at, unsigned pages);
 
-/* ---- Helpers -----------------------------------------------------------------------------------
- */
+/* ---- Helpers ---- */
 
 char *map_pages(unsigned pages, int prot, int flags, int fd); /* private or shared as flags say */
 int scratch_file(unsigned pages);                             /* each page filled with its number */

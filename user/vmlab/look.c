@@ -64,8 +64,7 @@ long major_faults(void)
     return u.ru_majflt;
 }
 
-/* ---- Page tables -------------------------------------------------------------------------------
- */
+/* ---- Page tables ---- */
 
 static int open_of(pid_t pid, const char *file)
 {
@@ -144,8 +143,7 @@ unsigned frame_at(pid_t pid, const void *at)
     return l.frame;
 }
 
-/* ---- Pictures ----------------------------------------------------------------------------------
- */
+/* ---- Pictures ---- */
 
 /* What Faultline also tells of an entry: w writable, a accessed, d dirty. Empty elsewhere. */
 static void rights_of(pid_t pid, const char *at, char rights[RIGHTS])
@@ -210,8 +208,7 @@ void picture(const char *title, pid_t pid, const void *at, unsigned pages)
         draw_absent(va - absent * PAGE, absent);
 }
 
-/* ---- Helpers -----------------------------------------------------------------------------------
- */
+/* ---- Helpers ---- */
 
 char *map_pages(unsigned pages, int prot, int flags, int fd)
 {

@@ -330,6 +330,21 @@ static void cut(struct vm_object *o, uint32_t first)
     }
 }
 
+/* What mappings left behind the end must not show when the object grows: zeroes it up to at. [v] */
+static void clear_tail(struct vm_object *o, uint64_t at)
+{
+    uint32_t within = o->size & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
+    struct frame *f;
+
+    if (!within || at <= o->size)
+        return;
+    f = radix_get(&o->pages, (uint32_t)(o->size >> PAGE_SHIFT));
+    if (at - o->size < n)
+        n = (uint32_t)(at - o->size);
+    if (f && !(f->flags & FRAME_BUSY))
+        memset((uint8_t *)frame_kva(f) + within, 0, n);
+}
+
 int vm_object_resize(struct vm_object *o, uint64_t size)
 {
     uint32_t first = (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
@@ -345,6 +360,7 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
         err = reserve_cut(o, first);
     if (!err && size < o->size)
         cut(o, first);
+    clear_tail(o, size);
     if (!err)
         o->size = size;
     spin_unlock(&vm_lock);
@@ -485,11 +501,14 @@ static size_t kernel_to_page(uint8_t *page, void *buf, size_t n)
     return 0;
 }
 
-static void extend_to(struct vm_object *o, uint64_t size)
+/* Makes room for a write of [at, end). */
+static void extend_to(struct vm_object *o, uint64_t at, uint64_t end)
 {
     spin_lock(&vm_lock);
-    if (size > o->size)
-        o->size = size;
+    if (end > o->size) {
+        clear_tail(o, at);
+        o->size = end;
+    }
     spin_unlock(&vm_lock);
 }
 
@@ -522,7 +541,7 @@ static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len,
         if (n > len - done)
             n = len - done;
         if (writing)
-            extend_to(o, at + n);
+            extend_to(o, at, at + n);
         else if (at >= old_size)
             break;
         else if (n > old_size - at)

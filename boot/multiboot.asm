@@ -14,6 +14,7 @@ MB_FLAGS        equ 3                   ; modules page-aligned, memory map wante
 
 MB2_MAGIC       equ 0xE85250D6
 MB2_LOADER_MAGIC equ 0x36D76289
+MB2_TAG_MAP     equ 6
 MB2_TAG_SYMBOLS equ 9
 MB2_TAG_EFI_MAP equ 17                  ; as long as it is useless: the memory map tells it all
 
@@ -22,6 +23,7 @@ CMDLINE_SIZE    equ 2048
 MAX_MODULES     equ 8
 MMAP_SIZE       equ 4096
 TAGS_SIZE       equ 16384
+MAP_SIZE        equ 8192                ; as much of a memory map of version 2 is kept
 
 PTE_P           equ 0x001
 PTE_W           equ 0x002
@@ -147,18 +149,19 @@ copy_boot_info:
 .done:
         ret
 
-; In: ebx = multiboot 2 information. Copies the tags one after the other, but for those of no use and
-; those that do not fit any more, into boot_tags; leaves their length in boot_tags_len. Clobbers all
-; but ebx, esp.
+; In: ebx = multiboot 2 information. Copies the tags one after the other into boot_tags, but for those of
+; no use, those that do not fit any more, and the end of a very long memory map; leaves their length in
+; boot_tags_len. Clobbers all but ebx, esp.
 copy_boot_tags:
         mov edx, ebx
         add edx, [ebx]                  ; end of the information
         jc .done
+        mov [phys(boot_tags_end)], edx
         lea esi, [ebx + 8]
         mov edi, phys(boot_tags)
 .next:
         lea eax, [esi + 8]
-        cmp eax, edx
+        cmp eax, [phys(boot_tags_end)]
         ja .stop
         mov eax, [esi]                  ; type, 0 at the end
         test eax, eax
@@ -176,12 +179,24 @@ copy_boot_tags:
         je .skip
         cmp eax, MB2_TAG_SYMBOLS
         je .skip
+        xor edx, edx                    ; the size to write instead, if any
+        cmp eax, MB2_TAG_MAP
+        jne .whole
+        cmp ecx, MAP_SIZE
+        jbe .whole
+        mov ecx, MAP_SIZE
+        mov edx, ecx
+.whole:
         mov eax, phys(boot_tags) + TAGS_SIZE
         sub eax, edi
         cmp ecx, eax
         ja .skip
         shr ecx, 2
+        mov eax, edi
         rep movsd
+        test edx, edx
+        jz .skip
+        mov [eax + 4], edx
 .skip:
         mov esi, ebp
         jmp .next
@@ -337,6 +352,7 @@ boot_cpu_edx:     resd 1
 boot_mods_count:  resd 1
 boot_mmap_len:    resd 1
 boot_tags_len:    resd 1
+boot_tags_end:    resd 1                ; physical, while copying
 boot_mbi:         resb 128
 boot_mods:        resb MAX_MODULES * 16
 boot_cmdline:     resb CMDLINE_SIZE

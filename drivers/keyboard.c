@@ -29,9 +29,12 @@
 #define CONFIG_TRANSLATE 0x40 /* scan code set 1 */
 
 #define KBD_SET_LEDS 0xed
+#define KBD_SET_RATE 0xf3
 #define KBD_ENABLE   0xf4
 #define KBD_ACK      0xfa
 #define KBD_RESEND   0xfe
+
+#define RATE_FAST 0x20 /* a key repeats after half a second, 30 times a second */
 
 #define WAIT_LIMIT  20000u /* microseconds */
 #define FLUSH_LIMIT 64
@@ -144,6 +147,11 @@ static void keyboard_interrupt(void *arg)
     }
 }
 
+static bool tell_keyboard(uint8_t byte)
+{
+    return send(KBD_DATA, byte) && receive_byte() == KBD_ACK;
+}
+
 /* Translation and the interrupt on, the mouse off until it has a driver. */
 static bool configure(void)
 {
@@ -159,8 +167,12 @@ static bool configure(void)
     send(KBD_COMMAND, CMD_WRITE_CONFIG);
     send(KBD_DATA, (uint8_t)config);
     send(KBD_COMMAND, CMD_ENABLE_KBD);
-    if (send(KBD_DATA, KBD_ENABLE))
-        receive_byte();
+    if (tell_keyboard(KBD_ENABLE)) { /* a silent one is not waited for again */
+        tell_keyboard(KBD_SET_RATE);
+        tell_keyboard(RATE_FAST);
+        tell_keyboard(KBD_SET_LEDS);
+        tell_keyboard(keyboard_leds());
+    }
     flush();
     return true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "drivers/keyboard.h"
+#include "drivers/layouts.h"
 #include "drivers/vt.h"
 
 #define ROWS 6
@@ -108,6 +109,97 @@ static void reply_is(const char *want)
     got[vt_take_reply(&vt, got, VT_REPLY_MAX)] = '\0';
     if (strcmp(got, want) != 0)
         fail("reply", got, want);
+}
+
+static void test_history(void)
+{
+    static vt_cell_t old[4][COLS];
+    static vt_cell_t *lines[4] = {old[0], old[1], old[2], old[3]};
+
+    begin("history");
+    vt_set_history(&vt, lines, 4);
+    feed("1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n9");
+    row_is(0, "4");
+    vt_scroll_view(&vt, 2);
+    row_is(0, "2");
+    row_is(5, "7");
+    vt_scroll_view(&vt, 100);
+    row_is(0, "1");
+    if (cursor_visible)
+        fail("cursor", "shown", "hidden");
+    vt_scroll_view(&vt, -1);
+    row_is(0, "2");
+    feed("x");
+    row_is(0, "4");
+    row_is(5, "9x");
+    feed("\r\na\r\nb\r\nc\r\nd");
+    vt_scroll_view(&vt, 100);
+    row_is(0, "4"); /* the oldest are forgotten */
+    row_is(4, "8");
+    vt_scroll_view(&vt, -100);
+    row_is(5, "d");
+}
+
+static void test_resize(void)
+{
+    static vt_cell_t more[ROWS][COLS];
+    static vt_cell_t *row[ROWS];
+
+    for (unsigned i = 0; i < ROWS; i++)
+        row[i] = more[i];
+    test = "resize";
+    vt_init(&vt, cells, 3, 10);
+    vt_write(&vt, "one\r\ntwo\r\nthree", 15);
+    vt_resize(&vt, row, ROWS, COLS);
+    vt_set_painter(&vt, &painter, NULL);
+    row_is(0, "one");
+    row_is(2, "three");
+    at(2, 5);
+    feed("\r\n4\r\n5\r\n6\r\n7");
+    row_is(0, "two");
+    row_is(5, "7");
+}
+
+static const struct {
+    const char *layout;
+    const char *codes; /* scan codes */
+    const char *typed;
+} layout_cases[] = {
+    {"de", "\x2c\x15\x1a\x28\x27", "yzüäö"},
+    {"de", "\x2a\x1a\xaa\x1a", "Üü"},
+    {"de", "\xe0\x38\x10\xe0\xb8\x10", "@q"},
+    {"de", "\xe0\x38\x12", "€"},
+    {"de", "\x0d\x12", "é"},
+    {"de", "\x29\x39", "^"},
+    {"de", "\x0d\x2d", "´x"},
+    {"de", "\x3a\x1a\x1e", "ÜA"},
+    {"fr", "\x10\x1e\x11\x2c\x02", "aqzw&"},
+    {"fr", "\x1a\x12", "ê"},
+    {"fr", "\x2a\x02", "1"},
+    {"us", "\x2c\x15\x38\x2d", "zy\033x"},
+    {"de", "\x1d\x2c", "\x19"},
+    {"us", "\x56\x2a\x56", "<>"},
+};
+
+static void test_layouts(void)
+{
+    struct vt_key_modes modes = {false, false, false};
+
+    test = "keyboard layouts";
+    for (unsigned i = 0; i < sizeof(layout_cases) / sizeof(layout_cases[0]); i++) {
+        struct keymap k = {.layout = layout_find(layout_cases[i].layout)};
+        char got[64], out[KEY_MAX_BYTES];
+        size_t len = 0, n;
+
+        for (const char *c = layout_cases[i].codes; *c; c++) {
+            keymap_scancode(&k, modes, (uint8_t)*c, out, &n);
+            memcpy(got + len, out, n);
+            len += n;
+        }
+        got[len] = '\0';
+        if (strcmp(got, layout_cases[i].typed) != 0)
+            fail(layout_cases[i].layout, got, layout_cases[i].typed);
+    }
 }
 
 static void test_text(void)
@@ -439,6 +531,9 @@ static void test_keys(void)
 int main(void)
 {
     test_text();
+    test_history();
+    test_resize();
+    test_layouts();
     test_wrap();
     test_movement();
     test_erase();

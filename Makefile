@@ -126,6 +126,13 @@ debug-images: deps
 gdb: debug-images
 	$(Q)scripts/debug gdb $(if $(PROGRAM),--program $(PROGRAM)) $(DEBUG_IMAGES) "$(APPEND)" $(MEM)
 
+# A run that can be repeated, also backwards.
+record: debug-images
+	$(Q)scripts/replay record $(B)/replay $(DEBUG_IMAGES) "$(APPEND)" $(MEM)
+
+replay:
+	$(Q)scripts/replay gdb $(B)/replay
+
 gdb-attach:
 	$(Q)scripts/debug attach $(B)/debug/faultline.elf $(B)/gdb.sock
 
@@ -181,6 +188,7 @@ help:
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
 	@echo "make gdb        a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry"
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
+	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lint       clang-format, clang-tidy, cppcheck"
@@ -188,7 +196,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps run run-gui debug-images gdb gdb-attach test bench soak lint fetch \
+.PHONY: all docs kernel initrd iso deps run run-gui debug-images gdb gdb-attach record replay test bench soak lint fetch \
         clean distclean help
 .DELETE_ON_ERROR:
 .SECONDARY:

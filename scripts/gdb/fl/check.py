@@ -65,9 +65,10 @@ class Audit:
                 self.errors.append(f"{va:08x} is mapped outside every area")
                 continue
             pfn, writable = self.expected(space, vmas[i], va)
+            where = f"; its entry is at {at:#010x}"
             self.expect(pfn == pte >> 12, f"{va:08x} maps frame {pte >> 12:x}, not its own "
-                                          f"({'none' if pfn is None else format(pfn, 'x')})")
-            self.expect(writable or not pte & k.PTE_W, f"{va:08x} is writable and must not be")
+                                          f"({'none' if pfn is None else format(pfn, 'x')}){where}")
+            self.expect(writable or not pte & k.PTE_W, f"{va:08x} is writable and must not be{where}")
             if not self.zero or pte >> 12 != self.pfn(self.zero):
                 resident += 1
                 self.entries.setdefault(pte >> 12, set()).add(at)

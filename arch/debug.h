@@ -24,6 +24,17 @@ bool debug_trap(struct trapframe *tf);
  * when it lets go. */
 void debug_panic(struct trapframe *tf);
 
+/* What is traced (kernel/trace.h). */
+enum trace_category {
+    TRACE_FAULTS = 0x01,
+    TRACE_SYSCALLS = 0x02,
+    TRACE_SCHED = 0x04,
+    TRACE_IRQ = 0x08,
+    TRACE_BLOCK = 0x10,
+};
+extern uint32_t trace_mask;
+void trace_irq(unsigned irq);
+
 /* ---- What the machine offers (arch/i386/debug.c) ---- */
 
 /*

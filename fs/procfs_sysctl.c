@@ -5,6 +5,7 @@
 #include "fs/procfs.h"
 #include "kernel/crash.h"
 #include "kernel/random.h"
+#include "kernel/trace.h"
 #include "kernel/uts.h"
 #include "kernel/version.h"
 #include "libc/ctype.h"
@@ -141,6 +142,22 @@ static int store_crash(const char *text, size_t len, const struct target *who)
     return crash_provoke(text, line_length(text, len));
 }
 
+static int show_trace(struct text *t, const struct target *who)
+{
+    char names[64];
+
+    (void)who;
+    trace_get(names, sizeof(names));
+    text_printf(t, "%s\n", names[0] ? names : "none");
+    return 0;
+}
+
+static int store_trace(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return trace_set(text, line_length(text, len));
+}
+
 static int show_nothing(struct text *t, const struct target *who)
 {
     (void)t, (void)who;
@@ -173,6 +190,7 @@ static const struct proc_entry kernel_entries[] = {
     STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
     STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),
     FILE_ENTRY("threads-max", 0444, show_threads_max),
+    STORE_ENTRY("trace", 0644, show_trace, store_trace),
     FILE_ENTRY("version", 0444, show_uts_version),
     {0},
 };

@@ -4,7 +4,7 @@
  *
  * The stub has the machine for itself: interrupts are off from the moment it is entered until gdb
  * says to go on, and the line is polled. It is entered by a byte or a BREAK on the line (connecting
- * is enough), a key, a breakpoint, or a panic. State is only touched while it has the machine.
+ * is enough), a breakpoint, or a panic. State is only touched while it has the machine.
  */
 #include "kernel/gdbstub.h"
 #include "arch/cpu.h"
@@ -562,13 +562,6 @@ void debug_panic(struct trapframe *tf)
         serve(tf, attached);
     else
         stop_here(SIGSEGV);
-}
-
-bool gdbstub_request(void)
-{
-    if (present)
-        debug_wanted = true;
-    return present;
 }
 
 static void wake(void)

@@ -14,9 +14,6 @@
 /* With "gdb=ttyS1" on the command line: takes the port; with "gdbwait" too, waits for gdb. Once,
  * with interrupts set up. */
 void gdbstub_init(void);
-/* A key asks for the debugger. Any context; whether there is one to ask for. */
-bool gdbstub_request(void);
-
 /* ---- The line: drivers/gdbport.c ---- */
 
 /* Takes the port of that name; wake is called from its interrupt when a byte or a BREAK came. */

@@ -18,6 +18,7 @@
 #include "kernel/selftest.h"
 #include "kernel/syscall.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "kernel/version.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -156,6 +157,7 @@ void kernel_main(void)
     random_init();
     syscall_init();
     banner();
+    trace_init();
     gdbstub_init();
     irq_enable();
     if (!kthread_create("init", init_main, NULL))

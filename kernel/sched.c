@@ -14,6 +14,7 @@
 #include "kernel/proc.h"
 #include "kernel/random.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "mm/vm.h"
 
 #define SLICE_DEFAULT 3 /* ticks: 30 ms */
@@ -117,6 +118,8 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     nr_switches++;
     if (next->proc->space)
         sched_use_space(next->proc->space);
+    if (tracing(TRACE_SCHED))
+        trace_switch(prev, next);
     arch_switch(prev, next);
     finish_switch(irq_was_on);
 }

@@ -8,6 +8,7 @@
 #include "kernel/boot.h"
 #include "kernel/log.h"
 #include "kernel/proc.h"
+#include "kernel/trace.h"
 #include "libc/errno.h"
 
 #define NR_SYSCALLS 451
@@ -47,10 +48,28 @@ static long missing(uint32_t nr)
     return -ENOSYS;
 }
 
+/* The same with a line in the log. */
+static __attribute__((noinline)) void dispatch_traced(struct trapframe *tf, uint32_t nr)
+{
+    const uint32_t args[] = {tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp};
+    struct trace_call call;
+
+    trace_syscall_begin(&call, nr < NR_SYSCALLS ? names[nr] : NULL, nr, args);
+    if (nr < NR_SYSCALLS && handlers[nr])
+        tf->eax = (uint32_t)handlers[nr](args[0], args[1], args[2], args[3], args[4], args[5]);
+    else
+        tf->eax = (uint32_t)missing(nr);
+    trace_syscall_end(&call, (long)tf->eax);
+}
+
 void syscall_dispatch(struct trapframe *tf)
 {
     uint32_t nr = tf->orig_eax;
 
+    if (tracing(TRACE_SYSCALLS)) {
+        dispatch_traced(tf, nr);
+        return;
+    }
     if (__builtin_expect(nr < NR_SYSCALLS && handlers[nr], 1))
         tf->eax = (uint32_t)handlers[nr](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
     else

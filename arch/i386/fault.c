@@ -8,6 +8,7 @@
 #include "arch/i386/i386.h"
 #include "kernel/proc.h"
 #include "kernel/signal.h"
+#include "kernel/trace.h"
 #include "mm/vm.h"
 
 #define PF_RESERVED 0x8 /* a reserved bit in the tables: they are damaged */
@@ -91,6 +92,8 @@ void page_fault(struct trapframe *tf)
         r = vm_fault(t->proc->space, addr, access);
         if (r == VM_NO_MEMORY)
             r = resolve_by_killing(t->proc->space, addr, access);
+        if (tracing(TRACE_FAULTS))
+            trace_fault(addr, access, r);
         if (r == VM_MINOR || r == VM_MAJOR) {
             t->usage.minor_faults += r == VM_MINOR;
             t->usage.major_faults += r == VM_MAJOR;

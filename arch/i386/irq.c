@@ -7,6 +7,7 @@
  * gets no end-of-interrupt (the master does, for a spurious 15).
  */
 #include "arch/i386/apic.h"
+#include "arch/debug.h"
 #include "arch/i386/i386.h"
 #include "arch/debug.h"
 #include "arch/io.h"
@@ -151,6 +152,8 @@ void irq_dispatch(struct trapframe *tf)
         return;
     counts[irq]++;
     c->irq_depth++;
+    if (__builtin_expect(trace_mask & TRACE_IRQ, 0))
+        trace_irq(irq);
     for (struct irq_action *a = actions[irq]; a; a = a->next)
         a->fn(a->arg);
     c->irq_depth--;

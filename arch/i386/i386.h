@@ -134,6 +134,7 @@ bool extable_fixup(struct trapframe *tf);
 /* irq.c */
 void pic_init(void);
 void irq_mask(unsigned irq, bool masked); /* of a line that is registered */
+void irq_fall_back(unsigned irq);         /* from the I/O APIC to the 8259 */
 
 /* fpu.c */
 void fpu_init(void);

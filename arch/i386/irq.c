@@ -87,6 +87,18 @@ void irq_mask(unsigned irq, bool mask)
     spin_unlock(&irq_lock);
 }
 
+void irq_fall_back(unsigned irq)
+{
+    spin_lock(&irq_lock);
+    if (by_apic & (1u << irq)) {
+        apic_mask(irq, true);
+        by_apic &= (uint16_t) ~(1u << irq);
+        masked &= (uint16_t) ~(1u << irq);
+        write_masks();
+    }
+    spin_unlock(&irq_lock);
+}
+
 int irq_register(unsigned irq, irq_handler_t fn, void *arg)
 {
     int ret = -ENOMEM;

@@ -19,6 +19,7 @@
 #include "arch/lock.h"
 #include "arch/thread.h"
 #include "kernel/boot.h"
+#include "kernel/log.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
 
@@ -270,20 +271,47 @@ uint32_t clock_idle(uint64_t until)
     return (uint32_t)((clock_mono_ns() - now) / tick_length_ns);
 }
 
+/*
+ * On some boards the PIT's line does not come through the I/O APIC, whatever the tables say. The
+ * APIC's timer, set to several ticks at least, looks whether one has come; it may be late itself,
+ * hence more than once.
+ */
+#define WATCHDOG_COUNTS 0x400000u
+#define WATCHDOG_LOOKS  3
+
+static void watch_first_tick(void)
+{
+    static unsigned looks;
+
+    if (ticks || looks > WATCHDOG_LOOKS)
+        return;
+    if (looks++ == WATCHDOG_LOOKS) {
+        klog(LOG_WARN, "Clock: no tick through the I/O APIC; trying the 8259\n");
+        irq_fall_back(TICK_IRQ);
+        return;
+    }
+    apic_timer_start(WATCHDOG_COUNTS, false);
+}
+
 void clock_apic_timer(void)
 {
-    if (tick.by_apic)
+    if (tick.by_apic) {
         clock_tick(NULL);
-    else
-        timer_interrupt();
+        return;
+    }
+    watch_first_tick();
+    timer_interrupt();
 }
 
 void clock_init(void)
 {
     tick_source_init();
     tick_length_ns = (uint64_t)tick.period * NSEC_PER_SEC / tick.hz;
-    if (!tick.by_apic)
+    if (!tick.by_apic) {
         irq_register(TICK_IRQ, clock_tick, NULL);
+        if (apic_present())
+            watch_first_tick();
+    }
     idle_timer.usable = apic_present() && !boot_flag("notickless");
     acpi_button_init();
 }

@@ -88,6 +88,7 @@ MACHINES = [
     Machine("4 GiB, q35", mem=4096, options=("-M", "q35"), says="above the kernel's window is not used"),
     # ---- Firmware and medium
     Machine("BIOS, CD", boot="CD"),
+    Machine("BIOS, CD, no serial port", boot="CD", serial=False),
     Machine("BIOS, IDE disk", boot="disk"),
     Machine("BIOS, AHCI disk", boot="disk", options=("-M", "q35")),
     Machine("BIOS, USB stick on ehci", boot="USB ehci"),

@@ -76,8 +76,8 @@ static void complete_sci(void)
 
 static void report(void)
 {
-    klog(LOG_INFO, "ACPI %u, %s: %u tables%s%s%s%s\n", acpi.revision, acpi.oem,
-         acpi.found, acpi.power.has_off ? ", power off" : "", acpi.power.has_reset ? ", reset" : "",
+    klog(LOG_INFO, "ACPI %u, %s: %u tables%s%s%s%s\n", acpi.revision, acpi.oem, acpi.found,
+         acpi.power.has_off ? ", power off" : "", acpi.power.has_reset ? ", reset" : "",
          acpi.apics.present ? ", APICs" : "", acpi.hpet ? ", HPET" : "");
     if (acpi.refused)
         klog(LOG_WARN, "ACPI: %u tables are not used: their length or checksum is wrong\n",

@@ -207,10 +207,20 @@ class Qemu(Machine):
                 raise RuntimeError(answer["error"])
             self.events.append(answer)
 
+    def _take_events(self):
+        """What QEMU has said by itself, also at its end, which may come any time."""
+        try:
+            while select.select([self.qmp_socket], [], [], 0)[0]:
+                line = self.control.readline()
+                if not line:
+                    return
+                self.events.append(json.loads(line))
+        except OSError:
+            pass
+
     def why_it_ended(self):
         """QEMU's reason: guest-shutdown, guest-reset, guest-panic, ..."""
-        for line in self.control:
-            self.events.append(json.loads(line))
+        self._take_events()
         for event in self.events:
             if event.get("event") == "SHUTDOWN":
                 return event["data"]["reason"]
@@ -229,8 +239,9 @@ class Qemu(Machine):
         return "\n".join(lines).rstrip("\n") + " "
 
     def pump(self, seconds):
+        self._take_events()
         if self.screen_only:
-            time.sleep(seconds)
+            time.sleep(min(seconds, 0.05))
         else:
             super().pump(seconds)
 

@@ -155,7 +155,7 @@ def try_machine(machine):
         r.booted = True
         r.seconds = time.monotonic() - began
         if machine.says and machine.serial:
-            m.wait_for(machine.says, 1)
+            m.wait_for(machine.says, 5)
         m.settle()
         smoke(m, machine)
         m.settle(0.2)

@@ -4,18 +4,20 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 
-/* Pages of the range that areas cover and that are locked already; -ENOMEM over a hole. [v] */
-static int count_locked(struct vm_space *s, vaddr_t start, vaddr_t end, uint32_t *locked)
+/* Pages of the range that are locked already, up to a hole: *limit; -ENOMEM if there is one. [v] */
+static int count_locked(struct vm_space *s, vaddr_t start, vaddr_t end, uint32_t *locked,
+                        vaddr_t *limit)
 {
-    vaddr_t at = start;
-
     *locked = 0;
-    for (struct vma *v = vma_find(s, start); at < end; v = vma_next(s, v)) {
-        if (!v || v->start > at)
+    *limit = start;
+    for (struct vma *v = vma_find(s, start); *limit < end; v = vma_next(s, v)) {
+        vaddr_t to;
+        if (!v || v->start > *limit)
             return -ENOMEM;
+        to = v->end < end ? v->end : end;
         if (v->flags & VM_LOCKED)
-            *locked += ((v->end < end ? v->end : end) - at) >> PAGE_SHIFT;
-        at = v->end;
+            *locked += (to - *limit) >> PAGE_SHIFT;
+        *limit = to;
     }
     return 0;
 }
@@ -42,6 +44,7 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flag
     vaddr_t start = page_down(addr);
     uint32_t len = page_align(length + (addr - start)), locked;
     struct change c;
+    vaddr_t limit;
     int err;
 
     if (start + len < start)
@@ -51,13 +54,12 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flag
     err = change_begin(&c, 2);
     if (!err) {
         spin_lock(&vm_lock);
-        err = count_locked(s, start, start + len, &locked);
-        if (!err && flags && s->locked_pages - locked + (len >> PAGE_SHIFT) > max)
+        err = count_locked(s, start, start + len, &locked, &limit);
+        if ((flags && s->locked_pages - locked + (len >> PAGE_SHIFT) > max) ||
+            (limit > start && !may_cut(s, start, limit)))
             err = -ENOMEM;
-        if (!err && !may_cut(s, start, start + len))
-            err = -ENOMEM;
-        if (!err)
-            set_lock(s, &c, start, start + len, flags);
+        else if (limit > start)
+            set_lock(s, &c, start, limit, flags);
         spin_unlock(&vm_lock);
     }
     change_end(&c);

@@ -273,6 +273,21 @@ int vm_object_touch(struct vm_object *o, uint32_t index)
     return err;
 }
 
+static bool zero_behind(const struct vm_object *o)
+{
+    return o->pager->zero_behind && o->pager->zero_behind(o);
+}
+
+static bool is_resident(struct vm_object *o, uint64_t index)
+{
+    bool resident;
+
+    spin_lock(&vm_lock);
+    resident = radix_get(&o->pages, (uint32_t)index) != NULL;
+    spin_unlock(&vm_lock);
+    return resident;
+}
+
 /* Zeroes what follows the end in the last page, so that it cannot show when the object grows again.
  */
 static int zero_tail(struct vm_object *o, uint64_t size)
@@ -281,7 +296,7 @@ static int zero_tail(struct vm_object *o, uint64_t size)
     struct frame *f;
     int err;
 
-    if (!within || size >= o->size)
+    if (!within || size >= o->size || (zero_behind(o) && !is_resident(o, size >> PAGE_SHIFT)))
         return 0;
     err = pin_page(o, (uint32_t)(size >> PAGE_SHIFT), &f);
     if (err)
@@ -330,17 +345,18 @@ static void cut(struct vm_object *o, uint32_t first)
     }
 }
 
-/* What mappings left behind the end must not show when the object grows: zeroes it up to at. [v] */
-static void clear_tail(struct vm_object *o, uint64_t at)
+/* What mappings left behind the end must not show when the object has grown: zeroes it up to at.
+ * [v] */
+static void clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
 {
-    uint32_t within = o->size & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
+    uint32_t within = end & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
     struct frame *f;
 
-    if (!within || at <= o->size)
+    if (!within || at <= end)
         return;
-    f = radix_get(&o->pages, (uint32_t)(o->size >> PAGE_SHIFT));
-    if (at - o->size < n)
-        n = (uint32_t)(at - o->size);
+    f = radix_get(&o->pages, (uint32_t)(end >> PAGE_SHIFT));
+    if (at - end < n)
+        n = (uint32_t)(at - end);
     if (f && !(f->flags & FRAME_BUSY))
         memset((uint8_t *)frame_kva(f) + within, 0, n);
 }
@@ -360,7 +376,7 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
         err = reserve_cut(o, first);
     if (!err && size < o->size)
         cut(o, first);
-    clear_tail(o, size);
+    clear_tail(o, o->size, size);
     if (!err)
         o->size = size;
     spin_unlock(&vm_lock);
@@ -368,11 +384,6 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
 }
 
 /* ---- Holes, writing back ---- */
-
-static bool zero_behind(const struct vm_object *o)
-{
-    return o->pager->zero_behind && o->pager->zero_behind(o);
-}
 
 /* Zeroes [from, from+len) of one page, if the object reaches so far; a page that would be zeros is
  * not made for that. */
@@ -382,7 +393,7 @@ static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
     struct frame *f;
     int err;
 
-    if (zero_behind(o) && !radix_get(&o->pages, index))
+    if (zero_behind(o) && !is_resident(o, index))
         return 0;
     err = pin_page(o, index, &f);
     if (err)
@@ -501,14 +512,18 @@ static size_t kernel_to_page(uint8_t *page, void *buf, size_t n)
     return 0;
 }
 
-/* Makes room for a write of [at, end). */
-static void extend_to(struct vm_object *o, uint64_t at, uint64_t end)
+static void extend_to(struct vm_object *o, uint64_t size)
 {
     spin_lock(&vm_lock);
-    if (end > o->size) {
-        clear_tail(o, at);
-        o->size = end;
-    }
+    if (size > o->size)
+        o->size = size;
+    spin_unlock(&vm_lock);
+}
+
+static void clear_tail_of(struct vm_object *o, uint64_t end, uint64_t at)
+{
+    spin_lock(&vm_lock);
+    clear_tail(o, end, at);
     spin_unlock(&vm_lock);
 }
 
@@ -541,7 +556,7 @@ static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len,
         if (n > len - done)
             n = len - done;
         if (writing)
-            extend_to(o, at, at + n);
+            extend_to(o, at + n);
         else if (at >= old_size)
             break;
         else if (n > old_size - at)
@@ -549,6 +564,8 @@ static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len,
         err = pin_page(o, (uint32_t)(at >> PAGE_SHIFT), &f);
         left = n;
         if (!err) {
+            if (writing && at > old_size)
+                clear_tail_of(o, old_size, at);
             left = move_page((uint8_t *)frame_kva(f) + within, buf + done, n);
             unpin_page(f, writing);
             if (left)

@@ -1,9 +1,9 @@
 /*
- * The model-based fuzzer: random fork, mmap, munmap, mprotect, brk, load, store, file read, write,
- * truncate and exit over mm/ on the fake machine, beside a model so simple that it is obviously
- * right: every page of every space is one record. Loads and stores go through software TLBs that
- * keep what is not flushed. Allocation failures are injected; an operation that fails must change
- * nothing.
+ * The model-based fuzzer: random fork, mmap, munmap, mprotect, brk, mremap, madvise, mlock,
+ * mincore, msync, load, store, file read, write, truncate, hole and exit over mm/ on the fake
+ * machine, beside a model so simple that it is obviously right: every page of every space is one
+ * record. Loads and stores go through software TLBs that keep what is not flushed. Allocation
+ * failures are injected; an operation that fails must change nothing.
  *
  *     fuzz [operations] [seed] [KiB of RAM]
  */
@@ -29,6 +29,8 @@ static const vaddr_t window[WINDOWS] = {0x20000000 - 20 * PAGE_SIZE, 0x08100000,
 
 struct page {
     bool mapped, shared, grows, own;
+    bool locked, dontfork, wipe; /* mlock and madvise, in the area */
+    bool freed;                  /* MADV_FREE: holds its value, or zeros */
     uint8_t prot, maxprot;
     int object; /* -1: anonymous */
     uint32_t index;
@@ -41,13 +43,18 @@ struct space {
     vaddr_t brk;
 };
 
+/* What the pager of a file knows: it outlives the object below when mappings do. */
+struct contents {
+    unsigned id;
+    uint32_t kept; /* bytes that were never cut off: the pattern; then zeros */
+};
+
 struct object {
     struct vm_object *real;
     bool anonymous;
-    unsigned id;
+    struct contents *contents;
     uint32_t bytes;
     uint32_t value[FILE_MAX][WORDS];
-    bool holds[FILE_MAX]; /* differs from the pattern of the pager: value[] counts */
 };
 
 static struct space spaces[SPACES];
@@ -80,21 +87,25 @@ static uint32_t pattern(unsigned id, uint32_t index, uint32_t word)
     return (id * 2654435761u) ^ (index * 40503u) ^ (word * 97u) ^ 0x1234;
 }
 
+static uint32_t content(const struct contents *c, uint32_t index, uint32_t word)
+{
+    return index * PAGE_SIZE + word * 4 < c->kept ? pattern(c->id, index, word) : 0;
+}
+
 static int file_get(struct vm_object *o, uint32_t index, void *page)
 {
-    unsigned id = (unsigned)(uintptr_t)vm_object_private(o);
     uint32_t *w = page;
 
     if (rnd(200) == 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < PAGE_SIZE / 4; i++)
-        w[i] = pattern(id, index, i);
+        w[i] = content(vm_object_private(o), index, i);
     return VM_PAGE_READ;
 }
 
 static void file_destroy(struct vm_object *o)
 {
-    (void)o;
+    free(vm_object_private(o));
     destroyed++;
 }
 
@@ -107,7 +118,7 @@ static uint32_t offset_of_word(unsigned w)
 
 static uint32_t initial(const struct object *o, uint32_t index, unsigned w)
 {
-    return o->anonymous ? 0 : pattern(o->id, index, offset_of_word(w) / 4);
+    return o->anonymous ? 0 : content(o->contents, index, offset_of_word(w) / 4);
 }
 
 static uint32_t object_pages(const struct object *o)
@@ -117,15 +128,19 @@ static uint32_t object_pages(const struct object *o)
 
 static void new_object(struct object *o)
 {
-    *o = (struct object){.anonymous = rnd(3) == 0, .id = next_id++};
+    *o = (struct object){.anonymous = rnd(3) == 0};
     o->bytes = (1 + rnd(FILE_MAX - 1)) * PAGE_SIZE - (rnd(2) ? rnd(PAGE_SIZE / 4) * 4 : 0);
     if (o->anonymous) {
         o->real = vm_object_create_anon(o->bytes);
     } else {
-        o->real = vm_object_create(&file_pager, (void *)(uintptr_t)o->id, o->bytes);
+        o->contents = malloc(sizeof(*o->contents));
+        *o->contents = (struct contents){next_id++, o->bytes};
+        o->real = vm_object_create(&file_pager, o->contents, o->bytes);
         created += o->real != NULL;
+        if (!o->real)
+            free(o->contents);
     }
-    for (uint32_t i = 0; i < FILE_MAX; i++) {
+    for (uint32_t i = 0; o->real && i < FILE_MAX; i++) {
         for (unsigned w = 0; w < WORDS; w++)
             o->value[i][w] = initial(o, i, w);
     }
@@ -178,6 +193,23 @@ static enum vm_result expected(struct space *s, unsigned win, unsigned i, bool w
     return VM_MINOR;
 }
 
+/* A page that MADV_FREE gave up was accessed: is it there still? A write keeps what is. */
+static void settle_freed(struct space *s, struct page *p, unsigned win, unsigned i, unsigned w,
+                         bool write, uint32_t value)
+{
+    unsigned other = !w;
+    uint32_t seen = 0;
+
+    if (write && vm_copy_from(s->real, &seen, address(win, i) + offset_of_word(other), 4) != 4)
+        FAIL("a page just written cannot be read");
+    if (write ? seen == 0 && p->value[other] != 0 : value == 0 && p->value[w] != 0)
+        memset(p->value, 0, sizeof(p->value));
+    if (write && seen != p->value[other])
+        FAIL("a freed page holds %08x, neither %08x nor zero", seen, p->value[other]);
+    if (write)
+        p->freed = false;
+}
+
 static void op_access(struct space *s)
 {
     unsigned win = rnd(WINDOWS), i = rnd(WIN_PAGES), w = rnd(WORDS), cpu = rnd(HOST_CPUS);
@@ -203,6 +235,8 @@ static void op_access(struct space *s)
     if (got != VM_MINOR)
         return;
     model = model_word(p, w);
+    if (p->freed)
+        settle_freed(s, p, win, i, w, write, value);
     if (!write) {
         if (value != *model)
             FAIL("load of %08x gave %08x, not %08x", va, value, *model);
@@ -384,12 +418,297 @@ static void op_map_anywhere(struct space *s)
         no_memory++;
 }
 
+/* ---- The rest of the mmap family ---- */
+
+/* The page's private copy, if it has one, is given up. */
+static void forget(struct page *p)
+{
+    p->own = p->freed = false;
+    memset(p->value, 0, sizeof(p->value));
+}
+
+/* Where the area that holds (win, i) ends, in pages of the window; the model knows pages only. */
+static unsigned area_end(struct space *s, unsigned win, unsigned i)
+{
+    struct vm_area_info a;
+
+    if (!vm_next_area(s->real, address(win, i), &a) || a.start > address(win, i))
+        FAIL("no area at %08x, where a page is mapped", address(win, i));
+    return (a.end - window[win]) / PAGE_SIZE;
+}
+
+/* Want of memory may stop mremap half-way: the target is cleared already, or the end cut off. */
+static void follow_unmapped(struct space *s, unsigned win, unsigned first, unsigned count)
+{
+    struct vm_area_info a;
+
+    for (unsigned i = first; i < first + count; i++) {
+        if (!vm_next_area(s->real, address(win, i), &a) || a.start > address(win, i))
+            memset(&s->page[win][i], 0, sizeof(struct page));
+    }
+}
+
+struct move {
+    unsigned win, first, old; /* from */
+    unsigned to_win, to, new; /* to; old may be 0: a second view */
+    bool stay;                /* MREMAP_DONTUNMAP */
+};
+
+static void model_move(struct space *s, const struct move *m)
+{
+    struct page *from = &s->page[m->win][m->first], *to = &s->page[m->to_win][m->to];
+    struct page like = from[0];
+
+    for (unsigned i = 0; i < m->new; i++) {
+        if (i < m->old) {
+            to[i] = from[i];
+        } else {
+            to[i] = like;
+            to[i].index = like.index + i;
+            forget(&to[i]);
+        }
+    }
+    for (unsigned i = 0; i < m->old; i++) {
+        if (m->stay)
+            forget(&from[i]);
+        else
+            memset(&from[i], 0, sizeof(from[i]));
+    }
+}
+
+static bool index_fits(const struct page *p, unsigned pages)
+{
+    return p->object < 0 || p->index + pages <= FILE_MAX;
+}
+
+/* What a fixed mremap should give, after it has cleared the target and cut the source short. */
+static int expected_move(struct space *s, const struct move *m)
+{
+    struct page *p = &s->page[m->win][m->first];
+
+    if (!p->mapped)
+        return -EFAULT;
+    if (m->old == 0 && !p->shared)
+        return -EINVAL;
+    return m->first + m->old > area_end(s, m->win, m->first) ? -EFAULT : 0;
+}
+
+static void op_move(struct space *s)
+{
+    struct move m = {.stay = rnd(4) == 0};
+    vaddr_t at;
+    int err, want;
+
+    random_range(&m.win, &m.first, &m.old);
+    random_range(&m.to_win, &m.to, &m.new);
+    if (m.stay)
+        m.new = m.old;
+    else if (rnd(8) == 0)
+        m.old = 0;
+    if (m.to + m.new > WIN_PAGES || !index_fits(&s->page[m.win][m.first], m.new) ||
+        (m.win == m.to_win && m.first < m.to + m.new &&m.to < m.first + m.old + (m.old == 0)))
+        return;
+    if (rnd(2))
+        mm_inject_failure(0);
+    err = vm_remap(s->real, address(m.win, m.first), m.old * PAGE_SIZE, m.new *PAGE_SIZE,
+                   VM_REMAP_MAYMOVE | VM_REMAP_FIXED | (m.stay ? VM_REMAP_DONTUNMAP : 0),
+                   address(m.to_win, m.to), &at);
+    mm_inject_failure(0);
+    if (err == -ENOMEM) {
+        no_memory++;
+        follow_unmapped(s, m.to_win, m.to, m.new);
+        follow_unmapped(s, m.win, m.first, m.old);
+        return;
+    }
+    memset(&s->page[m.to_win][m.to], 0, m.new * sizeof(struct page));
+    for (; m.old > m.new; m.old--)
+        memset(&s->page[m.win][m.first + m.old - 1], 0, sizeof(struct page));
+    want = err ? expected_move(s, &m) : 0;
+    if (err != want)
+        FAIL("mremap of %u pages at %08x to %08x gave %d, not %d", m.old, address(m.win, m.first),
+             address(m.to_win, m.to), err, want);
+    if (!err)
+        model_move(s, &m);
+}
+
+/* Without MREMAP_MAYMOVE: shrinks, or grows into free pages. */
+static void op_resize(struct space *s)
+{
+    unsigned win, first, old, new, end = 0;
+    struct page *p;
+    bool room = true;
+    vaddr_t at;
+    int err, want;
+
+    random_range(&win, &first, &old);
+    new = 1 + rnd(old + 4);
+    p = &s->page[win][first];
+    if (first + new > WIN_PAGES || !index_fits(p, new))
+        return;
+    if (p->mapped)
+        end = area_end(s, win, first);
+    for (unsigned i = old; i < new; i++)
+        room &= !p[i].mapped;
+    want = !p->mapped || (new >= old &&first + old > end) ? -EFAULT : 0;
+    if (!want && new > old && (first + old != end || !room))
+        want = -ENOMEM;
+    err = vm_remap(s->real, address(win, first), old * PAGE_SIZE, new *PAGE_SIZE, 0, 0, &at);
+    if (want != -ENOMEM && failed_for_memory(err, true))
+        return;
+    mm_inject_failure(0);
+    if (err != want)
+        FAIL("mremap at %08x from %u to %u pages gave %d, not %d", address(win, first), old, new,
+             err, want);
+    if (err)
+        return;
+    for (unsigned i = old; i < new; i++) {
+        p[i] = p[0];
+        p[i].index = p[0].index + i;
+        forget(&p[i]);
+    }
+    if (new < old)
+        memset(p + new, 0, (old - new) * sizeof(*p));
+}
+
+static bool refuses(const struct page *p, int advice)
+{
+    switch (advice) {
+    case VM_ADVICE_DONTNEED:
+    case VM_ADVICE_COLD:
+    case VM_ADVICE_PAGEOUT:
+        return p->locked;
+    case VM_ADVICE_FREE:
+        return p->locked || p->object >= 0;
+    case VM_ADVICE_WIPEONFORK:
+        return p->object >= 0;
+    default:
+        return false;
+    }
+}
+
+static void model_advice(struct page *p, int advice)
+{
+    switch (advice) {
+    case VM_ADVICE_DONTNEED:
+        if (!p->shared)
+            forget(p);
+        break;
+    case VM_ADVICE_FREE:
+        p->freed = p->own;
+        break;
+    case VM_ADVICE_DONTFORK:
+    case VM_ADVICE_DOFORK:
+        p->dontfork = advice == VM_ADVICE_DONTFORK;
+        break;
+    case VM_ADVICE_WIPEONFORK:
+    case VM_ADVICE_KEEPONFORK:
+        p->wipe = advice == VM_ADVICE_WIPEONFORK;
+        break;
+    default:
+        break;
+    }
+}
+
+/* How far advice goes: to the first page that refuses; past holes, but for an error at the end. */
+static void op_advise(struct space *s)
+{
+    static const int advices[] = {VM_ADVICE_DONTNEED, VM_ADVICE_DONTNEED,   VM_ADVICE_FREE,
+                                  VM_ADVICE_FREE,     VM_ADVICE_DONTFORK,   VM_ADVICE_DOFORK,
+                                  VM_ADVICE_DOFORK,   VM_ADVICE_WIPEONFORK, VM_ADVICE_KEEPONFORK,
+                                  VM_ADVICE_COLD,     VM_ADVICE_PAGEOUT,    VM_ADVICE_RANDOM,
+                                  VM_ADVICE_NORMAL,   VM_ADVICE_WILLNEED};
+    int advice = advices[rnd(sizeof(advices) / sizeof(*advices))], want = 0, err;
+    unsigned win, first, count, end;
+    struct mem_stats m;
+
+    random_range(&win, &first, &count);
+    end = first + count;
+    for (unsigned i = first; i < end; i++) {
+        if (!s->page[win][i].mapped) {
+            want = -ENOMEM;
+        } else if (refuses(&s->page[win][i], advice)) {
+            want = -EINVAL;
+            end = i;
+        }
+    }
+    mm_stats(&m);
+    if (advice == VM_ADVICE_DONTNEED && count > 1 && m.free < 100)
+        return; /* in several areas want of memory could stop it half-way */
+    if (want == -ENOMEM || count > 1)
+        mm_inject_failure(0);
+    err = vm_advise(s->real, address(win, first), count * PAGE_SIZE, advice);
+    mm_inject_failure(0);
+    if (err == -ENOMEM && want == 0 && (count == 1 || m.free < 100)) {
+        no_memory++;
+        return;
+    }
+    if (err != want)
+        FAIL("advice %d for %u pages at %08x gave %d, not %d", advice, count, address(win, first),
+             err, want);
+    for (unsigned i = first; i < end; i++) {
+        if (s->page[win][i].mapped)
+            model_advice(&s->page[win][i], advice);
+    }
+}
+
+/* Locks that fault nothing in: whether populating worked is not for a model of contents. */
+static void op_lock(struct space *s)
+{
+    uint16_t flags = rnd(2) ? VM_LOCKED | VM_LOCKONFAULT : 0;
+    unsigned win, first, count, whole;
+    int err;
+
+    random_range(&win, &first, &count);
+    for (whole = 0; whole < count && s->page[win][first + whole].mapped; whole++)
+        ;
+    if (whole < count)
+        mm_inject_failure(0);
+    err = vm_lock_range(s->real, address(win, first), count * PAGE_SIZE, flags, UINT32_MAX);
+    if (whole == count && failed_for_memory(err, true))
+        return;
+    mm_inject_failure(0);
+    if (err != (whole < count ? -ENOMEM : 0))
+        FAIL("locking %u pages at %08x gave %d", count, address(win, first), err);
+    for (unsigned i = first; i < first + whole; i++)
+        s->page[win][i].locked = flags != 0;
+}
+
+/* mincore and msync, which change nothing. */
+static void op_ask(struct space *s)
+{
+    unsigned win, first, count;
+    uint8_t vec[WIN_PAGES];
+    int want = 0, err;
+
+    random_range(&win, &first, &count);
+    for (unsigned i = first; i < first + count; i++)
+        want = s->page[win][i].mapped ? want : -ENOMEM;
+    mm_inject_failure(0);
+    err = rnd(2) ? vm_resident(s->real, address(win, first), count, vec)
+                 : vm_sync(s->real, address(win, first), count * PAGE_SIZE, rnd(2), false);
+    if (err != want)
+        FAIL("mincore or msync of %u pages at %08x gave %d", count, address(win, first), err);
+}
+
 /* ---- Processes ---- */
 
 static void kill_space(struct space *s)
 {
     vm_space_unref(s->real);
     s->real = NULL;
+}
+
+/* What madvise keeps from a child, and what it clears; locks are not inherited. */
+static void inherit(struct space *child)
+{
+    for (unsigned n = 0; n < WINDOWS * WIN_PAGES; n++) {
+        struct page *p = &child->page[n / WIN_PAGES][n % WIN_PAGES];
+        if (p->dontfork)
+            memset(p, 0, sizeof(*p));
+        if (p->wipe)
+            forget(p);
+        p->locked = false;
+    }
 }
 
 static void op_fork(struct space *parent)
@@ -407,6 +726,7 @@ static void op_fork(struct space *parent)
         return;
     *child = *parent;
     child->real = real;
+    inherit(child);
 }
 
 static void new_space(struct space *s)
@@ -426,6 +746,18 @@ static void new_space(struct space *s)
 
 /* ---- Files ---- */
 
+/* What mappings wrote past the end of the last page is gone when the file grows over it. */
+static void clear_tail(struct object *o, uint32_t to)
+{
+    uint32_t index = o->bytes / PAGE_SIZE;
+
+    for (unsigned w = 0; o->bytes % PAGE_SIZE && w < WORDS; w++) {
+        uint32_t at = index * PAGE_SIZE + offset_of_word(w);
+        if (at + 4 > o->bytes && at < to && at >= o->bytes)
+            o->value[index][w] = 0;
+    }
+}
+
 static void op_file_io(struct object *o)
 {
     uint32_t index = rnd(FILE_MAX), w = rnd(WORDS), value = rnd(UINT32_MAX);
@@ -442,6 +774,7 @@ static void op_file_io(struct object *o)
     if (write) {
         if (got != 4)
             FAIL("a write of 4 bytes gave %ld", got);
+        clear_tail(o, (uint32_t)at);
         o->value[index][w] = value;
         if (at + 4 > o->bytes)
             o->bytes = (uint32_t)at + 4;
@@ -463,30 +796,58 @@ static void drop_private_copies(const struct object *o, uint32_t first)
     }
 }
 
-/* What is cut off is gone: it reads as the pager's pattern (a hole, for a real file) when the file
- * grows again, and zeros in the page that was cut in two. */
+/* What is cut off is gone, private copies of it too: it reads as zeros when the file grows again.
+ */
 static void op_truncate(struct object *o)
 {
     uint32_t bytes = rnd(FILE_MAX * PAGE_SIZE / 4) * 4;
-    int err = vm_object_resize(o->real, bytes);
+    int err;
 
+    err = vm_object_resize(o->real, bytes);
     mm_inject_failure(0);
     if (err) {
         no_memory++;
         return;
     }
+    if (!o->anonymous && bytes < o->contents->kept)
+        o->contents->kept = bytes;
+    clear_tail(o, bytes);
     if (bytes < o->bytes)
         drop_private_copies(o, (bytes + PAGE_SIZE - 1) / PAGE_SIZE);
-    for (uint32_t i = 0; i < FILE_MAX; i++) {
-        for (unsigned w = 0; w < WORDS && bytes < o->bytes; w++) {
-            uint32_t at = i * PAGE_SIZE + offset_of_word(w);
-            if (i >= (bytes + PAGE_SIZE - 1) / PAGE_SIZE && i < object_pages(o))
-                o->value[i][w] = initial(o, i, w);
-            else if (at >= bytes && i < object_pages(o))
+    for (uint32_t i = 0; i < FILE_MAX && bytes < o->bytes; i++) {
+        for (unsigned w = 0; w < WORDS; w++) {
+            if (i * PAGE_SIZE + offset_of_word(w) >= bytes)
                 o->value[i][w] = 0;
         }
     }
     o->bytes = bytes;
+}
+
+/* A hole in one page, or over many where no page has to be made for it. */
+static void op_punch(struct object *o)
+{
+    uint32_t from = rnd(FILE_MAX * PAGE_SIZE / 4) * 4, len = 4 + rnd(PAGE_SIZE / 4) * 4;
+    int err;
+
+    if (o->anonymous && rnd(2)) {
+        from &= PAGE_MASK;
+        len = (1 + rnd(8)) * PAGE_SIZE;
+    } else if (from % PAGE_SIZE + len > PAGE_SIZE) {
+        len = PAGE_SIZE - from % PAGE_SIZE;
+    }
+    err = vm_object_punch(o->real, from, len);
+    mm_inject_failure(0);
+    if (err) {
+        no_memory++;
+        return;
+    }
+    for (uint32_t i = 0; i < FILE_MAX; i++) {
+        for (unsigned w = 0; w < WORDS; w++) {
+            uint32_t at = i * PAGE_SIZE + offset_of_word(w);
+            if (at >= from && at < from + len && at < o->bytes)
+                o->value[i][w] = 0;
+        }
+    }
 }
 
 /* ---- The run ---- */
@@ -506,7 +867,7 @@ static void step(void)
     }
     if (rnd(20) == 0)
         mm_inject_failure(1 + rnd(6));
-    switch (rnd(40)) {
+    switch (rnd(48)) {
     case 0:
     case 1:
     case 2:
@@ -543,8 +904,29 @@ static void step(void)
     case 15:
         op_map_anywhere(s);
         break;
-    default:
-        op_access(s);
+    case 16:
+        op_move(s);
+        break;
+    case 17:
+        op_resize(s);
+        break;
+    case 18:
+    case 19:
+    case 20:
+        op_advise(s);
+        break;
+    case 21:
+        op_lock(s);
+        break;
+    case 22:
+        op_ask(s);
+        break;
+    case 23:
+        op_punch(o);
+        break;
+    default: /* programs use their memory more than they change its map */
+        for (unsigned n = 1 + rnd(12); n > 0 && s->real; n--)
+            op_access(s);
     }
     mm_inject_failure(0);
 }

@@ -45,19 +45,26 @@ uint32_t oom_score(const struct proc *p)
     return points > 0 ? (uint32_t)points * 2 / 3 : 0;
 }
 
-/* [proc_lock held] init is spared: without it there is no machine to save. */
-static struct proc *choose(uint32_t *pages)
+/* [proc_lock held] init is spared: without it there is no machine to save. Nor is one chosen
+ * that dies already; *dying tells that there is such a one, which is worth waiting for. */
+static struct proc *choose(uint32_t *pages, bool *dying)
 {
     struct proc *p, *worst = NULL;
     int32_t most = 0;
 
     *pages = 0;
+    *dying = false;
     list_for_each_entry (p, &all_procs, all_link) {
         uint32_t resident;
         int32_t bad;
 
-        if (p == init_proc || p->state != PROC_ALIVE || !p->space || is_dying(p) ||
-            p->oom_score_adj == OOM_SCORE_ADJ_MIN)
+        if (p == init_proc || p->state != PROC_ALIVE || !p->space)
+            continue;
+        if (is_dying(p)) {
+            *dying = true;
+            continue;
+        }
+        if (p->oom_score_adj == OOM_SCORE_ADJ_MIN)
             continue;
         bad = badness(p, &resident);
         if (!worst || bad >= most) {
@@ -97,14 +104,14 @@ bool oom_kill(void)
 {
     struct proc *self = proc_current(), *p = NULL;
     uint32_t pages = 0;
-    bool wait;
+    bool wait, dying = false;
 
     if (fatal_signal_pending())
         return false;
     spin_lock(&proc_lock);
     wait = victim_is_dying();
     if (!wait) {
-        p = choose(&pages);
+        p = choose(&pages, &dying);
         victim_pid = p ? p->pid : 0;
         victim_deadline = time_mono_ns() + PATIENCE_TICKS * NSEC_PER_TICK;
         if (p) {
@@ -113,6 +120,7 @@ bool oom_kill(void)
             signal_send_proc(p, SIGKILL, NULL);
         }
     }
+    wait |= dying;
     spin_unlock(&proc_lock);
     if (!wait && !p && self == init_proc) {
         klog(LOG_ERR, "Out of memory: init is the only process left\n");

@@ -212,7 +212,7 @@ void sched_start(struct thread *t)
     struct thread *self = thread_current();
 
     spin_lock(&sched_lock);
-    t->slice = self->slice / 2;
+    t->slice = self->slice > 1 ? (self->slice + 1) / 2 : 0;
     self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;
     enqueue(t);

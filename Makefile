@@ -123,6 +123,7 @@ debug-images: deps
 	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(DEBUG_IMAGES)
 
 # A debug kernel, stopped, with gdb on it: docs/debugging.md.
+debug: gdb
 gdb: debug-images
 	$(Q)scripts/debug gdb $(if $(PROGRAM),--program $(PROGRAM)) $(DEBUG_IMAGES) "$(APPEND)" $(MEM)
 
@@ -186,7 +187,7 @@ help:
 	@echo "make usb DEVICE=/dev/sdX  write the image to a USB stick (asks first)"
 	@echo "make screenshots    the pictures in docs/pictures"
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
-	@echo "make gdb        a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry"
+	@echo "make debug      a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry (or: make gdb)"
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
@@ -196,7 +197,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps run run-gui debug-images gdb gdb-attach record replay test bench soak lint fetch \
+.PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench soak lint fetch \
         clean distclean help
 .DELETE_ON_ERROR:
 .SECONDARY:

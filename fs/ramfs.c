@@ -395,9 +395,9 @@ static int ramfs_truncate(struct inode *i, uint64_t size)
     struct ramfs_file *f = vm_object_private(i->object);
     int err;
 
-    if (size < f->archive_size)
-        f->archive_size = (uint32_t)size;
     err = vm_object_resize(i->object, size);
+    if (!err && size < f->archive_size)
+        f->archive_size = (uint32_t)size;
     charge_pages(f, lesser(f->pages, vm_object_pages(i->object)));
     return err;
 }

@@ -28,7 +28,6 @@ static int show_meminfo(struct text *t, const struct target *who)
 {
     struct frame_census census;
     struct vm_overcommit commit;
-    struct vm_overcommit promised;
     struct mem_stats m;
     uint32_t shared; /* in no file that could be read again */
 
@@ -65,9 +64,6 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "SUnreclaim:", m.slab);
     memory_row(t, "KernelStack:", proc_count_threads() * (KSTACK_SIZE / PAGE_SIZE));
     memory_row(t, "PageTables:", m.tables);
-    vm_overcommit_get(&promised);
-    memory_row(t, "CommitLimit:", promised.limit);
-    memory_row(t, "Committed_AS:", promised.committed);
     memory_row(t, "CommitLimit:", commit.limit);
     memory_row(t, "Committed_AS:", commit.committed);
     return 0;

@@ -233,15 +233,36 @@ static void check_frames(struct audit *a)
           frame_count(FRAME_TABLE), a->tables);
 }
 
-static uint32_t data_pages_of(struct vm_space *s)
+/* Every account of a space, counted from its areas; the return value is what it has promised. */
+static uint32_t check_accounts(struct audit *a, const struct vm_space *s)
 {
-    uint32_t pages = 0;
-    struct vma *v;
+    uint32_t areas = 0, pages = 0, data = 0, locked = 0, promised = 0;
+    const struct vma *v;
 
     list_for_each_entry (v, &s->vmas, link) {
-        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_GROWSDOWN))
-            pages += (v->end - v->start) >> PAGE_SHIFT;
+        areas++;
+        pages += vma_pages(v);
+        data += vma_is_data(v) ? vma_pages(v) : 0;
+        locked += v->flags & VM_LOCKED ? vma_pages(v) : 0;
+        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE))
+            promised += vma_pages(v);
+        CHECK(a, v->space == s, "an area at %x thinks it is another space's", v->start);
     }
+    CHECK(a, areas == s->areas, "a space counts %u areas, has %u", s->areas, areas);
+    CHECK(a, pages == s->pages, "a space counts %u pages, has %u", s->pages, pages);
+    CHECK(a, data == s->data_pages, "a space counts %u data pages, has %u", s->data_pages, data);
+    CHECK(a, locked == s->locked_pages, "a space counts %u locked pages, has %u", s->locked_pages,
+          locked);
+    return promised;
+}
+
+static uint32_t promised_by_objects(void)
+{
+    const struct vm_object *o;
+    uint32_t pages = 0;
+
+    list_for_each_entry (o, &all_objects, all)
+        pages += o->promised;
     return pages;
 }
 
@@ -249,15 +270,17 @@ int mm_check(void)
 {
     struct audit a = {0};
     struct vm_space *s;
-    uint32_t cached;
+    uint32_t cached, promised;
 
     spin_lock(&vm_lock);
+    promised = promised_by_objects();
     list_for_each_entry (s, &all_spaces, all) {
         a.errors += vma_check(s);
-        CHECK(&a, data_pages_of(s) == s->data_pages, "a space counts %u data pages, has %u",
-              s->data_pages, data_pages_of(s));
+        promised += check_accounts(&a, s);
         check_pmap(&a, s);
     }
+    CHECK(&a, promised == committed_pages, "%u pages are promised, %u were counted", promised,
+          committed_pages);
     check_amaps(&a);
     cached = check_objects(&a);
     CHECK(&a, cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",

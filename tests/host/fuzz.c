@@ -638,7 +638,7 @@ static void op_advise(struct space *s)
         mm_inject_failure(0);
     err = vm_advise(s->real, address(win, first), count * PAGE_SIZE, advice);
     mm_inject_failure(0);
-    if (err == -ENOMEM && want == 0 && (count == 1 || m.free < 100)) {
+    if (err == -ENOMEM && want != -ENOMEM && (count == 1 || m.free < 100)) {
         no_memory++;
         return;
     }

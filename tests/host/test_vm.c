@@ -548,6 +548,63 @@ TEST(limits_hold)
     EXPECT_EQ(map(AT + 0x100000, 4, VM_PROT_READ, 0, NULL, 0), 0);
 }
 
+TEST(a_space_has_only_so_many_areas)
+{
+    vaddr_t at;
+
+    vm_max_areas = 4;
+    map(AT, 8, RW, 0, NULL, 0);
+    EXPECT_EQ(vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, VM_PROT_READ), 0);
+    EXPECT_EQ(map(AT + 0x100000, 1, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(vm_protect(s, AT + 4 * PAGE_SIZE, PAGE_SIZE, VM_PROT_READ), -ENOMEM);
+    EXPECT_EQ(vm_unmap(s, AT + 4 * PAGE_SIZE, PAGE_SIZE), -ENOMEM);
+    EXPECT_EQ(vm_lock_range(s, AT + 4 * PAGE_SIZE, PAGE_SIZE, VM_LOCKED, 100), -ENOMEM);
+    EXPECT_EQ(vm_advise(s, AT + 4 * PAGE_SIZE, PAGE_SIZE, VM_ADVICE_RANDOM), -ENOMEM);
+    EXPECT_EQ(vm_remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED,
+                       AT + 0x200000, &at),
+              -ENOMEM);
+    EXPECT_EQ(map(AT + 0x300000, 1, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT + 0x400000, 1, RW, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(vm_unmap(s, AT + 7 * PAGE_SIZE, PAGE_SIZE), 0);
+    EXPECT_EQ(vm_unmap(s, AT, 8 * PAGE_SIZE), 0);
+    vm_max_areas = 65530;
+}
+
+static uint32_t promised(void)
+{
+    struct vm_overcommit o;
+
+    vm_overcommit_get(&o);
+    return o.committed;
+}
+
+TEST(promises_are_counted_and_kept_when_asked_to)
+{
+    struct vm_object *o = vm_object_create_anon(4 * PAGE_SIZE);
+    struct vm_overcommit strict = {.mode = VM_OVERCOMMIT_NEVER, .kbytes = 48};
+
+    map(AT, 4, RW, 0, NULL, 0);
+    map(AT + 0x100000, 4, VM_PROT_READ, 0, NULL, 0);
+    map(AT + 0x200000, 4, RW, VM_NORESERVE, NULL, 0);
+    EXPECT_EQ(promised(), 4);
+    EXPECT(vm_object_promise(o));
+    EXPECT_EQ(promised(), 8);
+    EXPECT_EQ(vm_overcommit_set(&strict), 0);
+    EXPECT_EQ(map(AT + 0x300000, 5, RW, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(map(AT + 0x300000, 5, RW, VM_NORESERVE, NULL, 0), -ENOMEM);
+    EXPECT_EQ(vm_protect(s, AT + 0x100000, 4 * PAGE_SIZE, RW), 0);
+    EXPECT_EQ(promised(), 12);
+    EXPECT_EQ(vm_space_fork(s, &child), -ENOMEM);
+    child = NULL;
+    vm_object_unref(o);
+    EXPECT_EQ(promised(), 8);
+    vm_unmap(s, AT, 4 * PAGE_SIZE);
+    EXPECT_EQ(vm_space_fork(s, &child), 0);
+    EXPECT_EQ(promised(), 8);
+    EXPECT_EQ(vm_overcommit_set(&(struct vm_overcommit){.mode = 3}), -EINVAL);
+    vm_overcommit_set(&(struct vm_overcommit){.ratio = 50});
+}
+
 /* ---- mremap, madvise, mlock ---- */
 
 TEST(mremap_moves_pages_and_leaves_none_behind)
@@ -929,6 +986,103 @@ TEST(sparse_objects_reach_far)
     EXPECT_EQ(v, 0);
     EXPECT_EQ(vm_object_pages(o), 2);
     EXPECT_EQ(vm_object_resize(o, (1ull << 44) + 1), -EFBIG);
+    vm_object_unref(o);
+}
+
+TEST(growth_shows_nothing_that_was_written_past_the_end)
+{
+    uint32_t v = 1;
+
+    vm_object_resize(file, PAGE_SIZE + 100);
+    map(AT, 2, RW, VM_SHARED, file, 0);
+    store(s, AT + PAGE_SIZE + 200, 5);
+    store(s, AT + PAGE_SIZE + 300, 6);
+    EXPECT_EQ(vm_object_write_kernel(file, PAGE_SIZE + 300, &v, 2), 2);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 200), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 300), 1);
+    store(s, AT + PAGE_SIZE + 400, 7);
+    vm_object_resize(file, 2 * PAGE_SIZE);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 400), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 300), 1);
+}
+
+TEST(holes_give_frames_back_and_read_as_zeros)
+{
+    struct vm_object *o = vm_object_create_anon(8 * PAGE_SIZE);
+    uint32_t index = 0;
+
+    map(AT, 8, RW, VM_SHARED, o, 0);
+    for (unsigned i = 0; i < 8; i++)
+        store(s, AT + i * PAGE_SIZE + 8, i + 1);
+    EXPECT_EQ(vm_object_punch(o, PAGE_SIZE + 16, 3 * PAGE_SIZE), 0);
+    EXPECT_EQ(vm_object_pages(o), 6);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE + 8), 2);
+    EXPECT_EQ(load(s, AT + 4 * PAGE_SIZE + 8), 0);
+    EXPECT_EQ(load(s, AT + 2 * PAGE_SIZE + 8), 0);
+    EXPECT(vm_object_next_dirty(o, &index));
+    EXPECT_EQ(index, 0);
+    index = 2;
+    EXPECT(vm_object_next_dirty(o, &index));
+    EXPECT_EQ(index, 4); /* what was only read is no data */
+    EXPECT_EQ(vm_object_punch(o, 0, 1ull << 44), 0);
+    index = 0;
+    EXPECT(!vm_object_next_dirty(o, &index));
+    vm_object_unref(o);
+    map(AT, 8, RW, VM_SHARED, file, 0);
+    store(s, AT, 9);
+    EXPECT_EQ(vm_object_punch(file, 0, PAGE_SIZE), 0); /* no zeros are behind it */
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1));
+}
+
+TEST(writers_are_denied_once_there_are_none)
+{
+    struct vm_mapping m = {.addr = AT,
+                           .len = PAGE_SIZE,
+                           .prot = VM_PROT_READ,
+                           .maxprot = ALL & ~VM_PROT_WRITE,
+                           .flags = VM_SHARED | VM_FIXED,
+                           .object = file};
+
+    EXPECT_EQ(map(AT, 1, VM_PROT_READ, VM_SHARED, file, 0), 0); /* may become writable */
+    EXPECT_EQ(map(AT + PAGE_SIZE, 1, RW, 0, file, 0), 0);
+    EXPECT_EQ(vm_object_areas(file), 2);
+    EXPECT(!vm_object_deny_writers(file));
+    vm_unmap(s, AT, PAGE_SIZE);
+    EXPECT(vm_object_deny_writers(file));
+    EXPECT_EQ(map(AT, 1, VM_PROT_READ, VM_SHARED, file, 0), -EPERM);
+    EXPECT_EQ(map(AT, 1, RW, 0, file, 0), 0);
+    EXPECT_EQ(vm_map(s, &m, NULL), 0);
+}
+
+static unsigned times_unmapped;
+
+static void count_unmapped(struct vm_object *o)
+{
+    (void)o;
+    times_unmapped++;
+}
+
+TEST(every_area_of_an_object_that_counts_is_told_of)
+{
+    static const struct pager counting = {
+        .name = "counting", .get = test_get, .unmapped = count_unmapped};
+    struct vm_object *o = vm_object_create(&counting, NULL, 4 * PAGE_SIZE);
+
+    times_unmapped = 0;
+    map(AT, 4, RW, VM_SHARED, o, 0);
+    vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, VM_PROT_READ);
+    EXPECT_EQ(vm_object_areas(o), 3);
+    vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, RW);
+    EXPECT_EQ(vm_object_areas(o), 3); /* they are not joined again */
+    vm_space_fork(s, &child);
+    EXPECT_EQ(vm_object_areas(o), 6);
+    vm_unmap(s, AT, 2 * PAGE_SIZE);
+    EXPECT_EQ(times_unmapped, 2);
+    vm_space_unref(child);
+    child = NULL;
+    EXPECT_EQ(times_unmapped, 5);
+    EXPECT_EQ(vm_object_areas(o), 1);
     vm_object_unref(o);
 }
 

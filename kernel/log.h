@@ -31,6 +31,8 @@ void log_clock_ready(void);
 
 /* Prints why with a symbolised backtrace, then halts, resets or powers off as panic= says. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* That end alone, for who has said what is wrong in words of its own. */
+_Noreturn void panic_end(void);
 struct trapframe;
 /* The panic to come is about the code interrupted there, and that address. */
 void panic_at(struct trapframe *tf, uint32_t addr);

@@ -26,6 +26,7 @@
 static void banner(void)
 {
     struct mem_stats m;
+    char value[16];
 
     mm_stats(&m);
     klog(LOG_NOTICE, "Faultline " UTS_RELEASE " " UTS_VERSION ": an i386 kernel\n");
@@ -34,14 +35,15 @@ static void banner(void)
     klog(LOG_INFO, "Memory: %uK/%uK available\n", m.free * (PAGE_SIZE / 1024),
          boot_info.ram_total_kib);
     if (boot_info.ram_unused_kib)
-        klog(LOG_WARN, "Memory: %uK above the kernel's window is not used\n",
-             boot_info.ram_unused_kib);
+        klog(LOG_WARN, "Memory: %uK %s is not used\n", boot_info.ram_unused_kib,
+             boot_option("mem", value, sizeof(value)) ? "beyond mem="
+                                                      : "above the kernel's window");
 }
 
 static _Noreturn void give_up(void)
 {
-    klog(LOG_EMERG, "The machine is halted.\n");
-    power_halt();
+    klog(LOG_EMERG, "The kernel cannot go on: the machine is halted (or ends as panic= says).\n");
+    panic_end();
 }
 
 /* ---- The root ---- */

@@ -71,7 +71,13 @@ _Noreturn void panic(const char *fmt, ...)
     backtrace_compact(panic_frame, (uint32_t)__builtin_frame_address(0));
     klog(LOG_EMERG, "---[ end Kernel panic - not syncing: %s ]---\n", why);
     debug_panic(panic_frame);
+    panic_end();
+}
+
+_Noreturn void panic_end(void)
+{
     long timeout = panic_timeout();
+
     if (timeout == 0)
         power_halt();
     if (timeout > 0) {

@@ -4,8 +4,9 @@
  *
  * The port's registers and the transmit ring are under port.lock. Terminal output goes into the
  * ring, and as much of it as the FIFO takes goes out at once; the interrupt sends the rest. Console
- * output waits: it drains the ring first, so that the order is kept. Every wait is bounded, and a
- * port that never gets ready is given up. [16550D data sheet]
+ * output waits: it drains the ring first, so that the order is kept. Every wait is bounded: what a
+ * port that does not get ready (nobody reads the other end) cannot take is dropped.
+ * [16550D data sheet]
  */
 #include "arch/io.h"
 #include "arch/trap.h"
@@ -51,7 +52,7 @@
 static struct {
     struct console_lock lock;
     bool present;
-    bool stuck;                /* never got ready: console output is dropped */
+    bool stuck;                /* did not get ready: console output is dropped until it is */
     bool stopped;              /* [lock] ^S */
     bool receiving;            /* [lock] somebody is the receiver */
     bool rx_off;               /* [lock] the terminal has no room */
@@ -86,12 +87,14 @@ static void set_ier(uint8_t ier)
 
 static bool wait_ready(void)
 {
-    for (uint32_t i = 0; i < POLL_LIMIT && !port.stuck; i++) {
-        if (reg_read(REG_LSR) & LSR_THRE)
-            return true;
-    }
+    uint32_t limit = port.stuck ? 1 : POLL_LIMIT;
+
     port.stuck = true;
-    return false;
+    for (uint32_t i = 0; i < limit && port.stuck; i++) {
+        if (reg_read(REG_LSR) & LSR_THRE)
+            port.stuck = false;
+    }
+    return !port.stuck;
 }
 
 /* Moves up to a FIFO full from the ring to the port, which must be ready. */

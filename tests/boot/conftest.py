@@ -11,9 +11,13 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.when == "call" and report.failed:
         item.failed = True
-        for machine in [*shared.values(), item.funcargs.get("machine")]:
-            if isinstance(machine, Machine):
-                report.sections.append(("end of the serial line", machine.output()[-3000:]))
+        said = [*Machine.gone, *(machine.output() for machine in shared.values())]
+        report.sections += [("end of a serial line", text[-3000:]) for text in said]
+
+
+@pytest.fixture(autouse=True)
+def forget_machines():
+    Machine.gone.clear()
 
 
 def drop():

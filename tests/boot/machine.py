@@ -51,17 +51,20 @@ def keys_for(char):
 
 
 class Machine:
+    gone = []  # what the machines of this test said that are closed already
+
     def __init__(self, *options, mem=64):
         self.dir = tempfile.mkdtemp(prefix="faultline-")
         command = ["--test", "-m", str(mem), "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off"]
-        ours, its = socket.socketpair()
+        # Pipes, which hold 64 KiB: a socket is full after 270 single bytes.
+        heard, self.keys = os.pipe()
+        self.ears, said = os.pipe()
         self.qemu = subprocess.Popen([TOP + "/scripts/qemu", *command, *map(str, options)],
-                                     stdin=its, stdout=its, stderr=subprocess.PIPE)
-        its.close()
-        self.ours = ours
-        self.line = pexpect.fdpexpect.fdspawn(ours, timeout=LIMIT, encoding="latin-1",
+                                     stdin=heard, stdout=said, stderr=subprocess.PIPE)
+        os.close(heard)
+        os.close(said)
+        self.line = pexpect.fdpexpect.fdspawn(self.ears, timeout=LIMIT, encoding="latin-1",
                                               maxread=65536)
-        self.line.delaybeforesend = None
         self.log = open(self.dir + "/serial.log", "w+", encoding="latin-1", newline="")
         self.line.logfile_read = self.log
         self.socket = None
@@ -88,9 +91,11 @@ class Machine:
         return m
 
     def close(self):
+        Machine.gone.append(self.output())
         self.qemu.kill()
         self.qemu.communicate()
-        self.ours.close()
+        os.close(self.keys)
+        os.close(self.ears)
         self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
         if getattr(self, "archive_dir", None):
@@ -110,7 +115,7 @@ class Machine:
         return self.line.match
 
     def type(self, text):
-        self.line.send(text)
+        os.write(self.keys, text.encode("latin-1"))
 
     def output(self):
         """All that the serial line has said, as text with Unix line ends."""

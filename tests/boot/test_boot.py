@@ -166,3 +166,16 @@ def test_user_crash_is_reported_and_survived():
     output, status = run_to_end(archive, QUIET)
     assert "still here\n" in output
     assert status == POWERED_OFF
+
+
+@busybox
+def test_serial_console_comes_back_when_it_is_read_again():
+    with Machine.iso() as m:
+        m.prompt()
+        m.await_screen("#$")
+        m.type("seq 30000\n")                  # more than the pipe to this test holds, and nobody reads
+        m.keyboard("echo lost >/dev/kmsg; echo sent\n")
+        m.await_screen("^sent$")
+        m.prompt()                             # reads
+        m.keyboard("echo heard >/dev/kmsg\n")
+        m.expect(r"\] heard\r\n")

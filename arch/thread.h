@@ -13,11 +13,11 @@ struct thread;
 
 #define KSTACK_SIZE 8192u
 
-/* A kernel stack with an unmapped guard page below it: its top address, or 0 when there is no memory.
- * Stacks are kept for reuse, so the pair is cheap. */
+/* A kernel stack with an unmapped guard page below it: its top address, or 0 when there is no
+ * memory. Stacks are kept for reuse, so the pair is cheap. */
 uint32_t kstack_alloc(void);
 void kstack_free(uint32_t top);
-uint32_t kstack_limit(void);          /* how many there can be: bounds the number of threads */
+uint32_t kstack_limit(void); /* how many there can be: bounds the number of threads */
 
 /* Prepares t (kstack_top set) so that the first switch to it calls fn(arg) on its stack. */
 void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);
@@ -26,8 +26,9 @@ void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);
  * returns to user mode with *tf, which is copied to the top of its stack; sets t->tf. */
 void arch_thread_init_user(struct thread *t, const struct trapframe *tf);
 
-/* Switches stacks, TSS esp0, TLS descriptors and FPU ownership from prev to next; returns when somebody
- * switches back to prev. Address spaces are the scheduler's (vm_space_activate). Interrupts off. */
+/* Switches stacks, TSS esp0, TLS descriptors and FPU ownership from prev to next; returns when
+ * somebody switches back to prev. Address spaces are the scheduler's (vm_space_activate).
+ * Interrupts off. */
 void arch_switch(struct thread *prev, struct thread *next);
 
 /* Enters user mode for the first time with *tf on the current thread's stack. */
@@ -36,8 +37,8 @@ _Noreturn void arch_enter_user(const struct trapframe *tf);
 /*
  * FPU and SSE state. fork copies (0 or -ENOMEM); exec and exit drop. For signal frames: fpu_save
  * writes the current thread's state to its own area and returns that, or NULL when it has none;
- * fpu_load replaces the state from a buffer, whose MXCSR it sanitises. Both in the CPU's format: with
- * fpu_has_fxsr() 512 bytes of FXSAVE, 16-aligned, else the 108 bytes of FSAVE.
+ * fpu_load replaces the state from a buffer, whose MXCSR it sanitises. Both in the CPU's format:
+ * with fpu_has_fxsr() 512 bytes of FXSAVE, 16-aligned, else the 108 bytes of FSAVE.
  */
 int fpu_fork(struct thread *parent, struct thread *child);
 void fpu_drop(struct thread *t);

@@ -117,7 +117,7 @@ static void waiting(void)
     wait_for(to_parent);
     usleep(20000);
     printf("letting go\n");
-    SHOW(lock(fd, F_SETLK, F_UNLCK, 0, 10));
+    DIE_UNLESS(lock(fd, F_SETLK, F_UNLCK, 0, 10) == 0); /* the child may print first */
     waitpid(pid, &status, 0);
     SHOW(lock(fd, F_SETLK, F_WRLCK, 5, 10));
     SHOW(lock(fd, F_SETLK, F_UNLCK, 0, 0));

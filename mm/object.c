@@ -288,22 +288,15 @@ static bool is_resident(struct vm_object *o, uint64_t index)
     return resident;
 }
 
-/* Zeroes what follows the end in the last page, so that it cannot show when the object grows again.
- */
-static int zero_tail(struct vm_object *o, uint64_t size)
+/* The page that will hold the end, pinned, if what follows in it has to be zeroed so that it cannot
+ * show when the object grows again; else NULL. */
+static int pin_tail(struct vm_object *o, uint64_t size, struct frame **tail)
 {
-    uint32_t within = size & (PAGE_SIZE - 1);
-    struct frame *f;
-    int err;
-
-    if (!within || size >= o->size || (zero_behind(o) && !is_resident(o, size >> PAGE_SHIFT)))
+    *tail = NULL;
+    if (!(size & (PAGE_SIZE - 1)) || size >= o->size ||
+        (zero_behind(o) && !is_resident(o, size >> PAGE_SHIFT)))
         return 0;
-    err = pin_page(o, (uint32_t)(size >> PAGE_SHIFT), &f);
-    if (err)
-        return err;
-    memset((uint8_t *)frame_kva(f) + within, 0, PAGE_SIZE - within);
-    unpin_page(f, true);
-    return 0;
+    return pin_page(o, (uint32_t)(size >> PAGE_SHIFT), tail);
 }
 
 /* The pages of v that show index first of its object and what follows; false: none. */
@@ -364,22 +357,29 @@ static void clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
 int vm_object_resize(struct vm_object *o, uint64_t size)
 {
     uint32_t first = (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    uint32_t within = size & (PAGE_SIZE - 1);
+    struct frame *tail;
     int err;
 
     if (size > (uint64_t)UINT32_MAX << PAGE_SHIFT)
         return -EFBIG;
-    err = zero_tail(o, size);
+    err = pin_tail(o, size, &tail);
     if (err)
         return err;
     spin_lock(&vm_lock);
     if (size < o->size)
         err = reserve_cut(o, first);
-    if (!err && size < o->size)
-        cut(o, first);
-    clear_tail(o, o->size, size);
-    if (!err)
+    if (!err) {
+        if (size < o->size)
+            cut(o, first);
+        if (tail)
+            memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);
+        clear_tail(o, o->size, size);
         o->size = size;
+    }
     spin_unlock(&vm_lock);
+    if (tail)
+        unpin_page(tail, !err);
     return err;
 }
 

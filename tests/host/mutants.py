@@ -101,7 +101,10 @@ MUTANTS = [
 
     # Objects.
     ("past-end-off-by-one", "object.c", "    if (index >= object_page_count(o))", "    if (index > object_page_count(o))"),
-    ("tail-not-zeroed", "object.c", "    err = zero_tail(o, size);", "    err = 0;"),
+    ("tail-not-zeroed", "object.c", "        if (tail)\n            memset", "        if (!tail)\n            memset"),
+    ("tail-zeroed-though-failed", "object.c", "    if (!err) {\n        if (size < o->size)\n            cut",
+     "    if (tail)\n        memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);\n"
+     "    if (!err) {\n        if (size < o->size)\n            cut"),
     ("truncate-keeps-pages", "object.c", "    evict_from(o, first);\n    list_for_each", "    list_for_each"),
     ("truncate-keeps-copies", "object.c", "        amap_remove(&v->space->amap, from, end);\n", ""),
     ("truncate-off-by-one", "object.c", "first > v->pgoff ? first - v->pgoff : 0", "first > v->pgoff ? first - v->pgoff + 1 : 0"),

@@ -961,6 +961,25 @@ TEST(truncation_drops_private_copies_too)
     EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1));
 }
 
+TEST(failed_truncation_loses_nothing)
+{
+    int err = -ENOMEM;
+
+    map(AT, 4, RW, 0, file, 0);
+    store(s, AT, 4);
+    store(s, AT + 3 * PAGE_SIZE, 5); /* cutting it off copies the leaf, which the child shares */
+    vm_space_fork(s, &child);
+    for (unsigned n = 1; err; n++) {
+        EXPECT_EQ(load(child, AT + PAGE_SIZE + 2048), file_word(1));
+        mm_inject_failure(n);
+        err = vm_object_resize(file, PAGE_SIZE + 2048);
+        mm_inject_failure(0);
+        EXPECT(err == 0 || (err == -ENOMEM && vm_object_size(file) == 8 * PAGE_SIZE));
+        EXPECT(n > 1 || err);
+    }
+    EXPECT_EQ(load(child, AT + PAGE_SIZE + 2048), 0);
+}
+
 TEST(write_extends_and_reads_stop_at_the_end)
 {
     uint8_t buf[100];

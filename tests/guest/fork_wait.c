@@ -72,19 +72,25 @@ static void no_hang(void)
 
 static void stop_and_continue(void)
 {
-    int status;
-    pid_t pid = fork();
+    int status, gate[2];
+    pid_t pid;
+    char c;
 
+    DIE_UNLESS(pipe(gate) == 0);
+    pid = fork();
     if (pid == 0) {
+        close(gate[1]);
         raise(SIGSTOP);
-        _exit(3);
+        _exit(read(gate[0], &c, 1) == 0 ? 3 : 4);
     }
+    close(gate[0]);
     printf("stop seen: %d\n", waitpid(pid, &status, WUNTRACED) == pid);
     print_status("stop", status);
     printf("only once: %d\n", waitpid(pid, &status, WUNTRACED | WNOHANG));
     kill(pid, SIGCONT);
     printf("continue seen: %d\n", waitpid(pid, &status, WCONTINUED) == pid);
     printf("continued: %d\n", WIFCONTINUED(status));
+    close(gate[1]);
     printf("end seen: %d\n", waitpid(pid, &status, 0) == pid);
     print_status("end", status);
 }

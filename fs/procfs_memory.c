@@ -154,7 +154,7 @@ static long mem_transfer(struct file *f, void *ubuf, size_t len, uint64_t *pos, 
     struct vm_space *s = target_space(inode_target(f->inode), true, &err);
     void *page = s ? kalloc() : NULL;
     size_t done = 0;
-    long n = 0;
+    long n = s && len && *pos >= USER_TOP ? -EIO : 0;
 
     if (s && !page)
         err = -ENOMEM;

@@ -196,6 +196,8 @@ static int populate_page(struct vm_space *s, vaddr_t va, bool write)
 {
     bool writable, mapped;
 
+    if (!user_range(va, PAGE_SIZE))
+        return -ENOMEM;
     spin_lock(&vm_lock);
     mapped = pmap_lookup(&s->pmap, va, &writable) && (writable || !write);
     spin_unlock(&vm_lock);
@@ -229,6 +231,8 @@ int vm_populate(struct vm_space *s, vaddr_t addr, size_t len)
     int err = 0, refused;
     struct vma v;
 
+    if (!user_range(addr, page_align(len)))
+        return -ENOMEM;
     for (vaddr_t va = addr; va < end && look_from(s, va, end, &v); va = v.end) {
         vaddr_t from = v.start > va ? v.start : va, to = v.end < end ? v.end : end;
         if (v.object)
@@ -342,6 +346,8 @@ int vm_resident(struct vm_space *s, vaddr_t addr, uint32_t pages, uint8_t *vec)
 {
     int err = 0;
 
+    if (pages > USER_TOP >> PAGE_SHIFT || !user_range(addr, pages << PAGE_SHIFT))
+        return -ENOMEM;
     spin_lock(&vm_lock);
     for (uint32_t i = 0; i < pages && !err; i++) {
         vaddr_t va = addr + (i << PAGE_SHIFT);

@@ -98,7 +98,7 @@ static void check_pmap(struct audit *a, struct vm_space *s)
 
     a->tables++;
     for (unsigned i = 0; i < PDX(USER_TOP); i++) {
-        if (s->pmap.pgdir[i] & PTE_P)
+        if (pmap_table(&s->pmap, i * PT_SPAN))
             check_table(a, s, i, &resident);
     }
     CHECK(a, resident == s->pmap.resident, "%u frames counted resident, %u mapped",

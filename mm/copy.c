@@ -38,7 +38,8 @@ static void unpin_user_page(struct frame *f)
     spin_unlock(&vm_lock);
 }
 
-/* Moves len bytes between kernel memory and [addr, addr+len) of s, in the direction of access. */
+/* Moves len bytes between kernel memory and [addr, addr+len) of s, in the direction of access; what
+ * is not below USER_TOP is no space's. */
 static long move(struct vm_space *s, vaddr_t addr, uint8_t *buf, size_t len, enum vm_access access)
 {
     size_t done = 0;
@@ -50,7 +51,7 @@ static long move(struct vm_space *s, vaddr_t addr, uint8_t *buf, size_t len, enu
 
         if (n > len - done)
             n = len - done;
-        f = addr + done >= addr ? pin_user_page(s, addr + done, access) : NULL;
+        f = user_range(addr, done + n) ? pin_user_page(s, addr + done, access) : NULL;
         if (!f)
             return done ? (long)done : -EFAULT;
         if (access == VM_WRITE)

@@ -139,7 +139,7 @@ void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t en
 
 bool range_valid(vaddr_t addr, uint32_t len)
 {
-    return !(addr & ~PAGE_MASK) && len && len <= USER_TOP && addr <= USER_TOP - len;
+    return !(addr & ~PAGE_MASK) && len && user_range(addr, len);
 }
 
 bool range_free(struct vm_space *s, vaddr_t addr, uint32_t len)
@@ -219,5 +219,3 @@ void add_area(struct vm_space *s, struct change *c, struct vma *v)
     }
     join_next(s, c, v);
 }
-
-/* Chooses the place of v, whose start holds the hint. */

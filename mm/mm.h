@@ -143,6 +143,7 @@ struct pmap {
     uint32_t peak;          /* [v] highest resident */
 };
 
+/* What takes an address asserts that it is a user's. */
 int pmap_init(struct pmap *pm);     /* -ENOMEM */
 void pmap_destroy(struct pmap *pm); /* everything was removed before [v] */
 /* The entry of va; its table is made if need be. Entering a frame there that nobody maps cannot
@@ -158,6 +159,8 @@ int pmap_enter_at(struct pmap *pm, pte_t *entry, vaddr_t va, struct frame *f,
  * them all. Stops when memory is short. How many it mapped. [v] */
 unsigned pmap_enter_absent(struct pmap *pm, vaddr_t start, struct frame **f, unsigned n,
                            uint8_t prot);
+/* The table that holds the entry of va, or NULL. [v] */
+pte_t *pmap_table(const struct pmap *pm, vaddr_t va);
 /* The frame mapped at va, or NULL; *writable tells whether a store would go through. [v] */
 struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable);
 void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end);        /* [v] */
@@ -399,10 +402,17 @@ void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end
 /* Takes everything out of [start, end), after amap_reserve_remove; up to two spares. [v] */
 void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
 void add_area(struct vm_space *s, struct change *c, struct vma *v); /* inserts and joins [v] */
-bool range_valid(vaddr_t addr, uint32_t len); /* page-aligned, not empty, user addresses */
+bool range_valid(vaddr_t addr, uint32_t len); /* page-aligned, not empty, user_range() */
 bool range_free(struct vm_space *s, vaddr_t addr, uint32_t len);      /* [v] */
 vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len); /* 0: none [v] */
 int check_limits(struct vm_space *s, const struct vma *v);            /* of v as a new area [v] */
+
+/* Whether all of [addr, addr+len) are user addresses. What takes a space and an address from
+ * outside mm/ asks this before anything else: the kernel's half of the tables is not a space's. */
+static inline bool user_range(vaddr_t addr, uint32_t len)
+{
+    return addr <= USER_TOP && len <= USER_TOP - addr;
+}
 
 static inline uint32_t page_align(size_t len) /* wraps to 0 */
 {

@@ -38,12 +38,27 @@ static struct frame *table_of(const pte_t *pte)
     return frame_of((void *)((uintptr_t)pte & ~(uintptr_t)(PAGE_SIZE - 1)));
 }
 
+/* Whether a directory entry leads to a table of user pages: the kernel's half has 4 MiB pages. */
+static bool is_user_table(pde_t pde)
+{
+    return (pde & (PTE_P | PTE_U | PTE_PS)) == (PTE_P | PTE_U);
+}
+
+pte_t *pmap_table(const struct pmap *pm, vaddr_t va)
+{
+    pde_t pde = pm->pgdir[PDX(va)];
+
+    KASSERT(va < USER_TOP);
+    return is_user_table(pde) ? phys_to_virt(PTE_ADDR(pde)) : NULL;
+}
+
 /* The entry for va, NULL when its table is missing and cannot or shall not be made. */
 static pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
 {
     pde_t *pde = &pm->pgdir[PDX(va)];
 
-    if (!(*pde & PTE_P)) {
+    KASSERT(va < USER_TOP);
+    if (!is_user_table(*pde)) {
         struct frame *f = create ? frame_alloc_zeroed(FRAME_TABLE) : NULL;
         if (!f)
             return NULL;
@@ -220,11 +235,12 @@ INLINE_WALK void walk_range(struct pmap *pm, vaddr_t start, vaddr_t end, entry_f
 {
     bool flush_all = false;
 
+    KASSERT(start <= end && end <= USER_TOP);
     for (vaddr_t va = start, next; va < end; va = next) {
         next = (va & ~(PT_SPAN - 1)) + PT_SPAN;
         if (next > end)
             next = end;
-        if (!(pm->pgdir[PDX(va)] & PTE_P))
+        if (!is_user_table(pm->pgdir[PDX(va)]))
             continue;
         if (walk_table(pm, va, next, fn) > FLUSH_SINGLY)
             flush_all = true;
@@ -236,7 +252,7 @@ INLINE_WALK void walk_range(struct pmap *pm, vaddr_t start, vaddr_t end, entry_f
 static void free_empty_tables(struct pmap *pm, vaddr_t start, vaddr_t end)
 {
     for (unsigned i = PDX(start); i <= PDX(end - 1); i++) {
-        if (pm->pgdir[i] & PTE_P)
+        if (is_user_table(pm->pgdir[i]))
             free_table_if_empty(frame_of_pa(PTE_ADDR(pm->pgdir[i])));
     }
 }

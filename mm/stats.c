@@ -13,13 +13,6 @@
 
 /* ---- Page-table entries ---- */
 
-static pte_t *table_at(const struct pmap *pm, vaddr_t va)
-{
-    pde_t pde = pm->pgdir[PDX(va)];
-
-    return pde & PTE_P ? phys_to_virt(PTE_ADDR(pde)) : NULL;
-}
-
 static vaddr_t next_table(vaddr_t va)
 {
     return (va & ~(PT_SPAN - 1)) + PT_SPAN;
@@ -77,7 +70,7 @@ static vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn f
     vaddr_t va = start;
 
     while (va < end && va - start < STEP * PAGE_SIZE) {
-        pte_t *table = table_at(pm, va);
+        pte_t *table = pmap_table(pm, va);
 
         if (!table) {
             va = next_table(va);
@@ -93,6 +86,8 @@ static vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn f
 
 static void walk(struct vm_space *s, vaddr_t start, vaddr_t end, entry_fn fn, void *arg)
 {
+    if (end > USER_TOP)
+        end = USER_TOP;
     while (start < end) {
         spin_lock(&vm_lock);
         start = walk_step(&s->pmap, start, end, fn, arg);
@@ -113,7 +108,7 @@ void vm_range_stats(struct vm_space *s, vaddr_t start, vaddr_t end, struct vm_ra
 
 static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info *out)
 {
-    const pte_t *table = table_at(pm, va);
+    const pte_t *table = user_range(va, PAGE_SIZE) ? pmap_table(pm, va) : NULL;
     const struct frame *f;
 
     *out = (struct vm_page_info){0};
@@ -139,7 +134,7 @@ vaddr_t vm_next_mapped(struct vm_space *s, vaddr_t va)
 {
     spin_lock(&vm_lock);
     while (va < USER_TOP) {
-        const pte_t *table = table_at(&s->pmap, va);
+        const pte_t *table = pmap_table(&s->pmap, va);
 
         if (table && (table[PTX(va)] & PTE_P))
             break;
@@ -396,7 +391,7 @@ uint32_t vm_space_table_frames(struct vm_space *s)
 
     spin_lock(&vm_lock);
     for (vaddr_t va = 0; va < USER_TOP; va = next_table(va))
-        tables += table_at(&s->pmap, va) != NULL;
+        tables += pmap_table(&s->pmap, va) != NULL;
     spin_unlock(&vm_lock);
     return tables;
 }

@@ -27,7 +27,7 @@ all: $(B)/faultline.elf
 # ---- The kernel -----------------------------------------------------------------------------------
 
 LIBC_SHARED := libc/string.c libc/printf.c
-KSRC    := $(wildcard arch/i386/*.c mm/*.c kernel/*.c fs/*.c drivers/*.c) $(LIBC_SHARED)
+KSRC    := $(sort $(shell find arch/i386 mm kernel fs drivers -name "*.c")) $(LIBC_SHARED)
 KASM    := $(wildcard boot/*.asm arch/i386/*.asm)
 KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o) $(B)/font.o
 
@@ -47,7 +47,7 @@ $(B)/font.c: scripts/mkfont
 	$(call say,FONT    $@)
 	$(Q)$(PY) scripts/mkfont $@
 
-$(B)/font.o: $(B)/font.c drivers/font.h
+$(B)/font.o: $(B)/font.c drivers/video/font.h
 	$(Q)$(CC) $(KFLAGS) -c $< -o $@
 
 # Linked three times: without the symbol table that backtraces use, with one of the right size, and

@@ -25,14 +25,14 @@ struct cpu {
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
     struct thread *fpu_owner;              /* arch: whose FPU state the registers hold, or NULL */
     void *pgdir;                           /* arch: the page directory in CR3 */
-    struct thread *switched_from; /* kernel/sched.c: who ran here before the switch just made */
-    struct vm_space *space;       /* kernel/sched.c: whose tables are loaded; NULL: kernel only */
+    struct thread *switched_from; /* kernel/thread/sched.c: who ran here before the switch just made */
+    struct vm_space *space;       /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
 };
 
 #ifdef ARCH_HOST
-#include "arch/host/cpu_inline.h"
+#include "arch/inline_host.h"
 #else
-#include "arch/i386/cpu_inline.h"
+#include "arch/inline_i386.h"
 #endif
 
 /*

@@ -1,5 +1,5 @@
 /*
- * The contract between a debugger in the kernel (kernel/gdbstub.c) and the machine: memory that may
+ * The contract between a debugger in the kernel (kernel/debug/gdbstub.c) and the machine: memory that may
  * not be there, breakpoints, watchpoints, single steps. All of it with interrupts off.
  */
 #ifndef ARCH_DEBUG_H
@@ -11,7 +11,7 @@
 #include "arch/mmu.h"
 #include "arch/trap.h"
 
-/* ---- What the trap code calls (kernel/gdbstub.c) ---- */
+/* ---- What the trap code calls (kernel/debug/gdbstub.c) ---- */
 
 /* Somebody asked for the debugger: the next interrupt handler that ends enters it. */
 extern bool debug_wanted;
@@ -24,7 +24,7 @@ bool debug_trap(struct trapframe *tf);
  * when it lets go. */
 void debug_panic(struct trapframe *tf);
 
-/* What is traced (kernel/trace.h). */
+/* What is traced (kernel/thread/trace.h). */
 enum trace_category {
     TRACE_FAULTS = 0x01,
     TRACE_SYSCALLS = 0x02,

@@ -22,7 +22,7 @@ uint32_t kstack_limit(void); /* how many there can be: bounds the number of thre
 /* Prepares t (kstack_top set) so that the first switch to it calls fn(arg) on its stack. */
 void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);
 
-/* Prepares t so that the first switch to it calls thread_first_run() (kernel/sched.c) and then
+/* Prepares t so that the first switch to it calls thread_first_run() (kernel/thread/sched.c) and then
  * returns to user mode with *tf, which is copied to the top of its stack; sets t->tf. */
 void arch_thread_init_user(struct thread *t, const struct trapframe *tf);
 
@@ -58,7 +58,7 @@ uint32_t cpu_hwcap(void);
 const char *cpu_platform(void);
 int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
 
-/* The clock. clock_mono_ns never steps back; the tick calls sched_tick and timers (kernel/timer.c:
+/* The clock. clock_mono_ns never steps back; the tick calls sched_tick and timers (kernel/time/timer.c:
  * timer_interrupt()). rtc_read gives seconds since 1970 (UTC), 0 when there is no clock. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);

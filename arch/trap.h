@@ -44,7 +44,7 @@ int irq_register(unsigned irq, irq_handler_t fn, void *arg);
 bool irq_count(unsigned irq, uint32_t *count);
 
 /*
- * Called by the trap code (kernel/entry.c implements them). syscall_dispatch gets the frame with
+ * Called by the trap code (kernel/thread/entry.c implements them). syscall_dispatch gets the frame with
  * the number in orig_eax and leaves the result in eax. return_to_user runs before every return to
  * user mode that has something pending (need_resched, signals, stop), interrupts on.
  */

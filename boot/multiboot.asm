@@ -37,7 +37,7 @@ KERNEL_DS       equ 0x68
 
 %define phys(x) ((x) - KERNEL_BASE)
 
-extern boot_main                        ; arch/i386/boot.c
+extern boot_main                        ; arch/i386/start/boot.c
 
 ; ---------------------------------------------------------------------------------------------------
 section .boot progbits alloc exec nowrite align=16

@@ -5,7 +5,7 @@
  */
 #include "arch/io.h"
 #include "drivers/drivers.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA    0xcfc

@@ -1,5 +1,5 @@
 /*
- * What mm/ asks of the kernel around it. The kernel implements it in kernel/mmport.c, the host
+ * What mm/ asks of the kernel around it. The kernel implements it in kernel/thread/mmport.c, the host
  * tests in tests/host/.
  */
 #ifndef MM_PORT_H

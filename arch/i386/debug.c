@@ -8,7 +8,7 @@
  */
 #include "arch/debug.h"
 #include "arch/i386/i386.h"
-#include "kernel/proc.h"
+#include "kernel/thread/proc.h"
 #include "libc/string.h"
 
 #define CR0_WP    0x10000u

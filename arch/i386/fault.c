@@ -6,9 +6,9 @@
  * fault of the kernel is a bug.
  */
 #include "arch/i386/i386.h"
-#include "kernel/proc.h"
-#include "kernel/signal.h"
-#include "kernel/trace.h"
+#include "kernel/thread/proc.h"
+#include "kernel/signal/signal.h"
+#include "kernel/thread/trace.h"
 #include "mm/vm.h"
 
 #define PF_RESERVED 0x8 /* a reserved bit in the tables: they are damaged */

@@ -11,7 +11,7 @@
  */
 #include "arch/i386/i386.h"
 #include "arch/thread.h"
-#include "kernel/proc.h"
+#include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/vm.h"

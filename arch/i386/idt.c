@@ -1,5 +1,5 @@
 /* The interrupt descriptor table: which vector enters where, and who may use it. [SDM 3A 6.10] */
-#include "arch/i386/apic.h"
+#include "arch/i386/platform/apic.h"
 #include "arch/i386/i386.h"
 
 #define GATE_INTERRUPT 0x8eu /* present, ring 0, interrupts off */

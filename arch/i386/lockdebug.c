@@ -3,7 +3,7 @@
  * CPU has a lower rank.
  */
 #include "arch/lock.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 
 static bool reporting; /* the panic takes locks itself */
 

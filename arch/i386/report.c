@@ -2,7 +2,7 @@
 #include "arch/i386/i386.h"
 #include "arch/i386/ksyms.h"
 #include "arch/thread.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 

@@ -1,7 +1,7 @@
 /* Switching between threads: stacks, the TSS, TLS descriptors. */
 #include "arch/thread.h"
 #include "arch/i386/i386.h"
-#include "kernel/proc.h"
+#include "kernel/thread/proc.h"
 
 _Static_assert(offsetof(struct cpu, current) == 4, "entry.asm");
 _Static_assert(offsetof(struct cpu, need_resched) == 21, "entry.asm");

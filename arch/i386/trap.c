@@ -4,9 +4,9 @@
  */
 #include "arch/debug.h"
 #include "arch/i386/i386.h"
-#include "kernel/log.h"
-#include "kernel/proc.h"
-#include "kernel/signal.h"
+#include "kernel/base/log.h"
+#include "kernel/thread/proc.h"
+#include "kernel/signal/signal.h"
 
 #define FPE_INTDIV  1
 #define ILL_ILLOPN  2

@@ -74,7 +74,7 @@ def test_double_free_is_caught():
 
 def test_failed_assertion():
     out = crash("bug")
-    assert re.search(r"assertion failed: one == 2, kernel/crash.c:\d+", out)
+    assert re.search(r"assertion failed: one == 2, kernel/debug/crash.c:\d+", out)
     assert "crash_bug" in frames(out)
 
 
@@ -133,7 +133,7 @@ class TestFromAShell:
                 ["gdb", "-q", "-batch", "-nx", "-ex", f"source {TOP}/scripts/gdb/faultline.py",
                  "-ex", f"target remote {socket}", "-ex", "bt", "-ex", "fl ps", "-ex", "kill", KERNEL],
                 capture_output=True, text=True, timeout=60).stdout
-        assert re.search(r"#0 .*crash_divide \(\) at kernel/crash.c:\d+", out)
+        assert re.search(r"#0 .*crash_divide \(\) at kernel/debug/crash.c:\d+", out)
         assert re.search(r" sh \*$", out, re.M)
 
 
@@ -146,7 +146,7 @@ def run_script(*args, text=None):
 
 def test_script_gives_file_and_line():
     out = run_script("-", text=crash("divide"))
-    assert re.search(r"eip \w+ crash_divide.*\n +crash_divide at kernel/crash.c:\d+", out)
+    assert re.search(r"eip \w+ crash_divide.*\n +crash_divide at kernel/debug/crash.c:\d+", out)
     assert re.search(r"    init_main at kernel/main.c:\d+", out)
 
 
@@ -155,13 +155,13 @@ def test_script_shows_inlined_functions():
     with open(TOP + "/kernel/crash.c") as f:
         source = f.read().splitlines()
     line = next(i for i, l in enumerate(source, 1) if "proc_current()->arg_start" in l)
-    assert f"crash_lock at kernel/crash.c:{line}" in out
+    assert f"crash_lock at kernel/debug/crash.c:{line}" in out
 
 
 def test_script_reads_what_was_copied_from_a_screen():
     compact = re.search(r"crash/2(.*)", crash("read"))[1].split()
     out = run_script(*compact)
-    assert "crash_provoke at kernel/crash.c:" in out
+    assert "crash_provoke at kernel/debug/crash.c:" in out
     assert "init_main at kernel/main.c:" in out
 
 

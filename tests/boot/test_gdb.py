@@ -156,7 +156,7 @@ def test_fault_finds_the_row_of_the_table(pages):
 
 def test_bt_of_a_sleeper_ends_in_its_system_call(pages):
     out = pages.gdb(f"fl bt {pages.pids[1]}")
-    assert re.search(r"^#\d+ +0x\w+ schedule at kernel/sched.c:\d+", out, re.M)
+    assert re.search(r"^#\d+ +0x\w+ schedule at kernel/thread/sched.c:\d+", out, re.M)
     assert re.search(r"^#\d+ +0x\w+ sys_pause at kernel/", out, re.M)
     assert "-- system call --" in out and "in user mode" in out
 

@@ -82,7 +82,7 @@ def test_threads_are_processes(stub):
 
 def test_another_threads_stack_and_memory(stub):
     out = Gdb(stub.gdb_socket, "thread 2", "bt", SYSCALL, "fl bt 1", "detach").output()
-    assert re.search(r"schedule \(\) at kernel/sched.c", out)
+    assert re.search(r"schedule \(\) at kernel/thread/sched.c", out)
     assert "0xcd\t0x80" in out
     assert re.search(r"^#\d+ .* in syscall_entry \(\)", out, re.M)
     alive(stub)
@@ -132,7 +132,7 @@ def test_watchpoint_stops_at_the_write(stub):
     stub.type("echo watched > /dev/kmsg\n")
     out = g.output()
     assert re.search(r"Hardware watchpoint 1: log_head\s+Old value = \d+\s+New value = \d+", out)
-    assert "at kernel/log.c:" in out
+    assert "at kernel/base/log.c:" in out
     alive(stub)
 
 

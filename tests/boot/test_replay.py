@@ -62,7 +62,7 @@ def test_who_corrupted_this_page_table_entry(recording):
     assert "Breakpoint 3, port_log" in out
     entry = re.search(r"not its own \(\w+\); its entry is at (0x\w+)", out)[1]
     out = replay(recording, "continue", f"watch *(unsigned *){entry}", "reverse-continue", "bt")
-    assert re.search(r"crash_pte \(\) at kernel/crash.c:\d+", out)
+    assert re.search(r"crash_pte \(\) at kernel/debug/crash.c:\d+", out)
     assert re.search(r"#\d+ .*store_crash|#\d+ .*crash_provoke", out)
 
 

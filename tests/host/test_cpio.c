@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 #include "arch/host/machine.h"
-#include "fs/ramfs.h"
-#include "fs/vfs.h"
-#include "kernel/log.h"
+#include "fs/ram/ramfs.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/base/log.h"
 #include "libc/errno.h"
 #include "tests/host/check.h"
 

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "arch/i386/acpi_tables.h"
-#include "arch/i386/handover.h"
+#include "arch/i386/platform/acpi_tables.h"
+#include "arch/i386/start/handover.h"
 #include "arch/i386/i386.h"
-#include "arch/i386/multiboot.h"
-#include "drivers/fb.h"
-#include "drivers/font.h"
+#include "arch/i386/start/multiboot.h"
+#include "drivers/video/fb.h"
+#include "drivers/video/font.h"
 #include "mm/vm.h"
 #include "tests/host/check.h"
 

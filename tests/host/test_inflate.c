@@ -4,7 +4,7 @@
  */
 #include <string.h>
 #include "arch/host/machine.h"
-#include "fs/archive.h"
+#include "fs/archive/archive.h"
 #include "libc/errno.h"
 #include "tests/host/check.h"
 

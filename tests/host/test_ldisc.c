@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include "kernel/signal.h"
-#include "kernel/tty.h"
+#include "kernel/signal/signal.h"
+#include "drivers/tty/tty.h"
 
 static struct tty tty;
 static char screen[8192];

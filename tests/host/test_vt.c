@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "drivers/keyboard.h"
-#include "drivers/layouts.h"
-#include "drivers/vt.h"
+#include "drivers/input/keyboard.h"
+#include "drivers/input/layouts.h"
+#include "drivers/video/vt.h"
 
 #define ROWS 6
 #define COLS 20

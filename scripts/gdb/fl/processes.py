@@ -40,8 +40,8 @@ class Log(k.Command):
     """fl log [LINES]: print the kernel's log out of memory, the last LINES of it or all."""
 
     def run(self, argv):
-        ring = k.variable("kernel/log.c::ring")
-        head, tail = k.variable("kernel/log.c::log_head"), k.variable("kernel/log.c::log_tail")
+        ring = k.variable("kernel/base/log.c::ring")
+        head, tail = k.variable("kernel/base/log.c::log_head"), k.variable("kernel/base/log.c::log_tail")
         raw = k.read(ring.at, len(ring))
         size = len(raw)
         text = bytes(raw[i % size] for i in range(tail, tail + (head - tail & 0xFFFFFFFF)))

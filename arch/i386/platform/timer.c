@@ -1,0 +1,317 @@
+/*
+ * The clock: the PIT (or what stands in for it, tick_source.c) interrupts HZ times a second;
+ * between two ticks the time-stamp counter tells the time.
+ *
+ * Nothing waits to calibrate. Samples (TSC, position inside the PIT's period) are taken at ticks
+ * that lie further and further apart, and give the TSC's rate with growing precision; the position
+ * tells how many whole periods lie between two samples even when ticks were lost. Until two samples
+ * agree on a rate, and without a TSC, the time is that of the PIT.
+ *
+ * An idle CPU needs no tick: where the local APIC's timer can wake it instead, the tick is masked
+ * until something happens. That timer's rate is learnt in passing, like the TSC's.
+ *
+ * Invariants: the time never steps back, and never falls behind the ticks that were counted.
+ */
+#include "arch/i386/platform/acpi.h"
+#include "arch/i386/platform/apic.h"
+#include "arch/i386/i386.h"
+#include "arch/i386/platform/tick_source.h"
+#include "arch/lock.h"
+#include "arch/thread.h"
+#include "kernel/base/boot.h"
+#include "kernel/base/log.h"
+#include "kernel/thread/sched.h"
+#include "kernel/time/time.h"
+
+#define MULT_SHIFT  24
+#define WINDOW_MAX  1024u /* ticks between samples in the end */
+#define NOISE_PART  128   /* a sample may take this part of the time since the last one */
+#define REFUSALS    8
+#define IDLE_TICKS  2 /* an idle time that is not longer is not worth it */
+#define IDLE_MAX_NS NSEC_PER_SEC
+#define WATCH_NS    (NSEC_PER_SEC / 10) /* how long the APIC timer is watched */
+
+static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_LEAF + 10);
+
+/* Written at ticks only; seq is odd meanwhile and readers try again. */
+static volatile uint32_t seq;
+static uint64_t base_ns, base_tsc;
+static uint32_t mult; /* ns in a TSC cycle << MULT_SHIFT; 0: not known (yet) */
+static uint64_t ticks;
+static uint64_t tick_length_ns;
+static uint64_t lost_ns;     /* of ticks that were lost before the rate was */
+static uint64_t pit_last_ns; /* [pit_lock] the latest time that the PIT alone gave */
+
+/* A moment by both clocks. */
+struct sample {
+    uint64_t tsc;
+    uint32_t phase; /* of the PIT */
+    bool valid;
+};
+
+/* What has been learnt; at ticks only. */
+static struct {
+    struct sample last;
+    uint32_t mult;    /* as the last two samples gave it */
+    uint32_t window;  /* ticks from one sample to the next */
+    uint32_t ticks;   /* since the last one */
+    uint32_t refused; /* samples in a row that do not fit the rate in use */
+} learn = {.window = 1};
+
+static uint64_t pit_to_ns(uint64_t clocks)
+{
+    return clocks * NSEC_PER_SEC / tick.hz;
+}
+
+static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
+{
+    uint32_t low = (uint32_t)cycles, high = (uint32_t)(cycles >> 32);
+
+    return ((uint64_t)low * m >> MULT_SHIFT) + ((uint64_t)high * m << (32 - MULT_SHIFT));
+}
+
+/* The time by the ticks that were counted: never too much. */
+static uint64_t tick_ns(void)
+{
+    return ticks * tick_length_ns + lost_ns;
+}
+
+static uint64_t pit_mono_ns(void)
+{
+    uint64_t ns;
+
+    spin_lock(&pit_lock);
+    ns = tick_ns() + pit_to_ns(tick.phase());
+    if (ns < pit_last_ns)
+        ns = pit_last_ns;
+    pit_last_ns = ns;
+    spin_unlock(&pit_lock);
+    return ns;
+}
+
+uint64_t clock_mono_ns(void)
+{
+    uint64_t ns;
+    uint32_t s;
+
+    if (!mult)
+        return pit_mono_ns();
+    do {
+        s = seq;
+        __asm__ volatile("" : : : "memory");
+        ns = base_ns + cycles_to_ns(cpu_cycles() - base_tsc, mult);
+        __asm__ volatile("" : : : "memory");
+    } while ((s & 1) || s != seq);
+    return ns;
+}
+
+uint32_t clock_tsc_khz(void)
+{
+    return mult ? (uint32_t)((1000000ull << MULT_SHIFT) / mult) : 0;
+}
+
+/* False when something (a hypervisor) came in between the two clocks. */
+static bool take_sample(struct sample *s)
+{
+    uint64_t after;
+
+    s->tsc = cpu_cycles();
+    s->phase = tick.phase();
+    after = cpu_cycles();
+    return !learn.last.valid || after - s->tsc < (s->tsc - learn.last.tsc) / NOISE_PART;
+}
+
+/* PIT clocks between the last sample and s: the difference in phase, and the number of whole
+ * periods that comes nearest to what the rate in use says; without one, a single period. */
+static uint64_t clocks_since_last(const struct sample *s)
+{
+    int32_t phases = (int32_t)(s->phase - learn.last.phase);
+    uint64_t expected, periods = 1;
+
+    if (mult) {
+        expected = cycles_to_ns(s->tsc - learn.last.tsc, mult) * (tick.hz / 1000) / 1000000;
+        periods = (expected - (uint64_t)(int64_t)phases + tick.period / 2) / tick.period;
+    }
+    return (uint64_t)periods * tick.period + (uint64_t)(int64_t)phases;
+}
+
+static bool rates_agree(uint32_t a, uint32_t b)
+{
+    uint32_t d = a > b ? a - b : b - a;
+
+    return d < a / 64;
+}
+
+/* A rate that does not fit: once is noise, many times means that the TSC changed its pace. */
+static uint32_t refuse_rate(void)
+{
+    learn.window = 1;
+    return ++learn.refused < REFUSALS ? mult : 0;
+}
+
+/* The rate to use from now on, 0 for none: as it is, but for once in a window. */
+static uint32_t learn_rate(void)
+{
+    struct sample s = {.valid = true};
+    uint32_t m, before = mult ? mult : learn.mult;
+
+    if (++learn.ticks < learn.window || !take_sample(&s))
+        return mult;
+    if (!learn.last.valid) {
+        learn.last = s;
+        learn.ticks = 0;
+        return 0;
+    }
+    m = (uint32_t)((pit_to_ns(clocks_since_last(&s)) << MULT_SHIFT) / (s.tsc - learn.last.tsc));
+    learn.last = s;
+    learn.mult = m;
+    learn.ticks = 0;
+    if (!m || !rates_agree(m, before))
+        return refuse_rate();
+    learn.refused = 0;
+    if (learn.window < WINDOW_MAX)
+        learn.window *= 2;
+    return m;
+}
+
+/* Makes the clock go on from ns at tsc with rate m. */
+static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
+{
+    seq++;
+    __asm__ volatile("" : : : "memory");
+    base_ns = ns;
+    base_tsc = tsc;
+    mult = m;
+    __asm__ volatile("" : : : "memory");
+    seq++;
+}
+
+static void clock_tick(void *arg)
+{
+    uint64_t tsc = cpu_cycles(), now;
+
+    (void)arg;
+    spin_lock(&pit_lock);
+    ticks++;
+    now = mult ? base_ns + cycles_to_ns(tsc - base_tsc, mult) : pit_last_ns;
+    if (now < tick_ns())
+        now = tick_ns();
+    pit_last_ns = now;
+    if (cpu_has_tsc)
+        rebase(now, tsc, learn_rate());
+    if (!mult)
+        lost_ns += now - tick_ns();
+    spin_unlock(&pit_lock);
+    timer_interrupt();
+    sched_tick();
+}
+
+/* ---- Idle ---- */
+
+/* The local APIC's timer. */
+static struct {
+    bool usable, watched;
+    uint64_t since_ns;      /* watched since */
+    uint32_t counts_per_ms; /* 0: not learnt yet */
+} idle_timer;
+
+static void watch_idle_timer(uint64_t now)
+{
+    if (!idle_timer.watched) {
+        idle_timer.watched = true;
+        idle_timer.since_ns = now;
+        apic_timer_watch();
+    } else if (now - idle_timer.since_ns >= WATCH_NS) {
+        uint64_t counted = UINT32_MAX - apic_timer_count();
+        uint64_t passed = now - idle_timer.since_ns;
+        idle_timer.counts_per_ms = (uint32_t)(counted * 1000000 / passed);
+        if (apic_timer_count() == 0 || idle_timer.counts_per_ms == 0) {
+            idle_timer.watched = false; /* it had run out, or stands still */
+            idle_timer.counts_per_ms = 0;
+            idle_timer.usable = passed > IDLE_MAX_NS;
+        }
+    }
+}
+
+/* Counts for the time until then, 0: let the tick go on. */
+static uint32_t idle_counts(uint64_t now, uint64_t until)
+{
+    uint64_t ns = until > now ? until - now : 0, counts;
+
+    if (!idle_timer.usable || !mult || tick.by_apic)
+        return 0;
+    if (!idle_timer.counts_per_ms) {
+        watch_idle_timer(now);
+        return 0;
+    }
+    if (ns > IDLE_MAX_NS)
+        ns = IDLE_MAX_NS;
+    if (ns <= IDLE_TICKS * tick_length_ns)
+        return 0;
+    counts = ns * idle_timer.counts_per_ms / 1000000;
+    return counts > UINT32_MAX ? UINT32_MAX : (uint32_t)counts;
+}
+
+uint32_t clock_idle(uint64_t until)
+{
+    uint64_t now = idle_timer.usable ? clock_mono_ns() : 0;
+    uint32_t counts = idle_counts(now, until);
+
+    if (!counts) {
+        cpu_wait();
+        return 0;
+    }
+    irq_mask(TICK_IRQ, true);
+    apic_timer_start(counts, false);
+    cpu_wait();
+    irq_disable();
+    apic_timer_start(0, false);
+    irq_mask(TICK_IRQ, false);
+    irq_enable();
+    return (uint32_t)((clock_mono_ns() - now) / tick_length_ns);
+}
+
+/*
+ * On some boards the PIT's line does not come through the I/O APIC, whatever the tables say. The
+ * APIC's timer, set to several ticks at least, looks whether one has come; it may be late itself,
+ * hence more than once.
+ */
+#define WATCHDOG_COUNTS 0x400000u
+#define WATCHDOG_LOOKS  3
+
+static void watch_first_tick(void)
+{
+    static unsigned looks;
+
+    if (ticks || looks > WATCHDOG_LOOKS)
+        return;
+    if (looks++ == WATCHDOG_LOOKS) {
+        klog(LOG_WARN, "Clock: no tick through the I/O APIC; trying the 8259\n");
+        irq_fall_back(TICK_IRQ);
+        return;
+    }
+    apic_timer_start(WATCHDOG_COUNTS, false);
+}
+
+void clock_apic_timer(void)
+{
+    if (tick.by_apic) {
+        clock_tick(NULL);
+        return;
+    }
+    watch_first_tick();
+    timer_interrupt();
+}
+
+void clock_init(void)
+{
+    tick_source_init();
+    tick_length_ns = (uint64_t)tick.period * NSEC_PER_SEC / tick.hz;
+    if (!tick.by_apic) {
+        irq_register(TICK_IRQ, clock_tick, NULL);
+        if (apic_present())
+            watch_first_tick();
+    }
+    idle_timer.usable = apic_present() && !boot_flag("notickless");
+    acpi_button_init();
+}

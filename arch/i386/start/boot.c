@@ -1,0 +1,184 @@
+/*
+ * The boot of the machine, from boot/multiboot.asm to kernel_main(): traps first, so that a mistake
+ * shows; then consoles, memory, interrupts.
+ */
+#include "arch/i386/i386.h"
+#include "arch/i386/platform/acpi.h"
+#include "arch/i386/platform/apic.h"
+#include "arch/i386/start/handover.h"
+#include "arch/i386/start/multiboot.h"
+#include "arch/thread.h"
+#include "drivers/drivers.h"
+#include "kernel/base/boot.h"
+#include "kernel/base/log.h"
+#include "libc/ctype.h"
+#include "libc/string.h"
+
+#define LEAST_RAM_KIB 5120u
+#define KERNEL_START  0x100000u
+
+struct boot_info boot_info = {.cmdline = ""};
+
+static struct handover handover;
+
+_Noreturn void boot_fail(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vklog(LOG_EMERG, fmt, ap);
+    va_end(ap);
+    klog(LOG_EMERG, "Faultline cannot start. The machine is halted.\n");
+    power_halt();
+}
+
+/* QEMU puts the kernel's file name in front of the options, GRUB may. */
+static const char *skip_file_name(const char *s)
+{
+    const char *end;
+
+    while (isspace(*s))
+        s++;
+    for (end = s; *end && !isspace(*end); end++)
+        ;
+    if (*s != '/' && *s != '.' && (end - s < 4 || memcmp(end - 4, ".elf", 4) != 0))
+        return s;
+    while (isspace(*end))
+        end++;
+    return end;
+}
+
+static void find_initrd(void)
+{
+    const struct handover_module *m = &handover.modules[0];
+
+    if (handover.nmodules == 0)
+        return;
+    if (m->end > memmap_top())
+        boot_fail("The first module, at %08x-%08x, is above the memory that the kernel maps.\n",
+                  (unsigned)m->start, (unsigned)m->end);
+    if (m->start < virt_to_phys(kernel_end) && m->end > KERNEL_START)
+        boot_fail("The first module, at %08x-%08x, lies over the kernel, at %08x-%08x.\n",
+                  (unsigned)m->start, (unsigned)m->end, KERNEL_START,
+                  (unsigned)virt_to_phys(kernel_end));
+    boot_info.initrd = phys_to_virt(m->start);
+    boot_info.initrd_size = m->end - m->start;
+}
+
+/* False when it was no multiboot loader that started us. */
+static bool read_handover(void)
+{
+    const struct multiboot1 mb = {
+        .info = &boot_mbi,
+        .cmdline = boot_cmdline,
+        .modules = boot_mods,
+        .nmodules = boot_mods_count,
+        .mmap = boot_mmap,
+        .mmap_len = boot_mmap_len,
+    };
+
+    if (boot_magic == MULTIBOOT2_LOADER_MAGIC)
+        handover_parse2(&handover, boot_tags, boot_tags_len);
+    else if (boot_magic == MULTIBOOT_LOADER_MAGIC)
+        handover_parse1(&handover, &mb);
+    else
+        return false;
+    boot_info.cmdline = skip_file_name(handover.cmdline);
+    if (handover.has_framebuffer)
+        boot_info.framebuffer = &handover.framebuffer;
+    return true;
+}
+
+/* For reports of machines. */
+static void log_handover(void)
+{
+    klog(LOG_DEBUG, "Boot: multiboot %u, %u modules, %u entries in the memory map (%u lost)\n",
+         boot_magic == MULTIBOOT2_LOADER_MAGIC ? 2 : 1, handover.nmodules, handover.nmemory,
+         handover.memory_lost);
+    for (unsigned i = 0; i < handover.nmemory; i++) {
+        const struct handover_memory *m = &handover.memory[i];
+        klog(LOG_DEBUG, "Boot: memory %llx-%llx type %u\n", (unsigned long long)m->addr,
+             (unsigned long long)(m->addr + m->len), (unsigned)m->type);
+    }
+    if (boot_info.framebuffer)
+        klog(LOG_DEBUG, "Boot: framebuffer %llx, %ux%u, %u bits, %u bytes a line\n",
+             (unsigned long long)boot_info.framebuffer->addr,
+             (unsigned)boot_info.framebuffer->width, (unsigned)boot_info.framebuffer->height,
+             boot_info.framebuffer->bpp, (unsigned)boot_info.framebuffer->pitch);
+}
+
+/* Says why the framebuffer is not used, if it is not. */
+static void map_framebuffer(void)
+{
+    const struct boot_framebuffer *fb = boot_info.framebuffer;
+    uint32_t size = fb->pitch * fb->height;
+    const char *why = fb_unusable(fb);
+
+    if (!why && memmap_is_ram(fb->addr, fb->addr + size))
+        why = "it lies over memory";
+    if (!why) {
+        boot_info.framebuffer_memory = kmap_framebuffer(fb->addr, size);
+        if (!boot_info.framebuffer_memory)
+            why = "it does not fit into the kernel's address space";
+    }
+    if (why)
+        klog(LOG_WARN, "The framebuffer at %08x%08x, %ux%u, %u bits, is not used: %s.\n",
+             (unsigned)(fb->addr >> 32), (unsigned)fb->addr, (unsigned)fb->width,
+             (unsigned)fb->height, fb->bpp, why);
+}
+
+/* Without large pages the framebuffer's tables need memory that is mapped. */
+static void init_screen(bool memory_ready)
+{
+    bool large_pages = cpu_features & CPU_PSE;
+
+    if (boot_info.framebuffer && !boot_flag("nofb")) {
+        if (memory_ready == large_pages)
+            return;
+        map_framebuffer();
+    } else if (memory_ready) {
+        return;
+    }
+    screen_early_init();
+}
+
+static void init_memory(void)
+{
+    paddr_t mapped;
+
+    find_initrd();
+    if (boot_info.ram_total_kib - boot_info.ram_unused_kib < LEAST_RAM_KIB)
+        boot_fail("Too little memory: %u KiB usable, %u KiB needed.\n",
+                  (unsigned)(boot_info.ram_total_kib - boot_info.ram_unused_kib), LEAST_RAM_KIB);
+    mapped = kmap_init();
+    init_screen(true);
+    if (!memmap_hand_over(mapped) ||
+        !kmap_init_top(boot_info.ram_total_kib - boot_info.ram_unused_kib))
+        boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
+}
+
+/* From boot/multiboot.asm on the boot stack, interrupts off, the first 8 MiB mapped. */
+_Noreturn void boot_main(void)
+{
+    bool known_loader;
+
+    gdt_init(&boot_cpu);
+    idt_init();
+    cpuid_init();
+    boot_info.entry_cycles = cpu_cycles();
+    cpu_control_init();
+    fpu_init();
+    known_loader = read_handover();
+    serial_early_init();
+    memmap_parse(&handover);
+    init_screen(false);
+    if (!known_loader)
+        boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);
+    init_memory();
+    log_handover();
+    pic_init();
+    acpi_init(handover.rsdp, handover.rsdp_len);
+    apic_init();
+    pci_log_devices();
+    kernel_main();
+}

@@ -1,0 +1,174 @@
+/*
+ * Terminals: the line discipline between a driver (serial line, screen and keyboard, later a
+ * pseudo-terminal) and the programs that have it open.
+ *
+ * The driver feeds input by tty_receive, from its interrupt; signals are sent and echo happens
+ * right there, whether or not anybody reads. Output goes through the line discipline into the
+ * driver's write, which takes what it can and never waits; the driver calls tty_output_ready when
+ * it can take more.
+ */
+#ifndef KERNEL_TTY_H
+#define KERNEL_TTY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "arch/lock.h"
+#include "kernel/thread/sched.h"
+#include "drivers/tty/termios.h"
+
+struct tty;
+struct proc;
+struct file_ops;
+
+#define TTY_INPUT_SIZE 4096u
+#define TTY_ECHO_SIZE  512u
+#define TTY_CHUNK      256u
+
+#define TTY_SERIAL_DEV 0x440 /* 4,64 */
+#define TTY_SCREEN_DEV 0x401 /* 4,1 */
+
+/*
+ * The first group is called under the terminal's lock, in any context; the second without locks.
+ * Only name, write and room are required.
+ */
+struct tty_driver {
+    const char *name;
+    size_t (*write)(struct tty *t, const char *s, size_t n); /* the bytes taken; never waits */
+    size_t (*room)(struct tty *t);                           /* how many it would take */
+    size_t (*pending)(struct tty *t);                        /* bytes not yet sent */
+    void (*flush_output)(struct tty *t);
+    void (*flow)(struct tty *t, bool stopped); /* ^S, ^Q */
+    void (*set_break)(struct tty *t, bool on);
+
+    /* After the change. */
+    void (*set_termios)(struct tty *t);
+    /* Whether the size may become ws: 0 or -errno. NULL: any. */
+    int (*resize)(struct tty *t, const struct winsize *ws);
+    /* There is room again after tty_receive took less than it got. */
+    void (*unthrottle)(struct tty *t);
+    /* After each unlock that followed output: whatever the driver wants to feed back. */
+    void (*after_write)(struct tty *t);
+    /* -ENOTTY for what it does not know. May sleep. */
+    long (*ioctl)(struct tty *t, uint32_t cmd, uint32_t arg);
+};
+
+struct tty {
+    struct spinlock lock; /* LOCK_RANK_TTY + 1 */
+    const struct tty_driver *driver;
+    void *private;          /* the driver's */
+    uint32_t dev;           /* st_rdev */
+    struct termios termios; /* [lock] */
+    struct winsize winsize; /* [lock] */
+
+    /* Job control. */
+    int32_t session;  /* [tty_session_lock] 0: nobody's controlling terminal */
+    int32_t pgrp;     /* [tty_session_lock] the foreground group */
+    uint32_t hangups; /* [lock] files opened before the last one are dead */
+
+    /* Input: bytes [tail, head), in canonical mode complete lines up to canon. */
+    char input[TTY_INPUT_SIZE];           /* [lock] */
+    uint8_t line_end[TTY_INPUT_SIZE / 8]; /* [lock] bytes that end a line */
+    uint32_t head, tail, canon;           /* [lock] */
+    bool literal;                         /* [lock] the next byte is taken as it is (^V) */
+    bool throttled;                       /* [lock] the driver holds input back */
+    bool xoff_sent;                       /* [lock] IXOFF: ^S went out */
+    uint32_t signals;                     /* [lock] to send once the lock is released: 1 << signo */
+
+    /* Output. */
+    bool stopped;                  /* [lock] by ^S or TCOOFF */
+    uint32_t column;               /* [lock] of the cursor */
+    uint32_t canon_column;         /* [lock] where the line being typed starts */
+    char echo[TTY_ECHO_SIZE];      /* [lock] echo the driver had no room for */
+    uint32_t echo_head, echo_tail; /* [lock] */
+
+    bool exclusive;        /* [lock] TIOCEXCL: only root may open it again */
+    bool reading, writing; /* [lock] somebody is in the middle of a read or write */
+    struct waitq read_wait, write_wait;
+};
+
+extern struct spinlock tty_session_lock; /* LOCK_RANK_TTY: proc->tty, tty->session, tty->pgrp */
+
+/* ---- For drivers ---- */
+
+void tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t cols,
+               uint16_t rows);
+/* Input, from an interrupt or a process without locks. Returns how many bytes were taken: the
+ * driver keeps the others until unthrottle, or drops them. */
+size_t tty_receive(struct tty *t, const char *s, size_t n);
+void tty_receive_break(struct tty *t);
+void tty_output_ready(struct tty *t);
+void tty_set_stopped(struct tty *t, bool stopped);
+/* Ends the session on it; every open file but those of /dev/console is dead. */
+void tty_hangup(struct tty *t);
+void tty_resize(struct tty *t, const struct winsize *ws); /* SIGWINCH if it changed */
+
+/* The file operations, for drivers that make files themselves. */
+extern const struct file_ops tty_file_ops;
+
+struct tty *serial_tty_init(void); /* drivers/char/serial.c; NULL: there is none */
+/* drivers/video/screen.c: the terminals of the screen, /dev/tty1 and on. 0: the one that shows;
+ * NULL: there is no such one. */
+void screen_ttys_init(void);
+struct tty *screen_tty(unsigned n);
+unsigned screen_tty_count(void);
+
+/* ---- For processes ---- */
+
+/* A session leader exits (no locks held): its terminal is hung up, the foreground group gets
+ * SIGHUP. */
+void tty_session_ended(struct proc *leader);
+/* setsid: p has no controlling terminal any more. */
+void tty_detach(struct proc *p);
+/* The controlling terminal for /proc/PID/stat: device number (0: none) and foreground group (-1).
+ */
+void tty_proc_info(struct proc *p, uint32_t *dev, int32_t *pgrp);
+
+/* ---- Between the parts of the terminal ---- */
+
+/* One open file. */
+struct tty_file {
+    struct tty *tty;
+    uint32_t hangups; /* tty->hangups at open */
+    bool console;     /* through /dev/console: immune to hang-up and job control */
+};
+bool tty_file_dead(const struct tty_file *f);
+
+/* tty_ldisc.c: input. [lock held] */
+void ldisc_reset(struct tty *t);
+bool ldisc_input(struct tty *t, char c); /* false: no room, not taken */
+void ldisc_break(struct tty *t);
+void ldisc_mode_changed(struct tty *t, const struct termios *old);
+uint32_t ldisc_readable(const struct tty *t); /* bytes a read could return now, for FIONREAD */
+bool ldisc_input_ready(const struct tty *t, uint32_t minimum);
+/* Takes up to n bytes; *line_done: a line or an end-of-file mark ended there. */
+size_t ldisc_take(struct tty *t, char *buf, size_t n, bool *line_done);
+/* tty_output.c [lock held] */
+size_t output_process(struct tty *t, const char *s, size_t n); /* how many bytes were taken */
+void output_echo(struct tty *t, char c); /* through OPOST, never lost while the ring has room */
+void output_raw(struct tty *t, char c);
+bool output_flush_echo(struct tty *t); /* true: nothing is left */
+void output_flush(struct tty *t);      /* forget what was not sent */
+size_t output_pending(struct tty *t);
+/* tty_termios.c */
+void termios_init(struct termios *t);
+long tty_termios_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);
+int tty_wait_sent(struct tty *t);
+/* tty_jobctl.c */
+int tty_check_read(struct tty *t);   /* SIGTTIN rules: 0 or -errno */
+int tty_check_change(struct tty *t); /* SIGTTOU rules */
+void tty_open_controlling(struct tty *t);
+struct tty *tty_of_current(void);
+long tty_job_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);
+void tty_signal(struct tty *t, int signo); /* to the foreground group; no locks held */
+/* tty_ioctl.c */
+long tty_ioctl(struct tty_file *f, uint32_t cmd, uint32_t arg);
+
+/* tty.c: forgets what was typed. */
+void tty_flush_input(struct tty *t);
+/* Sends what the line discipline collected and unlocks. */
+void tty_unlock(struct tty *t);
+
+#define TTY_FLAG(t, field, name) ((t)->termios.field & TERMIOS_##name)
+
+#endif

@@ -1,0 +1,292 @@
+/*
+ * Job control: controlling terminals, foreground groups, SIGTTIN and SIGTTOU, hang-up. The links
+ * between processes and terminals are under tty_session_lock; proc_lock, which guards groups and
+ * sessions, comes before it. [POSIX 11.1; man 4 tty_ioctl; man 7 credentials]
+ */
+#include "arch/uaccess.h"
+#include "kernel/thread/proc.h"
+#include "kernel/signal/signal.h"
+#include "drivers/tty/tty.h"
+#include "libc/errno.h"
+
+struct spinlock tty_session_lock = SPINLOCK_INIT("tty session", LOCK_RANK_TTY);
+
+struct tty *tty_of_current(void)
+{
+    spin_lock(&tty_session_lock);
+    struct tty *t = proc_current()->tty;
+    spin_unlock(&tty_session_lock);
+    return t;
+}
+
+static int32_t foreground_group(struct tty *t)
+{
+    spin_lock(&tty_session_lock);
+    int32_t pgrp = t->pgrp;
+    spin_unlock(&tty_session_lock);
+    return pgrp;
+}
+
+void tty_signal(struct tty *t, int signo)
+{
+    int32_t pgrp = foreground_group(t);
+
+    if (pgrp > 0)
+        signal_send_group(pgrp, signo, NULL);
+}
+
+/* Nobody is left who would continue the group if it stopped. */
+static bool group_is_orphaned(int32_t pgid)
+{
+    spin_lock(&proc_lock);
+    bool orphaned = pgrp_is_orphaned(pgid, NULL);
+    spin_unlock(&proc_lock);
+    return orphaned;
+}
+
+static bool in_background(struct tty *t)
+{
+    struct proc *p = proc_current();
+
+    spin_lock(&tty_session_lock);
+    bool background = p->tty == t && t->pgrp > 0 && t->pgrp != p->pgid;
+    spin_unlock(&tty_session_lock);
+    return background;
+}
+
+int tty_check_read(struct tty *t)
+{
+    int32_t pgid = proc_current()->pgid;
+
+    if (!in_background(t))
+        return 0;
+    if (signal_is_blocked_or_ignored_current(SIGTTIN) || group_is_orphaned(pgid))
+        return -EIO;
+    signal_send_group(pgid, SIGTTIN, NULL);
+    return -ERESTARTSYS;
+}
+
+int tty_check_change(struct tty *t)
+{
+    int32_t pgid = proc_current()->pgid;
+
+    if (!in_background(t) || signal_is_blocked_or_ignored_current(SIGTTOU))
+        return 0;
+    if (group_is_orphaned(pgid))
+        return -EIO;
+    signal_send_group(pgid, SIGTTOU, NULL);
+    return -ERESTARTSYS;
+}
+
+/* ---- Sessions ---- */
+
+/* [tty_session_lock] */
+static void make_controlling(struct tty *t, struct proc *p)
+{
+    t->session = p->sid;
+    t->pgrp = p->pgid;
+    p->tty = t;
+}
+
+void tty_open_controlling(struct tty *t)
+{
+    struct proc *p = proc_current();
+
+    spin_lock(&tty_session_lock);
+    if (p->pid == p->sid && !p->tty && t->session == 0)
+        make_controlling(t, p);
+    spin_unlock(&tty_session_lock);
+}
+
+/* Ends the session's tie to t: no process of it has a controlling terminal any more. */
+static void clear_session(struct tty *t, int32_t *session, int32_t *pgrp)
+{
+    struct proc *p;
+
+    spin_lock(&proc_lock);
+    spin_lock(&tty_session_lock);
+    *session = t->session;
+    *pgrp = t->pgrp;
+    t->session = t->pgrp = 0;
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->tty == t)
+            p->tty = NULL;
+    }
+    spin_unlock(&tty_session_lock);
+    spin_unlock(&proc_lock);
+}
+
+static void signal_process(int32_t pid, int signo)
+{
+    spin_lock(&proc_lock);
+    struct proc *p = proc_find(pid);
+    if (p && p->state == PROC_ALIVE)
+        signal_send_proc(p, signo, NULL);
+    spin_unlock(&proc_lock);
+}
+
+void tty_hangup(struct tty *t)
+{
+    int32_t session, pgrp;
+
+    clear_session(t, &session, &pgrp);
+    spin_lock(&t->lock);
+    struct termios old = t->termios;
+    t->hangups++;
+    termios_init(&t->termios);
+    t->termios.cflag = old.cflag;
+    t->termios.ispeed = t->termios.ospeed = old.ospeed;
+    t->termios.iflag |= old.iflag & TERMIOS_IUTF8;
+    output_flush(t);
+    ldisc_reset(t);
+    tty_set_stopped(t, false);
+    wake_all(&t->read_wait);
+    wake_all(&t->write_wait);
+    tty_unlock(t);
+    if (session > 0) {
+        signal_process(session, SIGHUP);
+        signal_process(session, SIGCONT);
+    }
+    if (pgrp > 0)
+        signal_send_group(pgrp, SIGHUP, NULL);
+}
+
+void tty_session_ended(struct proc *leader)
+{
+    spin_lock(&tty_session_lock);
+    struct tty *t = leader->tty;
+    bool leads = t && leader->pid == leader->sid && t->session == leader->sid;
+    leader->tty = NULL;
+    spin_unlock(&tty_session_lock);
+    if (leads)
+        tty_hangup(t);
+}
+
+void tty_detach(struct proc *p)
+{
+    spin_lock(&tty_session_lock);
+    p->tty = NULL;
+    spin_unlock(&tty_session_lock);
+}
+
+void tty_proc_info(struct proc *p, uint32_t *dev, int32_t *pgrp)
+{
+    spin_lock(&tty_session_lock);
+    *dev = p->tty ? p->tty->dev : 0;
+    *pgrp = p->tty ? p->tty->pgrp : -1;
+    spin_unlock(&tty_session_lock);
+}
+
+/* ---- ioctls ---- */
+
+static long set_controlling(struct tty *t, uint32_t steal)
+{
+    struct proc *p = proc_current();
+    int32_t session, pgrp;
+    long err = 0;
+
+    spin_lock(&tty_session_lock);
+    bool mine = p->tty == t && t->session == p->sid && p->pid == p->sid;
+    bool taken = t->session != 0;
+    if (!mine && (p->pid != p->sid || p->tty))
+        err = -EPERM;
+    spin_unlock(&tty_session_lock);
+    if (mine || err)
+        return err;
+    if (taken) {
+        if (steal != 1 || !capable())
+            return -EPERM;
+        clear_session(t, &session, &pgrp);
+    }
+    spin_lock(&tty_session_lock);
+    make_controlling(t, p);
+    spin_unlock(&tty_session_lock);
+    return 0;
+}
+
+static long give_up_controlling(struct tty *t)
+{
+    struct proc *p = proc_current();
+    int32_t session, pgrp;
+
+    if (tty_of_current() != t)
+        return -ENOTTY;
+    if (p->pid != p->sid) {
+        tty_detach(p);
+        return 0;
+    }
+    clear_session(t, &session, &pgrp);
+    if (pgrp > 0) {
+        signal_send_group(pgrp, SIGHUP, NULL);
+        signal_send_group(pgrp, SIGCONT, NULL);
+    }
+    return 0;
+}
+
+/* The session a group belongs to, or of the process that could make the group; -ESRCH. */
+static int32_t session_of_group(int32_t pgid)
+{
+    struct proc *p;
+    int32_t sid = -ESRCH;
+
+    if (pgid == 0)
+        return sid;
+    spin_lock(&proc_lock);
+    struct proc *leader = proc_find(pgid);
+    if (leader)
+        sid = leader->sid;
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->pgid == pgid) {
+            sid = p->sid;
+            break;
+        }
+    }
+    spin_unlock(&proc_lock);
+    return sid;
+}
+
+static long set_foreground(struct tty *t, uint32_t arg)
+{
+    uint32_t pgid;
+    int err = tty_check_change(t);
+
+    if (err)
+        return err == -EIO ? -ENOTTY : err;
+    if (tty_of_current() != t || t->session != proc_current()->sid)
+        return -ENOTTY;
+    if (get_user_u32(&pgid, (void *)arg))
+        return -EFAULT;
+    if ((int32_t)pgid < 0)
+        return -EINVAL;
+    int32_t sid = session_of_group((int32_t)pgid);
+    if (sid < 0)
+        return sid;
+    if (sid != proc_current()->sid)
+        return -EPERM;
+    spin_lock(&tty_session_lock);
+    t->pgrp = (int32_t)pgid;
+    spin_unlock(&tty_session_lock);
+    return 0;
+}
+
+long tty_job_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
+{
+    switch (cmd) {
+    case TIOCSCTTY:
+        return set_controlling(t, arg);
+    case TIOCNOTTY:
+        return give_up_controlling(t);
+    case TIOCSPGRP:
+        return set_foreground(t, arg);
+    case TIOCGPGRP:
+        if (tty_of_current() != t)
+            return -ENOTTY;
+        return put_user_u32((void *)arg, (uint32_t)foreground_group(t));
+    case TIOCGSID:
+        if (tty_of_current() != t || t->session == 0)
+            return -ENOTTY;
+        return put_user_u32((void *)arg, (uint32_t)t->session);
+    default:
+        return -ENOTTY;
+    }
+}

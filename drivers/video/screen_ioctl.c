@@ -1,0 +1,135 @@
+/* The console ioctls of the screen's terminals: keyboard, lights, which terminal shows.
+ * [man 2 ioctl_console] */
+#include "arch/uaccess.h"
+#include "drivers/input/keyboard.h"
+#include "drivers/video/screen.h"
+#include "kernel/thread/proc.h"
+#include "kernel/signal/signal.h"
+#include "libc/errno.h"
+
+#define KDGETLED      0x4b31
+#define KDSETLED      0x4b32
+#define KDGKBTYPE     0x4b33
+#define KDSETMODE     0x4b3a
+#define KDGETMODE     0x4b3b
+#define KDGKBMODE     0x4b44
+#define KDSKBMODE     0x4b45
+#define KDSIGACCEPT   0x4b4e
+#define KIOCSOUND     0x4b2f
+#define KDMKTONE      0x4b30
+#define VT_OPENQRY    0x5600
+#define VT_GETSTATE   0x5603
+#define VT_ACTIVATE   0x5606
+#define VT_WAITACTIVE 0x5607
+
+#define KB_101    2
+#define KD_TEXT   0
+#define K_XLATE   1
+#define K_UNICODE 3
+
+/* Who starts shells on terminals that are switched to, and the signal it wants: KDSIGACCEPT, which
+ * Linux sends for a key of its own. [the interrupt flag: written by a system call] */
+static struct {
+    int32_t pid;
+    int signo;
+} spawner;
+
+void screen_wanted(struct screen *screen)
+{
+    struct proc *p;
+
+    if (!spawner.pid || screen->tty.session)
+        return;
+    spin_lock(&proc_lock);
+    p = proc_find(spawner.pid);
+    if (p)
+        signal_send_proc(p, spawner.signo, NULL);
+    spin_unlock(&proc_lock);
+}
+
+static int put_user_u8(uint32_t addr, uint8_t v)
+{
+    return copy_to_user((void *)addr, &v, sizeof(v));
+}
+
+static long get_state(uint32_t arg)
+{
+    uint16_t state[3] = {(uint16_t)(screen_foreground + 1), 0,
+                         1}; /* active, signal, those in use */
+
+    for (unsigned i = 0; i < screen_tty_count(); i++) {
+        if (screens[i].tty.session)
+            state[2] |= (uint16_t)(2u << i);
+    }
+    return copy_to_user((void *)arg, state, sizeof(state));
+}
+
+static long first_free(uint32_t arg)
+{
+    for (unsigned i = 0; i < screen_tty_count(); i++) {
+        if (!screens[i].tty.session)
+            return put_user_u32((void *)arg, i + 1);
+    }
+    return put_user_u32((void *)arg, (uint32_t)-1);
+}
+
+static long activate(uint32_t n)
+{
+    if (!capable())
+        return -EPERM;
+    if (n < 1 || n > screen_tty_count())
+        return -ENXIO;
+    screen_switch(n - 1);
+    return 0;
+}
+
+static long set_spawner(uint32_t signo)
+{
+    if (!capable())
+        return -EPERM;
+    if (signo < 1 || signo > 64)
+        return -EINVAL;
+    spawner.signo = (int)signo;
+    spawner.pid = proc_current()->pid;
+    return 0;
+}
+
+static long set_keyboard_mode(uint32_t mode)
+{
+    return mode == K_XLATE || mode == K_UNICODE ? 0 : -EINVAL;
+}
+
+long screen_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
+{
+    (void)t;
+    switch (cmd) {
+    case KDGKBTYPE:
+        return put_user_u8(arg, KB_101);
+    case KDGETMODE:
+        return put_user_u32((void *)arg, KD_TEXT);
+    case KDSETMODE:
+        return arg == KD_TEXT ? 0 : -EINVAL;
+    case KDGKBMODE:
+        return put_user_u32((void *)arg, K_UNICODE);
+    case KDSKBMODE:
+        return set_keyboard_mode(arg);
+    case KDGETLED:
+        return put_user_u8(arg, keyboard_leds());
+    case KDSETLED:
+    case KIOCSOUND:
+    case KDMKTONE:
+        return 0;
+    case KDSIGACCEPT:
+        return set_spawner(arg);
+    case VT_OPENQRY:
+        return first_free(arg);
+    case VT_GETSTATE:
+        return get_state(arg);
+    case VT_ACTIVATE:
+        return activate(arg);
+    case VT_WAITACTIVE:
+        return arg == screen_foreground + 1 ? 0 : -ENXIO;
+    default:
+        return -ENOTTY;
+    }
+}

@@ -1,0 +1,471 @@
+/*
+ * The root file system from a boot archive in memory: newc cpio (070701, 070702), as Linux's
+ * initramfs takes it. The archive is indexed, not unpacked: each entry becomes a name and an
+ * inode, and a file's pages are filled from the archive when they are first touched.
+ *
+ * An image is any number of archives one after the other, with zeros between them, each plain or
+ * gzip'd; a later entry overrides an earlier one of the same name. Nothing in it is trusted: what
+ * does not fit gives one line in the log and -EINVAL.
+ */
+#include "fs/archive/cpio.h"
+#include "fs/ram/ramfs.h"
+#include "kernel/base/log.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+static int no_memory(void)
+{
+    klog(LOG_ERR, "initrd: not enough memory for what is in it\n");
+    return -ENOMEM;
+}
+/* ---- Directories ---- */
+
+static struct dentry *walk(struct loader *l, struct dentry *dir, const char *path, uint32_t len,
+                           int *err);
+
+/* The directory a symbolic link in dir points to. A reference. */
+static struct dentry *follow_link(struct loader *l, struct dentry *dir, struct inode *link,
+                                  int *err)
+{
+    char *target = kalloc();
+    struct dentry *d = NULL;
+    int len;
+
+    *err = -ENOMEM;
+    if (!target)
+        return NULL;
+    len = link->ops->readlink(link, target, PAGE_SIZE);
+    if (l->depth++ >= LINK_DEPTH || len <= 0)
+        *err = cpio_bad(l, "too many symbolic links in the way to it");
+    else
+        d = walk(l, target[0] == '/' ? l->root : dir, target, (uint32_t)len, err);
+    kfree(target);
+    return d;
+}
+
+/* One component. */
+static int check_name(const struct loader *l, const char *name, uint32_t len)
+{
+    if (len > NAME_MAX)
+        return cpio_bad(l, "file name too long");
+    if (len == 2 && name[0] == '.' && name[1] == '.')
+        return cpio_bad(l, "file name with \"..\"");
+    if (memchr(name, '\0', len))
+        return cpio_bad(l, "file name with a zero byte");
+    return 0;
+}
+
+static struct dentry *make_directory(struct loader *l, struct dentry *dir, const char *name,
+                                     uint32_t len)
+{
+    struct inode *i = ramfs_inode(l->root->inode->sb, S_IFDIR | 0755, 0);
+    struct dentry *d = i ? ramfs_attach(dir, name, len, i) : NULL;
+
+    if (d)
+        dentry_ref(d);
+    return d;
+}
+
+/* One step of a walk; makes the directory when it is missing. A reference. */
+static struct dentry *step(struct loader *l, struct dentry *dir, const char *name, uint32_t len,
+                           int *err)
+{
+    struct dentry *d, *to;
+
+    *err = check_name(l, name, len);
+    if (*err)
+        return NULL;
+    d = dentry_find(dir, name, len);
+    if (!d) {
+        *err = -ENOMEM;
+        return make_directory(l, dir, name, len);
+    }
+    if (d->inode && S_ISDIR(d->inode->mode))
+        return d;
+    if (d->inode && S_ISLNK(d->inode->mode))
+        to = follow_link(l, dir, d->inode, err);
+    else {
+        to = NULL;
+        *err = cpio_bad(l, "an entry below something that is no directory");
+    }
+    dentry_unref(d);
+    return to;
+}
+
+/* The directory at path below dir, made where it is missing. A reference, or NULL with *err. */
+static struct dentry *walk(struct loader *l, struct dentry *dir, const char *path, uint32_t len,
+                           int *err)
+{
+    dentry_ref(dir);
+    while (dir && len > 0) {
+        const char *slash = memchr(path, '/', len);
+        uint32_t n = slash ? (uint32_t)(slash - path) : len;
+
+        if (n > 0 && !(n == 1 && *path == '.')) {
+            struct dentry *next = step(l, dir, path, n, err);
+
+            dentry_unref(dir);
+            dir = next;
+        }
+        n += slash != NULL;
+        path += n;
+        len -= n;
+    }
+    return dir;
+}
+
+static void forget_parent(struct loader *l)
+{
+    if (l->dir)
+        dentry_unref(l->dir);
+    l->dir = NULL;
+}
+
+/* The entry's directory (borrowed: l->dir keeps it); cuts e->name down to its last component. */
+static struct dentry *parent(struct loader *l, struct cpio_entry *e, int *err)
+{
+    uint32_t len = e->name_len;
+    struct dentry *d;
+
+    while (len > 0 && e->name[len - 1] != '/')
+        len--;
+    if (!l->dir || len != l->dir_len || memcmp(e->name, l->dir_path, len) != 0) {
+        l->depth = 0;
+        d = walk(l, l->root, e->name, len, err);
+        if (!d)
+            return NULL;
+        forget_parent(l);
+        l->dir = d;
+        l->dir_len = len < sizeof(l->dir_path) ? len : UINT32_MAX;
+        if (len < sizeof(l->dir_path))
+            memcpy(l->dir_path, e->name, len);
+    }
+    e->name += len;
+    e->name_len -= len;
+    return l->dir;
+}
+
+/* ---- Hard links ---- */
+
+static struct link **link_bucket(struct loader *l, const struct cpio_entry *e)
+{
+    return &l->links[(e->ino ^ e->dev_minor) % LINK_HASH];
+}
+
+static struct inode *link_find(struct loader *l, const struct cpio_entry *e)
+{
+    for (struct link *k = *link_bucket(l, e); k; k = k->next)
+        if (k->ino == e->ino && k->dev_major == e->dev_major && k->dev_minor == e->dev_minor &&
+            ((k->inode->mode ^ e->mode) & S_IFMT) == 0)
+            return k->inode;
+    return NULL;
+}
+
+static int link_remember(struct loader *l, const struct cpio_entry *e, struct inode *i)
+{
+    struct link *k = kmalloc(sizeof(*k)), **bucket = link_bucket(l, e);
+
+    if (!k)
+        return no_memory();
+    inode_ref(i);
+    *k = (struct link){*bucket, i, e->ino, e->dev_major, e->dev_minor};
+    *bucket = k;
+    return 0;
+}
+
+static void links_forget(struct loader *l)
+{
+    for (unsigned b = 0; b < LINK_HASH; b++) {
+        while (l->links[b]) {
+            struct link *k = l->links[b];
+
+            l->links[b] = k->next;
+            inode_unref(k->inode);
+            kmfree(k);
+        }
+    }
+}
+
+/* ---- Entries ---- */
+
+static void set_attributes(struct inode *i, const struct cpio_entry *e)
+{
+    struct timestamp t = {e->mtime, 0};
+
+    i->mode = (i->mode & S_IFMT) | (S_ISLNK(i->mode) ? 0777 : e->mode & 07777);
+    i->uid = e->uid;
+    i->gid = e->gid;
+    i->atime = i->mtime = i->ctime = t;
+}
+
+static struct inode *new_inode(struct loader *l, const struct cpio_entry *e)
+{
+    struct superblock *sb = l->root->inode->sb;
+
+    if (S_ISLNK(e->mode)) {
+        const char *target = (const char *)archive_view(l->src, e->data, e->size, l->target_buf);
+
+        return ramfs_make_link(inode_bare(sb, e->mode), target, strnlen(target, e->size));
+    }
+    return ramfs_make(inode_bare(sb, e->mode & (S_IFMT | 07777)),
+                      MKDEV(e->rdev_major, e->rdev_minor));
+}
+
+static int check_entry(struct loader *l, const struct cpio_entry *e)
+{
+    if (S_ISLNK(e->mode) && (e->size == 0 || e->size >= PATH_MAX))
+        return cpio_bad(l, "bad length of a symbolic link");
+    if (!S_ISREG(e->mode) && !S_ISDIR(e->mode) && !S_ISLNK(e->mode) && !S_ISCHR(e->mode) &&
+        !S_ISBLK(e->mode) && !S_ISFIFO(e->mode) && (e->mode & S_IFMT) != S_IFSOCK)
+        return cpio_bad(l, "unknown type of file");
+    return check_name(l, e->name, e->name_len);
+}
+
+/* Takes the name away from what has it already (which the remembered directory may be). */
+static int override(struct loader *l, struct dentry *dir, struct dentry *old)
+{
+    const struct inode_ops *ops = dir->inode->ops;
+    int err;
+
+    if (S_ISDIR(old->inode->mode)) {
+        err = ops->rmdir(dir->inode, old);
+        if (err)
+            return cpio_bad(l, "a file in the place of a directory that is not empty");
+    } else {
+        ops->unlink(dir->inode, old);
+    }
+    dentry_drop(old);
+    forget_parent(l);
+    return 0;
+}
+
+static int set_contents(struct loader *l, const struct cpio_entry *e, struct inode *i)
+{
+    if (!S_ISREG(i->mode))
+        return 0;
+    return ramfs_set_contents(i, l->src, e->data, e->size) ? no_memory() : 0;
+}
+
+/* The entry is one more name of an inode that is there. */
+static int add_link(struct loader *l, const struct cpio_entry *e, struct dentry *dir,
+                    struct inode *i)
+{
+    inode_ref(i);
+    i->nlink++;
+    if (!ramfs_attach(dir, e->name, e->name_len, i))
+        return no_memory();
+    set_attributes(i, e);
+    return e->size ? set_contents(l, e, i) : 0;
+}
+
+static int add_new(struct loader *l, const struct cpio_entry *e, struct dentry *dir)
+{
+    struct inode *i = new_inode(l, e);
+    int err;
+
+    if (!i || !ramfs_attach(dir, e->name, e->name_len, i))
+        return no_memory();
+    set_attributes(i, e);
+    err = e->size ? set_contents(l, e, i) : 0;
+    if (!err && e->nlink > 1 && !S_ISDIR(e->mode))
+        err = link_remember(l, e, i);
+    return err;
+}
+
+/* What is there already takes the entry's attributes and contents: directories and files do. */
+static bool updates(const struct cpio_entry *e, const struct inode *old, const struct inode *linked)
+{
+    if (old == linked)
+        return true;
+    return ((old->mode ^ e->mode) & S_IFMT) == 0 &&
+           (S_ISDIR(e->mode) || (S_ISREG(e->mode) && !linked));
+}
+
+static int update(struct loader *l, const struct cpio_entry *e, struct inode *i, bool linked)
+{
+    set_attributes(i, e);
+    return linked && e->size == 0 ? 0 : set_contents(l, e, i);
+}
+
+static int add_named(struct loader *l, const struct cpio_entry *e, struct dentry *dir)
+{
+    bool can_link = e->nlink > 1 && !S_ISDIR(e->mode);
+    struct inode *linked = can_link ? link_find(l, e) : NULL;
+    struct dentry *old = dentry_find(dir, e->name, e->name_len);
+    int err = 0;
+
+    if (old && updates(e, old->inode, linked)) {
+        err = update(l, e, old->inode, linked != NULL);
+        dentry_unref(old);
+        return err;
+    }
+    if (old) {
+        err = override(l, dir, old);
+        dentry_unref(old);
+    }
+    if (err)
+        return err;
+    return linked ? add_link(l, e, dir, linked) : add_new(l, e, dir);
+}
+
+static int add_entry(struct loader *l, struct cpio_entry *e)
+{
+    int err = 0;
+    struct dentry *dir = parent(l, e, &err);
+
+    if (!dir)
+        return err == -ENOMEM ? no_memory() : err;
+    l->entries++;
+    if (e->name_len == 0 || (e->name_len == 1 && e->name[0] == '.')) {
+        set_attributes(dir->inode, e);
+        return 0;
+    }
+    err = check_entry(l, e);
+    return err ? err : add_named(l, e, dir);
+}
+
+static bool is_trailer(const struct cpio_entry *e)
+{
+    return e->name_len == 10 && memcmp(e->name, "TRAILER!!!", 10) == 0;
+}
+
+/* From pos to the trailer. */
+static int load_entries(struct loader *l)
+{
+    memset(l->last_fields, 0, sizeof(l->last_fields));
+    while (l->pos < l->src->size) {
+        int err = cpio_read_entry(l);
+
+        if (!err && is_trailer(&l->at)) {
+            links_forget(l);
+            return 0;
+        }
+        if (!err)
+            err = add_entry(l, &l->at);
+        if (err)
+            return err;
+    }
+    klog(LOG_WARN, "initrd: the archive ends without TRAILER!!!\n");
+    links_forget(l);
+    return 0;
+}
+
+/* ---- The image ---- */
+
+static int load_image(struct loader *l);
+
+/* The gzip member at pos: unpacked, it is an image of its own. Only the boot module holds them. */
+static int load_gzip(struct loader *l)
+{
+    const struct archive *outer = l->src;
+    struct archive *inner = kzalloc(sizeof(*inner));
+    const char *why;
+    uint32_t used;
+    int err;
+
+    if (!inner)
+        return no_memory();
+    err = gunzip(outer->base + l->pos, outer->size - l->pos, inner, &used, &why);
+    if (err) {
+        klog(LOG_ERR, "initrd: broken gzip data at offset %u: %s\n", l->pos, why);
+        kmfree(inner);
+        return err;
+    }
+    used += l->pos;
+    l->src = inner;
+    l->pos = 0;
+    err = load_image(l);
+    l->src = outer;
+    l->pos = used;
+    return err;
+}
+
+/* The next byte that is not zero; the padding is long after an archive of 512-byte blocks. */
+static void skip_zeros(struct loader *l)
+{
+    static const uint8_t zeros[64];
+
+    while (l->pos < l->src->size) {
+        uint32_t n = l->src->size - l->pos < sizeof(zeros) ? 1 : sizeof(zeros);
+        uint8_t scratch[sizeof(zeros)];
+
+        if (memcmp(archive_view(l->src, l->pos, n, scratch), zeros, n) == 0)
+            l->pos += n;
+        else if (*archive_view(l->src, l->pos, 1, scratch) == 0)
+            l->pos++;
+        else
+            return;
+    }
+}
+
+static int load_image(struct loader *l)
+{
+    int err = 0;
+
+    while (!err && l->pos < l->src->size) {
+        uint32_t left = l->src->size - l->pos;
+        uint8_t scratch[2];
+        const uint8_t *p = archive_view(l->src, l->pos, left < 2 ? left : 2, scratch);
+
+        l->entry = l->pos;
+        if (p[0] == 0)
+            skip_zeros(l);
+        else if (p[0] == '0' && l->pos % 4 == 0)
+            err = load_entries(l);
+        else if (l->src->base && left >= 2 && p[0] == 0x1f && p[1] == 0x8b)
+            err = load_gzip(l);
+        else
+            err = cpio_bad(l, "neither a newc cpio archive nor gzip data");
+    }
+    return err;
+}
+
+/* What Linux's built-in archive holds. */
+static int load_defaults(struct dentry *root)
+{
+    struct superblock *sb = root->inode->sb;
+    struct inode *dev = ramfs_inode(sb, S_IFDIR | 0755, 0);
+    struct inode *home = ramfs_inode(sb, S_IFDIR | 0700, 0);
+    struct inode *console = ramfs_inode(sb, S_IFCHR | 0600, MKDEV(5, 1));
+    struct dentry *d;
+
+    if (!dev || !home || !console)
+        return no_memory();
+    d = ramfs_attach(root, "dev", 3, dev);
+    if (!d || !ramfs_attach(d, "console", 7, console) || !ramfs_attach(root, "root", 4, home))
+        return no_memory();
+    return 0;
+}
+
+/* After an error the caller halts: what was made so far is left. */
+int cpio_load(struct dentry *root, const void *image, size_t size)
+{
+    struct archive *module = kzalloc(sizeof(*module));
+    struct loader *l = kzalloc(sizeof(*l));
+    int err = -ENOMEM;
+
+    if (!module || !l || !(l->name_buf = kalloc()) || !(l->target_buf = kalloc())) {
+        no_memory();
+        goto out;
+    }
+    module->base = image;
+    module->size = size;
+    l->src = module;
+    l->root = root;
+    err = load_defaults(root);
+    if (!err)
+        err = load_image(l);
+    links_forget(l);
+    forget_parent(l);
+    if (!err && l->entries == 0) {
+        klog(LOG_ERR, "initrd: the archive is empty\n");
+        err = -EINVAL;
+    }
+out:
+    if (l && l->name_buf)
+        kfree(l->name_buf);
+    if (l && l->target_buf)
+        kfree(l->target_buf);
+    kmfree(l);
+    return err;
+}

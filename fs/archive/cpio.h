@@ -1,0 +1,61 @@
+/*
+ * What the two halves of the archive loader share: cpio_header.c decodes entries, cpio.c makes
+ * files of them.
+ */
+#ifndef FS_CPIO_H
+#define FS_CPIO_H
+
+#include "fs/archive/archive.h"
+#include "fs/vfs/vfs.h"
+
+#define LINK_HASH  32
+#define LINK_DEPTH 8 /* symbolic links followed for one entry's directory */
+
+#define FIELDS 12 /* of eight hexadecimal digits, after the magic; a 13th is unused */
+
+/* Four bytes anywhere. */
+typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
+
+struct cpio_entry {
+    union {
+        uint32_t field[FIELDS];
+        struct {
+            uint32_t ino, mode, uid, gid, nlink, mtime, size;
+            uint32_t dev_major, dev_minor, rdev_major, rdev_minor, name_size;
+        };
+    };
+    const char *name; /* without slashes around it */
+    uint32_t name_len;
+    uint32_t data; /* offset of the contents */
+};
+
+/* A file of several links, remembered until its archive ends. */
+struct link {
+    struct link *next;
+    struct inode *inode; /* a reference */
+    uint32_t ino, dev_major, dev_minor;
+};
+
+struct loader {
+    const struct archive *src;
+    uint32_t pos;   /* the next byte to look at */
+    uint32_t entry; /* offset of the entry at hand, for messages */
+    struct dentry *root;
+    char *name_buf, *target_buf; /* frames for a name and a link target in pieces */
+    struct link *links[LINK_HASH];
+    struct dentry *dir; /* of the last entry: most share it with the one before */
+    char dir_path[128];
+    uint32_t dir_len;
+    uint32_t depth; /* symbolic links followed so far */
+    uint32_t entries;
+    struct cpio_entry at;
+    uint32_t last_fields[2 * FIELDS]; /* the digits that at was decoded from */
+};
+
+/* Says in the log what is wrong with the entry at hand: -EINVAL. */
+int cpio_bad(const struct loader *l, const char *what);
+
+/* Decodes the entry at l->pos into l->at and moves l->pos past it. 0, or -EINVAL after cpio_bad. */
+int cpio_read_entry(struct loader *l);
+
+#endif

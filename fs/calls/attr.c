@@ -1,0 +1,309 @@
+/*
+ * Owners, permissions and times: chmod, chown, utime and their kin.
+ */
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+
+/* The file system is told after the fields changed. */
+static int changed(struct inode *i)
+{
+    inode_touch(i, false, false, true);
+    return i->ops->setattr ? i->ops->setattr(i) : 0;
+}
+
+/* ---- Mode ---- */
+
+static int change_mode(struct inode *i, uint32_t mode)
+{
+    if (sb_readonly(i->sb))
+        return -EROFS;
+    if (S_ISLNK(i->mode))
+        return -EOPNOTSUPP;
+    if (!is_owner(i))
+        return -EPERM;
+    if ((mode & S_ISGID) && !in_group(i->gid) && !capable())
+        mode &= ~S_ISGID;
+    i->mode = (i->mode & S_IFMT) | (mode & 07777);
+    return changed(i);
+}
+
+static long chmod_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t at_flags)
+{
+    struct dentry *d;
+    int err = user_lookup(dirfd, upath, at_flags, &d);
+
+    if (err)
+        return err;
+    err = change_mode(d->inode, mode);
+    dentry_unref(d);
+    return err;
+}
+
+long sys_chmod(uint32_t upath, uint32_t mode)
+{
+    return chmod_path(AT_FDCWD, upath, mode, 0);
+}
+
+long sys_fchmodat(uint32_t dirfd, uint32_t upath, uint32_t mode)
+{
+    return chmod_path((int)dirfd, upath, mode, 0);
+}
+
+long sys_fchmod(uint32_t fd, uint32_t mode)
+{
+    struct file *f = fd_get((int)fd);
+    int err;
+
+    if (!f)
+        return -EBADF;
+    err = change_mode(f->inode, mode);
+    file_put(f);
+    return err;
+}
+
+/* ---- Owner ---- */
+
+#define KEEP UINT32_MAX /* -1: this one stays as it is */
+
+/* Root may give files away; an owner may only choose among the groups it is in. */
+static bool may_chown(const struct inode *i, uint32_t uid, uint32_t gid)
+{
+    if (capable())
+        return true;
+    if (proc_current()->cred.fsuid != i->uid)
+        return false;
+    if (uid != KEEP && uid != i->uid)
+        return false;
+    return gid == KEEP || gid == i->gid || in_group(gid);
+}
+
+static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
+{
+    if (sb_readonly(i->sb))
+        return -EROFS;
+    if ((uid != KEEP || gid != KEEP) && !may_chown(i, uid, gid))
+        return -EPERM;
+    if (uid != KEEP)
+        i->uid = uid;
+    if (gid != KEEP)
+        i->gid = gid;
+    inode_strip_setid(i);
+    return changed(i);
+}
+
+static long chown_path(int dirfd, uint32_t upath, uint32_t uid, uint32_t gid, uint32_t at_flags)
+{
+    struct dentry *d;
+    int err = user_lookup(dirfd, upath, at_flags, &d);
+
+    if (err)
+        return err;
+    err = change_owner(d->inode, uid, gid);
+    dentry_unref(d);
+    return err;
+}
+
+static uint32_t id_from_16(uint32_t id)
+{
+    return (uint16_t)id == 0xffff ? KEEP : (uint16_t)id;
+}
+
+long sys_chown32(uint32_t upath, uint32_t uid, uint32_t gid)
+{
+    return chown_path(AT_FDCWD, upath, uid, gid, 0);
+}
+
+long sys_lchown32(uint32_t upath, uint32_t uid, uint32_t gid)
+{
+    return chown_path(AT_FDCWD, upath, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fchown32(uint32_t fd, uint32_t uid, uint32_t gid)
+{
+    struct file *f = fd_get((int)fd);
+    int err;
+
+    if (!f)
+        return -EBADF;
+    err = change_owner(f->inode, uid, gid);
+    file_put(f);
+    return err;
+}
+
+long sys_fchownat(uint32_t dirfd, uint32_t upath, uint32_t uid, uint32_t gid, uint32_t flags)
+{
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    return chown_path((int)dirfd, upath, uid, gid, flags);
+}
+
+long sys_chown(uint32_t upath, uint32_t uid, uint32_t gid)
+{
+    return sys_chown32(upath, id_from_16(uid), id_from_16(gid));
+}
+
+long sys_lchown(uint32_t upath, uint32_t uid, uint32_t gid)
+{
+    return sys_lchown32(upath, id_from_16(uid), id_from_16(gid));
+}
+
+long sys_fchown(uint32_t fd, uint32_t uid, uint32_t gid)
+{
+    return sys_fchown32(fd, id_from_16(uid), id_from_16(gid));
+}
+
+/* ---- Times ---- */
+
+#define UTIME_NOW  0x3fffffffu
+#define UTIME_OMIT 0x3ffffffeu
+
+struct times {
+    struct timestamp atime, mtime; /* nsec may be UTIME_* */
+};
+
+static const struct times times_now = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+
+static bool nsec_ok(uint32_t nsec)
+{
+    return nsec < NSEC_PER_SEC || nsec == UTIME_NOW || nsec == UTIME_OMIT;
+}
+
+static void set_time(struct timestamp *t, const struct timestamp *to, const struct timestamp *now)
+{
+    if (to->nsec == UTIME_NOW)
+        *t = *now;
+    else if (to->nsec != UTIME_OMIT)
+        *t = *to;
+}
+
+/* Owners set what they like; "now" for both is also for those who may write. */
+static int may_set_times(const struct inode *i, const struct times *t)
+{
+    bool now = t->atime.nsec == UTIME_NOW && t->mtime.nsec == UTIME_NOW;
+
+    if (sb_readonly(i->sb))
+        return -EROFS;
+    if (is_owner(i))
+        return 0;
+    return now ? inode_permission(i, MAY_WRITE) : -EPERM;
+}
+
+static int set_times(struct inode *i, const struct times *t)
+{
+    struct timestamp now = timestamp_now();
+    int err;
+
+    if (t->atime.nsec == UTIME_OMIT && t->mtime.nsec == UTIME_OMIT)
+        return 0;
+    err = may_set_times(i, t);
+    if (err)
+        return err;
+    set_time(&i->atime, &t->atime, &now);
+    set_time(&i->mtime, &t->mtime, &now);
+    return changed(i);
+}
+
+/* upath 0: dirfd itself, as futimens asks. */
+static long do_utimes(int dirfd, uint32_t upath, const struct times *t, uint32_t flags)
+{
+    struct dentry *d;
+    struct file *f;
+    int err;
+
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    if (upath == 0 && dirfd != AT_FDCWD) {
+        if (flags)
+            return -EINVAL;
+        f = fd_get(dirfd);
+        if (!f)
+            return -EBADF;
+        err = set_times(f->inode, t);
+        file_put(f);
+        return err;
+    }
+    err = user_lookup(dirfd, upath, flags, &d);
+    if (err)
+        return err;
+    err = set_times(d->inode, t);
+    dentry_unref(d);
+    return err;
+}
+
+long sys_utimensat(uint32_t dirfd, uint32_t upath, uint32_t utimes, uint32_t flags)
+{
+    struct times t = times_now;
+
+    if (utimes && copy_from_user(&t, (void *)utimes, sizeof(t)))
+        return -EFAULT;
+    if (!nsec_ok(t.atime.nsec) || !nsec_ok(t.mtime.nsec))
+        return -EINVAL;
+    return do_utimes((int)dirfd, upath, &t, flags);
+}
+
+/* Inodes keep seconds from 1970 to 2106: what lies outside becomes the nearest of these. */
+static uint32_t clamp_seconds(int64_t sec)
+{
+    return sec < 0 ? 0 : sec > UINT32_MAX ? UINT32_MAX : (uint32_t)sec;
+}
+
+long sys_utimensat_time64(uint32_t dirfd, uint32_t upath, uint32_t utimes, uint32_t flags)
+{
+    struct {
+        int64_t sec;
+        uint32_t nsec, pad;
+    } in[2];
+    struct times t = times_now;
+
+    if (utimes) {
+        if (copy_from_user(in, (void *)utimes, sizeof(in)))
+            return -EFAULT;
+        t.atime = (struct timestamp){clamp_seconds(in[0].sec), in[0].nsec};
+        t.mtime = (struct timestamp){clamp_seconds(in[1].sec), in[1].nsec};
+    }
+    if (!nsec_ok(t.atime.nsec) || !nsec_ok(t.mtime.nsec))
+        return -EINVAL;
+    return do_utimes((int)dirfd, upath, &t, flags);
+}
+
+/* Two timevals: seconds and microseconds. */
+static int times_from_timevals(uint32_t utimes, struct times *t)
+{
+    *t = times_now;
+    if (!utimes)
+        return 0;
+    if (copy_from_user(t, (void *)utimes, sizeof(*t)))
+        return -EFAULT;
+    if (t->atime.nsec >= 1000000 || t->mtime.nsec >= 1000000)
+        return -EINVAL;
+    t->atime.nsec *= 1000;
+    t->mtime.nsec *= 1000;
+    return 0;
+}
+
+long sys_futimesat(uint32_t dirfd, uint32_t upath, uint32_t utimes)
+{
+    struct times t;
+    int err = times_from_timevals(utimes, &t);
+
+    return err ? err : do_utimes((int)dirfd, upath, &t, 0);
+}
+
+long sys_utimes(uint32_t upath, uint32_t utimes)
+{
+    return sys_futimesat((uint32_t)AT_FDCWD, upath, utimes);
+}
+
+long sys_utime(uint32_t upath, uint32_t utimes)
+{
+    struct times t = times_now;
+    uint32_t in[2];
+
+    if (utimes) {
+        if (copy_from_user(in, (void *)utimes, sizeof(in)))
+            return -EFAULT;
+        t.atime = (struct timestamp){in[0], 0};
+        t.mtime = (struct timestamp){in[1], 0};
+    }
+    return do_utimes(AT_FDCWD, upath, &t, 0);
+}

@@ -1,0 +1,304 @@
+/*
+ * New names: mkdir, mknod, symlink, link.
+ *
+ * Each walks to the parent, locks it, makes sure the name is free and allowed, lets the file system
+ * make the inode, and then shows the name. A name that exists is -EEXIST before anything else.
+ */
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+#include "libc/string.h"
+
+uint32_t apply_umask(uint32_t mode)
+{
+    return mode & ~proc_current()->fs->umask;
+}
+
+int may_change_dir(const struct dentry *dir)
+{
+    if (dir->unlinked)
+        return -ENOENT;
+    return inode_permission(dir->inode, MAY_WRITE | MAY_EXEC);
+}
+
+/* In procfs a name that is not there cannot be. */
+bool dir_is_made_up(const struct dentry *dir)
+{
+    return dir->inode->ops->lookup && !dir->inode->sb->type->cache_names;
+}
+
+static int check_new_name(struct walk *w, bool for_dir)
+{
+    struct dentry *there;
+    int err = walk_last(w, true, &there);
+
+    if (!err) {
+        dentry_unref(there);
+        return -EEXIST;
+    }
+    if (err != -ENOENT)
+        return err;
+    if ((w->must_be_dir && !for_dir) || dir_is_made_up(w->at))
+        return -ENOENT;
+    return may_change_dir(w->at);
+}
+
+int new_name_begin(struct walk *w, bool for_dir, struct dentry **out)
+{
+    struct inode *dir = w->at->inode;
+    int err;
+
+    if (w->kind != LAST_NAME)
+        return -EEXIST;
+    mutex_lock(&dir->lock);
+    err = check_new_name(w, for_dir);
+    if (!err) {
+        *out = dentry_new(w->at, w->name, w->len);
+        err = *out ? 0 : -ENOMEM;
+    }
+    if (err)
+        mutex_unlock(&dir->lock);
+    return err;
+}
+
+void new_name_end(struct dentry *d, int err)
+{
+    struct inode *dir = d->parent->inode;
+
+    if (!err)
+        dentry_link(d);
+    mutex_unlock(&dir->lock);
+    dentry_unref(d);
+}
+
+/* ---- mkdir ---- */
+
+static int make_dir(struct walk *w, uint32_t mode)
+{
+    const struct inode_ops *ops = w->at->inode->ops;
+    struct dentry *d;
+    int err = new_name_begin(w, true, &d);
+
+    if (err)
+        return err;
+    mode = S_IFDIR | (apply_umask(mode) & (0777 | S_ISVTX));
+    err = ops->mkdir ? ops->mkdir(w->at->inode, d, mode) : -EPERM;
+    new_name_end(d, err);
+    return err;
+}
+
+static long do_mkdir(int dirfd, uint32_t upath, uint32_t mode)
+{
+    struct walk w;
+    char *path;
+    int err = user_parent(&w, dirfd, upath, &path);
+
+    if (err)
+        return err;
+    err = make_dir(&w, mode);
+    walk_end(&w);
+    kfree(path);
+    return err;
+}
+
+long sys_mkdir(uint32_t upath, uint32_t mode)
+{
+    return do_mkdir(AT_FDCWD, upath, mode);
+}
+
+long sys_mkdirat(uint32_t dirfd, uint32_t upath, uint32_t mode)
+{
+    return do_mkdir((int)dirfd, upath, mode);
+}
+
+/* ---- mknod ---- */
+
+/* Linux's 32-bit device number, which spreads a 20-bit minor around the major. */
+static uint32_t decode_dev(uint32_t dev)
+{
+    return MKDEV((dev >> 8) & 0xfff, dev & 0xff);
+}
+
+static int make_node(struct walk *w, uint32_t mode, uint32_t dev)
+{
+    struct inode *dir = w->at->inode;
+    struct dentry *d;
+    int err = new_name_begin(w, false, &d);
+
+    if (err)
+        return err;
+    mode = (mode & S_IFMT) | apply_umask(mode & 07777);
+    if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable())
+        err = -EPERM;
+    else if (S_ISREG(mode))
+        err = dir->ops->create ? dir->ops->create(dir, d, mode) : -EACCES;
+    else
+        err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, decode_dev(dev)) : -EPERM;
+    new_name_end(d, err);
+    return err;
+}
+
+static int check_node_type(uint32_t *mode)
+{
+    switch (*mode & S_IFMT) {
+    case 0:
+        *mode |= S_IFREG;
+        return 0;
+    case S_IFREG:
+    case S_IFCHR:
+    case S_IFBLK:
+    case S_IFIFO:
+    case S_IFSOCK:
+        return 0;
+    case S_IFDIR:
+        return -EPERM;
+    default:
+        return -EINVAL;
+    }
+}
+
+static long do_mknod(int dirfd, uint32_t upath, uint32_t mode, uint32_t dev)
+{
+    struct walk w;
+    char *path;
+    int err = check_node_type(&mode);
+
+    if (!err)
+        err = user_parent(&w, dirfd, upath, &path);
+    if (err)
+        return err;
+    err = make_node(&w, mode, S_ISCHR(mode) || S_ISBLK(mode) ? dev : 0);
+    walk_end(&w);
+    kfree(path);
+    return err;
+}
+
+long sys_mknod(uint32_t upath, uint32_t mode, uint32_t dev)
+{
+    return do_mknod(AT_FDCWD, upath, mode, dev);
+}
+
+long sys_mknodat(uint32_t dirfd, uint32_t upath, uint32_t mode, uint32_t dev)
+{
+    return do_mknod((int)dirfd, upath, mode, dev);
+}
+
+/* ---- symlink ---- */
+
+static int make_symlink(struct walk *w, const char *target)
+{
+    const struct inode_ops *ops = w->at->inode->ops;
+    struct dentry *d;
+    int err = new_name_begin(w, false, &d);
+
+    if (err)
+        return err;
+    err = ops->symlink ? ops->symlink(w->at->inode, d, target) : -EPERM;
+    new_name_end(d, err);
+    return err;
+}
+
+static long do_symlink(uint32_t utarget, int dirfd, uint32_t upath)
+{
+    struct walk w;
+    char *target, *path;
+    int err = path_from_user((const char *)utarget, &target);
+
+    if (err)
+        return err;
+    err = *target ? user_parent(&w, dirfd, upath, &path) : -ENOENT;
+    if (!err) {
+        err = make_symlink(&w, target);
+        walk_end(&w);
+        kfree(path);
+    }
+    kfree(target);
+    return err;
+}
+
+long sys_symlink(uint32_t utarget, uint32_t upath)
+{
+    return do_symlink(utarget, AT_FDCWD, upath);
+}
+
+long sys_symlinkat(uint32_t utarget, uint32_t dirfd, uint32_t upath)
+{
+    return do_symlink(utarget, (int)dirfd, upath);
+}
+
+/* ---- link ---- */
+
+/* Others' files may be linked only by who may write them, and none that would change who one is
+ * (Linux's fs.protected_hardlinks). */
+static bool may_link(const struct inode *target)
+{
+    uint32_t setgid = S_ISGID | 0010;
+
+    if (is_owner(target))
+        return true;
+    return S_ISREG(target->mode) && !(target->mode & S_ISUID) &&
+           (target->mode & setgid) != setgid && !inode_permission(target, MAY_READ | MAY_WRITE);
+}
+
+/* tmpfile: an O_TMPFILE file may get its first name. */
+static int link_inode(struct inode *dir, struct dentry *d, struct inode *target, bool tmpfile)
+{
+    if (dir->sb != target->sb)
+        return -EXDEV;
+    if (!may_link(target) || !dir->ops->link || S_ISDIR(target->mode))
+        return -EPERM;
+    if (target->nlink == 0 && !tmpfile)
+        return -ENOENT;
+    return dir->ops->link(dir, d, target);
+}
+
+static bool is_tmpfile(const struct dentry *d)
+{
+    return d->unlinked && !d->cookie && S_ISREG(d->inode->mode);
+}
+
+static int make_link(struct walk *w, struct dentry *old)
+{
+    struct dentry *d;
+    int err = new_name_begin(w, false, &d);
+
+    if (err)
+        return err;
+    err = link_inode(w->at->inode, d, old->inode, is_tmpfile(old));
+    new_name_end(d, err);
+    return err;
+}
+
+static long do_link(int olddir, uint32_t uold, int newdir, uint32_t unew, uint32_t flags)
+{
+    uint32_t at = (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
+    struct dentry *old;
+    struct walk w;
+    char *path;
+    int err;
+
+    if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    if ((flags & AT_EMPTY_PATH) && !capable())
+        return -ENOENT;
+    err = user_lookup(olddir, uold, at, &old);
+    if (err)
+        return err;
+    err = user_parent(&w, newdir, unew, &path);
+    if (!err) {
+        err = make_link(&w, old);
+        walk_end(&w);
+        kfree(path);
+    }
+    dentry_unref(old);
+    return err;
+}
+
+long sys_link(uint32_t uold, uint32_t unew)
+{
+    return do_link(AT_FDCWD, uold, AT_FDCWD, unew, 0);
+}
+
+long sys_linkat(uint32_t olddir, uint32_t uold, uint32_t newdir, uint32_t unew, uint32_t flags)
+{
+    return do_link((int)olddir, uold, (int)newdir, unew, flags);
+}

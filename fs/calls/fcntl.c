@@ -1,0 +1,181 @@
+/*
+ * fcntl: descriptor flags, file flags, owners; record locks are in locks.c, pipe sizes in pipe.c.
+ */
+#include "fs/vfs/internal.h"
+#include "fs/event/pipe.h"
+#include "arch/uaccess.h"
+
+#define F_DUPFD         0
+#define F_GETFD         1
+#define F_SETFD         2
+#define F_GETFL         3
+#define F_SETFL         4
+#define F_GETLK         5
+#define F_SETLKW        7
+#define F_SETOWN        8
+#define F_GETOWN        9
+#define F_SETSIG        10
+#define F_GETSIG        11
+#define F_GETLK64       12
+#define F_SETLKW64      14
+#define F_SETOWN_EX     15
+#define F_GETOWN_EX     16
+#define F_OFD_GETLK     36
+#define F_OFD_SETLKW    38
+#define F_GETLEASE      1025
+#define F_DUPFD_CLOEXEC 1030
+#define F_SETPIPE_SZ    1031
+#define F_GETPIPE_SZ    1032
+#define F_ADD_SEALS     1033
+#define F_GET_SEALS     1034
+
+#define FD_CLOEXEC 1u
+#define F_UNLCK    2
+#define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+
+static long set_flags(struct file *f, uint32_t flags)
+{
+    if ((flags & ~f->flags & O_NOATIME) && !is_owner(f->inode))
+        return -EPERM;
+    f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
+    return 0;
+}
+
+/* [proc_lock held] */
+static bool group_exists(int32_t pgid)
+{
+    struct proc *p;
+
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->pgid == pgid)
+            return true;
+    }
+    return false;
+}
+
+/* Who would get SIGIO, which nothing here sends: a process, or a group as a negative number; 0:
+ * nobody. */
+static long set_owner(struct file *f, int32_t who)
+{
+    bool exists = true;
+
+    if (who == INT32_MIN)
+        return -EINVAL;
+    spin_lock(&proc_lock);
+    if (who)
+        exists = who > 0 ? proc_find(who) != NULL : group_exists(-who);
+    spin_unlock(&proc_lock);
+    if (!exists)
+        return -ESRCH;
+    f->owner = who;
+    return 0;
+}
+
+/* F_SETOWN_EX and F_GETOWN_EX: a type (thread, process, group) and a number. */
+static long owner_ex(struct file *f, uint32_t cmd, uint32_t arg)
+{
+    struct {
+        int32_t type, pid;
+    } ex;
+
+    if (cmd == F_GETOWN_EX) {
+        ex.type = f->owner < 0 ? 2 : 1;
+        ex.pid = f->owner < 0 ? -f->owner : f->owner;
+        return copy_to_user((void *)arg, &ex, sizeof(ex));
+    }
+    if (copy_from_user(&ex, (void *)arg, sizeof(ex)))
+        return -EFAULT;
+    if (ex.type < 0 || ex.type > 2)
+        return -EINVAL;
+    return set_owner(f, ex.type == 2 ? -ex.pid : ex.pid);
+}
+
+static bool allowed_on_path_fd(uint32_t cmd)
+{
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD ||
+           cmd == F_GETFL;
+}
+
+static long descriptor_cmd(int fd, struct file *f, uint32_t cmd, uint32_t arg)
+{
+    switch (cmd) {
+    case F_DUPFD:
+        return fd_dup(f, (int)arg, false);
+    case F_DUPFD_CLOEXEC:
+        return fd_dup(f, (int)arg, true);
+    case F_GETFD:
+        return fd_cloexec(fd);
+    default:
+        return fd_set_cloexec(fd, arg & FD_CLOEXEC);
+    }
+}
+
+static long file_cmd(struct file *f, uint32_t cmd, uint32_t arg)
+{
+    switch (cmd) {
+    case F_GETFL:
+        return (long)f->flags;
+    case F_SETFL:
+        return set_flags(f, arg);
+    case F_GETOWN:
+        return f->owner;
+    case F_SETOWN:
+        return set_owner(f, (int32_t)arg);
+    case F_GETLEASE:
+        return F_UNLCK;
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
+        return owner_ex(f, cmd, arg);
+    case F_GETSIG:
+        return 0;
+    case F_SETSIG:
+        return arg > NSIG ? -EINVAL : 0;
+    case F_GETPIPE_SZ:
+        return pipe_get_size(f);
+    case F_SETPIPE_SZ:
+        return pipe_set_size(f, arg);
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        return seals_fcntl(f, cmd, arg);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* wide: the call is fcntl64, which knows 64-bit and open-file-description locks. */
+static bool is_lock_cmd(uint32_t cmd, bool wide)
+{
+    if (cmd >= F_GETLK && cmd <= F_SETLKW)
+        return true;
+    return wide &&
+           ((cmd >= F_GETLK64 && cmd <= F_SETLKW64) || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW));
+}
+
+static long do_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg, bool wide)
+{
+    struct file *f = fd_get_any((int)fd);
+    long r;
+
+    if (!f)
+        return -EBADF;
+    if ((f->flags & O_PATH) && !allowed_on_path_fd(cmd))
+        r = -EBADF;
+    else if (cmd <= F_SETFD || cmd == F_DUPFD_CLOEXEC)
+        r = descriptor_cmd((int)fd, f, cmd, arg);
+    else if (is_lock_cmd(cmd, wide))
+        r = locks_fcntl(f, (int)fd, cmd, arg);
+    else
+        r = file_cmd(f, cmd, arg);
+    file_put(f);
+    return r;
+}
+
+long sys_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg)
+{
+    return do_fcntl(fd, cmd, arg, false);
+}
+
+long sys_fcntl64(uint32_t fd, uint32_t cmd, uint32_t arg)
+{
+    return do_fcntl(fd, cmd, arg, true);
+}

@@ -1,0 +1,370 @@
+/*
+ * open(2): from a path and flags to an open file.
+ *
+ * Order, as on Linux: a free descriptor, the path, the file's type against the flags, permission,
+ * the driver's or file system's open, truncation.
+ */
+#include "fs/vfs/internal.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+#define TMPFILE_BIT 020000000u /* O_TMPFILE without the O_DIRECTORY in it */
+#define OPEN_ONLY                                                                                  \
+    (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC) /* not kept in file->flags                 \
+                                                         */
+
+static int fail_open(struct inode *i, struct file *f)
+{
+    (void)i;
+    (void)f;
+    return -ENXIO;
+}
+
+/* What O_PATH opens: every operation is missing. */
+const struct file_ops path_file_ops = {.stream = true};
+static const struct file_ops no_device_ops = {.open = fail_open};
+
+static const struct file_ops *ops_of(const struct inode *i)
+{
+    const struct file_ops *ops = i->fops;
+
+    switch (i->mode & S_IFMT) {
+    case S_IFREG:
+        return ops ? ops : &object_file_ops;
+    case S_IFDIR:
+        return ops ? ops : &dir_file_ops;
+    case S_IFIFO:
+        return &fifo_file_ops;
+    case S_IFCHR:
+        ops = chrdev_find(DEV_MAJOR(i->rdev));
+        return ops ? ops : &no_device_ops;
+    default:
+        return &no_device_ops;
+    }
+}
+
+int inode_get_write(struct inode *i)
+{
+    int32_t n = __atomic_load_n(&i->writers, __ATOMIC_RELAXED);
+
+    do {
+        if (n < 0)
+            return -ETXTBSY;
+    } while (!__atomic_compare_exchange_n(&i->writers, &n, n + 1, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return 0;
+}
+
+void inode_put_write(struct inode *i)
+{
+    __atomic_fetch_sub(&i->writers, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned wanted_access(uint32_t flags)
+{
+    static const uint8_t access[4] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE,
+                                      MAY_READ | MAY_WRITE};
+
+    return access[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
+}
+
+/* The file's type and permissions against the flags. */
+static int may_open(const struct inode *i, uint32_t flags)
+{
+    unsigned want = wanted_access(flags);
+    int err;
+
+    if (S_ISLNK(i->mode))
+        return -ELOOP;
+    if (S_ISDIR(i->mode) && (want & MAY_WRITE))
+        return -EISDIR;
+    if ((S_ISCHR(i->mode) || S_ISBLK(i->mode)) && i->sb && (i->sb->flags & MS_NODEV))
+        return -EACCES;
+    err = inode_permission(i, want);
+    if (err)
+        return err;
+    return (flags & O_NOATIME) && !is_owner(i) ? -EPERM : 0;
+}
+
+static int open_path(struct dentry *d, uint32_t flags, struct file **out)
+{
+    *out = file_new(d->inode, d, &path_file_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    return *out ? 0 : -ENOMEM;
+}
+
+/* The operation of the file itself. On failure f is given back without its release. */
+static int call_open(struct file *f)
+{
+    int err = f->ops->open ? f->ops->open(f->inode, f) : 0;
+
+    f->flags &= ~O_NOCTTY; /* only the terminal's open asks */
+    if (err) {
+        f->ops = &path_file_ops;
+        file_put(f);
+    }
+    return err;
+}
+
+static int open_truncate(struct inode *i)
+{
+    int err = inode_get_write(i);
+
+    if (err)
+        return err;
+    err = inode_truncate(i, 0);
+    inode_put_write(i);
+    return err;
+}
+
+int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **out)
+{
+    struct inode *i = d->inode;
+    struct file *f;
+    int err = 0;
+
+    if (flags & O_PATH)
+        return open_path(d, flags, out);
+    if (created)
+        flags &= ~O_TRUNC;
+    else
+        err = may_open(i, flags);
+    if (err)
+        return err;
+    if (S_ISREG(i->mode) && !(flags & O_LARGEFILE) && inode_size(i) > MAX_NON_LFS)
+        return -EOVERFLOW;
+    f = file_new(i, d, ops_of(i), flags & ~(OPEN_ONLY & ~O_NOCTTY));
+    if (!f)
+        return -ENOMEM;
+    if (S_ISREG(i->mode) && file_writable(f)) {
+        err = inode_get_write(i);
+        f->counts_writer = !err;
+    }
+    if (err)
+        file_put(f);
+    else
+        err = call_open(f);
+    if (!err && (flags & O_TRUNC) && S_ISREG(i->mode)) {
+        err = open_truncate(i);
+        if (err)
+            file_put(f);
+    }
+    if (!err)
+        *out = f;
+    return err;
+}
+
+/* ---- O_CREAT ---- */
+
+/* [w->at's inode lock held] Makes the last component; a reference in *out. */
+static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
+{
+    struct inode *dir = w->at->inode;
+    struct dentry *d;
+    int err = w->at->unlinked ? -ENOENT : inode_permission(dir, MAY_WRITE | MAY_EXEC);
+
+    if (err)
+        return err;
+    if (!dir->ops->create)
+        return dir_is_made_up(w->at) ? -ENOENT : -EACCES;
+    d = dentry_new(w->at, w->name, w->len);
+    if (!d)
+        return -ENOMEM;
+    err = dir->ops->create(dir, d, S_IFREG | apply_umask(mode));
+    if (err) {
+        dentry_unref(d);
+        return err;
+    }
+    dentry_link(d);
+    *out = d;
+    return 0;
+}
+
+/* Finds or makes the last component of w. */
+static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bool *created)
+{
+    int err = walk_last(w, false, out);
+
+    if (err != -ENOENT)
+        return err;
+    mutex_lock(&w->at->inode->lock);
+    err = walk_last(w, true, out);
+    if (err == -ENOENT) {
+        err = create_locked(w, mode, out);
+        *created = !err;
+    }
+    mutex_unlock(&w->at->inode->lock);
+    return err;
+}
+
+/* The root mounted on d (consumed), or d. */
+static struct dentry *cross_mounts(struct dentry *d)
+{
+    struct dentry *top;
+
+    spin_lock(&dentry_lock);
+    top = dentry_topmost(d);
+    dentry_ref(top);
+    spin_unlock(&dentry_lock);
+    dentry_unref(d);
+    return top;
+}
+
+/* Walks to what an O_CREAT open names, through links; a reference in *out. */
+static int walk_create(struct walk *w, uint32_t flags, uint32_t mode, struct dentry **out,
+                       bool *created)
+{
+    int err;
+
+    for (;;) {
+        if (w->kind != LAST_NAME)
+            return flags & O_EXCL ? -EEXIST : -EISDIR;
+        if (w->must_be_dir)
+            return -EISDIR;
+        err = find_or_create(w, mode, out, created);
+        if (err || *created)
+            return err;
+        if (flags & O_EXCL)
+            err = -EEXIST;
+        else if (S_ISLNK((*out)->inode->mode) && (flags & O_NOFOLLOW))
+            err = -ELOOP;
+        if (err) {
+            dentry_unref(*out);
+            return err;
+        }
+        *out = cross_mounts(*out);
+        if (!S_ISLNK((*out)->inode->mode))
+            return 0;
+        err = walk_follow_last(w, *out);
+        if (err)
+            return err;
+        if (w->kind == LAST_PLACE) {
+            *out = w->at;
+            dentry_ref(*out);
+            return 0;
+        }
+    }
+}
+
+static int open_create(int dirfd, const char *path, uint32_t flags, uint32_t mode,
+                       struct file **out)
+{
+    struct walk w;
+    struct dentry *d;
+    bool created = false;
+    int err = walk_parent(&w, dirfd, path);
+
+    if (!err)
+        err = walk_create(&w, flags, mode, &d, &created);
+    walk_end(&w);
+    if (err)
+        return err;
+    if (S_ISDIR(d->inode->mode))
+        err = -EISDIR;
+    else
+        err = dentry_open(d, flags, created, out);
+    dentry_unref(d);
+    return err;
+}
+
+/* O_TMPFILE: a file in the directory d that never gets a name there. */
+static int open_tmpfile(struct dentry *dir, uint32_t flags, uint32_t mode, struct file **out)
+{
+    struct inode *i = dir->inode;
+    struct timestamp mtime = i->mtime, ctime = i->ctime;
+    struct dentry *d;
+    int err = inode_permission(i, MAY_WRITE | MAY_EXEC);
+
+    if (err)
+        return err;
+    if (!i->ops->create || i->ops->lookup)
+        return -EOPNOTSUPP;
+    d = dentry_new(dir, "#tmpfile", 8);
+    if (!d)
+        return -ENOMEM;
+    mutex_lock(&i->lock);
+    err = i->ops->create(i, d, S_IFREG | apply_umask(mode));
+    i->mtime = mtime;
+    i->ctime = ctime;
+    mutex_unlock(&i->lock);
+    if (!err) {
+        d->inode->nlink = 0;
+        d->unlinked = true;
+        err = dentry_open(d, flags & ~O_DIRECTORY, true, out);
+    }
+    dentry_unref(d);
+    return err;
+}
+
+/* ---- Entry points ---- */
+
+static int check_flags(uint32_t *flags, uint32_t *mode)
+{
+    if (*flags & O_PATH)
+        *flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if ((*flags & (O_DIRECTORY | O_CREAT)) == (O_DIRECTORY | O_CREAT))
+        return -EINVAL;
+    if ((*flags & TMPFILE_BIT) && (!(*flags & O_DIRECTORY) || !((*flags + 1) & 2)))
+        return -EINVAL;
+    *mode &= 07777;
+    return 0;
+}
+
+int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **out)
+{
+    unsigned lookup = 0;
+    struct dentry *d;
+    int err = check_flags(&flags, &mode);
+
+    if (err)
+        return err;
+    if (flags & O_CREAT)
+        return open_create(dirfd, path, flags, mode, out);
+    if (!(flags & O_NOFOLLOW))
+        lookup |= LOOKUP_FOLLOW;
+    if (flags & O_DIRECTORY)
+        lookup |= LOOKUP_DIRECTORY;
+    err = path_lookup(dirfd, path, lookup, &d);
+    if (err)
+        return err;
+    if (flags & TMPFILE_BIT)
+        err = open_tmpfile(d, flags, mode, out);
+    else
+        err = dentry_open(d, flags, false, out);
+    dentry_unref(d);
+    return err;
+}
+
+static long do_open(int dirfd, uint32_t upath, uint32_t flags, uint32_t mode)
+{
+    struct file *f;
+    char *path;
+    int err = path_from_user((const char *)upath, &path), fd;
+
+    if (err)
+        return err;
+    err = fd_check_free(0);
+    if (!err)
+        err = file_open(dirfd, path, flags, mode, &f);
+    kfree(path);
+    if (err)
+        return err;
+    fd = fd_install(f, 0, flags & O_CLOEXEC);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
+long sys_open(uint32_t upath, uint32_t flags, uint32_t mode)
+{
+    return do_open(AT_FDCWD, upath, flags, mode);
+}
+
+long sys_openat(uint32_t dirfd, uint32_t upath, uint32_t flags, uint32_t mode)
+{
+    return do_open((int)dirfd, upath, flags, mode);
+}
+
+long sys_creat(uint32_t upath, uint32_t mode)
+{
+    return do_open(AT_FDCWD, upath, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}

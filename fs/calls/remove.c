@@ -1,0 +1,127 @@
+/*
+ * Names that go: unlink and rmdir.
+ *
+ * A directory that goes is locked as well as its parent (parent first), so that nothing is made in
+ * it between the look that found it empty and the mark that says it is gone.
+ */
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+#include "libc/string.h"
+
+/* In a sticky directory only owners of the entry or the directory, and root, may remove. */
+static bool sticky_denies(const struct inode *dir, const struct inode *victim)
+{
+    return (dir->mode & S_ISVTX) && !is_owner(victim) && !is_owner(dir);
+}
+
+int may_delete(const struct dentry *d, bool want_dir)
+{
+    int err = may_change_dir(d->parent);
+
+    if (err)
+        return err;
+    if (sticky_denies(d->parent->inode, d->inode))
+        return -EPERM;
+    if (want_dir && !S_ISDIR(d->inode->mode))
+        return -ENOTDIR;
+    if (!want_dir && S_ISDIR(d->inode->mode))
+        return -EISDIR;
+    return 0;
+}
+
+/* [parent locked] */
+static int remove_dir(struct inode *dir, struct dentry *d)
+{
+    int err = may_delete(d, true);
+
+    if (err)
+        return err;
+    if (!dir->ops->rmdir)
+        return -EPERM;
+    mutex_lock(&d->inode->lock);
+    err = d->mounted ? -EBUSY : dir->ops->rmdir(dir, d);
+    if (!err)
+        dentry_drop(d);
+    mutex_unlock(&d->inode->lock);
+    return err;
+}
+
+/* [parent locked] */
+static int remove_file(struct inode *dir, struct dentry *d)
+{
+    int err = may_delete(d, false);
+
+    if (err)
+        return err;
+    if (!dir->ops->unlink)
+        return -EPERM;
+    err = d->mounted ? -EBUSY : dir->ops->unlink(dir, d);
+    if (!err)
+        dentry_drop(d);
+    return err;
+}
+
+static int check_last(const struct walk *w, bool as_dir)
+{
+    if (w->kind == LAST_NAME)
+        return 0;
+    if (!as_dir)
+        return -EISDIR;
+    if (w->kind == LAST_DOT)
+        return -EINVAL;
+    return w->kind == LAST_DOTDOT ? -ENOTEMPTY : -EBUSY;
+}
+
+static int remove_last(struct walk *w, bool as_dir)
+{
+    struct inode *dir = w->at->inode;
+    struct dentry *d;
+    int err = check_last(w, as_dir);
+
+    if (err)
+        return err;
+    mutex_lock(&dir->lock);
+    err = walk_last(w, true, &d);
+    if (err) {
+        mutex_unlock(&dir->lock);
+        return sb_readonly(dir->sb) ? -EROFS : err;
+    }
+    if (!as_dir && w->must_be_dir)
+        err = S_ISDIR(d->inode->mode) ? -EISDIR : -ENOTDIR;
+    else
+        err = as_dir ? remove_dir(dir, d) : remove_file(dir, d);
+    mutex_unlock(&dir->lock);
+    dentry_unref(d);
+    return err;
+}
+
+static long do_remove(int dirfd, uint32_t upath, bool as_dir)
+{
+    struct walk w;
+    char *path;
+    int err = user_parent(&w, dirfd, upath, &path);
+
+    if (err)
+        return err;
+    err = remove_last(&w, as_dir);
+    walk_end(&w);
+    kfree(path);
+    return err;
+}
+
+long sys_unlink(uint32_t upath)
+{
+    return do_remove(AT_FDCWD, upath, false);
+}
+
+long sys_rmdir(uint32_t upath)
+{
+    return do_remove(AT_FDCWD, upath, true);
+}
+
+long sys_unlinkat(uint32_t dirfd, uint32_t upath, uint32_t flags)
+{
+    if (flags & ~AT_REMOVEDIR)
+        return -EINVAL;
+    return do_remove((int)dirfd, upath, flags & AT_REMOVEDIR);
+}

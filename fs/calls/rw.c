@@ -1,0 +1,299 @@
+/*
+ * read, write and their kin, and the position of a file.
+ *
+ * A file whose operations are no stream has a position, which pos_lock guards when anybody else
+ * might use the file at the same time. Every buffer is checked to lie in user addresses before the
+ * operation sees it; the operation meets unmapped memory in its copies.
+ */
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+#include "fs/vfs/iov.h"
+
+typedef long (*transfer_fn)(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos);
+
+/* Counted for /proc/PID/io. */
+static long count_bytes(long n, uint64_t *sum)
+{
+    if (n > 0)
+        *sum += (uint64_t)n;
+    return n;
+}
+
+static long transfer_in(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos)
+{
+    if (!file_readable(f))
+        return -EBADF;
+    if (!f->ops->read)
+        return -EINVAL;
+    if (!user_range_ok((void *)ubuf, len))
+        return -EFAULT;
+    return count_bytes(f->ops->read(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+                       &thread_current()->usage.read_bytes);
+}
+
+static long transfer_out(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos)
+{
+    if (!file_writable(f))
+        return -EBADF;
+    if (!f->ops->write)
+        return -EINVAL;
+    if (!user_range_ok((void *)ubuf, len))
+        return -EFAULT;
+    return count_bytes(f->ops->write(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+                       &thread_current()->usage.written_bytes);
+}
+
+static void count_call(transfer_fn transfer)
+{
+    struct rusage_counts *u = &thread_current()->usage;
+
+    ++*(transfer == transfer_in ? &u->read_calls : &u->write_calls);
+}
+
+long sys_read(uint32_t fd, uint32_t ubuf, uint32_t len)
+{
+    struct file *f = fd_get((int)fd);
+    long n;
+
+    if (!f)
+        return -EBADF;
+    bool locked = file_pos_begin(f);
+    count_call(transfer_in);
+    n = transfer_in(f, ubuf, len, &f->pos);
+    file_pos_end(f, locked);
+    file_put(f);
+    return n;
+}
+
+long sys_write(uint32_t fd, uint32_t ubuf, uint32_t len)
+{
+    struct file *f = fd_get((int)fd);
+    long n;
+
+    if (!f)
+        return -EBADF;
+    bool locked = file_pos_begin(f);
+    count_call(transfer_out);
+    n = transfer_out(f, ubuf, len, &f->pos);
+    file_pos_end(f, locked);
+    file_put(f);
+    return n;
+}
+
+/* ---- At an offset ---- */
+
+static long at_offset(uint32_t fd, uint32_t ubuf, uint32_t len, uint64_t pos, transfer_fn transfer)
+{
+    struct file *f;
+    long n = -ESPIPE;
+
+    if ((int64_t)pos < 0)
+        return -EINVAL;
+    f = fd_get((int)fd);
+    if (!f)
+        return -EBADF;
+    count_call(transfer);
+    if (!f->ops->stream)
+        n = transfer(f, ubuf, len, &pos);
+    file_put(f);
+    return n;
+}
+
+static uint64_t make64(uint32_t low, uint32_t high)
+{
+    return (uint64_t)high << 32 | low;
+}
+
+long sys_pread64(uint32_t fd, uint32_t ubuf, uint32_t len, uint32_t low, uint32_t high)
+{
+    return at_offset(fd, ubuf, len, make64(low, high), transfer_in);
+}
+
+long sys_pwrite64(uint32_t fd, uint32_t ubuf, uint32_t len, uint32_t low, uint32_t high)
+{
+    return at_offset(fd, ubuf, len, make64(low, high), transfer_out);
+}
+
+/* ---- Vectors ---- */
+
+/* Part after part, until one comes up short. */
+static long iov_transfer(struct file *f, struct iov_set *s, uint64_t *pos, transfer_fn transfer)
+{
+    long total = 0;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct iovec *v = iov_at(s, i);
+        long n;
+
+        if (v->len == 0)
+            continue;
+        n = transfer(f, v->base, v->len, pos);
+        if (n < 0)
+            return total ? total : n;
+        total += n;
+        if ((uint32_t)n < v->len)
+            break;
+    }
+    return total;
+}
+
+static int may_transfer(const struct file *f, transfer_fn transfer)
+{
+    bool in = transfer == transfer_in;
+
+    if (!(in ? file_readable(f) : file_writable(f)))
+        return -EBADF;
+    return (in ? (void *)f->ops->read : (void *)f->ops->write) ? 0 : -EINVAL;
+}
+
+/* at: an explicit offset, or NULL for the position of the file. */
+static long vector(uint32_t fd, uint32_t uvec, uint32_t count, uint64_t *at, transfer_fn transfer)
+{
+    struct file *f;
+    struct iov_set set;
+    long n;
+
+    if (at && (int64_t)*at < 0)
+        return -EINVAL;
+    f = fd_get((int)fd);
+    if (!f)
+        return -EBADF;
+    n = at && f->ops->stream ? -ESPIPE : may_transfer(f, transfer);
+    if (!n)
+        n = iov_from_user(&set, uvec, count, true);
+    if (!n) {
+        bool locked = !at && file_pos_begin(f);
+
+        count_call(transfer);
+        n = iov_transfer(f, &set, at ? at : &f->pos, transfer);
+        file_pos_end(f, locked);
+        iov_free(&set);
+    }
+    file_put(f);
+    return n;
+}
+
+long sys_readv(uint32_t fd, uint32_t uvec, uint32_t count)
+{
+    return vector(fd, uvec, count, NULL, transfer_in);
+}
+
+long sys_writev(uint32_t fd, uint32_t uvec, uint32_t count)
+{
+    return vector(fd, uvec, count, NULL, transfer_out);
+}
+
+long sys_preadv(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high)
+{
+    uint64_t pos = make64(low, high);
+
+    return vector(fd, uvec, count, &pos, transfer_in);
+}
+
+long sys_pwritev(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high)
+{
+    uint64_t pos = make64(low, high);
+
+    return vector(fd, uvec, count, &pos, transfer_out);
+}
+
+#define RWF_HIPRI 1u
+#define RWF_DSYNC 2u
+#define RWF_SYNC  4u
+
+/* Offset -1 is the file's own position; of the flags, those that ask for nothing here are taken. */
+static long vector2(uint32_t fd, uint32_t uvec, uint32_t count, uint64_t pos, uint32_t flags,
+                    transfer_fn transfer)
+{
+    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+        return -EOPNOTSUPP;
+    return vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, transfer);
+}
+
+long sys_preadv2(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high,
+                 uint32_t flags)
+{
+    return vector2(fd, uvec, count, make64(low, high), flags, transfer_in);
+}
+
+long sys_pwritev2(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high,
+                  uint32_t flags)
+{
+    return vector2(fd, uvec, count, make64(low, high), flags, transfer_out);
+}
+
+/* ---- Position ---- */
+
+static int64_t seek_data_hole(uint64_t offset, int whence, uint64_t size)
+{
+    if (offset >= size)
+        return -ENXIO;
+    return whence == SEEK_DATA ? offset : size;
+}
+
+int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size)
+{
+    switch (whence) {
+    case SEEK_SET:
+        break;
+    case SEEK_CUR:
+        offset += (int64_t)f->pos;
+        break;
+    case SEEK_END:
+        offset += (int64_t)size;
+        break;
+    case SEEK_DATA:
+    case SEEK_HOLE:
+        offset = seek_data_hole((uint64_t)offset, whence, size);
+        if (offset < 0)
+            return offset;
+        break;
+    default:
+        return -EINVAL;
+    }
+    if (offset < 0 || (uint64_t)offset > MAX_FILE_SIZE)
+        return -EINVAL;
+    f->pos = (uint64_t)offset;
+    return offset;
+}
+
+static int64_t file_seek(struct file *f, int64_t offset, uint32_t whence)
+{
+    int64_t r;
+
+    if (whence > SEEK_HOLE)
+        return -EINVAL;
+    if (f->ops->stream)
+        return -ESPIPE;
+    bool locked = file_pos_begin(f);
+    r = f->ops->seek ? f->ops->seek(f, offset, (int)whence)
+                     : generic_seek(f, offset, (int)whence, inode_size(f->inode));
+    file_pos_end(f, locked);
+    return r;
+}
+
+long sys_lseek(uint32_t fd, uint32_t offset, uint32_t whence)
+{
+    struct file *f = fd_get((int)fd);
+    int64_t r;
+
+    if (!f)
+        return -EBADF;
+    r = file_seek(f, (int32_t)offset, whence);
+    file_put(f);
+    return r > INT32_MAX ? -EOVERFLOW : (long)r;
+}
+
+long sys__llseek(uint32_t fd, uint32_t high, uint32_t low, uint32_t uresult, uint32_t whence)
+{
+    struct file *f = fd_get((int)fd);
+    int64_t r;
+
+    if (!f)
+        return -EBADF;
+    r = file_seek(f, (int64_t)make64(low, high), whence);
+    file_put(f);
+    if (r < 0)
+        return (long)r;
+    return copy_to_user((void *)uresult, &r, sizeof(r));
+}

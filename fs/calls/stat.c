@@ -1,0 +1,379 @@
+/*
+ * What files are: the stat family in its four layouts, and statx.
+ */
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+#include "libc/string.h"
+
+struct stat64 { /* i386: 64-bit fields are aligned to 4 */
+    uint64_t dev;
+    uint32_t pad0;
+    uint32_t ino32;
+    uint32_t mode, nlink, uid, gid;
+    uint64_t rdev;
+    uint32_t pad1;
+    int64_t size;
+    uint32_t blksize;
+    uint64_t blocks;
+    struct timestamp atime, mtime, ctime;
+    uint64_t ino;
+} __attribute__((packed));
+
+struct stat32 {
+    uint32_t dev, ino;
+    uint16_t mode, nlink, uid, gid;
+    uint32_t rdev, size, blksize, blocks;
+    struct timestamp atime, mtime, ctime;
+    uint32_t unused[2];
+};
+
+struct old_stat {
+    uint16_t dev, ino, mode, nlink, uid, gid, rdev, pad;
+    uint32_t size, atime, mtime, ctime;
+};
+
+struct statx_time {
+    int64_t sec;
+    uint32_t nsec;
+    int32_t pad;
+};
+
+struct statx {
+    uint32_t mask, blksize;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, pad0;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct statx_time atime, btime, ctime, mtime;
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t mnt_id;
+    uint64_t spare[13];
+};
+
+_Static_assert(sizeof(struct stat64) == 96, "Linux i386 layout");
+_Static_assert(sizeof(struct stat32) == 64, "Linux i386 layout");
+_Static_assert(sizeof(struct old_stat) == 32, "Linux i386 layout");
+_Static_assert(sizeof(struct statx) == 256, "Linux i386 layout");
+
+static uint32_t sb_dev(const struct inode *i)
+{
+    return i->sb ? i->sb->dev : 0;
+}
+
+/* The length of a symbolic link's text. Links that are no text (in /proc) have size 0, as on Linux.
+ */
+static uint64_t link_length(struct inode *i)
+{
+    char *frame;
+    int n;
+
+    if (i->ops->follow || !i->ops->readlink || !(frame = kalloc()))
+        return i->bytes;
+    n = i->ops->readlink(i, frame, PATH_MAX);
+    kfree(frame);
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+static uint64_t stat_size(struct inode *i)
+{
+    return S_ISLNK(i->mode) ? link_length(i) : inode_size(i);
+}
+
+static uint16_t uid16(uint32_t id)
+{
+    return id > 0xffff ? 65534 : id;
+}
+
+/* ---- Layouts: each copies the inode out in one ---- */
+
+typedef int (*stat_fn)(struct inode *i, uint32_t ubuf);
+
+static int put_stat64(struct inode *i, uint32_t ubuf)
+{
+    struct stat64 s = {
+        .dev = sb_dev(i),
+        .ino32 = i->ino,
+        .mode = i->mode,
+        .nlink = i->nlink,
+        .uid = i->uid,
+        .gid = i->gid,
+        .rdev = i->rdev,
+        .size = (int64_t)stat_size(i),
+        .blksize = PAGE_SIZE,
+        .blocks = inode_blocks(i),
+        .atime = i->atime,
+        .mtime = i->mtime,
+        .ctime = i->ctime,
+        .ino = i->ino,
+    };
+
+    return copy_to_user((void *)ubuf, &s, sizeof(s));
+}
+
+static int put_stat32(struct inode *i, uint32_t ubuf)
+{
+    uint64_t size = stat_size(i);
+    struct stat32 s = {
+        .dev = sb_dev(i),
+        .ino = i->ino,
+        .mode = i->mode,
+        .nlink = i->nlink,
+        .uid = uid16(i->uid),
+        .gid = uid16(i->gid),
+        .rdev = i->rdev,
+        .size = (uint32_t)size,
+        .blksize = PAGE_SIZE,
+        .blocks = (uint32_t)inode_blocks(i),
+        .atime = i->atime,
+        .mtime = i->mtime,
+        .ctime = i->ctime,
+    };
+
+    if (size > MAX_NON_LFS || s.nlink != i->nlink)
+        return -EOVERFLOW;
+    return copy_to_user((void *)ubuf, &s, sizeof(s));
+}
+
+static int put_old_stat(struct inode *i, uint32_t ubuf)
+{
+    uint64_t size = stat_size(i);
+    struct old_stat s = {
+        .dev = sb_dev(i),
+        .ino = i->ino,
+        .mode = i->mode,
+        .nlink = i->nlink,
+        .uid = uid16(i->uid),
+        .gid = uid16(i->gid),
+        .rdev = i->rdev,
+        .size = (uint32_t)size,
+        .atime = i->atime.sec,
+        .mtime = i->mtime.sec,
+        .ctime = i->ctime.sec,
+    };
+
+    if (size > MAX_NON_LFS || s.nlink != i->nlink || s.ino != i->ino)
+        return -EOVERFLOW;
+    return copy_to_user((void *)ubuf, &s, sizeof(s));
+}
+
+static long stat_path(int dirfd, uint32_t upath, uint32_t at_flags, stat_fn put, uint32_t ubuf)
+{
+    struct dentry *d;
+    long err = user_lookup(dirfd, upath, at_flags, &d);
+
+    if (err)
+        return err;
+    err = put(d->inode, ubuf);
+    dentry_unref(d);
+    return err;
+}
+
+static long stat_fd(uint32_t fd, stat_fn put, uint32_t ubuf)
+{
+    struct file *f = fd_get_any((int)fd);
+    long err;
+
+    if (!f)
+        return -EBADF;
+    err = put(f->inode, ubuf);
+    file_put(f);
+    return err;
+}
+
+long sys_stat64(uint32_t upath, uint32_t ubuf)
+{
+    return stat_path(AT_FDCWD, upath, 0, put_stat64, ubuf);
+}
+
+long sys_lstat64(uint32_t upath, uint32_t ubuf)
+{
+    return stat_path(AT_FDCWD, upath, AT_SYMLINK_NOFOLLOW, put_stat64, ubuf);
+}
+
+long sys_fstat64(uint32_t fd, uint32_t ubuf)
+{
+    return stat_fd(fd, put_stat64, ubuf);
+}
+
+#define AT_NO_AUTOMOUNT    0x800u
+#define AT_STATX_SYNC_TYPE 0x6000u
+#define STAT_FLAGS         (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
+
+long sys_fstatat64(uint32_t dirfd, uint32_t upath, uint32_t ubuf, uint32_t flags)
+{
+    if (flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE))
+        return -EINVAL;
+    return stat_path((int)dirfd, upath, flags, put_stat64, ubuf);
+}
+
+long sys_stat(uint32_t upath, uint32_t ubuf)
+{
+    return stat_path(AT_FDCWD, upath, 0, put_stat32, ubuf);
+}
+
+long sys_lstat(uint32_t upath, uint32_t ubuf)
+{
+    return stat_path(AT_FDCWD, upath, AT_SYMLINK_NOFOLLOW, put_stat32, ubuf);
+}
+
+long sys_fstat(uint32_t fd, uint32_t ubuf)
+{
+    return stat_fd(fd, put_stat32, ubuf);
+}
+
+long sys_oldstat(uint32_t upath, uint32_t ubuf)
+{
+    return stat_path(AT_FDCWD, upath, 0, put_old_stat, ubuf);
+}
+
+long sys_oldlstat(uint32_t upath, uint32_t ubuf)
+{
+    return stat_path(AT_FDCWD, upath, AT_SYMLINK_NOFOLLOW, put_old_stat, ubuf);
+}
+
+long sys_oldfstat(uint32_t fd, uint32_t ubuf)
+{
+    return stat_fd(fd, put_old_stat, ubuf);
+}
+
+/* ---- statx ---- */
+
+#define STATX_BASIC_STATS     0x7ffu
+#define STATX_MNT_ID          0x1000u
+#define STATX_RESERVED        0x80000000u
+#define STATX_ATTR_MOUNT_ROOT 0x2000u
+
+static struct statx_time statx_time(const struct timestamp *t)
+{
+    return (struct statx_time){.sec = t->sec, .nsec = t->nsec};
+}
+
+static void fill_statx(struct statx *s, struct inode *i)
+{
+    memset(s, 0, sizeof(*s));
+    s->mask = STATX_BASIC_STATS | STATX_MNT_ID;
+    s->blksize = PAGE_SIZE;
+    s->nlink = i->nlink;
+    s->uid = i->uid;
+    s->gid = i->gid;
+    s->mode = i->mode;
+    s->ino = i->ino;
+    s->size = stat_size(i);
+    s->blocks = inode_blocks(i);
+    s->attributes_mask = STATX_ATTR_MOUNT_ROOT;
+    s->atime = statx_time(&i->atime);
+    s->mtime = statx_time(&i->mtime);
+    s->ctime = statx_time(&i->ctime);
+    s->rdev_major = DEV_MAJOR(i->rdev);
+    s->rdev_minor = DEV_MINOR(i->rdev);
+    s->dev_major = DEV_MAJOR(sb_dev(i));
+    s->dev_minor = DEV_MINOR(sb_dev(i));
+    s->mnt_id = sb_dev(i);
+    if (i->sb && i->sb->root && i->sb->root->inode == i)
+        s->attributes = STATX_ATTR_MOUNT_ROOT;
+}
+
+static int put_statx(struct inode *i, uint32_t ubuf)
+{
+    struct statx *s = kmalloc(sizeof(*s));
+    int err;
+
+    if (!s)
+        return -ENOMEM;
+    fill_statx(s, i);
+    err = copy_to_user((void *)ubuf, s, sizeof(*s));
+    kmfree(s);
+    return err;
+}
+
+long sys_statx(uint32_t dirfd, uint32_t upath, uint32_t flags, uint32_t mask, uint32_t ubuf)
+{
+    if ((mask & STATX_RESERVED) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
+        (flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE)))
+        return -EINVAL;
+    if ((flags & AT_EMPTY_PATH) && upath == 0)
+        return (int)dirfd == AT_FDCWD ? stat_path(AT_FDCWD, upath, flags, put_statx, ubuf)
+                                      : stat_fd(dirfd, put_statx, ubuf);
+    return stat_path((int)dirfd, upath, flags, put_statx, ubuf);
+}
+
+/* ---- access and readlink ---- */
+
+static long access_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t flags)
+{
+    const struct cred *c = &proc_current()->cred;
+    uint32_t uid = flags & AT_EACCESS ? c->fsuid : c->uid;
+    uint32_t gid = flags & AT_EACCESS ? c->fsgid : c->gid;
+    struct dentry *d;
+    int err;
+
+    if (mode & ~7u)
+        return -EINVAL;
+    if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    err = user_lookup_as(dirfd, upath, flags, uid, gid, &d);
+    if (err)
+        return err;
+    err = mode ? inode_permission_as(d->inode, mode, uid, gid) : 0;
+    dentry_unref(d);
+    return err;
+}
+
+long sys_access(uint32_t upath, uint32_t mode)
+{
+    return access_path(AT_FDCWD, upath, mode, 0);
+}
+
+long sys_faccessat(uint32_t dirfd, uint32_t upath, uint32_t mode)
+{
+    return access_path((int)dirfd, upath, mode, 0);
+}
+
+long sys_faccessat2(uint32_t dirfd, uint32_t upath, uint32_t mode, uint32_t flags)
+{
+    return access_path((int)dirfd, upath, mode, flags);
+}
+
+static long read_link(struct inode *i, uint32_t ubuf, uint32_t size)
+{
+    char *frame;
+    long n;
+
+    if (!i->ops->readlink)
+        return -EINVAL;
+    frame = kalloc();
+    if (!frame)
+        return -ENOMEM;
+    n = i->ops->readlink(i, frame, PATH_MAX);
+    if (n > 0) {
+        n = (uint32_t)n < size ? n : (long)size;
+        if (copy_to_user((void *)ubuf, frame, (size_t)n))
+            n = -EFAULT;
+    }
+    kfree(frame);
+    return n;
+}
+
+long sys_readlinkat(uint32_t dirfd, uint32_t upath, uint32_t ubuf, uint32_t size)
+{
+    struct dentry *d;
+    char first;
+    long err;
+
+    if ((int32_t)size <= 0)
+        return -EINVAL;
+    err = user_lookup((int)dirfd, upath, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, &d);
+    if (err)
+        return err;
+    if (S_ISLNK(d->inode->mode))
+        err = read_link(d->inode, ubuf, size);
+    else
+        err = copy_from_user(&first, (void *)upath, 1) || first ? -EINVAL : -ENOENT;
+    dentry_unref(d);
+    return err;
+}
+
+long sys_readlink(uint32_t upath, uint32_t ubuf, uint32_t size)
+{
+    return sys_readlinkat((uint32_t)AT_FDCWD, upath, ubuf, size);
+}

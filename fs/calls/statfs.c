@@ -1,0 +1,132 @@
+/*
+ * What file systems are: statfs in its two layouts.
+ */
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+#include "libc/string.h"
+
+struct statfs32 {
+    uint32_t type, bsize, blocks, bfree, bavail, files, ffree;
+    uint32_t fsid[2];
+    uint32_t namelen, frsize, flags, spare[4];
+};
+
+struct statfs64 {
+    uint32_t type, bsize;
+    uint64_t blocks, bfree, bavail, files, ffree;
+    uint32_t fsid[2];
+    uint32_t namelen, frsize, flags, spare[4];
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct statfs32) == 64, "Linux i386 layout");
+_Static_assert(sizeof(struct statfs64) == 84, "Linux i386 layout");
+
+#define ST_VALID    0x20u
+#define ST_NOATIME  0x400u
+#define ST_RELATIME 0x1000u
+
+static void get_statfs(const struct inode *i, struct statfs64 *out)
+{
+    struct kstatfs k = {.bsize = PAGE_SIZE, .namelen = NAME_MAX};
+    struct superblock *sb = i->sb;
+
+    if (sb && sb->type && sb->type->statfs)
+        sb->type->statfs(sb, &k);
+    memset(out, 0, sizeof(*out));
+    out->type = k.type;
+    out->bsize = out->frsize = k.bsize;
+    out->blocks = k.blocks;
+    out->bfree = k.bfree;
+    out->bavail = k.bavail;
+    out->files = k.files;
+    out->ffree = k.ffree;
+    out->namelen = k.namelen;
+    out->flags = ST_VALID;
+    if (sb) {
+        out->fsid[0] = sb->dev;
+        out->flags |= sb->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+        out->flags |= sb->flags & MS_NOATIME ? ST_NOATIME : ST_RELATIME;
+    }
+}
+
+static int put64(const struct inode *i, uint32_t ubuf)
+{
+    struct statfs64 s;
+
+    get_statfs(i, &s);
+    return copy_to_user((void *)ubuf, &s, sizeof(s));
+}
+
+static int put32(const struct inode *i, uint32_t ubuf)
+{
+    struct statfs64 s;
+    struct statfs32 out = {0};
+
+    get_statfs(i, &s);
+    if ((s.blocks | s.bfree | s.bavail | s.files | s.ffree) >> 32)
+        return -EOVERFLOW;
+    out.type = s.type;
+    out.bsize = s.bsize;
+    out.blocks = (uint32_t)s.blocks;
+    out.bfree = (uint32_t)s.bfree;
+    out.bavail = (uint32_t)s.bavail;
+    out.files = (uint32_t)s.files;
+    out.ffree = (uint32_t)s.ffree;
+    out.fsid[0] = s.fsid[0];
+    out.namelen = s.namelen;
+    out.frsize = s.frsize;
+    out.flags = s.flags;
+    return copy_to_user((void *)ubuf, &out, sizeof(out));
+}
+
+typedef int (*statfs_fn)(const struct inode *i, uint32_t ubuf);
+
+static long statfs_path(uint32_t upath, statfs_fn put, uint32_t ubuf)
+{
+    struct dentry *d;
+    long err = user_lookup(AT_FDCWD, upath, 0, &d);
+
+    if (err)
+        return err;
+    err = put(d->inode, ubuf);
+    dentry_unref(d);
+    return err;
+}
+
+static long statfs_fd(uint32_t fd, statfs_fn put, uint32_t ubuf)
+{
+    struct file *f = fd_get_any((int)fd);
+    long err;
+
+    if (!f)
+        return -EBADF;
+    err = put(f->inode, ubuf);
+    file_put(f);
+    return err;
+}
+
+long sys_statfs(uint32_t upath, uint32_t ubuf)
+{
+    return statfs_path(upath, put32, ubuf);
+}
+
+long sys_fstatfs(uint32_t fd, uint32_t ubuf)
+{
+    return statfs_fd(fd, put32, ubuf);
+}
+
+/* C libraries pass the size of the structure with its tail padding, or without. */
+static bool size_ok(uint32_t size)
+{
+    return size == sizeof(struct statfs64) || size == sizeof(struct statfs64) + 4;
+}
+
+long sys_statfs64(uint32_t upath, uint32_t size, uint32_t ubuf)
+{
+    return size_ok(size) ? statfs_path(upath, put64, ubuf) : -EINVAL;
+}
+
+long sys_fstatfs64(uint32_t fd, uint32_t size, uint32_t ubuf)
+{
+    return size_ok(size) ? statfs_fd(fd, put64, ubuf) : -EINVAL;
+}

@@ -1,0 +1,62 @@
+/*
+ * sync and its kin. Memory is the only home of what is here, so a descriptor is checked and its
+ * file asked, and that is all.
+ */
+#include "fs/vfs/internal.h"
+
+long sys_sync(void)
+{
+    return 0;
+}
+
+long sys_syncfs(uint32_t fd)
+{
+    struct file *f = fd_get((int)fd);
+
+    if (!f)
+        return -EBADF;
+    file_put(f);
+    return 0;
+}
+
+static long do_fsync(uint32_t fd)
+{
+    struct file *f = fd_get((int)fd);
+    long err;
+
+    if (!f)
+        return -EBADF;
+    err = f->ops->fsync ? f->ops->fsync(f) : -EINVAL;
+    file_put(f);
+    return err;
+}
+
+long sys_fsync(uint32_t fd)
+{
+    return do_fsync(fd);
+}
+
+long sys_fdatasync(uint32_t fd)
+{
+    return do_fsync(fd);
+}
+
+#define SYNC_FILE_RANGE_ALL 7u
+
+long sys_sync_file_range(uint32_t fd, uint32_t off_low, uint32_t off_high, uint32_t len_low,
+                         uint32_t len_high, uint32_t flags)
+{
+    struct file *f = fd_get((int)fd);
+    long err = 0;
+
+    (void)off_low;
+    (void)len_low;
+    if (!f)
+        return -EBADF;
+    if ((flags & ~SYNC_FILE_RANGE_ALL) || (int32_t)off_high < 0 || (int32_t)len_high < 0)
+        err = -EINVAL;
+    else if (f->ops->stream)
+        err = -ESPIPE;
+    file_put(f);
+    return err;
+}

@@ -1,0 +1,132 @@
+/*
+ * /dev/kmsg: the kernel log, one record a read, and a way for programs to write to it.
+ */
+#include "fs/dev/devfs.h"
+#include "fs/vfs/vfs.h"
+#include "arch/uaccess.h"
+#include "kernel/base/log.h"
+#include "kernel/time/time.h"
+#include "libc/ctype.h"
+#include "libc/errno.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+#define RECORD_MAX 256
+#define POLL_NS    (NSEC_PER_SEC / 10)
+
+/* The log cannot wake readers (it runs under any lock), so a waiting one looks now and then. */
+static int kmsg_wait(struct file *f, uint32_t pos)
+{
+    while (pos == log_newest()) {
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        if (sleep_until(time_mono_ns() + POLL_NS))
+            return -ERESTARTSYS;
+    }
+    return 0;
+}
+
+/* "<6>[    5.140900] text\n" becomes "6,sequence,5140900,-;text\n". */
+static int kmsg_format(char *out, size_t size, uint32_t sequence, char *record)
+{
+    char *p = strchr(record, '['), *end;
+    unsigned long level = strtoul(record + 1, NULL, 10), sec, usec = 0;
+
+    if (!p)
+        return snprintf(out, size, "%lu,%u,0,-;%s", level, sequence, record);
+    do
+        p++;
+    while (*p == ' ');
+    sec = strtoul(p, &end, 10);
+    if (*end == '.')
+        usec = strtoul(end + 1, &end, 10);
+    while (*end == ']' || *end == ' ')
+        end++;
+    return snprintf(out, size, "%lu,%u,%llu,-;%s", level, sequence, sec * 1000000ull + usec, end);
+}
+
+static long kmsg_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    uint32_t at = (uint32_t)(uintptr_t)f->private, start;
+    char record[RECORD_MAX + 1], *line;
+    int err = kmsg_wait(f, at), n;
+
+    (void)pos;
+    if (err)
+        return err;
+    start = at;
+    n = log_next_record(&at, record, RECORD_MAX);
+    record[n] = '\0';
+    line = kmalloc(2 * RECORD_MAX);
+    if (!line)
+        return -ENOMEM;
+    n = kmsg_format(line, 2 * RECORD_MAX, start, record);
+    if ((size_t)n > len)
+        err = -EINVAL;
+    else
+        err = copy_to_user(ubuf, line, (size_t)n);
+    kmfree(line);
+    if (err)
+        return err;
+    f->private = (void *)(uintptr_t)at;
+    return n;
+}
+
+static long kmsg_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+{
+    char text[RECORD_MAX], *p = text, *end;
+    size_t n = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
+    unsigned long level = LOG_WARN;
+
+    (void)f, (void)pos;
+    if (copy_from_user(text, ubuf, n))
+        return -EFAULT;
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    text[n] = '\0';
+    if (text[0] == '<') {
+        unsigned long v = strtoul(text + 1, &end, 10);
+
+        if (end != text + 1 && *end == '>') {
+            level = v & 7;
+            p = end + 1;
+        }
+    }
+    if (n > 0)
+        klog((enum log_level)level, "%s\n", p);
+    return (long)len;
+}
+
+static int64_t kmsg_seek(struct file *f, int64_t offset, int whence)
+{
+    if (offset != 0)
+        return -ESPIPE;
+    if (whence == SEEK_SET || whence == SEEK_DATA)
+        f->private = (void *)(uintptr_t)log_oldest();
+    else if (whence == SEEK_END)
+        f->private = (void *)(uintptr_t)log_newest();
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static uint32_t kmsg_poll(struct file *f, struct poll_table *pt)
+{
+    (void)pt;
+    return (uint32_t)(uintptr_t)f->private != log_newest() ? POLLIN | POLLRDNORM : 0;
+}
+
+static int kmsg_open(struct inode *inode, struct file *f)
+{
+    (void)inode;
+    f->private = (void *)(uintptr_t)log_oldest();
+    return 0;
+}
+
+const struct file_ops kmsg_ops = {
+    .open = kmsg_open,
+    .read = kmsg_read,
+    .write = kmsg_write,
+    .poll = kmsg_poll,
+    .seek = kmsg_seek,
+};

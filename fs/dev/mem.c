@@ -1,0 +1,193 @@
+/*
+ * The memory devices, major 1: null, zero, full, random, urandom. kmsg is in fs/dev/kmsg.c.
+ */
+#include "fs/dev/devfs.h"
+#include "fs/vfs/vfs.h"
+#include "arch/uaccess.h"
+#include "kernel/machine/random.h"
+#include "kernel/thread/sched.h"
+#include "libc/errno.h"
+
+#define MEM_MAJOR 1
+
+/* ---- null ---- */
+
+static long null_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f, (void)ubuf, (void)len, (void)pos;
+    return 0;
+}
+
+static long null_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f, (void)ubuf, (void)pos;
+    return (long)len;
+}
+
+/* Every position is the beginning. */
+static int64_t null_seek(struct file *f, int64_t offset, int whence)
+{
+    (void)offset, (void)whence;
+    f->pos = 0;
+    return 0;
+}
+
+static uint32_t always_ready(struct file *f, struct poll_table *pt)
+{
+    (void)f, (void)pt;
+    return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
+}
+
+static const struct file_ops null_ops = {
+    .read = null_read,
+    .write = null_write,
+    .seek = null_seek,
+};
+
+/* ---- zero and full ---- */
+
+static long zero_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    size_t done = 0;
+
+    (void)f, (void)pos;
+    while (done < len) {
+        size_t n = len - done < PAGE_SIZE ? len - done : PAGE_SIZE;
+        size_t left = clear_user_partial((char *)ubuf + done, n);
+
+        done += n - left;
+        if (left)
+            return done ? (long)done : -EFAULT;
+        if (done < len && signal_pending_current())
+            break;
+    }
+    return (long)done;
+}
+
+/* Private: plain anonymous memory. Shared: an anonymous object of its own for each mapping. */
+static int zero_mmap(struct file *f, struct vm_mapping *m)
+{
+    (void)f;
+    m->pgoff = 0;
+    if (!(m->flags & VM_SHARED))
+        return 0;
+    m->object = vm_object_create_anon(m->len);
+    return m->object ? 0 : -ENOMEM;
+}
+
+static long full_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f, (void)ubuf, (void)len, (void)pos;
+    return -ENOSPC;
+}
+
+static const struct file_ops zero_ops = {
+    .read = zero_read,
+    .write = null_write,
+    .seek = null_seek,
+    .mmap = zero_mmap,
+};
+
+static const struct file_ops full_ops = {
+    .read = zero_read,
+    .write = full_write,
+    .seek = null_seek,
+};
+
+/* ---- random ---- */
+
+#define RANDOM_CHUNK 256
+
+#define RNDGETENTCNT 0x80045200u
+
+static long random_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    uint8_t chunk[RANDOM_CHUNK];
+    size_t done = 0;
+
+    (void)f, (void)pos;
+    while (done < len) {
+        size_t n = len - done < sizeof(chunk) ? len - done : sizeof(chunk), left;
+
+        random_bytes(chunk, n);
+        left = copy_to_user_partial((char *)ubuf + done, chunk, n);
+        done += n - left;
+        if (left)
+            return done ? (long)done : -EFAULT;
+        if (done < len && signal_pending_current())
+            break;
+    }
+    return (long)done;
+}
+
+static long random_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+{
+    uint8_t chunk[RANDOM_CHUNK];
+    size_t done = 0;
+
+    (void)f, (void)pos;
+    while (done < len) {
+        size_t n = len - done < sizeof(chunk) ? len - done : sizeof(chunk);
+
+        if (copy_from_user(chunk, (const char *)ubuf + done, n))
+            return done ? (long)done : -EFAULT;
+        random_add(chunk, n);
+        done += n;
+        if (done < len && signal_pending_current())
+            break;
+    }
+    return (long)done;
+}
+
+static long random_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
+{
+    (void)f;
+    if (cmd != RNDGETENTCNT)
+        return -EINVAL;
+    return put_user_u32((void *)(uintptr_t)arg, 256);
+}
+
+static const struct file_ops random_ops = {
+    .read = random_read,
+    .write = random_write,
+    .ioctl = random_ioctl,
+    .poll = always_ready,
+    .seek = null_seek,
+};
+
+/* ---- Opening ---- */
+
+static const struct file_ops *const mem_minors[] = {
+    [3] = &null_ops,   [5] = &zero_ops,   [7] = &full_ops,
+    [8] = &random_ops, [9] = &random_ops, [11] = &kmsg_ops,
+};
+
+static int mem_open(struct inode *inode, struct file *f)
+{
+    uint32_t minor = DEV_MINOR(inode->rdev);
+
+    if (minor >= sizeof(mem_minors) / sizeof(mem_minors[0]) || !mem_minors[minor])
+        return -ENXIO;
+    f->ops = mem_minors[minor];
+    return f->ops->open ? f->ops->open(inode, f) : 0;
+}
+
+static const struct file_ops mem_ops = {
+    .open = mem_open,
+};
+
+void mem_init(void)
+{
+    static const struct device_node nodes[] = {
+        {"null", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 3)},
+        {"zero", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 5)},
+        {"full", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 7)},
+        {"random", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 8)},
+        {"urandom", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 9)},
+        {"kmsg", S_IFCHR | 0644, MKDEV(MEM_MAJOR, 11)},
+    };
+
+    chrdev_register(MEM_MAJOR, "mem", &mem_ops);
+    for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+        devfs_add(nodes[i].name, nodes[i].mode, nodes[i].rdev);
+}

@@ -1,0 +1,505 @@
+/*
+ * epoll: a set of files that stays, with the ready ones in a list.
+ *
+ * An item stays on its file's wait queues for as long as it is in the set. A wake-up there puts it
+ * on the ready list and wakes who waits for the set; whether the file is really ready is asked only
+ * when the list is read. Level-triggered items go back on the list while they are ready,
+ * edge-triggered ones only by the next wake-up.
+ *
+ * An item holds no reference on its file: the file's end takes it out. sets_lock guards which items
+ * there are; a set's mutex, taken after it, the reading of its list. A wake-up comes with a queue's
+ * lock held, so the locks that it takes, the list's and then the set's own queue's, rank above
+ * that. For the same reason a set cannot be put into a set.
+ */
+#include "arch/uaccess.h"
+#include "fs/vfs/internal.h"
+#include "fs/event/poll.h"
+
+#define EPOLL_CLOEXEC  O_CLOEXEC
+#define EPOLL_CTL_ADD  1
+#define EPOLL_CTL_DEL  2
+#define EPOLL_CTL_MOD  3
+#define EPOLLEXCLUSIVE (1u << 28)
+#define EPOLLWAKEUP    (1u << 29)
+#define EPOLLONESHOT   (1u << 30)
+#define EPOLLET        (1u << 31)
+#define FLAGS          (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
+#define ALWAYS         (POLLERR | POLLHUP)
+#define MAX_EVENTS     (INT32_MAX / sizeof(struct epoll_event))
+#define MAX_ITEMS      8192u /* of a set */
+#define RANK_READY     (LOCK_RANK_WAITQ + 1)
+#define RANK_SET       (LOCK_RANK_WAITQ + 2)
+#define NSEC_PER_MSEC  1000000u
+
+struct epoll_event {
+    uint32_t events;
+    uint32_t data[2];
+};
+
+struct epoll {
+    struct mutex mutex;
+    struct list items; /* [sets_lock] */
+    uint32_t count;    /* [sets_lock] */
+    struct spinlock ready_lock;
+    struct list ready;  /* [ready_lock] */
+    struct waitq queue; /* woken when something becomes ready */
+};
+
+struct epoll_item {
+    struct epoll *set;
+    struct list link;                /* [sets_lock] in set->items */
+    struct list ready_link;          /* [ready_lock] */
+    struct epoll_item *next_of_file; /* [sets_lock] */
+    struct file *file;
+    int fd;                   /* the name that it has in the set, with file */
+    struct epoll_event event; /* [set->mutex] */
+    struct epoll_hook *hooks; /* [sets_lock] */
+};
+
+struct epoll_hook { /* the item on one wait queue */
+    struct wait_entry wait;
+    struct epoll_item *item;
+    struct epoll_hook *next;
+};
+
+static struct mutex sets_lock = {.waiters = {.lock = SPINLOCK_INIT("epoll", LOCK_RANK_WAITQ),
+                                             .waiters = LIST_INIT(sets_lock.waiters.waiters)}};
+
+/* ---- Ready items ---- */
+
+static void make_ready(struct epoll_item *i)
+{
+    struct epoll *set = i->set;
+
+    spin_lock(&set->ready_lock);
+    if (list_empty(&i->ready_link))
+        list_add_tail(&set->ready, &i->ready_link);
+    spin_unlock(&set->ready_lock);
+    wake_all(&set->queue);
+}
+
+static void item_woken(struct wait_entry *w)
+{
+    make_ready(container_of(w, struct epoll_hook, wait)->item);
+}
+
+static struct epoll_item *take_ready(struct epoll *set)
+{
+    struct epoll_item *i = NULL;
+
+    spin_lock(&set->ready_lock);
+    if (!list_empty(&set->ready)) {
+        i = list_first_entry(&set->ready, struct epoll_item, ready_link);
+        list_remove(&i->ready_link);
+    }
+    spin_unlock(&set->ready_lock);
+    return i;
+}
+
+static void drop_ready(struct epoll_item *i)
+{
+    spin_lock(&i->set->ready_lock);
+    list_remove(&i->ready_link);
+    spin_unlock(&i->set->ready_lock);
+}
+
+/* i stays ready, but comes after those that are on the list now: a wake-up adds it no more. */
+static void put_aside(struct epoll_item *i, struct list *again)
+{
+    spin_lock(&i->set->ready_lock);
+    list_remove(&i->ready_link);
+    list_add_tail(again, &i->ready_link);
+    spin_unlock(&i->set->ready_lock);
+}
+
+/* Back to the end of the list, without waking anybody. */
+static void keep_ready(struct epoll *set, struct list *again)
+{
+    struct epoll_item *i, *next;
+
+    spin_lock(&set->ready_lock);
+    list_for_each_entry_safe (i, next, again, ready_link) {
+        list_remove(&i->ready_link);
+        list_add_tail(&set->ready, &i->ready_link);
+    }
+    spin_unlock(&set->ready_lock);
+}
+
+/* ---- Items ---- */
+
+struct hook_table {
+    struct poll_table table; /* only its add is used */
+    struct epoll_item *item;
+};
+
+static void add_hook(struct poll_table *pt, struct waitq *q)
+{
+    struct epoll_item *i = container_of(pt, struct hook_table, table)->item;
+    struct epoll_hook *h = kmalloc(sizeof *h);
+
+    if (!h) {
+        pt->error = -ENOMEM;
+        return;
+    }
+    h->item = i;
+    h->next = i->hooks;
+    i->hooks = h;
+    waitq_add(q, &h->wait, item_woken);
+}
+
+static void remove_hooks(struct epoll_item *i)
+{
+    struct epoll_hook *h;
+
+    while ((h = i->hooks) != NULL) {
+        i->hooks = h->next;
+        waitq_remove(&h->wait);
+        kmfree(h);
+    }
+}
+
+/* [sets_lock held] The file's list of items loses i. */
+static void unlink_from_file(struct epoll_item *i)
+{
+    struct epoll_item **p = &i->file->watches;
+
+    while (*p != i)
+        p = &(*p)->next_of_file;
+    *p = i->next_of_file;
+}
+
+/* [sets_lock held] */
+static void item_remove(struct epoll_item *i)
+{
+    struct epoll *set = i->set;
+
+    remove_hooks(i);
+    mutex_lock(&set->mutex);
+    drop_ready(i);
+    list_remove(&i->link);
+    set->count--;
+    mutex_unlock(&set->mutex);
+    unlink_from_file(i);
+    kmfree(i);
+}
+
+void epoll_file_closed(struct file *f)
+{
+    mutex_lock(&sets_lock);
+    while (f->watches)
+        item_remove(f->watches);
+    mutex_unlock(&sets_lock);
+}
+
+/* [sets_lock held] */
+static struct epoll_item *find(struct epoll *set, const struct file *f, int fd)
+{
+    struct epoll_item *i;
+
+    for (i = f->watches; i; i = i->next_of_file)
+        if (i->set == set && i->fd == fd)
+            return i;
+    return NULL;
+}
+
+/* What i reports now; nothing once EPOLLONESHOT has disabled it. */
+static uint32_t ready_events(const struct epoll_item *i)
+{
+    return file_poll(i->file, NULL) & i->event.events & ~FLAGS;
+}
+
+/* [sets_lock held] */
+static int item_add(struct epoll *set, struct file *f, int fd, const struct epoll_event *ev)
+{
+    struct hook_table hooks = {.table = {.add = add_hook}};
+    struct epoll_item *i;
+
+    if (set->count >= MAX_ITEMS)
+        return -ENOSPC;
+    i = kzalloc(sizeof *i);
+    if (!i)
+        return -ENOMEM;
+    i->set = set;
+    i->file = f;
+    i->fd = fd;
+    i->event = *ev;
+    i->event.events |= ALWAYS;
+    list_init(&i->ready_link);
+    i->next_of_file = f->watches;
+    f->watches = i;
+    list_add_tail(&set->items, &i->link);
+    set->count++;
+    hooks.item = i;
+    file_poll(f, &hooks.table);
+    if (hooks.table.error) {
+        item_remove(i);
+        return hooks.table.error;
+    }
+    if (ready_events(i))
+        make_ready(i);
+    return 0;
+}
+
+static void item_change(struct epoll_item *i, const struct epoll_event *ev)
+{
+    mutex_lock(&i->set->mutex);
+    i->event = *ev;
+    i->event.events |= ALWAYS;
+    mutex_unlock(&i->set->mutex);
+    if (ready_events(i))
+        make_ready(i);
+}
+
+/* ---- The file of a set ---- */
+
+static void epoll_release(struct file *f)
+{
+    struct epoll *set = f->private;
+
+    mutex_lock(&sets_lock);
+    while (!list_empty(&set->items))
+        item_remove(list_first_entry(&set->items, struct epoll_item, link));
+    mutex_unlock(&sets_lock);
+    kmfree(set);
+}
+
+/* [set->mutex held] Whether an item on the list is ready indeed; what is not leaves it. */
+static bool any_ready(struct epoll *set)
+{
+    struct epoll_item *i = take_ready(set);
+
+    while (i && !ready_events(i))
+        i = take_ready(set);
+    if (i) {
+        spin_lock(&set->ready_lock);
+        if (list_empty(&i->ready_link))
+            list_add(&set->ready, &i->ready_link);
+        spin_unlock(&set->ready_lock);
+    }
+    return i;
+}
+
+static uint32_t epoll_poll(struct file *f, struct poll_table *pt)
+{
+    struct epoll *set = f->private;
+    bool ready;
+
+    poll_wait(pt, &set->queue);
+    mutex_lock(&set->mutex);
+    ready = any_ready(set);
+    mutex_unlock(&set->mutex);
+    return ready ? POLLIN : 0;
+}
+
+static const struct file_ops epoll_file_ops = {
+    .release = epoll_release,
+    .poll = epoll_poll,
+    .stream = true,
+};
+
+static long epoll_new(uint32_t flags)
+{
+    struct epoll *set = kzalloc(sizeof *set);
+
+    if (!set)
+        return -ENOMEM;
+    mutex_init(&set->mutex);
+    list_init(&set->items);
+    spin_init(&set->ready_lock, "epoll ready", RANK_READY);
+    list_init(&set->ready);
+    waitq_init(&set->queue);
+    set->queue.lock.rank = RANK_SET;
+    return anon_fd(&epoll_file_ops, set, O_RDWR | flags);
+}
+
+long sys_epoll_create1(uint32_t flags)
+{
+    return flags & ~EPOLL_CLOEXEC ? -EINVAL : epoll_new(flags);
+}
+
+long sys_epoll_create(uint32_t size)
+{
+    return (int32_t)size <= 0 ? -EINVAL : epoll_new(0);
+}
+
+/* ---- epoll_ctl ---- */
+
+/* [sets_lock held] */
+static int change(struct epoll *set, int op, struct file *f, int fd, struct epoll_event *ev)
+{
+    struct epoll_item *i = find(set, f, fd);
+
+    switch (op) {
+    case EPOLL_CTL_ADD:
+        return i ? -EEXIST : item_add(set, f, fd, ev);
+    case EPOLL_CTL_DEL:
+        if (i)
+            item_remove(i);
+        return i ? 0 : -ENOENT;
+    case EPOLL_CTL_MOD:
+        if (i)
+            item_change(i, ev);
+        return i ? 0 : -ENOENT;
+    default:
+        return -EINVAL;
+    }
+}
+
+long sys_epoll_ctl(uint32_t epfd, uint32_t op, uint32_t fd, uint32_t uevent)
+{
+    struct epoll_event ev = {0};
+    struct file *ep, *f = NULL;
+    long ret = -EBADF;
+
+    if (op != EPOLL_CTL_DEL && copy_from_user(&ev, (const void *)uevent, sizeof ev))
+        return -EFAULT;
+    ep = fd_get((int)epfd);
+    if (ep)
+        f = fd_get((int)fd);
+    if (!f)
+        goto out;
+    ret = -EPERM;
+    if (!f->ops->poll)
+        goto out;
+    ret = -EINVAL;
+    if (ep->ops != &epoll_file_ops || f->ops == &epoll_file_ops)
+        goto out;
+    mutex_lock(&sets_lock);
+    ret = change(ep->private, (int)op, f, (int)fd, &ev);
+    mutex_unlock(&sets_lock);
+out:
+    if (f)
+        file_put(f);
+    if (ep)
+        file_put(ep);
+    return ret;
+}
+
+/* ---- epoll_wait ---- */
+
+/* [set->mutex held] Reports the ready items, each once. */
+static int collect(struct epoll *set, uint32_t uevents, int max)
+{
+    struct list again = LIST_INIT(again);
+    struct epoll_item *i;
+    int n = 0;
+
+    while (n < max && (i = take_ready(set)) != NULL) {
+        struct epoll_event ev = i->event;
+
+        ev.events = ready_events(i);
+        if (!ev.events)
+            continue;
+        if (copy_to_user((void *)(uevents + (uint32_t)n * sizeof ev), &ev, sizeof ev)) {
+            make_ready(i);
+            n = n ? n : -EFAULT;
+            break;
+        }
+        n++;
+        if (i->event.events & EPOLLONESHOT) {
+            i->event.events &= FLAGS;
+        } else if (!(i->event.events & EPOLLET)) {
+            put_aside(i, &again);
+        }
+    }
+    keep_ready(set, &again);
+    return n;
+}
+
+static int wait_ready(struct epoll *set, uint64_t until)
+{
+    struct wait_entry e;
+    int ret = 0;
+
+    waitq_prepare(&set->queue, &e, THREAD_SLEEPING);
+    if (list_empty(&set->ready)) {
+        if (signal_pending_current())
+            ret = -EINTR;
+        else
+            schedule_until(until);
+    }
+    waitq_finish(&e);
+    return ret;
+}
+
+static int wait_loop(struct epoll *set, uint32_t uevents, int max, uint64_t until)
+{
+    bool last = until == 0;
+    int n;
+
+    for (;;) {
+        mutex_lock(&set->mutex);
+        n = collect(set, uevents, max);
+        mutex_unlock(&set->mutex);
+        if (n || last)
+            return n;
+        n = wait_ready(set, until);
+        if (n)
+            return n;
+        last = until != TIME_NEVER && time_mono_ns() >= until;
+    }
+}
+
+static long do_wait(uint32_t epfd, uint32_t uevents, uint32_t max, uint64_t until)
+{
+    struct file *f;
+    long ret = -EINVAL;
+
+    if ((int32_t)max <= 0 || max > MAX_EVENTS)
+        return -EINVAL;
+    if (!user_range_ok((void *)uevents, max * sizeof(struct epoll_event)))
+        return -EFAULT;
+    f = fd_get((int)epfd);
+    if (!f)
+        return -EBADF;
+    if (f->ops == &epoll_file_ops)
+        ret = wait_loop(f->private, uevents, (int)max, until);
+    file_put(f);
+    return ret;
+}
+
+static uint64_t deadline_ms(uint32_t timeout)
+{
+    if ((int32_t)timeout < 0)
+        return TIME_NEVER;
+    return timeout ? time_deadline((uint64_t)timeout * NSEC_PER_MSEC) : 0;
+}
+
+long sys_epoll_wait(uint32_t epfd, uint32_t uevents, uint32_t max, uint32_t timeout)
+{
+    return do_wait(epfd, uevents, max, deadline_ms(timeout));
+}
+
+static long do_pwait(uint32_t epfd, uint32_t uevents, uint32_t max, uint64_t until, uint32_t umask,
+                     uint32_t size)
+{
+    long ret = poll_set_mask(umask, size);
+
+    if (ret)
+        return ret;
+    ret = do_wait(epfd, uevents, max, until);
+    if (ret != -EINTR) /* else the delivery puts the mask back */
+        signal_restore_mask();
+    return ret;
+}
+
+long sys_epoll_pwait(uint32_t epfd, uint32_t uevents, uint32_t max, uint32_t timeout,
+                     uint32_t umask, uint32_t size)
+{
+    return do_pwait(epfd, uevents, max, deadline_ms(timeout), umask, size);
+}
+
+long sys_epoll_pwait2(uint32_t epfd, uint32_t uevents, uint32_t max, uint32_t uts, uint32_t umask,
+                      uint32_t size)
+{
+    uint64_t ns, until = TIME_NEVER;
+
+    if (uts) {
+        long ret = timespec_get(&ns, uts, true);
+
+        if (ret)
+            return ret;
+        until = ns ? time_deadline(ns) : 0;
+    }
+    return do_pwait(epfd, uevents, max, until, umask, size);
+}

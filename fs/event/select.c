@@ -1,0 +1,253 @@
+/*
+ * select and pselect6: poll's loop over three sets of bits. The remaining time is written back, as
+ * Linux does.
+ */
+#include "arch/uaccess.h"
+#include "fs/vfs/file.h"
+#include "fs/event/poll.h"
+#include "kernel/thread/proc.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+#define IN_MASK  (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
+#define OUT_MASK (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
+#define EX_MASK  POLLPRI
+
+#define MAX_FDS      4096u /* bits above are of no descriptor */
+#define INLINE_WORDS 8u    /* of each set on the stack */
+
+enum { IN, OUT, EX, SETS };
+static const uint32_t set_mask[SETS] = {IN_MASK, OUT_MASK, EX_MASK};
+
+struct fd_sets {
+    uint32_t n, words; /* descriptors, and words of each set */
+    uint32_t *wanted[SETS], *ready[SETS];
+    uint32_t user[SETS]; /* addresses, 0: not given */
+    uint32_t space[2 * SETS * INLINE_WORDS];
+    uint32_t *memory; /* space, or allocated */
+};
+
+static int sets_alloc(struct fd_sets *s)
+{
+    s->words = (s->n + 31) / 32;
+    s->memory = s->space;
+    if (s->words > INLINE_WORDS) {
+        s->memory = kmalloc(2 * SETS * s->words * sizeof(uint32_t));
+        if (!s->memory)
+            return -ENOMEM;
+    }
+    memset(s->memory, 0, 2 * SETS * s->words * sizeof(uint32_t));
+    for (int i = 0; i < SETS; i++) {
+        s->wanted[i] = s->memory + i * s->words;
+        s->ready[i] = s->memory + (SETS + i) * s->words;
+    }
+    return 0;
+}
+
+static void sets_free(struct fd_sets *s)
+{
+    if (s->memory != s->space)
+        kmfree(s->memory);
+}
+
+static int sets_read(struct fd_sets *s)
+{
+    for (int i = 0; i < SETS; i++) {
+        if (s->user[i] && copy_from_user(s->wanted[i], (const void *)s->user[i], s->words * 4))
+            return -EFAULT;
+        if (s->n % 32)
+            s->wanted[i][s->words - 1] &= (1u << s->n % 32) - 1;
+    }
+    return 0;
+}
+
+static int sets_write(const struct fd_sets *s)
+{
+    for (int i = 0; i < SETS; i++)
+        if (s->user[i] && copy_to_user((void *)s->user[i], s->ready[i], s->words * 4))
+            return -EFAULT;
+    return 0;
+}
+
+/* Marks what fd is ready for of what is wanted; how many marks, or -EBADF. */
+static int select_one(struct fd_sets *s, uint32_t fd, struct poll_table *pt)
+{
+    uint32_t word = fd / 32, bit = 1u << fd % 32, mask;
+    struct file *f = fd_get((int)fd);
+    int marks = 0;
+
+    if (!f)
+        return -EBADF;
+    mask = file_poll(f, pt);
+    file_put(f);
+    for (int i = 0; i < SETS; i++)
+        if ((s->wanted[i][word] & bit) && (mask & set_mask[i])) {
+            s->ready[i][word] |= bit;
+            marks++;
+        }
+    return marks;
+}
+
+static int select_round(struct fd_sets *s, struct poll_table *pt)
+{
+    int total = 0, marks;
+
+    for (uint32_t w = 0; w < s->words; w++) {
+        uint32_t bits = s->wanted[IN][w] | s->wanted[OUT][w] | s->wanted[EX][w];
+
+        for (; bits; bits &= bits - 1) {
+            marks = select_one(s, w * 32 + (uint32_t)__builtin_ctz(bits), pt);
+            if (marks < 0)
+                return marks;
+            if (marks)
+                pt = NULL;
+            total += marks;
+        }
+    }
+    return total;
+}
+
+static long select_loop(struct fd_sets *s, uint64_t until)
+{
+    struct poll_table table, *joining = NULL;
+    bool last = until == 0;
+    long ret;
+
+    poll_table_init(&table);
+    if (!last)
+        joining = &table;
+    for (;;) {
+        table.triggered = false;
+        ret = select_round(s, joining);
+        joining = NULL;
+        if (ret == 0)
+            ret = table.error;
+        if (ret || last)
+            break;
+        if (signal_pending_current()) {
+            ret = -ERESTARTNOHAND;
+            break;
+        }
+        poll_table_sleep(&table, until);
+        last = until != TIME_NEVER && time_mono_ns() >= until;
+    }
+    poll_table_free(&table);
+    return ret;
+}
+
+static long do_select(uint32_t n, const uint32_t user[SETS], uint64_t until)
+{
+    struct fd_sets s;
+    long ret;
+
+    if ((int32_t)n < 0)
+        return -EINVAL;
+    s.n = n < MAX_FDS ? n : MAX_FDS;
+    memcpy(s.user, user, sizeof s.user);
+    ret = sets_alloc(&s);
+    if (ret)
+        return ret;
+    ret = sets_read(&s);
+    if (!ret)
+        ret = select_loop(&s, until);
+    if (ret >= 0 && sets_write(&s))
+        ret = -EFAULT;
+    sets_free(&s);
+    return ret;
+}
+
+/* ---- select ---- */
+
+#define USEC_PER_SEC  1000000u
+#define NSEC_PER_USEC 1000u
+
+static uint64_t left(uint64_t until)
+{
+    uint64_t now = time_mono_ns();
+
+    return until > now ? until - now : 0;
+}
+
+/* Where the time cannot be written back the call is not restarted, it would wait too long. */
+static long put_left_timeval(uint32_t utv, uint64_t until, long ret)
+{
+    uint64_t usec = left(until) / NSEC_PER_USEC;
+    struct timeval32 tv = {.sec = (int32_t)(usec / USEC_PER_SEC)};
+
+    tv.usec = (int32_t)(usec - (uint64_t)tv.sec * USEC_PER_SEC);
+    if (copy_to_user((void *)utv, &tv, sizeof tv) && ret == -ERESTARTNOHAND)
+        return -EINTR;
+    return ret;
+}
+
+long sys__newselect(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t utv)
+{
+    const uint32_t user[SETS] = {uin, uout, uex};
+    uint64_t until = TIME_NEVER, ns;
+    struct timeval32 tv;
+    long ret;
+
+    if (utv) {
+        if (copy_from_user(&tv, (const void *)utv, sizeof tv))
+            return -EFAULT;
+        tv.sec += tv.usec / (int32_t)USEC_PER_SEC;
+        tv.usec %= (int32_t)USEC_PER_SEC;
+        if (tv.sec < 0 || tv.usec < 0)
+            return -EINVAL;
+        ns = (uint32_t)tv.sec * NSEC_PER_SEC + (uint32_t)tv.usec * NSEC_PER_USEC;
+        until = ns ? time_deadline(ns) : 0;
+    }
+    ret = do_select(n, user, until);
+    return utv && until ? put_left_timeval(utv, until, ret) : ret;
+}
+
+/* The oldest form: one pointer to the five arguments. */
+long sys_select(uint32_t uargs)
+{
+    uint32_t a[5];
+
+    if (copy_from_user(a, (const void *)uargs, sizeof a))
+        return -EFAULT;
+    return sys__newselect(a[0], a[1], a[2], a[3], a[4]);
+}
+
+static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint32_t usig,
+                       bool wide)
+{
+    uint64_t ns, until = TIME_NEVER;
+    uint32_t sig[2] = {0, 0}; /* address and size of the mask */
+    long ret;
+
+    if (usig && copy_from_user(sig, (const void *)usig, sizeof sig))
+        return -EFAULT;
+    if (uts) {
+        ret = timespec_get(&ns, uts, wide);
+        if (ret)
+            return ret;
+        until = ns ? time_deadline(ns) : 0;
+    }
+    ret = poll_set_mask(sig[0], sig[1]);
+    if (ret)
+        return ret;
+    ret = do_select(n, user, until);
+    poll_finish_mask(ret);
+    if (uts && until && timespec_put(uts, left(until), wide) && ret == -ERESTARTNOHAND)
+        ret = -EINTR;
+    return ret;
+}
+
+long sys_pselect6(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t uts,
+                  uint32_t usig)
+{
+    const uint32_t user[SETS] = {uin, uout, uex};
+
+    return do_pselect(n, user, uts, usig, false);
+}
+
+long sys_pselect6_time64(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t uts,
+                         uint32_t usig)
+{
+    const uint32_t user[SETS] = {uin, uout, uex};
+
+    return do_pselect(n, user, uts, usig, true);
+}

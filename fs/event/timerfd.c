@@ -1,0 +1,226 @@
+/*
+ * timerfd: a timer that is read, man 2 timerfd_create.
+ */
+#include "arch/uaccess.h"
+#include "fs/vfs/internal.h"
+#include "kernel/time/clock.h"
+#include "kernel/time/time.h"
+
+#define TFD_TIMER_ABSTIME       1u
+#define TFD_TIMER_CANCEL_ON_SET 2u
+
+struct timerfd {
+    struct spinlock lock; /* LOCK_RANK_FS */
+    int32_t clock;
+    uint64_t expirations; /* [lock] not yet read */
+    uint64_t interval;    /* [lock] */
+    struct timer timer;
+    struct waitq queue;
+};
+
+struct timerfd_setting { /* ns; value 0: off */
+    uint64_t interval, value;
+};
+
+static void expired(void *arg)
+{
+    struct timerfd *t = arg;
+
+    spin_lock(&t->lock);
+    t->expirations++;
+    if (t->interval)
+        t->expirations += timer_forward(&t->timer, t->interval);
+    spin_unlock(&t->lock);
+    wake_all(&t->queue);
+}
+
+static uint64_t take(struct timerfd *t)
+{
+    uint64_t n;
+
+    spin_lock(&t->lock);
+    n = t->expirations;
+    t->expirations = 0;
+    spin_unlock(&t->lock);
+    return n;
+}
+
+static long timerfd_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    struct timerfd *t = f->private;
+    uint64_t n;
+    int ret;
+
+    (void)pos;
+    if (len < sizeof n)
+        return -EINVAL;
+    n = take(t);
+    if (!n && (f->flags & O_NONBLOCK))
+        return -EAGAIN;
+    if (!n) {
+        ret = wait_event_interruptible(&t->queue, (n = take(t)) != 0);
+        if (ret)
+            return ret;
+    }
+    return copy_to_user(ubuf, &n, sizeof n) ? -EFAULT : (long)sizeof n;
+}
+
+static uint32_t timerfd_poll(struct file *f, struct poll_table *pt)
+{
+    struct timerfd *t = f->private;
+    bool ready;
+
+    poll_wait(pt, &t->queue);
+    spin_lock(&t->lock);
+    ready = t->expirations != 0;
+    spin_unlock(&t->lock);
+    return ready ? POLLIN : 0;
+}
+
+static void timerfd_release(struct file *f)
+{
+    struct timerfd *t = f->private;
+
+    spin_lock(&t->lock);
+    t->interval = 0; /* a running expiry starts it no more */
+    spin_unlock(&t->lock);
+    timer_cancel(&t->timer);
+    kmfree(t);
+}
+
+static const struct file_ops timerfd_file_ops = {
+    .release = timerfd_release,
+    .read = timerfd_read,
+    .poll = timerfd_poll,
+    .stream = true,
+};
+
+long sys_timerfd_create(uint32_t clock, uint32_t flags)
+{
+    struct timerfd *t;
+
+    if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) ||
+        (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME))
+        return -EINVAL;
+    t = kzalloc(sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    spin_init(&t->lock, "timerfd", LOCK_RANK_FS);
+    t->clock = (int32_t)clock;
+    timer_init(&t->timer, expired, t);
+    waitq_init(&t->queue);
+    return anon_fd(&timerfd_file_ops, t, O_RDWR | flags);
+}
+
+/* ---- Setting ---- */
+
+/* [t->lock held] */
+static struct timerfd_setting current_setting(const struct timerfd *t)
+{
+    struct timerfd_setting s = {.interval = t->interval};
+    uint64_t now = time_mono_ns();
+
+    if (t->timer.armed)
+        s.value = t->timer.when > now ? t->timer.when - now : 1;
+    return s;
+}
+
+static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_setting *new,
+                                       bool absolute)
+{
+    struct timerfd_setting old;
+
+    spin_lock(&t->lock);
+    old = current_setting(t);
+    t->interval = 0;
+    spin_unlock(&t->lock);
+    timer_cancel(&t->timer);
+    spin_lock(&t->lock);
+    t->expirations = 0;
+    t->interval = new->value ? new->interval : 0;
+    if (new->value)
+        timer_start(&t->timer,
+                    absolute ? clock_to_mono(t->clock, new->value) : time_deadline(new->value));
+    spin_unlock(&t->lock);
+    return old;
+}
+
+static uint32_t second_timespec(uint32_t uptr, bool wide)
+{
+    return uptr + (wide ? sizeof(struct timespec64) : sizeof(struct timespec32));
+}
+
+static int put_setting(uint32_t uptr, const struct timerfd_setting *s, bool wide)
+{
+    int ret = timespec_put(uptr, s->interval, wide);
+
+    return ret ? ret : timespec_put(second_timespec(uptr, wide), s->value, wide);
+}
+
+/* The timer of a descriptor with a reference to its file, or -errno. */
+static int get_timer(uint32_t fd, struct file **f)
+{
+    *f = fd_get((int)fd);
+    if (!*f)
+        return -EBADF;
+    if ((*f)->ops == &timerfd_file_ops)
+        return 0;
+    file_put(*f);
+    return -EINVAL;
+}
+
+static long set_time(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold, bool wide)
+{
+    struct timerfd_setting new, old;
+    struct file *f;
+    int ret = timespec_get(&new.interval, unew, wide);
+
+    if (!ret)
+        ret = timespec_get(&new.value, second_timespec(unew, wide), wide);
+    if (!ret && (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)))
+        ret = -EINVAL;
+    if (!ret)
+        ret = get_timer(fd, &f);
+    if (ret)
+        return ret;
+    old = exchange(f->private, &new, flags & TFD_TIMER_ABSTIME);
+    file_put(f);
+    return uold ? put_setting(uold, &old, wide) : 0;
+}
+
+static long get_time(uint32_t fd, uint32_t uptr, bool wide)
+{
+    struct timerfd_setting s;
+    struct timerfd *t;
+    struct file *f;
+    int ret = get_timer(fd, &f);
+
+    if (ret)
+        return ret;
+    t = f->private;
+    spin_lock(&t->lock);
+    s = current_setting(t);
+    spin_unlock(&t->lock);
+    file_put(f);
+    return put_setting(uptr, &s, wide);
+}
+
+long sys_timerfd_settime(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold)
+{
+    return set_time(fd, flags, unew, uold, false);
+}
+
+long sys_timerfd_settime64(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold)
+{
+    return set_time(fd, flags, unew, uold, true);
+}
+
+long sys_timerfd_gettime(uint32_t fd, uint32_t uptr)
+{
+    return get_time(fd, uptr, false);
+}
+
+long sys_timerfd_gettime64(uint32_t fd, uint32_t uptr)
+{
+    return get_time(fd, uptr, true);
+}

@@ -1,0 +1,217 @@
+/*
+ * What /proc/PID shows of an address space: maps, statm, mem, and what exec left in it.
+ */
+#include "arch/uaccess.h"
+#include "fs/proc/procfs.h"
+#include "libc/errno.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+/* ---- maps ---- */
+
+#define NAME_COLUMN 49 /* as a Linux of 32 bits has it */
+
+void show_area(struct text *t, const struct vm_area_info *a)
+{
+    char line[NAME_COLUMN + 32];
+    int n = snprintf(line, sizeof(line), "%08x-%08x %c%c%c%c %08x %02x:%02x %u ", a->start, a->end,
+                     a->prot & VM_PROT_READ ? 'r' : '-', a->prot & VM_PROT_WRITE ? 'w' : '-',
+                     a->prot & VM_PROT_EXEC ? 'x' : '-', a->flags & VM_SHARED ? 's' : 'p',
+                     a->pgoff << PAGE_SHIFT, DEV_MAJOR(a->dev), DEV_MINOR(a->dev), a->ino);
+
+    text_write(t, line, (size_t)n);
+    if (a->name[0]) {
+        text_printf(t, "%*s", n < NAME_COLUMN ? NAME_COLUMN - n : 1, "");
+        text_escape(t, a->name, "\n");
+    }
+    text_write(t, "\n", 1);
+}
+
+int show_maps(struct text *t, const struct target *who)
+{
+    int err;
+    struct vm_space *s = target_space(who, true, &err);
+    struct vm_area_info a;
+
+    if (!s)
+        return err;
+    for (vaddr_t at = 0; !t->failed && vm_next_area(s, at, &a); at = a.end)
+        show_area(t, &a);
+    vm_space_unref(s);
+    return 0;
+}
+
+int show_statm(struct text *t, const struct target *who)
+{
+    int err;
+    struct vm_space *s = target_space(who, false, &err);
+    struct vm_space_stats m = {0};
+    vaddr_t code = 0, code_end = 0;
+
+    if (err)
+        return err;
+    if (s) {
+        vm_space_stats(s, &m);
+        code_range(s, &code, &code_end);
+        vm_space_unref(s);
+    }
+    text_printf(t, "%u %u %u %u 0 %u 0\n", m.size, m.resident, m.resident_file,
+                (code_end - code) / PAGE_SIZE, m.data + m.stack);
+    return 0;
+}
+
+/* ---- What lies in it ---- */
+
+/* The bytes [from, to) of the space, as far as they can be read. */
+static int copy_out(struct text *t, struct vm_space *s, vaddr_t from, vaddr_t to)
+{
+    void *page = kalloc();
+
+    if (!page)
+        return -ENOMEM;
+    while (from < to && !t->failed) {
+        size_t n = to - from < PAGE_SIZE ? to - from : PAGE_SIZE;
+        long got = vm_copy_from(s, page, from, n);
+
+        if (got > 0)
+            text_write(t, page, (size_t)got);
+        if (got != (long)n)
+            break;
+        from += n;
+    }
+    kfree(page);
+    return 0;
+}
+
+enum range { RANGE_ARGS, RANGE_ENV, RANGE_AUXV };
+
+static int show_range(struct text *t, const struct target *who, enum range which, bool check)
+{
+    struct proc *p;
+    vaddr_t from, to;
+    int err;
+    struct vm_space *s = target_space(who, check, &err);
+
+    if (!s)
+        return err;
+    p = target_lock(who);
+    if (p) {
+        from = which == RANGE_ARGS  ? p->arg_start
+               : which == RANGE_ENV ? p->env_start
+                                    : p->auxv_start;
+        to = which == RANGE_ARGS ? p->arg_end : which == RANGE_ENV ? p->env_end : p->auxv_end;
+        spin_unlock(&proc_lock);
+        err = copy_out(t, s, from, to);
+    } else {
+        err = -ESRCH;
+    }
+    vm_space_unref(s);
+    return err;
+}
+
+int show_cmdline(struct text *t, const struct target *who)
+{
+    return show_range(t, who, RANGE_ARGS, false);
+}
+
+int show_environ(struct text *t, const struct target *who)
+{
+    return show_range(t, who, RANGE_ENV, true);
+}
+
+int show_auxv(struct text *t, const struct target *who)
+{
+    return show_range(t, who, RANGE_AUXV, true);
+}
+
+/* ---- mem ---- */
+
+typedef long (*mem_copy)(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n);
+
+static long mem_from(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n)
+{
+    long got = vm_copy_from(s, page, addr, n);
+
+    if (got > 0 && copy_to_user(ubuf, page, (size_t)got))
+        return -EFAULT;
+    return got == -EFAULT ? -EIO : got;
+}
+
+static long mem_to(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n)
+{
+    long put;
+
+    if (copy_from_user(page, ubuf, n))
+        return -EFAULT;
+    put = vm_copy_to(s, addr, page, n);
+    return put == -EFAULT ? -EIO : put;
+}
+
+/* Page by page between the space at *pos and ubuf; stops at what is not mapped. */
+static long mem_transfer(struct file *f, void *ubuf, size_t len, uint64_t *pos, mem_copy copy)
+{
+    int err;
+    struct vm_space *s = target_space(inode_target(f->inode), true, &err);
+    void *page = s ? kalloc() : NULL;
+    size_t done = 0;
+    long n = s && len && *pos >= USER_TOP ? -EIO : 0;
+
+    if (s && !page)
+        err = -ENOMEM;
+    while (page && done < len && *pos < USER_TOP) {
+        vaddr_t addr = (vaddr_t)*pos;
+        size_t run =
+            PAGE_SIZE - addr % PAGE_SIZE < len - done ? PAGE_SIZE - addr % PAGE_SIZE : len - done;
+
+        n = copy(s, addr, page, (char *)ubuf + done, run);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+        *pos += (uint64_t)n;
+    }
+    if (page)
+        kfree(page);
+    if (s)
+        vm_space_unref(s);
+    if (done)
+        return (long)done;
+    return err ? err : n;
+}
+
+static long mem_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    return mem_transfer(f, ubuf, len, pos, mem_from);
+}
+
+static long mem_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+{
+    return mem_transfer(f, (void *)(uintptr_t)ubuf, len, pos, mem_to);
+}
+
+int process_mem_open(struct inode *inode, struct file *f)
+{
+    int err;
+    struct vm_space *s = target_space(inode_target(inode), true, &err);
+
+    (void)f;
+    if (s)
+        vm_space_unref(s);
+    return err;
+}
+
+static int64_t mem_seek(struct file *f, int64_t offset, int whence)
+{
+    int64_t base = whence == SEEK_CUR ? (int64_t)f->pos : 0;
+
+    if (whence != SEEK_SET && whence != SEEK_CUR)
+        return -EINVAL;
+    f->pos = (uint64_t)(base + offset);
+    return (int64_t)f->pos;
+}
+
+const struct file_ops process_mem_ops = {
+    .open = process_mem_open,
+    .read = mem_read,
+    .write = mem_write,
+    .seek = mem_seek,
+};

@@ -1,0 +1,398 @@
+/*
+ * procfs: the file system. Its directories are in procfs_dir.c; files are texts made when they are
+ * read from the start, links are texts or lead to the place itself.
+ */
+#include "fs/proc/procfs.h"
+#include "arch/uaccess.h"
+#include "fs/vfs/file.h"
+#include "libc/ctype.h"
+#include "libc/errno.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+#define PROCFS_MAGIC 0x9fa0u
+#define STORE_MAX    256
+#define ROOT_INO     1
+
+/* An open file that is a text. */
+struct proc_file {
+    struct mutex lock;
+    bool made;        /* [lock] */
+    struct text text; /* [lock] */
+};
+
+static const struct inode_ops file_ops, link_ops, place_ops;
+static const struct file_ops text_file_ops;
+
+static const struct proc_entry root_entry = {
+    .name = "/", .kind = ENTRY_ROOT, .mode = 0555, .children = system_entries};
+const struct target *inode_target(const struct inode *i)
+{
+    return &proc_inode(i)->who;
+}
+
+/* ---- Whom it is about ---- */
+
+struct proc *target_lock(const struct target *who)
+{
+    struct proc *p;
+
+    spin_lock(&proc_lock);
+    p = proc_find(who->pid);
+    if (p && p->start_ns == who->start_ns)
+        return p;
+    spin_unlock(&proc_lock);
+    return NULL;
+}
+
+struct thread *target_thread(const struct target *who, struct proc *p)
+{
+    struct thread *t;
+
+    if (who->tid) {
+        t = thread_find(who->tid);
+        return t && t->proc == p ? t : NULL;
+    }
+    return list_empty(&p->threads) ? NULL : list_first_entry(&p->threads, struct thread, proc_link);
+}
+
+bool may_inspect(const struct proc *p)
+{
+    const struct cred *me = &proc_current()->cred, *c = &p->cred;
+
+    if (p == proc_current() || me->fsuid == 0)
+        return true;
+    return p->dumpable && me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
+           me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid;
+}
+
+struct vm_space *target_space(const struct target *who, bool check, int *err)
+{
+    struct proc *p = target_lock(who);
+    struct vm_space *s = NULL;
+
+    *err = p ? 0 : -ESRCH;
+    if (!p)
+        return NULL;
+    if (check && !may_inspect(p))
+        *err = -EACCES;
+    else
+        s = p->space;
+    if (s)
+        vm_space_ref(s);
+    spin_unlock(&proc_lock);
+    return s;
+}
+
+struct files *target_files(const struct target *who, int *err)
+{
+    struct proc *p = target_lock(who);
+    struct files *f = NULL;
+
+    *err = p ? 0 : -ESRCH;
+    if (!p)
+        return NULL;
+    if (!may_inspect(p))
+        *err = -EACCES;
+    else
+        f = p->files;
+    if (f)
+        files_ref(f);
+    spin_unlock(&proc_lock);
+    return f;
+}
+
+bool target_exists(const struct target *who)
+{
+    struct proc *p;
+    bool there;
+
+    if (who->pid == 0)
+        return true;
+    p = target_lock(who);
+    there = p && (who->tid == 0 || target_thread(who, p));
+    if (p)
+        spin_unlock(&proc_lock);
+    return there;
+}
+
+/* ---- Inodes ---- */
+
+/* Stable numbers, so that getdents and stat agree: the table's index, the process, the descriptor.
+ */
+uint32_t proc_entry_ino(const struct target *who, uint32_t index)
+{
+    if (who->fd)
+        return 0x40000000u | (uint32_t)who->pid << 13 | (index & 1) << 12 | (who->fd & 0xfffu);
+    if (who->tid)
+        return 0x20000000u | (uint32_t)who->tid << 8 | index;
+    if (who->pid)
+        return 0x10000000u | (uint32_t)who->pid << 8 | index;
+    return 0xf0000000u + index;
+}
+
+static const struct file_ops *entry_fops(const struct proc_entry *e)
+{
+    if (e->kind != ENTRY_FILE)
+        return NULL;
+    return e->fops ? e->fops : &text_file_ops;
+}
+
+static const struct inode_ops *entry_ops(const struct proc_entry *e)
+{
+    switch (e->kind) {
+    case ENTRY_FILE:
+        return &file_ops;
+    case ENTRY_LINK:
+        return &link_ops;
+    case ENTRY_PLACE:
+        return &place_ops;
+    default:
+        return &proc_dir_ops;
+    }
+}
+
+uint32_t proc_entry_type(const struct proc_entry *e)
+{
+    if (e->kind == ENTRY_FILE)
+        return S_IFREG;
+    return e->kind == ENTRY_LINK || e->kind == ENTRY_PLACE ? S_IFLNK : S_IFDIR;
+}
+
+/* Files of a process belong to it; what it hides from others belongs to root. */
+static void set_owner(struct inode *i, const struct target *who)
+{
+    struct proc *p = who->pid ? target_lock(who) : NULL;
+
+    i->uid = i->gid = 0;
+    if (!p)
+        return;
+    if (p->dumpable) {
+        i->uid = p->cred.euid;
+        i->gid = p->cred.egid;
+    }
+    spin_unlock(&proc_lock);
+}
+
+struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
+                              const struct target *who, uint32_t ino)
+{
+    struct inode *i = inode_new(sb, proc_entry_type(e) | e->mode);
+    struct proc_inode *pi = kmalloc(sizeof(*pi));
+
+    if (!i || !pi) {
+        if (i)
+            inode_unref(i);
+        kmfree(pi);
+        return NULL;
+    }
+    pi->entry = e;
+    pi->who = *who;
+    i->private = pi;
+    i->ino = ino;
+    i->ops = entry_ops(e);
+    i->fops = entry_fops(e);
+    if (S_ISDIR(i->mode))
+        i->nlink = 2;
+    set_owner(i, who);
+    return i;
+}
+
+void proc_destroy(struct inode *i)
+{
+    kmfree(i->private);
+}
+
+/* ---- Links ---- */
+
+static int link_readlink(struct inode *i, char *buf, size_t size)
+{
+    struct proc_inode *pi = proc_inode(i);
+    struct text t;
+    int err, n;
+
+    text_init(&t);
+    err = pi->entry->show(&t, &pi->who);
+    n = err ? err : (int)text_copy(&t, buf, size);
+    text_free(&t);
+    return n;
+}
+
+static int place_follow(struct inode *i, struct dentry **out)
+{
+    struct proc_inode *pi = proc_inode(i);
+    int err = -ENOENT;
+
+    *out = pi->entry->place(&pi->who, &err);
+    return *out ? 0 : err;
+}
+
+static int place_readlink(struct inode *i, char *buf, size_t size)
+{
+    struct dentry *d;
+    char *page, *path;
+    int err = place_follow(i, &d), n = -ENAMETOOLONG;
+
+    if (err)
+        return err;
+    page = kalloc();
+    if (!page) {
+        dentry_unref(d);
+        return -ENOMEM;
+    }
+    path = dentry_path(d, page, PAGE_SIZE);
+    if (path) {
+        n = (int)strlen(path);
+        n = (size_t)n < size ? n : (int)size;
+        memcpy(buf, path, (size_t)n);
+    }
+    kfree(page);
+    dentry_unref(d);
+    return n;
+}
+
+/* ---- Texts ---- */
+
+static int text_open(struct inode *i, struct file *f)
+{
+    struct proc_file *pf = kzalloc(sizeof(*pf));
+
+    (void)i;
+    if (!pf)
+        return -ENOMEM;
+    mutex_init(&pf->lock);
+    text_init(&pf->text);
+    f->private = pf;
+    return 0;
+}
+
+static void text_release(struct file *f)
+{
+    struct proc_file *pf = f->private;
+
+    text_free(&pf->text);
+    kmfree(pf);
+}
+
+/* [pf->lock held] The text anew. */
+static int text_make(struct proc_file *pf, const struct proc_inode *pi)
+{
+    int err;
+
+    text_free(&pf->text);
+    pf->made = false;
+    if (!target_exists(&pi->who))
+        return -ESRCH;
+    err = pi->entry->show ? pi->entry->show(&pf->text, &pi->who) : -EINVAL;
+    if (!err && pf->text.failed)
+        err = -ENOMEM;
+    pf->made = !err;
+    return err;
+}
+
+static long text_file_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    struct proc_file *pf = f->private;
+    long n = 0;
+
+    mutex_lock(&pf->lock);
+    if (*pos == 0 || !pf->made)
+        n = text_make(pf, proc_inode(f->inode));
+    if (n == 0)
+        n = text_read(&pf->text, *pos, ubuf, len);
+    mutex_unlock(&pf->lock);
+    if (n > 0)
+        *pos += (uint64_t)n;
+    return n;
+}
+
+static long text_file_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+{
+    struct proc_inode *pi = proc_inode(f->inode);
+    char *buf;
+    int err;
+
+    if (!pi->entry->store)
+        return -EIO;
+    if (len >= STORE_MAX)
+        return -EINVAL;
+    buf = kmalloc(STORE_MAX);
+    if (!buf)
+        return -ENOMEM;
+    err = copy_from_user(buf, ubuf, len);
+    buf[len] = '\0';
+    if (!err)
+        err = pi->entry->store(buf, len, &pi->who);
+    kmfree(buf);
+    if (err)
+        return err;
+    *pos += len;
+    return (long)len;
+}
+
+/* O_TRUNC means nothing here. */
+static int file_truncate(struct inode *i, uint64_t size)
+{
+    (void)i, (void)size;
+    return 0;
+}
+
+static const struct file_ops text_file_ops = {
+    .open = text_open,
+    .release = text_release,
+    .read = text_file_read,
+    .write = text_file_write,
+};
+
+static const struct inode_ops file_ops = {
+    .truncate = file_truncate,
+    .destroy = proc_destroy,
+};
+
+static const struct inode_ops link_ops = {
+    .readlink = link_readlink,
+    .destroy = proc_destroy,
+};
+
+static const struct inode_ops place_ops = {
+    .readlink = place_readlink,
+    .follow = place_follow,
+    .destroy = proc_destroy,
+};
+
+/* ---- Mounting ---- */
+
+static int procfs_mount(struct superblock *sb, const char *source, const char *data)
+{
+    struct target nobody = {0};
+    struct inode *root = proc_make_inode(sb, &root_entry, &nobody, ROOT_INO);
+
+    (void)source, (void)data;
+    sb->root = root ? dentry_root(sb, root) : NULL;
+    if (sb->root)
+        return 0;
+    if (root)
+        inode_unref(root);
+    return -ENOMEM;
+}
+
+static void procfs_statfs(struct superblock *sb, struct kstatfs *out)
+{
+    (void)sb;
+    memset(out, 0, sizeof(*out));
+    out->type = PROCFS_MAGIC;
+    out->bsize = PAGE_SIZE;
+    out->namelen = NAME_MAX;
+}
+
+static struct fs_type procfs_type = {
+    .name = "proc",
+    .nodev = true,
+    .mount = procfs_mount,
+    .statfs = procfs_statfs,
+};
+
+void procfs_init(void)
+{
+    fs_register(&procfs_type);
+}

@@ -1,0 +1,159 @@
+/*
+ * What the files of procfs share: a tree of entries, each with a function that writes its text.
+ *
+ * Nothing in /proc holds on to a process. An inode remembers whom it is about (struct target), and
+ * every operation looks the process up again: when it is gone, or another one has got its number,
+ * the answer is -ESRCH.
+ */
+#ifndef FS_PROCFS_H
+#define FS_PROCFS_H
+
+#include "fs/vfs/text.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/thread/proc.h"
+
+struct target {
+    int32_t pid;       /* 0: the system as a whole */
+    int32_t tid;       /* below task/: one thread; else 0 */
+    int32_t fd;        /* below fd/ and fdinfo/ */
+    uint64_t start_ns; /* of the process: tells a reused pid */
+};
+
+enum entry_kind {
+    ENTRY_FILE,
+    ENTRY_DIR,    /* children are all there is */
+    ENTRY_ROOT,   /* and the processes */
+    ENTRY_TASKS,  /* the threads of a process */
+    ENTRY_FDS,    /* the descriptors, as links */
+    ENTRY_FDINFO, /* the descriptors, as files */
+    ENTRY_LINK,   /* a text */
+    ENTRY_PLACE,  /* a magic link: leads to the place itself */
+};
+
+struct proc_entry {
+    const char *name; /* NULL ends a table */
+    uint8_t kind;
+    uint16_t mode; /* permissions */
+    const struct proc_entry *children;
+    /* ENTRY_FILE, ENTRY_LINK: writes the text. 0 or -errno. May sleep. */
+    int (*show)(struct text *t, const struct target *who);
+    /* ENTRY_FILE: what was written, terminated. 0 or -errno. May sleep. */
+    int (*store)(const char *text, size_t len, const struct target *who);
+    /* ENTRY_PLACE: a reference, or NULL with *err. May sleep. */
+    struct dentry *(*place)(const struct target *who, int *err);
+    const struct file_ops *fops; /* instead of show */
+};
+
+#define DIR_ENTRY(n, m, table)                                                                     \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_DIR, .mode = (m), .children = (table)                           \
+    }
+#define FILE_ENTRY(n, m, fn)                                                                       \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_FILE, .mode = (m), .show = (fn)                                 \
+    }
+#define STORE_ENTRY(n, m, fn, s)                                                                   \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_FILE, .mode = (m), .show = (fn), .store = (s)                   \
+    }
+#define LINK_ENTRY(n, fn)                                                                          \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_LINK, .mode = 0777, .show = (fn)                                \
+    }
+#define PLACE_ENTRY(n, fn)                                                                         \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_PLACE, .mode = 0777, .place = (fn)                              \
+    }
+
+extern const struct proc_entry system_entries[];       /* procfs_system.c */
+extern const struct proc_entry sysctl_entries[];       /* procfs_sysctl.c */
+extern const struct proc_entry sysctl_vm_entries[];    /* procfs_sysctl_vm.c */
+extern const struct proc_entry sysvipc_entries[];      /* procfs_sysvipc.c */
+extern const struct proc_entry process_entries[];      /* procfs_process.c: /proc/PID */
+extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
+extern const struct proc_entry fd_entry, fdinfo_entry; /* procfs_fd.c: what is in fd/ and fdinfo/ */
+
+struct proc_inode {
+    const struct proc_entry *entry;
+    struct target who;
+};
+
+static inline struct proc_inode *proc_inode(const struct inode *i)
+{
+    return i->private;
+}
+
+/* procfs.c: an inode for an entry, NULL: no memory; its destroy operation; its type; a stable inode
+ * number for the index-th entry (from 1) of a directory about who. */
+struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
+                              const struct target *who, uint32_t ino);
+void proc_destroy(struct inode *i);
+uint32_t proc_entry_type(const struct proc_entry *e);
+uint32_t proc_entry_ino(const struct target *who, uint32_t index);
+extern const struct inode_ops proc_dir_ops; /* procfs_dir.c */
+
+/* Whether it is still there. */
+bool target_exists(const struct target *who);
+/* The target's process with proc_lock held, or NULL with it released. */
+struct proc *target_lock(const struct target *who);
+/* [proc_lock held] The thread meant: the one named, or the first. NULL in a zombie. */
+struct thread *target_thread(const struct target *who, struct proc *p);
+/* References that outlive the lock; NULL with *err: -ESRCH, -EACCES (check: only for the owner and
+ * root) or 0 when the process has none. */
+struct vm_space *target_space(const struct target *who, bool check, int *err);
+struct files *target_files(const struct target *who, int *err);
+/* [proc_lock held] Whether the current process may look into p, as ptrace_may_access. */
+bool may_inspect(const struct proc *p);
+/* The inode of an open file of /proc is about: */
+const struct target *inode_target(const struct inode *i);
+
+/* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */
+int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out);
+int show_shmmax(struct text *t, const struct target *who); /* procfs_sysvipc.c */
+int show_shmall(struct text *t, const struct target *who);
+int show_shmmni(struct text *t, const struct target *who);
+int store_shmmax(const char *text, size_t len, const struct target *who);
+int store_shmall(const char *text, size_t len, const struct target *who);
+int store_shmmni(const char *text, size_t len, const struct target *who);
+
+int show_mounts(struct text *t, const struct target *who); /* procfs_mounts.c */
+int show_mountinfo(struct text *t, const struct target *who);
+int show_maps(struct text *t, const struct target *who); /* procfs_memory.c */
+int show_statm(struct text *t, const struct target *who);
+int show_cmdline(struct text *t, const struct target *who);
+int show_environ(struct text *t, const struct target *who);
+int show_auxv(struct text *t, const struct target *who);
+void show_area(struct text *t, const struct vm_area_info *a); /* a line of maps */
+int process_mem_open(struct inode *inode, struct file *f);    /* for who may look into the space */
+extern const struct file_ops process_mem_ops;
+int show_smaps(struct text *t, const struct target *who); /* procfs_smaps.c */
+int show_smaps_rollup(struct text *t, const struct target *who);
+int store_clear_refs(const char *text, size_t len, const struct target *who);
+extern const struct file_ops pagemap_ops, pagetable_ops; /* procfs_frames.c */
+extern const struct file_ops kpagecount_ops, kpageflags_ops;
+extern const struct file_ops faults_ops;                   /* procfs_faults.c */
+int show_vmstat(struct text *t, const struct target *who); /* procfs_vmstat.c */
+int show_slabinfo(struct text *t, const struct target *who);
+int show_buddyinfo(struct text *t, const struct target *who);
+int show_oom_score(struct text *t, const struct target *who); /* procfs_oom.c */
+int show_oom_score_adj(struct text *t, const struct target *who);
+int store_oom_score_adj(const char *text, size_t len, const struct target *who);
+
+/* procfs_lines.c: writes the line of the first item with a number >= *item, which is set to it; its
+ * length, at most LINE_ROOM, 0 when there is none. */
+#define LINE_ROOM 160
+typedef int (*line_fn)(void *from, uint64_t *item, char *buf, size_t size);
+/* As file_ops.read, of lines alone. May sleep. */
+long lines_read(void *from, line_fn line, void *ubuf, size_t len, uint64_t *pos);
+
+int show_stat(struct text *t, const struct target *who); /* procfs_status.c */
+int show_status(struct text *t, const struct target *who);
+/* The program's code: its first executable area. May sleep. */
+void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end);
+struct dentry *place_fd(const struct target *who, int *err); /* procfs_fd.c */
+struct dentry *place_cwd(const struct target *who, int *err);
+struct dentry *place_root(const struct target *who, int *err);
+struct dentry *place_exe(const struct target *who, int *err);
+int show_fdinfo(struct text *t, const struct target *who);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * /proc/PID/stat and status. What they tell is copied under proc_lock and written after it.
+ */
+#include "fs/vfs/file.h"
+#include "fs/proc/procfs.h"
+#include "drivers/tty/tty.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+#define NSEC_PER_TICK_USER (NSEC_PER_SEC / HZ)
+#define PF_KTHREAD         0x00200000u
+#define PF_RANDOMIZE       0x00400000u
+#define PF_FORKNOEXEC      0x00000040u
+#define MASK31             0x7fffffffu
+#define KIB(pages)         ((pages) * (PAGE_SIZE / 1024))
+
+struct signal_sets {
+    sigset64_t pending, shared, blocked, ignored, caught;
+};
+
+struct snapshot {
+    int32_t pid, tgid, ppid, pgid, sid, tty_pgrp;
+    uint32_t tty_dev, threads, flags, umask;
+    char state, comm[COMM_LEN];
+    bool no_new_privs;
+    int nice, exit_signal, exit_status;
+    uint64_t start_ns;
+    struct rusage_counts usage, child_usage;
+    struct signal_sets signals;
+    struct rlimit32 rss_limit, pending_limit;
+    vaddr_t arg_start, arg_end, env_start, env_end;
+    struct cred cred;
+    struct vm_space *space; /* a reference, or NULL */
+};
+
+static char state_letter(const struct proc *p, const struct thread *t)
+{
+    if (!t || p->state == PROC_ZOMBIE)
+        return 'Z';
+    switch (t->state) {
+    case THREAD_RUNNABLE:
+        return 'R';
+    case THREAD_SLEEPING:
+        return 'S';
+    case THREAD_BLOCKED:
+        return 'D';
+    case THREAD_STOPPED:
+        return 'T';
+    default:
+        return 'X';
+    }
+}
+
+/* [proc_lock held] */
+static void take_signals(struct signal_sets *s, const struct proc *p, const struct thread *t)
+{
+    struct signal_handlers *h = p->handlers;
+
+    *s = (struct signal_sets){0};
+    if (!h)
+        return;
+    spin_lock(&h->lock);
+    s->shared = p->sig.queue.pending;
+    if (t) {
+        s->pending = t->sig.queue.pending;
+        s->blocked = t->sig.mask;
+    }
+    for (int n = 1; n <= NSIG; n++) {
+        if (h->action[n - 1].handler == 1)
+            s->ignored |= SIGMASK(n);
+        else if (h->action[n - 1].handler != 0)
+            s->caught |= SIGMASK(n);
+    }
+    spin_unlock(&h->lock);
+}
+
+/* [proc_lock held] */
+static void take_usage(struct snapshot *s, const struct target *who, struct proc *p,
+                       struct thread *t)
+{
+    s->child_usage = p->child_usage;
+    if (who->tid && t) {
+        s->usage = (struct rusage_counts){0};
+        thread_add_usage(&s->usage, t);
+    } else {
+        proc_usage(p, &s->usage);
+    }
+}
+
+/* [proc_lock held] */
+static void take_identity(struct snapshot *s, const struct target *who, struct proc *p)
+{
+    s->pid = who->tid ? who->tid : p->pid;
+    s->tgid = p->pid;
+    s->ppid = p->parent ? p->parent->pid : 0;
+    s->pgid = p->pgid;
+    s->sid = p->sid;
+    s->threads = p->nthreads;
+    memcpy(s->comm, p->comm, COMM_LEN);
+    s->comm[COMM_LEN - 1] = '\0';
+    s->no_new_privs = p->no_new_privs;
+    s->cred = p->cred;
+    s->nice = p->nice;
+    s->exit_signal = p->exit_signal;
+    s->exit_status = p->exit_status;
+    s->start_ns = p->start_ns;
+    s->arg_start = p->arg_start;
+    s->arg_end = p->arg_end;
+    s->env_start = p->env_start;
+    s->env_end = p->env_end;
+    s->rss_limit = p->rlimits[RLIMIT_RSS];
+    s->pending_limit = p->rlimits[RLIMIT_SIGPENDING];
+    s->umask = p->fs ? p->fs->umask : 022;
+}
+
+/* A snapshot (free with snapshot_free), or NULL with *err. */
+static struct snapshot *snapshot_take(const struct target *who, int *err)
+{
+    struct snapshot *s = kzalloc(sizeof(*s));
+    struct thread *t;
+    struct proc *p;
+
+    *err = -ENOMEM;
+    if (!s)
+        return NULL;
+    *err = -ESRCH;
+    p = target_lock(who);
+    if (!p) {
+        kmfree(s);
+        return NULL;
+    }
+    t = target_thread(who, p);
+    take_identity(s, who, p);
+    take_usage(s, who, p, t);
+    take_signals(&s->signals, p, t);
+    s->state = state_letter(p, t);
+    s->space = p->space;
+    s->flags = p->space || p->state == PROC_ZOMBIE ? PF_RANDOMIZE : PF_KTHREAD;
+    if (!p->did_exec)
+        s->flags |= PF_FORKNOEXEC;
+    if (s->space)
+        vm_space_ref(s->space);
+    tty_proc_info(p, &s->tty_dev, &s->tty_pgrp);
+    spin_unlock(&proc_lock);
+    *err = 0;
+    return s;
+}
+
+static void snapshot_free(struct snapshot *s)
+{
+    if (s->space)
+        vm_space_unref(s->space);
+    kmfree(s);
+}
+
+static unsigned long long ticks(uint64_t ns)
+{
+    return ns / NSEC_PER_TICK_USER;
+}
+
+void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end)
+{
+    struct vm_area_info a;
+    vaddr_t at = 0;
+
+    *start = *end = 0;
+    while (vm_next_area(space, at, &a)) {
+        if (a.prot & VM_PROT_EXEC) {
+            *start = a.start;
+            *end = a.end;
+            return;
+        }
+        at = a.end;
+    }
+}
+
+static void stat_times(struct text *t, const struct snapshot *s)
+{
+    text_printf(t, " %u %u %u %u %llu %llu %lld %lld %d %d %u 0 %llu", s->usage.minor_faults,
+                s->child_usage.minor_faults, s->usage.major_faults, s->child_usage.major_faults,
+                ticks(s->usage.user_ns), ticks(s->usage.system_ns),
+                (long long)ticks(s->child_usage.user_ns),
+                (long long)ticks(s->child_usage.system_ns), 20 + s->nice, s->nice, s->threads,
+                ticks(s->start_ns));
+}
+
+int show_stat(struct text *t, const struct target *who)
+{
+    int err;
+    struct snapshot *s = snapshot_take(who, &err);
+    const struct signal_sets *g;
+    struct vm_space_stats m = {0};
+    vaddr_t code = 0, code_end = 0;
+
+    if (!s)
+        return err;
+    g = &s->signals;
+    if (s->space) {
+        vm_space_stats(s->space, &m);
+        code_range(s->space, &code, &code_end);
+    }
+    text_printf(t, "%d (%s) %c %d %d %d %u %d %u", s->pid, s->comm, s->state, s->ppid, s->pgid,
+                s->sid, s->tty_dev, s->tty_pgrp, s->flags);
+    stat_times(t, s);
+    text_printf(t, " %llu %u %u %u %u %u 0 0 %u %u %u %u", (unsigned long long)m.size * PAGE_SIZE,
+                m.resident, s->rss_limit.cur, code, code_end, s->arg_start & ~15u,
+                (uint32_t)(g->pending | g->shared) & MASK31, (uint32_t)g->blocked & MASK31,
+                (uint32_t)g->ignored & MASK31, (uint32_t)g->caught & MASK31);
+    text_printf(t, " %d 0 0 %d 0 0 0 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
+                s->exit_signal, m.brk_start, s->arg_start, s->arg_end, s->env_start, s->env_end,
+                s->exit_status);
+    snapshot_free(s);
+    return 0;
+}
+
+static const char *state_name(char letter)
+{
+    switch (letter) {
+    case 'R':
+        return "running";
+    case 'S':
+        return "sleeping";
+    case 'D':
+        return "disk sleep";
+    case 'T':
+        return "stopped";
+    case 'Z':
+        return "zombie";
+    default:
+        return "dead";
+    }
+}
+
+static void status_ids(struct text *t, const struct snapshot *s)
+{
+    const struct cred *c = &s->cred;
+
+    text_printf(t, "Name:\t");
+    text_escape(t, s->comm, "\n");
+    text_printf(t, "\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
+                s->umask, s->state, state_name(s->state), s->tgid, s->pid, s->ppid);
+    text_printf(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid,
+                c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    text_printf(t, "FDSize:\t%u\nGroups:\t", s->state == 'Z' ? 0 : 64);
+    for (uint32_t i = 0; i < c->ngroups; i++)
+        text_printf(t, "%u ", c->groups[i]);
+    text_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", s->tgid, s->pid, s->pgid,
+                s->sid);
+}
+
+/* Resident pages of shared memory: only shared areas can have them. */
+static uint32_t resident_shmem(struct vm_space *space)
+{
+    struct vm_range_stats r = {0};
+    struct vm_area_info a;
+
+    for (vaddr_t at = 0; vm_next_area(space, at, &a); at = a.end)
+        if (a.flags & VM_SHARED)
+            vm_range_stats(space, a.start, a.end, &r);
+    return r.shmem;
+}
+
+static void status_memory(struct text *t, const struct snapshot *s)
+{
+    uint32_t shmem = resident_shmem(s->space), exe;
+    vaddr_t code, code_end;
+    struct vm_space_stats m;
+
+    vm_space_stats(s->space, &m);
+    if (shmem > m.resident_file) /* counted at different moments */
+        shmem = m.resident_file;
+    code_range(s->space, &code, &code_end);
+    exe = (code_end - code) / PAGE_SIZE;
+    text_printf(t,
+                "VmPeak:\t%8u kB\nVmSize:\t%8u kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n"
+                "VmHWM:\t%8u kB\nVmRSS:\t%8u kB\n",
+                KIB(m.peak_size), KIB(m.size), KIB(m.locked), 0, KIB(m.peak_resident),
+                KIB(m.resident));
+    text_printf(t,
+                "RssAnon:\t%8u kB\nRssFile:\t%8u kB\nRssShmem:\t%8u kB\n"
+                "VmData:\t%8u kB\nVmStk:\t%8u kB\nVmExe:\t%8u kB\nVmLib:\t%8u kB\n",
+                KIB(m.resident - m.resident_file), KIB(m.resident_file - shmem), KIB(shmem),
+                KIB(m.data), KIB(m.stack), KIB(exe), KIB(m.text > exe ? m.text - exe : 0));
+    text_printf(t, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t0\n",
+                KIB(vm_space_table_frames(s->space)), 0);
+}
+
+static void status_signals(struct text *t, const struct snapshot *s)
+{
+    const struct signal_sets *g = &s->signals;
+
+    text_printf(t, "Threads:\t%u\nSigQ:\t0/%u\n", s->threads, s->pending_limit.cur);
+    text_printf(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
+                (unsigned long long)g->pending, (unsigned long long)g->shared,
+                (unsigned long long)g->blocked);
+    text_printf(t, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)g->ignored,
+                (unsigned long long)g->caught);
+}
+
+static void status_rest(struct text *t, const struct snapshot *s)
+{
+    unsigned long long all = 0x1ffffffffffull, caps = s->cred.euid == 0 ? all : 0;
+
+    text_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n", 0ull, caps, caps);
+    text_printf(t, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", all, 0ull);
+    text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", s->no_new_privs);
+    text_printf(t, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\n"
+                   "Mems_allowed_list:\t0\n");
+    text_printf(t, "voluntary_ctxt_switches:\t%u\nnonvoluntary_ctxt_switches:\t%u\n",
+                s->usage.voluntary, s->usage.involuntary);
+}
+
+int show_status(struct text *t, const struct target *who)
+{
+    int err;
+    struct snapshot *s = snapshot_take(who, &err);
+
+    if (!s)
+        return err;
+    status_ids(t, s);
+    if (s->space)
+        status_memory(t, s);
+    status_signals(t, s);
+    status_rest(t, s);
+    snapshot_free(s);
+    return 0;
+}

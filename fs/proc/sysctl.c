@@ -1,0 +1,219 @@
+/*
+ * /proc/sys: the settings programs look for. Most are facts of this kernel and cannot be changed.
+ */
+#include "arch/thread.h"
+#include "fs/proc/procfs.h"
+#include "kernel/debug/crash.h"
+#include "kernel/machine/random.h"
+#include "kernel/thread/trace.h"
+#include "kernel/machine/uts.h"
+#include "kernel/base/version.h"
+#include "libc/ctype.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+/* A file that shows a constant. */
+#define FACT(name, value)                                                                          \
+    static int show_##name(struct text *t, const struct target *who)                               \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%s\n", value);                                                             \
+        return 0;                                                                                  \
+    }
+
+int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out)
+{
+    const char *end = text + len, *s = text;
+    uint64_t n = 0;
+
+    while (s < end && isspace(*s))
+        s++;
+    if (s == end || !isdigit(*s))
+        return -EINVAL;
+    for (; s < end && isdigit(*s) && n <= UINT32_MAX; s++)
+        n = n * 10 + (uint32_t)(*s - '0');
+    if ((s < end && *s && !isspace(*s)) || n > max)
+        return -EINVAL;
+    *out = (uint32_t)n;
+    return 0;
+}
+
+/* ---- kernel ---- */
+
+FACT(ostype, UTS_SYSNAME)
+FACT(osrelease, UTS_RELEASE)
+FACT(uts_version, UTS_VERSION)
+FACT(pid_max, "32768")
+FACT(cap_last_cap, "40")
+FACT(ngroups_max, "32")
+FACT(overflow_id, "65534")
+FACT(randomize, "2")
+FACT(core_pattern, "core")
+FACT(zero, "0")
+
+static int show_hostname(struct text *t, const struct target *who)
+{
+    char name[UTS_NAME_MAX + 1];
+
+    (void)who;
+    uts_get_hostname(name);
+    text_printf(t, "%s\n", name);
+    return 0;
+}
+
+static int show_domainname(struct text *t, const struct target *who)
+{
+    char name[UTS_NAME_MAX + 1];
+
+    (void)who;
+    uts_get_domainname(name);
+    text_printf(t, "%s\n", name);
+    return 0;
+}
+
+static size_t line_length(const char *text, size_t len)
+{
+    const char *end = memchr(text, '\n', len);
+
+    return end ? (size_t)(end - text) : len;
+}
+
+static int store_hostname(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return uts_set_hostname(text, line_length(text, len));
+}
+
+static int store_domainname(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return uts_set_domainname(text, line_length(text, len));
+}
+
+static int show_threads_max(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", proc_thread_limit());
+    return 0;
+}
+
+/* Version 4 of RFC 4122. */
+static void show_uuid_bytes(struct text *t, uint8_t u[16])
+{
+    u[6] = (u[6] & 0x0f) | 0x40;
+    u[8] = (u[8] & 0x3f) | 0x80;
+    for (int i = 0; i < 16; i++)
+        text_printf(t, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", u[i]);
+    text_write(t, "\n", 1);
+}
+
+static int show_uuid(struct text *t, const struct target *who)
+{
+    uint8_t u[16];
+
+    (void)who;
+    random_bytes(u, sizeof(u));
+    show_uuid_bytes(t, u);
+    return 0;
+}
+
+static int show_boot_id(struct text *t, const struct target *who)
+{
+    static struct spinlock lock = SPINLOCK_INIT("boot_id", LOCK_RANK_FS);
+    static uint8_t id[16];
+    static bool made; /* [lock] */
+
+    (void)who;
+    spin_lock(&lock);
+    if (!made)
+        random_bytes(id, sizeof(id));
+    made = true;
+    spin_unlock(&lock);
+    show_uuid_bytes(t, id);
+    return 0;
+}
+
+FACT(entropy, "256")
+
+/* For tests of what the kernel says then; only root may write here. */
+static int store_crash(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return crash_provoke(text, line_length(text, len));
+}
+
+static int show_trace(struct text *t, const struct target *who)
+{
+    char names[64];
+
+    (void)who;
+    trace_get(names, sizeof(names));
+    text_printf(t, "%s\n", names[0] ? names : "none");
+    return 0;
+}
+
+static int store_trace(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return trace_set(text, line_length(text, len));
+}
+
+static int show_nothing(struct text *t, const struct target *who)
+{
+    (void)t, (void)who;
+    return 0;
+}
+
+static const struct proc_entry random_entries[] = {
+    FILE_ENTRY("boot_id", 0444, show_boot_id),
+    FILE_ENTRY("entropy_avail", 0444, show_entropy),
+    FILE_ENTRY("poolsize", 0444, show_entropy),
+    FILE_ENTRY("uuid", 0444, show_uuid),
+    {0},
+};
+
+static const struct proc_entry kernel_entries[] = {
+    FILE_ENTRY("cap_last_cap", 0444, show_cap_last_cap),
+    FILE_ENTRY("core_pattern", 0444, show_core_pattern),
+    STORE_ENTRY("crash", 0200, show_nothing, store_crash),
+    STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
+    STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
+    FILE_ENTRY("ngroups_max", 0444, show_ngroups_max),
+    FILE_ENTRY("osrelease", 0444, show_osrelease),
+    FILE_ENTRY("ostype", 0444, show_ostype),
+    FILE_ENTRY("overflowgid", 0444, show_overflow_id),
+    FILE_ENTRY("overflowuid", 0444, show_overflow_id),
+    FILE_ENTRY("pid_max", 0444, show_pid_max),
+    DIR_ENTRY("random", 0555, random_entries),
+    FILE_ENTRY("randomize_va_space", 0444, show_randomize),
+    STORE_ENTRY("shmall", 0644, show_shmall, store_shmall),
+    STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
+    STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),
+    FILE_ENTRY("threads-max", 0444, show_threads_max),
+    STORE_ENTRY("trace", 0644, show_trace, store_trace),
+    FILE_ENTRY("version", 0444, show_uts_version),
+    {0},
+};
+
+/* ---- fs ---- */
+
+FACT(nr_open, "4096")
+FACT(file_max, "262144")
+FACT(pipe_max_size, "1048576")
+
+static const struct proc_entry fs_entries[] = {
+    FILE_ENTRY("file-max", 0444, show_file_max),
+    FILE_ENTRY("nr_open", 0444, show_nr_open),
+    FILE_ENTRY("pipe-max-size", 0444, show_pipe_max_size),
+    FILE_ENTRY("protected_hardlinks", 0444, show_zero),
+    FILE_ENTRY("protected_symlinks", 0444, show_zero),
+    FILE_ENTRY("suid_dumpable", 0444, show_zero),
+    {0},
+};
+
+const struct proc_entry sysctl_entries[] = {
+    DIR_ENTRY("fs", 0555, fs_entries),
+    DIR_ENTRY("kernel", 0555, kernel_entries),
+    DIR_ENTRY("vm", 0555, sysctl_vm_entries),
+    {0},
+};

@@ -1,0 +1,112 @@
+/*
+ * /proc/sys/vm: how freely memory is promised, and how finely a space may be divided.
+ */
+#include "fs/proc/procfs.h"
+#include "libc/errno.h"
+
+static int show_number(struct text *t, uint32_t n)
+{
+    text_printf(t, "%u\n", n);
+    return 0;
+}
+
+/* ---- Overcommit ---- */
+
+static int show_overcommit_memory(struct text *t, const struct target *who)
+{
+    struct vm_overcommit o;
+
+    (void)who;
+    vm_overcommit_get(&o);
+    return show_number(t, o.mode);
+}
+
+static int show_overcommit_ratio(struct text *t, const struct target *who)
+{
+    struct vm_overcommit o;
+
+    (void)who;
+    vm_overcommit_get(&o);
+    return show_number(t, o.ratio);
+}
+
+static int show_overcommit_kbytes(struct text *t, const struct target *who)
+{
+    struct vm_overcommit o;
+
+    (void)who;
+    vm_overcommit_get(&o);
+    return show_number(t, o.kbytes);
+}
+
+static int store_overcommit_memory(const char *text, size_t len, const struct target *who)
+{
+    struct vm_overcommit o;
+    int err;
+
+    (void)who;
+    vm_overcommit_get(&o);
+    err = sysctl_number(text, len, VM_OVERCOMMIT_NEVER, &o.mode);
+    return err ? err : vm_overcommit_set(&o);
+}
+
+/* Setting one of the two takes the other back. */
+static int store_overcommit_ratio(const char *text, size_t len, const struct target *who)
+{
+    struct vm_overcommit o;
+    int err;
+
+    (void)who;
+    vm_overcommit_get(&o);
+    err = sysctl_number(text, len, INT32_MAX, &o.ratio);
+    o.kbytes = 0;
+    return err ? err : vm_overcommit_set(&o);
+}
+
+static int store_overcommit_kbytes(const char *text, size_t len, const struct target *who)
+{
+    struct vm_overcommit o;
+    int err;
+
+    (void)who;
+    vm_overcommit_get(&o);
+    err = sysctl_number(text, len, UINT32_MAX, &o.kbytes);
+    o.ratio = 0;
+    return err ? err : vm_overcommit_set(&o);
+}
+
+/* ---- Areas ---- */
+
+static int show_max_map_count(struct text *t, const struct target *who)
+{
+    (void)who;
+    return show_number(t, vm_max_areas);
+}
+
+static int store_max_map_count(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, INT32_MAX, &vm_max_areas);
+}
+
+static int show_mmap_min_addr(struct text *t, const struct target *who)
+{
+    (void)who;
+    return show_number(t, USER_MIN);
+}
+
+static int show_swappiness(struct text *t, const struct target *who)
+{
+    (void)who;
+    return show_number(t, 0);
+}
+
+const struct proc_entry sysctl_vm_entries[] = {
+    STORE_ENTRY("max_map_count", 0644, show_max_map_count, store_max_map_count),
+    FILE_ENTRY("mmap_min_addr", 0444, show_mmap_min_addr),
+    STORE_ENTRY("overcommit_kbytes", 0644, show_overcommit_kbytes, store_overcommit_kbytes),
+    STORE_ENTRY("overcommit_memory", 0644, show_overcommit_memory, store_overcommit_memory),
+    STORE_ENTRY("overcommit_ratio", 0644, show_overcommit_ratio, store_overcommit_ratio),
+    FILE_ENTRY("swappiness", 0444, show_swappiness),
+    {0},
+};

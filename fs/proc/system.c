@@ -1,0 +1,319 @@
+/*
+ * The files of /proc that are about the machine as a whole, and the table of its root.
+ */
+#include "arch/thread.h"
+#include "arch/uaccess.h"
+#include "fs/proc/procfs.h"
+#include "fs/ram/ramfs.h"
+#include "kernel/base/boot.h"
+#include "kernel/thread/load.h"
+#include "kernel/base/log.h"
+#include "kernel/time/time.h"
+#include "kernel/base/version.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+#define IRQ_LINES 16
+#define MAJORS    256
+#define KIB(n)    ((n) * (PAGE_SIZE / 1024))
+
+/* ---- Memory ---- */
+
+static void memory_row(struct text *t, const char *name, uint32_t pages)
+{
+    text_printf(t, "%-16s%8u kB\n", name, KIB(pages));
+}
+
+static int show_meminfo(struct text *t, const struct target *who)
+{
+    struct frame_census census;
+    struct vm_overcommit commit;
+    struct mem_stats m;
+    uint32_t shared; /* in no file that could be read again */
+
+    (void)who;
+    mm_stats(&m);
+    vm_frame_census(&census);
+    vm_overcommit_get(&commit);
+    shared = m.cached_shmem + ramfs_total_pages();
+    if (shared > m.cached)
+        shared = m.cached;
+    memory_row(t, "MemTotal:", m.total);
+    memory_row(t, "MemFree:", m.free);
+    memory_row(t, "MemAvailable:", m.free + m.cached - shared);
+    memory_row(t, "Buffers:", 0);
+    memory_row(t, "Cached:", m.cached);
+    memory_row(t, "SwapCached:", 0);
+    memory_row(t, "Active:", m.anon + m.cached);
+    memory_row(t, "Inactive:", 0);
+    memory_row(t, "Active(anon):", m.anon);
+    memory_row(t, "Inactive(anon):", 0);
+    memory_row(t, "Active(file):", m.cached);
+    memory_row(t, "Inactive(file):", 0);
+    memory_row(t, "Unevictable:", m.locked);
+    memory_row(t, "Mlocked:", m.locked);
+    memory_row(t, "SwapTotal:", 0);
+    memory_row(t, "SwapFree:", 0);
+    memory_row(t, "Dirty:", 0);
+    memory_row(t, "Writeback:", 0);
+    memory_row(t, "AnonPages:", m.anon);
+    memory_row(t, "Mapped:", census.mapped_file);
+    memory_row(t, "Shmem:", shared);
+    memory_row(t, "Slab:", m.slab);
+    memory_row(t, "SReclaimable:", 0);
+    memory_row(t, "SUnreclaim:", m.slab);
+    memory_row(t, "KernelStack:", proc_count_threads() * (KSTACK_SIZE / PAGE_SIZE));
+    memory_row(t, "PageTables:", m.tables);
+    memory_row(t, "CommitLimit:", commit.limit);
+    memory_row(t, "Committed_AS:", commit.committed);
+    return 0;
+}
+
+/* For tests: audits mm/ and tells what it found. */
+static int show_mm_check(struct text *t, const struct target *who)
+{
+    struct mem_stats m;
+    int violations = mm_check();
+
+    (void)who;
+    mm_stats(&m);
+    text_printf(t, "violations %d\n", violations);
+    text_printf(t,
+                "total %u\nfree %u\nkernel %u\nslab %u\ntables %u\nanon %u\ncached %u\nshmem %u\n",
+                m.total, m.free, m.kernel, m.slab, m.tables, m.anon, m.cached, m.cached_shmem);
+    return 0;
+}
+
+static int show_swaps(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    return 0;
+}
+
+/* ---- Time and load ---- */
+
+static int show_uptime(struct text *t, const struct target *who)
+{
+    uint64_t up = time_mono_ns() / (NSEC_PER_SEC / 100), ticks[CPU_USES];
+    uint32_t idle;
+
+    (void)who;
+    load_times(ticks);
+    idle = (uint32_t)(ticks[CPU_IDLE] * 100 / HZ);
+    text_printf(t, "%u.%02u %u.%02u\n", (uint32_t)(up / 100), (uint32_t)(up % 100), idle / 100,
+                idle % 100);
+    return 0;
+}
+
+static int show_loadavg(struct text *t, const struct target *who)
+{
+    uint32_t average[3];
+
+    (void)who;
+    load_average(average);
+    for (int i = 0; i < 3; i++) {
+        uint32_t a = average[i] + (1 << LOAD_SHIFT) / 200; /* rounded to hundredths */
+
+        text_printf(t, "%u.%02u ", a >> LOAD_SHIFT,
+                    ((a & ((1 << LOAD_SHIFT) - 1)) * 100) >> LOAD_SHIFT);
+    }
+    text_printf(t, "%u/%u %d\n", sched_runnable(), proc_count_threads(), proc_last_pid());
+    return 0;
+}
+
+static void cpu_row(struct text *t, const char *name, const uint64_t ticks[CPU_USES])
+{
+    text_printf(t, "%s %llu %llu %llu %llu 0 0 0 0 0 0\n", name,
+                (unsigned long long)ticks[CPU_USER], (unsigned long long)ticks[CPU_NICE],
+                (unsigned long long)ticks[CPU_SYSTEM], (unsigned long long)ticks[CPU_IDLE]);
+}
+
+static const char *irq_name(unsigned irq)
+{
+    switch (irq) {
+    case 0:
+        return "timer";
+    case 1:
+    case 12:
+        return "i8042";
+    case 4:
+        return "ttyS0";
+    case 8:
+        return "rtc0";
+    default:
+        return "device";
+    }
+}
+
+static int show_interrupts(struct text *t, const struct target *who)
+{
+    uint32_t count;
+
+    (void)who;
+    text_printf(t, "           CPU0       \n");
+    for (unsigned irq = 0; irq < IRQ_LINES; irq++)
+        if (irq_count(irq, &count))
+            text_printf(t, "%3u: %10u    XT-PIC      %s\n", irq, count, irq_name(irq));
+    return 0;
+}
+
+/* The sum first, then each line. */
+static void intr_row(struct text *t)
+{
+    uint32_t counts[IRQ_LINES] = {0};
+    uint64_t sum = 0;
+
+    for (unsigned irq = 0; irq < IRQ_LINES; irq++) {
+        irq_count(irq, &counts[irq]);
+        sum += counts[irq];
+    }
+    text_printf(t, "intr %llu", (unsigned long long)sum);
+    for (unsigned irq = 0; irq < IRQ_LINES; irq++)
+        text_printf(t, " %u", counts[irq]);
+    text_write(t, "\n", 1);
+}
+
+static int show_system_stat(struct text *t, const struct target *who)
+{
+    uint64_t ticks[CPU_USES];
+    uint64_t up = time_mono_ns();
+
+    (void)who;
+    load_times(ticks);
+    cpu_row(t, "cpu ", ticks);
+    cpu_row(t, "cpu0", ticks);
+    intr_row(t);
+    text_printf(t, "ctxt %llu\nbtime %u\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n",
+                (unsigned long long)sched_switches(),
+                (uint32_t)((time_real_ns() - up) / NSEC_PER_SEC), proc_last_pid(),
+                sched_runnable());
+    return 0;
+}
+
+/* ---- What the machine is ---- */
+
+static int show_version(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%s version %s (gcc %s) %s\n", UTS_SYSNAME, UTS_RELEASE, __VERSION__,
+                UTS_VERSION);
+    return 0;
+}
+
+static int show_cpuinfo(struct text *t, const struct target *who)
+{
+    char *page = kalloc();
+    int n;
+
+    (void)who;
+    if (!page)
+        return -ENOMEM;
+    n = cpu_describe(page, PAGE_SIZE);
+    if (n > 0)
+        text_write(t, page, (size_t)n < PAGE_SIZE ? (size_t)n : PAGE_SIZE - 1);
+    kfree(page);
+    return 0;
+}
+
+static int show_boot_cmdline(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%s\n", boot_info.cmdline);
+    return 0;
+}
+
+static int show_filesystems(struct text *t, const struct target *who)
+{
+    (void)who;
+    for (const struct fs_type *f = fs_types; f; f = f->next)
+        if (strcmp(f->name, "rootfs") != 0) /* nobody can mount it */
+            text_printf(t, "%s\t%s\n", f->nodev ? "nodev" : "", f->name);
+    return 0;
+}
+
+static int show_devices(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "Character devices:\n");
+    for (uint32_t major = 0; major < MAJORS; major++)
+        if (chrdev_name(major))
+            text_printf(t, "%3u %s\n", major, chrdev_name(major));
+    text_printf(t, "\nBlock devices:\n");
+    return 0;
+}
+
+static int show_nothing(struct text *t, const struct target *who)
+{
+    (void)t, (void)who;
+    return 0;
+}
+
+static int show_self(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%d", proc_current()->pid);
+    return 0;
+}
+
+static int show_thread_self(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%d/task/%d", proc_current()->pid, thread_current()->tid);
+    return 0;
+}
+
+static int show_mounts_link(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "self/mounts");
+    return 0;
+}
+
+/* ---- kmsg ---- */
+
+#define SYSLOG_READ        2
+#define SYSLOG_SIZE_UNREAD 9
+
+static long kmsg_file_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+{
+    (void)pos;
+    if ((f->flags & O_NONBLOCK) && log_syslog(SYSLOG_SIZE_UNREAD, NULL, 0) == 0)
+        return -EAGAIN;
+    return log_syslog(SYSLOG_READ, ubuf, (int)(len < INT32_MAX ? len : INT32_MAX));
+}
+
+static const struct file_ops kmsg_file_ops = {
+    .read = kmsg_file_read,
+};
+
+const struct proc_entry system_entries[] = {
+    FILE_ENTRY("buddyinfo", 0444, show_buddyinfo),
+    FILE_ENTRY("cmdline", 0444, show_boot_cmdline),
+    FILE_ENTRY("cpuinfo", 0444, show_cpuinfo),
+    FILE_ENTRY("devices", 0444, show_devices),
+    FILE_ENTRY("diskstats", 0444, show_nothing),
+    {.name = "faults", .kind = ENTRY_FILE, .mode = 0600, .fops = &faults_ops},
+    FILE_ENTRY("filesystems", 0444, show_filesystems),
+    FILE_ENTRY("interrupts", 0444, show_interrupts),
+    {.name = "kmsg", .kind = ENTRY_FILE, .mode = 0400, .fops = &kmsg_file_ops},
+    {.name = "kpagecount", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpagecount_ops},
+    {.name = "kpageflags", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpageflags_ops},
+    FILE_ENTRY("loadavg", 0444, show_loadavg),
+    FILE_ENTRY("meminfo", 0444, show_meminfo),
+    FILE_ENTRY("mm_check", 0444, show_mm_check),
+    FILE_ENTRY("modules", 0444, show_nothing),
+    LINK_ENTRY("mounts", show_mounts_link),
+    FILE_ENTRY("partitions", 0444, show_nothing),
+    LINK_ENTRY("self", show_self),
+    FILE_ENTRY("slabinfo", 0400, show_slabinfo),
+    FILE_ENTRY("stat", 0444, show_system_stat),
+    FILE_ENTRY("swaps", 0444, show_swaps),
+    DIR_ENTRY("sys", 0555, sysctl_entries),
+    DIR_ENTRY("sysvipc", 0555, sysvipc_entries),
+    LINK_ENTRY("thread-self", show_thread_self),
+    FILE_ENTRY("uptime", 0444, show_uptime),
+    FILE_ENTRY("version", 0444, show_version),
+    FILE_ENTRY("vmstat", 0444, show_vmstat),
+    {0},
+};

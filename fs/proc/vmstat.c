@@ -1,0 +1,66 @@
+/*
+ * /proc/vmstat, slabinfo and buddyinfo: counts of frames and events, in Linux's formats.
+ */
+#include "arch/thread.h"
+#include "fs/proc/procfs.h"
+#include "fs/ram/ramfs.h"
+
+#define ORDERS 11 /* columns of buddyinfo */
+
+int show_vmstat(struct text *t, const struct target *who)
+{
+    struct mem_stats m;
+    struct frame_census c;
+    uint32_t shared;
+
+    (void)who;
+    mm_stats(&m);
+    vm_frame_census(&c);
+    shared = m.cached_shmem + ramfs_total_pages();
+    text_printf(t, "nr_free_pages %u\nnr_inactive_anon 0\nnr_active_anon %u\n", m.free, m.anon);
+    text_printf(t, "nr_inactive_file 0\nnr_active_file %u\nnr_unevictable 0\nnr_mlock 0\n",
+                m.cached);
+    text_printf(t, "nr_slab_reclaimable 0\nnr_slab_unreclaimable %u\n", m.slab);
+    text_printf(t, "nr_anon_pages %u\nnr_mapped %u\nnr_file_pages %u\nnr_dirty 0\n", m.anon,
+                c.mapped_file, m.cached);
+    text_printf(t, "nr_writeback 0\nnr_shmem %u\nnr_page_table_pages %u\n",
+                shared < m.cached ? shared : m.cached, m.tables);
+    text_printf(t, "nr_kernel_stack %u\n", proc_count_threads() * (KSTACK_SIZE / 1024));
+    text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n");
+    text_printf(t, "pgfault %llu\npgmajfault %llu\n",
+                (unsigned long long)(m.minor_faults + m.major_faults),
+                (unsigned long long)m.major_faults);
+    return 0;
+}
+
+int show_slabinfo(struct text *t, const struct target *who)
+{
+    struct kmalloc_stats k;
+
+    (void)who;
+    text_printf(t, "slabinfo - version: 2.1\n");
+    text_printf(t, "# name            <active_objs> <num_objs> <objsize> <objperslab> "
+                   "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
+                   "<active_slabs> <num_slabs> <sharedavail>\n");
+    for (unsigned c = 0; kmalloc_stats(c, &k); c++)
+        text_printf(t,
+                    "kmalloc-%-9u %6u %6u %6u %4u %4u : tunables %4u %4u %4u : slabdata %6u %6u "
+                    "%6u\n",
+                    k.size, k.used, k.objects, k.size, PAGE_SIZE / k.size, 1, 0, 0, 0, k.frames,
+                    k.frames, 0);
+    return 0;
+}
+
+/* Frames are single: all that are free are of order 0. */
+int show_buddyinfo(struct text *t, const struct target *who)
+{
+    struct mem_stats m;
+
+    (void)who;
+    mm_stats(&m);
+    text_printf(t, "Node 0, zone   Normal %6u ", m.free);
+    for (unsigned order = 1; order < ORDERS; order++)
+        text_printf(t, "%6u ", 0);
+    text_write(t, "\n", 1);
+    return 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * The in-memory file system, as the loader of the boot archive and devfs use it.
+ */
+#ifndef FS_RAMFS_H
+#define FS_RAMFS_H
+
+#include "fs/vfs/vfs.h"
+
+struct archive;
+
+struct ramfs_super {
+    uint32_t refs;       /* [ramfs_lock] the superblock and every file */
+    uint32_t max_pages;  /* 0: no limit */
+    bool limit_given;    /* by a mount option */
+    uint32_t used_pages; /* [ramfs_lock] */
+};
+void ramfs_super_put(struct ramfs_super *s); /* drops a reference */
+
+#define RAMFS_MAGIC 0x858458f6u
+#define TMPFS_MAGIC 0x01021994u
+
+/* A new inode of any kind but a symbolic link, empty; one reference. NULL: no memory. */
+struct inode *ramfs_inode(struct superblock *sb, uint32_t mode, uint32_t rdev);
+/* The same from a fresh inode (consumed; may be NULL); a symbolic link, whose target need not be
+ * terminated. */
+struct inode *ramfs_make(struct inode *inode, uint32_t rdev);
+/* A regular file in no tree, whose mappings show "PATH (deleted)". NULL: no memory. */
+struct inode *ramfs_unnamed(const char *path, uint32_t mode);
+struct inode *ramfs_make_link(struct inode *inode, const char *target, size_t len);
+
+/* What mappings show once it has no name; false: no memory. */
+bool ramfs_set_deleted_name(struct inode *inode, const char *path);
+
+/* From now on the regular file's contents are those bytes of the archive, read on first touch. */
+int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint32_t offset,
+                       uint32_t size);
+
+/* Adds inode (consumed, even on failure) under name; the entry (borrowed) or NULL: no memory. */
+struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, struct inode *inode);
+
+/* Mounts an empty one: what every in-memory type shares. */
+int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages); /* 0: no limit */
+uint32_t ramfs_default_limit(void);
+uint32_t ramfs_total_pages(void); /* that only memory holds, in all in-memory file systems */
+void ramfs_unmount(struct superblock *sb);
+void ramfs_statfs(struct superblock *sb, struct kstatfs *out);
+
+/*
+ * Finds name= or name in a comma-separated option string: points *value at its value, *len bytes.
+ */
+bool mount_option(const char *data, const char *name, const char **value, size_t *len);
+
+#endif

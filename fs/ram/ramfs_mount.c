@@ -1,0 +1,257 @@
+/*
+ * The types of in-memory file systems, and their mount options: rootfs (what the boot archive is
+ * put into), tmpfs and ramfs. They differ in their limits alone.
+ */
+#include "fs/ram/ramfs.h"
+#include "libc/ctype.h"
+#include "libc/errno.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+/* ---- Mounting ---- */
+
+bool mount_option(const char *data, const char *name, const char **value, size_t *len)
+{
+    size_t n = strlen(name);
+
+    while (data && *data) {
+        const char *end = strchr(data, ',');
+        size_t total = end ? (size_t)(end - data) : strlen(data);
+
+        if (total >= n && memcmp(data, name, n) == 0 && (total == n || data[n] == '=')) {
+            *value = total == n ? data + n : data + n + 1;
+            *len = total == n ? 0 : total - n - 1;
+            return true;
+        }
+        data = end ? end + 1 : NULL;
+    }
+    return false;
+}
+
+int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages)
+{
+    struct ramfs_super *s = kzalloc(sizeof(*s));
+    struct inode *root;
+
+    if (!s)
+        return -ENOMEM;
+    s->refs = 1;
+    s->max_pages = max_pages;
+    sb->private = s;
+    root = ramfs_inode(sb, S_IFDIR | mode, 0);
+    sb->root = root ? dentry_root(sb, root) : NULL;
+    if (!sb->root) {
+        if (root)
+            inode_unref(root);
+        kmfree(s);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void ramfs_unmount(struct superblock *sb)
+{
+    ramfs_super_put(sb->private);
+}
+
+static bool parse_number(const char *s, size_t len, int base, uint64_t *out)
+{
+    uint64_t v = 0;
+
+    if (len == 0)
+        return false;
+    for (; len > 0; len--, s++) {
+        if (!isdigit(*s) || *s - '0' >= base || v > UINT32_MAX)
+            return false;
+        v = v * (uint32_t)base + (uint32_t)(*s - '0');
+    }
+    *out = v;
+    return true;
+}
+
+/* size=N[k|m|g|%] into pages; 0 is no limit. */
+static bool parse_size(const char *s, size_t len, uint32_t *pages)
+{
+    unsigned shift = 0;
+    uint64_t v;
+
+    if (len > 0 && s[len - 1] == '%') {
+        struct mem_stats m;
+
+        mm_stats(&m);
+        if (!parse_number(s, len - 1, 10, &v) || v > 1000)
+            return false;
+        *pages = (uint32_t)(v * m.total / 100);
+        return true;
+    }
+    if (len > 0 && !isdigit(s[len - 1])) {
+        const char *unit = strchr("kmg", tolower(s[--len]));
+
+        if (!unit || !*unit)
+            return false;
+        shift = tolower(s[len]) == 'k' ? 10 : tolower(s[len]) == 'm' ? 20 : 30;
+    }
+    if (!parse_number(s, len, 10, &v))
+        return false;
+    v = ((v << shift) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    *pages = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+    return true;
+}
+
+static int tmpfs_number(const char *data, const char *name, int base, uint32_t *out)
+{
+    const char *value;
+    size_t len;
+    uint64_t v;
+
+    if (!mount_option(data, name, &value, &len))
+        return 0;
+    if (!parse_number(value, len, base, &v) || v > UINT32_MAX)
+        return -EINVAL;
+    *out = (uint32_t)v;
+    return 0;
+}
+
+/* What tmpfs and the root may grow to when nobody says otherwise. */
+uint32_t ramfs_default_limit(void)
+{
+    struct mem_stats m;
+
+    mm_stats(&m);
+    return m.total / 2;
+}
+
+static int rootfs_mount(struct superblock *sb, const char *source, const char *data)
+{
+    (void)source, (void)data;
+    return ramfs_mount_root(sb, 0755, ramfs_default_limit());
+}
+
+static int ramfs_mount(struct superblock *sb, const char *source, const char *data)
+{
+    uint32_t mode = 0755;
+    int err = tmpfs_number(data, "mode", 8, &mode);
+
+    (void)source;
+    return err ? err : ramfs_mount_root(sb, mode & 07777, 0);
+}
+
+static int tmpfs_mount(struct superblock *sb, const char *source, const char *data)
+{
+    uint32_t mode = 01777, uid = 0, gid = 0, pages = ramfs_default_limit();
+    struct ramfs_super *s;
+    const char *value;
+    bool given;
+    size_t len;
+    int err;
+
+    (void)source;
+    given = mount_option(data, "size", &value, &len);
+    if (given && !parse_size(value, len, &pages))
+        return -EINVAL;
+    err = tmpfs_number(data, "mode", 8, &mode);
+    if (!err)
+        err = tmpfs_number(data, "uid", 10, &uid);
+    if (!err)
+        err = tmpfs_number(data, "gid", 10, &gid);
+    if (!err)
+        err = ramfs_mount_root(sb, mode & 07777, pages);
+    if (err)
+        return err;
+    sb->root->inode->uid = uid;
+    sb->root->inode->gid = gid;
+    s = sb->private;
+    s->limit_given = given;
+    return 0;
+}
+
+static void tmpfs_options(struct superblock *sb, char *buf, size_t size)
+{
+    const struct ramfs_super *s = sb->private;
+    const struct inode *root = sb->root->inode;
+    size_t n = 0;
+
+    if (s->limit_given)
+        n = (size_t)snprintf(buf, size, ",size=%uk", s->max_pages * (PAGE_SIZE / 1024));
+    if ((root->mode & 07777) != 01777)
+        n += (size_t)snprintf(buf + n, size - n, ",mode=%03o", root->mode & 07777);
+    if (root->uid)
+        n += (size_t)snprintf(buf + n, size - n, ",uid=%u", root->uid);
+    if (root->gid)
+        snprintf(buf + n, size - n, ",gid=%u", root->gid);
+}
+
+void ramfs_statfs(struct superblock *sb, struct kstatfs *out)
+{
+    struct ramfs_super *s = sb->private;
+
+    memset(out, 0, sizeof(*out));
+    out->type = s->max_pages ? TMPFS_MAGIC : RAMFS_MAGIC;
+    out->bsize = PAGE_SIZE;
+    out->namelen = NAME_MAX;
+    out->blocks = s->max_pages;
+    if (s->max_pages > s->used_pages)
+        out->bfree = out->bavail = s->max_pages - s->used_pages;
+}
+
+static struct fs_type rootfs_type = {
+    .name = "rootfs",
+    .nodev = true,
+    .mount = rootfs_mount,
+    .unmount = ramfs_unmount,
+    .statfs = ramfs_statfs,
+};
+
+static struct fs_type tmpfs_type = {
+    .name = "tmpfs",
+    .nodev = true,
+    .mount = tmpfs_mount,
+    .unmount = ramfs_unmount,
+    .statfs = ramfs_statfs,
+    .options = tmpfs_options,
+};
+
+static struct fs_type ramfs_type = {
+    .name = "ramfs",
+    .nodev = true,
+    .mount = ramfs_mount,
+    .unmount = ramfs_unmount,
+    .statfs = ramfs_statfs,
+};
+
+/* ---- Outside every tree ---- */
+
+static void unnamed_statfs(struct superblock *sb, struct kstatfs *out)
+{
+    ramfs_statfs(sb, out);
+    out->type = TMPFS_MAGIC;
+}
+
+static struct fs_type unnamed_type = {.name = "tmpfs", .nodev = true, .statfs = unnamed_statfs};
+static struct ramfs_super unnamed_super = {.refs = 1};
+static struct superblock unnamed_sb = {.type = &unnamed_type,
+                                       .dev = MKDEV(0, 1),
+                                       .source = "tmpfs",
+                                       .link = LIST_INIT(unnamed_sb.link),
+                                       .private = &unnamed_super};
+
+struct inode *ramfs_unnamed(const char *path, uint32_t mode)
+{
+    struct inode *i = ramfs_inode(&unnamed_sb, mode, 0);
+
+    if (!i)
+        return NULL;
+    i->nlink = 0;
+    if (!ramfs_set_deleted_name(i, path)) {
+        inode_unref(i);
+        return NULL;
+    }
+    return i;
+}
+
+void ramfs_init(void)
+{
+    fs_register(&rootfs_type);
+    fs_register(&tmpfs_type);
+    fs_register(&ramfs_type);
+}

@@ -1,0 +1,454 @@
+/*
+ * Descriptor tables, and the directories and umask of a process.
+ *
+ * A table is up to four blocks of 1,024 pointers; the first starts as a small array inside the
+ * table and moves to a frame of its own when it overflows, the others come one by one. Bit 0 of an
+ * entry is its close-on-exec flag (files are aligned to 8). No entry at or past top is used, none
+ * below hint is free.
+ *
+ * While only one thread uses a table (refs is 1) nobody but the current thread changes it, so that
+ * thread reads it without the lock; changes always take it, for /proc/PID/fd may be looking.
+ */
+#include "fs/vfs/internal.h"
+#include "libc/string.h"
+
+#define BLOCK_FDS     1024
+#define BLOCKS        4
+#define MAX_FDS       (BLOCKS * BLOCK_FDS)
+#define INLINE_FDS    24
+#define CLOEXEC       1u
+#define RLIMIT_NOFILE 7
+
+struct files {
+    uint32_t refs;                      /* atomic; first: file_is_private() reads it */
+    struct spinlock lock;               /* LOCK_RANK_FS */
+    int capacity;                       /* [lock] entries that exist */
+    int top;                            /* [lock] */
+    int hint;                           /* [lock] */
+    uintptr_t *blocks[BLOCKS];          /* [lock] */
+    uintptr_t inline_block[INLINE_FDS]; /* [lock] */
+};
+
+static struct file *entry_file(uintptr_t e)
+{
+    return (struct file *)(e & ~CLOEXEC);
+}
+
+/* [lock held] fd is below capacity. */
+static uintptr_t *entry(struct files *t, int fd)
+{
+    return &t->blocks[fd / BLOCK_FDS][fd % BLOCK_FDS];
+}
+
+/* To read the table of the current process: locked if anybody else may change it. */
+static bool lock_own(struct files *t)
+{
+    if (t->refs == 1)
+        return false;
+    spin_lock(&t->lock);
+    return true;
+}
+
+static void unlock_own(struct files *t, bool locked)
+{
+    if (locked)
+        spin_unlock(&t->lock);
+}
+
+struct files *files_new(void)
+{
+    struct files *t = kzalloc(sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->refs = 1;
+    spin_init(&t->lock, "files", LOCK_RANK_FS);
+    t->capacity = INLINE_FDS;
+    t->blocks[0] = t->inline_block;
+    return t;
+}
+
+static void files_free(struct files *t)
+{
+    for (int i = 0; i < BLOCKS; i++) {
+        if (t->blocks[i] && t->blocks[i] != t->inline_block)
+            kfree(t->blocks[i]);
+    }
+    kmfree(t);
+}
+
+/* [lock held] Makes room for one more block, or moves the first to a frame. */
+static int grow(struct files *t)
+{
+    uintptr_t *block = kalloc_zeroed();
+
+    if (!block)
+        return -ENOMEM;
+    if (t->capacity == INLINE_FDS) {
+        memcpy(block, t->inline_block, sizeof(t->inline_block));
+        t->blocks[0] = block;
+        t->capacity = BLOCK_FDS;
+    } else {
+        t->blocks[t->capacity / BLOCK_FDS] = block;
+        t->capacity += BLOCK_FDS;
+    }
+    return 0;
+}
+
+static int grow_to(struct files *t, int fd)
+{
+    int err = 0;
+
+    while (!err && fd >= t->capacity)
+        err = grow(t);
+    return err;
+}
+
+struct files *files_copy(struct files *from)
+{
+    struct files *t = files_new();
+
+    if (!t)
+        return NULL;
+    spin_lock(&from->lock);
+    if (grow_to(t, from->top - 1)) {
+        spin_unlock(&from->lock);
+        files_free(t);
+        return NULL;
+    }
+    for (int fd = 0; fd < from->top; fd++) {
+        uintptr_t e = *entry(from, fd);
+
+        *entry(t, fd) = e;
+        if (e)
+            file_ref(entry_file(e));
+    }
+    t->top = from->top;
+    t->hint = from->hint;
+    spin_unlock(&from->lock);
+    return t;
+}
+
+bool files_shared(const struct files *t)
+{
+    return t->refs > 1;
+}
+
+void files_ref(struct files *t)
+{
+    ref_get(&t->refs);
+}
+
+/* What closing a descriptor does to its file, besides. */
+static void close_file(struct files *t, struct file *f)
+{
+    if (f->inode->locks)
+        locks_close_posix(f->inode, t);
+    file_put(f);
+}
+
+void files_put(struct files *t)
+{
+    if (!ref_put(&t->refs))
+        return;
+    for (int fd = 0; fd < t->top; fd++) {
+        uintptr_t e = *entry(t, fd);
+
+        if (e)
+            close_file(t, entry_file(e));
+    }
+    files_free(t);
+}
+
+/* [lock held] Empties an entry; what was there, or NULL. */
+static struct file *take_out(struct files *t, int fd)
+{
+    struct file *f;
+
+    if ((unsigned)fd >= (unsigned)t->top)
+        return NULL;
+    f = entry_file(*entry(t, fd));
+    if (!f)
+        return NULL;
+    *entry(t, fd) = 0;
+    if (fd < t->hint)
+        t->hint = fd;
+    while (t->top > 0 && !*entry(t, t->top - 1))
+        t->top--;
+    return f;
+}
+
+void files_close_on_exec(struct files *t)
+{
+    for (int fd = 0; fd < t->top; fd++) {
+        struct file *f;
+
+        spin_lock(&t->lock);
+        f = fd < t->top && (*entry(t, fd) & CLOEXEC) ? take_out(t, fd) : NULL;
+        spin_unlock(&t->lock);
+        if (f)
+            close_file(t, f);
+    }
+}
+
+/* ---- Of the current process ---- */
+
+static int fd_limit(void)
+{
+    uint32_t cur = proc_current()->rlimits[RLIMIT_NOFILE].cur;
+
+    return cur < MAX_FDS ? (int)cur : MAX_FDS;
+}
+
+/* [lock held] The lowest free descriptor not below min. */
+static int lowest_free(const struct files *t, int min)
+{
+    int fd = min > t->hint ? min : t->hint;
+
+    while (fd < t->top && t->blocks[fd / BLOCK_FDS][fd % BLOCK_FDS])
+        fd++;
+    return fd;
+}
+
+struct file *fd_get_any(int fd)
+{
+    struct files *t = proc_current()->files;
+    bool locked = lock_own(t);
+    struct file *f = NULL;
+
+    if ((unsigned)fd < (unsigned)t->top) {
+        f = entry_file(*entry(t, fd));
+        if (f)
+            ref_get(&f->refs);
+    }
+    unlock_own(t, locked);
+    return f;
+}
+
+struct file *fd_get(int fd)
+{
+    struct file *f = fd_get_any(fd);
+
+    if (f && __builtin_expect(f->flags & O_PATH, 0)) {
+        file_put(f);
+        return NULL;
+    }
+    return f;
+}
+
+int fd_check_free(int min)
+{
+    struct files *t = proc_current()->files;
+    int limit = fd_limit(), fd;
+
+    if (t->top < limit && min < limit)
+        return 0;
+    bool locked = lock_own(t);
+    fd = lowest_free(t, min);
+    unlock_own(t, locked);
+    return fd < limit ? 0 : -EMFILE;
+}
+
+int fd_install(struct file *f, int min, bool cloexec)
+{
+    struct files *t = proc_current()->files;
+    int fd, err = 0;
+
+    spin_lock(&t->lock);
+    fd = lowest_free(t, min);
+    if (fd >= t->capacity || fd >= fd_limit())
+        err = fd < fd_limit() ? grow_to(t, fd) : -EMFILE;
+    if (!err) {
+        *entry(t, fd) = (uintptr_t)f | (cloexec ? CLOEXEC : 0);
+        if (fd >= t->top)
+            t->top = fd + 1;
+        if (min <= t->hint)
+            t->hint = fd + 1;
+    }
+    spin_unlock(&t->lock);
+    return err ? err : fd;
+}
+
+int fd_close(int fd)
+{
+    struct files *t = proc_current()->files;
+    struct file *f;
+
+    spin_lock(&t->lock);
+    f = take_out(t, fd);
+    spin_unlock(&t->lock);
+    if (!f)
+        return -EBADF;
+    close_file(t, f);
+    return 0;
+}
+
+struct file *files_next(struct files *t, int *fd)
+{
+    struct file *f = NULL;
+
+    spin_lock(&t->lock);
+    for (; !f && *fd < t->top; ++*fd) {
+        f = entry_file(*entry(t, *fd));
+        if (f) {
+            file_ref(f);
+            break;
+        }
+    }
+    spin_unlock(&t->lock);
+    return f;
+}
+
+/* Puts f (a reference, consumed) at fd, closing what was there. */
+static int install_at(struct file *f, int fd, bool cloexec)
+{
+    struct files *t = proc_current()->files;
+    struct file *old = NULL;
+    int err;
+
+    if (fd < 0 || fd >= fd_limit())
+        return -EBADF;
+    spin_lock(&t->lock);
+    err = grow_to(t, fd);
+    if (!err) {
+        old = entry_file(*entry(t, fd));
+        *entry(t, fd) = (uintptr_t)f | (cloexec ? CLOEXEC : 0);
+        if (fd >= t->top)
+            t->top = fd + 1;
+    }
+    spin_unlock(&t->lock);
+    if (old)
+        close_file(t, old);
+    return err ? err : fd;
+}
+
+int fd_cloexec(int fd)
+{
+    struct files *t = proc_current()->files;
+    int r = -EBADF;
+
+    spin_lock(&t->lock);
+    if ((unsigned)fd < (unsigned)t->top && *entry(t, fd))
+        r = *entry(t, fd) & CLOEXEC;
+    spin_unlock(&t->lock);
+    return r;
+}
+
+int fd_set_cloexec(int fd, bool on)
+{
+    struct files *t = proc_current()->files;
+    int r = -EBADF;
+
+    spin_lock(&t->lock);
+    if ((unsigned)fd < (unsigned)t->top && *entry(t, fd)) {
+        *entry(t, fd) = (*entry(t, fd) & ~CLOEXEC) | (on ? CLOEXEC : 0);
+        r = 0;
+    }
+    spin_unlock(&t->lock);
+    return r;
+}
+
+int fd_dup(struct file *f, int min, bool cloexec)
+{
+    int fd;
+
+    if (min < 0 || min >= fd_limit())
+        return -EINVAL;
+    file_ref(f);
+    fd = fd_install(f, min, cloexec);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
+/* ---- System calls ---- */
+
+long sys_close(uint32_t fd)
+{
+    return fd_close((int)fd);
+}
+
+long sys_dup(uint32_t fd)
+{
+    struct file *f = fd_get_any((int)fd);
+    int new;
+
+    if (!f)
+        return -EBADF;
+    new = fd_install(f, 0, false);
+    if (new < 0)
+        file_put(f);
+    return new;
+}
+
+static long dup_to(int oldfd, int newfd, bool cloexec)
+{
+    struct file *f;
+    int r;
+
+    if (newfd < 0 || newfd >= fd_limit())
+        return -EBADF;
+    f = fd_get_any(oldfd);
+    if (!f)
+        return -EBADF;
+    r = install_at(f, newfd, cloexec);
+    if (r < 0)
+        file_put(f);
+    return r;
+}
+
+long sys_dup2(uint32_t oldfd, uint32_t newfd)
+{
+    if (oldfd == newfd)
+        return fd_cloexec((int)oldfd) < 0 ? -EBADF : (long)newfd;
+    return dup_to((int)oldfd, (int)newfd, false);
+}
+
+long sys_dup3(uint32_t oldfd, uint32_t newfd, uint32_t flags)
+{
+    if ((flags & ~O_CLOEXEC) || oldfd == newfd)
+        return -EINVAL;
+    return dup_to((int)oldfd, (int)newfd, flags & O_CLOEXEC);
+}
+
+#define CLOSE_RANGE_UNSHARE 2u
+#define CLOSE_RANGE_CLOEXEC 4u
+
+/* A table of the caller's own instead of a shared one. */
+static int unshare_files(void)
+{
+    struct proc *p = proc_current();
+    struct files *old = p->files, *own;
+
+    if (old->refs == 1)
+        return 0;
+    own = files_copy(old);
+    if (!own)
+        return -ENOMEM;
+    spin_lock(&proc_lock);
+    p->files = own;
+    spin_unlock(&proc_lock);
+    files_put(old);
+    return 0;
+}
+
+long sys_close_range(uint32_t first, uint32_t last, uint32_t flags)
+{
+    struct files *t;
+    int err = 0;
+
+    if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)
+        return -EINVAL;
+    if (flags & CLOSE_RANGE_UNSHARE)
+        err = unshare_files();
+    if (err)
+        return err;
+    t = proc_current()->files;
+    for (uint32_t fd = first; fd <= last && fd < (uint32_t)t->top; fd++) {
+        if (flags & CLOSE_RANGE_CLOEXEC)
+            fd_set_cloexec((int)fd, true);
+        else
+            fd_close((int)fd);
+    }
+    return 0;
+}

@@ -1,0 +1,102 @@
+/*
+ * Open files (open file descriptions): made, referenced, released.
+ *
+ * A file holds one reference on its inode and, if it has a name, on its dentry. A file without a
+ * name (a pipe) gets a dentry outside every tree the first time /proc asks for one.
+ */
+#include "fs/vfs/internal.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
+                      uint32_t flags)
+{
+    struct file *f = kmalloc(sizeof(*f));
+
+    if (!f)
+        return NULL;
+    f->refs = 1;
+    f->flags = flags;
+    f->pos = 0;
+    mutex_init(&f->pos_lock);
+    f->inode = inode;
+    f->dentry = d;
+    f->ops = ops;
+    f->private = NULL;
+    f->counts_writer = f->denies_write = false;
+    f->owner = 0;
+    f->watches = NULL;
+    inode_ref(inode);
+    if (d)
+        dentry_ref(d);
+    return f;
+}
+
+void file_ref(struct file *f)
+{
+    ref_get(&f->refs);
+}
+
+static void give_back_writers(struct file *f)
+{
+    if (f->counts_writer)
+        __atomic_fetch_sub(&f->inode->writers, 1, __ATOMIC_RELAXED);
+    if (f->denies_write)
+        __atomic_fetch_add(&f->inode->writers, 1, __ATOMIC_RELAXED);
+}
+
+void file_put(struct file *f)
+{
+    if (!ref_put(&f->refs))
+        return;
+    if (f->inode->locks)
+        locks_close_file(f);
+    if (f->watches)
+        epoll_file_closed(f);
+    if (f->ops->release)
+        f->ops->release(f);
+    if (f->counts_writer || f->denies_write)
+        give_back_writers(f);
+    dentry_unref(f->dentry);
+    inode_unref(f->inode);
+    kmfree(f);
+}
+
+int file_deny_write(struct file *f)
+{
+    int32_t *writers = &f->inode->writers;
+    int32_t n = __atomic_load_n(writers, __ATOMIC_RELAXED);
+
+    if (f->denies_write)
+        return 0;
+    do {
+        if (n > 0)
+            return -ETXTBSY;
+    } while (!__atomic_compare_exchange_n(writers, &n, n - 1, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    f->denies_write = true;
+    return 0;
+}
+
+struct dentry *file_dentry(struct file *f)
+{
+    struct dentry *d = f->dentry, *seen = NULL;
+    char name[32];
+
+    if (!d) {
+        snprintf(name, sizeof(name), "%s:[%u]", S_ISFIFO(f->inode->mode) ? "pipe" : "anon_inode",
+                 f->inode->ino);
+        d = dentry_new(NULL, name, strlen(name));
+        if (!d)
+            return NULL;
+        d->inode = f->inode;
+        inode_ref(d->inode);
+        if (!__atomic_compare_exchange_n(&f->dentry, &seen, d, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE)) {
+            dentry_unref(d);
+            d = seen;
+        }
+    }
+    dentry_ref(d);
+    return d;
+}

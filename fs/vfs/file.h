@@ -1,0 +1,38 @@
+/*
+ * Descriptor tables and the file-system context of a process.
+ */
+#ifndef FS_FILE_H
+#define FS_FILE_H
+
+#include "fs/vfs/vfs.h"
+
+struct files;                  /* shared by CLONE_FILES: counted */
+struct fs_context {            /* shared by CLONE_FS: counted */
+    uint32_t refs;             /* atomic */
+    struct spinlock lock;      /* LOCK_RANK_FS */
+    struct dentry *root, *cwd; /* [lock] */
+    uint32_t umask;
+};
+
+struct files *files_new(void);
+struct files *files_copy(struct files *from); /* fork: a table of its own; NULL: no memory */
+void files_ref(struct files *t);
+bool files_shared(const struct files *t); /* with another process or thread */
+void files_put(struct files *t);          /* the last one closes everything; may sleep */
+void files_close_on_exec(struct files *t);
+
+struct fs_context *fs_context_new(struct dentry *root);
+struct fs_context *fs_context_copy(struct fs_context *from);
+void fs_context_ref(struct fs_context *c);
+void fs_context_put(struct fs_context *c);
+
+/* In the current process. fd_get: a reference or NULL. fd_install: the lowest free descriptor not
+ * below min, or -EMFILE; consumes the reference on success. */
+struct file *fd_get(int fd);
+int fd_install(struct file *f, int min, bool cloexec);
+int fd_close(int fd);
+/* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.
+ */
+struct file *files_next(struct files *t, int *fd);
+
+#endif

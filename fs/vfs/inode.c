@@ -1,0 +1,213 @@
+/*
+ * Inodes: the files themselves. Life cycle, permissions, times.
+ *
+ * An inode lives while it has references: one for each of its dentries in memory and one for each
+ * open file. With the last goes its page cache reference; mappings may keep the object itself.
+ */
+#include "fs/vfs/internal.h"
+#include "libc/string.h"
+
+static uint32_t last_ino = 1; /* atomic */
+
+struct inode *inode_bare(struct superblock *sb, uint32_t mode)
+{
+    struct inode *i = kzalloc(sizeof(*i));
+
+    if (!i)
+        return NULL;
+    i->refs = 1;
+    i->ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
+    i->mode = mode;
+    i->nlink = 1;
+    i->sb = sb;
+    mutex_init(&i->lock);
+    return i;
+}
+
+struct inode *inode_new(struct superblock *sb, uint32_t mode)
+{
+    struct proc *p = thread_current() ? proc_current() : NULL;
+    struct inode *i = inode_bare(sb, mode);
+
+    if (!i)
+        return NULL;
+    i->uid = p ? p->cred.fsuid : 0;
+    i->gid = p ? p->cred.fsgid : 0;
+    i->atime = i->mtime = i->ctime = timestamp_now();
+    return i;
+}
+
+void inode_ref(struct inode *i)
+{
+    ref_get(&i->refs);
+}
+
+void inode_unref(struct inode *i)
+{
+    if (!ref_put(&i->refs))
+        return;
+    if (i->ops && i->ops->destroy)
+        i->ops->destroy(i);
+    if (i->object)
+        vm_object_unref(i->object);
+    kmfree(i);
+}
+
+uint64_t inode_size(const struct inode *i)
+{
+    return i->object ? vm_object_size(i->object) : i->bytes;
+}
+
+uint64_t inode_blocks(const struct inode *i)
+{
+    if (i->ops && i->ops->blocks)
+        return i->ops->blocks(i);
+    return i->object ? (uint64_t)vm_object_pages(i->object) * (PAGE_SIZE / 512) : 0;
+}
+
+/* ---- Permissions ---- */
+
+bool in_group(uint32_t gid)
+{
+    const struct cred *c = &proc_current()->cred;
+
+    if (c->fsgid == gid)
+        return true;
+    for (uint32_t n = 0; n < c->ngroups; n++) {
+        if (c->groups[n] == gid)
+            return true;
+    }
+    return false;
+}
+
+static bool in_group_as(uint32_t gid, uint32_t as_gid)
+{
+    const struct cred *c = &proc_current()->cred;
+
+    if (as_gid == gid)
+        return true;
+    for (uint32_t n = 0; n < c->ngroups; n++) {
+        if (c->groups[n] == gid)
+            return true;
+    }
+    return false;
+}
+
+bool is_owner(const struct inode *i)
+{
+    uint32_t uid = proc_current()->cred.fsuid;
+
+    return uid == i->uid || uid == 0;
+}
+
+/* Read-only and noexec file systems bind root as well. */
+static int superblock_permission(const struct inode *i, unsigned want)
+{
+    if ((want & MAY_WRITE) && (i->sb->flags & MS_RDONLY) &&
+        (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
+        return -EROFS;
+    if ((want & MAY_EXEC) && (i->sb->flags & MS_NOEXEC) && S_ISREG(i->mode))
+        return -EACCES;
+    return 0;
+}
+
+int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint32_t gid)
+{
+    uint32_t mode = i->mode;
+
+    if (i->sb && (i->sb->flags & (MS_RDONLY | MS_NOEXEC))) {
+        int err = superblock_permission(i, want);
+
+        if (err)
+            return err;
+    }
+    if (uid == 0) {
+        bool runs = S_ISDIR(mode) || (mode & 0111);
+        return (want & MAY_EXEC) && !runs ? -EACCES : 0;
+    }
+    if (uid == i->uid)
+        mode >>= 6;
+    else if (in_group_as(i->gid, gid))
+        mode >>= 3;
+    return want & ~mode & 7 ? -EACCES : 0;
+}
+
+int inode_permission(const struct inode *i, unsigned want)
+{
+    const struct cred *c = &proc_current()->cred;
+
+    return inode_permission_as(i, want, c->fsuid, c->fsgid);
+}
+
+/* ---- Times ---- */
+
+struct timestamp timestamp_from_ns(uint64_t ns)
+{
+    struct timestamp t = {.sec = ns / NSEC_PER_SEC};
+
+    t.nsec = ns - t.sec * NSEC_PER_SEC;
+    return t;
+}
+
+/* A division of 64 bits is dear on this machine: most stamps fall into the second of the last one.
+ * Several CPUs may race for the cache, so each value is checked against itself. */
+struct timestamp timestamp_now(void)
+{
+    static uint32_t cached_sec;
+    uint64_t ns = time_real_ns();
+    uint32_t sec = __atomic_load_n(&cached_sec, __ATOMIC_RELAXED);
+    uint64_t start = (uint64_t)sec * (uint32_t)NSEC_PER_SEC;
+
+    if (ns >= start && ns - start < NSEC_PER_SEC)
+        return (struct timestamp){.sec = sec, .nsec = (uint32_t)(ns - start)};
+    struct timestamp t = timestamp_from_ns(ns);
+    __atomic_store_n(&cached_sec, t.sec, __ATOMIC_RELAXED);
+    return t;
+}
+
+void inode_touch(struct inode *i, bool atime, bool mtime, bool ctime)
+{
+    struct timestamp now = timestamp_now();
+
+    if (atime)
+        i->atime = now;
+    if (mtime)
+        i->mtime = now;
+    if (ctime)
+        i->ctime = now;
+}
+
+static bool not_after(const struct timestamp *a, const struct timestamp *b)
+{
+    return a->sec < b->sec || (a->sec == b->sec && a->nsec <= b->nsec);
+}
+
+void inode_accessed(struct inode *i)
+{
+    if (!not_after(&i->atime, &i->mtime) && !not_after(&i->atime, &i->ctime))
+        return;
+    if (i->sb && (i->sb->flags & (MS_RDONLY | MS_NOATIME)))
+        return;
+    i->atime = timestamp_now();
+}
+
+bool inode_strip_setid(struct inode *i)
+{
+    uint32_t strip = 0;
+
+    if (S_ISDIR(i->mode))
+        return false;
+    if (i->mode & S_ISUID)
+        strip |= S_ISUID;
+    if ((i->mode & S_ISGID) && (i->mode & 0010))
+        strip |= S_ISGID;
+    i->mode &= ~strip;
+    return strip != 0;
+}
+
+void inode_modified(struct inode *i)
+{
+    inode_touch(i, false, true, true);
+    if ((i->mode & (S_ISUID | S_ISGID)) && !capable())
+        inode_strip_setid(i);
+}

@@ -1,0 +1,224 @@
+/*
+ * What the files of the virtual file layer share among themselves; no file system or other part
+ * includes it.
+ */
+#ifndef FS_INTERNAL_H
+#define FS_INTERNAL_H
+
+#include "fs/vfs/file.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/thread/proc.h"
+#include "libc/errno.h"
+
+#define MAX_RW_COUNT  0x7ffff000u      /* the most one read or write moves, as on Linux */
+#define MAX_FILE_SIZE 0xfffffffffffull /* s_maxbytes: 2^32 pages, less one byte */
+#define MAX_NON_LFS   0x7fffffffull    /* the largest size without O_LARGEFILE */
+
+static inline void ref_get(uint32_t *refs)
+{
+    __atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Drops a reference; true when it was the last. */
+static inline bool ref_put(uint32_t *refs)
+{
+    return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+/* ---- dcache.c ---- */
+
+extern struct spinlock dentry_lock;
+
+#define NAME_HASH_INIT 5381u
+static inline uint32_t name_hash_step(uint32_t h, char c)
+{
+    return h * 33 + (uint8_t)c;
+}
+uint32_t name_hash(const char *name, size_t len);
+
+/* [dentry_lock held] A borrowed dentry or NULL. */
+struct dentry *dcache_find(struct dentry *dir, const char *name, size_t len, uint32_t hash);
+/* A nameless-in-the-tree dentry with one reference, parent referenced, inode NULL. NULL: no memory.
+ */
+struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len);
+/* [parent's inode lock held] d->inode was set: makes the name visible; in-memory trees pin it. */
+void dentry_link(struct dentry *d);
+/* [both parents' inode locks held] Gives d the parent and name of fresh, a dentry_new(). */
+void dentry_move(struct dentry *d, struct dentry *fresh);
+/* [both parents' inode locks held] Swaps the places of two names. Inline or allocated names alike.
+ */
+void dentry_exchange(struct dentry *a, struct dentry *b);
+/* Whether d is ancestor or one above it, within one file system. */
+bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
+/* The root of another tree on top of d, all the way up; d itself where nothing is mounted. */
+static inline struct dentry *dentry_topmost(struct dentry *d)
+{
+    while (d->mounted)
+        d = d->mounted;
+    return d;
+}
+/* Whether anybody but the tree itself holds a reference into it. */
+bool dentry_tree_busy(struct dentry *root);
+/* Takes a tree nobody refers to apart, root included. */
+void dentry_tree_free(struct dentry *root);
+
+/* ---- path.c ---- */
+
+/* LAST_PLACE: a magic link led to walk.at itself. */
+enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_PLACE };
+
+struct link_level;
+struct walk {
+    struct dentry *at;         /* where the walk stands; a reference between the calls */
+    struct dentry *root;       /* of the process; a reference */
+    const char *rest;          /* what is left of the string */
+    char *body;                /* the frame rest points into: a link's target, or NULL */
+    struct link_level *levels; /* what is left of the strings around it */
+    const char *name;          /* the component found last */
+    size_t len;
+    uint32_t hash;
+    enum last_kind kind;
+    bool last;         /* it is the last of all */
+    bool must_be_dir;  /* slashes follow the last component */
+    bool parent_only;  /* stop before the last component */
+    unsigned flags;    /* LOOKUP_* */
+    unsigned links;    /* followed so far */
+    uint32_t uid, gid; /* whose permissions count */
+};
+
+/* Walks to the directory of the last component, which is left in name, len and kind. walk_end gives
+ * back all of it, also after an error. */
+int walk_parent(struct walk *w, int dirfd, const char *path);
+void walk_end(struct walk *w);
+/* Looks the last component up in w->at: a reference to what is there, mounts not crossed. -ENOENT.
+ * May sleep; the inode lock of the directory is held or not, as told. */
+int walk_last(struct walk *w, bool locked, struct dentry **out);
+/* The last component is the symbolic link d (consumed): goes on through it, up to the next parent.
+ */
+int walk_follow_last(struct walk *w, struct dentry *d);
+
+/* path_from_user, path_lookup and kfree in one. AT_EMPTY_PATH in at_flags: "" means dirfd itself;
+ * AT_SYMLINK_NOFOLLOW: the link itself. */
+int user_lookup(int dirfd, uint32_t upath, uint32_t at_flags, struct dentry **out);
+/* The same with the permissions of the given user. */
+int user_lookup_as(int dirfd, uint32_t upath, uint32_t at_flags, uint32_t uid, uint32_t gid,
+                   struct dentry **out);
+/* A user's path, walked to its parent: path is freed by the caller after walk_end. */
+int user_parent(struct walk *w, int dirfd, uint32_t upath, char **path);
+
+/* ---- inode.c ---- */
+
+int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint32_t gid);
+bool in_group(uint32_t gid);          /* of the current process, by file-system gid */
+bool is_owner(const struct inode *i); /* owner or root */
+struct timestamp timestamp_now(void);
+struct timestamp timestamp_from_ns(uint64_t ns);
+/* Reading: the access time, as relatime moves it. */
+void inode_accessed(struct inode *i);
+/* Writing: times, and the set-id bits go unless root writes. */
+void inode_modified(struct inode *i);
+bool inode_strip_setid(struct inode *i); /* true when a bit went */
+static inline bool sb_readonly(const struct superblock *sb)
+{
+    return sb && (sb->flags & MS_RDONLY);
+}
+/* O_TRUNC, truncate, ftruncate; permissions were checked. -EFBIG with SIGXFSZ past RLIMIT_FSIZE. */
+int inode_truncate(struct inode *i, uint64_t size);
+/* [i->lock held] The same within a larger change: neither locks nor touches the times. */
+int inode_set_size(struct inode *i, uint64_t size);
+uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
+/* seek of regular files, which knows where the holes are: allocate.c */
+int64_t object_seek(struct file *f, int64_t offset, int whence);
+
+/* ---- file.c, fd.c ---- */
+
+static inline bool file_readable(const struct file *f)
+{
+    return (f->flags + 1) & 1;
+}
+static inline bool file_writable(const struct file *f)
+{
+    return (f->flags + 1) & 2;
+}
+struct file *fd_get_any(int fd);                   /* as fd_get, O_PATH descriptors too */
+int fd_check_free(int min);                        /* 0 or -EMFILE */
+int fd_dup(struct file *f, int min, bool cloexec); /* F_DUPFD; consumes nothing */
+int fd_cloexec(int fd);                            /* the flag, nonzero when set, or -EBADF */
+int fd_set_cloexec(int fd, bool on);
+/* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */
+static inline bool file_is_private(const struct file *f)
+{
+    return f->refs == 2 && *(const uint32_t *)proc_current()->files == 1;
+}
+/* The position of f for one call; file_pos_end unlocks it. */
+static inline bool file_pos_begin(struct file *f)
+{
+    bool lock = !f->ops->stream && !file_is_private(f);
+
+    if (lock)
+        mutex_lock(&f->pos_lock);
+    return lock;
+}
+static inline void file_pos_end(struct file *f, bool locked)
+{
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+}
+/* open(2) of a dentry found already. created: by this call, so no permission is asked. */
+int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **out);
+/* Counts a writer of i, unless somebody runs it: 0 or -ETXTBSY. */
+int inode_get_write(struct inode *i);
+void inode_put_write(struct inode *i);
+int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
+
+/* [no lock] The current process's directory or root, referenced. */
+struct dentry *fs_context_cwd(void);
+struct dentry *fs_context_root(void);
+
+/* ---- create.c ---- */
+
+/* Locks the directory of a new name and makes its dentry; for_dir: slashes may follow the name.
+ * new_name_end unlocks; with err 0 the name becomes visible. Consumes d. */
+int new_name_begin(struct walk *w, bool for_dir, struct dentry **out);
+void new_name_end(struct dentry *d, int err);
+/* May an entry be made in, or taken out of, this directory? [dir->lock held] */
+int may_change_dir(const struct dentry *dir);
+/* May the entry d be removed from its directory? want_dir: as a directory. */
+int may_delete(const struct dentry *d, bool want_dir);
+/* Whether the file system alone decides which names there are (procfs). */
+bool dir_is_made_up(const struct dentry *dir);
+/* mode without what umask takes. */
+uint32_t apply_umask(uint32_t mode);
+
+/* ---- others ---- */
+
+extern struct mutex rename_lock;           /* rename.c: keeps ancestry as it is */
+extern const struct file_ops dir_file_ops; /* readdir.c */
+/* ---- anon.c, epoll.c ---- */
+
+/* An inode for a file without a name; NULL: no memory. */
+struct inode *anon_inode(uint32_t mode);
+bool inode_is_anon(const struct inode *i);
+/* A descriptor of a file on one. When it fails private is released, through ops->release with a
+ * file of which only that field is set. */
+int anon_fd(const struct file_ops *ops, void *private, uint32_t flags);
+void epoll_file_closed(struct file *f); /* leaves every set */
+
+extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
+extern const struct file_ops fifo_file_ops; /* pipe.c */
+
+/* ---- memfd.c: what seals forbid. Each is 0 or -EPERM; [i->lock held] but for mapping. ---- */
+
+int seals_check_size(const struct inode *i, uint64_t size);
+int seals_check_mapping(const struct inode *i, struct vm_mapping *m);
+/* How much of a write of len at pos they let through: as far as whole pages do not grow the file.
+ */
+long seals_writable_length(const struct inode *i, uint64_t pos, size_t len);
+long seals_fcntl(struct file *f, uint32_t cmd, uint32_t arg);
+
+/* locks.c: what closing gives up. */
+void locks_close_posix(struct inode *i, struct files *owner);
+void locks_close_file(struct file *f);
+long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg);
+
+#endif

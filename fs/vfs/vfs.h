@@ -1,0 +1,359 @@
+/*
+ * The virtual file layer: inodes (files), dentries (names), files (open descriptions).
+ *
+ * A file system implements inode_ops for its directories and file_ops for what it opens. A
+ * directory of a file system without a lookup operation (ramdisk, /dev) lives wholly in its
+ * dentries, which are then pinned; with one (procfs) dentries are made on demand.
+ */
+#ifndef FS_VFS_H
+#define FS_VFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "arch/lock.h"
+#include "kernel/thread/sched.h"
+#include "libc/list.h"
+#include "mm/vm.h"
+
+#define S_IFMT      0170000
+#define S_IFSOCK    0140000
+#define S_IFLNK     0120000
+#define S_IFREG     0100000
+#define S_IFBLK     0060000
+#define S_IFDIR     0040000
+#define S_IFCHR     0020000
+#define S_IFIFO     0010000
+#define S_ISUID     04000
+#define S_ISGID     02000
+#define S_ISVTX     01000
+#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
+#define S_ISLNK(m)  (((m)&S_IFMT) == S_IFLNK)
+#define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+
+#define O_ACCMODE   00000003
+#define O_RDONLY    00000000
+#define O_WRONLY    00000001
+#define O_RDWR      00000002
+#define O_CREAT     00000100
+#define O_EXCL      00000200
+#define O_NOCTTY    00000400
+#define O_TRUNC     00001000
+#define O_APPEND    00002000
+#define O_NONBLOCK  00004000
+#define O_DSYNC     00010000
+#define O_DIRECT    00040000
+#define O_LARGEFILE 00100000
+#define O_DIRECTORY 00200000
+#define O_NOFOLLOW  00400000
+#define O_NOATIME   01000000
+#define O_CLOEXEC   02000000
+#define O_PATH      010000000
+#define O_TMPFILE   020200000
+
+#define AT_FDCWD            (-100)
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_REMOVEDIR        0x200
+#define AT_SYMLINK_FOLLOW   0x400
+#define AT_EMPTY_PATH       0x1000
+
+#define AT_EACCESS 0x200
+
+#define SEEK_SET  0
+#define SEEK_CUR  1
+#define SEEK_END  2
+#define SEEK_DATA 3
+#define SEEK_HOLE 4
+
+#define MS_RDONLY      1
+#define MS_NOSUID      2
+#define MS_NODEV       4
+#define MS_NOEXEC      8
+#define MS_SYNCHRONOUS 16
+#define MS_REMOUNT     32
+#define MS_NOATIME     1024
+#define MS_NODIRATIME  2048
+#define MS_BIND        4096
+#define MS_MOVE        8192
+#define MS_RELATIME    0x200000
+
+#define PATH_MAX 4096
+#define NAME_MAX 255
+
+#define F_SEAL_SEAL         0x01u
+#define F_SEAL_SHRINK       0x02u
+#define F_SEAL_GROW         0x04u
+#define F_SEAL_WRITE        0x08u
+#define F_SEAL_FUTURE_WRITE 0x10u
+#define F_SEALABLE          0x8000u /* internal: files of this kind have seals at all */
+
+#define POLLIN     0x0001
+#define POLLPRI    0x0002
+#define POLLOUT    0x0004
+#define POLLERR    0x0008
+#define POLLHUP    0x0010
+#define POLLNVAL   0x0020
+#define POLLRDNORM 0x0040
+#define POLLWRNORM 0x0100
+
+/* Device numbers as Linux's dev_t of 32 bits: major and minor up to 8 bits here. */
+#define MKDEV(major, minor) (((uint32_t)(major) << 8) | (uint32_t)(minor))
+#define DEV_MAJOR(dev)      ((dev) >> 8)
+#define DEV_MINOR(dev)      ((dev)&0xff)
+
+struct inode;
+struct dentry;
+struct file;
+struct superblock;
+struct poll_table;
+struct dir_context;
+struct file_lock;
+
+/* What statfs(2) tells; the VFS fills in the identifier and the mount flags. */
+struct kstatfs {
+    uint32_t type; /* magic number, as in man 2 statfs */
+    uint32_t bsize;
+    uint64_t blocks, bfree, bavail; /* in bsize */
+    uint64_t files, ffree;
+    uint32_t namelen;
+};
+
+struct timestamp {
+    uint32_t sec, nsec;
+};
+
+struct inode {
+    uint32_t refs; /* atomic */
+    uint32_t ino;
+    uint32_t mode; /* type and permissions */
+    uint32_t nlink;
+    uint32_t uid, gid;
+    uint32_t rdev;  /* device nodes */
+    uint32_t bytes; /* st_size of what has no object: directories */
+    struct timestamp atime, mtime, ctime;
+    struct superblock *sb;
+    const struct inode_ops *ops;
+    const struct file_ops *fops; /* how it opens; device nodes are resolved through devices */
+    struct vm_object *object;    /* regular files: the page cache, which also holds the size */
+    struct mutex lock;           /* serialises changes: directory entries, write, truncate */
+    struct dentry *alias;        /* [dentry_lock] one of its linked names or NULL; no reference */
+    struct file_lock *locks;     /* [lock_lock, fs/vfs/locks.c] POSIX and flock locks */
+    int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
+    uint32_t seals;              /* [lock] F_SEAL_*: fs/ram/memfd.c */
+    struct pipe *pipe;           /* [lock] a FIFO that is open: fs/event/pipe.c */
+    void *private;               /* the file system's own */
+};
+
+struct dentry {
+    uint32_t refs;            /* atomic */
+    struct dentry *parent;    /* NULL in a root */
+    struct inode *inode;      /* NULL: known not to exist */
+    struct list children;     /* [dentry_lock] newest first */
+    struct list sibling;      /* [dentry_lock] in parent->children */
+    struct dentry *hash_next; /* [dentry_lock] by parent and name */
+    uint32_t cookie;          /* grows with every entry made in a directory: for getdents */
+    struct dentry *mounted;   /* the root mounted on this directory, or NULL */
+    struct dentry *covers;    /* for such a root: the directory under it */
+    bool unlinked;            /* no longer reachable by name */
+    bool pinned;              /* [dentry_lock] the tree itself holds a reference */
+    bool hashed;              /* [dentry_lock] */
+    uint8_t name_len;
+    uint32_t hash;        /* of the name alone */
+    uint32_t next_cookie; /* [dentry_lock] for the next entry made in this directory */
+    char *name;           /* kmalloc'd or in place */
+    char inline_name[32];
+};
+
+struct superblock {
+    const struct fs_type *type;
+    struct dentry *root;
+    uint32_t dev;     /* st_dev */
+    uint32_t flags;   /* MS_RDONLY ... */
+    char source[64];  /* as /proc/mounts shows it */
+    struct list link; /* all mounts, in order */
+    void *private;
+};
+
+struct fs_type {
+    const char *name;
+    bool nodev;       /* as /proc/filesystems shows it */
+    bool cache_names; /* with a lookup op: names stay true once looked up */
+    /* Fills sb->root. data: kernel string of options. */
+    int (*mount)(struct superblock *sb, const char *source, const char *data);
+    void (*unmount)(struct superblock *sb);
+    void (*statfs)(struct superblock *sb, struct kstatfs *out);
+    /* What /proc/mounts shows after the flags: ",size=64k" or nothing. */
+    void (*options)(struct superblock *sb, char *buf, size_t size);
+    struct fs_type *next;
+};
+void fs_register(struct fs_type *t);
+extern struct fs_type *fs_types; /* every one, linked by next; only ever grows */
+
+/*
+ * Called with dir->lock held for directory operations. A new dentry comes with name and parent set
+ * and inode NULL; the operation sets d->inode (consuming a reference).
+ */
+struct inode_ops {
+    int (*lookup)(struct inode *dir, struct dentry *d); /* NULL: dentries are all there is */
+    int (*create)(struct inode *dir, struct dentry *d, uint32_t mode); /* regular file */
+    int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode);
+    int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev);
+    int (*symlink)(struct inode *dir, struct dentry *d, const char *target);
+    int (*link)(struct inode *dir, struct dentry *d, struct inode *target);
+    int (*unlink)(struct inode *dir, struct dentry *d);
+    int (*rmdir)(struct inode *dir, struct dentry *d); /* emptiness is checked by the op */
+    int (*rename)(struct inode *olddir, struct dentry *old, struct inode *newdir,
+                  struct dentry *new);
+    /* The target of a link, into buf; its length or -errno. */
+    int (*readlink)(struct inode *inode, char *buf, size_t size);
+    /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
+    int (*follow)(struct inode *inode, struct dentry **out);
+    int (*truncate)(struct inode *inode, uint64_t size);
+    /* [lock] Gives back the space of a range, which reads as zeros; the size stays. NULL: cannot.
+     */
+    int (*punch)(struct inode *inode, uint64_t from, uint64_t len);
+    /* The first page at or after *index that holds data; false: none does. NULL: all do. */
+    bool (*next_data)(const struct inode *inode, uint32_t *index);
+    uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
+    int (*setattr)(struct inode *inode);           /* after the fields were changed */
+    /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
+    int (*iterate)(struct file *f, struct dir_context *ctx);
+    void (*destroy)(struct inode *inode); /* the last reference is gone */
+};
+
+/* getdents: iterate calls dir_emit for each entry from ctx->pos on, and sets ctx->pos after each
+ * accepted one; dir_emit returns false when the buffer is full. pos 0 and 1 are "." and "..",
+ * which the VFS emits itself. */
+struct dir_context {
+    uint64_t pos;
+    bool (*emit)(struct dir_context *ctx, const char *name, size_t len, uint32_t ino,
+                 uint32_t type);
+};
+static inline bool dir_emit(struct dir_context *ctx, const char *name, size_t len, uint32_t ino,
+                            uint32_t mode)
+{
+    return ctx->emit(ctx, name, len, ino, (mode & S_IFMT) >> 12);
+}
+
+struct file {
+    uint32_t refs;  /* atomic */
+    uint32_t flags; /* O_*, changed by fcntl */
+    uint64_t pos;   /* [pos_lock] */
+    struct mutex pos_lock;
+    struct inode *inode;
+    struct dentry *dentry; /* NULL for pipes */
+    const struct file_ops *ops;
+    void *private;
+    bool counts_writer;         /* holds one of inode->writers */
+    bool denies_write;          /* holds minus one of inode->writers, see file_deny_write */
+    int32_t owner;              /* F_SETOWN */
+    struct epoll_item *watches; /* [fs/event/epoll.c] the epoll sets that it is in */
+};
+
+/*
+ * Buffers are user memory, range-checked by the caller; use arch/uaccess.h. *pos is the offset to
+ * use and to advance. Any may be NULL: then the call fails as Linux's would (read: -EINVAL, ioctl:
+ * -ENOTTY, mmap: -ENODEV, ...).
+ */
+struct file_ops {
+    int (*open)(struct inode *inode, struct file *f);
+    void (*release)(struct file *f); /* the last reference is gone */
+    long (*read)(struct file *f, void *ubuf, size_t len, uint64_t *pos);
+    long (*write)(struct file *f, const void *ubuf, size_t len, uint64_t *pos);
+    long (*ioctl)(struct file *f, uint32_t cmd, uint32_t arg);
+    /* Mask of POLL*; registers with pt (may be NULL) every queue whose wake-up may change it. */
+    uint32_t (*poll)(struct file *f, struct poll_table *pt);
+    int64_t (*seek)(struct file *f, int64_t offset, int whence); /* NULL: the regular rule */
+    /* Fills m->object (a reference is given) or leaves NULL for anonymous memory. */
+    int (*mmap)(struct file *f, struct vm_mapping *m);
+    int (*fsync)(struct file *f);
+    bool stream; /* no position: seek and pread give -ESPIPE */
+};
+extern const struct file_ops object_file_ops; /* regular files on inode->object; fs/vfs/regular.c */
+
+/* poll: adds the caller to q; woken when q is. */
+void poll_wait(struct poll_table *pt, struct waitq *q);
+
+/* Device drivers, by number. Opening a node calls ops->open with f->inode->rdev known. */
+int chrdev_register(uint32_t major, const char *name, const struct file_ops *ops);
+const struct file_ops *chrdev_find(uint32_t major);
+const char *chrdev_name(uint32_t major); /* NULL: nobody's; for /proc/devices */
+
+/* ---- inodes, dentries, paths ---- */
+
+/* A new inode with one reference, times now, nlink 1, ids of the current process. NULL: no memory
+ */
+struct inode *inode_new(struct superblock *sb, uint32_t mode);
+/* The same without times and owner, which the caller sets. */
+struct inode *inode_bare(struct superblock *sb, uint32_t mode);
+void inode_ref(struct inode *i);
+void inode_unref(struct inode *i);
+void inode_touch(struct inode *i, bool atime, bool mtime, bool ctime);
+uint64_t inode_size(const struct inode *i);
+
+void dentry_ref(struct dentry *d);
+void dentry_unref(struct dentry *d);
+struct dentry *dentry_root(struct superblock *sb, struct inode *inode); /* consumes inode */
+/* In-memory file systems: adds name to dir, pinned, consuming the inode (on failure too).
+ * The dentry (borrowed) or NULL: no memory. */
+struct dentry *dentry_add(struct dentry *dir, const char *name, size_t len, struct inode *inode);
+bool dentry_is_empty(struct dentry *dir); /* in-memory: no children */
+/* [parent's inode lock held] The name is gone: unhashes, unpins, marks. */
+void dentry_drop(struct dentry *d);
+struct dentry *dentry_find(struct dentry *dir, const char *name,
+                           size_t len); /* a reference or NULL */
+/* The path from the process's root, written at the end of buf; a pointer into buf, or NULL if it
+ * does not fit. */
+char *dentry_path(struct dentry *d, char *buf, size_t size);
+/* Whether d lies under the root of the current process, across mounts. */
+bool dentry_is_reachable(struct dentry *d);
+/* The same for a name of the inode (inode->alias); "" when it has none: for pager.describe. */
+void inode_path(struct inode *i, char *buf, size_t size);
+
+#define LOOKUP_FOLLOW    1 /* follow a symbolic link in the last component */
+#define LOOKUP_DIRECTORY 2 /* -ENOTDIR unless it is one */
+
+/* Walks a kernel string from dirfd (or AT_FDCWD). A reference in *out. May sleep. */
+int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out);
+/* Copies a path from user memory into a fresh frame (free with kfree). -EFAULT, -ENAMETOOLONG... */
+int path_from_user(const char *upath, char **out);
+
+#define MAY_EXEC  1
+#define MAY_WRITE 2
+#define MAY_READ  4
+int inode_permission(const struct inode *i, unsigned want); /* 0, -EACCES, -EROFS */
+
+/* open(2) on a kernel string: a new file with one reference. */
+int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+void file_ref(struct file *f);
+void file_put(struct file *f); /* drops a reference; may sleep */
+struct file *
+file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
+         uint32_t flags); /* consumes nothing; refs inode and dentry; NULL: no memory */
+
+/* The dentry of an open file, made up when it has none (pipes): for /proc/PID/fd/N. A reference or
+ * NULL. */
+struct dentry *file_dentry(struct file *f);
+/* For exec: nobody may open the file for writing until f's last reference is gone. -ETXTBSY when
+ * somebody has it open so. */
+int file_deny_write(struct file *f);
+
+/* Superblocks stay linked in order of mounting; mount_lock is a sleep lock. */
+extern struct list mounts;
+extern struct mutex mount_lock;
+
+/* Boot: mounts the ramdisk as the root. -errno with the reason in the log. */
+void vfs_init(void); /* calls the *_init below, each of which registers its types */
+void ramfs_init(void);
+void devfs_init(void);
+void procfs_init(void);
+/* Mounts an empty "rootfs" (fs/ram/ramfs.c), then hands its root to cpio_load. */
+int vfs_mount_root(const void *archive, size_t size);
+int cpio_load(struct dentry *root, const void *archive, size_t size); /* fs/archive/cpio.c */
+int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,
+              const char *data);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * Capabilities, as far as there are any: root has all, everybody else none. What would leave a
+ * process with other ones is refused instead of pretended. man 2 capget.
+ */
+#include "arch/uaccess.h"
+#include "kernel/thread/proc.h"
+#include "libc/errno.h"
+
+#define VERSION_1 0x19980330u /* 32 capabilities */
+#define VERSION_2 0x20071026u /* 64, as the next */
+#define VERSION_3 0x20080522u
+#define CAP_LAST  40
+
+struct cap_header {
+    uint32_t version;
+    int32_t pid;
+};
+
+struct cap_data { /* one or two of them */
+    uint32_t effective, permitted, inheritable;
+};
+
+/* How many structures go with the header; an unknown version is answered with ours. */
+static int data_count(uint32_t uheader, struct cap_header *h)
+{
+    if (copy_from_user(h, (void *)uheader, sizeof(*h)))
+        return -EFAULT;
+    if (h->version == VERSION_1)
+        return 1;
+    if (h->version == VERSION_2 || h->version == VERSION_3)
+        return 2;
+    if (put_user_u32((void *)uheader, VERSION_3))
+        return -EFAULT;
+    return -EINVAL;
+}
+
+static void caps_of(uint32_t euid, struct cap_data d[2])
+{
+    d[0] = d[1] = (struct cap_data){0};
+    if (euid == 0) {
+        d[0].effective = d[0].permitted = UINT32_MAX;
+        d[1].effective = d[1].permitted = (1u << (CAP_LAST - 31)) - 1;
+    }
+}
+
+long sys_capget(uint32_t uheader, uint32_t udata)
+{
+    struct cap_header h;
+    struct cap_data d[2];
+    struct proc *p;
+    uint32_t euid = 0;
+    int n = data_count(uheader, &h);
+
+    if (n < 0)
+        return n == -EINVAL && !udata ? 0 : n; /* asking for the version only */
+    if (h.pid < 0)
+        return -EINVAL;
+    spin_lock(&proc_lock);
+    p = h.pid ? proc_find(h.pid) : proc_current();
+    if (p)
+        euid = p->cred.euid;
+    spin_unlock(&proc_lock);
+    if (!p)
+        return -ESRCH;
+    caps_of(euid, d);
+    return copy_to_user((void *)udata, d, (size_t)n * sizeof(d[0]));
+}
+
+long sys_capset(uint32_t uheader, uint32_t udata)
+{
+    struct cap_header h;
+    struct cap_data want[2] = {{0}}, have[2];
+    int n = data_count(uheader, &h);
+
+    if (n < 0)
+        return n;
+    if (h.pid && h.pid != thread_current()->tid)
+        return -EPERM;
+    if (copy_from_user(want, (void *)udata, (size_t)n * sizeof(want[0])))
+        return -EFAULT;
+    caps_of(proc_current()->cred.euid, have);
+    for (int i = 0; i < n; i++) {
+        uint32_t all = i ? have[1].permitted : UINT32_MAX;
+
+        if ((want[i].effective & all) != have[i].effective ||
+            (want[i].permitted & all) != have[i].permitted)
+            return -EPERM;
+    }
+    return 0;
+}

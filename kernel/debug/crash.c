@@ -1,0 +1,143 @@
+/*
+ * Failures on request, so that what the kernel says about them can be tested and learned from:
+ * crash=HOW on the command line, or a word written to /proc/sys/kernel/crash by root.
+ */
+#include "kernel/debug/crash.h"
+#include "kernel/base/boot.h"
+#include "kernel/base/log.h"
+#include "kernel/thread/proc.h"
+#include "libc/assert.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/vm.h"
+
+typedef void (*jump_fn)(void);
+
+/* Each level keeps some stack, so that the guard page is met soon. */
+static __attribute__((noinline)) uint32_t recurse(uint32_t depth)
+{
+    volatile uint32_t ballast[64];
+
+    ballast[depth % 64] = depth;
+    if (depth == UINT32_MAX)
+        return 0;
+    return recurse(depth + 1) + ballast[depth % 64];
+}
+
+static void crash_stack(void)
+{
+    klog(LOG_INFO, "recursed to %u\n", recurse(0));
+}
+
+static void crash_text(void)
+{
+    *(volatile uint8_t *)(uintptr_t)&crash_stack = 0;
+}
+
+static void crash_null(void)
+{
+    volatile jump_fn nowhere = NULL;
+
+    nowhere(); // cppcheck-suppress nullPointer
+    klog(LOG_INFO, "back from nowhere\n");
+}
+
+/* Below what a program can ever map, so that nothing is there to be run in kernel mode. */
+static void crash_user(void)
+{
+    volatile jump_fn user = (jump_fn)0x12345;
+
+    user();
+    klog(LOG_INFO, "back from user memory\n");
+}
+
+static void crash_free(void)
+{
+    void *page = kalloc();
+
+    kfree(page);
+    kfree(page);
+}
+
+static void crash_bug(void)
+{
+    volatile int one = 1;
+
+    KASSERT(one == 2);
+}
+
+static void crash_divide(void)
+{
+    volatile int many = 42, zero = 0;
+
+    klog(LOG_INFO, "%d\n", many / zero); // cppcheck-suppress zerodiv
+}
+
+static void crash_read(void)
+{
+    klog(LOG_INFO, "%u\n", *(volatile uint32_t *)0xf7ff0000);
+}
+
+/* With a lock held, inside an area of the process. */
+static void crash_lock(void)
+{
+    spin_lock(&proc_lock);
+    *(volatile uint32_t *)(proc_current()->arg_start & PAGE_MASK) = 0;
+    spin_unlock(&proc_lock);
+}
+
+/*
+ * A stray write that changes one page-table entry of init, to be found by an audit (/proc/mm_check)
+ * and traced back to here: docs/debugging.md, "Who corrupted this page-table entry?".
+ */
+static void crash_pte(void)
+{
+    const pde_t *tables = vm_space_tables(init_proc->space);
+
+    for (unsigned d = 0; d < PDX(USER_TOP); d++) {
+        pte_t *table = phys_to_virt(PTE_ADDR(tables[d]));
+
+        for (unsigned i = 0; (tables[d] & PTE_P) && i < PT_ENTRIES; i++) {
+            if ((table[i] & (PTE_P | PTE_W)) != (PTE_P | PTE_W))
+                continue;
+            table[i] ^= 1u << PAGE_SHIFT;
+            return;
+        }
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*fn)(void);
+} ways[] = {
+    {"stack", crash_stack},   /* endless recursion: the kernel stack overflows */
+    {"text", crash_text},     /* a write to the kernel's text */
+    {"null", crash_null},     /* a call of NULL */
+    {"user", crash_user},     /* a jump into user memory */
+    {"free", crash_free},     /* a frame freed twice */
+    {"bug", crash_bug},       /* a failed assertion */
+    {"divide", crash_divide}, /* a division by zero */
+    {"read", crash_read},     /* a read where nothing is mapped */
+    {"lock", crash_lock},     /* a write to user memory with a spin lock held */
+    {"pte", crash_pte},       /* no crash: a damaged page-table entry */
+};
+
+int crash_provoke(const char *how, size_t len)
+{
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (strlen(ways[i].name) != len || memcmp(ways[i].name, how, len) != 0)
+            continue;
+        klog(LOG_WARN, "crash: %s, as asked\n", ways[i].name);
+        ways[i].fn();
+        return 0;
+    }
+    return -EINVAL;
+}
+
+void crash_boot_option(void)
+{
+    char how[16];
+
+    if (boot_option("crash", how, sizeof(how)) && crash_provoke(how, strlen(how)))
+        klog(LOG_WARN, "crash: no such way: %s\n", how);
+}

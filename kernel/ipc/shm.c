@@ -1,0 +1,292 @@
+/*
+ * System V shared memory: the table of segments. man 2 shmget
+ *
+ * A segment is an object of zeros that any process with the right may map. Nobody counts attaches:
+ * they are the areas that map the object, so fork, exec, exit and munmap need no code of this.
+ *
+ * Invariant: a segment in the table has a reference to its object; one that is to go (SHM_DEST) and
+ * has no areas is not in the table.
+ */
+#include "kernel/ipc/shm.h"
+#include "kernel/thread/proc.h"
+#include "libc/errno.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+#define IPC_CREAT   01000u
+#define IPC_EXCL    02000u
+#define SHM_HUGETLB 04000u
+
+#define INDEX_BITS 15 /* of an id; above them a number that makes ids differ over time */
+#define INDEX_MASK ((1 << INDEX_BITS) - 1)
+
+struct spinlock shm_lock = SPINLOCK_INIT("shm", LOCK_RANK_FS);
+struct shm_limits shm_limits = {
+    .max = UINT32_MAX - (1u << 24), .all = UINT32_MAX - (1u << 24), .segments = SHM_MOST_SEGMENTS};
+
+static struct shm_segment *table[SHM_MOST_SEGMENTS]; /* [shm_lock] */
+static uint32_t in_use, all_pages;                   /* [shm_lock] */
+
+static uint32_t pages_of(uint32_t bytes)
+{
+    return (bytes >> PAGE_SHIFT) + (bytes % PAGE_SIZE != 0);
+}
+
+/* ---- Looking up ---- */
+
+struct shm_segment *shm_at(uint32_t index)
+{
+    return index < SHM_MOST_SEGMENTS ? table[index] : NULL;
+}
+
+struct shm_segment *shm_find(int32_t id)
+{
+    struct shm_segment *s = id < 0 ? NULL : shm_at(id & INDEX_MASK);
+
+    return s && s->id == id ? s : NULL;
+}
+
+struct shm_segment *shm_next(uint32_t *index)
+{
+    while (*index < SHM_MOST_SEGMENTS && !table[*index])
+        ++*index;
+    return shm_at(*index);
+}
+
+static struct shm_segment *find_key(int32_t key)
+{
+    struct shm_segment *s;
+
+    for (uint32_t i = 0; (s = shm_next(&i)); i++) {
+        if (s->key == key)
+            return s;
+    }
+    return NULL;
+}
+
+uint32_t shm_attaches(const struct shm_segment *s)
+{
+    return vm_object_areas(s->object) + s->attaching;
+}
+
+void shm_total(struct shm_totals *out)
+{
+    struct shm_segment *s;
+
+    *out = (struct shm_totals){0};
+    spin_lock(&shm_lock);
+    out->segments = in_use;
+    out->pages = all_pages;
+    for (uint32_t i = 0; (s = shm_next(&i)); i++) {
+        out->resident += vm_object_pages(s->object);
+        out->last = (int32_t)i;
+    }
+    spin_unlock(&shm_lock);
+}
+
+/* ---- Rights ---- */
+
+static bool in_group(uint32_t gid)
+{
+    const struct cred *c = &proc_current()->cred;
+    bool in = c->fsgid == gid;
+
+    for (uint32_t i = 0; i < c->ngroups; i++)
+        in |= c->groups[i] == gid;
+    return in;
+}
+
+bool shm_permits(const struct shm_segment *s, uint32_t wanted)
+{
+    uint32_t euid = proc_current()->cred.euid, granted = s->mode;
+
+    if (euid == s->cuid || euid == s->uid)
+        granted >>= 6;
+    else if (in_group(s->cgid) || in_group(s->gid))
+        granted >>= 3;
+    wanted = (wanted >> 6 | wanted >> 3 | wanted) & 7;
+    return !(wanted & ~granted) || capable();
+}
+
+/* ---- The object ---- */
+
+static int zeros(struct vm_object *o, uint32_t index, void *page)
+{
+    (void)o, (void)index;
+    page_zero(page);
+    return VM_PAGE_FRESH;
+}
+
+static bool always(const struct vm_object *o)
+{
+    (void)o;
+    return true;
+}
+
+static void describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev)
+{
+    const struct shm_segment *s = vm_object_private(o);
+
+    snprintf(buf, size, "/SYSV%08x (deleted)", (uint32_t)s->made_key);
+    *ino = (uint32_t)s->id;
+    *dev = 1;
+}
+
+bool shm_remove_if_unused(struct shm_segment *s)
+{
+    if (s->gone || !(s->mode & SHM_DEST) || shm_attaches(s))
+        return false;
+    s->gone = true;
+    table[s->id & INDEX_MASK] = NULL;
+    in_use--;
+    all_pages -= pages_of(s->size);
+    return true;
+}
+
+/* An area was unmapped: a detach, and perhaps the last. */
+static void unmapped(struct vm_object *o)
+{
+    struct shm_segment *s = vm_object_private(o);
+    bool last;
+
+    spin_lock(&shm_lock);
+    s->dtime = time_real_sec();
+    s->lpid = proc_current()->pid;
+    last = shm_remove_if_unused(s);
+    spin_unlock(&shm_lock);
+    if (last)
+        vm_object_unref(o);
+}
+
+static void destroy(struct vm_object *o)
+{
+    kmfree(vm_object_private(o));
+}
+
+static const struct pager segment_pager = {
+    .name = "sysv",
+    .get = zeros,
+    .zero_behind = always,
+    .describe = describe,
+    .unmapped = unmapped,
+    .destroy = destroy,
+    .shared_memory = true,
+};
+
+/* ---- Making ---- */
+
+static struct shm_segment *segment_new(int32_t key, uint32_t size, uint32_t mode)
+{
+    const struct cred *c = &proc_current()->cred;
+    struct shm_segment *s = kmalloc(sizeof(*s));
+
+    if (!s)
+        return NULL;
+    *s = (struct shm_segment){.key = key, .made_key = key, .size = size, .mode = mode};
+    s->uid = s->cuid = c->euid;
+    s->gid = s->cgid = c->egid;
+    s->cpid = proc_current()->pid;
+    s->ctime = time_real_sec();
+    s->object = vm_object_create(&segment_pager, s, (uint64_t)pages_of(size) << PAGE_SHIFT);
+    if (!s->object) {
+        kmfree(s);
+        return NULL;
+    }
+    return s;
+}
+
+/* [shm_lock] The lowest free place; the number above it grows whenever places are not taken in
+ * order, so that an id comes back as late as can be. */
+static void assign_id(struct shm_segment *s)
+{
+    static int32_t last_index = -1, number;
+    int32_t index = 0;
+
+    while (table[index])
+        index++;
+    if (index <= last_index)
+        number = (number + 1) & 0xffff;
+    last_index = index;
+    s->id = (int32_t)((uint32_t)number << INDEX_BITS | (uint32_t)index) & INT32_MAX;
+    table[index] = s;
+    in_use++;
+    all_pages += pages_of(s->size);
+}
+
+static long check_new(uint32_t size)
+{
+    uint32_t pages = pages_of(size);
+
+    if (size == 0 || size > shm_limits.max)
+        return -EINVAL;
+    if (all_pages + pages < all_pages || all_pages + pages > shm_limits.all)
+        return -ENOSPC;
+    return 0;
+}
+
+/* [shm_lock] What shmget says when the key exists; 0: it does not, and may be made. */
+static long existing(int32_t key, uint32_t size, uint32_t flags, int32_t *id)
+{
+    const struct shm_segment *s = key == IPC_PRIVATE ? NULL : find_key(key);
+
+    *id = -1;
+    if (!s)
+        return key != IPC_PRIVATE && !(flags & IPC_CREAT) ? -ENOENT : 0;
+    if ((flags & IPC_CREAT) && (flags & IPC_EXCL))
+        return -EEXIST;
+    if (size > s->size)
+        return -EINVAL;
+    if (!shm_permits(s, flags & SHM_MODE))
+        return -EACCES;
+    *id = s->id;
+    return 0;
+}
+
+/* Puts s into the table unless another one came first with its key. */
+static long enter(struct shm_segment *s, uint32_t flags, int32_t *id)
+{
+    long err;
+
+    spin_lock(&shm_lock);
+    err = existing(s->key, s->size, flags, id);
+    if (!err && *id < 0) {
+        err = check_new(s->size);
+        if (!err && in_use >= shm_limits.segments)
+            err = -ENOSPC;
+        if (!err) {
+            assign_id(s);
+            *id = s->id;
+            spin_unlock(&shm_lock);
+            return 0;
+        }
+    }
+    spin_unlock(&shm_lock);
+    vm_object_unref(s->object);
+    return err;
+}
+
+long shm_get(int32_t key, uint32_t size, uint32_t flags)
+{
+    struct shm_segment *s;
+    int32_t id;
+    long err;
+
+    spin_lock(&shm_lock);
+    err = existing(key, size, flags, &id);
+    if (!err && id < 0)
+        err = check_new(size);
+    spin_unlock(&shm_lock);
+    if (err || id >= 0)
+        return err ? err : id;
+    if (flags & SHM_HUGETLB)
+        return -ENOMEM;
+    s = segment_new(key, size, flags & SHM_MODE);
+    if (!s)
+        return -ENOMEM;
+    if (!vm_object_promise(s->object)) {
+        vm_object_unref(s->object);
+        return -ENOMEM;
+    }
+    err = enter(s, flags, &id);
+    return err ? err : id;
+}

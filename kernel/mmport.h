@@ -1,7 +1,0 @@
-/* kernel/mmport.c: the wait queues behind mm/port.h. */
-#ifndef KERNEL_MMPORT_H
-#define KERNEL_MMPORT_H
-
-void mmport_init(void); /* once at boot, before anything in mm/ may sleep */
-
-#endif

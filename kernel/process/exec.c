@@ -1,0 +1,541 @@
+/*
+ * execve: the program a process runs is replaced. A new space is made up beside the old one (the
+ * file, its "#!" chain, the strings, the mappings, the stack), which may fail at any point and
+ * changes nothing; then exec_commit changes over.
+ */
+#include "arch/cpu.h"
+#include "arch/thread.h"
+#include "arch/uaccess.h"
+#include "fs/vfs/file.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/process/exec.h"
+#include "kernel/machine/random.h"
+#include "libc/errno.h"
+#include "libc/printf.h"
+#include "libc/string.h"
+
+#define MAX_SCRIPTS 5            /* interpreters that are scripts themselves */
+#define HEAD_SIZE   512          /* of the file: an ELF header and its program headers, mostly */
+#define STACK_ROOM  (128u << 10) /* mapped beyond the strings; the stack grows from there */
+
+enum { /* man 3 getauxval */
+       AT_NULL,
+       AT_PHDR = 3,
+       AT_PHENT,
+       AT_PHNUM,
+       AT_PAGESZ,
+       AT_BASE,
+       AT_FLAGS,
+       AT_ENTRY,
+       AT_UID = 11,
+       AT_EUID,
+       AT_GID,
+       AT_EGID,
+       AT_PLATFORM,
+       AT_HWCAP,
+       AT_CLKTCK,
+       AT_SECURE = 23,
+       AT_RANDOM = 25,
+       AT_HWCAP2,
+       AT_EXECFN = 31,
+};
+
+struct exec {             /* one frame */
+    const char *filename; /* as asked for: AT_EXECFN and the process's name */
+    struct file *file;    /* the program, or the last interpreter */
+    struct exec_args args;
+    struct vm_space *space;
+    struct elf_program elf;
+    struct cred cred;
+    bool secure;
+    uint32_t esp;
+    uint32_t strings_at, auxv_at, auxv_size;
+    uint32_t execfn, platform, random; /* offsets in the strings */
+    /* Scripts: what takes the place of argv[0]. */
+    unsigned nprefix;
+    const char *prefix[2 * MAX_SCRIPTS + 1];
+    char names[MAX_SCRIPTS * SCRIPT_HEAD];
+    uint32_t names_used;
+    char head[HEAD_SIZE];
+};
+_Static_assert(sizeof(struct exec) <= PAGE_SIZE, "it lives in a frame");
+
+/* ---- The file ---- */
+
+static int check_executable(const struct dentry *d)
+{
+    const struct inode *i = d->inode;
+
+    if (!S_ISREG(i->mode) || !i->object)
+        return -EACCES;
+    if (i->sb && (i->sb->flags & MS_NOEXEC))
+        return -EACCES;
+    return inode_permission(i, MAY_EXEC);
+}
+
+/* The file that fd has open, for execveat with AT_EMPTY_PATH. */
+static int dentry_of_fd(int fd, struct dentry **out)
+{
+    struct file *f = fd_get(fd);
+
+    if (!f)
+        return -EBADF;
+    *out = f->dentry;
+    if (f->dentry)
+        dentry_ref(f->dentry);
+    file_put(f);
+    return *out ? 0 : -EACCES;
+}
+
+/* A file on d that nobody may write to while it is open. */
+static int open_denying_write(struct dentry *d, struct file **out)
+{
+    struct file *f = file_new(d->inode, d, d->inode->fops, O_RDONLY);
+    int err;
+
+    if (!f)
+        return -ENOMEM;
+    err = file_deny_write(f);
+    if (err)
+        file_put(f);
+    else
+        *out = f;
+    return err;
+}
+
+int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out)
+{
+    struct dentry *d;
+    int err;
+
+    if ((at_flags & AT_EMPTY_PATH) && !*path)
+        err = dentry_of_fd(dirfd, &d);
+    else
+        err = path_lookup(dirfd, path, at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &d);
+    if (err)
+        return err;
+    if (S_ISLNK(d->inode->mode))
+        err = -ELOOP;
+    else
+        err = check_executable(d);
+    if (!err)
+        err = open_denying_write(d, out);
+    dentry_unref(d);
+    return err;
+}
+
+long exec_read(struct file *f, uint32_t offset, void *buf, uint32_t n)
+{
+    return vm_object_read_kernel(f->inode->object, offset, buf, n);
+}
+
+/* ---- Scripts ---- */
+
+static const char *keep_name(struct exec *x, const char *s)
+{
+    char *to = x->names + x->names_used;
+
+    x->names_used += strlcpy(to, s, sizeof(x->names) - x->names_used) + 1;
+    return to;
+}
+
+/* The script, which was to be argv[0], becomes an argument of its interpreter. */
+static void push_prefix(struct exec *x, const char *script, const char *interpreter,
+                        const char *argument)
+{
+    unsigned add = argument ? 2 : 1;
+
+    if (x->nprefix == 0)
+        x->nprefix = 1;
+    memmove(x->prefix + add, x->prefix, x->nprefix * sizeof(x->prefix[0]));
+    x->prefix[add] = script;
+    x->prefix[0] = interpreter;
+    if (argument)
+        x->prefix[1] = argument;
+    x->nprefix += add;
+}
+
+/* Follows "#!" lines until x->file is a program. x->head holds its start. */
+static int resolve_scripts(struct exec *x, long *head_size)
+{
+    const char *script = x->filename, *interpreter, *argument;
+
+    for (unsigned depth = 0;; depth++) {
+        long n = exec_read(x->file, 0, x->head, HEAD_SIZE);
+        struct file *f;
+        int err;
+
+        if (n < 0)
+            return (int)n;
+        *head_size = n;
+        if (n < 2 || x->head[0] != '#' || x->head[1] != '!')
+            return 0;
+        if (n < HEAD_SIZE)
+            memset(x->head + n, 0, (size_t)(HEAD_SIZE - n));
+        err = script_parse(x->head, &interpreter, &argument);
+        if (err)
+            return err;
+        if (depth == MAX_SCRIPTS)
+            return -ELOOP;
+        interpreter = keep_name(x, interpreter);
+        if (argument)
+            argument = keep_name(x, argument);
+        push_prefix(x, script, interpreter, argument);
+        script = interpreter;
+        err = exec_open(AT_FDCWD, interpreter, 0, &f);
+        if (err)
+            return err;
+        file_put(x->file);
+        x->file = f;
+    }
+}
+
+/* ---- Strings and credentials ---- */
+
+static int collect_argv(struct exec *x, const struct string_list *argv)
+{
+    int argc = list_count(argv), err = 0;
+
+    if (argc < 0)
+        return argc;
+    for (unsigned i = 0; i < x->nprefix && !err; i++)
+        err = args_add_string(&x->args, x->prefix[i]);
+    if (!err && argc == 0 && !x->nprefix)
+        err = args_add_string(&x->args, ""); /* programs count on argv[0] */
+    if (!err && argc > 0)
+        err = args_add_list(&x->args, argv, x->nprefix ? 1 : 0);
+    return err ? err : args_end_argv(&x->args);
+}
+
+static int collect_strings(struct exec *x, const struct string_list *argv,
+                           const struct string_list *envp)
+{
+    struct exec_args *a = &x->args;
+    const char *platform = cpu_platform();
+    uint8_t random[16];
+    int err = collect_argv(x, argv);
+
+    if (!err)
+        err = args_add_list(a, envp, 0);
+    if (!err)
+        err = args_end_envp(a);
+    if (!err)
+        err = args_append(a, x->filename, strlen(x->filename) + 1, &x->execfn);
+    if (!err)
+        err = args_append(a, platform, strlen(platform) + 1, &x->platform);
+    random_bytes(random, sizeof(random));
+    if (!err)
+        err = args_append(a, random, sizeof(random), &x->random);
+    return err;
+}
+
+/* The ids of the program to come: set-user-ID and set-group-ID count for the file that is run. */
+static void make_cred(struct exec *x)
+{
+    const struct proc *p = proc_current();
+    const struct inode *i = x->file->inode;
+    struct cred *c = &x->cred;
+
+    *c = p->cred;
+    if (!p->no_new_privs && !(i->sb && (i->sb->flags & MS_NOSUID))) {
+        if (i->mode & S_ISUID)
+            c->euid = i->uid;
+        if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+            c->egid = i->gid;
+    }
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    x->secure = c->euid != c->uid || c->egid != c->gid;
+}
+
+/* ---- The new space ---- */
+
+static int add_auxv(struct exec *x)
+{
+    const struct elf_program *e = &x->elf;
+    const struct cred *c = &x->cred;
+    uint32_t at = x->strings_at;
+    const uint32_t aux[][2] = {
+        {AT_HWCAP, cpu_hwcap()},
+        {AT_PAGESZ, PAGE_SIZE},
+        {AT_CLKTCK, HZ},
+        {AT_PHDR, e->phdr},
+        {AT_PHENT, 32},
+        {AT_PHNUM, e->phnum},
+        {AT_BASE, e->base},
+        {AT_FLAGS, 0},
+        {AT_ENTRY, e->entry},
+        {AT_UID, c->uid},
+        {AT_EUID, c->euid},
+        {AT_GID, c->gid},
+        {AT_EGID, c->egid},
+        {AT_SECURE, x->secure},
+        {AT_RANDOM, at + x->random},
+        {AT_HWCAP2, 0},
+        {AT_EXECFN, at + x->execfn},
+        {AT_PLATFORM, at + x->platform},
+        {AT_NULL, 0},
+    };
+
+    x->auxv_size = sizeof(aux);
+    /* The count lies below the table; the stack pointer is added later. */
+    x->auxv_at = x->args.table.size + 4;
+    return args_add_words(&x->args, &aux[0][0], sizeof(aux) / 4);
+}
+
+static int map_stack(struct exec *x)
+{
+    uint32_t limit = proc_current()->rlimits[RLIMIT_STACK].cur & PAGE_MASK;
+    uint32_t need = (STACK_TOP - x->strings_at + x->args.table.size + PAGE_SIZE) & PAGE_MASK;
+    uint32_t len = need + STACK_ROOM;
+
+    if (len > limit)
+        len = need > limit ? need : limit;
+    struct vm_mapping m = {
+        .addr = STACK_TOP - len,
+        .len = len,
+        .prot = VM_PROT_READ | VM_PROT_WRITE | (x->elf.exec_stack ? VM_PROT_EXEC : 0),
+        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
+        .flags = VM_FIXED | VM_NOREPLACE | VM_GROWSDOWN | VM_STACK,
+    };
+    int err = vm_map(x->space, &m, NULL);
+
+    return err == -EEXIST ? -EINVAL : err; /* the program lies where its stack must be */
+}
+
+void proc_apply_vm_limits(struct proc *p, struct vm_space *s)
+{
+    struct vm_limits l = {
+        .stack = p->rlimits[RLIMIT_STACK].cur,
+        .data = p->rlimits[RLIMIT_DATA].cur,
+        .as = p->rlimits[RLIMIT_AS].cur,
+    };
+
+    vm_space_set_limits(s, &l);
+}
+
+static int build_space(struct exec *x, long head_size)
+{
+    int err;
+
+    x->space = vm_space_create();
+    if (!x->space)
+        return -ENOMEM;
+    proc_apply_vm_limits(proc_current(), x->space);
+    err = elf_load(x->file, x->head, (uint32_t)head_size, x->space, &x->elf);
+    if (err)
+        return err;
+    vm_set_brk_base(x->space, x->elf.brk);
+    x->strings_at = STACK_TOP - 4 - x->args.strings.size;
+    err = add_auxv(x);
+    if (!err)
+        err = map_stack(x);
+    if (!err)
+        err = args_store(&x->args, x->space, x->strings_at, &x->esp);
+    return err;
+}
+
+/* ---- The change ---- */
+
+/* Every other thread goes; the one that is left is the process's first, whichever it was. */
+static int kill_other_threads(struct thread *t)
+{
+    struct proc *p = t->proc;
+
+    if (p->nthreads == 1)
+        return 0;
+    if (!signal_begin_group_exit(p, SIGKILL))
+        return -EINTR;
+    wait_event(&p->child_exit, p->nthreads == 1);
+    signal_end_group_exit(p);
+    return 0;
+}
+
+static void change_space(struct exec *x, struct thread *t)
+{
+    struct proc *p = t->proc;
+    struct vm_space *old = p->space;
+
+    thread_release_tid(t);
+    proc_note_peak(p);
+    spin_lock(&proc_lock);
+    p->space = x->space;
+    if (t->tid != p->pid)
+        thread_set_tid(t, p->pid);
+    spin_unlock(&proc_lock);
+    p->shares_space = false;
+    sched_use_space(p->space);
+    vfork_release(t);
+    if (old)
+        vm_space_unref(old);
+    x->space = NULL;
+}
+
+static void set_names(struct exec *x, struct proc *p)
+{
+    const char *base = strrchr(x->filename, '/');
+    struct file *old = p->exe;
+
+    strlcpy(p->comm, base ? base + 1 : x->filename, COMM_LEN);
+    p->arg_start = x->strings_at;
+    p->arg_end = p->env_start = x->strings_at + x->args.env_offset;
+    p->env_end = x->strings_at + x->args.env_end;
+    p->auxv_start = x->esp + x->auxv_at;
+    p->auxv_end = p->auxv_start + x->auxv_size;
+    spin_lock(&proc_lock);
+    p->exe = x->file;
+    spin_unlock(&proc_lock);
+    x->file = NULL;
+    if (old)
+        file_put(old);
+}
+
+static void set_registers(const struct exec *x, struct trapframe *tf)
+{
+    memset(tf, 0, sizeof(*tf));
+    tf->ds = tf->es = tf->ss = USER_DS;
+    tf->cs = USER_CS;
+    tf->eip = x->elf.start;
+    tf->esp = x->esp;
+    tf->eflags = 0x202; /* interrupts on */
+    tf->trapno = TRAP_SYSCALL;
+}
+
+static void exec_commit(struct exec *x, struct thread *t)
+{
+    struct proc *p = t->proc;
+
+    change_space(x, t);
+    p->did_exec = true;
+    p->exit_signal = SIGCHLD;
+    if (x->secure)
+        p->parent_death_signal = 0;
+    p->dumpable = !x->secure;
+    p->keep_caps = false;
+    p->cred = x->cred;
+    set_names(x, p);
+    files_close_on_exec(p->files);
+    signal_exec(p);
+    fpu_drop(t);
+    memset(t->tls, 0, sizeof(t->tls));
+    arch_load_tls(t);
+    set_registers(x, t->tf);
+}
+
+/* A descriptor table shared with another process is replaced by a copy. */
+static int own_files(struct proc *p)
+{
+    struct files *old = p->files, *own;
+
+    if (!files_shared(old))
+        return 0;
+    own = files_copy(old);
+    if (!own)
+        return -ENOMEM;
+    spin_lock(&proc_lock);
+    p->files = own;
+    spin_unlock(&proc_lock);
+    files_put(old);
+    return 0;
+}
+
+static int exec_run(struct exec *x, const struct string_list *argv, const struct string_list *envp)
+{
+    struct thread *t = thread_current();
+    long head_size;
+    int err = resolve_scripts(x, &head_size);
+
+    if (!err)
+        err = collect_strings(x, argv, envp);
+    if (err)
+        return err;
+    make_cred(x);
+    err = build_space(x, head_size);
+    if (!err)
+        err = kill_other_threads(t);
+    if (!err)
+        err = own_files(t->proc);
+    if (!err)
+        exec_commit(x, t);
+    return err;
+}
+
+static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *filename,
+                   const struct string_list *argv, const struct string_list *envp)
+{
+    struct exec *x = kalloc();
+    int err;
+
+    if (!x)
+        return -ENOMEM;
+    memset(x, 0, offsetof(struct exec, names));
+    x->names_used = 0;
+    x->filename = filename;
+    args_init(&x->args);
+    err = exec_open(dirfd, path, at_flags, &x->file);
+    if (!err)
+        err = exec_run(x, argv, envp);
+    if (x->space)
+        vm_space_unref(x->space);
+    if (x->file)
+        file_put(x->file);
+    args_free(&x->args);
+    kfree(x);
+    return err;
+}
+
+/* ---- The calls ---- */
+
+int proc_exec(const char *path, char *const argv[], char *const envp[])
+{
+    struct string_list a = {false, (uint32_t)argv}, e = {false, (uint32_t)envp};
+
+    return do_exec(AT_FDCWD, path, 0, path, &a, &e);
+}
+
+long sys_execve(uint32_t upath, uint32_t argv, uint32_t envp)
+{
+    struct string_list a = {true, argv}, e = {true, envp};
+    char *path;
+    int err = path_from_user((const char *)upath, &path);
+
+    if (err)
+        return err;
+    err = do_exec(AT_FDCWD, path, 0, path, &a, &e);
+    kfree(path);
+    return err;
+}
+
+/* The name of the program for a path relative to a descriptor, as Linux makes it up. */
+static char *fd_filename(int dirfd, const char *path)
+{
+    char *name = kalloc();
+
+    if (name)
+        snprintf(name, PAGE_SIZE, *path ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, path);
+    return name;
+}
+
+long sys_execveat(uint32_t dirfd, uint32_t upath, uint32_t argv, uint32_t envp, uint32_t flags)
+{
+    struct string_list a = {true, argv}, e = {true, envp};
+    char *path, *name = NULL;
+    int err;
+
+    if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+        return -EINVAL;
+    err = path_from_user((const char *)upath, &path);
+    if (err)
+        return err;
+    if ((int)dirfd != AT_FDCWD && *path != '/') {
+        name = fd_filename((int)dirfd, path);
+        if (!name)
+            err = -ENOMEM;
+    }
+    if (!err)
+        err = do_exec((int)dirfd, path, flags, name ? name : path, &a, &e);
+    if (name)
+        kfree(name);
+    kfree(path);
+    return err;
+}

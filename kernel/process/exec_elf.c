@@ -1,0 +1,339 @@
+/*
+ * ELF programs: from program headers to mappings. Nothing is loaded: text and data are private
+ * mappings of the file, bss is anonymous memory, and the pages come when they are touched. Only
+ * where data and bss share a page is its tail cleared at once.
+ *
+ * The file is hostile: every number is checked before it is used. A segment may reach past the end
+ * of the file, as on Linux: touching it there is a SIGBUS.
+ */
+#include "fs/vfs/vfs.h"
+#include "kernel/process/exec.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+struct elf_header {
+    uint8_t ident[16];
+    uint16_t type, machine;
+    uint32_t version, entry, phoff, shoff, flags;
+    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+
+struct elf_phdr {
+    uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
+};
+
+#define ELF_CLASS    4 /* index in ident */
+#define ELFCLASS32   1
+#define ET_EXEC      2
+#define ET_DYN       3
+#define EM_386       3
+#define EM_486       6
+#define PT_LOAD      1
+#define PT_INTERP    3
+#define PT_GNU_STACK 0x6474e551u
+#define PF_X         1u
+#define PF_W         2u
+#define PF_R         4u
+
+#define PHDRS_MAX   (PAGE_SIZE / sizeof(struct elf_phdr))
+#define ET_DYN_BASE 0x55555000u /* two thirds of the space, as on Linux */
+
+struct elf_file {
+    struct file *file;
+    struct elf_header h;
+    struct elf_phdr *phdrs; /* a frame */
+    uint32_t low, high;     /* pages that the segments span, before the bias */
+    uint32_t bias;
+    uint32_t brk; /* the end of the last segment, with the bias */
+};
+
+static uint32_t page_up(uint32_t a)
+{
+    return (a + PAGE_SIZE - 1) & PAGE_MASK;
+}
+
+/* ---- Checking ---- */
+
+static int check_header(const struct elf_header *h)
+{
+    static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
+
+    if (memcmp(h->ident, magic, 4) != 0 || h->ident[ELF_CLASS] != ELFCLASS32)
+        return -ENOEXEC;
+    if (h->type != ET_EXEC && h->type != ET_DYN)
+        return -ENOEXEC;
+    if (h->machine != EM_386 && h->machine != EM_486)
+        return -ENOEXEC;
+    if (h->phentsize != sizeof(struct elf_phdr) || h->phnum == 0 || h->phnum > PHDRS_MAX)
+        return -ENOEXEC;
+    return 0;
+}
+
+static bool overlaps(const struct elf_phdr *a, const struct elf_phdr *b)
+{
+    return a->vaddr < b->vaddr + b->memsz && b->vaddr < a->vaddr + a->memsz;
+}
+
+static int check_segment(const struct elf_file *e, const struct elf_phdr *p)
+{
+    if (p->filesz > p->memsz || p->memsz > USER_TOP || p->vaddr > USER_TOP - p->memsz)
+        return -EINVAL;
+    if (e->h.type == ET_EXEC && p->vaddr < USER_MIN)
+        return -EINVAL;
+    if (p->filesz && ((p->offset ^ p->vaddr) & ~PAGE_MASK))
+        return -EINVAL;
+    if (p->offset > UINT32_MAX - p->filesz)
+        return -EINVAL;
+    for (const struct elf_phdr *q = e->phdrs; q < p; q++) {
+        if (q->type == PT_LOAD && q->memsz && overlaps(p, q))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+/* Checks all segments and finds out what they span. */
+static int measure(struct elf_file *e)
+{
+    uint32_t low = UINT32_MAX, high = 0;
+
+    for (const struct elf_phdr *p = e->phdrs; p < e->phdrs + e->h.phnum; p++) {
+        int err;
+
+        if (p->type != PT_LOAD || !p->memsz)
+            continue;
+        err = check_segment(e, p);
+        if (err)
+            return err;
+        if (p->vaddr < low)
+            low = p->vaddr;
+        if (p->vaddr + p->memsz > high)
+            high = p->vaddr + p->memsz;
+    }
+    if (!high)
+        return -ENOEXEC;
+    e->low = low & PAGE_MASK;
+    e->high = page_up(high);
+    return 0;
+}
+
+/* head: the first bytes of the file, already read. */
+static int read_headers(struct elf_file *e, const void *head, uint32_t head_size)
+{
+    uint32_t size;
+    int err;
+
+    if (head_size < sizeof(e->h))
+        return -ENOEXEC;
+    memcpy(&e->h, head, sizeof(e->h));
+    err = check_header(&e->h);
+    if (err)
+        return err;
+    e->phdrs = kalloc();
+    if (!e->phdrs)
+        return -ENOMEM;
+    size = e->h.phnum * sizeof(struct elf_phdr);
+    if (e->h.phoff <= head_size && size <= head_size - e->h.phoff)
+        memcpy(e->phdrs, (const uint8_t *)head + e->h.phoff, size);
+    else if (exec_read(e->file, e->h.phoff, e->phdrs, size) != (long)size)
+        return -ENOEXEC;
+    return measure(e);
+}
+
+static const struct elf_phdr *find_phdr(const struct elf_file *e, uint32_t type)
+{
+    for (const struct elf_phdr *p = e->phdrs; p < e->phdrs + e->h.phnum; p++) {
+        if (p->type == type)
+            return p;
+    }
+    return NULL;
+}
+
+/* ---- Mapping ---- */
+
+static uint8_t segment_prot(const struct elf_phdr *p)
+{
+    return (p->flags & PF_R ? VM_PROT_READ : 0) | (p->flags & PF_W ? VM_PROT_WRITE : 0) |
+           (p->flags & PF_X ? VM_PROT_EXEC : 0);
+}
+
+static int map_file_part(struct elf_file *e, struct vm_space *s, const struct elf_phdr *p)
+{
+    uint32_t start = p->vaddr & PAGE_MASK;
+    struct vm_mapping m = {
+        .addr = start + e->bias,
+        .len = page_up(p->vaddr + p->filesz) - start,
+        .prot = segment_prot(p),
+        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
+        .flags = VM_FIXED,
+        .object = e->file->inode->object,
+        .pgoff = p->offset >> PAGE_SHIFT,
+    };
+
+    return vm_map(s, &m, NULL);
+}
+
+static int map_bss(struct elf_file *e, struct vm_space *s, const struct elf_phdr *p)
+{
+    uint32_t start = p->filesz ? page_up(p->vaddr + p->filesz) : p->vaddr & PAGE_MASK;
+    uint32_t end = page_up(p->vaddr + p->memsz);
+    struct vm_mapping m = {
+        .addr = start + e->bias,
+        .len = end - start,
+        .prot = VM_PROT_READ | VM_PROT_WRITE | (p->flags & PF_X ? VM_PROT_EXEC : 0),
+        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
+        .flags = VM_FIXED,
+    };
+
+    return start < end ? vm_map(s, &m, NULL) : 0;
+}
+
+/* The rest of the page where data ends and bss begins: zeros, not what the file has there. */
+static int clear_tail(struct elf_file *e, struct vm_space *s, const struct elf_phdr *p)
+{
+    static uint8_t zeros[PAGE_SIZE]; /* in .bss */
+    uint32_t from = p->vaddr + p->filesz, n = page_up(from) - from;
+
+    if (!p->filesz || !(p->flags & PF_W) || n == 0 || p->memsz == p->filesz)
+        return 0;
+    return vm_copy_to(s, from + e->bias, zeros, n) == (long)n ? 0 : -ENOEXEC;
+}
+
+static int map_segments(struct elf_file *e, struct vm_space *s)
+{
+    for (const struct elf_phdr *p = e->phdrs; p < e->phdrs + e->h.phnum; p++) {
+        int err = 0;
+
+        if (p->type != PT_LOAD || !p->memsz)
+            continue;
+        if (p->filesz)
+            err = map_file_part(e, s, p);
+        if (!err && p->memsz > p->filesz)
+            err = map_bss(e, s, p);
+        if (!err)
+            err = clear_tail(e, s, p);
+        if (err)
+            return err;
+        if (p->vaddr + p->memsz + e->bias > e->brk)
+            e->brk = p->vaddr + p->memsz + e->bias;
+    }
+    return 0;
+}
+
+/* A place where all segments of a position-independent file fit: at hint, or anywhere. */
+static int choose_bias(struct elf_file *e, struct vm_space *s, vaddr_t hint)
+{
+    struct vm_mapping m = {.addr = hint, .len = e->high - e->low};
+    vaddr_t at;
+    int err = vm_map(s, &m, &at);
+
+    if (err)
+        return err;
+    e->bias = at - e->low;
+    return vm_unmap(s, at, m.len);
+}
+
+static uint32_t phdr_address(const struct elf_file *e)
+{
+    for (const struct elf_phdr *p = e->phdrs; p < e->phdrs + e->h.phnum; p++) {
+        if (p->type == PT_LOAD && p->offset <= e->h.phoff && e->h.phoff - p->offset < p->filesz)
+            return e->h.phoff - p->offset + p->vaddr + e->bias;
+    }
+    return 0;
+}
+
+/* ---- The interpreter ---- */
+
+/* Opens the interpreter that p names. */
+static int open_interpreter(struct elf_file *e, const struct elf_phdr *p, struct file **out)
+{
+    char *path;
+    int err = -ENOEXEC;
+
+    if (p->filesz > PATH_MAX || p->filesz < 2)
+        return -ENOEXEC;
+    path = kalloc();
+    if (!path)
+        return -ENOMEM;
+    if (exec_read(e->file, p->offset, path, p->filesz) != (long)p->filesz)
+        err = -EIO;
+    else if (path[p->filesz - 1] == '\0')
+        err = exec_open(AT_FDCWD, path, 0, out);
+    kfree(path);
+    return err;
+}
+
+static int map_interpreter(struct file *f, struct vm_space *s, uint32_t *base, uint32_t *start)
+{
+    struct elf_file e = {.file = f};
+    struct elf_header h;
+    int err;
+
+    if (exec_read(f, 0, &h, sizeof(h)) != sizeof(h))
+        return -EIO;
+    err = read_headers(&e, &h, sizeof(h));
+    if (err == -ENOEXEC)
+        err = -ELIBBAD;
+    if (!err && e.h.type == ET_DYN)
+        err = choose_bias(&e, s, 0);
+    if (!err)
+        err = map_segments(&e, s);
+    *base = e.bias + (e.h.type == ET_DYN ? e.low : 0);
+    *start = e.h.entry + e.bias;
+    if (e.phdrs)
+        kfree(e.phdrs);
+    return err;
+}
+
+static int load_interpreter(struct elf_file *e, const struct elf_phdr *p, struct vm_space *s,
+                            struct elf_program *out)
+{
+    struct file *f;
+    int err = open_interpreter(e, p, &f);
+
+    if (err)
+        return err;
+    err = map_interpreter(f, s, &out->base, &out->start);
+    file_put(f);
+    return err;
+}
+
+/* ---- All of it ---- */
+
+static int load(struct elf_file *e, struct vm_space *s, struct elf_program *out)
+{
+    const struct elf_phdr *interp = find_phdr(e, PT_INTERP);
+    const struct elf_phdr *stack = find_phdr(e, PT_GNU_STACK);
+    int err = 0;
+
+    if (e->h.type == ET_DYN)
+        err = choose_bias(e, s, interp ? ET_DYN_BASE : 0);
+    if (!err)
+        err = map_segments(e, s);
+    if (err)
+        return err;
+    out->entry = out->start = e->h.entry + e->bias;
+    if (interp)
+        err = load_interpreter(e, interp, s, out);
+    if (out->start >= USER_TOP)
+        return -EINVAL;
+    out->phdr = phdr_address(e);
+    out->phnum = e->h.phnum;
+    out->exec_stack = !stack || (stack->flags & PF_X);
+    /* A static PIE lies among the mappings, where a heap could not grow. */
+    out->brk = e->h.type == ET_DYN && !interp ? ET_DYN_BASE : page_up(e->brk);
+    return err;
+}
+
+int elf_load(struct file *f, const void *head, uint32_t head_size, struct vm_space *s,
+             struct elf_program *out)
+{
+    struct elf_file e = {.file = f};
+    int err = read_headers(&e, head, head_size);
+
+    memset(out, 0, sizeof(*out));
+    if (!err)
+        err = load(&e, s, out);
+    if (e.phdrs)
+        kfree(e.phdrs);
+    return err;
+}

@@ -1,0 +1,283 @@
+/*
+ * The end of threads and processes. A thread that exits leaves the table and hands itself to the
+ * scheduler, which frees its stack from the next thread. The last one ends the process: resources
+ * go, children find a new parent, and what stays is a zombie until the parent has asked.
+ */
+#include "arch/cpu.h"
+#include "arch/thread.h"
+#include "arch/uaccess.h"
+#include "fs/vfs/file.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/ipc/futex.h"
+#include "kernel/base/log.h"
+#include "kernel/thread/proc.h"
+#include "kernel/syscall/reboot.h"
+#include "drivers/tty/tty.h"
+
+bool fatal_signal_pending(void)
+{
+    const struct thread *t = thread_current();
+    const struct proc *p = t->proc;
+
+    return t->sig.work && (p->sig.group_exit ||
+                           ((t->sig.queue.pending | p->sig.queue.pending) & SIGMASK(SIGKILL)));
+}
+
+/* ---- A process ---- */
+
+void proc_note_peak(struct proc *p)
+{
+    struct vm_space_stats stats;
+
+    if (!p->space)
+        return;
+    vm_space_stats(p->space, &stats);
+    if (stats.peak_resident > p->usage.max_resident)
+        p->usage.max_resident = stats.peak_resident;
+}
+
+static void release_space(struct proc *p)
+{
+    struct vm_space *s = p->space;
+
+    if (!s)
+        return;
+    proc_note_peak(p);
+    spin_lock(&proc_lock);
+    p->space = NULL;
+    spin_unlock(&proc_lock);
+    if (cpu_self()->space == s)
+        sched_use_space(NULL);
+    vm_space_unref(s);
+}
+
+/* /proc looks at these from outside: out of sight first, then given back. */
+void proc_release(struct proc *p)
+{
+    struct files *files;
+    struct fs_context *fs;
+    struct file *exe;
+
+    release_space(p);
+    spin_lock(&proc_lock);
+    files = p->files;
+    exe = p->exe;
+    p->files = NULL;
+    p->exe = NULL;
+    spin_unlock(&proc_lock);
+    if (files)
+        files_put(files);
+    if (exe)
+        file_put(exe);
+    spin_lock(&proc_lock);
+    fs = p->fs;
+    p->fs = NULL;
+    spin_unlock(&proc_lock);
+    if (fs)
+        fs_context_put(fs);
+}
+
+static int exit_code(int status)
+{
+    if ((status & 0x7f) == 0)
+        return CLD_EXITED;
+    return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+/* [proc_lock held] Whether somebody of the group is stopped. */
+static bool group_has_stopped(int32_t pgid)
+{
+    struct proc *p;
+
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->pgid == pgid && p->sig.stopped && p->state == PROC_ALIVE)
+            return true;
+    }
+    return false;
+}
+
+/* [proc_lock held] */
+static void send_group_locked(int32_t pgid, int signo)
+{
+    struct proc *p;
+
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->pgid == pgid)
+            signal_send_proc(p, signo, NULL);
+    }
+}
+
+/*
+ * [proc_lock held] child's tie to parent goes. When it was the last one between its group and the
+ * rest of the session, nobody can continue the group any more: if it is stopped, tell it. [POSIX
+ * exit]
+ */
+static void check_orphaned_group(struct proc *child, struct proc *parent, struct proc *exiting)
+{
+    int32_t pgid = child->pgid;
+
+    if (parent->pgid == pgid || parent->sid != child->sid)
+        return;
+    if (!group_has_stopped(pgid) || !pgrp_is_orphaned(pgid, exiting))
+        return;
+    send_group_locked(pgid, SIGHUP);
+    send_group_locked(pgid, SIGCONT);
+}
+
+/* [proc_lock held] Returns whether p, a zombie, is to vanish at once. */
+static bool tell_parent(struct proc *p)
+{
+    struct proc *parent = p->parent;
+
+    signal_notify_parent(p, exit_code(p->exit_status));
+    return parent == &kernel_proc ||
+           (p->exit_signal == SIGCHLD && signal_children_autoreap(parent));
+}
+
+/* [proc_lock held] Children that nobody waits for go to the list dead. */
+static void reparent_children(struct proc *p, struct list *dead)
+{
+    struct proc *c, *next;
+
+    list_for_each_entry_safe (c, next, &p->children, sibling) {
+        list_remove(&c->sibling);
+        c->parent = init_proc;
+        list_add_tail(&init_proc->children, &c->sibling);
+        c->exit_signal = SIGCHLD;
+        if (c->parent_death_signal)
+            signal_send_proc(c, c->parent_death_signal, NULL);
+        if (c->state == PROC_ZOMBIE && tell_parent(c)) {
+            proc_unlink(c);
+            list_add_tail(dead, &c->sibling);
+        }
+        check_orphaned_group(c, p, NULL);
+    }
+}
+
+static void free_list(struct list *dead)
+{
+    struct proc *c, *next;
+
+    list_for_each_entry_safe (c, next, dead, sibling) {
+        list_remove(&c->sibling);
+        proc_free(c);
+    }
+}
+
+/* [proc_lock held] t leaves its process; from here on it belongs to nobody. */
+static void leave(struct thread *t)
+{
+    struct proc *p = t->proc;
+
+    thread_add_usage(&p->usage, t);
+    thread_unlink(t);
+    signal_free_thread(t);
+    t->proc = &kernel_proc;
+}
+
+static _Noreturn void init_exited(int status)
+{
+    bool ok = (status & 0xff7f) == 0;
+
+    if (status & 0x7f)
+        klog(LOG_WARN, "init was killed by signal %d: powering off\n", status & 0x7f);
+    else
+        klog(ok ? LOG_NOTICE : LOG_WARN, "init exited with status %d: powering off\n",
+             status >> 8 & 0xff);
+    machine_power_off(ok);
+}
+
+/* The last thread of p takes it down. */
+static void end_process(struct proc *p, struct thread *t)
+{
+    struct list dead = LIST_INIT(dead);
+
+    if (p->sig.group_exit)
+        p->exit_status = p->sig.group_exit_status;
+    if (p == init_proc)
+        init_exited(p->exit_status);
+    if (p->sid == p->pid)
+        tty_session_ended(p);
+    proc_release(p);
+
+    spin_lock(&proc_lock);
+    check_orphaned_group(p, p->parent, p);
+    reparent_children(p, &dead);
+    leave(t);
+    p->state = PROC_ZOMBIE;
+    if (tell_parent(p)) {
+        proc_unlink(p);
+        list_add_tail(&dead, &p->sibling);
+    }
+    spin_unlock(&proc_lock);
+    free_list(&dead);
+}
+
+/* ---- A thread ---- */
+
+/* Tells those who wait for the thread by way of memory: nobody does in a space that goes with it.
+ */
+void thread_release_tid(struct thread *t)
+{
+    struct proc *p = t->proc;
+
+    bool alone = !p->space || (p->nthreads == 1 && !p->shares_space);
+
+    if (!alone && t->robust_list)
+        futex_release_robust_list(t);
+    if (!alone && t->clear_child_tid && put_user_u32((void *)t->clear_child_tid, 0) == 0)
+        futex_wake(t->clear_child_tid, 1);
+    t->clear_child_tid = t->robust_list = 0;
+}
+
+void thread_exit(void)
+{
+    struct thread *t = thread_current();
+    struct proc *p = t->proc;
+    bool last;
+
+    thread_release_tid(t);
+    vfork_release(t);
+    fpu_drop(t);
+    sched_charge_current();
+    spin_lock(&proc_lock);
+    last = p->nthreads == 1;
+    if (!last) {
+        leave(t);
+        wake_all(&p->child_exit); /* exec may wait for it to be gone */
+    }
+    spin_unlock(&proc_lock);
+    if (last)
+        end_process(p, t);
+    t->state = THREAD_DEAD;
+    schedule();
+    __builtin_unreachable();
+}
+
+void proc_exit(int status)
+{
+    struct proc *p = proc_current();
+
+    if (p->nthreads == 1)
+        p->exit_status = status;
+    else
+        signal_begin_group_exit(p, status);
+    thread_exit();
+}
+
+/* ---- The calls ---- */
+
+/* Ends the thread. What the parent is told at the end is the first thread's word. */
+long sys_exit(uint32_t code)
+{
+    struct thread *t = thread_current();
+
+    if (t->tid == t->proc->pid)
+        t->proc->exit_status = (int)(code & 0xff) << 8;
+    thread_exit();
+}
+
+long sys_exit_group(uint32_t code)
+{
+    proc_exit((int)(code & 0xff) << 8);
+}

@@ -1,0 +1,334 @@
+/*
+ * fork, vfork and clone: a new process or a new thread. Everything that can fail is allocated
+ * first; the child becomes visible in one step under proc_lock, and only then runs.
+ */
+#include "arch/thread.h"
+#include "arch/uaccess.h"
+#include "fs/vfs/file.h"
+#include "kernel/thread/proc.h"
+#include "kernel/thread/tls.h"
+#include "libc/errno.h"
+
+#define CSIGNAL              0x000000ffu
+#define CLONE_VM             0x00000100u
+#define CLONE_FS             0x00000200u
+#define CLONE_FILES          0x00000400u
+#define CLONE_SIGHAND        0x00000800u
+#define CLONE_PIDFD          0x00001000u
+#define CLONE_VFORK          0x00004000u
+#define CLONE_PARENT         0x00008000u
+#define CLONE_THREAD         0x00010000u
+#define CLONE_NEWNS          0x00020000u
+#define CLONE_SETTLS         0x00080000u
+#define CLONE_PARENT_SETTID  0x00100000u
+#define CLONE_CHILD_CLEARTID 0x00200000u
+#define CLONE_CHILD_SETTID   0x01000000u
+#define CLONE_NEW_ANY        0x7e020000u /* namespaces: there is one of each */
+
+struct clone_request {
+    uint32_t flags, exit_signal;
+    uint32_t stack;                 /* 0: the creator's */
+    uint32_t parent_tid, child_tid; /* user addresses */
+    uint32_t tls;                   /* user_desc in user memory */
+};
+
+/* A vfork parent waits with one of these on its stack. */
+struct vfork_wait {
+    struct waitq queue;
+    bool done; /* [proc_lock] */
+};
+
+/* ---- Parts ---- */
+
+static int share_or_copy_space(struct proc *child, struct proc *parent, uint32_t flags)
+{
+    if (!(flags & CLONE_VM))
+        return vm_space_fork(parent->space, &child->space);
+    vm_space_ref(parent->space);
+    child->space = parent->space;
+    child->shares_space = parent->shares_space = true;
+    return 0;
+}
+
+static int share_or_copy_files(struct proc *child, struct proc *parent, uint32_t flags)
+{
+    if (flags & CLONE_FILES) {
+        files_ref(parent->files);
+        child->files = parent->files;
+    } else {
+        child->files = files_copy(parent->files);
+    }
+    if (flags & CLONE_FS) {
+        fs_context_ref(parent->fs);
+        child->fs = parent->fs;
+    } else {
+        child->fs = fs_context_copy(parent->fs);
+    }
+    return child->files && child->fs ? 0 : -ENOMEM;
+}
+
+static int copy_parts(struct proc *child, struct proc *parent, uint32_t flags)
+{
+    int err = signal_fork(parent, child, flags & CLONE_SIGHAND);
+
+    if (!err)
+        err = share_or_copy_files(child, parent, flags);
+    if (!err)
+        err = share_or_copy_space(child, parent, flags);
+    if (err)
+        return err;
+    if (parent->exe) {
+        file_ref(parent->exe);
+        child->exe = parent->exe;
+    }
+    child->arg_start = parent->arg_start;
+    child->arg_end = parent->arg_end;
+    child->env_start = parent->env_start;
+    child->env_end = parent->env_end;
+    child->auxv_start = parent->auxv_start;
+    child->auxv_end = parent->auxv_end;
+    return 0;
+}
+
+static int copy_proc(struct proc *parent, const struct clone_request *r, struct proc **out)
+{
+    struct proc *p = proc_alloc(parent);
+    int err;
+
+    if (!p)
+        return -ENOMEM;
+    p->exit_signal = (int)r->exit_signal;
+    err = copy_parts(p, parent, r->flags);
+    if (err) {
+        proc_release(p);
+        proc_free(p);
+        return err;
+    }
+    *out = p;
+    return 0;
+}
+
+static int copy_thread(struct proc *p, struct thread *from, const struct clone_request *r,
+                       struct thread **out)
+{
+    struct thread *t = thread_alloc(p, from);
+    int err;
+
+    if (!t)
+        return -ENOMEM;
+    struct trapframe tf = *from->tf;
+    tf.eax = 0;
+    if (r->stack)
+        tf.esp = r->stack;
+    for (int i = 0; i < TLS_ENTRIES; i++)
+        t->tls[i] = from->tls[i];
+    err = fpu_fork(from, t);
+    if (!err && (r->flags & CLONE_SETTLS))
+        err = tls_set(t, r->tls, false);
+    if (err) {
+        thread_free(t);
+        return err;
+    }
+    if (r->flags & CLONE_CHILD_SETTID)
+        t->set_child_tid = r->child_tid;
+    if (r->flags & CLONE_CHILD_CLEARTID)
+        t->clear_child_tid = r->child_tid;
+    arch_thread_init_user(t, &tf);
+    *out = t;
+    return 0;
+}
+
+/* [proc_lock held] RLIMIT_NPROC counts what belongs to the real user; root is exempt. */
+static bool over_process_limit(const struct proc *p)
+{
+    uint32_t limit = p->rlimits[RLIMIT_NPROC].cur, count = 0;
+    struct proc *q;
+
+    if (p->cred.uid == 0 || p->cred.euid == 0 || limit == UINT32_MAX)
+        return false;
+    list_for_each_entry (q, &all_procs, all_link) {
+        if (q->cred.uid == p->cred.uid)
+            count += q->nthreads ? q->nthreads : 1;
+    }
+    return count >= limit;
+}
+
+/* [proc_lock held] */
+static void link_proc(struct proc *p, struct proc *creator, uint32_t flags)
+{
+    struct proc *parent = creator;
+
+    if (flags & CLONE_PARENT) {
+        parent = creator->parent;
+        p->exit_signal = creator->exit_signal;
+    }
+    p->pgid = creator->pgid;
+    p->sid = creator->sid;
+    p->tty = creator->tty;
+    proc_link(p, parent);
+}
+
+/*
+ * Makes the child visible. A signal that waits restarts the call first: one sent to the whole
+ * process group must not miss a child that was about to join it.
+ */
+static int publish(struct thread *t, struct proc *creator, uint32_t flags)
+{
+    struct proc *p = t->proc;
+    int pid;
+
+    spin_lock(&proc_lock);
+    if (signal_pending_current())
+        pid = -ERESTARTNOINTR;
+    else if (over_process_limit(creator))
+        pid = -EAGAIN;
+    else
+        pid = pid_alloc();
+    if (pid > 0) {
+        t->tid = pid;
+        if (p != creator) {
+            p->pid = pid;
+            link_proc(p, creator, flags);
+        }
+        thread_link(t);
+    }
+    spin_unlock(&proc_lock);
+    return pid;
+}
+
+/* ---- vfork ---- */
+
+void vfork_release(struct thread *t)
+{
+    struct vfork_wait *v;
+
+    if (!t->vfork)
+        return;
+    spin_lock(&proc_lock);
+    v = t->vfork;
+    if (v) {
+        t->vfork = NULL;
+        v->done = true;
+        wake_all(&v->queue);
+    }
+    spin_unlock(&proc_lock);
+}
+
+/* Until the child (by its tid: it may be gone already) has let go. Only a fatal signal ends it
+ * before. */
+static void vfork_wait(struct vfork_wait *v, int tid)
+{
+    struct wait_entry e;
+    struct thread *child;
+
+    for (;;) {
+        waitq_prepare(&v->queue, &e, THREAD_SLEEPING);
+        if (v->done || fatal_signal_pending())
+            break;
+        schedule();
+        waitq_finish(&e);
+    }
+    waitq_finish(&e);
+    spin_lock(&proc_lock);
+    child = v->done ? NULL : thread_find(tid);
+    if (child && child->vfork == v)
+        child->vfork = NULL;
+    spin_unlock(&proc_lock);
+}
+
+/* ---- The calls ---- */
+
+static int check_flags(const struct clone_request *r)
+{
+    uint32_t f = r->flags;
+
+    if (f & (CLONE_NEW_ANY | CLONE_PIDFD))
+        return -EINVAL;
+    if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
+        return -EINVAL;
+    if ((f & CLONE_SIGHAND) && !(f & CLONE_VM))
+        return -EINVAL;
+    if ((f & CLONE_PARENT) && proc_current() == init_proc)
+        return -EINVAL;
+    return 0;
+}
+
+static long do_clone(struct clone_request *r)
+{
+    struct thread *self = thread_current(), *t;
+    struct proc *creator = self->proc, *p = creator;
+    struct vfork_wait v;
+    int err = check_flags(r);
+
+    if (!err && proc_count_threads() >= proc_thread_limit())
+        err = -EAGAIN;
+    if (!err && !(r->flags & CLONE_THREAD))
+        err = copy_proc(creator, r, &p);
+    if (err)
+        return err;
+    err = copy_thread(p, self, r, &t);
+    if (err)
+        goto drop_proc;
+    if (r->flags & CLONE_VFORK) {
+        waitq_init(&v.queue);
+        v.done = false;
+        t->vfork = &v;
+    }
+    int pid = publish(t, creator, r->flags);
+    if (pid < 0) {
+        err = pid;
+        goto drop_thread;
+    }
+    if (r->flags & CLONE_PARENT_SETTID)
+        put_user_u32((void *)r->parent_tid, (uint32_t)pid);
+    sched_start(t);
+    if (r->flags & CLONE_VFORK)
+        vfork_wait(&v, pid);
+    return pid;
+
+drop_thread:
+    thread_free(t);
+drop_proc:
+    if (p != creator) {
+        proc_release(p);
+        proc_free(p);
+    }
+    return err;
+}
+
+long sys_fork(void)
+{
+    struct clone_request r = {.exit_signal = SIGCHLD};
+
+    return do_clone(&r);
+}
+
+long sys_vfork(void)
+{
+    struct clone_request r = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
+
+    return do_clone(&r);
+}
+
+long sys_clone(uint32_t flags, uint32_t stack, uint32_t parent_tid, uint32_t tls,
+               uint32_t child_tid)
+{
+    struct clone_request r = {
+        .flags = flags & ~CSIGNAL,
+        .exit_signal = flags & CSIGNAL,
+        .stack = stack,
+        .parent_tid = parent_tid,
+        .child_tid = child_tid,
+        .tls = tls,
+    };
+
+    return do_clone(&r);
+}
+
+long sys_set_tid_address(uint32_t addr)
+{
+    struct thread *t = thread_current();
+
+    t->clear_child_tid = addr;
+    return t->tid;
+}

@@ -1,0 +1,223 @@
+/*
+ * wait4, waitpid, waitid: what a parent learns of its children. Every child is looked at under
+ * proc_lock; what is found is noted there, and told to the program after the lock is gone.
+ */
+#include "arch/uaccess.h"
+#include "kernel/thread/proc.h"
+#include "kernel/process/rusage.h"
+#include "libc/errno.h"
+
+#define WNOHANG    0x00000001u
+#define WSTOPPED   0x00000002u /* WUNTRACED */
+#define WEXITED    0x00000004u
+#define WCONTINUED 0x00000008u
+#define WNOWAIT    0x01000000u
+#define WNOTHREAD  0x20000000u
+#define WALL       0x40000000u
+#define WCLONE     0x80000000u
+
+enum { P_ALL, P_PID, P_PGID };
+
+struct wait_request {
+    int which; /* P_* */
+    int32_t id;
+    uint32_t options;
+    /* What was found. */
+    int32_t pid;
+    uint32_t uid;
+    int status; /* as wait4 gives it */
+    int code;   /* CLD_* */
+    struct rusage_counts usage;
+};
+
+static bool matches(const struct proc *c, const struct wait_request *r)
+{
+    if (r->which == P_PID && c->pid != r->id)
+        return false;
+    if (r->which == P_PGID && c->pgid != r->id)
+        return false;
+    /* "Clone" children, which tell their end by another signal, are waited for apart. */
+    return (r->options & WALL) || (c->exit_signal != SIGCHLD) == !!(r->options & WCLONE);
+}
+
+/* [proc_lock held] */
+static void note(struct proc *c, struct wait_request *r, int status, int code)
+{
+    r->pid = c->pid;
+    r->uid = c->cred.uid;
+    r->status = status;
+    r->code = code;
+    proc_usage(c, &r->usage);
+    usage_add(&r->usage, &c->child_usage);
+}
+
+static int exit_code(int status)
+{
+    if ((status & 0x7f) == 0)
+        return CLD_EXITED;
+    return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+/* [proc_lock held] Whether c has something to tell; *reap when it is to be freed for it. */
+static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
+{
+    bool keep = r->options & WNOWAIT;
+
+    if (c->state == PROC_ZOMBIE) {
+        if (!(r->options & WEXITED))
+            return false;
+        note(c, r, c->exit_status, exit_code(c->exit_status));
+        *reap = !keep;
+        return true;
+    }
+    if ((r->options & WSTOPPED) && c->sig.stop_report) {
+        note(c, r, c->sig.stop_report << 8 | 0x7f, CLD_STOPPED);
+        if (!keep)
+            c->sig.stop_report = 0;
+        return true;
+    }
+    if ((r->options & WCONTINUED) && c->sig.cont_report) {
+        note(c, r, 0xffff, CLD_CONTINUED);
+        if (!keep)
+            c->sig.cont_report = false;
+        return true;
+    }
+    return false;
+}
+
+/* One look at all children: 1 when one has told something, 0 when one may yet, -ECHILD. */
+static int scan(struct proc *p, struct wait_request *r)
+{
+    struct proc *c, *dead = NULL;
+    bool reap = false;
+    int ret = -ECHILD;
+
+    spin_lock(&proc_lock);
+    list_for_each_entry (c, &p->children, sibling) {
+        if (!matches(c, r))
+            continue;
+        ret = 0;
+        if (!look_at(c, r, &reap))
+            continue;
+        ret = 1;
+        if (reap) {
+            dead = c;
+            proc_unlink(c);
+            usage_add(&p->child_usage, &r->usage);
+        }
+        break;
+    }
+    spin_unlock(&proc_lock);
+    if (dead)
+        proc_free(dead);
+    return ret;
+}
+
+/* The pid of the child that told something, 0 with WNOHANG when none did, or -errno. */
+static long do_wait(struct wait_request *r)
+{
+    struct proc *p = proc_current();
+    struct wait_entry e;
+    int found;
+
+    found = scan(p, r);
+    while (found == 0 && !(r->options & WNOHANG)) {
+        waitq_prepare(&p->child_exit, &e, THREAD_SLEEPING);
+        found = scan(p, r);
+        if (found == 0 && signal_pending_current())
+            found = -ERESTARTSYS;
+        if (found == 0)
+            schedule();
+        waitq_finish(&e);
+    }
+    return found == 1 ? r->pid : found;
+}
+
+static int put_usage(uint32_t urusage, const struct wait_request *r)
+{
+    struct user_rusage u;
+
+    if (!urusage)
+        return 0;
+    rusage_pack(&u, &r->usage);
+    return copy_to_user((void *)urusage, &u, sizeof(u));
+}
+
+long sys_wait4(uint32_t upid, uint32_t ustatus, uint32_t options, uint32_t urusage)
+{
+    struct wait_request r = {.options = options | WEXITED};
+    int32_t pid = (int32_t)upid;
+
+    if (options & ~(WNOHANG | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL))
+        return -EINVAL;
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    r.which = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
+    r.id = pid > 0 ? pid : pid == 0 ? proc_current()->pgid : -pid;
+    long ret = do_wait(&r);
+    if (ret <= 0)
+        return ret;
+    if (put_usage(urusage, &r) || (ustatus && put_user_u32((void *)ustatus, (uint32_t)r.status)))
+        return -EFAULT;
+    return ret;
+}
+
+long sys_waitpid(uint32_t pid, uint32_t ustatus, uint32_t options)
+{
+    return sys_wait4(pid, ustatus, options, 0);
+}
+
+/* The start of a siginfo_t. */
+struct wait_info {
+    int32_t signo, err, code, pid, uid, status;
+};
+
+static int put_info(uint32_t uinfo, const struct wait_request *r, bool found)
+{
+    struct wait_info info = {0};
+
+    if (!uinfo)
+        return 0;
+    if (found) {
+        info.signo = SIGCHLD;
+        info.code = r->code;
+        info.pid = r->pid;
+        info.uid = (int32_t)r->uid;
+        if (r->code == CLD_EXITED || r->code == CLD_STOPPED)
+            info.status = r->status >> 8 & 0xff;
+        else
+            info.status = r->code == CLD_CONTINUED ? SIGCONT : r->status & 0x7f;
+    }
+    return copy_to_user((void *)uinfo, &info, sizeof(info));
+}
+
+static int check_waitid(int which, int32_t id, uint32_t options)
+{
+    if (options &
+        ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL))
+        return -EINVAL;
+    if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
+        return -EINVAL;
+    if (which < P_ALL || which > P_PGID)
+        return -EINVAL;
+    if ((which == P_PID && id <= 0) || (which == P_PGID && id < 0))
+        return -EINVAL;
+    return 0;
+}
+
+long sys_waitid(uint32_t which, uint32_t id, uint32_t uinfo, uint32_t options, uint32_t urusage)
+{
+    struct wait_request r = {.which = (int)which, .id = (int32_t)id, .options = options};
+    long ret = check_waitid(r.which, r.id, options);
+
+    if (ret)
+        return ret;
+    if (r.which == P_PGID && r.id == 0)
+        r.id = proc_current()->pgid;
+    ret = do_wait(&r);
+    if (ret < 0)
+        return ret;
+    if ((ret > 0 && put_usage(urusage, &r)) || put_info(uinfo, &r, ret > 0))
+        return -EFAULT;
+    return 0;
+}

@@ -1,0 +1,200 @@
+/*
+ * Signals: pending sets, handlers, delivery. Numbers and structures are Linux i386's.
+ */
+#ifndef KERNEL_SIGNAL_H
+#define KERNEL_SIGNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/lock.h"
+#include "kernel/time/time.h"
+#include "libc/list.h"
+
+#define NSIG 64
+typedef uint64_t sigset64_t; /* bit n-1 is signal n */
+#define SIGMASK(n) (1ull << ((n)-1))
+
+#define SIGHUP    1
+#define SIGINT    2
+#define SIGQUIT   3
+#define SIGILL    4
+#define SIGTRAP   5
+#define SIGABRT   6
+#define SIGBUS    7
+#define SIGFPE    8
+#define SIGKILL   9
+#define SIGUSR1   10
+#define SIGSEGV   11
+#define SIGUSR2   12
+#define SIGPIPE   13
+#define SIGALRM   14
+#define SIGTERM   15
+#define SIGSTKFLT 16
+#define SIGCHLD   17
+#define SIGCONT   18
+#define SIGSTOP   19
+#define SIGTSTP   20
+#define SIGTTIN   21
+#define SIGTTOU   22
+#define SIGURG    23
+#define SIGXCPU   24
+#define SIGXFSZ   25
+#define SIGVTALRM 26
+#define SIGPROF   27
+#define SIGWINCH  28
+#define SIGIO     29
+#define SIGPWR    30
+#define SIGSYS    31
+
+#define SIG_DFL 0
+#define SIG_IGN 1
+
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define BUS_ADRERR  2
+#define SI_USER     0
+#define SI_KERNEL   0x80
+#define SI_QUEUE    (-1)
+#define SI_TIMER    (-2)
+#define SI_TKILL    (-6)
+
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_DUMPED    3
+#define CLD_STOPPED   5
+#define CLD_CONTINUED 6
+
+#define SA_NOCLDSTOP 0x00000001u
+#define SA_NOCLDWAIT 0x00000002u
+#define SA_SIGINFO   0x00000004u
+#define SA_RESTORER  0x04000000u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
+#define SA_RESETHAND 0x80000000u
+
+#define SS_ONSTACK    1u
+#define SS_DISABLE    2u
+#define SS_AUTODISARM 0x80000000u
+
+struct proc;
+struct thread;
+
+/* The meaningful part of Linux's siginfo_t, unpacked. */
+struct siginfo {
+    int32_t signo, code, err;
+    int32_t pid, uid;      /* sender; for SIGCHLD the child */
+    int32_t status;        /* SIGCHLD: exit code or signal */
+    uint32_t addr;         /* faults */
+    uint32_t value;        /* sigqueue, timers (whose id is pid and overrun is uid) */
+    uint32_t utime, stime; /* SIGCHLD, in ticks */
+};
+
+struct signal_handler {
+    uint32_t handler; /* user address, 0 SIG_DFL, 1 SIG_IGN */
+    uint32_t flags;   /* SA_* */
+    uint32_t restorer;
+    sigset64_t mask;
+};
+
+struct signal_handlers {
+    uint32_t refs;        /* [lock] */
+    struct spinlock lock; /* LOCK_RANK_SIGNAL */
+    struct signal_handler action[NSIG];
+};
+
+struct signal_queue {   /* what waits to be delivered */
+    sigset64_t pending; /* [handlers->lock] */
+    struct list infos;  /* [handlers->lock] struct queued_signal */
+};
+
+struct signal_state { /* of a thread */
+    /* [handlers->lock] signal_deliver has something to do: looked at before every return to user
+     * mode, and what signal_pending_current() says. */
+    volatile uint32_t work; /* keep first: arch/i386/entry.asm tests it */
+    bool in_stop;           /* [handlers->lock] takes part in a stop of the process */
+    sigset64_t mask;        /* [own thread] blocked */
+    sigset64_t saved_mask;  /* sigsuspend, ppoll: put back after delivery */
+    bool restore_mask;
+    sigset64_t waiting; /* [handlers->lock] sigtimedwait takes these, masked or not */
+    struct signal_queue queue;
+    uint32_t altstack, altstack_size, altstack_flags; /* size 0: none */
+    uint32_t trap_addr, trap_no, trap_err;            /* of the last exception, for the frame */
+    /* nanosleep and poll restart here after a signal without a handler */
+    long (*restart_fn)(struct thread *t);
+    uint64_t restart_until;
+    uint32_t restart_args[4];
+};
+
+struct signal_shared { /* of a process */
+    struct signal_queue queue;
+    bool group_exit; /* [handlers->lock] every thread is on its way out */
+    int group_exit_status;
+    bool stopped;                /* [handlers->lock] by a stop signal */
+    int stop_report;             /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
+    bool cont_report;            /* continue not yet seen by wait4(WCONTINUED) */
+    bool cont_notify;            /* [handlers->lock] the parent is yet to be told */
+    bool stop_dequeued;          /* [handlers->lock] a stop signal is taken, SIGCONT cancels it */
+    int stop_signo;              /* [handlers->lock] what stopped it */
+    uint32_t queued;             /* [handlers->lock] infos waiting: RLIMIT_SIGPENDING */
+    struct queued_signal *spare; /* [handlers->lock] memory for the next one, or NULL */
+    struct list posix_timers;    /* [handlers->lock] timer_create; kernel/time/posix_timer.c */
+    int32_t next_timer_id;       /* [handlers->lock] */
+    struct timer real_timer;     /* ITIMER_REAL and alarm */
+    uint64_t real_interval;
+    uint64_t virt_left, virt_interval, prof_left,
+        prof_interval; /* [handlers->lock] ns of CPU time */
+};
+
+/* Sending. info may be NULL (SI_KERNEL). Any context except under a lock of rank SIGNAL or above.
+ * The process must be kept alive by the caller (proc_lock held, or it is current). */
+void signal_send_proc(struct proc *p, int signo, const struct siginfo *info);
+void signal_send_thread(struct thread *t, int signo, const struct siginfo *info);
+/* As for a CPU exception: cannot be blocked or ignored (then the default action kills). */
+void signal_force_current(int signo, const struct siginfo *info);
+/* To a process group; -ESRCH when it is empty. Takes proc_lock. */
+int signal_send_group(int32_t pgid, int signo, const struct siginfo *info);
+
+bool signal_pending_current(void);
+bool signal_is_ignored(struct proc *p, int signo);
+bool signal_is_blocked_or_ignored_current(int signo); /* for SIGTTIN and SIGTTOU */
+
+/*
+ * Group exit. Marks p as on its way out with that wait status and wakes its threads, each of which
+ * ends in signal_deliver (thread_exit). False if it was marked before: the first status stays.
+ * signal_end_group_exit: for exec, when the caller is the last thread and lives on.
+ */
+bool signal_begin_group_exit(struct proc *p, int status);
+void signal_end_group_exit(struct proc *p);
+
+/* Whether p's children vanish without wait4: SIGCHLD ignored, or SA_NOCLDWAIT. */
+bool signal_children_autoreap(struct proc *p);
+/* [proc_lock held] Whether no member of the group but ignore has a parent in another group of the
+ * same session: then terminal stop signals do nothing. */
+bool pgrp_is_orphaned(int32_t pgid, const struct proc *ignore);
+
+/* Replaces the current thread's mask. The second form is for sigsuspend, ppoll...: until the call
+ * is over, when signal_deliver or signal_restore_mask puts the old one back. */
+void signal_set_mask(sigset64_t mask);
+void signal_set_temporary_mask(sigset64_t mask);
+void signal_restore_mask(void);
+
+/* From return_to_user: runs default actions, or builds handler frames on the user stack, or
+ * restarts the system call. */
+struct trapframe;
+void signal_deliver(struct trapframe *tf);
+
+/* Life cycle. */
+void signal_init_proc(struct proc *p); /* fresh state */
+int signal_fork(struct proc *parent, struct proc *child, bool share_handlers);
+void signal_exec(struct proc *p); /* handlers back to default */
+void signal_free_proc(struct proc *p);
+void signal_free_thread(struct thread *t); /* [proc_lock may be held] */
+/* A new thread, whose proc is set: mask and, in a new process, alternate stack are its creator's
+ * (may be NULL). */
+void signal_init_thread(struct thread *t, const struct thread *creator);
+void signal_notify_parent(struct proc *p, int code); /* [proc_lock held] SIGCHLD; CLD_* */
+void signal_charge_cpu(struct thread *t, uint64_t ns,
+                       bool user); /* ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+
+#endif

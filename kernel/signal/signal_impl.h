@@ -1,0 +1,63 @@
+/*
+ * What the signal files share among themselves: queues and sets. Everyone else uses
+ * kernel/signal/signal.h.
+ */
+#ifndef KERNEL_SIGNAL_IMPL_H
+#define KERNEL_SIGNAL_IMPL_H
+
+#include "kernel/thread/proc.h"
+#include "kernel/signal/signal.h"
+
+/* A signal that waits. embedded: it is part of a POSIX timer, whose memory it stays. */
+struct queued_signal {
+    struct list link; /* [handlers->lock] on itself while not queued */
+    struct siginfo info;
+    bool embedded;
+};
+
+#define SIGS_UNMASKABLE (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
+#define SIGS_STOP       (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
+#define SIGS_IGNORED    (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
+#define SIGS_SYNCHRONOUS                                                                           \
+    (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) |   \
+     SIGMASK(SIGSYS))
+
+#define RLIMIT_CPU        0
+#define RLIMIT_SIGPENDING 11
+
+/*
+ * Sends to t, or to any thread of p when t is NULL. q is the memory to queue (NULL: allocated).
+ * -EAGAIN when a queued real-time signal is over the limit or finds no memory.
+ */
+int signal_post(struct proc *p, struct thread *t, int signo, const struct siginfo *info,
+                struct queued_signal *q);
+
+/* All with handlers->lock held. */
+int signal_dequeue(struct thread *t, sigset64_t set, struct siginfo *out); /* its number, or 0 */
+void signal_recalc(struct thread *t); /* sets work from scratch; t is current */
+void signal_change_mask(struct thread *t, sigset64_t mask); /* the same, with a new mask */
+void signal_discard(struct proc *p, sigset64_t set); /* drops pending ones, whoever they are for */
+void signal_wake_threads(struct proc *p, bool stopped_too); /* every thread to signal_deliver */
+
+/* kernel/signal/signal_stop.c. The first drops and retakes handlers->lock. */
+void signal_stop_current(struct thread *t);
+bool signal_start_stop(struct thread *t, int signo);
+void signal_continue(struct proc *p);
+void signal_report_continued(struct proc *p);
+
+/* kernel/deliver/sigframe.c: 0, or -EFAULT when the frame cannot be built. */
+int sigframe_setup(struct trapframe *tf, const struct signal_handler *h, const struct siginfo *info,
+                   sigset64_t old_mask);
+
+/* Linux's siginfo_t as it lies in user memory. */
+#define USER_SIGINFO_SIZE 128
+struct user_siginfo {
+    int32_t signo, err, code;
+    uint32_t field[29];
+};
+void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info);
+int siginfo_from_user(struct siginfo *out, uint32_t uptr);
+
+void posix_timers_delete(struct proc *p); /* exec and exit */
+
+#endif

@@ -1,0 +1,144 @@
+/* prctl, personality, arch_prctl: settings of a process. What is not there is -EINVAL. */
+#include "arch/uaccess.h"
+#include "kernel/thread/proc.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+enum { /* man 2 prctl */
+       PR_SET_PDEATHSIG = 1,
+       PR_GET_PDEATHSIG = 2,
+       PR_GET_DUMPABLE = 3,
+       PR_SET_DUMPABLE = 4,
+       PR_GET_KEEPCAPS = 7,
+       PR_SET_KEEPCAPS = 8,
+       PR_GET_TIMING = 13,
+       PR_SET_TIMING = 14,
+       PR_SET_NAME = 15,
+       PR_GET_NAME = 16,
+       PR_CAPBSET_READ = 23,
+       PR_GET_TSC = 25,
+       PR_GET_TIMERSLACK = 30,
+       PR_GET_CHILD_SUBREAPER = 37,
+       PR_SET_NO_NEW_PRIVS = 38,
+       PR_GET_NO_NEW_PRIVS = 39,
+       PR_GET_TID_ADDRESS = 40,
+};
+#define CAP_LAST          40
+#define TIMER_SLACK_NS    50000
+#define PR_TSC_ENABLE     1
+#define PERSONALITY_QUERY 0xffffffffu
+
+/* A thread that is not the first has a name of its own once it was given one. */
+static char *name_of(struct thread *t, bool set)
+{
+    if (t->tid == t->proc->pid || (!set && !t->comm[0]))
+        return t->proc->comm;
+    return t->comm;
+}
+
+static long set_name(uint32_t uname)
+{
+    char name[COMM_LEN] = "";
+    int n = strncpy_from_user(name, (const char *)uname, COMM_LEN - 1);
+
+    if (n == -EFAULT)
+        return n;
+    memcpy(name_of(thread_current(), true), name, COMM_LEN);
+    return 0;
+}
+
+static long get_name(uint32_t uname)
+{
+    char name[COMM_LEN];
+
+    memset(name, 0, sizeof(name));
+    strlcpy(name, name_of(thread_current(), false), COMM_LEN);
+    return copy_to_user((void *)uname, name, COMM_LEN);
+}
+
+static long set_flag(bool *flag, uint32_t value)
+{
+    if (value > 1)
+        return -EINVAL;
+    *flag = value;
+    return 0;
+}
+
+static long set_parent_death_signal(struct proc *p, uint32_t signo)
+{
+    if (signo > NSIG)
+        return -EINVAL;
+    p->parent_death_signal = (uint8_t)signo;
+    return 0;
+}
+
+static long set_no_new_privs(struct proc *p, uint32_t value, uint32_t rest)
+{
+    if (value != 1 || rest)
+        return -EINVAL;
+    p->no_new_privs = true;
+    return 0;
+}
+
+long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
+{
+    struct proc *p = proc_current();
+
+    switch (option) {
+    case PR_SET_PDEATHSIG:
+        return set_parent_death_signal(p, a2);
+    case PR_GET_PDEATHSIG:
+        return put_user_u32((void *)a2, p->parent_death_signal);
+    case PR_GET_DUMPABLE:
+        return p->dumpable;
+    case PR_SET_DUMPABLE:
+        return set_flag(&p->dumpable, a2);
+    case PR_GET_KEEPCAPS:
+        return p->keep_caps;
+    case PR_SET_KEEPCAPS:
+        return set_flag(&p->keep_caps, a2);
+    case PR_GET_TIMING:
+        return 0;
+    case PR_SET_TIMING:
+        return a2 ? -EINVAL : 0;
+    case PR_SET_NAME:
+        return set_name(a2);
+    case PR_GET_NAME:
+        return get_name(a2);
+    case PR_CAPBSET_READ:
+        return a2 > CAP_LAST ? -EINVAL : 1;
+    case PR_GET_TSC:
+        return put_user_u32((void *)a2, PR_TSC_ENABLE);
+    case PR_GET_TIMERSLACK:
+        return TIMER_SLACK_NS;
+    case PR_GET_CHILD_SUBREAPER:
+        return put_user_u32((void *)a2, 0);
+    case PR_SET_NO_NEW_PRIVS:
+        return set_no_new_privs(p, a2, a3 | a4 | a5);
+    case PR_GET_NO_NEW_PRIVS:
+        return a2 | a3 | a4 | a5 ? -EINVAL : p->no_new_privs;
+    case PR_GET_TID_ADDRESS:
+        return put_user_u32((void *)a2, thread_current()->clear_child_tid);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* There is one execution domain; the flags are kept for whoever asks. */
+long sys_personality(uint32_t persona)
+{
+    struct proc *p = proc_current();
+    uint32_t old = p->personality;
+
+    if (persona != PERSONALITY_QUERY)
+        p->personality = persona;
+    return (long)old;
+}
+
+/* glibc asks for shadow stacks at the start of every program: there are none. */
+long sys_arch_prctl(uint32_t option, uint32_t arg)
+{
+    (void)option;
+    (void)arg;
+    return -EINVAL;
+}

@@ -1,0 +1,163 @@
+/* The machine as a whole: sysinfo, getrandom, reboot. */
+#include "arch/thread.h"
+#include "arch/uaccess.h"
+#include "kernel/thread/load.h"
+#include "kernel/base/log.h"
+#include "kernel/thread/proc.h"
+#include "kernel/machine/random.h"
+#include "kernel/syscall/reboot.h"
+#include "kernel/time/time.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+/* ---- sysinfo ---- */
+
+struct user_sysinfo {
+    int32_t uptime;
+    uint32_t loads[3];
+    uint32_t totalram, freeram, sharedram, bufferram, totalswap, freeswap;
+    uint16_t procs, pad;
+    uint32_t totalhigh, freehigh, mem_unit;
+    char reserved[8];
+};
+#define SI_LOAD_SHIFT 16
+
+long sys_sysinfo(uint32_t ubuf)
+{
+    struct user_sysinfo s;
+    struct mem_stats m;
+
+    memset(&s, 0, sizeof(s));
+    mm_stats(&m);
+    load_average(s.loads);
+    for (int i = 0; i < 3; i++)
+        s.loads[i] <<= SI_LOAD_SHIFT - LOAD_SHIFT;
+    s.uptime = (int32_t)(time_mono_ns() / NSEC_PER_SEC);
+    s.totalram = m.total * PAGE_SIZE;
+    s.freeram = m.free * PAGE_SIZE;
+    s.sharedram = m.cached_shmem * PAGE_SIZE;
+    s.procs = (uint16_t)proc_count_threads();
+    s.mem_unit = 1;
+    return copy_to_user((void *)ubuf, &s, sizeof(s));
+}
+
+/* ---- getrandom ---- */
+
+#define GRND_RANDOM   2u
+#define GRND_INSECURE 4u
+#define GRND_ALL      7u
+
+long sys_getrandom(uint32_t ubuf, uint32_t len, uint32_t flags)
+{
+    uint8_t bytes[128];
+    uint32_t done = 0;
+
+    if ((flags & ~GRND_ALL) ||
+        (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
+        return -EINVAL;
+    if (len > INT32_MAX)
+        len = INT32_MAX;
+    while (done < len) {
+        uint32_t n = len - done < sizeof(bytes) ? len - done : sizeof(bytes);
+
+        random_bytes(bytes, n);
+        if (copy_to_user((uint8_t *)ubuf + done, bytes, n))
+            return done ? (long)done : -EFAULT;
+        done += n;
+        if (done % PAGE_SIZE == 0 && signal_pending_current())
+            break;
+    }
+    memset(bytes, 0, sizeof(bytes));
+    return (long)done;
+}
+
+/* ---- reboot ---- */
+
+#define REBOOT_MAGIC1 0xfee1deadu
+#define CMD_RESTART   0x01234567u
+#define CMD_HALT      0xcdef0123u
+#define CMD_POWER_OFF 0x4321fedcu
+#define CMD_RESTART2  0xa1b2c3d4u
+#define CMD_CAD_ON    0x89abcdefu
+#define CMD_CAD_OFF   0x00000000u
+
+/* What QEMU's isa-debug-exit, where it is, makes of an orderly end and of another: 33 and 35. */
+#define EXIT_VALUE_OK     0x10
+#define EXIT_VALUE_FAILED 0x11
+
+bool reboot_ctrl_alt_del = true;
+
+void machine_power_off(bool ok)
+{
+    klog(LOG_INFO, "reboot: Power down\n");
+    debug_exit(ok ? EXIT_VALUE_OK : EXIT_VALUE_FAILED);
+    power_off();
+}
+
+void machine_restart(void)
+{
+    klog(LOG_INFO, "reboot: Restarting system\n");
+    power_reset();
+}
+
+static bool magic2_ok(uint32_t magic)
+{
+    return magic == 672274793 || magic == 85072278 || magic == 369367448 || magic == 537993216;
+}
+
+long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
+{
+    if (!capable())
+        return -EPERM;
+    if (magic1 != REBOOT_MAGIC1 || !magic2_ok(magic2))
+        return -EINVAL;
+    switch (cmd) {
+    case CMD_RESTART:
+    case CMD_RESTART2:
+        machine_restart();
+    case CMD_HALT:
+        klog(LOG_INFO, "reboot: System halted\n");
+        power_halt();
+    case CMD_POWER_OFF:
+        machine_power_off(true);
+    case CMD_CAD_ON:
+    case CMD_CAD_OFF:
+        reboot_ctrl_alt_del = cmd == CMD_CAD_ON;
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+/* Ctrl-Alt-Del: at once, or init decides. */
+void machine_ctrl_alt_del(void)
+{
+    if (reboot_ctrl_alt_del)
+        machine_restart();
+    spin_lock(&proc_lock);
+    if (init_proc)
+        signal_send_proc(init_proc, SIGINT, NULL);
+    spin_unlock(&proc_lock);
+}
+
+/* As init programs of the BusyBox kind understand it. */
+void machine_power_button(void)
+{
+    spin_lock(&proc_lock);
+    if (init_proc)
+        signal_send_proc(init_proc, SIGUSR2, NULL);
+    spin_unlock(&proc_lock);
+}
+
+/* Waits on other CPUs for barriers to pass: there is one CPU, whose program order is a barrier. */
+#define MEMBARRIER_QUERY  0
+#define MEMBARRIER_GLOBAL 1
+
+long sys_membarrier(uint32_t cmd, uint32_t flags)
+{
+    if (flags)
+        return -EINVAL;
+    if (cmd == MEMBARRIER_QUERY)
+        return MEMBARRIER_GLOBAL;
+    return cmd == MEMBARRIER_GLOBAL ? 0 : -EINVAL;
+}

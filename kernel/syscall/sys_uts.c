@@ -1,0 +1,78 @@
+/* uname in its three sizes, sethostname, setdomainname. */
+#include "arch/uaccess.h"
+#include "kernel/thread/proc.h"
+#include "kernel/machine/uts.h"
+#include "kernel/base/version.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+#define FIELD_LEN (UTS_NAME_MAX + 1)
+#define OLD_LEN   9 /* fields of the first uname */
+#define FIELDS    6
+
+static void get_field(unsigned i, char *buf)
+{
+    static const char *const fixed[FIELDS] = {
+        UTS_SYSNAME, NULL, UTS_RELEASE, UTS_VERSION, UTS_MACHINE, NULL,
+    };
+
+    memset(buf, 0, FIELD_LEN);
+    if (fixed[i])
+        strlcpy(buf, fixed[i], FIELD_LEN);
+    else if (i == 1)
+        uts_get_hostname(buf);
+    else
+        uts_get_domainname(buf);
+}
+
+/* count fields of len bytes each. */
+static long put_fields(uint32_t ubuf, unsigned count, size_t len)
+{
+    char field[FIELD_LEN];
+
+    for (unsigned i = 0; i < count; i++) {
+        get_field(i, field);
+        field[len - 1] = '\0';
+        if (copy_to_user((char *)ubuf + i * len, field, len))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+long sys_uname(uint32_t ubuf)
+{
+    return put_fields(ubuf, FIELDS, FIELD_LEN);
+}
+
+long sys_olduname(uint32_t ubuf)
+{
+    return put_fields(ubuf, FIELDS - 1, FIELD_LEN);
+}
+
+long sys_oldolduname(uint32_t ubuf)
+{
+    return put_fields(ubuf, FIELDS - 1, OLD_LEN);
+}
+
+static long set_name(int (*set)(const char *, size_t), uint32_t ubuf, uint32_t len)
+{
+    char new[UTS_NAME_MAX];
+
+    if (!capable())
+        return -EPERM;
+    if (len > UTS_NAME_MAX)
+        return -EINVAL;
+    if (copy_from_user(new, (void *)ubuf, len))
+        return -EFAULT;
+    return set(new, len);
+}
+
+long sys_sethostname(uint32_t ubuf, uint32_t len)
+{
+    return set_name(uts_set_hostname, ubuf, len);
+}
+
+long sys_setdomainname(uint32_t ubuf, uint32_t len)
+{
+    return set_name(uts_set_domainname, ubuf, len);
+}

@@ -1,0 +1,390 @@
+/*
+ * The process table: processes and threads by id, their birth and their memory.
+ *
+ * A process is linked (all_procs, hash, its parent's children) from fork until it was waited for; a
+ * thread from its creation until its exit. Ids are shared by both: a process's pid is the tid of
+ * its first thread. An id is not given out again while it names a thread, a process, a group or a
+ * session.
+ */
+#include "kernel/thread/proc.h"
+#include "arch/thread.h"
+#include "kernel/time/time.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+
+#define PID_MAX           32768
+#define PID_FIRST         300 /* where a second round starts, as on Linux */
+#define HASH_SIZE         256 /* a power of two */
+#define FRAMES_PER_THREAD 16  /* a small process needs as many: forking alone must not eat all */
+
+struct spinlock proc_lock = SPINLOCK_INIT("proc", LOCK_RANK_PROC);
+struct list all_procs = LIST_INIT(all_procs);
+struct proc *init_proc;
+struct proc kernel_proc;
+struct thread boot_thread;
+
+static struct list proc_hash[HASH_SIZE];   /* [proc_lock] */
+static struct list thread_hash[HASH_SIZE]; /* [proc_lock] */
+static uint32_t thread_limit;              /* set once at boot */
+static uint32_t nr_threads;                /* [proc_lock] linked ones */
+static int32_t last_pid;                   /* [proc_lock] */
+static bool pids_wrapped;                  /* [proc_lock] from now on an id may be in use */
+
+struct proc *proc_find(int32_t pid)
+{
+    struct proc *p;
+
+    list_for_each_entry (p, &proc_hash[pid & (HASH_SIZE - 1)], hash_link) {
+        if (p->pid == pid)
+            return p;
+    }
+    return NULL;
+}
+
+struct thread *thread_find(int32_t tid)
+{
+    struct thread *t;
+
+    list_for_each_entry (t, &thread_hash[tid & (HASH_SIZE - 1)], hash_link) {
+        if (t->tid == tid)
+            return t;
+    }
+    return NULL;
+}
+
+int32_t proc_last_pid(void)
+{
+    return last_pid;
+}
+
+uint32_t proc_count_threads(void)
+{
+    return nr_threads;
+}
+
+/* [proc_lock held] */
+static bool pid_in_use(int32_t pid)
+{
+    struct proc *p;
+
+    if (thread_find(pid) || proc_find(pid))
+        return true;
+    list_for_each_entry (p, &all_procs, all_link) {
+        if (p->pgid == pid || p->sid == pid)
+            return true;
+    }
+    return false;
+}
+
+int pid_alloc(void)
+{
+    if (nr_threads >= thread_limit)
+        return -EAGAIN;
+    for (int tries = 0; tries < PID_MAX; tries++) {
+        if (++last_pid >= PID_MAX) {
+            last_pid = PID_FIRST;
+            pids_wrapped = true;
+        }
+        if (!pids_wrapped || !pid_in_use(last_pid))
+            return last_pid;
+    }
+    return -EAGAIN;
+}
+
+void proc_link(struct proc *p, struct proc *parent)
+{
+    p->parent = parent;
+    list_add_tail(&parent->children, &p->sibling);
+    list_add_tail(&all_procs, &p->all_link);
+    list_add(&proc_hash[p->pid & (HASH_SIZE - 1)], &p->hash_link);
+}
+
+void proc_unlink(struct proc *p)
+{
+    list_remove(&p->sibling);
+    list_remove(&p->all_link);
+    list_remove(&p->hash_link);
+}
+
+/* Whoever walks the threads of a process to signal them holds only the handlers' lock. */
+void thread_link(struct thread *t)
+{
+    struct signal_handlers *h = t->proc->handlers;
+
+    spin_lock(&h->lock);
+    list_add_tail(&t->proc->threads, &t->proc_link);
+    t->proc->nthreads++;
+    spin_unlock(&h->lock);
+    list_add(&thread_hash[t->tid & (HASH_SIZE - 1)], &t->hash_link);
+    nr_threads++;
+}
+
+void thread_unlink(struct thread *t)
+{
+    struct signal_handlers *h = t->proc->handlers;
+
+    spin_lock(&h->lock);
+    list_remove(&t->proc_link);
+    t->proc->nthreads--;
+    spin_unlock(&h->lock);
+    list_remove(&t->hash_link);
+    nr_threads--;
+}
+
+void thread_set_tid(struct thread *t, int32_t tid)
+{
+    list_remove(&t->hash_link);
+    t->tid = tid;
+    list_add(&thread_hash[tid & (HASH_SIZE - 1)], &t->hash_link);
+}
+
+static void proc_init_lists(struct proc *p)
+{
+    list_init(&p->threads);
+    list_init(&p->children);
+    list_init(&p->sibling);
+    list_init(&p->all_link);
+    list_init(&p->hash_link);
+    waitq_init(&p->child_exit);
+}
+
+struct proc *proc_alloc(struct proc *like)
+{
+    struct proc *p = kzalloc(sizeof(*p));
+
+    if (!p)
+        return NULL;
+    proc_init_lists(p);
+    memcpy(p->comm, like->comm, COMM_LEN);
+    p->cred = like->cred;
+    memcpy(p->rlimits, like->rlimits, sizeof(p->rlimits));
+    p->nice = like->nice;
+    p->oom_score_adj = like->oom_score_adj;
+    p->oom_score_adj_min = like->oom_score_adj_min;
+    p->dumpable = like->dumpable;
+    p->no_new_privs = like->no_new_privs;
+    p->keep_caps = like->keep_caps;
+    p->personality = like->personality;
+    p->exit_signal = SIGCHLD;
+    p->start_ns = time_mono_ns();
+    return p;
+}
+
+void proc_free(struct proc *p)
+{
+    signal_free_proc(p);
+    kmfree(p);
+}
+
+struct thread *thread_alloc(struct proc *p, const struct thread *creator)
+{
+    struct thread *t = kzalloc(sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->kstack_top = kstack_alloc();
+    if (!t->kstack_top) {
+        kmfree(t);
+        return NULL;
+    }
+    t->proc = p;
+    t->state = THREAD_BLOCKED;
+    t->slice = 1;
+    list_init(&t->run_link);
+    list_init(&t->proc_link);
+    list_init(&t->hash_link);
+    signal_init_thread(t, creator);
+    return t;
+}
+
+void thread_free(struct thread *t)
+{
+    fpu_drop(t);
+    signal_free_thread(t);
+    kstack_free(t->kstack_top);
+    kmfree(t);
+}
+
+void thread_bury(struct thread *t)
+{
+    kstack_free(t->kstack_top);
+    kmfree(t);
+}
+
+/* ---- Kernel threads ---- */
+
+struct kthread_start {
+    void (*fn)(void *);
+    void *arg;
+};
+
+static void kthread_main(void *arg)
+{
+    struct kthread_start start = *(struct kthread_start *)arg;
+
+    kthread_first_run();
+    kmfree(arg);
+    start.fn(start.arg);
+    proc_exit(0);
+}
+
+struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg)
+{
+    struct kthread_start *start = kmalloc(sizeof(*start));
+    struct proc *p = proc_alloc(&kernel_proc);
+    struct thread *t = NULL;
+    int pid;
+
+    if (!start || !p || signal_fork(&kernel_proc, p, false) < 0)
+        goto no_memory;
+    t = thread_alloc(p, NULL);
+    if (!t)
+        goto no_memory;
+    *start = (struct kthread_start){fn, arg};
+    strlcpy(p->comm, name, COMM_LEN);
+    arch_thread_init_kernel(t, kthread_main, start);
+
+    spin_lock(&proc_lock);
+    pid = pid_alloc();
+    if (pid > 0) {
+        p->pid = t->tid = pid;
+        proc_link(p, &kernel_proc);
+        thread_link(t);
+    }
+    spin_unlock(&proc_lock);
+    if (pid < 0)
+        goto no_memory;
+    sched_start(t);
+    return t;
+
+no_memory:
+    if (t)
+        thread_free(t);
+    if (p)
+        proc_free(p);
+    kmfree(start);
+    return NULL;
+}
+
+/* ---- Accounts ---- */
+
+/* a * b / (b + c) without overflow for any times in reach: the part of a that falls to b. */
+static uint64_t scale(uint64_t a, uint32_t b, uint32_t c)
+{
+    uint32_t total = b + c;
+
+    return total ? a / total * b + a % total * b / total : 0;
+}
+
+/* What ran is known to the nanosecond; how it divides is known from the ticks. Without any tick in
+ * the kernel it is all the program's. */
+void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns)
+{
+    uint64_t run = t->run_ns;
+
+    *system_ns = scale(run, t->system_ticks, t->user_ticks);
+    *user_ns = run - *system_ns;
+}
+
+void thread_add_usage(struct rusage_counts *sum, const struct thread *t)
+{
+    uint64_t user, system;
+
+    thread_times(t, &user, &system);
+    sum->user_ns += user;
+    sum->system_ns += system;
+    sum->minor_faults += t->usage.minor_faults;
+    sum->major_faults += t->usage.major_faults;
+    sum->voluntary += t->usage.voluntary;
+    sum->involuntary += t->usage.involuntary;
+    sum->read_calls += t->usage.read_calls;
+    sum->write_calls += t->usage.write_calls;
+    sum->read_bytes += t->usage.read_bytes;
+    sum->written_bytes += t->usage.written_bytes;
+}
+
+void usage_add(struct rusage_counts *sum, const struct rusage_counts *more)
+{
+    sum->user_ns += more->user_ns;
+    sum->system_ns += more->system_ns;
+    sum->minor_faults += more->minor_faults;
+    sum->major_faults += more->major_faults;
+    sum->voluntary += more->voluntary;
+    sum->involuntary += more->involuntary;
+    sum->read_calls += more->read_calls;
+    sum->write_calls += more->write_calls;
+    sum->read_bytes += more->read_bytes;
+    sum->written_bytes += more->written_bytes;
+    if (more->max_resident > sum->max_resident)
+        sum->max_resident = more->max_resident;
+}
+
+/* [proc_lock held, or p is current] */
+void proc_usage(struct proc *p, struct rusage_counts *out)
+{
+    struct thread *t;
+
+    *out = p->usage;
+    if (p == proc_current())
+        sched_charge_current();
+    list_for_each_entry (t, &p->threads, proc_link)
+        thread_add_usage(out, t);
+}
+
+struct vm_space *proc_get_space(struct proc *p)
+{
+    struct vm_space *s;
+
+    spin_lock(&proc_lock);
+    s = p->space;
+    if (s)
+        vm_space_ref(s);
+    spin_unlock(&proc_lock);
+    return s;
+}
+
+uint32_t proc_thread_limit(void)
+{
+    return thread_limit;
+}
+
+static void init_limit(void)
+{
+    struct mem_stats m;
+
+    mm_stats(&m);
+    thread_limit = m.total / FRAMES_PER_THREAD;
+    if (thread_limit > kstack_limit())
+        thread_limit = kstack_limit();
+}
+
+/* The boot thread becomes the first thread of process 0. */
+void proc_init(void)
+{
+    struct proc *p = &kernel_proc;
+
+    init_limit();
+    for (int i = 0; i < HASH_SIZE; i++) {
+        list_init(&proc_hash[i]);
+        list_init(&thread_hash[i]);
+    }
+    proc_init_lists(p);
+    p->parent = p;
+    p->exit_signal = SIGCHLD;
+    strlcpy(p->comm, "swapper", COMM_LEN);
+    for (int i = 0; i < RLIM_NLIMITS; i++)
+        p->rlimits[i] = (struct rlimit32){UINT32_MAX, UINT32_MAX};
+    p->rlimits[RLIMIT_STACK].cur = 8u << 20;
+    p->rlimits[RLIMIT_CORE].cur = 0;
+    p->rlimits[RLIMIT_NPROC] = (struct rlimit32){thread_limit / 2, thread_limit / 2};
+    p->rlimits[RLIMIT_NOFILE] = (struct rlimit32){1024, 4096};
+    p->rlimits[RLIMIT_MEMLOCK] = (struct rlimit32){8u << 20, 8u << 20};
+    p->rlimits[RLIMIT_SIGPENDING] = p->rlimits[RLIMIT_NPROC];
+    p->rlimits[RLIMIT_MSGQUEUE] = (struct rlimit32){819200, 819200};
+    p->rlimits[RLIMIT_NICE] = (struct rlimit32){0, 0};
+    p->rlimits[RLIMIT_RTPRIO] = (struct rlimit32){0, 0};
+    boot_thread.proc = p;
+    list_init(&boot_thread.proc_link);
+    signal_init_proc(p);
+    signal_init_thread(&boot_thread, NULL);
+}

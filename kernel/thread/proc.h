@@ -1,0 +1,219 @@
+/*
+ * Processes and threads. A process owns what its threads share; a thread is what the scheduler
+ * runs. Every process has at least one thread until it is a zombie.
+ */
+#ifndef KERNEL_PROC_H
+#define KERNEL_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/lock.h"
+#include "arch/trap.h"
+#include "kernel/thread/sched.h"
+#include "kernel/signal/signal.h"
+#include "kernel/time/time.h"
+#include "libc/list.h"
+#include "mm/vm.h"
+
+struct files;      /* fs/vfs/file.h: the descriptor table */
+struct fs_context; /* fs/vfs/file.h: cwd, root, umask */
+struct file;
+struct tty;
+
+#define RLIMIT_CPU        0
+#define RLIMIT_FSIZE      1
+#define RLIMIT_DATA       2
+#define RLIMIT_STACK      3
+#define RLIMIT_CORE       4
+#define RLIMIT_RSS        5
+#define RLIMIT_NPROC      6
+#define RLIMIT_NOFILE     7
+#define RLIMIT_MEMLOCK    8
+#define RLIMIT_AS         9
+#define RLIMIT_LOCKS      10
+#define RLIMIT_SIGPENDING 11
+#define RLIMIT_MSGQUEUE   12
+#define RLIMIT_NICE       13
+#define RLIMIT_RTPRIO     14
+#define RLIMIT_RTTIME     15
+#define RLIM_NLIMITS      16
+struct rlimit32 {
+    uint32_t cur, max; /* UINT32_MAX is infinity */
+};
+
+struct cred {
+    uint32_t uid, euid, suid, fsuid;
+    uint32_t gid, egid, sgid, fsgid;
+    uint32_t ngroups;
+    uint32_t groups[32];
+};
+
+struct rusage_counts {
+    uint64_t user_ns, system_ns;
+    uint32_t minor_faults, major_faults;
+    uint32_t voluntary, involuntary; /* context switches */
+    uint32_t max_resident;           /* pages */
+    uint32_t read_calls, write_calls;
+    uint64_t read_bytes, written_bytes;
+};
+
+#define TLS_ENTRIES 3 /* GDT entries 6, 7, 8, as on Linux */
+#define COMM_LEN    16
+
+struct thread {
+    /* Known to arch/i386 by offset: keep first. */
+    uint32_t kernel_esp; /* saved stack pointer while not running */
+    uint32_t kstack_top; /* esp0 in the TSS */
+    void *fpu;           /* FXSAVE or FSAVE area, or NULL: never used the FPU */
+    /* Mask and what is pending for this thread. Its first field, work, makes the exit path call
+     * return_to_user(), as does need_resched of the CPU. */
+    struct signal_state sig;
+
+    enum thread_state state; /* [sched lock] */
+    struct list run_link;    /* [sched lock] */
+    bool on_cpu;             /* [sched lock] running on some CPU */
+    uint32_t slice;          /* [sched lock] ticks left */
+
+    int32_t tid;
+    struct proc *proc;
+    struct list proc_link;     /* [proc lock] in proc->threads */
+    struct list hash_link;     /* [proc lock] all threads by tid */
+    uint64_t tls[TLS_ENTRIES]; /* GDT descriptors */
+    uint32_t clear_child_tid;  /* user address for set_tid_address, or 0 */
+    uint32_t set_child_tid;    /* user address to store the tid at on the first run, or 0 */
+    struct trapframe *tf;      /* user state, at the top of the kernel stack */
+
+    struct rusage_counts usage; /* own CPU and owner's thread only */
+    struct vfork_wait *vfork;   /* [proc lock] the vfork parent that waits, until exec or exit */
+    uint32_t robust_list;       /* user address for set_robust_list, or 0 */
+    char comm[COMM_LEN];        /* PR_SET_NAME on a thread that is not the first; else empty */
+
+    /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
+    uint64_t ran_at;                   /* [own CPU] clock when last charged */
+    uint64_t run_ns;                   /* [own CPU] time on a CPU, all modes */
+    uint32_t user_ticks, system_ticks; /* [own CPU] timer ticks that found it in either mode */
+};
+
+enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
+
+struct proc {
+    int32_t pid;                  /* thread group id */
+    enum proc_state state;        /* [proc lock] */
+    struct list threads;          /* [proc lock] */
+    uint32_t nthreads;            /* [proc lock] */
+    struct list all_link;         /* [proc lock] every process */
+    struct list hash_link;        /* [proc lock] all processes by pid */
+    bool shares_space;            /* space is, or was, also another process's */
+    bool no_new_privs, keep_caps; /* prctl */
+    uint8_t parent_death_signal;  /* prctl */
+    uint32_t personality;
+    struct proc *parent;           /* [proc lock] */
+    struct list children, sibling; /* [proc lock] */
+    int32_t pgid, sid;             /* [proc lock] */
+    struct tty *tty;               /* [tty lock] the controlling terminal */
+    bool did_exec;
+    bool dumpable;
+    char comm[COMM_LEN];
+
+    struct vm_space *space; /* NULL in a kernel process and in a zombie */
+    struct files *files;
+    struct fs_context *fs;
+    struct file *exe;                               /* /proc/PID/exe */
+    vaddr_t arg_start, arg_end, env_start, env_end; /* /proc/PID/cmdline, environ */
+    vaddr_t auxv_start, auxv_end;                   /* /proc/PID/auxv */
+
+    struct cred cred;
+    struct rlimit32 rlimits[RLIM_NLIMITS];
+    struct signal_handlers *handlers; /* shared with CLONE_SIGHAND */
+    struct signal_shared sig;         /* pending for the process, timers, stop state */
+    int exit_status;                  /* as wait4 gives it */
+    int exit_signal;                  /* sent to the parent; SIGCHLD for fork */
+    struct rusage_counts usage;       /* of threads that are gone */
+    struct rusage_counts child_usage; /* of children that were waited for */
+    uint64_t start_ns;                /* time_mono_ns() at creation */
+    struct waitq child_exit;          /* wait4 sleeps here */
+    int8_t nice;
+    int16_t oom_score_adj;     /* [proc lock] /proc/PID/oom_score_adj */
+    int16_t oom_score_adj_min; /* [proc lock] the lowest that root has set */
+};
+
+extern struct spinlock proc_lock; /* LOCK_RANK_PROC */
+extern struct list all_procs;     /* [proc_lock] */
+extern struct proc *init_proc;
+
+static inline struct proc *proc_current(void)
+{
+    return thread_current()->proc;
+}
+
+/* A SIGKILL waits for the current thread, or it must die: no use in sleeping on. */
+bool fatal_signal_pending(void);
+
+struct proc *proc_find(int32_t pid);     /* [proc_lock held] NULL when there is none */
+struct thread *thread_find(int32_t tid); /* [proc_lock held] */
+void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
+void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
+int32_t proc_last_pid(void);       /* the newest id given out */
+uint32_t proc_count_threads(void); /* all of the system */
+uint32_t proc_thread_limit(void);  /* how many there may be: then fork is -EAGAIN */
+
+/* A process and its thread as fork and kthread_create make them; not yet linked or running. */
+struct proc *
+proc_alloc(struct proc *like);  /* ids, limits and credentials of like; NULL: no memory */
+void proc_free(struct proc *p); /* one that never ran, or a zombie that was waited for */
+struct thread *thread_alloc(struct proc *p, const struct thread *creator);
+void thread_free(struct thread *t); /* one that never ran */
+void thread_bury(struct thread *t); /* the scheduler: a dead thread that left its stack */
+int pid_alloc(void);                /* [proc_lock held] an id nobody uses, or -EAGAIN */
+void proc_link(struct proc *p, struct proc *parent); /* [proc_lock held] makes it visible */
+void proc_unlink(struct proc *p);                    /* [proc_lock held] */
+void thread_link(struct thread *t);                  /* [proc_lock held] */
+void thread_unlink(struct thread *t);                /* [proc_lock held] */
+void thread_set_tid(struct thread *t,
+                    int32_t tid); /* [proc_lock held] exec takes the first thread's */
+void thread_add_usage(struct rusage_counts *sum, const struct thread *t);
+void usage_add(struct rusage_counts *sum, const struct rusage_counts *more);
+void thread_release_tid(struct thread *t); /* exec and exit: clear_child_tid, robust locks */
+void proc_note_peak(struct proc *p);       /* the space goes: remembers how big it was */
+void proc_apply_vm_limits(struct proc *p, struct vm_space *s); /* rlimits of p to s */
+void vfork_release(struct thread *t); /* exec and exit: lets a vfork parent go on */
+/* Gives back what a process holds apart from itself: space, files, directory, program. May sleep.
+ */
+void proc_release(struct proc *p);
+void proc_init(void);        /* once at boot, before sched_init */
+void thread_first_run(void); /* arch: the first switch to a user thread */
+void kthread_first_run(void);
+
+extern struct thread boot_thread; /* what runs kernel_main, and then idles */
+extern struct proc kernel_proc;   /* pid 0: its process */
+
+/* A kernel thread; fn must not return. */
+struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);
+
+/* End the current process (all threads) with a wait status; never returns. */
+_Noreturn void proc_exit(int status);
+_Noreturn void thread_exit(void);
+
+/* Kills one process to free memory, as vm_fault's VM_NO_MEMORY asks. Logs who and why. Returns
+ * false if the current process is the victim (it dies on its way to user mode) or nobody is left.
+ */
+bool oom_kill(void);
+#define OOM_SCORE_ADJ_MIN (-1000) /* never */
+#define OOM_SCORE_ADJ_MAX 1000
+uint32_t oom_score(const struct proc *p); /* [proc_lock held] in 0..2000 or so, as Linux shows it */
+
+/* The space of a process for a reader that is not it (/proc): a reference, or NULL when there is
+ * none. */
+struct vm_space *proc_get_space(struct proc *p);
+
+/* execve on the current process with kernel-memory strings. 0 or -errno before the point of no
+ * return; after it the process is killed. */
+int proc_exec(const char *path, char *const argv[], char *const envp[]);
+
+/* Owner checks. capable(): root. */
+static inline bool capable(void)
+{
+    return proc_current()->cred.euid == 0;
+}
+
+#endif

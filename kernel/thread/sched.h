@@ -1,0 +1,128 @@
+/*
+ * Threads, the run queue, sleeping and waking. The kernel is not preempted: a path switches only
+ * where it sleeps or returns to user mode.
+ */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/lock.h"
+#include "libc/list.h"
+
+enum thread_state {
+    THREAD_RUNNABLE, /* running or on the run queue */
+    THREAD_SLEEPING, /* interruptible: a signal wakes it */
+    THREAD_BLOCKED,  /* uninterruptible */
+    THREAD_STOPPED,  /* by a signal, until SIGCONT or SIGKILL */
+    THREAD_DEAD,
+};
+
+struct thread;
+struct vm_space;
+
+void schedule(void); /* give up the CPU; as current->state says */
+/* Makes t runnable if it sleeps, is blocked or stopped. Wakes may be spurious: sleepers test again.
+ */
+void sched_wake(struct thread *t);
+bool sched_wake_from(struct thread *t,
+                     enum thread_state s); /* only if it is in s; whether it was */
+void sched_hurry(struct thread *t);        /* if it waits for the CPU, it is next */
+void sched_start(struct thread *t); /* first time: t, prepared by arch_thread_init_*, may run */
+void sched_tick(void);              /* from the timer interrupt */
+void sched_yield_current(void);
+void sched_init(void);           /* the boot thread becomes this CPU's current and idle thread */
+_Noreturn void sched_idle(void); /* the boot thread's end */
+/* Makes s the space of the running CPU; NULL: kernel only. Skips the load when it is already. */
+void sched_use_space(struct vm_space *s);
+void sched_charge_current(void); /* brings current's run_ns up to date */
+uint32_t sched_slice(int nice);  /* ticks */
+uint64_t sched_switches(void);   /* ever: /proc/stat */
+uint32_t sched_runnable(void);   /* how many threads run or want to: /proc/loadavg */
+
+/* ---- Wait queues ---- */
+
+struct waitq {
+    struct spinlock lock;
+    struct list waiters; /* [lock] struct wait_entry */
+};
+
+struct wait_entry {
+    struct list link; /* [its waitq's lock] */
+    struct thread *thread;
+    struct waitq *queue;
+    void (*wake)(
+        struct wait_entry *e); /* called with the queue's lock held; NULL: sched_wake(thread) */
+};
+
+void waitq_init(struct waitq *q);
+/* Joins q and sets current->state; then check the condition, then schedule(), then waitq_finish. */
+void waitq_prepare(struct waitq *q, struct wait_entry *e, enum thread_state state);
+void waitq_finish(struct wait_entry *e); /* leaves the queue, state runnable again */
+/* Joins q with a callback and no change of state, for poll; waitq_remove leaves. */
+void waitq_add(struct waitq *q, struct wait_entry *e, void (*wake)(struct wait_entry *e));
+void waitq_remove(struct wait_entry *e);
+void wake_all(struct waitq *q); /* wakes everybody; they stay on the queue until waitq_finish */
+/* The one that waits longest, which leaves the queue: only where every waiter waits for the same,
+ * and never where poll waits. */
+void wake_one(struct waitq *q);
+
+bool signal_pending_current(void); /* kernel/signal/signal.c: an unblocked signal waits */
+
+#define ERESTARTSYS           512 /* internal: restart if SA_RESTART, else -EINTR */
+#define ERESTARTNOINTR        513 /* internal: always restart (fork) */
+#define ERESTARTNOHAND        514 /* internal: restart if no handler ran, else -EINTR */
+#define ERESTART_RESTARTBLOCK 516 /* internal: nanosleep, poll: restart with what is left */
+
+/* Sleep until cond is true. cond is evaluated without locks, and never again once it was true. */
+#define wait_event(q, cond)                                                                        \
+    do {                                                                                           \
+        struct wait_entry we_;                                                                     \
+        bool done_ = (cond);                                                                       \
+        while (!done_) {                                                                           \
+            waitq_prepare((q), &we_, THREAD_BLOCKED);                                              \
+            done_ = (cond);                                                                        \
+            if (!done_) {                                                                          \
+                schedule();                                                                        \
+                waitq_finish(&we_);                                                                \
+                done_ = (cond);                                                                    \
+            } else {                                                                               \
+                waitq_finish(&we_);                                                                \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* The same, ended early by a signal: 0 or -ERESTARTSYS. */
+#define wait_event_interruptible(q, cond)                                                          \
+    ({                                                                                             \
+        int ret_ = 0;                                                                              \
+        struct wait_entry we_;                                                                     \
+        bool done_ = (cond);                                                                       \
+        while (!done_ && !ret_) {                                                                  \
+            waitq_prepare((q), &we_, THREAD_SLEEPING);                                             \
+            done_ = (cond);                                                                        \
+            if (done_ || signal_pending_current()) {                                               \
+                ret_ = done_ ? 0 : -ERESTARTSYS;                                                   \
+                waitq_finish(&we_);                                                                \
+            } else {                                                                               \
+                schedule();                                                                        \
+                waitq_finish(&we_);                                                                \
+                done_ = (cond);                                                                    \
+            }                                                                                      \
+        }                                                                                          \
+        ret_;                                                                                      \
+    })
+
+/* ---- Sleep locks ---- */
+
+struct mutex {
+    struct thread *owner; /* atomic; NULL: free */
+    struct waitq waiters;
+};
+
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m); /* may sleep, not interruptible */
+bool mutex_trylock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * Wait queues and sleep locks: the one way to sleep until something has happened.
+ *
+ * A sleeper joins the queue first and tests its condition after, so that a wake-up between the two
+ * is not lost: it finds the thread on the queue and makes it runnable before it has slept.
+ */
+#include "arch/cpu.h"
+#include "kernel/thread/proc.h"
+#include "kernel/thread/sched.h"
+
+void waitq_init(struct waitq *q)
+{
+    spin_init(&q->lock, "waitq", LOCK_RANK_WAITQ);
+    list_init(&q->waiters);
+}
+
+static void join(struct waitq *q, struct wait_entry *e, void (*wake)(struct wait_entry *))
+{
+    e->thread = thread_current();
+    e->queue = q;
+    e->wake = wake;
+    list_add_tail(&q->waiters, &e->link);
+}
+
+void waitq_prepare(struct waitq *q, struct wait_entry *e, enum thread_state state)
+{
+    spin_lock(&q->lock);
+    join(q, e, NULL);
+    e->thread->state = state;
+    spin_unlock(&q->lock);
+}
+
+void waitq_finish(struct wait_entry *e)
+{
+    struct waitq *q = e->queue;
+
+    spin_lock(&q->lock);
+    list_remove(&e->link);
+    e->thread->state = THREAD_RUNNABLE;
+    spin_unlock(&q->lock);
+}
+
+void waitq_add(struct waitq *q, struct wait_entry *e, void (*wake)(struct wait_entry *e))
+{
+    spin_lock(&q->lock);
+    join(q, e, wake);
+    spin_unlock(&q->lock);
+}
+
+void waitq_remove(struct wait_entry *e)
+{
+    struct waitq *q = e->queue;
+
+    spin_lock(&q->lock);
+    list_remove(&e->link);
+    spin_unlock(&q->lock);
+}
+
+static void wake(struct wait_entry *e)
+{
+    if (e->wake)
+        e->wake(e);
+    else
+        sched_wake(e->thread);
+}
+
+/* Whether anybody waits; ordered after the store of whatever they wait for. */
+static bool has_waiters(struct waitq *q)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return !list_empty(&q->waiters);
+}
+
+void wake_all(struct waitq *q)
+{
+    struct wait_entry *e;
+
+    if (!has_waiters(q))
+        return;
+    spin_lock(&q->lock);
+    list_for_each_entry (e, &q->waiters, link)
+        wake(e);
+    spin_unlock(&q->lock);
+}
+
+void wake_one(struct waitq *q)
+{
+    if (!has_waiters(q))
+        return;
+    spin_lock(&q->lock);
+    if (!list_empty(&q->waiters)) {
+        struct wait_entry *e = list_first_entry(&q->waiters, struct wait_entry, link);
+
+        list_remove(&e->link);
+        wake(e);
+    }
+    spin_unlock(&q->lock);
+}
+
+void mutex_init(struct mutex *m)
+{
+    m->owner = NULL;
+    waitq_init(&m->waiters);
+}
+
+bool mutex_trylock(struct mutex *m)
+{
+    struct thread *free = NULL;
+
+    return __atomic_compare_exchange_n(&m->owner, &free, thread_current(), false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+void mutex_lock(struct mutex *m)
+{
+    if (mutex_trylock(m))
+        return;
+    DEBUG_ASSERT(m->owner != thread_current());
+    wait_event(&m->waiters, mutex_trylock(m));
+}
+
+void mutex_unlock(struct mutex *m)
+{
+    DEBUG_ASSERT(m->owner == thread_current());
+    /* Ordered before the look at the queue: who queues itself tries again after. */
+    __atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
+    if (!list_empty(&m->waiters.waiters))
+        wake_one(&m->waiters);
+}

@@ -1,0 +1,350 @@
+/*
+ * POSIX timers (timer_create): a kernel timer each, with the memory for its one queued signal in
+ * it, so that expiring cannot fail. What expires while that signal still waits is counted as an
+ * overrun.
+ *
+ * The list of a process changes only in system calls, under list_lock, and when its last thread is
+ * on the way out or in exec.
+ */
+#include "arch/uaccess.h"
+#include "kernel/time/clock.h"
+#include "kernel/signal/signal_impl.h"
+#include "libc/errno.h"
+
+#define SIGEV_SIGNAL    0
+#define SIGEV_NONE      1
+#define SIGEV_THREAD    2
+#define SIGEV_THREAD_ID 4
+
+#define MAX_TIMERS 4096 /* of a process */
+
+struct posix_timer {
+    struct list link; /* [list_lock] proc->sig.posix_timers */
+    struct proc *proc;
+    int32_t id, clock;
+    int32_t tid; /* SIGEV_THREAD_ID, or 0 */
+    int signo;   /* 0: SIGEV_NONE */
+    uint64_t interval;
+    struct timer timer;
+    struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */
+    int32_t overrun;             /* of the last signal that was queued */
+};
+
+struct user_sigevent {
+    uint32_t value;
+    int32_t signo, notify, tid;
+    uint32_t pad[12];
+};
+
+struct timer_setting { /* ns; value 0: off */
+    uint64_t interval, value;
+};
+
+static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT("posix timers", LOCK_RANK_WAITQ),
+                                             .waiters = LIST_INIT(list_lock.waiters.waiters)}};
+
+/* ---- Expiry ---- */
+
+/* Whether the signal still waits, which then stands for more expiries. */
+static bool count_overrun(struct posix_timer *t, uint32_t expiries)
+{
+    struct spinlock *lock = &t->proc->handlers->lock;
+    bool waits;
+
+    spin_lock(lock);
+    waits = !list_empty(&t->signal.link);
+    if (!waits)
+        t->overrun = 0;
+    else if (t->overrun < INT32_MAX - (int32_t)expiries)
+        t->overrun += (int32_t)expiries;
+    t->signal.info.uid = t->overrun;
+    spin_unlock(lock);
+    return waits;
+}
+
+static void expired(void *arg)
+{
+    struct posix_timer *t = arg;
+    uint32_t skipped = t->interval ? timer_forward(&t->timer, t->interval) : 0;
+    struct thread *target = NULL;
+    struct siginfo info;
+
+    if (!t->signo)
+        return;
+    spin_lock(&proc_lock);
+    if (t->proc->handlers && !count_overrun(t, skipped + 1)) {
+        t->overrun = (int32_t)skipped;
+        info = t->signal.info;
+        info.uid = t->overrun;
+        if (t->tid)
+            target = thread_find(t->tid);
+        if (!t->tid || (target && target->proc == t->proc))
+            signal_post(t->proc, target, t->signo, &info, &t->signal);
+    }
+    spin_unlock(&proc_lock);
+}
+
+/* ---- Life cycle ---- */
+
+static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
+{
+    struct thread *target;
+
+    switch (ev->notify) {
+    case SIGEV_NONE:
+        return 0;
+    case SIGEV_THREAD_ID:
+        spin_lock(&proc_lock);
+        target = thread_find(ev->tid);
+        if (target && target->proc == t->proc)
+            t->tid = ev->tid;
+        spin_unlock(&proc_lock);
+        if (!t->tid)
+            return -EINVAL;
+        break;
+    case SIGEV_SIGNAL:
+    case SIGEV_THREAD:
+        break;
+    default:
+        return -EINVAL;
+    }
+    if (ev->signo < 1 || ev->signo > NSIG)
+        return -EINVAL;
+    t->signo = ev->signo;
+    return 0;
+}
+
+static struct posix_timer *timer_new(struct proc *p, int32_t clock)
+{
+    struct posix_timer *t = kzalloc(sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->proc = p;
+    t->clock = clock;
+    t->id = p->sig.next_timer_id++;
+    list_init(&t->link);
+    list_init(&t->signal.link);
+    t->signal.embedded = true;
+    timer_init(&t->timer, expired, t);
+    return t;
+}
+
+/* [handlers->lock held] The signal that still waits outlives its timer, in memory of its own. */
+static void detach_signal(struct posix_timer *t)
+{
+    struct queued_signal *copy;
+
+    if (list_empty(&t->signal.link))
+        return;
+    copy = kmalloc(sizeof *copy);
+    if (copy) {
+        copy->info = t->signal.info;
+        copy->embedded = false;
+        list_add_tail(&t->signal.link, &copy->link);
+        t->proc->sig.queued++;
+    }
+    list_remove(&t->signal.link);
+}
+
+static void timer_destroy(struct posix_timer *t)
+{
+    timer_cancel(&t->timer);
+    list_remove(&t->link);
+    spin_lock(&t->proc->handlers->lock);
+    detach_signal(t);
+    spin_unlock(&t->proc->handlers->lock);
+    kmfree(t);
+}
+
+void posix_timers_delete(struct proc *p)
+{
+    struct posix_timer *t, *next;
+
+    list_for_each_entry_safe (t, next, &p->sig.posix_timers, link)
+        timer_destroy(t);
+}
+
+/* [list_lock held] */
+static struct posix_timer *find(int32_t id)
+{
+    struct posix_timer *t;
+
+    list_for_each_entry (t, &proc_current()->sig.posix_timers, link)
+        if (t->id == id)
+            return t;
+    return NULL;
+}
+
+/* [list_lock held] */
+static bool too_many(const struct proc *p)
+{
+    const struct list *l;
+    uint32_t n = 0;
+
+    for (l = p->sig.posix_timers.next; l != &p->sig.posix_timers; l = l->next)
+        n++;
+    return n >= MAX_TIMERS;
+}
+
+/* [list_lock held] */
+static long create(int32_t clock, const struct user_sigevent *ev, uint32_t uid)
+{
+    struct proc *p = proc_current();
+    struct posix_timer *t = too_many(p) ? NULL : timer_new(p, clock);
+    struct user_sigevent by_default = {.signo = SIGALRM, .notify = SIGEV_SIGNAL};
+    int ret;
+
+    if (!t)
+        return -EAGAIN;
+    if (!ev) {
+        by_default.value = (uint32_t)t->id;
+        ev = &by_default;
+    }
+    ret = set_target(t, ev);
+    t->signal.info = (struct siginfo){.code = SI_TIMER, .pid = t->id, .value = ev->value};
+    if (!ret && put_user_u32((void *)uid, (uint32_t)t->id))
+        ret = -EFAULT;
+    if (ret)
+        kmfree(t);
+    else
+        list_add_tail(&p->sig.posix_timers, &t->link);
+    return ret;
+}
+
+long sys_timer_create(uint32_t clock, uint32_t uevent, uint32_t uid)
+{
+    struct user_sigevent ev;
+    long ret = clock_can_wait((int32_t)clock);
+
+    if (ret)
+        return ret;
+    if (uevent && copy_from_user(&ev, (const void *)uevent, sizeof ev))
+        return -EFAULT;
+    mutex_lock(&list_lock);
+    ret = create((int32_t)clock, uevent ? &ev : NULL, uid);
+    mutex_unlock(&list_lock);
+    return ret;
+}
+
+long sys_timer_delete(uint32_t id)
+{
+    struct posix_timer *t;
+
+    mutex_lock(&list_lock);
+    t = find((int32_t)id);
+    if (t)
+        timer_destroy(t);
+    mutex_unlock(&list_lock);
+    return t ? 0 : -EINVAL;
+}
+
+long sys_timer_getoverrun(uint32_t id)
+{
+    struct posix_timer *t;
+    long ret = -EINVAL;
+
+    mutex_lock(&list_lock);
+    t = find((int32_t)id);
+    if (t)
+        ret = t->overrun;
+    mutex_unlock(&list_lock);
+    return ret;
+}
+
+/* ---- Setting ---- */
+
+static struct timer_setting current_setting(const struct posix_timer *t)
+{
+    struct timer_setting s = {.interval = t->interval};
+    uint64_t now = time_mono_ns();
+
+    if (t->timer.armed)
+        s.value = t->timer.when > now ? t->timer.when - now : 1;
+    return s;
+}
+
+static void apply(struct posix_timer *t, const struct timer_setting *s, bool absolute)
+{
+    timer_cancel(&t->timer);
+    t->overrun = 0;
+    t->interval = s->value ? s->interval : 0;
+    if (s->value)
+        timer_start(&t->timer,
+                    absolute ? clock_to_mono(t->clock, s->value) : time_deadline(s->value));
+}
+
+static uint32_t timespec_size(bool wide)
+{
+    return wide ? sizeof(struct timespec64) : sizeof(struct timespec32);
+}
+
+static int get_setting(struct timer_setting *s, uint32_t uptr, bool wide)
+{
+    int ret = timespec_get(&s->interval, uptr, wide);
+
+    return ret ? ret : timespec_get(&s->value, uptr + timespec_size(wide), wide);
+}
+
+static int put_setting(uint32_t uptr, const struct timer_setting *s, bool wide)
+{
+    int ret = timespec_put(uptr, s->interval, wide);
+
+    return ret ? ret : timespec_put(uptr + timespec_size(wide), s->value, wide);
+}
+
+static long timer_set(int32_t id, uint32_t flags, uint32_t unew, uint32_t uold, bool wide)
+{
+    struct timer_setting new, old;
+    struct posix_timer *t;
+    int ret;
+
+    if (!unew)
+        return -EINVAL;
+    ret = get_setting(&new, unew, wide);
+    if (ret)
+        return ret;
+    mutex_lock(&list_lock);
+    t = find(id);
+    if (t) {
+        old = current_setting(t);
+        apply(t, &new, flags & TIMER_ABSTIME);
+    }
+    mutex_unlock(&list_lock);
+    if (!t)
+        return -EINVAL;
+    return uold ? put_setting(uold, &old, wide) : 0;
+}
+
+static long timer_get(int32_t id, uint32_t uptr, bool wide)
+{
+    struct timer_setting s;
+    struct posix_timer *t;
+
+    mutex_lock(&list_lock);
+    t = find(id);
+    if (t)
+        s = current_setting(t);
+    mutex_unlock(&list_lock);
+    return t ? put_setting(uptr, &s, wide) : -EINVAL;
+}
+
+long sys_timer_settime(uint32_t id, uint32_t flags, uint32_t unew, uint32_t uold)
+{
+    return timer_set((int32_t)id, flags, unew, uold, false);
+}
+
+long sys_timer_settime64(uint32_t id, uint32_t flags, uint32_t unew, uint32_t uold)
+{
+    return timer_set((int32_t)id, flags, unew, uold, true);
+}
+
+long sys_timer_gettime(uint32_t id, uint32_t uptr)
+{
+    return timer_get((int32_t)id, uptr, false);
+}
+
+long sys_timer_gettime64(uint32_t id, uint32_t uptr)
+{
+    return timer_get((int32_t)id, uptr, true);
+}

@@ -1,0 +1,78 @@
+/*
+ * nanosleep and clock_nanosleep. A relative sleep that a signal interrupts goes on with what is
+ * left (restart_syscall) unless a handler ran; then it tells the remaining time.
+ */
+#include "kernel/time/clock.h"
+#include "kernel/thread/proc.h"
+#include "libc/errno.h"
+
+enum { ARG_REMAINING, ARG_WIDE }; /* of restart_args */
+
+static long interrupted(struct thread *t, uint64_t until, uint32_t uremaining, bool wide);
+
+static long sleep_restart(struct thread *t)
+{
+    uint64_t until = t->sig.restart_until;
+
+    if (sleep_until(until) == 0)
+        return 0;
+    return interrupted(t, until, t->sig.restart_args[ARG_REMAINING], t->sig.restart_args[ARG_WIDE]);
+}
+
+static long interrupted(struct thread *t, uint64_t until, uint32_t uremaining, bool wide)
+{
+    uint64_t now = time_mono_ns();
+
+    if (now >= until)
+        return 0;
+    if (uremaining && timespec_put(uremaining, until - now, wide))
+        return -EFAULT;
+    t->sig.restart_fn = sleep_restart;
+    t->sig.restart_until = until;
+    t->sig.restart_args[ARG_REMAINING] = uremaining;
+    t->sig.restart_args[ARG_WIDE] = wide;
+    return -ERESTART_RESTARTBLOCK;
+}
+
+static long sleep_relative(uint32_t ureq, uint32_t urem, bool wide)
+{
+    uint64_t ns, until;
+    int ret = timespec_get(&ns, ureq, wide);
+
+    if (ret)
+        return ret;
+    until = time_deadline(ns);
+    if (sleep_until(until) == 0)
+        return 0;
+    return interrupted(thread_current(), until, urem, wide);
+}
+
+static long clock_sleep(int32_t id, uint32_t flags, uint32_t ureq, uint32_t urem, bool wide)
+{
+    uint64_t ns;
+    int ret = clock_can_wait(id);
+
+    if (ret)
+        return ret;
+    if (!(flags & TIMER_ABSTIME))
+        return sleep_relative(ureq, urem, wide);
+    ret = timespec_get(&ns, ureq, wide);
+    if (ret)
+        return ret;
+    return sleep_until(clock_to_mono(id, ns)) ? -ERESTARTNOHAND : 0;
+}
+
+long sys_nanosleep(uint32_t ureq, uint32_t urem)
+{
+    return sleep_relative(ureq, urem, false);
+}
+
+long sys_clock_nanosleep(uint32_t id, uint32_t flags, uint32_t ureq, uint32_t urem)
+{
+    return clock_sleep((int32_t)id, flags, ureq, urem, false);
+}
+
+long sys_clock_nanosleep_time64(uint32_t id, uint32_t flags, uint32_t ureq, uint32_t urem)
+{
+    return clock_sleep((int32_t)id, flags, ureq, urem, true);
+}

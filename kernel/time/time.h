@@ -1,0 +1,71 @@
+/*
+ * Clocks and timers. Time is nanoseconds.
+ */
+#ifndef KERNEL_TIME_H
+#define KERNEL_TIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HZ            100 /* timer interrupts a second; also USER_HZ */
+#define NSEC_PER_SEC  1000000000ull
+#define NSEC_PER_TICK (NSEC_PER_SEC / HZ)
+#define TIME_NEVER    UINT64_MAX /* as a deadline: none */
+
+void time_init(void);        /* once at boot, when clock_init is done: reads the RTC */
+uint64_t time_mono_ns(void); /* since boot, never steps back */
+uint64_t time_real_ns(void); /* since 1970 */
+void time_set_real_ns(uint64_t ns);
+uint32_t time_real_sec(void);
+
+/* ---- Linux's structures ---- */
+
+struct timespec32 {
+    int32_t sec, nsec;
+};
+struct timespec64 {
+    int64_t sec;
+    int32_t nsec, pad; /* the upper half of tv_nsec is ignored and written as 0 */
+};
+struct timeval32 {
+    int32_t sec, usec;
+};
+
+/* To and from user memory, as struct timespec32 or (wide) timespec64. get: -EFAULT, or -EINVAL when
+ * it is negative or tv_nsec is not below a second; too large a time becomes the largest. */
+int timespec_get(uint64_t *ns, uint32_t uptr, bool wide);
+int timespec_put(uint32_t uptr, uint64_t ns, bool wide);
+
+/* time_mono_ns() + ns, or TIME_NEVER where that is out of range. */
+uint64_t time_deadline(uint64_t ns);
+
+/* ---- Timers ---- */
+
+struct timer {                  /* a node of the pairing heap in kernel/time/timer.c */
+    struct timer *child, *next; /* [timer lock] */
+    struct timer *prev;         /* [timer lock] left sibling, or parent of a first child */
+    bool armed;                 /* [timer lock] */
+    uint64_t when;              /* time_mono_ns() at which it fires */
+    void (*fn)(void *arg);      /* from the timer interrupt, no lock held: must not sleep */
+    void *arg;
+};
+void timer_init(struct timer *t, void (*fn)(void *), void *arg);
+void timer_start(struct timer *t, uint64_t when); /* re-arms when it is running; fn may do so */
+bool timer_cancel(struct timer *t); /* true if it had not fired; fn is not running afterwards */
+
+/* For a periodic timer that fired: starts it again at the first period that is still to come;
+ * returns how many it skipped. */
+uint32_t timer_forward(struct timer *t, uint64_t period);
+
+/* From the clock interrupt, every tick: runs what is due. */
+void timer_interrupt(void);
+/* When the first timer fires, or TIME_NEVER: for a clock that can skip ticks. */
+uint64_t timer_next(void);
+
+/* As schedule(), for a thread whose state is set already; woken at the latest at when. */
+void schedule_until(uint64_t when);
+
+/* Sleeps until then or a signal: 0 or -EINTR. */
+int sleep_until(uint64_t when);
+
+#endif

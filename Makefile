@@ -39,7 +39,7 @@ $(B)/%.o: %.c
 $(B)/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(call say,NASM    $<)
-	$(Q)$(AS) -f elf32 -g -F dwarf $< -o $@
+	$(Q)$(AS) -f elf32 -g -F dwarf -MD $(@:.o=.d) -MP $< -o $@
 
 # The console font is the distribution's.
 $(B)/font.c: scripts/mkfont

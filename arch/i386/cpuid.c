@@ -5,7 +5,7 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-uint32_t cpu_features;
+uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 bool cpu_has_tsc;
 
 static uint32_t cr4;
@@ -57,6 +57,11 @@ void cpuid_init(void)
     id.features_ecx = r[2];
     cpu_features = r[3];
     cpu_has_tsc = cpu_features & CPU_TSC;
+    if (id.max_leaf >= 7) {
+        cpuid(7, r);
+        cpu_features_7_ebx = r[1];
+        cpu_features_7_ecx = r[2];
+    }
     read_brand();
 }
 
@@ -72,12 +77,16 @@ void cpu_control_init(void)
         write_cr4(cr4);
 }
 
+void cpu_control_add(uint32_t bits)
+{
+    cr4 |= bits;
+    write_cr4(cr4);
+}
+
 void cpu_enable_global_pages(void)
 {
-    if (cpu_features & CPU_PGE) {
-        cr4 |= CR4_PGE;
-        write_cr4(cr4);
-    }
+    if (cpu_features & CPU_PGE)
+        cpu_control_add(CR4_PGE);
 }
 
 uint32_t cpu_hwcap(void)
@@ -127,6 +136,12 @@ static uint32_t append_flags(char *buf, uint32_t size, uint32_t at)
         at = append(buf, size, at, " ");
         at = append(buf, size, at, feature_names[i]);
     }
+    if (cpu_features_7_ebx & CPU7_SMEP)
+        at = append(buf, size, at, " smep");
+    if (cpu_features_7_ebx & CPU7_SMAP)
+        at = append(buf, size, at, " smap");
+    if (cpu_features_7_ecx & CPU7_UMIP)
+        at = append(buf, size, at, " umip");
     return append(buf, size, at, "\n");
 }
 

@@ -6,6 +6,8 @@
 ; Layout, from esp: ebx ecx edx esi edi ebp eax | ds es fs gs | orig_eax trapno err | eip cs eflags
 ; (esp ss, from user mode only).
 
+%include "arch/i386/smap.inc"
+
 SEL_KERNEL_DS   equ 0x68
 SEL_CPU         equ 0xd8
 
@@ -51,6 +53,7 @@ extern page_fault, trap_dispatch, irq_dispatch, syscall_dispatch, return_to_user
         mov [esp + TF_ES + 2], cx
         mov [esp + TF_FS + 2], cx
         mov [esp + TF_GS + 2], cx
+        CLAC                            ; the program may have set AC
         mov edx, SEL_KERNEL_DS
         mov ecx, SEL_CPU
         mov ds, edx

@@ -29,6 +29,9 @@
 #define CR4_PGE        0x080u
 #define CR4_OSFXSR     0x200u
 #define CR4_OSXMMEXCPT 0x400u
+#define CR4_UMIP       0x000800u
+#define CR4_SMEP       0x100000u
+#define CR4_SMAP       0x200000u
 #define CR0_TS         0x008u
 #define CR0_EM         0x004u
 
@@ -43,6 +46,11 @@
 #define CPU_PSE36 (1u << 17)
 #define CPU_FXSR  (1u << 24)
 #define CPU_SSE   (1u << 25)
+
+/* CPUID.7.0: EBX and ECX */
+#define CPU7_SMEP (1u << 7)
+#define CPU7_SMAP (1u << 20)
+#define CPU7_UMIP (1u << 2)
 
 /* The top of the kernel half, above the 1:1 window. */
 #define KSTACK_BASE   0xf8000000u /* guarded kernel stacks: at most 64 MiB */
@@ -102,10 +110,12 @@ extern char boot_stack_guard[], boot_stack_top[];
 extern uint32_t boot_cpu_edx;
 
 /* cpuid.c: what this CPU can do. cpu_features is CPUID.1:EDX, 0 without CPUID. */
-extern uint32_t cpu_features;
+extern uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 void cpuid_init(void);
-void cpu_control_init(void);        /* CR4 as a whole, but for PGE */
-void cpu_enable_global_pages(void); /* CR4.PGE, once the kernel's pages are final */
+void cpu_control_init(void);         /* CR4 as a whole, but for PGE */
+void cpu_control_add(uint32_t bits); /* more of CR4 */
+void cpu_protection_init(void);      /* protect.c; once the boot options are known */
+void cpu_enable_global_pages(void);  /* CR4.PGE, once the kernel's pages are final */
 
 /* gdt.c */
 void gdt_init(struct cpu *c);

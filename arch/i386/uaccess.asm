@@ -1,6 +1,8 @@
 ; User memory, with fix-ups for faults that mm/ could not resolve (arch/uaccess.h).
 ; Callers have checked that the range is in user addresses, but for get and put, which check.
 
+%include "arch/i386/smap.inc"
+
 USER_TOP        equ 0x80000000
 EFAULT          equ 14
 ENAMETOOLONG    equ 36
@@ -24,6 +26,7 @@ user_copy:
         mov edx, [esp + 20]
         mov ecx, edx
         shr ecx, 2
+        STAC
 copy_words:
         rep movsd
         mov ecx, edx
@@ -31,6 +34,7 @@ copy_words:
 copy_bytes:
         rep movsb
 copy_done:
+        CLAC
         mov eax, ecx
         pop esi
         pop edi
@@ -51,6 +55,7 @@ user_clear:
         xor eax, eax
         mov ecx, edx
         shr ecx, 2
+        STAC
 clear_words:
         rep stosd
         mov ecx, edx
@@ -58,6 +63,7 @@ clear_words:
 clear_bytes:
         rep stosb
 clear_done:
+        CLAC
         mov eax, ecx
         pop edi
         ret
@@ -74,8 +80,10 @@ get_user_u32:
         mov ecx, [esp + 8]
         cmp ecx, USER_TOP - 4
         ja word_bad
+        STAC
 get_word:
         mov eax, [ecx]
+        CLAC
         mov ecx, [esp + 4]
         mov [ecx], eax
         xor eax, eax
@@ -88,15 +96,19 @@ put_user_u32:
         cmp ecx, USER_TOP - 4
         ja word_bad
         mov eax, [esp + 8]
+        STAC
 put_word:
         mov [ecx], eax
+        CLAC
         xor eax, eax
         ret
+word_fault:
+        CLAC
 word_bad:
         mov eax, -EFAULT
         ret
-        FIXUP get_word, word_bad
-        FIXUP put_word, word_bad
+        FIXUP get_word, word_fault
+        FIXUP put_word, word_fault
 
 ; int user_string(char *dst, const char *usrc, size_t size): copies up to and with the terminator.
 ; Its length, -EFAULT, or -ENAMETOOLONG when size bytes hold no terminator. Four bytes at a time
@@ -109,6 +121,7 @@ user_string:
         mov edi, [esp + 16]
         mov esi, [esp + 20]
         mov edx, [esp + 24]
+        STAC
         sub edx, 4
         jb string_tail
 string_words:
@@ -146,6 +159,7 @@ string_end:
 string_bad:
         mov eax, -EFAULT
 string_out:
+        CLAC
         pop edi
         pop esi
         pop ebx

@@ -3,6 +3,8 @@
  * crash=HOW on the command line, or a word written to /proc/sys/kernel/crash by root.
  */
 #include "kernel/debug/crash.h"
+#include "arch/thread.h"
+#include "arch/uaccess.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
@@ -106,6 +108,31 @@ static void crash_pte(void)
     }
 }
 
+/* A page of the process's stack that is there, with "ret" in it. */
+static uint8_t *user_code(void)
+{
+    static const uint8_t ret = 0xc3;
+    uint8_t *at = (uint8_t *)(thread_current()->tf->esp - 4096);
+
+    return copy_to_user(at, &ret, sizeof(ret)) ? NULL : at;
+}
+
+static void crash_peek(void)
+{
+    const volatile uint8_t *at = user_code();
+
+    klog(LOG_INFO, "the byte there is %u\n", at ? *at : 0);
+}
+
+static void crash_run(void)
+{
+    volatile jump_fn fn = (jump_fn)user_code();
+
+    if (fn)
+        fn();
+    klog(LOG_INFO, "back from user memory\n");
+}
+
 static const struct {
     const char *name;
     void (*fn)(void);
@@ -119,6 +146,8 @@ static const struct {
     {"divide", crash_divide}, /* a division by zero */
     {"read", crash_read},     /* a read where nothing is mapped */
     {"lock", crash_lock},     /* a write to user memory with a spin lock held */
+    {"peek", crash_peek},     /* a read of user memory outside the copy windows: SMAP */
+    {"run", crash_run},       /* a jump into user memory that is there: SMEP */
     {"pte", crash_pte},       /* no crash: a damaged page-table entry */
 };
 

@@ -112,6 +112,21 @@ class TestFromAShell:
             m.sh("echo pte > /proc/sys/kernel/crash")
             assert "not its own" in m.sh("cat /proc/mm_check; dmesg | tail -n 3")
 
+    @pytest.mark.parametrize("how, said", [("peek", "access to user memory without fix-up"),
+                                           ("run", "jump into user memory")])
+    def test_cpu_keeps_the_kernel_off_user_memory(self, how, said):
+        """With SMAP and SMEP it is stopped; without them, or with them off, nothing happens."""
+        def provoke(append, *options):
+            with Machine.direct(INITRD, "console=ttyS0 quiet panic=-1 " + append, more=options) as m:
+                m.prompt()
+                m.type(f"echo {how} > /proc/sys/kernel/crash; echo still $((40 + 2))\n")
+                m.expect(r"still 42|Kernel failure: .*\n")
+                return m.output()
+
+        assert "Kernel failure: " + said in provoke("", "-cpu", "max")
+        assert "still 42" in provoke("nosmap nosmep", "-cpu", "max")
+        assert "still 42" in provoke("")
+
     def test_readable_on_the_screen(self):
         with self.machine("console=tty1 console=ttyS0") as m:
             m.type("echo null > /proc/sys/kernel/crash\n")
@@ -152,7 +167,7 @@ def test_script_gives_file_and_line():
 
 def test_script_shows_inlined_functions():
     out = run_script("-", text=crash("lock"))
-    with open(TOP + "/kernel/crash.c") as f:
+    with open(TOP + "/kernel/debug/crash.c") as f:
         source = f.read().splitlines()
     line = next(i for i, l in enumerate(source, 1) if "proc_current()->arg_start" in l)
     assert f"crash_lock at kernel/debug/crash.c:{line}" in out

@@ -170,6 +170,7 @@ _Noreturn void boot_main(void)
     fpu_init();
     known_loader = read_handover();
     serial_early_init();
+    cpu_protection_init();
     memmap_parse(&handover);
     init_screen(false);
     if (!known_loader)

@@ -65,7 +65,7 @@ static int add_node(struct dentry *root, const struct device_node *n)
 
 static int devfs_mount(struct superblock *sb, const char *source, const char *data)
 {
-    int err = ramfs_mount_root(sb, 0755, ramfs_default_limit());
+    int err = ramfs_mount_root(sb, 0755, ramfs_default_limit(), ramfs_default_limit());
     unsigned count;
 
     (void)source, (void)data;

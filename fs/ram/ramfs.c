@@ -12,7 +12,8 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define DIRENT_BYTES 20 /* what a name adds to the size of its directory, as in Linux's tmpfs */
+#define SHORT_LINK   127 /* longer targets count as a page */
+#define DIRENT_BYTES 20  /* what a name adds to the size of its directory, as in Linux's tmpfs */
 
 struct ramfs_file {
     struct ramfs_super *super;
@@ -72,6 +73,37 @@ static int charge_pages(struct ramfs_file *f, uint32_t pages)
 uint32_t ramfs_total_pages(void)
 {
     return total_pages;
+}
+
+/* Room for one inode more, or one name more of a file that has some, and for its pages: each costs
+ * memory that nobody can be asked to give back. -ENOSPC. */
+static int reserve(struct ramfs_super *s, uint32_t pages)
+{
+    bool full;
+
+    spin_lock(&ramfs_lock);
+    full = (s->max_inodes && s->used_inodes >= s->max_inodes) ||
+           (pages && s->max_pages && s->used_pages + pages > s->max_pages);
+    if (!full) {
+        s->used_inodes++;
+        s->used_pages += pages;
+    }
+    spin_unlock(&ramfs_lock);
+    return full ? -ENOSPC : 0;
+}
+
+static void count(struct ramfs_super *s, int32_t inodes, int32_t pages)
+{
+    spin_lock(&ramfs_lock);
+    s->used_inodes += (uint32_t)inodes;
+    s->used_pages += (uint32_t)pages;
+    spin_unlock(&ramfs_lock);
+}
+
+/* A long symbolic link takes a page of the file system's, as in Linux's tmpfs. */
+static int32_t link_pages(size_t len)
+{
+    return len > SHORT_LINK;
 }
 
 /* ---- The pager ---- */
@@ -198,6 +230,7 @@ struct inode *ramfs_make(struct inode *i, uint32_t rdev)
 
     if (!i)
         return NULL;
+    count(i->sb->private, 1, 0);
     mode = i->mode;
     i->rdev = rdev;
     i->ops = &ramfs_special_ops;
@@ -228,6 +261,7 @@ struct inode *ramfs_make_link(struct inode *i, const char *target, size_t len)
         inode_unref(i);
         return NULL;
     }
+    count(i->sb->private, 1, link_pages(len));
     memcpy(text, target, len);
     text[len] = '\0';
     i->ops = &ramfs_link_ops;
@@ -287,29 +321,48 @@ static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
     return 0;
 }
 
+/* The reservation makes sure that there is room; what is made then counts by itself. */
+static int ramfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev)
+{
+    int err = reserve(dir->sb->private, 0);
+
+    if (err)
+        return err;
+    err = dir_enter(dir, d, ramfs_inode(dir->sb, mode, rdev));
+    count(dir->sb->private, -1, 0);
+    return err;
+}
+
 static int ramfs_create(struct inode *dir, struct dentry *d, uint32_t mode)
 {
-    return dir_enter(dir, d, ramfs_inode(dir->sb, S_IFREG | (mode & ~S_IFMT), 0));
+    return ramfs_mknod(dir, d, S_IFREG | (mode & ~S_IFMT), 0);
 }
 
 static int ramfs_mkdir(struct inode *dir, struct dentry *d, uint32_t mode)
 {
-    return dir_enter(dir, d, ramfs_inode(dir->sb, S_IFDIR | (mode & ~S_IFMT), 0));
-}
-
-static int ramfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev)
-{
-    return dir_enter(dir, d, ramfs_inode(dir->sb, mode, rdev));
+    return ramfs_mknod(dir, d, S_IFDIR | (mode & ~S_IFMT), 0);
 }
 
 static int ramfs_symlink(struct inode *dir, struct dentry *d, const char *target)
 {
-    return dir_enter(dir, d,
-                     ramfs_make_link(inode_new(dir->sb, S_IFLNK | 0777), target, strlen(target)));
+    struct ramfs_super *s = dir->sb->private;
+    size_t len = strlen(target);
+    int err = reserve(s, (uint32_t)link_pages(len));
+
+    if (err)
+        return err;
+    err = dir_enter(dir, d, ramfs_make_link(inode_new(dir->sb, S_IFLNK | 0777), target, len));
+    count(s, -1, -link_pages(len));
+    return err;
 }
 
+/* A name costs as much as a file; the first one of an O_TMPFILE has been paid for. */
 static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
 {
+    int err = target->nlink ? reserve(dir->sb->private, 0) : 0;
+
+    if (err)
+        return err;
     inode_ref(target);
     target->nlink++;
     inode_touch(target, false, false, true);
@@ -343,7 +396,9 @@ static void remember_name(struct inode *i)
 
 static int ramfs_unlink(struct inode *dir, struct dentry *d)
 {
-    if (--d->inode->nlink == 0 && S_ISREG(d->inode->mode))
+    if (--d->inode->nlink > 0)
+        count(dir->sb->private, -1, 0);
+    else if (S_ISREG(d->inode->mode))
         remember_name(d->inode);
     dir->bytes -= DIRENT_BYTES;
     inode_touch(d->inode, false, false, true);
@@ -428,6 +483,11 @@ static uint64_t ramfs_blocks(const struct inode *i)
     return (uint64_t)(f->pages + archive_pages(f)) * (PAGE_SIZE / 512);
 }
 
+static void ramfs_inode_destroy(struct inode *i)
+{
+    count(i->sb->private, -1, 0);
+}
+
 static void ramfs_file_destroy(struct inode *i)
 {
     struct ramfs_file *f = vm_object_private(i->object);
@@ -435,6 +495,7 @@ static void ramfs_file_destroy(struct inode *i)
     spin_lock(&ramfs_lock);
     f->inode = NULL;
     spin_unlock(&ramfs_lock);
+    ramfs_inode_destroy(i);
 }
 
 static int ramfs_readlink(struct inode *i, char *buf, size_t size)
@@ -448,6 +509,7 @@ static int ramfs_readlink(struct inode *i, char *buf, size_t size)
 
 static void ramfs_link_destroy(struct inode *i)
 {
+    count(i->sb->private, -1, -link_pages(strlen(i->private)));
     kmfree(i->private);
 }
 
@@ -460,6 +522,7 @@ static const struct inode_ops ramfs_dir_ops = {
     .unlink = ramfs_unlink,
     .rmdir = ramfs_rmdir,
     .rename = ramfs_rename,
+    .destroy = ramfs_inode_destroy,
 };
 
 static const struct inode_ops ramfs_file_ops = {
@@ -475,4 +538,6 @@ static const struct inode_ops ramfs_link_ops = {
     .destroy = ramfs_link_destroy,
 };
 
-static const struct inode_ops ramfs_special_ops = {};
+static const struct inode_ops ramfs_special_ops = {
+    .destroy = ramfs_inode_destroy,
+};

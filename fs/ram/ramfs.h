@@ -9,10 +9,12 @@
 struct archive;
 
 struct ramfs_super {
-    uint32_t refs;       /* [ramfs_lock] the superblock and every file */
-    uint32_t max_pages;  /* 0: no limit */
-    bool limit_given;    /* by a mount option */
-    uint32_t used_pages; /* [ramfs_lock] */
+    uint32_t refs;                  /* [ramfs_lock] the superblock and every file */
+    uint32_t max_pages;             /* 0: no limit */
+    uint32_t max_inodes;            /* 0: no limit */
+    bool limit_given, inodes_given; /* by a mount option */
+    uint32_t used_pages;            /* [ramfs_lock] */
+    uint32_t used_inodes;           /* [ramfs_lock] and names beyond each one's first */
 };
 void ramfs_super_put(struct ramfs_super *s); /* drops a reference */
 
@@ -39,7 +41,8 @@ int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint3
 struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, struct inode *inode);
 
 /* Mounts an empty one: what every in-memory type shares. */
-int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages); /* 0: no limit */
+int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages,
+                     uint32_t max_inodes); /* 0: no limit */
 uint32_t ramfs_default_limit(void);
 uint32_t ramfs_total_pages(void); /* that only memory holds, in all in-memory file systems */
 void ramfs_unmount(struct superblock *sb);

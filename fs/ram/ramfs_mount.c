@@ -28,7 +28,7 @@ bool mount_option(const char *data, const char *name, const char **value, size_t
     return false;
 }
 
-int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages)
+int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages, uint32_t max_inodes)
 {
     struct ramfs_super *s = kzalloc(sizeof(*s));
     struct inode *root;
@@ -37,6 +37,7 @@ int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages)
         return -ENOMEM;
     s->refs = 1;
     s->max_pages = max_pages;
+    s->max_inodes = max_inodes;
     sb->private = s;
     root = ramfs_inode(sb, S_IFDIR | mode, 0);
     sb->root = root ? dentry_root(sb, root) : NULL;
@@ -69,10 +70,32 @@ static bool parse_number(const char *s, size_t len, int base, uint64_t *out)
     return true;
 }
 
+/* N[k|m|g], as the kernel of Linux reads sizes. */
+static bool parse_units(const char *s, size_t len, uint64_t *out)
+{
+    unsigned shift = 0;
+
+    if (len > 0 && !isdigit(s[len - 1])) {
+        const char *unit = strchr("kmg", tolower(s[--len]));
+
+        if (!unit || !*unit)
+            return false;
+        shift = tolower(s[len]) == 'k' ? 10 : tolower(s[len]) == 'm' ? 20 : 30;
+    }
+    if (!parse_number(s, len, 10, out))
+        return false;
+    *out <<= shift;
+    return true;
+}
+
+static uint32_t saturated(uint64_t v)
+{
+    return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
 /* size=N[k|m|g|%] into pages; 0 is no limit. */
 static bool parse_size(const char *s, size_t len, uint32_t *pages)
 {
-    unsigned shift = 0;
     uint64_t v;
 
     if (len > 0 && s[len - 1] == '%') {
@@ -84,18 +107,26 @@ static bool parse_size(const char *s, size_t len, uint32_t *pages)
         *pages = (uint32_t)(v * m.total / 100);
         return true;
     }
-    if (len > 0 && !isdigit(s[len - 1])) {
-        const char *unit = strchr("kmg", tolower(s[--len]));
-
-        if (!unit || !*unit)
-            return false;
-        shift = tolower(s[len]) == 'k' ? 10 : tolower(s[len]) == 'm' ? 20 : 30;
-    }
-    if (!parse_number(s, len, 10, &v))
+    if (!parse_units(s, len, &v))
         return false;
-    v = ((v << shift) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-    *pages = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+    *pages = saturated((v + PAGE_SIZE - 1) >> PAGE_SHIFT);
     return true;
+}
+
+/* nr_inodes=N[k|m|g]; 0 is no limit. */
+static int tmpfs_inodes(const char *data, struct ramfs_super *s)
+{
+    const char *value;
+    size_t len;
+    uint64_t v;
+
+    s->inodes_given = mount_option(data, "nr_inodes", &value, &len);
+    if (!s->inodes_given)
+        return 0;
+    if (!parse_units(value, len, &v))
+        return -EINVAL;
+    s->max_inodes = saturated(v);
+    return 0;
 }
 
 static int tmpfs_number(const char *data, const char *name, int base, uint32_t *out)
@@ -124,7 +155,7 @@ uint32_t ramfs_default_limit(void)
 static int rootfs_mount(struct superblock *sb, const char *source, const char *data)
 {
     (void)source, (void)data;
-    return ramfs_mount_root(sb, 0755, ramfs_default_limit());
+    return ramfs_mount_root(sb, 0755, ramfs_default_limit(), ramfs_default_limit());
 }
 
 static int ramfs_mount(struct superblock *sb, const char *source, const char *data)
@@ -133,13 +164,13 @@ static int ramfs_mount(struct superblock *sb, const char *source, const char *da
     int err = tmpfs_number(data, "mode", 8, &mode);
 
     (void)source;
-    return err ? err : ramfs_mount_root(sb, mode & 07777, 0);
+    return err ? err : ramfs_mount_root(sb, mode & 07777, 0, 0);
 }
 
 static int tmpfs_mount(struct superblock *sb, const char *source, const char *data)
 {
     uint32_t mode = 01777, uid = 0, gid = 0, pages = ramfs_default_limit();
-    struct ramfs_super *s;
+    struct ramfs_super limits = {.max_inodes = ramfs_default_limit()}, *s;
     const char *value;
     bool given;
     size_t len;
@@ -155,13 +186,16 @@ static int tmpfs_mount(struct superblock *sb, const char *source, const char *da
     if (!err)
         err = tmpfs_number(data, "gid", 10, &gid);
     if (!err)
-        err = ramfs_mount_root(sb, mode & 07777, pages);
+        err = tmpfs_inodes(data, &limits);
+    if (!err)
+        err = ramfs_mount_root(sb, mode & 07777, pages, limits.max_inodes);
     if (err)
         return err;
     sb->root->inode->uid = uid;
     sb->root->inode->gid = gid;
     s = sb->private;
     s->limit_given = given;
+    s->inodes_given = limits.inodes_given;
     return 0;
 }
 
@@ -173,6 +207,8 @@ static void tmpfs_options(struct superblock *sb, char *buf, size_t size)
 
     if (s->limit_given)
         n = (size_t)snprintf(buf, size, ",size=%uk", s->max_pages * (PAGE_SIZE / 1024));
+    if (s->inodes_given)
+        n += (size_t)snprintf(buf + n, size - n, ",nr_inodes=%u", s->max_inodes);
     if ((root->mode & 07777) != 01777)
         n += (size_t)snprintf(buf + n, size - n, ",mode=%03o", root->mode & 07777);
     if (root->uid)
@@ -192,6 +228,9 @@ void ramfs_statfs(struct superblock *sb, struct kstatfs *out)
     out->blocks = s->max_pages;
     if (s->max_pages > s->used_pages)
         out->bfree = out->bavail = s->max_pages - s->used_pages;
+    out->files = s->max_inodes;
+    if (s->max_inodes > s->used_inodes)
+        out->ffree = s->max_inodes - s->used_inodes;
 }
 
 static struct fs_type rootfs_type = {

@@ -193,7 +193,7 @@ help:
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make soak       the long random run (MINUTES=10)"
-	@echo "make lint       clang-format, clang-tidy, cppcheck"
+	@echo "make lint       clang-format, sparse, clang-tidy, cppcheck"
 	@echo "make fetch      try again to fetch Debian's i386 BusyBox and Linux (for comparison)"
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"

@@ -10,29 +10,30 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "arch/mmu.h"
+#include "arch/user.h"
 
 /* Whether [p, p+n) lies wholly in user addresses. Says nothing of what is mapped. */
-static inline bool user_range_ok(const void *p, size_t n)
+static inline bool user_range_ok(const void __user *p, size_t n)
 {
     return n <= USER_TOP && (uintptr_t)p <= USER_TOP - n;
 }
 
 /* Each returns how many bytes could NOT be copied: 0 is success. */
-size_t copy_from_user_partial(void *dst, const void *usrc, size_t n);
-size_t copy_to_user_partial(void *udst, const void *src, size_t n);
-size_t clear_user_partial(void *udst, size_t n);
+size_t copy_from_user_partial(void *dst, const void __user *usrc, size_t n);
+size_t copy_to_user_partial(void __user *udst, const void *src, size_t n);
+size_t clear_user_partial(void __user *udst, size_t n);
 
 /* Each returns 0 or -EFAULT. */
-int copy_from_user(void *dst, const void *usrc, size_t n);
-int copy_to_user(void *udst, const void *src, size_t n);
-int clear_user(void *udst, size_t n);
-int get_user_u32(uint32_t *dst, const void *usrc);
-int put_user_u32(void *udst, uint32_t value);
+int copy_from_user(void *dst, const void __user *usrc, size_t n);
+int copy_to_user(void __user *udst, const void *src, size_t n);
+int clear_user(void __user *udst, size_t n);
+int get_user_u32(uint32_t *dst, const void __user *usrc);
+int put_user_u32(void __user *udst, uint32_t value);
 
 /*
  * Copies a string with its terminator into dst[size]; returns its length without the terminator,
  * -EFAULT, or -ENAMETOOLONG when no terminator was found in size bytes.
  */
-int strncpy_from_user(char *dst, const char *usrc, size_t size);
+int strncpy_from_user(char *dst, const char __user *usrc, size_t size);
 
 #endif

@@ -487,17 +487,18 @@ int vm_object_sync(struct vm_object *o)
 
 /* ---- File I/O over the pages ---- */
 
-/* One direction of copying: returns how many bytes could not be moved. */
+/* One direction of copying: returns how many bytes could not be moved. buf is user memory to the
+ * two that say so. */
 typedef size_t (*mover)(uint8_t *page, void *buf, size_t n);
 
 static size_t page_to_user(uint8_t *page, void *buf, size_t n)
 {
-    return copy_to_user_partial(buf, page, n);
+    return copy_to_user_partial((__force void __user *)buf, page, n);
 }
 
 static size_t user_to_page(uint8_t *page, void *buf, size_t n)
 {
-    return copy_from_user_partial(page, buf, n);
+    return copy_from_user_partial(page, (__force const void __user *)buf, n);
 }
 
 static size_t page_to_kernel(uint8_t *page, void *buf, size_t n)
@@ -582,14 +583,14 @@ static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len,
     return done ? (long)done : err;
 }
 
-long vm_object_read(struct vm_object *o, uint64_t offset, void *ubuf, size_t len)
+long vm_object_read(struct vm_object *o, uint64_t offset, void __user *ubuf, size_t len)
 {
-    return move(o, offset, ubuf, len, page_to_user, false);
+    return move(o, offset, (__force uint8_t *)ubuf, len, page_to_user, false);
 }
 
-long vm_object_write(struct vm_object *o, uint64_t offset, const void *ubuf, size_t len)
+long vm_object_write(struct vm_object *o, uint64_t offset, const void __user *ubuf, size_t len)
 {
-    return move(o, offset, (uint8_t *)ubuf, len, user_to_page, true);
+    return move(o, offset, (__force uint8_t *)ubuf, len, user_to_page, true);
 }
 
 long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "arch/mmu.h"
+#include "arch/user.h"
 
 struct vm_space;
 struct vm_object;
@@ -119,8 +120,8 @@ int vm_object_sync(
  * moved; a short count when a fault stopped it part-way, -EFAULT or -EIO, -ENOMEM when nothing was
  * moved. Reads stop at the end of the object; writes extend it. May sleep.
  */
-long vm_object_read(struct vm_object *o, uint64_t offset, void *ubuf, size_t len);
-long vm_object_write(struct vm_object *o, uint64_t offset, const void *ubuf, size_t len);
+long vm_object_read(struct vm_object *o, uint64_t offset, void __user *ubuf, size_t len);
+long vm_object_write(struct vm_object *o, uint64_t offset, const void __user *ubuf, size_t len);
 /* The same to and from kernel memory. */
 long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len);
 long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *buf, size_t len);

@@ -199,15 +199,15 @@ enum vm_result machine_store(unsigned cpu, struct vm_space *s, vaddr_t va, uint3
 
 /* ---- arch/uaccess.h: the tests pass host memory as user memory ---- */
 
-size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
+size_t copy_from_user_partial(void *dst, const void __user *usrc, size_t n)
 {
-    memcpy(dst, usrc, n);
+    memcpy(dst, (__force const void *)usrc, n);
     return 0;
 }
 
-size_t copy_to_user_partial(void *udst, const void *src, size_t n)
+size_t copy_to_user_partial(void __user *udst, const void *src, size_t n)
 {
-    memcpy(udst, src, n);
+    memcpy((__force void *)udst, src, n);
     return 0;
 }
 

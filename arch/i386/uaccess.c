@@ -3,41 +3,41 @@
 #include "libc/errno.h"
 
 /* uaccess.asm */
-size_t user_copy(void *dst, const void *src, size_t n);
-size_t user_clear(void *dst, size_t n);
-int user_string(char *dst, const char *usrc, size_t size);
+size_t user_copy(void *dst, const void *src, size_t n); /* either may be the user's */
+size_t user_clear(void __user *dst, size_t n);
+int user_string(char *dst, const char __user *usrc, size_t size);
 
-size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
+size_t copy_from_user_partial(void *dst, const void __user *usrc, size_t n)
 {
-    return user_range_ok(usrc, n) ? user_copy(dst, usrc, n) : n;
+    return user_range_ok(usrc, n) ? user_copy(dst, (__force const void *)usrc, n) : n;
 }
 
-size_t copy_to_user_partial(void *udst, const void *src, size_t n)
+size_t copy_to_user_partial(void __user *udst, const void *src, size_t n)
 {
-    return user_range_ok(udst, n) ? user_copy(udst, src, n) : n;
+    return user_range_ok(udst, n) ? user_copy((__force void *)udst, src, n) : n;
 }
 
-size_t clear_user_partial(void *udst, size_t n)
+size_t clear_user_partial(void __user *udst, size_t n)
 {
     return user_range_ok(udst, n) ? user_clear(udst, n) : n;
 }
 
-int copy_from_user(void *dst, const void *usrc, size_t n)
+int copy_from_user(void *dst, const void __user *usrc, size_t n)
 {
     return copy_from_user_partial(dst, usrc, n) ? -EFAULT : 0;
 }
 
-int copy_to_user(void *udst, const void *src, size_t n)
+int copy_to_user(void __user *udst, const void *src, size_t n)
 {
     return copy_to_user_partial(udst, src, n) ? -EFAULT : 0;
 }
 
-int clear_user(void *udst, size_t n)
+int clear_user(void __user *udst, size_t n)
 {
     return clear_user_partial(udst, n) ? -EFAULT : 0;
 }
 
-int strncpy_from_user(char *dst, const char *usrc, size_t size)
+int strncpy_from_user(char *dst, const char __user *usrc, size_t size)
 {
     uintptr_t start = (uintptr_t)usrc;
     size_t room;

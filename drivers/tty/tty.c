@@ -246,7 +246,7 @@ static void release(struct tty *t, struct waitq *q, bool *flag)
 struct read_state {
     struct file *f;
     struct tty *t;
-    char *ubuf;
+    char __user *ubuf;
     size_t len, done;
     bool ended; /* a line, or what VMIN asks for, is complete */
 };
@@ -342,7 +342,7 @@ static long read_raw(struct read_state *r)
     return (long)r->done;
 }
 
-static long tty_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long tty_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
@@ -367,7 +367,7 @@ static long tty_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
 /* ---- Write ---- */
 
 /* Writes one chunk; the bytes taken, 0 when there is no room, -EFAULT, -EIO. */
-static long write_chunk(struct tty_file *tf, const char *ubuf, size_t len)
+static long write_chunk(struct tty_file *tf, const char __user *ubuf, size_t len)
 {
     char buf[TTY_CHUNK];
     struct tty *t = tf->tty;
@@ -384,7 +384,7 @@ static long write_chunk(struct tty_file *tf, const char *ubuf, size_t len)
     return (long)n;
 }
 
-static long write_all(struct file *f, const char *ubuf, size_t len)
+static long write_all(struct file *f, const char __user *ubuf, size_t len)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
@@ -405,7 +405,7 @@ static long write_all(struct file *f, const char *ubuf, size_t len)
     return done ? (long)done : n;
 }
 
-static long tty_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long tty_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;

@@ -63,7 +63,7 @@ static long send_break(struct tty *t, uint64_t ns)
     return err;
 }
 
-static long get_winsize(struct tty *t, void *user)
+static long get_winsize(struct tty *t, void __user *user)
 {
     struct winsize ws;
 
@@ -73,7 +73,7 @@ static long get_winsize(struct tty *t, void *user)
     return copy_to_user(user, &ws, sizeof(ws));
 }
 
-static long set_winsize(struct tty *t, const void *user)
+static long set_winsize(struct tty *t, const void __user *user)
 {
     struct winsize ws;
 
@@ -85,7 +85,7 @@ static long set_winsize(struct tty *t, const void *user)
     return err;
 }
 
-static long count_bytes(struct tty *t, bool input, void *user)
+static long count_bytes(struct tty *t, bool input, void __user *user)
 {
     spin_lock(&t->lock);
     uint32_t n = input ? ldisc_readable(t) : (uint32_t)output_pending(t);
@@ -94,7 +94,7 @@ static long count_bytes(struct tty *t, bool input, void *user)
 }
 
 /* TIOCSTI: as if the byte had been typed. */
-static long simulate_input(struct tty *t, const void *user)
+static long simulate_input(struct tty *t, const void __user *user)
 {
     char c;
 
@@ -106,7 +106,7 @@ static long simulate_input(struct tty *t, const void *user)
     return 0;
 }
 
-static long set_discipline(const void *user)
+static long set_discipline(const void __user *user)
 {
     uint32_t n;
 
@@ -144,13 +144,13 @@ static long changing_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
     case TCFLSH:
         return flush(t, arg);
     default:
-        return set_discipline((void *)arg);
+        return set_discipline((void __user *)arg);
     }
 }
 
 static long plain_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
 {
-    void *user = (void *)arg;
+    void __user *user = (void __user *)arg;
 
     switch (cmd) {
     case TIOCGWINSZ:

@@ -254,7 +254,7 @@ static long set_foreground(struct tty *t, uint32_t arg)
         return err == -EIO ? -ENOTTY : err;
     if (tty_of_current() != t || t->session != proc_current()->sid)
         return -ENOTTY;
-    if (get_user_u32(&pgid, (void *)arg))
+    if (get_user_u32(&pgid, (void __user *)arg))
         return -EFAULT;
     if ((int32_t)pgid < 0)
         return -EINVAL;
@@ -281,11 +281,11 @@ long tty_job_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
     case TIOCGPGRP:
         if (tty_of_current() != t)
             return -ENOTTY;
-        return put_user_u32((void *)arg, (uint32_t)foreground_group(t));
+        return put_user_u32((void __user *)arg, (uint32_t)foreground_group(t));
     case TIOCGSID:
         if (tty_of_current() != t || t->session == 0)
             return -ENOTTY;
-        return put_user_u32((void *)arg, (uint32_t)t->session);
+        return put_user_u32((void __user *)arg, (uint32_t)t->session);
     default:
         return -ENOTTY;
     }

@@ -89,7 +89,7 @@ static struct termios snapshot(struct tty *t)
     return copy;
 }
 
-static int read_termio(struct termios *t, const void *user)
+static int read_termio(struct termios *t, const void __user *user)
 {
     struct termio io;
 
@@ -104,7 +104,7 @@ static int read_termio(struct termios *t, const void *user)
     return 0;
 }
 
-static long write_termio(const struct termios *t, void *user)
+static long write_termio(const struct termios *t, void __user *user)
 {
     struct termio io;
 
@@ -119,7 +119,8 @@ static long write_termio(const struct termios *t, void *user)
 }
 
 /* size: of the user's structure; 0 is struct termio. */
-static long set_attributes(struct tty *t, const void *user, size_t size, bool wait, bool flush)
+static long set_attributes(struct tty *t, const void __user *user, size_t size, bool wait,
+                           bool flush)
 {
     struct termios new;
     int err = tty_check_change(t);
@@ -143,7 +144,7 @@ static long set_attributes(struct tty *t, const void *user, size_t size, bool wa
 long tty_termios_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
 {
     struct termios now = snapshot(t);
-    void *user = (void *)arg;
+    void __user *user = (void __user *)arg;
 
     switch (cmd) {
     case TCGETS:

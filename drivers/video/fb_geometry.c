@@ -96,5 +96,5 @@ const char *fb_geometry(struct fb_geometry *g, const struct boot_framebuffer *fb
         scale = scale_by_size(fb);
     make_grid(g, scale);
     make_palette(g, fb);
-    return 0;
+    return NULL;
 }

@@ -49,7 +49,7 @@ void screen_wanted(struct screen *screen)
 
 static int put_user_u8(uint32_t addr, uint8_t v)
 {
-    return copy_to_user((void *)addr, &v, sizeof(v));
+    return copy_to_user((void __user *)addr, &v, sizeof(v));
 }
 
 static long get_state(uint32_t arg)
@@ -61,16 +61,16 @@ static long get_state(uint32_t arg)
         if (screens[i].tty.session)
             state[2] |= (uint16_t)(2u << i);
     }
-    return copy_to_user((void *)arg, state, sizeof(state));
+    return copy_to_user((void __user *)arg, state, sizeof(state));
 }
 
 static long first_free(uint32_t arg)
 {
     for (unsigned i = 0; i < screen_tty_count(); i++) {
         if (!screens[i].tty.session)
-            return put_user_u32((void *)arg, i + 1);
+            return put_user_u32((void __user *)arg, i + 1);
     }
-    return put_user_u32((void *)arg, (uint32_t)-1);
+    return put_user_u32((void __user *)arg, (uint32_t)-1);
 }
 
 static long activate(uint32_t n)
@@ -106,11 +106,11 @@ long screen_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
     case KDGKBTYPE:
         return put_user_u8(arg, KB_101);
     case KDGETMODE:
-        return put_user_u32((void *)arg, KD_TEXT);
+        return put_user_u32((void __user *)arg, KD_TEXT);
     case KDSETMODE:
         return arg == KD_TEXT ? 0 : -EINVAL;
     case KDGKBMODE:
-        return put_user_u32((void *)arg, K_UNICODE);
+        return put_user_u32((void __user *)arg, K_UNICODE);
     case KDSKBMODE:
         return set_keyboard_mode(arg);
     case KDGETLED:

@@ -27,7 +27,7 @@ static int change_mode(struct inode *i, uint32_t mode)
     return changed(i);
 }
 
-static long chmod_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t at_flags)
+static long chmod_path(int dirfd, const char __user *upath, uint32_t mode, uint32_t at_flags)
 {
     struct dentry *d;
     int err = user_lookup(dirfd, upath, at_flags, &d);
@@ -39,12 +39,12 @@ static long chmod_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t at_fla
     return err;
 }
 
-long sys_chmod(uint32_t upath, uint32_t mode)
+long sys_chmod(const char __user *upath, uint32_t mode)
 {
     return chmod_path(AT_FDCWD, upath, mode, 0);
 }
 
-long sys_fchmodat(uint32_t dirfd, uint32_t upath, uint32_t mode)
+long sys_fchmodat(uint32_t dirfd, const char __user *upath, uint32_t mode)
 {
     return chmod_path((int)dirfd, upath, mode, 0);
 }
@@ -91,7 +91,8 @@ static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
     return changed(i);
 }
 
-static long chown_path(int dirfd, uint32_t upath, uint32_t uid, uint32_t gid, uint32_t at_flags)
+static long chown_path(int dirfd, const char __user *upath, uint32_t uid, uint32_t gid,
+                       uint32_t at_flags)
 {
     struct dentry *d;
     int err = user_lookup(dirfd, upath, at_flags, &d);
@@ -108,12 +109,12 @@ static uint32_t id_from_16(uint32_t id)
     return (uint16_t)id == 0xffff ? KEEP : (uint16_t)id;
 }
 
-long sys_chown32(uint32_t upath, uint32_t uid, uint32_t gid)
+long sys_chown32(const char __user *upath, uint32_t uid, uint32_t gid)
 {
     return chown_path(AT_FDCWD, upath, uid, gid, 0);
 }
 
-long sys_lchown32(uint32_t upath, uint32_t uid, uint32_t gid)
+long sys_lchown32(const char __user *upath, uint32_t uid, uint32_t gid)
 {
     return chown_path(AT_FDCWD, upath, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
@@ -130,19 +131,20 @@ long sys_fchown32(uint32_t fd, uint32_t uid, uint32_t gid)
     return err;
 }
 
-long sys_fchownat(uint32_t dirfd, uint32_t upath, uint32_t uid, uint32_t gid, uint32_t flags)
+long sys_fchownat(uint32_t dirfd, const char __user *upath, uint32_t uid, uint32_t gid,
+                  uint32_t flags)
 {
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     return chown_path((int)dirfd, upath, uid, gid, flags);
 }
 
-long sys_chown(uint32_t upath, uint32_t uid, uint32_t gid)
+long sys_chown(const char __user *upath, uint32_t uid, uint32_t gid)
 {
     return sys_chown32(upath, id_from_16(uid), id_from_16(gid));
 }
 
-long sys_lchown(uint32_t upath, uint32_t uid, uint32_t gid)
+long sys_lchown(const char __user *upath, uint32_t uid, uint32_t gid)
 {
     return sys_lchown32(upath, id_from_16(uid), id_from_16(gid));
 }
@@ -204,7 +206,7 @@ static int set_times(struct inode *i, const struct times *t)
 }
 
 /* upath 0: dirfd itself, as futimens asks. */
-static long do_utimes(int dirfd, uint32_t upath, const struct times *t, uint32_t flags)
+static long do_utimes(int dirfd, const char __user *upath, const struct times *t, uint32_t flags)
 {
     struct dentry *d;
     struct file *f;
@@ -212,7 +214,7 @@ static long do_utimes(int dirfd, uint32_t upath, const struct times *t, uint32_t
 
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    if (upath == 0 && dirfd != AT_FDCWD) {
+    if (!upath && dirfd != AT_FDCWD) {
         if (flags)
             return -EINVAL;
         f = fd_get(dirfd);
@@ -230,11 +232,12 @@ static long do_utimes(int dirfd, uint32_t upath, const struct times *t, uint32_t
     return err;
 }
 
-long sys_utimensat(uint32_t dirfd, uint32_t upath, uint32_t utimes, uint32_t flags)
+long sys_utimensat(uint32_t dirfd, const char __user *upath, const void __user *utimes,
+                   uint32_t flags)
 {
     struct times t = times_now;
 
-    if (utimes && copy_from_user(&t, (void *)utimes, sizeof(t)))
+    if (utimes && copy_from_user(&t, utimes, sizeof(t)))
         return -EFAULT;
     if (!nsec_ok(t.atime.nsec) || !nsec_ok(t.mtime.nsec))
         return -EINVAL;
@@ -247,7 +250,8 @@ static uint32_t clamp_seconds(int64_t sec)
     return sec < 0 ? 0 : sec > UINT32_MAX ? UINT32_MAX : (uint32_t)sec;
 }
 
-long sys_utimensat_time64(uint32_t dirfd, uint32_t upath, uint32_t utimes, uint32_t flags)
+long sys_utimensat_time64(uint32_t dirfd, const char __user *upath, const void __user *utimes,
+                          uint32_t flags)
 {
     struct {
         int64_t sec;
@@ -256,7 +260,7 @@ long sys_utimensat_time64(uint32_t dirfd, uint32_t upath, uint32_t utimes, uint3
     struct times t = times_now;
 
     if (utimes) {
-        if (copy_from_user(in, (void *)utimes, sizeof(in)))
+        if (copy_from_user(in, utimes, sizeof(in)))
             return -EFAULT;
         t.atime = (struct timestamp){clamp_seconds(in[0].sec), in[0].nsec};
         t.mtime = (struct timestamp){clamp_seconds(in[1].sec), in[1].nsec};
@@ -267,12 +271,12 @@ long sys_utimensat_time64(uint32_t dirfd, uint32_t upath, uint32_t utimes, uint3
 }
 
 /* Two timevals: seconds and microseconds. */
-static int times_from_timevals(uint32_t utimes, struct times *t)
+static int times_from_timevals(const void __user *utimes, struct times *t)
 {
     *t = times_now;
     if (!utimes)
         return 0;
-    if (copy_from_user(t, (void *)utimes, sizeof(*t)))
+    if (copy_from_user(t, utimes, sizeof(*t)))
         return -EFAULT;
     if (t->atime.nsec >= 1000000 || t->mtime.nsec >= 1000000)
         return -EINVAL;
@@ -281,7 +285,7 @@ static int times_from_timevals(uint32_t utimes, struct times *t)
     return 0;
 }
 
-long sys_futimesat(uint32_t dirfd, uint32_t upath, uint32_t utimes)
+long sys_futimesat(uint32_t dirfd, const char __user *upath, const void __user *utimes)
 {
     struct times t;
     int err = times_from_timevals(utimes, &t);
@@ -289,18 +293,18 @@ long sys_futimesat(uint32_t dirfd, uint32_t upath, uint32_t utimes)
     return err ? err : do_utimes((int)dirfd, upath, &t, 0);
 }
 
-long sys_utimes(uint32_t upath, uint32_t utimes)
+long sys_utimes(const char __user *upath, const void __user *utimes)
 {
     return sys_futimesat((uint32_t)AT_FDCWD, upath, utimes);
 }
 
-long sys_utime(uint32_t upath, uint32_t utimes)
+long sys_utime(const char __user *upath, const void __user *utimes)
 {
     struct times t = times_now;
     uint32_t in[2];
 
     if (utimes) {
-        if (copy_from_user(in, (void *)utimes, sizeof(in)))
+        if (copy_from_user(in, utimes, sizeof(in)))
             return -EFAULT;
         t.atime = (struct timestamp){in[0], 0};
         t.mtime = (struct timestamp){in[1], 0};

@@ -86,7 +86,7 @@ static int make_dir(struct walk *w, uint32_t mode)
     return err;
 }
 
-static long do_mkdir(int dirfd, uint32_t upath, uint32_t mode)
+static long do_mkdir(int dirfd, const char __user *upath, uint32_t mode)
 {
     struct walk w;
     char *path;
@@ -100,12 +100,12 @@ static long do_mkdir(int dirfd, uint32_t upath, uint32_t mode)
     return err;
 }
 
-long sys_mkdir(uint32_t upath, uint32_t mode)
+long sys_mkdir(const char __user *upath, uint32_t mode)
 {
     return do_mkdir(AT_FDCWD, upath, mode);
 }
 
-long sys_mkdirat(uint32_t dirfd, uint32_t upath, uint32_t mode)
+long sys_mkdirat(uint32_t dirfd, const char __user *upath, uint32_t mode)
 {
     return do_mkdir((int)dirfd, upath, mode);
 }
@@ -156,7 +156,7 @@ static int check_node_type(uint32_t *mode)
     }
 }
 
-static long do_mknod(int dirfd, uint32_t upath, uint32_t mode, uint32_t dev)
+static long do_mknod(int dirfd, const char __user *upath, uint32_t mode, uint32_t dev)
 {
     struct walk w;
     char *path;
@@ -172,12 +172,12 @@ static long do_mknod(int dirfd, uint32_t upath, uint32_t mode, uint32_t dev)
     return err;
 }
 
-long sys_mknod(uint32_t upath, uint32_t mode, uint32_t dev)
+long sys_mknod(const char __user *upath, uint32_t mode, uint32_t dev)
 {
     return do_mknod(AT_FDCWD, upath, mode, dev);
 }
 
-long sys_mknodat(uint32_t dirfd, uint32_t upath, uint32_t mode, uint32_t dev)
+long sys_mknodat(uint32_t dirfd, const char __user *upath, uint32_t mode, uint32_t dev)
 {
     return do_mknod((int)dirfd, upath, mode, dev);
 }
@@ -197,11 +197,11 @@ static int make_symlink(struct walk *w, const char *target)
     return err;
 }
 
-static long do_symlink(uint32_t utarget, int dirfd, uint32_t upath)
+static long do_symlink(const char __user *utarget, int dirfd, const char __user *upath)
 {
     struct walk w;
     char *target, *path;
-    int err = path_from_user((const char *)utarget, &target);
+    int err = path_from_user(utarget, &target);
 
     if (err)
         return err;
@@ -215,12 +215,12 @@ static long do_symlink(uint32_t utarget, int dirfd, uint32_t upath)
     return err;
 }
 
-long sys_symlink(uint32_t utarget, uint32_t upath)
+long sys_symlink(const char __user *utarget, const char __user *upath)
 {
     return do_symlink(utarget, AT_FDCWD, upath);
 }
 
-long sys_symlinkat(uint32_t utarget, uint32_t dirfd, uint32_t upath)
+long sys_symlinkat(const char __user *utarget, uint32_t dirfd, const char __user *upath)
 {
     return do_symlink(utarget, (int)dirfd, upath);
 }
@@ -268,7 +268,8 @@ static int make_link(struct walk *w, struct dentry *old)
     return err;
 }
 
-static long do_link(int olddir, uint32_t uold, int newdir, uint32_t unew, uint32_t flags)
+static long do_link(int olddir, const char __user *uold, int newdir, const char __user *unew,
+                    uint32_t flags)
 {
     uint32_t at = (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
     struct dentry *old;
@@ -293,12 +294,13 @@ static long do_link(int olddir, uint32_t uold, int newdir, uint32_t unew, uint32
     return err;
 }
 
-long sys_link(uint32_t uold, uint32_t unew)
+long sys_link(const char __user *uold, const char __user *unew)
 {
     return do_link(AT_FDCWD, uold, AT_FDCWD, unew, 0);
 }
 
-long sys_linkat(uint32_t olddir, uint32_t uold, uint32_t newdir, uint32_t unew, uint32_t flags)
+long sys_linkat(uint32_t olddir, const char __user *uold, uint32_t newdir, const char __user *unew,
+                uint32_t flags)
 {
     return do_link((int)olddir, uold, (int)newdir, unew, flags);
 }

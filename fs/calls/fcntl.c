@@ -81,9 +81,9 @@ static long owner_ex(struct file *f, uint32_t cmd, uint32_t arg)
     if (cmd == F_GETOWN_EX) {
         ex.type = f->owner < 0 ? 2 : 1;
         ex.pid = f->owner < 0 ? -f->owner : f->owner;
-        return copy_to_user((void *)arg, &ex, sizeof(ex));
+        return copy_to_user((void __user *)arg, &ex, sizeof(ex));
     }
-    if (copy_from_user(&ex, (void *)arg, sizeof(ex)))
+    if (copy_from_user(&ex, (void __user *)arg, sizeof(ex)))
         return -EFAULT;
     if (ex.type < 0 || ex.type > 2)
         return -EINVAL;

@@ -12,25 +12,25 @@
 #define FIOQSIZE 0x5460u
 #define FIGETBSZ 2u
 
-static long set_nonblocking(struct file *f, uint32_t uarg)
+static long set_nonblocking(struct file *f, void __user *uarg)
 {
     uint32_t on;
 
-    if (get_user_u32(&on, (void *)uarg))
+    if (get_user_u32(&on, uarg))
         return -EFAULT;
     f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
     return 0;
 }
 
-static long put_s64(uint32_t uarg, uint64_t value)
+static long put_s64(void __user *uarg, uint64_t value)
 {
-    return copy_to_user((void *)uarg, &value, sizeof(value));
+    return copy_to_user(uarg, &value, sizeof(value));
 }
 
 static long of_the_file(struct file *f, uint32_t cmd, uint32_t arg)
 {
     if (cmd == FIONREAD && S_ISREG(f->inode->mode))
-        return put_user_u32((void *)arg, (uint32_t)(inode_size(f->inode) - f->pos));
+        return put_user_u32((void __user *)arg, (uint32_t)(inode_size(f->inode) - f->pos));
     return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
 }
 
@@ -44,15 +44,15 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
     case FIONCLEX:
         return fd_set_cloexec(fd, false);
     case FIONBIO:
-        return set_nonblocking(f, arg);
+        return set_nonblocking(f, (void __user *)arg);
     case FIOASYNC: /* no file sends SIGIO */
         return -ENOTTY;
     case FIOQSIZE:
         if (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode))
-            return put_s64(arg, inode_size(f->inode));
+            return put_s64((void __user *)arg, inode_size(f->inode));
         return -ENOTTY;
     case FIGETBSZ:
-        return f->dentry ? put_user_u32((void *)arg, PAGE_SIZE) : -EINVAL;
+        return f->dentry ? put_user_u32((void __user *)arg, PAGE_SIZE) : -EINVAL;
     default:
         return of_the_file(f, cmd, arg);
     }

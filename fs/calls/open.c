@@ -334,11 +334,11 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
     return err;
 }
 
-static long do_open(int dirfd, uint32_t upath, uint32_t flags, uint32_t mode)
+static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_t mode)
 {
     struct file *f;
     char *path;
-    int err = path_from_user((const char *)upath, &path), fd;
+    int err = path_from_user(upath, &path), fd;
 
     if (err)
         return err;
@@ -354,17 +354,17 @@ static long do_open(int dirfd, uint32_t upath, uint32_t flags, uint32_t mode)
     return fd;
 }
 
-long sys_open(uint32_t upath, uint32_t flags, uint32_t mode)
+long sys_open(const char __user *upath, uint32_t flags, uint32_t mode)
 {
     return do_open(AT_FDCWD, upath, flags, mode);
 }
 
-long sys_openat(uint32_t dirfd, uint32_t upath, uint32_t flags, uint32_t mode)
+long sys_openat(uint32_t dirfd, const char __user *upath, uint32_t flags, uint32_t mode)
 {
     return do_open((int)dirfd, upath, flags, mode);
 }
 
-long sys_creat(uint32_t upath, uint32_t mode)
+long sys_creat(const char __user *upath, uint32_t mode)
 {
     return do_open(AT_FDCWD, upath, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }

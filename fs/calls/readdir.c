@@ -35,9 +35,9 @@ struct dirent_readdir { /* readdir(2): one entry only */
 
 struct dir_reader {
     struct dir_context ctx;
-    uint32_t ubuf; /* where the next entry goes */
-    uint32_t left; /* bytes left there */
-    uint32_t prev; /* the entry before it, whose offset is not known yet, or 0 */
+    char __user *ubuf; /* where the next entry goes */
+    uint32_t left;     /* bytes left there */
+    char __user *prev; /* the entry before it, whose offset is not known yet, or NULL */
     int err;
 };
 
@@ -57,7 +57,7 @@ static bool take_room(struct dir_reader *r, uint32_t reclen, uint32_t off_at, ui
             r->err = -EINVAL;
         return false;
     }
-    if (r->prev && copy_to_user((void *)(r->prev + off_at), &r->ctx.pos, off_size)) {
+    if (r->prev && copy_to_user(r->prev + off_at, &r->ctx.pos, off_size)) {
         r->err = -EFAULT;
         return false;
     }
@@ -66,7 +66,7 @@ static bool take_room(struct dir_reader *r, uint32_t reclen, uint32_t off_at, ui
 
 static bool put_record(struct dir_reader *r, const void *record, uint32_t reclen)
 {
-    if (copy_to_user((void *)r->ubuf, record, reclen)) {
+    if (copy_to_user(r->ubuf, record, reclen)) {
         r->err = -EFAULT;
         return false;
     }
@@ -204,7 +204,8 @@ static int read_dir(struct file *f, struct dir_reader *r)
 }
 
 /* off_at and off_size: where a record keeps the offset of the next. */
-static long getdents(uint32_t fd, uint32_t ubuf, uint32_t size, uint32_t off_at, uint32_t off_size,
+static long getdents(uint32_t fd, void __user *ubuf, uint32_t size, uint32_t off_at,
+                     uint32_t off_size,
                      bool (*emit)(struct dir_context *, const char *, size_t, uint32_t, uint32_t))
 {
     struct dir_reader r = {.ctx.emit = emit, .ubuf = ubuf, .left = size};
@@ -217,7 +218,7 @@ static long getdents(uint32_t fd, uint32_t ubuf, uint32_t size, uint32_t off_at,
     if (!err)
         err = r.err;
     if (r.prev) {
-        err = copy_to_user((void *)(r.prev + off_at), &r.ctx.pos, off_size);
+        err = copy_to_user(r.prev + off_at, &r.ctx.pos, off_size);
         if (!err)
             err = size - r.left;
     }
@@ -225,17 +226,17 @@ static long getdents(uint32_t fd, uint32_t ubuf, uint32_t size, uint32_t off_at,
     return err;
 }
 
-long sys_getdents64(uint32_t fd, uint32_t ubuf, uint32_t size)
+long sys_getdents64(uint32_t fd, void __user *ubuf, uint32_t size)
 {
     return getdents(fd, ubuf, size, offsetof(struct dirent64, off), 8, emit64);
 }
 
-long sys_getdents(uint32_t fd, uint32_t ubuf, uint32_t size)
+long sys_getdents(uint32_t fd, void __user *ubuf, uint32_t size)
 {
     return getdents(fd, ubuf, size, offsetof(struct dirent32, off), 4, emit32);
 }
 
-long sys_readdir(uint32_t fd, uint32_t ubuf)
+long sys_readdir(uint32_t fd, void __user *ubuf)
 {
     struct dir_reader r = {.ctx.emit = emit_one, .ubuf = ubuf, .left = RECORD_MAX};
     struct file *f = fd_get((int)fd);
@@ -252,7 +253,7 @@ long sys_readdir(uint32_t fd, uint32_t ubuf)
 
 /* ---- Operations of an open directory ---- */
 
-static long dir_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long dir_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f;
     (void)ubuf;

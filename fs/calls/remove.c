@@ -95,7 +95,7 @@ static int remove_last(struct walk *w, bool as_dir)
     return err;
 }
 
-static long do_remove(int dirfd, uint32_t upath, bool as_dir)
+static long do_remove(int dirfd, const char __user *upath, bool as_dir)
 {
     struct walk w;
     char *path;
@@ -109,17 +109,17 @@ static long do_remove(int dirfd, uint32_t upath, bool as_dir)
     return err;
 }
 
-long sys_unlink(uint32_t upath)
+long sys_unlink(const char __user *upath)
 {
     return do_remove(AT_FDCWD, upath, false);
 }
 
-long sys_rmdir(uint32_t upath)
+long sys_rmdir(const char __user *upath)
 {
     return do_remove(AT_FDCWD, upath, true);
 }
 
-long sys_unlinkat(uint32_t dirfd, uint32_t upath, uint32_t flags)
+long sys_unlinkat(uint32_t dirfd, const char __user *upath, uint32_t flags)
 {
     if (flags & ~AT_REMOVEDIR)
         return -EINVAL;

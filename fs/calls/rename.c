@@ -199,7 +199,8 @@ static int rename_walked(struct rename *r)
     return err;
 }
 
-static long do_rename(int olddir, uint32_t uold, int newdir, uint32_t unew, uint32_t flags)
+static long do_rename(int olddir, const char __user *uold, int newdir, const char __user *unew,
+                      uint32_t flags)
 {
     struct rename r = {.flags = flags};
     char *oldpath, *newpath;
@@ -223,17 +224,19 @@ static long do_rename(int olddir, uint32_t uold, int newdir, uint32_t unew, uint
     return err;
 }
 
-long sys_rename(uint32_t uold, uint32_t unew)
+long sys_rename(const char __user *uold, const char __user *unew)
 {
     return do_rename(AT_FDCWD, uold, AT_FDCWD, unew, 0);
 }
 
-long sys_renameat(uint32_t olddir, uint32_t uold, uint32_t newdir, uint32_t unew)
+long sys_renameat(uint32_t olddir, const char __user *uold, uint32_t newdir,
+                  const char __user *unew)
 {
     return do_rename((int)olddir, uold, (int)newdir, unew, 0);
 }
 
-long sys_renameat2(uint32_t olddir, uint32_t uold, uint32_t newdir, uint32_t unew, uint32_t flags)
+long sys_renameat2(uint32_t olddir, const char __user *uold, uint32_t newdir,
+                   const char __user *unew, uint32_t flags)
 {
     return do_rename((int)olddir, uold, (int)newdir, unew, flags);
 }

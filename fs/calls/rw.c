@@ -9,7 +9,7 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/iov.h"
 
-typedef long (*transfer_fn)(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos);
+typedef long (*transfer_fn)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
 
 /* Counted for /proc/PID/io. */
 static long count_bytes(long n, uint64_t *sum)
@@ -19,27 +19,27 @@ static long count_bytes(long n, uint64_t *sum)
     return n;
 }
 
-static long transfer_in(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos)
+static long transfer_in(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     if (!file_readable(f))
         return -EBADF;
     if (!f->ops->read)
         return -EINVAL;
-    if (!user_range_ok((void *)ubuf, len))
+    if (!user_range_ok(ubuf, len))
         return -EFAULT;
-    return count_bytes(f->ops->read(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+    return count_bytes(f->ops->read(f, ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
                        &thread_current()->usage.read_bytes);
 }
 
-static long transfer_out(struct file *f, uint32_t ubuf, size_t len, uint64_t *pos)
+static long transfer_out(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     if (!file_writable(f))
         return -EBADF;
     if (!f->ops->write)
         return -EINVAL;
-    if (!user_range_ok((void *)ubuf, len))
+    if (!user_range_ok(ubuf, len))
         return -EFAULT;
-    return count_bytes(f->ops->write(f, (void *)ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+    return count_bytes(f->ops->write(f, ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
                        &thread_current()->usage.written_bytes);
 }
 
@@ -50,7 +50,7 @@ static void count_call(transfer_fn transfer)
     ++*(transfer == transfer_in ? &u->read_calls : &u->write_calls);
 }
 
-long sys_read(uint32_t fd, uint32_t ubuf, uint32_t len)
+long sys_read(uint32_t fd, void __user *ubuf, uint32_t len)
 {
     struct file *f = fd_get((int)fd);
     long n;
@@ -65,7 +65,7 @@ long sys_read(uint32_t fd, uint32_t ubuf, uint32_t len)
     return n;
 }
 
-long sys_write(uint32_t fd, uint32_t ubuf, uint32_t len)
+long sys_write(uint32_t fd, void __user *ubuf, uint32_t len)
 {
     struct file *f = fd_get((int)fd);
     long n;
@@ -82,7 +82,8 @@ long sys_write(uint32_t fd, uint32_t ubuf, uint32_t len)
 
 /* ---- At an offset ---- */
 
-static long at_offset(uint32_t fd, uint32_t ubuf, uint32_t len, uint64_t pos, transfer_fn transfer)
+static long at_offset(uint32_t fd, void __user *ubuf, uint32_t len, uint64_t pos,
+                      transfer_fn transfer)
 {
     struct file *f;
     long n = -ESPIPE;
@@ -104,12 +105,12 @@ static uint64_t make64(uint32_t low, uint32_t high)
     return (uint64_t)high << 32 | low;
 }
 
-long sys_pread64(uint32_t fd, uint32_t ubuf, uint32_t len, uint32_t low, uint32_t high)
+long sys_pread64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
     return at_offset(fd, ubuf, len, make64(low, high), transfer_in);
 }
 
-long sys_pwrite64(uint32_t fd, uint32_t ubuf, uint32_t len, uint32_t low, uint32_t high)
+long sys_pwrite64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
     return at_offset(fd, ubuf, len, make64(low, high), transfer_out);
 }
@@ -147,7 +148,8 @@ static int may_transfer(const struct file *f, transfer_fn transfer)
 }
 
 /* at: an explicit offset, or NULL for the position of the file. */
-static long vector(uint32_t fd, uint32_t uvec, uint32_t count, uint64_t *at, transfer_fn transfer)
+static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t *at,
+                   transfer_fn transfer)
 {
     struct file *f;
     struct iov_set set;
@@ -173,24 +175,24 @@ static long vector(uint32_t fd, uint32_t uvec, uint32_t count, uint64_t *at, tra
     return n;
 }
 
-long sys_readv(uint32_t fd, uint32_t uvec, uint32_t count)
+long sys_readv(uint32_t fd, const void __user *uvec, uint32_t count)
 {
     return vector(fd, uvec, count, NULL, transfer_in);
 }
 
-long sys_writev(uint32_t fd, uint32_t uvec, uint32_t count)
+long sys_writev(uint32_t fd, const void __user *uvec, uint32_t count)
 {
     return vector(fd, uvec, count, NULL, transfer_out);
 }
 
-long sys_preadv(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high)
+long sys_preadv(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high)
 {
     uint64_t pos = make64(low, high);
 
     return vector(fd, uvec, count, &pos, transfer_in);
 }
 
-long sys_pwritev(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high)
+long sys_pwritev(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high)
 {
     uint64_t pos = make64(low, high);
 
@@ -202,21 +204,21 @@ long sys_pwritev(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint3
 #define RWF_SYNC  4u
 
 /* Offset -1 is the file's own position; of the flags, those that ask for nothing here are taken. */
-static long vector2(uint32_t fd, uint32_t uvec, uint32_t count, uint64_t pos, uint32_t flags,
-                    transfer_fn transfer)
+static long vector2(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t pos,
+                    uint32_t flags, transfer_fn transfer)
 {
     if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
         return -EOPNOTSUPP;
     return vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, transfer);
 }
 
-long sys_preadv2(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high,
+long sys_preadv2(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high,
                  uint32_t flags)
 {
     return vector2(fd, uvec, count, make64(low, high), flags, transfer_in);
 }
 
-long sys_pwritev2(uint32_t fd, uint32_t uvec, uint32_t count, uint32_t low, uint32_t high,
+long sys_pwritev2(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high,
                   uint32_t flags)
 {
     return vector2(fd, uvec, count, make64(low, high), flags, transfer_out);
@@ -284,7 +286,7 @@ long sys_lseek(uint32_t fd, uint32_t offset, uint32_t whence)
     return r > INT32_MAX ? -EOVERFLOW : (long)r;
 }
 
-long sys__llseek(uint32_t fd, uint32_t high, uint32_t low, uint32_t uresult, uint32_t whence)
+long sys__llseek(uint32_t fd, uint32_t high, uint32_t low, void __user *uresult, uint32_t whence)
 {
     struct file *f = fd_get((int)fd);
     int64_t r;
@@ -295,5 +297,5 @@ long sys__llseek(uint32_t fd, uint32_t high, uint32_t low, uint32_t uresult, uin
     file_put(f);
     if (r < 0)
         return (long)r;
-    return copy_to_user((void *)uresult, &r, sizeof(r));
+    return copy_to_user(uresult, &r, sizeof(r));
 }

@@ -86,9 +86,9 @@ static uint16_t uid16(uint32_t id)
 
 /* ---- Layouts: each copies the inode out in one ---- */
 
-typedef int (*stat_fn)(struct inode *i, uint32_t ubuf);
+typedef int (*stat_fn)(struct inode *i, void __user *ubuf);
 
-static int put_stat64(struct inode *i, uint32_t ubuf)
+static int put_stat64(struct inode *i, void __user *ubuf)
 {
     struct stat64 s = {
         .dev = sb_dev(i),
@@ -107,10 +107,10 @@ static int put_stat64(struct inode *i, uint32_t ubuf)
         .ino = i->ino,
     };
 
-    return copy_to_user((void *)ubuf, &s, sizeof(s));
+    return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static int put_stat32(struct inode *i, uint32_t ubuf)
+static int put_stat32(struct inode *i, void __user *ubuf)
 {
     uint64_t size = stat_size(i);
     struct stat32 s = {
@@ -131,10 +131,10 @@ static int put_stat32(struct inode *i, uint32_t ubuf)
 
     if (size > MAX_NON_LFS || s.nlink != i->nlink)
         return -EOVERFLOW;
-    return copy_to_user((void *)ubuf, &s, sizeof(s));
+    return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static int put_old_stat(struct inode *i, uint32_t ubuf)
+static int put_old_stat(struct inode *i, void __user *ubuf)
 {
     uint64_t size = stat_size(i);
     struct old_stat s = {
@@ -153,10 +153,11 @@ static int put_old_stat(struct inode *i, uint32_t ubuf)
 
     if (size > MAX_NON_LFS || s.nlink != i->nlink || s.ino != i->ino)
         return -EOVERFLOW;
-    return copy_to_user((void *)ubuf, &s, sizeof(s));
+    return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static long stat_path(int dirfd, uint32_t upath, uint32_t at_flags, stat_fn put, uint32_t ubuf)
+static long stat_path(int dirfd, const char __user *upath, uint32_t at_flags, stat_fn put,
+                      void __user *ubuf)
 {
     struct dentry *d;
     long err = user_lookup(dirfd, upath, at_flags, &d);
@@ -168,7 +169,7 @@ static long stat_path(int dirfd, uint32_t upath, uint32_t at_flags, stat_fn put,
     return err;
 }
 
-static long stat_fd(uint32_t fd, stat_fn put, uint32_t ubuf)
+static long stat_fd(uint32_t fd, stat_fn put, void __user *ubuf)
 {
     struct file *f = fd_get_any((int)fd);
     long err;
@@ -180,17 +181,17 @@ static long stat_fd(uint32_t fd, stat_fn put, uint32_t ubuf)
     return err;
 }
 
-long sys_stat64(uint32_t upath, uint32_t ubuf)
+long sys_stat64(const char __user *upath, void __user *ubuf)
 {
     return stat_path(AT_FDCWD, upath, 0, put_stat64, ubuf);
 }
 
-long sys_lstat64(uint32_t upath, uint32_t ubuf)
+long sys_lstat64(const char __user *upath, void __user *ubuf)
 {
     return stat_path(AT_FDCWD, upath, AT_SYMLINK_NOFOLLOW, put_stat64, ubuf);
 }
 
-long sys_fstat64(uint32_t fd, uint32_t ubuf)
+long sys_fstat64(uint32_t fd, void __user *ubuf)
 {
     return stat_fd(fd, put_stat64, ubuf);
 }
@@ -199,39 +200,39 @@ long sys_fstat64(uint32_t fd, uint32_t ubuf)
 #define AT_STATX_SYNC_TYPE 0x6000u
 #define STAT_FLAGS         (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 
-long sys_fstatat64(uint32_t dirfd, uint32_t upath, uint32_t ubuf, uint32_t flags)
+long sys_fstatat64(uint32_t dirfd, const char __user *upath, void __user *ubuf, uint32_t flags)
 {
     if (flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE))
         return -EINVAL;
     return stat_path((int)dirfd, upath, flags, put_stat64, ubuf);
 }
 
-long sys_stat(uint32_t upath, uint32_t ubuf)
+long sys_stat(const char __user *upath, void __user *ubuf)
 {
     return stat_path(AT_FDCWD, upath, 0, put_stat32, ubuf);
 }
 
-long sys_lstat(uint32_t upath, uint32_t ubuf)
+long sys_lstat(const char __user *upath, void __user *ubuf)
 {
     return stat_path(AT_FDCWD, upath, AT_SYMLINK_NOFOLLOW, put_stat32, ubuf);
 }
 
-long sys_fstat(uint32_t fd, uint32_t ubuf)
+long sys_fstat(uint32_t fd, void __user *ubuf)
 {
     return stat_fd(fd, put_stat32, ubuf);
 }
 
-long sys_oldstat(uint32_t upath, uint32_t ubuf)
+long sys_oldstat(const char __user *upath, void __user *ubuf)
 {
     return stat_path(AT_FDCWD, upath, 0, put_old_stat, ubuf);
 }
 
-long sys_oldlstat(uint32_t upath, uint32_t ubuf)
+long sys_oldlstat(const char __user *upath, void __user *ubuf)
 {
     return stat_path(AT_FDCWD, upath, AT_SYMLINK_NOFOLLOW, put_old_stat, ubuf);
 }
 
-long sys_oldfstat(uint32_t fd, uint32_t ubuf)
+long sys_oldfstat(uint32_t fd, void __user *ubuf)
 {
     return stat_fd(fd, put_old_stat, ubuf);
 }
@@ -273,7 +274,7 @@ static void fill_statx(struct statx *s, struct inode *i)
         s->attributes = STATX_ATTR_MOUNT_ROOT;
 }
 
-static int put_statx(struct inode *i, uint32_t ubuf)
+static int put_statx(struct inode *i, void __user *ubuf)
 {
     struct statx *s = kmalloc(sizeof(*s));
     int err;
@@ -281,17 +282,18 @@ static int put_statx(struct inode *i, uint32_t ubuf)
     if (!s)
         return -ENOMEM;
     fill_statx(s, i);
-    err = copy_to_user((void *)ubuf, s, sizeof(*s));
+    err = copy_to_user(ubuf, s, sizeof(*s));
     kmfree(s);
     return err;
 }
 
-long sys_statx(uint32_t dirfd, uint32_t upath, uint32_t flags, uint32_t mask, uint32_t ubuf)
+long sys_statx(uint32_t dirfd, const char __user *upath, uint32_t flags, uint32_t mask,
+               void __user *ubuf)
 {
     if ((mask & STATX_RESERVED) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
         (flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE)))
         return -EINVAL;
-    if ((flags & AT_EMPTY_PATH) && upath == 0)
+    if ((flags & AT_EMPTY_PATH) && !upath)
         return (int)dirfd == AT_FDCWD ? stat_path(AT_FDCWD, upath, flags, put_statx, ubuf)
                                       : stat_fd(dirfd, put_statx, ubuf);
     return stat_path((int)dirfd, upath, flags, put_statx, ubuf);
@@ -299,7 +301,7 @@ long sys_statx(uint32_t dirfd, uint32_t upath, uint32_t flags, uint32_t mask, ui
 
 /* ---- access and readlink ---- */
 
-static long access_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t flags)
+static long access_path(int dirfd, const char __user *upath, uint32_t mode, uint32_t flags)
 {
     const struct cred *c = &proc_current()->cred;
     uint32_t uid = flags & AT_EACCESS ? c->fsuid : c->uid;
@@ -319,22 +321,22 @@ static long access_path(int dirfd, uint32_t upath, uint32_t mode, uint32_t flags
     return err;
 }
 
-long sys_access(uint32_t upath, uint32_t mode)
+long sys_access(const char __user *upath, uint32_t mode)
 {
     return access_path(AT_FDCWD, upath, mode, 0);
 }
 
-long sys_faccessat(uint32_t dirfd, uint32_t upath, uint32_t mode)
+long sys_faccessat(uint32_t dirfd, const char __user *upath, uint32_t mode)
 {
     return access_path((int)dirfd, upath, mode, 0);
 }
 
-long sys_faccessat2(uint32_t dirfd, uint32_t upath, uint32_t mode, uint32_t flags)
+long sys_faccessat2(uint32_t dirfd, const char __user *upath, uint32_t mode, uint32_t flags)
 {
     return access_path((int)dirfd, upath, mode, flags);
 }
 
-static long read_link(struct inode *i, uint32_t ubuf, uint32_t size)
+static long read_link(struct inode *i, void __user *ubuf, uint32_t size)
 {
     char *frame;
     long n;
@@ -347,14 +349,14 @@ static long read_link(struct inode *i, uint32_t ubuf, uint32_t size)
     n = i->ops->readlink(i, frame, PATH_MAX);
     if (n > 0) {
         n = (uint32_t)n < size ? n : (long)size;
-        if (copy_to_user((void *)ubuf, frame, (size_t)n))
+        if (copy_to_user(ubuf, frame, (size_t)n))
             n = -EFAULT;
     }
     kfree(frame);
     return n;
 }
 
-long sys_readlinkat(uint32_t dirfd, uint32_t upath, uint32_t ubuf, uint32_t size)
+long sys_readlinkat(uint32_t dirfd, const char __user *upath, void __user *ubuf, uint32_t size)
 {
     struct dentry *d;
     char first;
@@ -368,12 +370,12 @@ long sys_readlinkat(uint32_t dirfd, uint32_t upath, uint32_t ubuf, uint32_t size
     if (S_ISLNK(d->inode->mode))
         err = read_link(d->inode, ubuf, size);
     else
-        err = copy_from_user(&first, (void *)upath, 1) || first ? -EINVAL : -ENOENT;
+        err = copy_from_user(&first, upath, 1) || first ? -EINVAL : -ENOENT;
     dentry_unref(d);
     return err;
 }
 
-long sys_readlink(uint32_t upath, uint32_t ubuf, uint32_t size)
+long sys_readlink(const char __user *upath, void __user *ubuf, uint32_t size)
 {
     return sys_readlinkat((uint32_t)AT_FDCWD, upath, ubuf, size);
 }

@@ -49,15 +49,15 @@ static void get_statfs(const struct inode *i, struct statfs64 *out)
     }
 }
 
-static int put64(const struct inode *i, uint32_t ubuf)
+static int put64(const struct inode *i, void __user *ubuf)
 {
     struct statfs64 s;
 
     get_statfs(i, &s);
-    return copy_to_user((void *)ubuf, &s, sizeof(s));
+    return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static int put32(const struct inode *i, uint32_t ubuf)
+static int put32(const struct inode *i, void __user *ubuf)
 {
     struct statfs64 s;
     struct statfs32 out = {0};
@@ -76,12 +76,12 @@ static int put32(const struct inode *i, uint32_t ubuf)
     out.namelen = s.namelen;
     out.frsize = s.frsize;
     out.flags = s.flags;
-    return copy_to_user((void *)ubuf, &out, sizeof(out));
+    return copy_to_user(ubuf, &out, sizeof(out));
 }
 
-typedef int (*statfs_fn)(const struct inode *i, uint32_t ubuf);
+typedef int (*statfs_fn)(const struct inode *i, void __user *ubuf);
 
-static long statfs_path(uint32_t upath, statfs_fn put, uint32_t ubuf)
+static long statfs_path(const char __user *upath, statfs_fn put, void __user *ubuf)
 {
     struct dentry *d;
     long err = user_lookup(AT_FDCWD, upath, 0, &d);
@@ -93,7 +93,7 @@ static long statfs_path(uint32_t upath, statfs_fn put, uint32_t ubuf)
     return err;
 }
 
-static long statfs_fd(uint32_t fd, statfs_fn put, uint32_t ubuf)
+static long statfs_fd(uint32_t fd, statfs_fn put, void __user *ubuf)
 {
     struct file *f = fd_get_any((int)fd);
     long err;
@@ -105,12 +105,12 @@ static long statfs_fd(uint32_t fd, statfs_fn put, uint32_t ubuf)
     return err;
 }
 
-long sys_statfs(uint32_t upath, uint32_t ubuf)
+long sys_statfs(const char __user *upath, void __user *ubuf)
 {
     return statfs_path(upath, put32, ubuf);
 }
 
-long sys_fstatfs(uint32_t fd, uint32_t ubuf)
+long sys_fstatfs(uint32_t fd, void __user *ubuf)
 {
     return statfs_fd(fd, put32, ubuf);
 }
@@ -121,12 +121,12 @@ static bool size_ok(uint32_t size)
     return size == sizeof(struct statfs64) || size == sizeof(struct statfs64) + 4;
 }
 
-long sys_statfs64(uint32_t upath, uint32_t size, uint32_t ubuf)
+long sys_statfs64(const char __user *upath, uint32_t size, void __user *ubuf)
 {
     return size_ok(size) ? statfs_path(upath, put64, ubuf) : -EINVAL;
 }
 
-long sys_fstatfs64(uint32_t fd, uint32_t size, uint32_t ubuf)
+long sys_fstatfs64(uint32_t fd, uint32_t size, void __user *ubuf)
 {
     return size_ok(size) ? statfs_fd(fd, put64, ubuf) : -EINVAL;
 }

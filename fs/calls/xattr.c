@@ -7,15 +7,16 @@
 
 #define NAME_LIMIT 256u /* XATTR_NAME_MAX and the terminator */
 
-static int check_name(uint32_t uname)
+static int check_name(const char __user *uname)
 {
     char name[NAME_LIMIT];
-    int n = strncpy_from_user(name, (const char *)uname, sizeof(name));
+    int n = strncpy_from_user(name, uname, sizeof(name));
 
     return n == 0 || n == -ENAMETOOLONG ? -ERANGE : n < 0 ? n : 0;
 }
 
-static long on_path(uint32_t upath, uint32_t at_flags, uint32_t uname, long result)
+static long on_path(const char __user *upath, uint32_t at_flags, const char __user *uname,
+                    long result)
 {
     struct dentry *d;
     int err = uname ? check_name(uname) : 0;
@@ -28,7 +29,7 @@ static long on_path(uint32_t upath, uint32_t at_flags, uint32_t uname, long resu
     return result;
 }
 
-static long on_fd(uint32_t fd, uint32_t uname, long result)
+static long on_fd(uint32_t fd, const char __user *uname, long result)
 {
     struct file *f = fd_get((int)fd);
     int err;
@@ -40,62 +41,62 @@ static long on_fd(uint32_t fd, uint32_t uname, long result)
     return err ? err : result;
 }
 
-long sys_getxattr(uint32_t upath, uint32_t uname)
+long sys_getxattr(const char __user *upath, const char __user *uname)
 {
     return on_path(upath, 0, uname, -EOPNOTSUPP);
 }
 
-long sys_lgetxattr(uint32_t upath, uint32_t uname)
+long sys_lgetxattr(const char __user *upath, const char __user *uname)
 {
     return on_path(upath, AT_SYMLINK_NOFOLLOW, uname, -EOPNOTSUPP);
 }
 
-long sys_fgetxattr(uint32_t fd, uint32_t uname)
+long sys_fgetxattr(uint32_t fd, const char __user *uname)
 {
     return on_fd(fd, uname, -EOPNOTSUPP);
 }
 
-long sys_setxattr(uint32_t upath, uint32_t uname)
+long sys_setxattr(const char __user *upath, const char __user *uname)
 {
     return on_path(upath, 0, uname, -EOPNOTSUPP);
 }
 
-long sys_lsetxattr(uint32_t upath, uint32_t uname)
+long sys_lsetxattr(const char __user *upath, const char __user *uname)
 {
     return on_path(upath, AT_SYMLINK_NOFOLLOW, uname, -EOPNOTSUPP);
 }
 
-long sys_fsetxattr(uint32_t fd, uint32_t uname)
+long sys_fsetxattr(uint32_t fd, const char __user *uname)
 {
     return on_fd(fd, uname, -EOPNOTSUPP);
 }
 
-long sys_removexattr(uint32_t upath, uint32_t uname)
+long sys_removexattr(const char __user *upath, const char __user *uname)
 {
     return on_path(upath, 0, uname, -EOPNOTSUPP);
 }
 
-long sys_lremovexattr(uint32_t upath, uint32_t uname)
+long sys_lremovexattr(const char __user *upath, const char __user *uname)
 {
     return on_path(upath, AT_SYMLINK_NOFOLLOW, uname, -EOPNOTSUPP);
 }
 
-long sys_fremovexattr(uint32_t fd, uint32_t uname)
+long sys_fremovexattr(uint32_t fd, const char __user *uname)
 {
     return on_fd(fd, uname, -EOPNOTSUPP);
 }
 
-long sys_listxattr(uint32_t upath)
+long sys_listxattr(const char __user *upath)
 {
-    return on_path(upath, 0, 0, 0);
+    return on_path(upath, 0, NULL, 0);
 }
 
-long sys_llistxattr(uint32_t upath)
+long sys_llistxattr(const char __user *upath)
 {
-    return on_path(upath, AT_SYMLINK_NOFOLLOW, 0, 0);
+    return on_path(upath, AT_SYMLINK_NOFOLLOW, NULL, 0);
 }
 
 long sys_flistxattr(uint32_t fd)
 {
-    return on_fd(fd, 0, 0);
+    return on_fd(fd, NULL, 0);
 }

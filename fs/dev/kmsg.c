@@ -45,7 +45,7 @@ static int kmsg_format(char *out, size_t size, uint32_t sequence, char *record)
     return snprintf(out, size, "%lu,%u,%llu,-;%s", level, sequence, sec * 1000000ull + usec, end);
 }
 
-static long kmsg_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long kmsg_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     uint32_t at = (uint32_t)(uintptr_t)f->private, start;
     char record[RECORD_MAX + 1], *line;
@@ -72,7 +72,7 @@ static long kmsg_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
     return n;
 }
 
-static long kmsg_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long kmsg_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     char text[RECORD_MAX], *p = text, *end;
     size_t n = len < sizeof(text) - 1 ? len : sizeof(text) - 1;

@@ -12,13 +12,13 @@
 
 /* ---- null ---- */
 
-static long null_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long null_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f, (void)ubuf, (void)len, (void)pos;
     return 0;
 }
 
-static long null_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long null_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f, (void)ubuf, (void)pos;
     return (long)len;
@@ -46,14 +46,14 @@ static const struct file_ops null_ops = {
 
 /* ---- zero and full ---- */
 
-static long zero_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long zero_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     size_t done = 0;
 
     (void)f, (void)pos;
     while (done < len) {
         size_t n = len - done < PAGE_SIZE ? len - done : PAGE_SIZE;
-        size_t left = clear_user_partial((char *)ubuf + done, n);
+        size_t left = clear_user_partial((char __user *)ubuf + done, n);
 
         done += n - left;
         if (left)
@@ -75,7 +75,7 @@ static int zero_mmap(struct file *f, struct vm_mapping *m)
     return m->object ? 0 : -ENOMEM;
 }
 
-static long full_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long full_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f, (void)ubuf, (void)len, (void)pos;
     return -ENOSPC;
@@ -100,7 +100,7 @@ static const struct file_ops full_ops = {
 
 #define RNDGETENTCNT 0x80045200u
 
-static long random_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long random_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     uint8_t chunk[RANDOM_CHUNK];
     size_t done = 0;
@@ -110,7 +110,7 @@ static long random_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
         size_t n = len - done < sizeof(chunk) ? len - done : sizeof(chunk), left;
 
         random_bytes(chunk, n);
-        left = copy_to_user_partial((char *)ubuf + done, chunk, n);
+        left = copy_to_user_partial((char __user *)ubuf + done, chunk, n);
         done += n - left;
         if (left)
             return done ? (long)done : -EFAULT;
@@ -120,7 +120,7 @@ static long random_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
     return (long)done;
 }
 
-static long random_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long random_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     uint8_t chunk[RANDOM_CHUNK];
     size_t done = 0;
@@ -129,7 +129,7 @@ static long random_write(struct file *f, const void *ubuf, size_t len, uint64_t 
     while (done < len) {
         size_t n = len - done < sizeof(chunk) ? len - done : sizeof(chunk);
 
-        if (copy_from_user(chunk, (const char *)ubuf + done, n))
+        if (copy_from_user(chunk, (const char __user *)ubuf + done, n))
             return done ? (long)done : -EFAULT;
         random_add(chunk, n);
         done += n;
@@ -144,7 +144,7 @@ static long random_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     (void)f;
     if (cmd != RNDGETENTCNT)
         return -EINVAL;
-    return put_user_u32((void *)(uintptr_t)arg, 256);
+    return put_user_u32((void __user *)arg, 256);
 }
 
 static const struct file_ops random_ops = {

@@ -345,13 +345,13 @@ static int change(struct epoll *set, int op, struct file *f, int fd, struct epol
     }
 }
 
-long sys_epoll_ctl(uint32_t epfd, uint32_t op, uint32_t fd, uint32_t uevent)
+long sys_epoll_ctl(uint32_t epfd, uint32_t op, uint32_t fd, void __user *uevent)
 {
     struct epoll_event ev = {0};
     struct file *ep, *f = NULL;
     long ret = -EBADF;
 
-    if (op != EPOLL_CTL_DEL && copy_from_user(&ev, (const void *)uevent, sizeof ev))
+    if (op != EPOLL_CTL_DEL && copy_from_user(&ev, uevent, sizeof ev))
         return -EFAULT;
     ep = fd_get((int)epfd);
     if (ep)
@@ -378,7 +378,7 @@ out:
 /* ---- epoll_wait ---- */
 
 /* [set->mutex held] Reports the ready items, each once. */
-static int collect(struct epoll *set, uint32_t uevents, int max)
+static int collect(struct epoll *set, void __user *uevents, int max)
 {
     struct list again = LIST_INIT(again);
     struct epoll_item *i;
@@ -390,7 +390,7 @@ static int collect(struct epoll *set, uint32_t uevents, int max)
         ev.events = ready_events(i);
         if (!ev.events)
             continue;
-        if (copy_to_user((void *)(uevents + (uint32_t)n * sizeof ev), &ev, sizeof ev)) {
+        if (copy_to_user(uevents + (uint32_t)n * sizeof ev, &ev, sizeof ev)) {
             make_ready(i);
             n = n ? n : -EFAULT;
             break;
@@ -422,7 +422,7 @@ static int wait_ready(struct epoll *set, uint64_t until)
     return ret;
 }
 
-static int wait_loop(struct epoll *set, uint32_t uevents, int max, uint64_t until)
+static int wait_loop(struct epoll *set, void __user *uevents, int max, uint64_t until)
 {
     bool last = until == 0;
     int n;
@@ -440,14 +440,14 @@ static int wait_loop(struct epoll *set, uint32_t uevents, int max, uint64_t unti
     }
 }
 
-static long do_wait(uint32_t epfd, uint32_t uevents, uint32_t max, uint64_t until)
+static long do_wait(uint32_t epfd, void __user *uevents, uint32_t max, uint64_t until)
 {
     struct file *f;
     long ret = -EINVAL;
 
     if ((int32_t)max <= 0 || max > MAX_EVENTS)
         return -EINVAL;
-    if (!user_range_ok((void *)uevents, max * sizeof(struct epoll_event)))
+    if (!user_range_ok(uevents, max * sizeof(struct epoll_event)))
         return -EFAULT;
     f = fd_get((int)epfd);
     if (!f)
@@ -465,13 +465,13 @@ static uint64_t deadline_ms(uint32_t timeout)
     return timeout ? time_deadline((uint64_t)timeout * NSEC_PER_MSEC) : 0;
 }
 
-long sys_epoll_wait(uint32_t epfd, uint32_t uevents, uint32_t max, uint32_t timeout)
+long sys_epoll_wait(uint32_t epfd, void __user *uevents, uint32_t max, uint32_t timeout)
 {
     return do_wait(epfd, uevents, max, deadline_ms(timeout));
 }
 
-static long do_pwait(uint32_t epfd, uint32_t uevents, uint32_t max, uint64_t until, uint32_t umask,
-                     uint32_t size)
+static long do_pwait(uint32_t epfd, void __user *uevents, uint32_t max, uint64_t until,
+                     void __user *umask, uint32_t size)
 {
     long ret = poll_set_mask(umask, size);
 
@@ -483,14 +483,14 @@ static long do_pwait(uint32_t epfd, uint32_t uevents, uint32_t max, uint64_t unt
     return ret;
 }
 
-long sys_epoll_pwait(uint32_t epfd, uint32_t uevents, uint32_t max, uint32_t timeout,
-                     uint32_t umask, uint32_t size)
+long sys_epoll_pwait(uint32_t epfd, void __user *uevents, uint32_t max, uint32_t timeout,
+                     void __user *umask, uint32_t size)
 {
     return do_pwait(epfd, uevents, max, deadline_ms(timeout), umask, size);
 }
 
-long sys_epoll_pwait2(uint32_t epfd, uint32_t uevents, uint32_t max, uint32_t uts, uint32_t umask,
-                      uint32_t size)
+long sys_epoll_pwait2(uint32_t epfd, void __user *uevents, uint32_t max, void __user *uts,
+                      void __user *umask, uint32_t size)
 {
     uint64_t ns, until = TIME_NEVER;
 

@@ -38,7 +38,7 @@ static bool give(struct eventfd *e, uint64_t n)
     return fits;
 }
 
-static long eventfd_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long eventfd_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct eventfd *e = f->private;
     uint64_t n;
@@ -59,7 +59,7 @@ static long eventfd_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
     return copy_to_user(ubuf, &n, sizeof n) ? -EFAULT : (long)sizeof n;
 }
 
-static long eventfd_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long eventfd_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct eventfd *e = f->private;
     uint64_t n;

@@ -62,7 +62,7 @@ static uint32_t min3(uint32_t a, uint32_t b, uint32_t c)
 }
 
 /* Moves what there is, up to len bytes; -EFAULT when the first byte could not be. */
-static long take(struct pipe *p, char *ubuf, uint32_t len)
+static long take(struct pipe *p, char __user *ubuf, uint32_t len)
 {
     uint32_t done = 0, offset, n, missed = 0;
 
@@ -83,7 +83,7 @@ static long take(struct pipe *p, char *ubuf, uint32_t len)
 }
 
 /* Moves len bytes, for which there is room; less where a fault or lack of memory stops it. */
-static long give(struct pipe *p, const char *ubuf, uint32_t len)
+static long give(struct pipe *p, const char __user *ubuf, uint32_t len)
 {
     uint32_t done = 0, offset, n, missed;
     void **page;
@@ -115,7 +115,7 @@ static bool may_write(const struct pipe *p, uint32_t need)
     return room(p) >= need || !p->readers;
 }
 
-static long pipe_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long pipe_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct pipe *p = f->inode->pipe;
     bool was_full;
@@ -162,7 +162,7 @@ static int wait_for_room(struct pipe *p, const struct file *f, uint32_t need)
     return ret;
 }
 
-static long pipe_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long pipe_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct pipe *p = f->inode->pipe;
     const uint32_t need = len <= PIPE_BUF ? len : 1;
@@ -181,7 +181,7 @@ static long pipe_write(struct file *f, const void *ubuf, size_t len, uint64_t *p
             ret = wait_for_room(p, f, need);
         } else {
             n = min3(len - done, room(p), UINT32_MAX);
-            ret = give(p, (const char *)ubuf + done, n);
+            ret = give(p, (const char __user *)ubuf + done, n);
             if (ret > 0) {
                 wake_all(&p->read_wait);
                 done += (uint32_t)ret;
@@ -222,7 +222,7 @@ static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 
     if (cmd != FIONREAD)
         return -ENOTTY;
-    return put_user_u32((void *)arg, p->head - p->tail);
+    return put_user_u32((void __user *)arg, p->head - p->tail);
 }
 
 /* ---- Life cycle ---- */
@@ -466,7 +466,7 @@ fail:
     return ret;
 }
 
-static long do_pipe(uint32_t ufds, uint32_t flags)
+static long do_pipe(void __user *ufds, uint32_t flags)
 {
     struct file *f[2];
     int fd[2] = {-1, -1};
@@ -483,7 +483,7 @@ static long do_pipe(uint32_t ufds, uint32_t flags)
             ret = fd[i];
     }
     if (!ret)
-        ret = copy_to_user((void *)ufds, fd, sizeof fd);
+        ret = copy_to_user(ufds, fd, sizeof fd);
     if (!ret)
         return 0;
     for (int i = 0; i < 2; i++) {
@@ -495,12 +495,12 @@ static long do_pipe(uint32_t ufds, uint32_t flags)
     return ret;
 }
 
-long sys_pipe(uint32_t ufds)
+long sys_pipe(void __user *ufds)
 {
     return do_pipe(ufds, 0);
 }
 
-long sys_pipe2(uint32_t ufds, uint32_t flags)
+long sys_pipe2(void __user *ufds, uint32_t flags)
 {
     return do_pipe(ufds, flags);
 }

@@ -147,14 +147,14 @@ static void chunks_free(struct fd_chunk *first)
     }
 }
 
-static int chunk_fill(struct fd_chunk *c, uint32_t ufds, uint32_t count)
+static int chunk_fill(struct fd_chunk *c, void __user *ufds, uint32_t count)
 {
     c->next = NULL;
     c->count = count;
-    return copy_from_user(c->fds, (const void *)ufds, count * sizeof(struct pollfd));
+    return copy_from_user(c->fds, ufds, count * sizeof(struct pollfd));
 }
 
-static int chunks_read(struct fd_chunk *first, uint32_t ufds, uint32_t n)
+static int chunks_read(struct fd_chunk *first, void __user *ufds, uint32_t n)
 {
     struct fd_chunk *c = first;
     uint32_t count = n < INLINE_FDS ? n : INLINE_FDS;
@@ -174,10 +174,10 @@ static int chunks_read(struct fd_chunk *first, uint32_t ufds, uint32_t n)
     }
 }
 
-static int chunks_write(const struct fd_chunk *c, uint32_t ufds)
+static int chunks_write(const struct fd_chunk *c, void __user *ufds)
 {
     for (; c; c = c->next) {
-        if (copy_to_user((void *)ufds, c->fds, c->count * sizeof(struct pollfd)))
+        if (copy_to_user(ufds, c->fds, c->count * sizeof(struct pollfd)))
             return -EFAULT;
         ufds += c->count * sizeof(struct pollfd);
     }
@@ -244,7 +244,7 @@ static long poll_loop(struct fd_chunk *fds, uint64_t until)
     return ret;
 }
 
-static long do_poll(uint32_t ufds, uint32_t n, uint64_t until)
+static long do_poll(void __user *ufds, uint32_t n, uint64_t until)
 {
     struct fd_chunk first = {.next = NULL};
     long ret;
@@ -261,30 +261,31 @@ static long do_poll(uint32_t ufds, uint32_t n, uint64_t until)
 }
 
 /* poll goes on with what is left of its time unless a handler ran. */
-static long poll_result(long ret, uint32_t ufds, uint32_t n, uint64_t until);
+static long poll_result(long ret, void __user *ufds, uint32_t n, uint64_t until);
 
 static long poll_restart(struct thread *t)
 {
-    uint32_t ufds = t->sig.restart_args[0], n = t->sig.restart_args[1];
+    void __user *ufds = (void __user *)t->sig.restart_args[0];
+    uint32_t n = t->sig.restart_args[1];
     uint64_t until = t->sig.restart_until;
 
     return poll_result(do_poll(ufds, n, until), ufds, n, until);
 }
 
-static long poll_result(long ret, uint32_t ufds, uint32_t n, uint64_t until)
+static long poll_result(long ret, void __user *ufds, uint32_t n, uint64_t until)
 {
     struct thread *t = thread_current();
 
     if (ret != -ERESTARTNOHAND)
         return ret;
     t->sig.restart_fn = poll_restart;
-    t->sig.restart_args[0] = ufds;
+    t->sig.restart_args[0] = (uint32_t)ufds;
     t->sig.restart_args[1] = n;
     t->sig.restart_until = until;
     return -ERESTART_RESTARTBLOCK;
 }
 
-long sys_poll(uint32_t ufds, uint32_t n, uint32_t timeout_ms)
+long sys_poll(void __user *ufds, uint32_t n, uint32_t timeout_ms)
 {
     uint64_t until = TIME_NEVER;
 
@@ -295,7 +296,7 @@ long sys_poll(uint32_t ufds, uint32_t n, uint32_t timeout_ms)
 
 /* ---- ppoll ---- */
 
-int poll_set_mask(uint32_t umask, uint32_t size)
+int poll_set_mask(void __user *umask, uint32_t size)
 {
     sigset64_t set;
 
@@ -303,7 +304,7 @@ int poll_set_mask(uint32_t umask, uint32_t size)
         return 0;
     if (size != sizeof set)
         return -EINVAL;
-    if (copy_from_user(&set, (const void *)umask, sizeof set))
+    if (copy_from_user(&set, umask, sizeof set))
         return -EFAULT;
     signal_set_temporary_mask(set);
     return 0;
@@ -316,8 +317,8 @@ void poll_finish_mask(long ret)
         signal_restore_mask();
 }
 
-static long do_ppoll(uint32_t ufds, uint32_t n, uint32_t uts, uint32_t umask, uint32_t size,
-                     bool wide)
+static long do_ppoll(void __user *ufds, uint32_t n, void __user *uts, void __user *umask,
+                     uint32_t size, bool wide)
 {
     uint64_t ns = 0, until = TIME_NEVER;
     long ret;
@@ -342,12 +343,13 @@ static long do_ppoll(uint32_t ufds, uint32_t n, uint32_t uts, uint32_t umask, ui
     return ret;
 }
 
-long sys_ppoll(uint32_t ufds, uint32_t n, uint32_t uts, uint32_t umask, uint32_t size)
+long sys_ppoll(void __user *ufds, uint32_t n, void __user *uts, void __user *umask, uint32_t size)
 {
     return do_ppoll(ufds, n, uts, umask, size, false);
 }
 
-long sys_ppoll_time64(uint32_t ufds, uint32_t n, uint32_t uts, uint32_t umask, uint32_t size)
+long sys_ppoll_time64(void __user *ufds, uint32_t n, void __user *uts, void __user *umask,
+                      uint32_t size)
 {
     return do_ppoll(ufds, n, uts, umask, size, true);
 }

@@ -46,7 +46,7 @@ void poll_table_sleep(struct poll_table *pt, uint64_t until);
 uint32_t file_poll(struct file *f, struct poll_table *pt);
 
 /* The mask of ppoll and kin: 0 means that the call gave none. */
-int poll_set_mask(uint32_t umask, uint32_t size);
+int poll_set_mask(void __user *umask, uint32_t size);
 void poll_finish_mask(long ret);
 
 #endif

@@ -22,7 +22,7 @@ static const uint32_t set_mask[SETS] = {IN_MASK, OUT_MASK, EX_MASK};
 struct fd_sets {
     uint32_t n, words; /* descriptors, and words of each set */
     uint32_t *wanted[SETS], *ready[SETS];
-    uint32_t user[SETS]; /* addresses, 0: not given */
+    void __user *user[SETS]; /* NULL: not given */
     uint32_t space[2 * SETS * INLINE_WORDS];
     uint32_t *memory; /* space, or allocated */
 };
@@ -53,7 +53,7 @@ static void sets_free(struct fd_sets *s)
 static int sets_read(struct fd_sets *s)
 {
     for (int i = 0; i < SETS; i++) {
-        if (s->user[i] && copy_from_user(s->wanted[i], (const void *)s->user[i], s->words * 4))
+        if (s->user[i] && copy_from_user(s->wanted[i], s->user[i], s->words * 4))
             return -EFAULT;
         if (s->n % 32)
             s->wanted[i][s->words - 1] &= (1u << s->n % 32) - 1;
@@ -64,7 +64,7 @@ static int sets_read(struct fd_sets *s)
 static int sets_write(const struct fd_sets *s)
 {
     for (int i = 0; i < SETS; i++)
-        if (s->user[i] && copy_to_user((void *)s->user[i], s->ready[i], s->words * 4))
+        if (s->user[i] && copy_to_user(s->user[i], s->ready[i], s->words * 4))
             return -EFAULT;
     return 0;
 }
@@ -135,7 +135,7 @@ static long select_loop(struct fd_sets *s, uint64_t until)
     return ret;
 }
 
-static long do_select(uint32_t n, const uint32_t user[SETS], uint64_t until)
+static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
 {
     struct fd_sets s;
     long ret;
@@ -169,26 +169,27 @@ static uint64_t left(uint64_t until)
 }
 
 /* Where the time cannot be written back the call is not restarted, it would wait too long. */
-static long put_left_timeval(uint32_t utv, uint64_t until, long ret)
+static long put_left_timeval(void __user *utv, uint64_t until, long ret)
 {
     uint64_t usec = left(until) / NSEC_PER_USEC;
     struct timeval32 tv = {.sec = (int32_t)(usec / USEC_PER_SEC)};
 
     tv.usec = (int32_t)(usec - (uint64_t)tv.sec * USEC_PER_SEC);
-    if (copy_to_user((void *)utv, &tv, sizeof tv) && ret == -ERESTARTNOHAND)
+    if (copy_to_user(utv, &tv, sizeof tv) && ret == -ERESTARTNOHAND)
         return -EINTR;
     return ret;
 }
 
-long sys__newselect(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t utv)
+long sys__newselect(uint32_t n, void __user *uin, void __user *uout, void __user *uex,
+                    void __user *utv)
 {
-    const uint32_t user[SETS] = {uin, uout, uex};
+    void __user *const user[SETS] = {uin, uout, uex};
     uint64_t until = TIME_NEVER, ns;
     struct timeval32 tv;
     long ret;
 
     if (utv) {
-        if (copy_from_user(&tv, (const void *)utv, sizeof tv))
+        if (copy_from_user(&tv, utv, sizeof tv))
             return -EFAULT;
         tv.sec += tv.usec / (int32_t)USEC_PER_SEC;
         tv.usec %= (int32_t)USEC_PER_SEC;
@@ -202,23 +203,29 @@ long sys__newselect(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint3
 }
 
 /* The oldest form: one pointer to the five arguments. */
-long sys_select(uint32_t uargs)
+long sys_select(const void __user *uargs)
 {
-    uint32_t a[5];
+    struct {
+        uint32_t n;
+        void __user *in, *out, *ex, *tv;
+    } a;
 
-    if (copy_from_user(a, (const void *)uargs, sizeof a))
+    if (copy_from_user(&a, uargs, sizeof a))
         return -EFAULT;
-    return sys__newselect(a[0], a[1], a[2], a[3], a[4]);
+    return sys__newselect(a.n, a.in, a.out, a.ex, a.tv);
 }
 
-static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint32_t usig,
-                       bool wide)
+static long do_pselect(uint32_t n, void __user *const user[SETS], void __user *uts,
+                       const void __user *usig, bool wide)
 {
     uint64_t ns, until = TIME_NEVER;
-    uint32_t sig[2] = {0, 0}; /* address and size of the mask */
+    struct {
+        void __user *mask;
+        uint32_t size;
+    } sig = {NULL, 0};
     long ret;
 
-    if (usig && copy_from_user(sig, (const void *)usig, sizeof sig))
+    if (usig && copy_from_user(&sig, usig, sizeof sig))
         return -EFAULT;
     if (uts) {
         ret = timespec_get(&ns, uts, wide);
@@ -226,7 +233,7 @@ static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint
             return ret;
         until = ns ? time_deadline(ns) : 0;
     }
-    ret = poll_set_mask(sig[0], sig[1]);
+    ret = poll_set_mask(sig.mask, sig.size);
     if (ret)
         return ret;
     ret = do_select(n, user, until);
@@ -236,18 +243,18 @@ static long do_pselect(uint32_t n, const uint32_t user[SETS], uint32_t uts, uint
     return ret;
 }
 
-long sys_pselect6(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t uts,
-                  uint32_t usig)
+long sys_pselect6(uint32_t n, void __user *uin, void __user *uout, void __user *uex,
+                  void __user *uts, const void __user *usig)
 {
-    const uint32_t user[SETS] = {uin, uout, uex};
+    void __user *const user[SETS] = {uin, uout, uex};
 
     return do_pselect(n, user, uts, usig, false);
 }
 
-long sys_pselect6_time64(uint32_t n, uint32_t uin, uint32_t uout, uint32_t uex, uint32_t uts,
-                         uint32_t usig)
+long sys_pselect6_time64(uint32_t n, void __user *uin, void __user *uout, void __user *uex,
+                         void __user *uts, const void __user *usig)
 {
-    const uint32_t user[SETS] = {uin, uout, uex};
+    void __user *const user[SETS] = {uin, uout, uex};
 
     return do_pselect(n, user, uts, usig, true);
 }

@@ -45,7 +45,7 @@ static uint64_t take(struct timerfd *t)
     return n;
 }
 
-static long timerfd_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long timerfd_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct timerfd *t = f->private;
     uint64_t n;
@@ -145,12 +145,12 @@ static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_s
     return old;
 }
 
-static uint32_t second_timespec(uint32_t uptr, bool wide)
+static void __user *second_timespec(void __user *uptr, bool wide)
 {
     return uptr + (wide ? sizeof(struct timespec64) : sizeof(struct timespec32));
 }
 
-static int put_setting(uint32_t uptr, const struct timerfd_setting *s, bool wide)
+static int put_setting(void __user *uptr, const struct timerfd_setting *s, bool wide)
 {
     int ret = timespec_put(uptr, s->interval, wide);
 
@@ -169,7 +169,7 @@ static int get_timer(uint32_t fd, struct file **f)
     return -EINVAL;
 }
 
-static long set_time(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold, bool wide)
+static long set_time(uint32_t fd, uint32_t flags, void __user *unew, void __user *uold, bool wide)
 {
     struct timerfd_setting new, old;
     struct file *f;
@@ -188,7 +188,7 @@ static long set_time(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold, 
     return uold ? put_setting(uold, &old, wide) : 0;
 }
 
-static long get_time(uint32_t fd, uint32_t uptr, bool wide)
+static long get_time(uint32_t fd, void __user *uptr, bool wide)
 {
     struct timerfd_setting s;
     struct timerfd *t;
@@ -205,22 +205,22 @@ static long get_time(uint32_t fd, uint32_t uptr, bool wide)
     return put_setting(uptr, &s, wide);
 }
 
-long sys_timerfd_settime(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold)
+long sys_timerfd_settime(uint32_t fd, uint32_t flags, void __user *unew, void __user *uold)
 {
     return set_time(fd, flags, unew, uold, false);
 }
 
-long sys_timerfd_settime64(uint32_t fd, uint32_t flags, uint32_t unew, uint32_t uold)
+long sys_timerfd_settime64(uint32_t fd, uint32_t flags, void __user *unew, void __user *uold)
 {
     return set_time(fd, flags, unew, uold, true);
 }
 
-long sys_timerfd_gettime(uint32_t fd, uint32_t uptr)
+long sys_timerfd_gettime(uint32_t fd, void __user *uptr)
 {
     return get_time(fd, uptr, false);
 }
 
-long sys_timerfd_gettime64(uint32_t fd, uint32_t uptr)
+long sys_timerfd_gettime64(uint32_t fd, void __user *uptr)
 {
     return get_time(fd, uptr, true);
 }

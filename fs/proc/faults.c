@@ -77,13 +77,13 @@ static int fault_line(void *unused, uint64_t *item, char *buf, size_t size)
     return event_line(&e, buf, size);
 }
 
-static long faults_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long faults_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f;
     return lines_read(NULL, fault_line, ubuf, len, pos);
 }
 
-static long faults_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long faults_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     char text[8] = "";
     int err = 0;

@@ -45,8 +45,8 @@ struct word_batch {
 /* Makes the n words from index on. */
 typedef void (*make_words)(struct word_batch *b, uint32_t index, unsigned n);
 
-static long words_read(struct word_batch *b, uint64_t end, void *ubuf, size_t len, uint64_t *pos,
-                       make_words make)
+static long words_read(struct word_batch *b, uint64_t end, void __user *ubuf, size_t len,
+                       uint64_t *pos, make_words make)
 {
     size_t done = 0;
 
@@ -59,7 +59,7 @@ static long words_read(struct word_batch *b, uint64_t end, void *ubuf, size_t le
         if (n > left)
             n = (unsigned)left;
         make(b, (uint32_t)index, n);
-        if (copy_to_user((char *)ubuf + done, b->word, n * sizeof(uint64_t)))
+        if (copy_to_user((char __user *)ubuf + done, b->word, n * sizeof(uint64_t)))
             return done ? (long)done : -EFAULT;
         done += n * sizeof(uint64_t);
         *pos += n * sizeof(uint64_t);
@@ -91,7 +91,7 @@ static void make_pagemap(struct word_batch *b, uint32_t index, unsigned n)
         b->word[i] = pagemap_word(&b->page[i], b->show_frames);
 }
 
-static long pagemap_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long pagemap_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct word_batch *b;
     int err = 0;
@@ -165,7 +165,7 @@ static void make_flags(struct word_batch *b, uint32_t index, unsigned n)
         b->word[i] = frame_flags(&b->frame[i]);
 }
 
-static long frames_read(void *ubuf, size_t len, uint64_t *pos, make_words make)
+static long frames_read(void __user *ubuf, size_t len, uint64_t *pos, make_words make)
 {
     struct word_batch *b;
     long n;
@@ -180,13 +180,13 @@ static long frames_read(void *ubuf, size_t len, uint64_t *pos, make_words make)
     return n;
 }
 
-static long kpagecount_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long kpagecount_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f;
     return frames_read(ubuf, len, pos, make_counts);
 }
 
-static long kpageflags_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long kpageflags_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)f;
     return frames_read(ubuf, len, pos, make_flags);
@@ -219,7 +219,7 @@ static int pagetable_line(void *space, uint64_t *item, char *buf, size_t size)
                     p.zero || p.exclusive ? "" : " shared");
 }
 
-static long pagetable_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long pagetable_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     int err;
     struct vm_space *s = target_space(inode_target(f->inode), true, &err);

@@ -7,7 +7,7 @@
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 
-long lines_read(void *from, line_fn line, void *ubuf, size_t len, uint64_t *pos)
+long lines_read(void *from, line_fn line, void __user *ubuf, size_t len, uint64_t *pos)
 {
     char buf[LINE_ROOM];
     size_t done = 0;
@@ -24,7 +24,7 @@ long lines_read(void *from, line_fn line, void *ubuf, size_t len, uint64_t *pos)
         n = within < (size_t)size ? (size_t)size - within : 0;
         if (n > len - done)
             n = len - done;
-        if (copy_to_user((char *)ubuf + done, buf + within, n))
+        if (copy_to_user((char __user *)ubuf + done, buf + within, n))
             return done ? (long)done : -EFAULT;
         done += n;
         within += n;

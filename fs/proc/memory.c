@@ -126,9 +126,9 @@ int show_auxv(struct text *t, const struct target *who)
 
 /* ---- mem ---- */
 
-typedef long (*mem_copy)(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n);
+typedef long (*mem_copy)(struct vm_space *s, vaddr_t addr, void *page, void __user *ubuf, size_t n);
 
-static long mem_from(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n)
+static long mem_from(struct vm_space *s, vaddr_t addr, void *page, void __user *ubuf, size_t n)
 {
     long got = vm_copy_from(s, page, addr, n);
 
@@ -137,7 +137,7 @@ static long mem_from(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, s
     return got == -EFAULT ? -EIO : got;
 }
 
-static long mem_to(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, size_t n)
+static long mem_to(struct vm_space *s, vaddr_t addr, void *page, void __user *ubuf, size_t n)
 {
     long put;
 
@@ -148,7 +148,8 @@ static long mem_to(struct vm_space *s, vaddr_t addr, void *page, void *ubuf, siz
 }
 
 /* Page by page between the space at *pos and ubuf; stops at what is not mapped. */
-static long mem_transfer(struct file *f, void *ubuf, size_t len, uint64_t *pos, mem_copy copy)
+static long mem_transfer(struct file *f, void __user *ubuf, size_t len, uint64_t *pos,
+                         mem_copy copy)
 {
     int err;
     struct vm_space *s = target_space(inode_target(f->inode), true, &err);
@@ -163,7 +164,7 @@ static long mem_transfer(struct file *f, void *ubuf, size_t len, uint64_t *pos, 
         size_t run =
             PAGE_SIZE - addr % PAGE_SIZE < len - done ? PAGE_SIZE - addr % PAGE_SIZE : len - done;
 
-        n = copy(s, addr, page, (char *)ubuf + done, run);
+        n = copy(s, addr, page, (char __user *)ubuf + done, run);
         if (n <= 0)
             break;
         done += (size_t)n;
@@ -178,14 +179,14 @@ static long mem_transfer(struct file *f, void *ubuf, size_t len, uint64_t *pos, 
     return err ? err : n;
 }
 
-static long mem_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long mem_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     return mem_transfer(f, ubuf, len, pos, mem_from);
 }
 
-static long mem_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long mem_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    return mem_transfer(f, (void *)(uintptr_t)ubuf, len, pos, mem_to);
+    return mem_transfer(f, (void __user *)ubuf, len, pos, mem_to);
 }
 
 int process_mem_open(struct inode *inode, struct file *f)

@@ -290,7 +290,7 @@ static int text_make(struct proc_file *pf, const struct proc_inode *pi)
     return err;
 }
 
-static long text_file_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long text_file_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct proc_file *pf = f->private;
     long n = 0;
@@ -306,7 +306,7 @@ static long text_file_read(struct file *f, void *ubuf, size_t len, uint64_t *pos
     return n;
 }
 
-static long text_file_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long text_file_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct proc_inode *pi = proc_inode(f->inode);
     char *buf;

@@ -144,7 +144,7 @@ int store_oom_score_adj(const char *text, size_t len, const struct target *who);
 #define LINE_ROOM 160
 typedef int (*line_fn)(void *from, uint64_t *item, char *buf, size_t size);
 /* As file_ops.read, of lines alone. May sleep. */
-long lines_read(void *from, line_fn line, void *ubuf, size_t len, uint64_t *pos);
+long lines_read(void *from, line_fn line, void __user *ubuf, size_t len, uint64_t *pos);
 
 int show_stat(struct text *t, const struct target *who); /* procfs_status.c */
 int show_status(struct text *t, const struct target *who);

@@ -275,7 +275,7 @@ static int show_mounts_link(struct text *t, const struct target *who)
 #define SYSLOG_READ        2
 #define SYSLOG_SIZE_UNREAD 9
 
-static long kmsg_file_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long kmsg_file_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     (void)pos;
     if ((f->flags & O_NONBLOCK) && log_syslog(SYSLOG_SIZE_UNREAD, NULL, 0) == 0)

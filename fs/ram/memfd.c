@@ -53,17 +53,17 @@ static int memfd_open(const char *path, uint32_t flags, struct file **out)
 }
 
 /* The user's name after the prefix, in kernel memory of NAME_MAX + 2 bytes. */
-static int memfd_path(char *path, uint32_t uname)
+static int memfd_path(char *path, const char __user *uname)
 {
     int len;
 
     memcpy(path, MEMFD_PREFIX, PREFIX_LEN);
-    len = strncpy_from_user(path + PREFIX_LEN, (const char *)uname, NAME_LONGEST + 1);
+    len = strncpy_from_user(path + PREFIX_LEN, uname, NAME_LONGEST + 1);
     return len == -ENAMETOOLONG ? -EINVAL : len < 0 ? len : 0;
 }
 
 /* Huge pages there are none, and the flags of later kernels are as unknown as to Linux 6.1. */
-long sys_memfd_create(uint32_t uname, uint32_t flags)
+long sys_memfd_create(const char __user *uname, uint32_t flags)
 {
     struct file *f;
     char *path;

@@ -110,7 +110,7 @@ static int change_dir(struct dentry *d)
     return err;
 }
 
-long sys_chdir(uint32_t upath)
+long sys_chdir(const char __user *upath)
 {
     struct dentry *d;
     int err = user_lookup(AT_FDCWD, upath, 0, &d);
@@ -133,7 +133,7 @@ long sys_fchdir(uint32_t fd)
     return err;
 }
 
-long sys_chroot(uint32_t upath)
+long sys_chroot(const char __user *upath)
 {
     struct fs_context *c = proc_current()->fs;
     struct dentry *d;
@@ -179,7 +179,7 @@ static char *cwd_path(struct dentry *d, char *frame)
     return s;
 }
 
-long sys_getcwd(uint32_t ubuf, uint32_t size)
+long sys_getcwd(void __user *ubuf, uint32_t size)
 {
     struct dentry *d;
     char *frame = kalloc(), *s;
@@ -195,7 +195,7 @@ long sys_getcwd(uint32_t ubuf, uint32_t size)
         r = frame + PAGE_SIZE - s;
     if (r > 0 && (uint32_t)r > size)
         r = -ERANGE;
-    if (r > 0 && copy_to_user((void *)ubuf, s, r))
+    if (r > 0 && copy_to_user(ubuf, s, r))
         r = -EFAULT;
     dentry_unref(d);
     kfree(frame);

@@ -99,12 +99,12 @@ int walk_follow_last(struct walk *w, struct dentry *d);
 
 /* path_from_user, path_lookup and kfree in one. AT_EMPTY_PATH in at_flags: "" means dirfd itself;
  * AT_SYMLINK_NOFOLLOW: the link itself. */
-int user_lookup(int dirfd, uint32_t upath, uint32_t at_flags, struct dentry **out);
+int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct dentry **out);
 /* The same with the permissions of the given user. */
-int user_lookup_as(int dirfd, uint32_t upath, uint32_t at_flags, uint32_t uid, uint32_t gid,
-                   struct dentry **out);
+int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags, uint32_t uid,
+                   uint32_t gid, struct dentry **out);
 /* A user's path, walked to its parent: path is freed by the caller after walk_end. */
-int user_parent(struct walk *w, int dirfd, uint32_t upath, char **path);
+int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path);
 
 /* ---- inode.c ---- */
 

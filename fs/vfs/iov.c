@@ -22,7 +22,7 @@ static int check_lengths(struct iov_set *s, bool local)
             return -EINVAL;
         if (!local)
             continue;
-        if (!user_range_ok((void *)v->base, v->len))
+        if (!user_range_ok(v->base, v->len))
             return -EFAULT;
         if (v->len > room)
             v->len = room;
@@ -31,7 +31,7 @@ static int check_lengths(struct iov_set *s, bool local)
     return 0;
 }
 
-int iov_from_user(struct iov_set *s, uint32_t uvec, uint32_t count, bool local)
+int iov_from_user(struct iov_set *s, const void __user *uvec, uint32_t count, bool local)
 {
     int err = count > IOV_MAX ? -EINVAL : 0;
 
@@ -42,8 +42,7 @@ int iov_from_user(struct iov_set *s, uint32_t uvec, uint32_t count, bool local)
         struct iovec *part = kmalloc(n * sizeof(*part));
 
         s->frames[i / IOV_PER_FRAME] = part;
-        err = part ? copy_from_user(part, (void *)(uvec + i * sizeof(*part)), n * sizeof(*part))
-                   : -ENOMEM;
+        err = part ? copy_from_user(part, uvec + i * sizeof(*part), n * sizeof(*part)) : -ENOMEM;
     }
     if (!err)
         err = check_lengths(s, local);

@@ -6,10 +6,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/user.h"
 #include "arch/mmu.h"
 
 struct iovec {
-    uint32_t base, len;
+    void __user *base; /* process_vm: of the other process, only a number then */
+    uint32_t len;
 };
 
 #define IOV_MAX       1024u
@@ -30,7 +32,7 @@ static inline struct iovec *iov_at(struct iov_set *s, uint32_t i)
  * the caller's own, so each must lie in user addresses, and their sum is cut to what one call
  * moves.
  */
-int iov_from_user(struct iov_set *s, uint32_t uvec, uint32_t count, bool local);
+int iov_from_user(struct iov_set *s, const void __user *uvec, uint32_t count, bool local);
 void iov_free(struct iov_set *s);
 
 #endif

@@ -293,28 +293,28 @@ struct flock32 {
     int32_t pid;
 };
 
-static int flock_from_user(struct flock64 *out, uint32_t uflock, bool wide)
+static int flock_from_user(struct flock64 *out, void __user *uflock, bool wide)
 {
     struct flock32 narrow;
 
     if (wide)
-        return copy_from_user(out, (void *)uflock, sizeof(*out));
-    if (copy_from_user(&narrow, (void *)uflock, sizeof(narrow)))
+        return copy_from_user(out, uflock, sizeof(*out));
+    if (copy_from_user(&narrow, uflock, sizeof(narrow)))
         return -EFAULT;
     *out = (struct flock64){narrow.type, narrow.whence, narrow.start, narrow.len, narrow.pid};
     return 0;
 }
 
-static int flock_to_user(uint32_t uflock, const struct flock64 *in, bool wide)
+static int flock_to_user(void __user *uflock, const struct flock64 *in, bool wide)
 {
     struct flock32 narrow;
 
     if (wide)
-        return copy_to_user((void *)uflock, in, sizeof(*in));
+        return copy_to_user(uflock, in, sizeof(*in));
     if (in->start > INT32_MAX || in->len > INT32_MAX)
         return -EOVERFLOW;
     narrow = (struct flock32){in->type, in->whence, (int32_t)in->start, (int32_t)in->len, in->pid};
-    return copy_to_user((void *)uflock, &narrow, sizeof(narrow));
+    return copy_to_user(uflock, &narrow, sizeof(narrow));
 }
 
 /* The range a request means, in absolute bytes. */
@@ -422,12 +422,12 @@ long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg)
     struct flock64 fl;
     int err;
 
-    if (flock_from_user(&fl, arg, wide))
+    if (flock_from_user(&fl, (void __user *)arg, wide))
         return -EFAULT;
     if (!get)
         return set_posix(f, fd, &fl, ofd, wait);
     err = get_lock(f, &fl, ofd);
-    return err ? err : flock_to_user(arg, &fl, wide);
+    return err ? err : flock_to_user((void __user *)arg, &fl, wide);
 }
 
 /* ---- flock ---- */

@@ -230,7 +230,7 @@ static int unmount(struct dentry *d, uint32_t flags)
     return 0;
 }
 
-long sys_umount2(uint32_t upath, uint32_t flags)
+long sys_umount2(const char __user *upath, uint32_t flags)
 {
     struct dentry *d;
     int err;
@@ -250,7 +250,7 @@ long sys_umount2(uint32_t upath, uint32_t flags)
     return err;
 }
 
-long sys_umount(uint32_t upath)
+long sys_umount(const char __user *upath)
 {
     return sys_umount2(upath, 0);
 }
@@ -319,9 +319,9 @@ struct mount_request {
 };
 
 /* Strings of mount(2): a path or NULL. */
-static int optional_string(uint32_t ustring, char **out)
+static int optional_string(const char __user *ustring, char **out)
 {
-    return ustring ? path_from_user((const char *)ustring, out) : 0;
+    return ustring ? path_from_user(ustring, out) : 0;
 }
 
 static int do_mount(const struct mount_request *r, struct dentry *where)
@@ -339,7 +339,7 @@ static int do_mount(const struct mount_request *r, struct dentry *where)
     return vfs_mount(r->type, r->source, where, r->flags & MS_KEPT, r->data);
 }
 
-static int mount_walked(const struct mount_request *r, uint32_t utarget)
+static int mount_walked(const struct mount_request *r, const char __user *utarget)
 {
     struct dentry *where;
     int err = user_lookup(AT_FDCWD, utarget, 0, &where);
@@ -357,7 +357,8 @@ static void free_string(char *s)
         kfree(s);
 }
 
-long sys_mount(uint32_t usource, uint32_t utarget, uint32_t utype, uint32_t flags, uint32_t udata)
+long sys_mount(const char __user *usource, const char __user *utarget, const char __user *utype,
+               uint32_t flags, void __user *udata)
 {
     struct mount_request r = {.flags = flags};
     int err;

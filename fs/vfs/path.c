@@ -433,7 +433,7 @@ int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out
 
 /* ---- User paths ---- */
 
-int path_from_user(const char *upath, char **out)
+int path_from_user(const char __user *upath, char **out)
 {
     char *path = kalloc();
     int n;
@@ -466,12 +466,12 @@ static int lookup_fd(int dirfd, struct dentry **out)
     return *out ? 0 : -ENOMEM;
 }
 
-int user_lookup_as(int dirfd, uint32_t upath, uint32_t at_flags, uint32_t uid, uint32_t gid,
-                   struct dentry **out)
+int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags, uint32_t uid,
+                   uint32_t gid, struct dentry **out)
 {
     struct walk w = {.uid = uid, .gid = gid};
     char *path;
-    int err = path_from_user((const char *)upath, &path);
+    int err = path_from_user(upath, &path);
 
     if (err)
         return err;
@@ -483,16 +483,16 @@ int user_lookup_as(int dirfd, uint32_t upath, uint32_t at_flags, uint32_t uid, u
     return err;
 }
 
-int user_lookup(int dirfd, uint32_t upath, uint32_t at_flags, struct dentry **out)
+int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct dentry **out)
 {
     const struct cred *c = &proc_current()->cred;
 
     return user_lookup_as(dirfd, upath, at_flags, c->fsuid, c->fsgid, out);
 }
 
-int user_parent(struct walk *w, int dirfd, uint32_t upath, char **path)
+int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path)
 {
-    int err = path_from_user((const char *)upath, path);
+    int err = path_from_user(upath, path);
 
     if (err)
         return err;

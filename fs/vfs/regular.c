@@ -9,7 +9,7 @@
 
 #define RLIMIT_FSIZE 1
 
-static long object_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long object_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct inode *i = f->inode;
     long n;
@@ -49,7 +49,7 @@ static long writable_length(const struct file *f, uint64_t pos, size_t len)
     return len > max - pos ? (long)(max - pos) : (long)len;
 }
 
-static long object_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long object_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct inode *i = f->inode;
     long n;
@@ -131,7 +131,7 @@ int inode_truncate(struct inode *i, uint64_t size)
     return err;
 }
 
-static long truncate_path(uint32_t upath, int64_t size)
+static long truncate_path(const char __user *upath, int64_t size)
 {
     struct dentry *d;
     struct inode *i;
@@ -181,12 +181,12 @@ static int64_t make64(uint32_t low, uint32_t high)
     return (int64_t)((uint64_t)high << 32 | low);
 }
 
-long sys_truncate(uint32_t upath, uint32_t size)
+long sys_truncate(const char __user *upath, uint32_t size)
 {
     return truncate_path(upath, (int32_t)size);
 }
 
-long sys_truncate64(uint32_t upath, uint32_t low, uint32_t high)
+long sys_truncate64(const char __user *upath, uint32_t low, uint32_t high)
 {
     return truncate_path(upath, make64(low, high));
 }

@@ -120,7 +120,7 @@ size_t text_copy(const struct text *t, char *buf, size_t size)
     return done;
 }
 
-long text_read(const struct text *t, uint64_t offset, void *ubuf, size_t len)
+long text_read(const struct text *t, uint64_t offset, void __user *ubuf, size_t len)
 {
     const struct text_chunk *c = t->first;
     size_t done = 0;
@@ -132,7 +132,7 @@ long text_read(const struct text *t, uint64_t offset, void *ubuf, size_t len)
 
         if (run > len - done)
             run = len - done;
-        if (copy_to_user((char *)ubuf + done, c->data + offset, run))
+        if (copy_to_user((char __user *)ubuf + done, c->data + offset, run))
             return done ? (long)done : -EFAULT;
         done += run;
     }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "arch/user.h"
 
 struct text_chunk;
 struct text {
@@ -28,6 +29,6 @@ void text_escape(struct text *t, const char *s, const char *escape);
 size_t text_copy(const struct text *t, char *buf, size_t size);
 
 /* Copies up to len bytes from offset to user memory: how many, or -EFAULT. May sleep. */
-long text_read(const struct text *t, uint64_t offset, void *ubuf, size_t len);
+long text_read(const struct text *t, uint64_t offset, void __user *ubuf, size_t len);
 
 #endif

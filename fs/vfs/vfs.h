@@ -261,8 +261,8 @@ struct file {
 struct file_ops {
     int (*open)(struct inode *inode, struct file *f);
     void (*release)(struct file *f); /* the last reference is gone */
-    long (*read)(struct file *f, void *ubuf, size_t len, uint64_t *pos);
-    long (*write)(struct file *f, const void *ubuf, size_t len, uint64_t *pos);
+    long (*read)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
+    long (*write)(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos);
     long (*ioctl)(struct file *f, uint32_t cmd, uint32_t arg);
     /* Mask of POLL*; registers with pt (may be NULL) every queue whose wake-up may change it. */
     uint32_t (*poll)(struct file *f, struct poll_table *pt);
@@ -319,7 +319,7 @@ void inode_path(struct inode *i, char *buf, size_t size);
 /* Walks a kernel string from dirfd (or AT_FDCWD). A reference in *out. May sleep. */
 int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out);
 /* Copies a path from user memory into a fresh frame (free with kfree). -EFAULT, -ENAMETOOLONG... */
-int path_from_user(const char *upath, char **out);
+int path_from_user(const char __user *upath, char **out);
 
 #define MAY_EXEC  1
 #define MAY_WRITE 2

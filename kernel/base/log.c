@@ -210,7 +210,7 @@ void console_register(struct console *c)
 
 /* Copies whole records from *pos on, at most len bytes, to user memory; returns the bytes copied.
  * The lock is not held while user memory is touched: records that vanish meanwhile are skipped. */
-static int copy_records(uint32_t *pos, uint32_t stop, char *ubuf, int len)
+static int copy_records(uint32_t *pos, uint32_t stop, char __user *ubuf, int len)
 {
     char record[RECORD_MAX];
     int done = 0;
@@ -257,7 +257,7 @@ uint32_t log_newest(void)
 }
 
 /* Types 3 and 4: the newest records since the last clear that fit. */
-static int syslog_read_all(char *ubuf, int len, bool clear)
+static int syslog_read_all(char __user *ubuf, int len, bool clear)
 {
     uint32_t flags = console_lock(&log_lock);
     uint32_t stop = log_head;
@@ -273,7 +273,7 @@ static int syslog_read_all(char *ubuf, int len, bool clear)
 
 /* Type 2: waits for a record. klog cannot wake anybody, since it may be called under any lock; so
  * look ten times a second. */
-static int syslog_read(char *ubuf, int len)
+static int syslog_read(char __user *ubuf, int len)
 {
     while (still_there(read_pos) == log_head) {
         int err = sleep_until(time_mono_ns() + NSEC_PER_SEC / 10);
@@ -291,7 +291,7 @@ static int syslog_level(int level)
     return 0;
 }
 
-int log_syslog(int type, char *ubuf, int len)
+int log_syslog(int type, char __user *ubuf, int len)
 {
     bool reads = type >= 2 && type <= 4;
 
@@ -333,7 +333,7 @@ int log_syslog(int type, char *ubuf, int len)
     }
 }
 
-long sys_syslog(uint32_t type, uint32_t ubuf, uint32_t len)
+long sys_syslog(uint32_t type, void __user *ubuf, uint32_t len)
 {
-    return log_syslog((int)type, (char *)ubuf, (int)len);
+    return log_syslog((int)type, (char __user *)ubuf, (int)len);
 }

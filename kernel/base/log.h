@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "arch/user.h"
 
 enum log_level {
     LOG_EMERG,
@@ -38,7 +39,7 @@ struct trapframe;
 void panic_at(struct trapframe *tf, uint32_t addr);
 
 /* syslog(2) on the ring: see man 2 syslog; buf is user memory. */
-int log_syslog(int type, char *ubuf, int len);
+int log_syslog(int type, char __user *ubuf, int len);
 
 /* For /dev/kmsg. The record at *pos as syslog(2) gives it, at most size bytes: its length, and *pos
  * is past it; 0 after the last. Positions lie between log_oldest() and log_newest(). */

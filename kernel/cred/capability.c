@@ -21,15 +21,15 @@ struct cap_data { /* one or two of them */
 };
 
 /* How many structures go with the header; an unknown version is answered with ours. */
-static int data_count(uint32_t uheader, struct cap_header *h)
+static int data_count(void __user *uheader, struct cap_header *h)
 {
-    if (copy_from_user(h, (void *)uheader, sizeof(*h)))
+    if (copy_from_user(h, uheader, sizeof(*h)))
         return -EFAULT;
     if (h->version == VERSION_1)
         return 1;
     if (h->version == VERSION_2 || h->version == VERSION_3)
         return 2;
-    if (put_user_u32((void *)uheader, VERSION_3))
+    if (put_user_u32(uheader, VERSION_3))
         return -EFAULT;
     return -EINVAL;
 }
@@ -43,7 +43,7 @@ static void caps_of(uint32_t euid, struct cap_data d[2])
     }
 }
 
-long sys_capget(uint32_t uheader, uint32_t udata)
+long sys_capget(void __user *uheader, void __user *udata)
 {
     struct cap_header h;
     struct cap_data d[2];
@@ -63,10 +63,10 @@ long sys_capget(uint32_t uheader, uint32_t udata)
     if (!p)
         return -ESRCH;
     caps_of(euid, d);
-    return copy_to_user((void *)udata, d, (size_t)n * sizeof(d[0]));
+    return copy_to_user(udata, d, (size_t)n * sizeof(d[0]));
 }
 
-long sys_capset(uint32_t uheader, uint32_t udata)
+long sys_capset(void __user *uheader, void __user *udata)
 {
     struct cap_header h;
     struct cap_data want[2] = {{0}}, have[2];
@@ -76,7 +76,7 @@ long sys_capset(uint32_t uheader, uint32_t udata)
         return n;
     if (h.pid && h.pid != thread_current()->tid)
         return -EPERM;
-    if (copy_from_user(want, (void *)udata, (size_t)n * sizeof(want[0])))
+    if (copy_from_user(want, udata, (size_t)n * sizeof(want[0])))
         return -EFAULT;
     caps_of(proc_current()->cred.euid, have);
     for (int i = 0; i < n; i++) {

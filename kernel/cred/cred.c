@@ -67,48 +67,47 @@ long sys_getegid(void)
 }
 
 /* Three ids to user memory, each 4 or 2 bytes wide. */
-static long put_ids(const uint32_t ids[3], const uint32_t uptrs[3], bool wide)
+static long put_ids(const uint32_t ids[3], void __user *const uptrs[3], bool wide)
 {
     for (int i = 0; i < 3; i++) {
         uint16_t small = (uint16_t)narrow(ids[i]);
 
-        if (wide ? put_user_u32((void *)uptrs[i], ids[i])
-                 : copy_to_user((void *)uptrs[i], &small, sizeof(small)))
+        if (wide ? put_user_u32(uptrs[i], ids[i]) : copy_to_user(uptrs[i], &small, sizeof(small)))
             return -EFAULT;
     }
     return 0;
 }
 
-static long put_uids(uint32_t r, uint32_t e, uint32_t s, bool wide)
+static long put_uids(void __user *r, void __user *e, void __user *s, bool wide)
 {
     const struct cred *c = cred_current();
 
-    return put_ids((uint32_t[]){c->uid, c->euid, c->suid}, (uint32_t[]){r, e, s}, wide);
+    return put_ids((uint32_t[]){c->uid, c->euid, c->suid}, (void __user *[]){r, e, s}, wide);
 }
 
-static long put_gids(uint32_t r, uint32_t e, uint32_t s, bool wide)
+static long put_gids(void __user *r, void __user *e, void __user *s, bool wide)
 {
     const struct cred *c = cred_current();
 
-    return put_ids((uint32_t[]){c->gid, c->egid, c->sgid}, (uint32_t[]){r, e, s}, wide);
+    return put_ids((uint32_t[]){c->gid, c->egid, c->sgid}, (void __user *[]){r, e, s}, wide);
 }
 
-long sys_getresuid32(uint32_t r, uint32_t e, uint32_t s)
+long sys_getresuid32(void __user *r, void __user *e, void __user *s)
 {
     return put_uids(r, e, s, true);
 }
 
-long sys_getresgid32(uint32_t r, uint32_t e, uint32_t s)
+long sys_getresgid32(void __user *r, void __user *e, void __user *s)
 {
     return put_gids(r, e, s, true);
 }
 
-long sys_getresuid(uint32_t r, uint32_t e, uint32_t s)
+long sys_getresuid(void __user *r, void __user *e, void __user *s)
 {
     return put_uids(r, e, s, false);
 }
 
-long sys_getresgid(uint32_t r, uint32_t e, uint32_t s)
+long sys_getresgid(void __user *r, void __user *e, void __user *s)
 {
     return put_gids(r, e, s, false);
 }
@@ -298,7 +297,7 @@ long sys_setfsgid(uint32_t id)
 
 #define GROUPS_MAX (sizeof(((struct cred *)0)->groups) / sizeof(uint32_t))
 
-static long put_groups(uint32_t size, uint32_t ulist, bool wide)
+static long put_groups(uint32_t size, void __user *ulist, bool wide)
 {
     const struct cred *c = cred_current();
 
@@ -311,14 +310,14 @@ static long put_groups(uint32_t size, uint32_t ulist, bool wide)
     for (uint32_t i = 0; i < c->ngroups; i++) {
         uint16_t small = (uint16_t)narrow(c->groups[i]);
 
-        if (wide ? put_user_u32((uint32_t *)ulist + i, c->groups[i])
-                 : copy_to_user((uint16_t *)ulist + i, &small, sizeof(small)))
+        if (wide ? put_user_u32((uint32_t __user *)ulist + i, c->groups[i])
+                 : copy_to_user((uint16_t __user *)ulist + i, &small, sizeof(small)))
             return -EFAULT;
     }
     return (long)c->ngroups;
 }
 
-static long take_groups(uint32_t size, uint32_t ulist, bool wide)
+static long take_groups(uint32_t size, void __user *ulist, bool wide)
 {
     struct cred c = *cred_current();
 
@@ -329,8 +328,8 @@ static long take_groups(uint32_t size, uint32_t ulist, bool wide)
     for (uint32_t i = 0; i < size; i++) {
         uint16_t small = 0;
 
-        if (wide ? get_user_u32(&c.groups[i], (uint32_t *)ulist + i)
-                 : copy_from_user(&small, (uint16_t *)ulist + i, sizeof(small)))
+        if (wide ? get_user_u32(&c.groups[i], (uint32_t __user *)ulist + i)
+                 : copy_from_user(&small, (uint16_t __user *)ulist + i, sizeof(small)))
             return -EFAULT;
         if (!wide)
             c.groups[i] = widen(small);
@@ -342,22 +341,22 @@ static long take_groups(uint32_t size, uint32_t ulist, bool wide)
     return 0;
 }
 
-long sys_getgroups32(uint32_t size, uint32_t ulist)
+long sys_getgroups32(uint32_t size, void __user *ulist)
 {
     return put_groups(size, ulist, true);
 }
 
-long sys_setgroups32(uint32_t size, uint32_t ulist)
+long sys_setgroups32(uint32_t size, void __user *ulist)
 {
     return take_groups(size, ulist, true);
 }
 
-long sys_getgroups(uint32_t size, uint32_t ulist)
+long sys_getgroups(uint32_t size, void __user *ulist)
 {
     return put_groups(size, ulist, false);
 }
 
-long sys_setgroups(uint32_t size, uint32_t ulist)
+long sys_setgroups(uint32_t size, void __user *ulist)
 {
     return take_groups(size, ulist, false);
 }

@@ -185,12 +185,12 @@ static void test_user_access(void)
 {
     char byte = 'x';
 
-    CHECK(copy_from_user(&byte, (void *)USER_MIN, 1) == -EFAULT);
-    CHECK(copy_to_user((void *)(USER_TOP - 1), &byte, 1) == -EFAULT);
-    CHECK(copy_to_user((void *)(USER_TOP - 1), &byte, 2) == -EFAULT);
-    CHECK(copy_to_user(&byte, "y", 1) == -EFAULT);
-    CHECK(copy_from_user(&byte, (void *)0xfffffff0, 0x20) == -EFAULT);
-    CHECK(strncpy_from_user(&byte, (void *)0, 1) == -EFAULT);
+    CHECK(copy_from_user(&byte, (void __user *)USER_MIN, 1) == -EFAULT);
+    CHECK(copy_to_user((void __user *)(USER_TOP - 1), &byte, 1) == -EFAULT);
+    CHECK(copy_to_user((void __user *)(USER_TOP - 1), &byte, 2) == -EFAULT);
+    CHECK(copy_to_user((__force void __user *)&byte, "y", 1) == -EFAULT);
+    CHECK(copy_from_user(&byte, (void __user *)0xfffffff0, 0x20) == -EFAULT);
+    CHECK(strncpy_from_user(&byte, NULL, 1) == -EFAULT);
     CHECK(byte == 'x');
 }
 

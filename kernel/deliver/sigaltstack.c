@@ -51,18 +51,18 @@ int altstack_set(struct thread *t, uint32_t sp, const struct user_stack *in)
     return 0;
 }
 
-long sys_sigaltstack(uint32_t uss, uint32_t uoss)
+long sys_sigaltstack(const void __user *uss, void __user *uoss)
 {
     struct thread *t = thread_current();
     struct user_stack new, old;
     int ret = 0;
 
-    if (uss && copy_from_user(&new, (void *)uss, sizeof new))
+    if (uss && copy_from_user(&new, uss, sizeof new))
         return -EFAULT;
     altstack_describe(t, t->tf->esp, &old);
     if (uss)
         ret = altstack_set(t, t->tf->esp, &new);
     if (!ret && uoss)
-        ret = copy_to_user((void *)uoss, &old, sizeof old);
+        ret = copy_to_user(uoss, &old, sizeof old);
     return ret;
 }

@@ -46,7 +46,7 @@ static __attribute__((noinline)) int fpstate_save(uint32_t *sp, uint32_t *fpstat
         memcpy(&head.status, area + FXSAVE_STATUS, sizeof head.status);
         head.magic = FPSTATE_FXSAVE_FOLLOWS;
         *sp = (*sp - FXSAVE_SIZE) & -FXSAVE_ALIGN;
-        if (copy_to_user((void *)*sp, area, FXSAVE_SIZE))
+        if (copy_to_user((void __user *)*sp, area, FXSAVE_SIZE))
             return -EFAULT;
     } else {
         memcpy(head.fsave, area, sizeof head.fsave);
@@ -56,7 +56,7 @@ static __attribute__((noinline)) int fpstate_save(uint32_t *sp, uint32_t *fpstat
     }
     *sp -= sizeof head;
     *fpstate = *sp;
-    return copy_to_user((void *)*sp, &head, sizeof head);
+    return copy_to_user((void __user *)*sp, &head, sizeof head);
 }
 
 /* The x87 part comes from the FSAVE image, which debuggers and programs edit; SSE from FXSAVE. */
@@ -70,9 +70,10 @@ static __attribute__((noinline)) int fpstate_restore(uint32_t fpstate)
         return 0;
     }
     if (!fpu_has_fxsr())
-        return copy_from_user(&st, (void *)fpstate, sizeof st.head) ? -EFAULT
-                                                                    : fpu_load(st.head.fsave);
-    if (copy_from_user(&st, (void *)fpstate, sizeof st))
+        return copy_from_user(&st, (void __user *)fpstate, sizeof st.head)
+                   ? -EFAULT
+                   : fpu_load(st.head.fsave);
+    if (copy_from_user(&st, (void __user *)fpstate, sizeof st))
         return -EFAULT;
     fpu_fsave_to_fxsave(st.fxsave, st.head.fsave);
     return fpu_load(st.fxsave);
@@ -211,7 +212,7 @@ static __attribute__((noinline)) int setup_rt(struct trapframe *tf, const struct
     f.uc.sigmask[0] = (uint32_t)mask;
     f.uc.sigmask[1] = (uint32_t)(mask >> 32);
     memcpy(f.retcode, rt_retcode, sizeof f.retcode);
-    if (copy_to_user((void *)at, &f, sizeof f))
+    if (copy_to_user((void __user *)at, &f, sizeof f))
         return -EFAULT;
     if (t->sig.altstack_flags & SS_AUTODISARM)
         t->sig.altstack_size = t->sig.altstack_flags = 0;
@@ -245,8 +246,8 @@ static __attribute__((noinline)) int setup_old(struct trapframe *tf, const struc
     context_save(&head.sc, tf, t, mask);
     tail.extramask = (uint32_t)(mask >> 32);
     memcpy(tail.retcode, old_retcode, sizeof tail.retcode);
-    if (copy_to_user((void *)at, &head, sizeof head) ||
-        copy_to_user((void *)tail_at, &tail, sizeof tail))
+    if (copy_to_user((void __user *)at, &head, sizeof head) ||
+        copy_to_user((void __user *)tail_at, &tail, sizeof tail))
         return -EFAULT;
     enter_handler(tf, h, at);
     tf->eax = (uint32_t)signo;
@@ -287,8 +288,8 @@ long sys_sigreturn(void)
     uint32_t at = tf->esp - 8, extramask;
     struct user_sigcontext sc;
 
-    if (copy_from_user(&sc, (void *)(at + offsetof(struct user_sigframe, sc)), sizeof sc) ||
-        get_user_u32(&extramask, (void *)(at + offsetof(struct user_sigframe, extramask))))
+    if (copy_from_user(&sc, (void __user *)(at + offsetof(struct user_sigframe, sc)), sizeof sc) ||
+        get_user_u32(&extramask, (void __user *)(at + offsetof(struct user_sigframe, extramask))))
         return bad_frame();
     return leave_handler(tf, &sc, sc.oldmask | (uint64_t)extramask << 32);
 }
@@ -300,7 +301,7 @@ long sys_rt_sigreturn(void)
     struct user_ucontext uc;
     long ret;
 
-    if (copy_from_user(&uc, (void *)(at + offsetof(struct user_rt_sigframe, uc)), sizeof uc))
+    if (copy_from_user(&uc, (void __user *)(at + offsetof(struct user_rt_sigframe, uc)), sizeof uc))
         return bad_frame();
     ret = leave_handler(t->tf, &uc.mcontext, uc.sigmask[0] | (uint64_t)uc.sigmask[1] << 32);
     altstack_set(t, t->tf->esp, &uc.stack);

@@ -139,7 +139,7 @@ static long requeue(uint32_t addr, int nwake, int nmove, uint32_t addr2, const u
     if (nwake < 0 || nmove < 0)
         return -EINVAL;
     if (expected) {
-        if (get_user_u32(&now, (void *)addr))
+        if (get_user_u32(&now, (void __user *)addr))
             return -EFAULT;
         if (now != *expected)
             return -EAGAIN;
@@ -160,7 +160,7 @@ static int wake_op(uint32_t addr2, uint32_t code)
 
     if (code & 0x80000000u)
         oparg = (int32_t)(1u << (oparg & 31));
-    if (get_user_u32((uint32_t *)&old, (void *)addr2))
+    if (get_user_u32((uint32_t *)&old, (void __user *)addr2))
         return -EFAULT;
     switch (op) {
     case 0:
@@ -181,7 +181,7 @@ static int wake_op(uint32_t addr2, uint32_t code)
     default:
         return -ENOSYS;
     }
-    if (put_user_u32((void *)addr2, (uint32_t) new))
+    if (put_user_u32((void __user *)addr2, (uint32_t) new))
         return -EFAULT;
     switch (cmp) {
     case 0:
@@ -223,7 +223,7 @@ static long wait(uint32_t addr, uint32_t expected, uint32_t bits, uint64_t until
     long ret = 0;
 
     enqueue(&w);
-    if (get_user_u32(&now, (void *)addr))
+    if (get_user_u32(&now, (void __user *)addr))
         ret = -EFAULT;
     else if (now != expected)
         ret = -EAGAIN;
@@ -269,8 +269,8 @@ static long wait_until(uint32_t addr, uint32_t expected, uint32_t bits, uint64_t
     return ret;
 }
 
-/* The deadline that utime (0: none) stands for: WAIT's is relative, WAIT_BITSET's absolute. */
-static int deadline(uint32_t utime, bool wide, int op, bool realtime, uint64_t *until)
+/* The deadline that utime (NULL: none) stands for: WAIT's is relative, WAIT_BITSET's absolute. */
+static int deadline(const void __user *utime, bool wide, int op, bool realtime, uint64_t *until)
 {
     uint64_t ns, now;
     int err;
@@ -306,11 +306,11 @@ static bool owner_died(uint32_t addr, int32_t tid)
 {
     uint32_t word;
 
-    if ((addr & 3) || get_user_u32(&word, (void *)addr))
+    if ((addr & 3) || get_user_u32(&word, (void __user *)addr))
         return false;
     if ((int32_t)(word & FUTEX_TID_MASK) != tid)
         return true;
-    if (put_user_u32((void *)addr, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
+    if (put_user_u32((void __user *)addr, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
         return false;
     if (word & FUTEX_WAITERS)
         futex_wake(addr, 1);
@@ -322,11 +322,11 @@ void futex_release_robust_list(struct thread *t)
     struct robust_head head;
     uint32_t entry, next;
 
-    if (copy_from_user(&head, (void *)t->robust_list, sizeof(head)))
+    if (copy_from_user(&head, (void __user *)t->robust_list, sizeof(head)))
         return;
     entry = head.first & ~1u;
     for (int i = 0; entry != t->robust_list && i < ROBUST_LIST_MAX; i++) {
-        bool ok = get_user_u32(&next, (void *)entry) == 0;
+        bool ok = get_user_u32(&next, (void __user *)entry) == 0;
 
         if (entry != (head.pending & ~1u) && !owner_died(entry + (uint32_t)head.offset, t->tid))
             return;
@@ -338,15 +338,15 @@ void futex_release_robust_list(struct thread *t)
         owner_died((head.pending & ~1u) + (uint32_t)head.offset, t->tid);
 }
 
-long sys_set_robust_list(uint32_t head, uint32_t len)
+long sys_set_robust_list(void __user *head, uint32_t len)
 {
     if (len != sizeof(struct robust_head))
         return -EINVAL;
-    thread_current()->robust_list = head;
+    thread_current()->robust_list = (vaddr_t)head;
     return 0;
 }
 
-long sys_get_robust_list(uint32_t tid, uint32_t uhead, uint32_t ulen)
+long sys_get_robust_list(uint32_t tid, void __user *uhead, void __user *ulen)
 {
     struct thread *t;
     uint32_t head = 0;
@@ -363,15 +363,16 @@ long sys_get_robust_list(uint32_t tid, uint32_t uhead, uint32_t ulen)
         return -ESRCH;
     if (!allowed)
         return -EPERM;
-    if (put_user_u32((void *)ulen, sizeof(struct robust_head)) || put_user_u32((void *)uhead, head))
+    if (put_user_u32(ulen, sizeof(struct robust_head)) || put_user_u32(uhead, head))
         return -EFAULT;
     return 0;
 }
 
 /* ---- The call ---- */
 
-static long futex(uint32_t addr, uint32_t flags, uint32_t val, uint32_t utime, uint32_t addr2,
-                  uint32_t val3, bool wide)
+/* utime is a number to those that do not wait: how many to move, or to wake at addr2. */
+static long futex(vaddr_t addr, uint32_t flags, uint32_t val, const void __user *utime,
+                  vaddr_t addr2, uint32_t val3, bool wide)
 {
     int op = (int)(flags & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME));
     bool waits = op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET;
@@ -385,7 +386,7 @@ static long futex(uint32_t addr, uint32_t flags, uint32_t val, uint32_t utime, u
         return -ENOSYS;
     if (addr & 3)
         return -EINVAL;
-    if (!user_range_ok((void *)addr, 4))
+    if (!user_range_ok((void __user *)addr, 4))
         return -EFAULT;
     if (bitset && !val3)
         return -EINVAL;
@@ -397,24 +398,24 @@ static long futex(uint32_t addr, uint32_t flags, uint32_t val, uint32_t utime, u
     case FUTEX_WAKE_BITSET:
         return wake_bits(addr, (int)val > 0 ? (int)val : 1, bitset ? val3 : FUTEX_ANY);
     case FUTEX_REQUEUE:
-        return requeue(addr, (int)val, (int)utime, addr2, NULL);
+        return requeue(addr, (int)val, (int)(vaddr_t)utime, addr2, NULL);
     case FUTEX_CMP_REQUEUE:
-        return requeue(addr, (int)val, (int)utime, addr2, &val3);
+        return requeue(addr, (int)val, (int)(vaddr_t)utime, addr2, &val3);
     case FUTEX_WAKE_OP:
-        return wake_two(addr, (int)val, (int)utime, addr2, val3);
+        return wake_two(addr, (int)val, (int)(vaddr_t)utime, addr2, val3);
     default:
         return -ENOSYS;
     }
 }
 
-long sys_futex(uint32_t addr, uint32_t op, uint32_t val, uint32_t utime, uint32_t addr2,
-               uint32_t val3)
+long sys_futex(void __user *uaddr, uint32_t op, uint32_t val, void __user *utime,
+               void __user *uaddr2, uint32_t val3)
 {
-    return futex(addr, op, val, utime, addr2, val3, false);
+    return futex((vaddr_t)uaddr, op, val, utime, (vaddr_t)uaddr2, val3, false);
 }
 
-long sys_futex_time64(uint32_t addr, uint32_t op, uint32_t val, uint32_t utime, uint32_t addr2,
-                      uint32_t val3)
+long sys_futex_time64(void __user *uaddr, uint32_t op, uint32_t val, void __user *utime,
+                      void __user *uaddr2, uint32_t val3)
 {
-    return futex(addr, op, val, utime, addr2, val3, true);
+    return futex((vaddr_t)uaddr, op, val, utime, (vaddr_t)uaddr2, val3, true);
 }

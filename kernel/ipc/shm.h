@@ -63,6 +63,6 @@ long shm_get(int32_t key, uint32_t size, uint32_t flags);
 long shm_attach(int32_t id, uint32_t addr, uint32_t flags, uint32_t *at);
 long shm_detach(uint32_t addr);
 /* wide: the structures of 64-bit ids (IPC_64), which every program of this century uses. */
-long shm_control(int32_t id, int32_t cmd, uint32_t ubuf, bool wide);
+long shm_control(int32_t id, int32_t cmd, void __user *ubuf, bool wide);
 
 #endif

@@ -87,7 +87,7 @@ static uint16_t id16(uint32_t id)
     return id > UINT16_MAX ? 65534 : (uint16_t)id;
 }
 
-static int put_stat(uint32_t ubuf, const struct shmid64 *d, bool wide)
+static int put_stat(void __user *ubuf, const struct shmid64 *d, bool wide)
 {
     struct shmid_old old = {
         .key = d->perm.key,
@@ -106,13 +106,12 @@ static int put_stat(uint32_t ubuf, const struct shmid64 *d, bool wide)
         .attaches = (uint16_t)d->attaches,
     };
 
-    return wide ? copy_to_user((void *)ubuf, d, sizeof(*d))
-                : copy_to_user((void *)ubuf, &old, sizeof(old));
+    return wide ? copy_to_user(ubuf, d, sizeof(*d)) : copy_to_user(ubuf, &old, sizeof(old));
 }
 
 /* ---- Commands ---- */
 
-static long control_stat(int32_t id, int32_t cmd, uint32_t ubuf, bool wide)
+static long control_stat(int32_t id, int32_t cmd, void __user *ubuf, bool wide)
 {
     struct shm_segment *s;
     struct shmid64 d;
@@ -132,7 +131,7 @@ static long control_stat(int32_t id, int32_t cmd, uint32_t ubuf, bool wide)
     return r;
 }
 
-static long control_limits(uint32_t ubuf, bool wide)
+static long control_limits(void __user *ubuf, bool wide)
 {
     struct shminfo64 info = {.max = shm_limits.max,
                              .min = 1,
@@ -144,12 +143,12 @@ static long control_limits(uint32_t ubuf, bool wide)
     if (!wide && info.max > INT32_MAX)
         info.max = INT32_MAX;
     shm_total(&t);
-    if (copy_to_user((void *)ubuf, &info, wide ? sizeof(info) : 5 * sizeof(uint32_t)))
+    if (copy_to_user(ubuf, &info, wide ? sizeof(info) : 5 * sizeof(uint32_t)))
         return -EFAULT;
     return t.last;
 }
 
-static long control_totals(uint32_t ubuf)
+static long control_totals(void __user *ubuf)
 {
     struct shm_totals t;
     struct shm_info info = {0};
@@ -158,7 +157,7 @@ static long control_totals(uint32_t ubuf)
     info.segments = (int32_t)t.segments;
     info.pages = t.pages;
     info.resident = t.resident;
-    return copy_to_user((void *)ubuf, &info, sizeof(info)) ? -EFAULT : t.last;
+    return copy_to_user(ubuf, &info, sizeof(info)) ? -EFAULT : t.last;
 }
 
 /* [shm_lock] */
@@ -173,13 +172,12 @@ struct ownership {
     uint32_t uid, gid, mode;
 };
 
-static int get_ownership(uint32_t ubuf, bool wide, struct ownership *o)
+static int get_ownership(void __user *ubuf, bool wide, struct ownership *o)
 {
     struct perm64 perm;
     struct shmid_old old;
 
-    if (wide ? copy_from_user(&perm, (void *)ubuf, sizeof(perm))
-             : copy_from_user(&old, (void *)ubuf, sizeof(old)))
+    if (wide ? copy_from_user(&perm, ubuf, sizeof(perm)) : copy_from_user(&old, ubuf, sizeof(old)))
         return -EFAULT;
     *o = wide ? (struct ownership){perm.uid, perm.gid, perm.mode}
               : (struct ownership){old.uid, old.gid, old.mode};
@@ -236,7 +234,7 @@ static long control_lock(int32_t id, bool lock)
     return err;
 }
 
-long shm_control(int32_t id, int32_t cmd, uint32_t ubuf, bool wide)
+long shm_control(int32_t id, int32_t cmd, void __user *ubuf, bool wide)
 {
     struct ownership o;
 
@@ -284,7 +282,7 @@ long sys_shmdt(uint32_t addr)
     return shm_detach(addr);
 }
 
-long sys_shmctl(uint32_t id, uint32_t cmd, uint32_t ubuf)
+long sys_shmctl(uint32_t id, uint32_t cmd, void __user *ubuf)
 {
     return shm_control((int32_t)id, (int32_t)cmd, ubuf, true);
 }
@@ -305,13 +303,14 @@ long sys_ipc(uint32_t call, uint32_t first, uint32_t second, uint32_t third, uin
         if (call >> 16 == 1)
             return -EINVAL;
         err = shm_attach((int32_t)first, ptr, second, &at);
-        return err ? err : put_user_u32((void *)third, at);
+        return err ? err : put_user_u32((void __user *)third, at);
     case SHMDT:
         return shm_detach(ptr);
     case SHMGET:
         return shm_get((int32_t)first, second, third);
     case SHMCTL:
-        return shm_control((int32_t)first, (int32_t)(second & ~IPC_64), ptr, second & IPC_64);
+        return shm_control((int32_t)first, (int32_t)(second & ~IPC_64), (void __user *)ptr,
+                           second & IPC_64);
     default:
         return -ENOSYS;
     }

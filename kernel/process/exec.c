@@ -493,11 +493,11 @@ int proc_exec(const char *path, char *const argv[], char *const envp[])
     return do_exec(AT_FDCWD, path, 0, path, &a, &e);
 }
 
-long sys_execve(uint32_t upath, uint32_t argv, uint32_t envp)
+long sys_execve(const char __user *upath, void __user *argv, void __user *envp)
 {
-    struct string_list a = {true, argv}, e = {true, envp};
+    struct string_list a = {true, (vaddr_t)argv}, e = {true, (vaddr_t)envp};
     char *path;
-    int err = path_from_user((const char *)upath, &path);
+    int err = path_from_user(upath, &path);
 
     if (err)
         return err;
@@ -516,15 +516,16 @@ static char *fd_filename(int dirfd, const char *path)
     return name;
 }
 
-long sys_execveat(uint32_t dirfd, uint32_t upath, uint32_t argv, uint32_t envp, uint32_t flags)
+long sys_execveat(uint32_t dirfd, const char __user *upath, void __user *argv, void __user *envp,
+                  uint32_t flags)
 {
-    struct string_list a = {true, argv}, e = {true, envp};
+    struct string_list a = {true, (vaddr_t)argv}, e = {true, (vaddr_t)envp};
     char *path, *name = NULL;
     int err;
 
     if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
         return -EINVAL;
-    err = path_from_user((const char *)upath, &path);
+    err = path_from_user(upath, &path);
     if (err)
         return err;
     if ((int)dirfd != AT_FDCWD && *path != '/') {

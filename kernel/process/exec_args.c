@@ -157,7 +157,7 @@ int args_add_string(struct exec_args *a, const char *s)
 }
 
 /* Copies the string at ustr, as many pieces as there are frames to fill. */
-static int add_user_string(struct exec_args *a, uint32_t ustr)
+static int add_user_string(struct exec_args *a, const char __user *ustr)
 {
     uint32_t start = a->strings.size, room;
     int n;
@@ -167,7 +167,7 @@ static int add_user_string(struct exec_args *a, uint32_t ustr)
 
         if (!to)
             return -ENOMEM;
-        n = strncpy_from_user((char *)to, (const char *)ustr, room);
+        n = strncpy_from_user((char *)to, ustr, room);
         if (n >= 0)
             room = (uint32_t)n + 1;
         else if (n != -ENAMETOOLONG)
@@ -182,11 +182,9 @@ static int add_user_string(struct exec_args *a, uint32_t ustr)
 
 static int list_entry_at(const struct string_list *l, uint32_t i, uint32_t *out)
 {
-    const uint32_t *p = (const uint32_t *)l->at + i;
-
     if (l->user)
-        return get_user_u32(out, p);
-    *out = *p;
+        return get_user_u32(out, (const uint32_t __user *)l->at + i);
+    *out = ((const uint32_t *)l->at)[i];
     return 0;
 }
 
@@ -217,7 +215,8 @@ int args_add_list(struct exec_args *a, const struct string_list *l, uint32_t ski
             return -EFAULT;
         if (!s)
             return 0;
-        err = l->user ? add_user_string(a, s) : args_add_string(a, (const char *)s);
+        err = l->user ? add_user_string(a, (const char __user *)s)
+                      : args_add_string(a, (const char *)s);
         if (err)
             return err;
     }

@@ -225,9 +225,10 @@ void thread_release_tid(struct thread *t)
 
     if (!alone && t->robust_list)
         futex_release_robust_list(t);
-    if (!alone && t->clear_child_tid && put_user_u32((void *)t->clear_child_tid, 0) == 0)
-        futex_wake(t->clear_child_tid, 1);
-    t->clear_child_tid = t->robust_list = 0;
+    if (!alone && t->clear_child_tid && put_user_u32(t->clear_child_tid, 0) == 0)
+        futex_wake((vaddr_t)t->clear_child_tid, 1);
+    t->clear_child_tid = NULL;
+    t->robust_list = 0;
 }
 
 void thread_exit(void)

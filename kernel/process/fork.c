@@ -27,9 +27,9 @@
 
 struct clone_request {
     uint32_t flags, exit_signal;
-    uint32_t stack;                 /* 0: the creator's */
-    uint32_t parent_tid, child_tid; /* user addresses */
-    uint32_t tls;                   /* user_desc in user memory */
+    uint32_t stack; /* 0: the creator's */
+    void __user *parent_tid, *child_tid;
+    void __user *tls; /* user_desc */
 };
 
 /* A vfork parent waits with one of these on its stack. */
@@ -280,7 +280,7 @@ static long do_clone(struct clone_request *r)
         goto drop_thread;
     }
     if (r->flags & CLONE_PARENT_SETTID)
-        put_user_u32((void *)r->parent_tid, (uint32_t)pid);
+        put_user_u32(r->parent_tid, (uint32_t)pid);
     sched_start(t);
     if (r->flags & CLONE_VFORK)
         vfork_wait(&v, pid);
@@ -310,8 +310,8 @@ long sys_vfork(void)
     return do_clone(&r);
 }
 
-long sys_clone(uint32_t flags, uint32_t stack, uint32_t parent_tid, uint32_t tls,
-               uint32_t child_tid)
+long sys_clone(uint32_t flags, uint32_t stack, void __user *parent_tid, void __user *tls,
+               void __user *child_tid)
 {
     struct clone_request r = {
         .flags = flags & ~CSIGNAL,
@@ -325,7 +325,7 @@ long sys_clone(uint32_t flags, uint32_t stack, uint32_t parent_tid, uint32_t tls
     return do_clone(&r);
 }
 
-long sys_set_tid_address(uint32_t addr)
+long sys_set_tid_address(void __user *addr)
 {
     struct thread *t = thread_current();
 

@@ -18,7 +18,7 @@ struct cursor {
 };
 
 /* The rest of the current buffer; false when none is left. */
-static bool cursor_rest(struct cursor *c, uint32_t *addr, uint32_t *len)
+static bool cursor_rest(struct cursor *c, void __user **addr, uint32_t *len)
 {
     for (; c->i < c->set.count; c->i++, c->done = 0) {
         const struct iovec *v = iov_at(&c->set, c->i);
@@ -38,18 +38,18 @@ static uint32_t least(uint32_t a, uint32_t b)
 }
 
 /* One chunk inside one page of the other side; how many bytes arrived. */
-static uint32_t read_chunk(struct vm_space *s, void *page, uint32_t local, uint32_t remote,
+static uint32_t read_chunk(struct vm_space *s, void *page, void __user *local, vaddr_t remote,
                            uint32_t n)
 {
     long got = vm_copy_from(s, page, remote, n);
 
-    return got <= 0 ? 0 : (uint32_t)got - copy_to_user_partial((void *)local, page, (uint32_t)got);
+    return got <= 0 ? 0 : (uint32_t)got - copy_to_user_partial(local, page, (uint32_t)got);
 }
 
-static uint32_t write_chunk(struct vm_space *s, void *page, uint32_t local, uint32_t remote,
+static uint32_t write_chunk(struct vm_space *s, void *page, void __user *local, vaddr_t remote,
                             uint32_t n)
 {
-    uint32_t have = n - copy_from_user_partial(page, (void *)local, n);
+    uint32_t have = n - copy_from_user_partial(page, local, n);
     long put = have ? vm_copy_to(s, remote, page, have) : 0;
 
     return put <= 0 ? 0 : (uint32_t)put;
@@ -57,7 +57,8 @@ static uint32_t write_chunk(struct vm_space *s, void *page, uint32_t local, uint
 
 static long transfer(struct vm_space *s, struct cursor *local, struct cursor *remote, bool writing)
 {
-    uint32_t from, from_len, to, to_len, n, moved;
+    void __user *from, *to;
+    uint32_t from_len, to_len, n, moved;
     void *page = kalloc();
     long total = 0;
     int err = 0;
@@ -65,8 +66,8 @@ static long transfer(struct vm_space *s, struct cursor *local, struct cursor *re
     if (!page)
         return -ENOMEM;
     while (!err && cursor_rest(local, &to, &to_len) && cursor_rest(remote, &from, &from_len)) {
-        n = least(least(to_len, from_len), PAGE_SIZE - from % PAGE_SIZE);
-        moved = (writing ? write_chunk : read_chunk)(s, page, to, from, n);
+        n = least(least(to_len, from_len), PAGE_SIZE - (vaddr_t)from % PAGE_SIZE);
+        moved = (writing ? write_chunk : read_chunk)(s, page, to, (vaddr_t)from, n);
         total += moved;
         local->done += moved;
         remote->done += moved;
@@ -106,7 +107,8 @@ static int find_space(int32_t pid, struct vm_space **out)
 
 static long with_vectors(int32_t pid, struct cursor *local, struct cursor *remote, bool writing)
 {
-    uint32_t addr, len;
+    void __user *addr;
+    uint32_t len;
     struct vm_space *s;
     long r;
 
@@ -120,11 +122,12 @@ static long with_vectors(int32_t pid, struct cursor *local, struct cursor *remot
     return r;
 }
 
-static long process_vm(uint32_t pid, uint32_t ulocal, uint32_t nlocal, uint32_t uremote,
-                       uint32_t nremote, uint32_t flags, bool writing)
+static long process_vm(uint32_t pid, const void __user *ulocal, uint32_t nlocal,
+                       const void __user *uremote, uint32_t nremote, uint32_t flags, bool writing)
 {
     struct cursor local = {.i = 0}, remote = {.i = 0};
-    uint32_t addr, len;
+    void __user *addr;
+    uint32_t len;
     long r;
 
     if (flags)
@@ -143,14 +146,14 @@ static long process_vm(uint32_t pid, uint32_t ulocal, uint32_t nlocal, uint32_t 
     return r;
 }
 
-long sys_process_vm_readv(uint32_t pid, uint32_t ulocal, uint32_t nlocal, uint32_t uremote,
-                          uint32_t nremote, uint32_t flags)
+long sys_process_vm_readv(uint32_t pid, const void __user *ulocal, uint32_t nlocal,
+                          const void __user *uremote, uint32_t nremote, uint32_t flags)
 {
     return process_vm(pid, ulocal, nlocal, uremote, nremote, flags, false);
 }
 
-long sys_process_vm_writev(uint32_t pid, uint32_t ulocal, uint32_t nlocal, uint32_t uremote,
-                           uint32_t nremote, uint32_t flags)
+long sys_process_vm_writev(uint32_t pid, const void __user *ulocal, uint32_t nlocal,
+                           const void __user *uremote, uint32_t nremote, uint32_t flags)
 {
     return process_vm(pid, ulocal, nlocal, uremote, nremote, flags, true);
 }

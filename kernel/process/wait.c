@@ -133,17 +133,17 @@ static long do_wait(struct wait_request *r)
     return found == 1 ? r->pid : found;
 }
 
-static int put_usage(uint32_t urusage, const struct wait_request *r)
+static int put_usage(void __user *urusage, const struct wait_request *r)
 {
     struct user_rusage u;
 
     if (!urusage)
         return 0;
     rusage_pack(&u, &r->usage);
-    return copy_to_user((void *)urusage, &u, sizeof(u));
+    return copy_to_user(urusage, &u, sizeof(u));
 }
 
-long sys_wait4(uint32_t upid, uint32_t ustatus, uint32_t options, uint32_t urusage)
+long sys_wait4(uint32_t upid, void __user *ustatus, uint32_t options, void __user *urusage)
 {
     struct wait_request r = {.options = options | WEXITED};
     int32_t pid = (int32_t)upid;
@@ -157,14 +157,14 @@ long sys_wait4(uint32_t upid, uint32_t ustatus, uint32_t options, uint32_t urusa
     long ret = do_wait(&r);
     if (ret <= 0)
         return ret;
-    if (put_usage(urusage, &r) || (ustatus && put_user_u32((void *)ustatus, (uint32_t)r.status)))
+    if (put_usage(urusage, &r) || (ustatus && put_user_u32(ustatus, (uint32_t)r.status)))
         return -EFAULT;
     return ret;
 }
 
-long sys_waitpid(uint32_t pid, uint32_t ustatus, uint32_t options)
+long sys_waitpid(uint32_t pid, void __user *ustatus, uint32_t options)
 {
-    return sys_wait4(pid, ustatus, options, 0);
+    return sys_wait4(pid, ustatus, options, NULL);
 }
 
 /* The start of a siginfo_t. */
@@ -172,7 +172,7 @@ struct wait_info {
     int32_t signo, err, code, pid, uid, status;
 };
 
-static int put_info(uint32_t uinfo, const struct wait_request *r, bool found)
+static int put_info(void __user *uinfo, const struct wait_request *r, bool found)
 {
     struct wait_info info = {0};
 
@@ -188,7 +188,7 @@ static int put_info(uint32_t uinfo, const struct wait_request *r, bool found)
         else
             info.status = r->code == CLD_CONTINUED ? SIGCONT : r->status & 0x7f;
     }
-    return copy_to_user((void *)uinfo, &info, sizeof(info));
+    return copy_to_user(uinfo, &info, sizeof(info));
 }
 
 static int check_waitid(int which, int32_t id, uint32_t options)
@@ -205,7 +205,8 @@ static int check_waitid(int which, int32_t id, uint32_t options)
     return 0;
 }
 
-long sys_waitid(uint32_t which, uint32_t id, uint32_t uinfo, uint32_t options, uint32_t urusage)
+long sys_waitid(uint32_t which, uint32_t id, void __user *uinfo, uint32_t options,
+                void __user *urusage)
 {
     struct wait_request r = {.which = (int)which, .id = (int32_t)id, .options = options};
     long ret = check_waitid(r.which, r.id, options);

@@ -28,21 +28,21 @@ static sigset64_t join(const uint32_t w[2])
     return w[0] | (uint64_t)w[1] << 32;
 }
 
-static int sigset_get(sigset64_t *set, uint32_t uptr)
+static int sigset_get(sigset64_t *set, void __user *uptr)
 {
     uint32_t w[2];
 
-    if (copy_from_user(w, (const void *)uptr, sizeof w))
+    if (copy_from_user(w, uptr, sizeof w))
         return -EFAULT;
     *set = join(w);
     return 0;
 }
 
-static int sigset_put(uint32_t uptr, sigset64_t set)
+static int sigset_put(void __user *uptr, sigset64_t set)
 {
     uint32_t w[2] = {(uint32_t)set, (uint32_t)(set >> 32)};
 
-    return copy_to_user((void *)uptr, w, sizeof w);
+    return copy_to_user(uptr, w, sizeof w);
 }
 
 /* ---- Handlers ---- */
@@ -72,7 +72,7 @@ static int set_action(int signo, const struct signal_handler *new, struct signal
     return 0;
 }
 
-long sys_rt_sigaction(uint32_t signo, uint32_t uact, uint32_t uold, uint32_t size)
+long sys_rt_sigaction(uint32_t signo, const void __user *uact, void __user *uold, uint32_t size)
 {
     struct user_sigaction u;
     struct signal_handler new, old;
@@ -81,7 +81,7 @@ long sys_rt_sigaction(uint32_t signo, uint32_t uact, uint32_t uold, uint32_t siz
     if (size != sizeof(sigset64_t))
         return -EINVAL;
     if (uact) {
-        if (copy_from_user(&u, (const void *)uact, sizeof u))
+        if (copy_from_user(&u, uact, sizeof u))
             return -EFAULT;
         new = (struct signal_handler){u.handler, u.flags, u.restorer, join(u.mask)};
     }
@@ -90,17 +90,17 @@ long sys_rt_sigaction(uint32_t signo, uint32_t uact, uint32_t uold, uint32_t siz
         return ret;
     u = (struct user_sigaction){
         old.handler, old.flags, old.restorer, {(uint32_t)old.mask, (uint32_t)(old.mask >> 32)}};
-    return copy_to_user((void *)uold, &u, sizeof u);
+    return copy_to_user(uold, &u, sizeof u);
 }
 
-long sys_sigaction(uint32_t signo, uint32_t uact, uint32_t uold)
+long sys_sigaction(uint32_t signo, const void __user *uact, void __user *uold)
 {
     struct old_sigaction u;
     struct signal_handler new, old;
     int ret;
 
     if (uact) {
-        if (copy_from_user(&u, (const void *)uact, sizeof u))
+        if (copy_from_user(&u, uact, sizeof u))
             return -EFAULT;
         new = (struct signal_handler){u.handler, u.flags, u.restorer, u.mask};
     }
@@ -108,7 +108,7 @@ long sys_sigaction(uint32_t signo, uint32_t uact, uint32_t uold)
     if (ret || !uold)
         return ret;
     u = (struct old_sigaction){old.handler, (uint32_t)old.mask, old.flags, old.restorer};
-    return copy_to_user((void *)uold, &u, sizeof u);
+    return copy_to_user(uold, &u, sizeof u);
 }
 
 long sys_signal(uint32_t signo, uint32_t handler)
@@ -142,7 +142,7 @@ static int change_mask(uint32_t how, sigset64_t set, sigset64_t affected)
     return 0;
 }
 
-long sys_rt_sigprocmask(uint32_t how, uint32_t uset, uint32_t uold, uint32_t size)
+long sys_rt_sigprocmask(uint32_t how, void __user *uset, void __user *uold, uint32_t size)
 {
     sigset64_t set, old = thread_current()->sig.mask;
     int ret = 0;
@@ -157,17 +157,17 @@ long sys_rt_sigprocmask(uint32_t how, uint32_t uset, uint32_t uold, uint32_t siz
     return ret || !uold ? ret : sigset_put(uold, old);
 }
 
-long sys_sigprocmask(uint32_t how, uint32_t uset, uint32_t uold)
+long sys_sigprocmask(uint32_t how, void __user *uset, void __user *uold)
 {
     uint32_t set, old = (uint32_t)thread_current()->sig.mask;
     int ret = 0;
 
     if (uset) {
-        if (get_user_u32(&set, (const void *)uset))
+        if (get_user_u32(&set, uset))
             return -EFAULT;
         ret = change_mask(how, set, UINT32_MAX);
     }
-    return ret || !uold ? ret : put_user_u32((void *)uold, old);
+    return ret || !uold ? ret : put_user_u32(uold, old);
 }
 
 long sys_sgetmask(void)
@@ -194,18 +194,18 @@ static sigset64_t pending_blocked(void)
     return set;
 }
 
-long sys_rt_sigpending(uint32_t uset, uint32_t size)
+long sys_rt_sigpending(void __user *uset, uint32_t size)
 {
     sigset64_t set = pending_blocked();
 
     if (size > sizeof set)
         return -EINVAL;
-    return copy_to_user((void *)uset, &set, size);
+    return copy_to_user(uset, &set, size);
 }
 
-long sys_sigpending(uint32_t uset)
+long sys_sigpending(void __user *uset)
 {
-    return put_user_u32((void *)uset, (uint32_t)pending_blocked());
+    return put_user_u32(uset, (uint32_t)pending_blocked());
 }
 
 /* ---- Waiting ---- */
@@ -224,7 +224,7 @@ long sys_pause(void)
     return -ERESTARTNOHAND;
 }
 
-long sys_rt_sigsuspend(uint32_t uset, uint32_t size)
+long sys_rt_sigsuspend(void __user *uset, uint32_t size)
 {
     sigset64_t set;
 
@@ -269,7 +269,8 @@ static int wait_for(sigset64_t set, uint64_t until, struct siginfo *info)
     return t->sig.work && until ? -EINTR : -EAGAIN;
 }
 
-static long sigtimedwait(uint32_t uset, uint32_t uinfo, uint32_t uts, uint32_t size, bool wide)
+static long sigtimedwait(void __user *uset, void __user *uinfo, void __user *uts, uint32_t size,
+                         bool wide)
 {
     struct siginfo info;
     struct user_siginfo u;
@@ -291,18 +292,19 @@ static long sigtimedwait(uint32_t uset, uint32_t uinfo, uint32_t uts, uint32_t s
     signo = wait_for(set & ~SIGS_UNMASKABLE, until, &info);
     if (signo > 0 && uinfo) {
         siginfo_to_user_layout(&u, &info);
-        if (copy_to_user((void *)uinfo, &u, sizeof u))
+        if (copy_to_user(uinfo, &u, sizeof u))
             return -EFAULT;
     }
     return signo;
 }
 
-long sys_rt_sigtimedwait(uint32_t uset, uint32_t uinfo, uint32_t uts, uint32_t size)
+long sys_rt_sigtimedwait(void __user *uset, void __user *uinfo, void __user *uts, uint32_t size)
 {
     return sigtimedwait(uset, uinfo, uts, size, false);
 }
 
-long sys_rt_sigtimedwait_time64(uint32_t uset, uint32_t uinfo, uint32_t uts, uint32_t size)
+long sys_rt_sigtimedwait_time64(void __user *uset, void __user *uinfo, void __user *uts,
+                                uint32_t size)
 {
     return sigtimedwait(uset, uinfo, uts, size, true);
 }

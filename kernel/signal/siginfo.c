@@ -37,11 +37,11 @@ void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info
     }
 }
 
-int siginfo_from_user(struct siginfo *out, uint32_t uptr)
+int siginfo_from_user(struct siginfo *out, void __user *uptr)
 {
     uint32_t w[USED_WORDS];
 
-    if (copy_from_user(w, (const void *)uptr, sizeof w))
+    if (copy_from_user(w, uptr, sizeof w))
         return -EFAULT;
     memset(out, 0, sizeof *out);
     out->signo = (int32_t)w[0];

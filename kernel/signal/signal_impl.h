@@ -56,7 +56,7 @@ struct user_siginfo {
     uint32_t field[29];
 };
 void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info);
-int siginfo_from_user(struct siginfo *out, uint32_t uptr);
+int siginfo_from_user(struct siginfo *out, void __user *uptr);
 
 void posix_timers_delete(struct proc *p); /* exec and exit */
 

@@ -156,7 +156,7 @@ static bool may_claim(const struct siginfo *info, int32_t pid)
     return (info->code < 0 && info->code != SI_TKILL) || pid == proc_current()->pid;
 }
 
-long sys_rt_sigqueueinfo(uint32_t pid, uint32_t signo, uint32_t uinfo)
+long sys_rt_sigqueueinfo(uint32_t pid, uint32_t signo, void __user *uinfo)
 {
     struct siginfo info;
 
@@ -167,7 +167,7 @@ long sys_rt_sigqueueinfo(uint32_t pid, uint32_t signo, uint32_t uinfo)
     return kill_one((int32_t)pid, (int)signo, &info);
 }
 
-long sys_rt_tgsigqueueinfo(uint32_t tgid, uint32_t tid, uint32_t signo, uint32_t uinfo)
+long sys_rt_tgsigqueueinfo(uint32_t tgid, uint32_t tid, uint32_t signo, void __user *uinfo)
 {
     struct siginfo info;
 

@@ -210,11 +210,11 @@ long sys_mmap2(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint3
 }
 
 /* The old call: one pointer to six words, the offset in bytes. */
-long sys_mmap(uint32_t uargs)
+long sys_mmap(const void __user *uargs)
 {
     uint32_t a[6];
 
-    if (copy_from_user(a, (const void *)uargs, sizeof(a)))
+    if (copy_from_user(a, uargs, sizeof(a)))
         return -EFAULT;
     if (a[5] & ~PAGE_MASK)
         return -EINVAL;
@@ -285,7 +285,7 @@ long sys_msync(uint32_t addr, uint32_t len, uint32_t flags)
     return vm_sync(space(), addr, len, flags & MS_SYNC, flags & MS_INVALIDATE);
 }
 
-long sys_mincore(uint32_t addr, uint32_t len, uint32_t uvec)
+long sys_mincore(uint32_t addr, uint32_t len, uint8_t __user *uvec)
 {
     uint32_t pages = (uint32_t)(((uint64_t)len + PAGE_SIZE - 1) >> PAGE_SHIFT);
     uint8_t vec[128];
@@ -293,15 +293,15 @@ long sys_mincore(uint32_t addr, uint32_t len, uint32_t uvec)
 
     if (addr & ~PAGE_MASK)
         return -EINVAL;
-    if (!user_range_ok((const void *)addr, len))
+    if (!user_range_ok((const void __user *)addr, len))
         return -ENOMEM;
-    if (!user_range_ok((const void *)uvec, pages))
+    if (!user_range_ok(uvec, pages))
         return -EFAULT;
     for (uint32_t done = 0, n; done < pages && !err; done += n) {
         n = pages - done < sizeof(vec) ? pages - done : sizeof(vec);
         err = vm_resident(space(), addr + (done << PAGE_SHIFT), n, vec);
         if (!err)
-            err = copy_to_user((void *)(uvec + done), vec, n);
+            err = copy_to_user(uvec + done, vec, n);
     }
     return err;
 }

@@ -36,10 +36,10 @@ static char *name_of(struct thread *t, bool set)
     return t->comm;
 }
 
-static long set_name(uint32_t uname)
+static long set_name(const char __user *uname)
 {
     char name[COMM_LEN] = "";
-    int n = strncpy_from_user(name, (const char *)uname, COMM_LEN - 1);
+    int n = strncpy_from_user(name, uname, COMM_LEN - 1);
 
     if (n == -EFAULT)
         return n;
@@ -47,13 +47,13 @@ static long set_name(uint32_t uname)
     return 0;
 }
 
-static long get_name(uint32_t uname)
+static long get_name(void __user *uname)
 {
     char name[COMM_LEN];
 
     memset(name, 0, sizeof(name));
     strlcpy(name, name_of(thread_current(), false), COMM_LEN);
-    return copy_to_user((void *)uname, name, COMM_LEN);
+    return copy_to_user(uname, name, COMM_LEN);
 }
 
 static long set_flag(bool *flag, uint32_t value)
@@ -88,7 +88,7 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_SET_PDEATHSIG:
         return set_parent_death_signal(p, a2);
     case PR_GET_PDEATHSIG:
-        return put_user_u32((void *)a2, p->parent_death_signal);
+        return put_user_u32((void __user *)a2, p->parent_death_signal);
     case PR_GET_DUMPABLE:
         return p->dumpable;
     case PR_SET_DUMPABLE:
@@ -102,23 +102,23 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_SET_TIMING:
         return a2 ? -EINVAL : 0;
     case PR_SET_NAME:
-        return set_name(a2);
+        return set_name((const char __user *)a2);
     case PR_GET_NAME:
-        return get_name(a2);
+        return get_name((void __user *)a2);
     case PR_CAPBSET_READ:
         return a2 > CAP_LAST ? -EINVAL : 1;
     case PR_GET_TSC:
-        return put_user_u32((void *)a2, PR_TSC_ENABLE);
+        return put_user_u32((void __user *)a2, PR_TSC_ENABLE);
     case PR_GET_TIMERSLACK:
         return TIMER_SLACK_NS;
     case PR_GET_CHILD_SUBREAPER:
-        return put_user_u32((void *)a2, 0);
+        return put_user_u32((void __user *)a2, 0);
     case PR_SET_NO_NEW_PRIVS:
         return set_no_new_privs(p, a2, a3 | a4 | a5);
     case PR_GET_NO_NEW_PRIVS:
         return a2 | a3 | a4 | a5 ? -EINVAL : p->no_new_privs;
     case PR_GET_TID_ADDRESS:
-        return put_user_u32((void *)a2, thread_current()->clear_child_tid);
+        return put_user_u32((void __user *)a2, (vaddr_t)thread_current()->clear_child_tid);
     default:
         return -EINVAL;
     }

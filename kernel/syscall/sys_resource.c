@@ -54,7 +54,7 @@ static void usage_of_thread(struct thread *t, struct rusage_counts *u)
     thread_add_usage(u, t);
 }
 
-long sys_getrusage(uint32_t who, uint32_t uusage)
+long sys_getrusage(uint32_t who, void __user *uusage)
 {
     struct proc *p = proc_current();
     struct rusage_counts u;
@@ -69,7 +69,7 @@ long sys_getrusage(uint32_t who, uint32_t uusage)
     else
         return -EINVAL;
     rusage_pack(&out, &u);
-    return copy_to_user((void *)uusage, &out, sizeof(out));
+    return copy_to_user(uusage, &out, sizeof(out));
 }
 
 /* clock_t counts HZ to the second, as USER_HZ. */
@@ -78,7 +78,7 @@ static int32_t ticks(uint64_t ns)
     return (int32_t)(ns / NSEC_PER_TICK);
 }
 
-long sys_times(uint32_t ubuf)
+long sys_times(void __user *ubuf)
 {
     struct proc *p = proc_current();
     struct rusage_counts u;
@@ -89,7 +89,7 @@ long sys_times(uint32_t ubuf)
         spin_unlock(&proc_lock);
         int32_t out[4] = {ticks(u.user_ns), ticks(u.system_ns), ticks(p->child_usage.user_ns),
                           ticks(p->child_usage.system_ns)};
-        if (copy_to_user((void *)ubuf, out, sizeof(out)))
+        if (copy_to_user(ubuf, out, sizeof(out)))
             return -EFAULT;
     }
     /* Programs take any value: it must not look like an error, so it stays positive. */
@@ -121,15 +121,15 @@ static int set_limit(struct proc *p, uint32_t which, const struct rlimit32 *new)
     return 0;
 }
 
-long sys_ugetrlimit(uint32_t which, uint32_t ulimit)
+long sys_ugetrlimit(uint32_t which, void __user *ulimit)
 {
     if (which >= RLIM_NLIMITS)
         return -EINVAL;
-    return copy_to_user((void *)ulimit, &proc_current()->rlimits[which], sizeof(struct rlimit32));
+    return copy_to_user(ulimit, &proc_current()->rlimits[which], sizeof(struct rlimit32));
 }
 
 /* The old call: infinity is the largest positive number. */
-long sys_getrlimit(uint32_t which, uint32_t ulimit)
+long sys_getrlimit(uint32_t which, void __user *ulimit)
 {
     struct rlimit32 l;
 
@@ -140,14 +140,14 @@ long sys_getrlimit(uint32_t which, uint32_t ulimit)
         l.cur = INT32_MAX;
     if (l.max > INT32_MAX)
         l.max = INT32_MAX;
-    return copy_to_user((void *)ulimit, &l, sizeof(l));
+    return copy_to_user(ulimit, &l, sizeof(l));
 }
 
-long sys_setrlimit(uint32_t which, uint32_t ulimit)
+long sys_setrlimit(uint32_t which, void __user *ulimit)
 {
     struct rlimit32 l;
 
-    if (copy_from_user(&l, (void *)ulimit, sizeof(l)))
+    if (copy_from_user(&l, ulimit, sizeof(l)))
         return -EFAULT;
     if (which >= RLIM_NLIMITS)
         return -EINVAL;
@@ -186,7 +186,7 @@ static struct proc *find_limited(int32_t pid, int *err)
     return t ? t->proc : NULL;
 }
 
-long sys_prlimit64(uint32_t pid, uint32_t which, uint32_t unew, uint32_t uold)
+long sys_prlimit64(uint32_t pid, uint32_t which, void __user *unew, void __user *uold)
 {
     struct rlimit64 new, old;
     struct rlimit32 l = {0};
@@ -196,7 +196,7 @@ long sys_prlimit64(uint32_t pid, uint32_t which, uint32_t unew, uint32_t uold)
     if (which >= RLIM_NLIMITS)
         return -EINVAL;
     if (unew) {
-        if (copy_from_user(&new, (void *)unew, sizeof(new)))
+        if (copy_from_user(&new, unew, sizeof(new)))
             return -EFAULT;
         l = (struct rlimit32){limit_from_64(new.cur), limit_from_64(new.max)};
     }
@@ -209,7 +209,7 @@ long sys_prlimit64(uint32_t pid, uint32_t which, uint32_t unew, uint32_t uold)
     /* p cannot go away: nothing here sleeps, and the kernel is not preempted. */
     if (!err && unew)
         err = set_limit(p, which, &l);
-    if (!err && uold && copy_to_user((void *)uold, &old, sizeof(old)))
+    if (!err && uold && copy_to_user(uold, &old, sizeof(old)))
         err = -EFAULT;
     return err;
 }

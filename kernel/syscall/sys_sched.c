@@ -134,14 +134,14 @@ long sys_sched_getscheduler(uint32_t tid)
     return thread_exists(tid) ? (long)SCHED_OTHER : -ESRCH;
 }
 
-long sys_sched_setscheduler(uint32_t tid, uint32_t policy, uint32_t uparam)
+long sys_sched_setscheduler(uint32_t tid, uint32_t policy, void __user *uparam)
 {
     uint32_t priority;
 
     policy &= ~SCHED_RESET_ON_FORK;
     if (!uparam || (int32_t)tid < 0)
         return -EINVAL;
-    if (get_user_u32(&priority, (void *)uparam))
+    if (get_user_u32(&priority, uparam))
         return -EFAULT;
     if (!thread_exists(tid))
         return -ESRCH;
@@ -150,16 +150,16 @@ long sys_sched_setscheduler(uint32_t tid, uint32_t policy, uint32_t uparam)
     return is_timesharing(policy) && priority == 0 ? 0 : -EINVAL;
 }
 
-long sys_sched_getparam(uint32_t tid, uint32_t uparam)
+long sys_sched_getparam(uint32_t tid, void __user *uparam)
 {
     if (!uparam || (int32_t)tid < 0)
         return -EINVAL;
     if (!thread_exists(tid))
         return -ESRCH;
-    return put_user_u32((void *)uparam, 0);
+    return put_user_u32(uparam, 0);
 }
 
-long sys_sched_setparam(uint32_t tid, uint32_t uparam)
+long sys_sched_setparam(uint32_t tid, void __user *uparam)
 {
     return sys_sched_setscheduler(tid, SCHED_OTHER, uparam);
 }
@@ -178,7 +178,7 @@ long sys_sched_get_priority_min(uint32_t policy)
     return is_timesharing(policy) ? 0 : -EINVAL;
 }
 
-static long rr_interval(uint32_t tid, uint32_t uts, bool wide)
+static long rr_interval(uint32_t tid, void __user *uts, bool wide)
 {
     if ((int32_t)tid < 0)
         return -EINVAL;
@@ -187,42 +187,41 @@ static long rr_interval(uint32_t tid, uint32_t uts, bool wide)
     return timespec_put(uts, sched_slice(0) * NSEC_PER_TICK, wide);
 }
 
-long sys_sched_rr_get_interval(uint32_t tid, uint32_t uts)
+long sys_sched_rr_get_interval(uint32_t tid, void __user *uts)
 {
     return rr_interval(tid, uts, false);
 }
 
-long sys_sched_rr_get_interval_time64(uint32_t tid, uint32_t uts)
+long sys_sched_rr_get_interval_time64(uint32_t tid, void __user *uts)
 {
     return rr_interval(tid, uts, true);
 }
 
 /* ---- CPUs ---- */
 
-long sys_sched_getaffinity(uint32_t tid, uint32_t len, uint32_t umask)
+long sys_sched_getaffinity(uint32_t tid, uint32_t len, void __user *umask)
 {
     if (len < sizeof(uint32_t) || len % sizeof(uint32_t))
         return -EINVAL;
     if (!thread_exists(tid))
         return -ESRCH;
-    return put_user_u32((void *)umask, 1) ? -EFAULT : (long)sizeof(uint32_t);
+    return put_user_u32(umask, 1) ? -EFAULT : (long)sizeof(uint32_t);
 }
 
-long sys_sched_setaffinity(uint32_t tid, uint32_t len, uint32_t umask)
+long sys_sched_setaffinity(uint32_t tid, uint32_t len, void __user *umask)
 {
     uint32_t mask = 0;
 
-    if (len >= sizeof(mask) ? get_user_u32(&mask, (void *)umask)
-                            : copy_from_user(&mask, (void *)umask, len))
+    if (len >= sizeof(mask) ? get_user_u32(&mask, umask) : copy_from_user(&mask, umask, len))
         return -EFAULT;
     if (!thread_exists(tid))
         return -ESRCH;
     return mask & 1 ? 0 : -EINVAL;
 }
 
-long sys_getcpu(uint32_t ucpu, uint32_t unode)
+long sys_getcpu(void __user *ucpu, void __user *unode)
 {
-    if (ucpu && put_user_u32((void *)ucpu, cpu_self()->id))
+    if (ucpu && put_user_u32(ucpu, cpu_self()->id))
         return -EFAULT;
-    return unode ? put_user_u32((void *)unode, 0) : 0;
+    return unode ? put_user_u32(unode, 0) : 0;
 }

@@ -22,7 +22,7 @@ struct user_sysinfo {
 };
 #define SI_LOAD_SHIFT 16
 
-long sys_sysinfo(uint32_t ubuf)
+long sys_sysinfo(void __user *ubuf)
 {
     struct user_sysinfo s;
     struct mem_stats m;
@@ -38,7 +38,7 @@ long sys_sysinfo(uint32_t ubuf)
     s.sharedram = m.cached_shmem * PAGE_SIZE;
     s.procs = (uint16_t)proc_count_threads();
     s.mem_unit = 1;
-    return copy_to_user((void *)ubuf, &s, sizeof(s));
+    return copy_to_user(ubuf, &s, sizeof(s));
 }
 
 /* ---- getrandom ---- */
@@ -47,7 +47,7 @@ long sys_sysinfo(uint32_t ubuf)
 #define GRND_INSECURE 4u
 #define GRND_ALL      7u
 
-long sys_getrandom(uint32_t ubuf, uint32_t len, uint32_t flags)
+long sys_getrandom(void __user *ubuf, uint32_t len, uint32_t flags)
 {
     uint8_t bytes[128];
     uint32_t done = 0;
@@ -61,7 +61,7 @@ long sys_getrandom(uint32_t ubuf, uint32_t len, uint32_t flags)
         uint32_t n = len - done < sizeof(bytes) ? len - done : sizeof(bytes);
 
         random_bytes(bytes, n);
-        if (copy_to_user((uint8_t *)ubuf + done, bytes, n))
+        if (copy_to_user((uint8_t __user *)ubuf + done, bytes, n))
             return done ? (long)done : -EFAULT;
         done += n;
         if (done % PAGE_SIZE == 0 && signal_pending_current())

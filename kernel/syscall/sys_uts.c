@@ -26,35 +26,35 @@ static void get_field(unsigned i, char *buf)
 }
 
 /* count fields of len bytes each. */
-static long put_fields(uint32_t ubuf, unsigned count, size_t len)
+static long put_fields(void __user *ubuf, unsigned count, size_t len)
 {
     char field[FIELD_LEN];
 
     for (unsigned i = 0; i < count; i++) {
         get_field(i, field);
         field[len - 1] = '\0';
-        if (copy_to_user((char *)ubuf + i * len, field, len))
+        if (copy_to_user((char __user *)ubuf + i * len, field, len))
             return -EFAULT;
     }
     return 0;
 }
 
-long sys_uname(uint32_t ubuf)
+long sys_uname(void __user *ubuf)
 {
     return put_fields(ubuf, FIELDS, FIELD_LEN);
 }
 
-long sys_olduname(uint32_t ubuf)
+long sys_olduname(void __user *ubuf)
 {
     return put_fields(ubuf, FIELDS - 1, FIELD_LEN);
 }
 
-long sys_oldolduname(uint32_t ubuf)
+long sys_oldolduname(void __user *ubuf)
 {
     return put_fields(ubuf, FIELDS - 1, OLD_LEN);
 }
 
-static long set_name(int (*set)(const char *, size_t), uint32_t ubuf, uint32_t len)
+static long set_name(int (*set)(const char *, size_t), void __user *ubuf, uint32_t len)
 {
     char new[UTS_NAME_MAX];
 
@@ -62,17 +62,17 @@ static long set_name(int (*set)(const char *, size_t), uint32_t ubuf, uint32_t l
         return -EPERM;
     if (len > UTS_NAME_MAX)
         return -EINVAL;
-    if (copy_from_user(new, (void *)ubuf, len))
+    if (copy_from_user(new, ubuf, len))
         return -EFAULT;
     return set(new, len);
 }
 
-long sys_sethostname(uint32_t ubuf, uint32_t len)
+long sys_sethostname(void __user *ubuf, uint32_t len)
 {
     return set_name(uts_set_hostname, ubuf, len);
 }
 
-long sys_setdomainname(uint32_t ubuf, uint32_t len)
+long sys_setdomainname(void __user *ubuf, uint32_t len)
 {
     return set_name(uts_set_domainname, ubuf, len);
 }

@@ -130,7 +130,7 @@ static void add_bytes(struct trace_call *c, uint32_t at, uint32_t n, bool termin
         add(c, "NULL");
         return;
     }
-    shown -= (uint32_t)copy_from_user_partial(bytes, (const void *)at, shown);
+    shown -= (uint32_t)copy_from_user_partial(bytes, (const void __user *)at, shown);
     if (!shown && n) {
         add(c, "0x%x", (unsigned)at);
         return;

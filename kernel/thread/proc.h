@@ -76,12 +76,12 @@ struct thread {
 
     int32_t tid;
     struct proc *proc;
-    struct list proc_link;     /* [proc lock] in proc->threads */
-    struct list hash_link;     /* [proc lock] all threads by tid */
-    uint64_t tls[TLS_ENTRIES]; /* GDT descriptors */
-    uint32_t clear_child_tid;  /* user address for set_tid_address, or 0 */
-    uint32_t set_child_tid;    /* user address to store the tid at on the first run, or 0 */
-    struct trapframe *tf;      /* user state, at the top of the kernel stack */
+    struct list proc_link;        /* [proc lock] in proc->threads */
+    struct list hash_link;        /* [proc lock] all threads by tid */
+    uint64_t tls[TLS_ENTRIES];    /* GDT descriptors */
+    void __user *clear_child_tid; /* set_tid_address, or NULL */
+    void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
+    struct trapframe *tf;         /* user state, at the top of the kernel stack */
 
     struct rusage_counts usage; /* own CPU and owner's thread only */
     struct vfork_wait *vfork;   /* [proc lock] the vfork parent that waits, until exec or exit */

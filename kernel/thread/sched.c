@@ -253,7 +253,7 @@ void thread_first_run(void)
     finish_switch(true);
     t = thread_current();
     if (t->set_child_tid)
-        put_user_u32((void *)t->set_child_tid, (uint32_t)t->tid);
+        put_user_u32(t->set_child_tid, (uint32_t)t->tid);
 }
 
 void kthread_first_run(void)

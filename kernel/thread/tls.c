@@ -77,12 +77,12 @@ static int free_entry(const struct thread *t)
     return -ESRCH;
 }
 
-int tls_set(struct thread *t, uint32_t udesc, bool may_choose)
+int tls_set(struct thread *t, void __user *udesc, bool may_choose)
 {
     struct user_desc d;
     int entry;
 
-    if (copy_from_user(&d, (void *)udesc, sizeof(d)))
+    if (copy_from_user(&d, udesc, sizeof(d)))
         return -EFAULT;
     if (!desc_is_ok(&d))
         return -EINVAL;
@@ -91,7 +91,7 @@ int tls_set(struct thread *t, uint32_t udesc, bool may_choose)
         entry = free_entry(t);
         if (entry < 0)
             return entry;
-        if (put_user_u32((void *)udesc, (uint32_t)entry))
+        if (put_user_u32(udesc, (uint32_t)entry))
             return -EFAULT;
     }
     if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
@@ -102,21 +102,21 @@ int tls_set(struct thread *t, uint32_t udesc, bool may_choose)
     return 0;
 }
 
-long sys_set_thread_area(uint32_t udesc)
+long sys_set_thread_area(void __user *udesc)
 {
     return tls_set(thread_current(), udesc, true);
 }
 
-long sys_get_thread_area(uint32_t udesc)
+long sys_get_thread_area(void __user *udesc)
 {
     struct user_desc d;
     uint32_t entry;
 
-    if (get_user_u32(&entry, (void *)udesc))
+    if (get_user_u32(&entry, udesc))
         return -EFAULT;
     if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
         return -EINVAL;
     d.entry = entry;
     desc_unpack(thread_current()->tls[entry - TLS_FIRST], &d);
-    return copy_to_user((void *)udesc, &d, sizeof(d));
+    return copy_to_user(udesc, &d, sizeof(d));
 }

@@ -118,7 +118,7 @@ uint64_t clock_to_mono(int32_t id, uint64_t ns)
 
 /* ---- The calls ---- */
 
-static long gettime(uint32_t id, uint32_t uptr, bool wide)
+static long gettime(uint32_t id, void __user *uptr, bool wide)
 {
     uint64_t ns;
     int ret = clock_read((int32_t)id, &ns);
@@ -126,7 +126,7 @@ static long gettime(uint32_t id, uint32_t uptr, bool wide)
     return ret ? ret : timespec_put(uptr, ns, wide);
 }
 
-static long settime(uint32_t id, uint32_t uptr, bool wide)
+static long settime(uint32_t id, void __user *uptr, bool wide)
 {
     uint64_t ns;
     int ret;
@@ -142,7 +142,7 @@ static long settime(uint32_t id, uint32_t uptr, bool wide)
     return 0;
 }
 
-static long getres(uint32_t id, uint32_t uptr, bool wide)
+static long getres(uint32_t id, void __user *uptr, bool wide)
 {
     bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
     uint64_t ns;
@@ -153,32 +153,32 @@ static long getres(uint32_t id, uint32_t uptr, bool wide)
     return timespec_put(uptr, coarse ? NSEC_PER_TICK : 1, wide);
 }
 
-long sys_clock_gettime(uint32_t id, uint32_t uptr)
+long sys_clock_gettime(uint32_t id, void __user *uptr)
 {
     return gettime(id, uptr, false);
 }
 
-long sys_clock_gettime64(uint32_t id, uint32_t uptr)
+long sys_clock_gettime64(uint32_t id, void __user *uptr)
 {
     return gettime(id, uptr, true);
 }
 
-long sys_clock_settime(uint32_t id, uint32_t uptr)
+long sys_clock_settime(uint32_t id, void __user *uptr)
 {
     return settime(id, uptr, false);
 }
 
-long sys_clock_settime64(uint32_t id, uint32_t uptr)
+long sys_clock_settime64(uint32_t id, void __user *uptr)
 {
     return settime(id, uptr, true);
 }
 
-long sys_clock_getres(uint32_t id, uint32_t uptr)
+long sys_clock_getres(uint32_t id, void __user *uptr)
 {
     return getres(id, uptr, false);
 }
 
-long sys_clock_getres_time64(uint32_t id, uint32_t uptr)
+long sys_clock_getres_time64(uint32_t id, void __user *uptr)
 {
     return getres(id, uptr, true);
 }
@@ -210,7 +210,7 @@ _Static_assert(sizeof(struct timex32) == 128, "timex");
 _Static_assert(sizeof(struct timex64) == 208, "__kernel_timex");
 
 /* The clock is never disciplined: what it would be set to is accepted from root and forgotten. */
-static long adjust(uint32_t uptr, bool wide)
+static long adjust(void __user *uptr, bool wide)
 {
     uint64_t now = time_real_ns();
     uint32_t sec = (uint32_t)(now / NSEC_PER_SEC), modes;
@@ -218,29 +218,29 @@ static long adjust(uint32_t uptr, bool wide)
     struct timex64 w = {.status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
     struct timex32 n = {.status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
 
-    if (get_user_u32(&modes, (const void *)uptr))
+    if (get_user_u32(&modes, uptr))
         return -EFAULT;
     if (modes && !capable())
         return -EPERM;
     w.modes = n.modes = modes;
     w.sec = n.time.sec = (int32_t)sec;
     w.usec = n.time.usec = (int32_t)usec;
-    if (wide ? copy_to_user((void *)uptr, &w, sizeof w) : copy_to_user((void *)uptr, &n, sizeof n))
+    if (wide ? copy_to_user(uptr, &w, sizeof w) : copy_to_user(uptr, &n, sizeof n))
         return -EFAULT;
     return TIME_ERROR;
 }
 
-long sys_adjtimex(uint32_t uptr)
+long sys_adjtimex(void __user *uptr)
 {
     return adjust(uptr, false);
 }
 
-long sys_clock_adjtime(uint32_t id, uint32_t uptr)
+long sys_clock_adjtime(uint32_t id, void __user *uptr)
 {
     return id == CLOCK_REALTIME ? adjust(uptr, false) : -EOPNOTSUPP;
 }
 
-long sys_clock_adjtime64(uint32_t id, uint32_t uptr)
+long sys_clock_adjtime64(uint32_t id, void __user *uptr)
 {
     return id == CLOCK_REALTIME ? adjust(uptr, true) : -EOPNOTSUPP;
 }

@@ -144,14 +144,14 @@ static struct timeval32 ns_to_timeval(uint64_t ns)
     return (struct timeval32){(int32_t)sec, (int32_t)(usec - sec * USEC_PER_SEC)};
 }
 
-static int put_setting(uint32_t uptr, const struct setting *s)
+static int put_setting(void __user *uptr, const struct setting *s)
 {
     struct itimerval32 v = {ns_to_timeval(s->interval), ns_to_timeval(s->value)};
 
-    return copy_to_user((void *)uptr, &v, sizeof v);
+    return copy_to_user(uptr, &v, sizeof v);
 }
 
-long sys_getitimer(uint32_t which, uint32_t uptr)
+long sys_getitimer(uint32_t which, void __user *uptr)
 {
     struct setting s;
 
@@ -161,13 +161,13 @@ long sys_getitimer(uint32_t which, uint32_t uptr)
     return put_setting(uptr, &s);
 }
 
-long sys_setitimer(uint32_t which, uint32_t unew, uint32_t uold)
+long sys_setitimer(uint32_t which, void __user *unew, void __user *uold)
 {
     struct setting new = {0, 0}, old;
     struct itimerval32 v;
 
     if (unew) {
-        if (copy_from_user(&v, (const void *)unew, sizeof v))
+        if (copy_from_user(&v, unew, sizeof v))
             return -EFAULT;
         if (timeval_to_ns(&new.value, &v.value) || timeval_to_ns(&new.interval, &v.interval))
             return -EINVAL;

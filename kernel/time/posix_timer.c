@@ -188,7 +188,7 @@ static bool too_many(const struct proc *p)
 }
 
 /* [list_lock held] */
-static long create(int32_t clock, const struct user_sigevent *ev, uint32_t uid)
+static long create(int32_t clock, const struct user_sigevent *ev, void __user *uid)
 {
     struct proc *p = proc_current();
     struct posix_timer *t = too_many(p) ? NULL : timer_new(p, clock);
@@ -203,7 +203,7 @@ static long create(int32_t clock, const struct user_sigevent *ev, uint32_t uid)
     }
     ret = set_target(t, ev);
     t->signal.info = (struct siginfo){.code = SI_TIMER, .pid = t->id, .value = ev->value};
-    if (!ret && put_user_u32((void *)uid, (uint32_t)t->id))
+    if (!ret && put_user_u32(uid, (uint32_t)t->id))
         ret = -EFAULT;
     if (ret)
         kmfree(t);
@@ -212,14 +212,14 @@ static long create(int32_t clock, const struct user_sigevent *ev, uint32_t uid)
     return ret;
 }
 
-long sys_timer_create(uint32_t clock, uint32_t uevent, uint32_t uid)
+long sys_timer_create(uint32_t clock, void __user *uevent, void __user *uid)
 {
     struct user_sigevent ev;
     long ret = clock_can_wait((int32_t)clock);
 
     if (ret)
         return ret;
-    if (uevent && copy_from_user(&ev, (const void *)uevent, sizeof ev))
+    if (uevent && copy_from_user(&ev, uevent, sizeof ev))
         return -EFAULT;
     mutex_lock(&list_lock);
     ret = create((int32_t)clock, uevent ? &ev : NULL, uid);
@@ -279,21 +279,21 @@ static uint32_t timespec_size(bool wide)
     return wide ? sizeof(struct timespec64) : sizeof(struct timespec32);
 }
 
-static int get_setting(struct timer_setting *s, uint32_t uptr, bool wide)
+static int get_setting(struct timer_setting *s, void __user *uptr, bool wide)
 {
     int ret = timespec_get(&s->interval, uptr, wide);
 
     return ret ? ret : timespec_get(&s->value, uptr + timespec_size(wide), wide);
 }
 
-static int put_setting(uint32_t uptr, const struct timer_setting *s, bool wide)
+static int put_setting(void __user *uptr, const struct timer_setting *s, bool wide)
 {
     int ret = timespec_put(uptr, s->interval, wide);
 
     return ret ? ret : timespec_put(uptr + timespec_size(wide), s->value, wide);
 }
 
-static long timer_set(int32_t id, uint32_t flags, uint32_t unew, uint32_t uold, bool wide)
+static long timer_set(int32_t id, uint32_t flags, void __user *unew, void __user *uold, bool wide)
 {
     struct timer_setting new, old;
     struct posix_timer *t;
@@ -316,7 +316,7 @@ static long timer_set(int32_t id, uint32_t flags, uint32_t unew, uint32_t uold, 
     return uold ? put_setting(uold, &old, wide) : 0;
 }
 
-static long timer_get(int32_t id, uint32_t uptr, bool wide)
+static long timer_get(int32_t id, void __user *uptr, bool wide)
 {
     struct timer_setting s;
     struct posix_timer *t;
@@ -329,22 +329,22 @@ static long timer_get(int32_t id, uint32_t uptr, bool wide)
     return t ? put_setting(uptr, &s, wide) : -EINVAL;
 }
 
-long sys_timer_settime(uint32_t id, uint32_t flags, uint32_t unew, uint32_t uold)
+long sys_timer_settime(uint32_t id, uint32_t flags, void __user *unew, void __user *uold)
 {
     return timer_set((int32_t)id, flags, unew, uold, false);
 }
 
-long sys_timer_settime64(uint32_t id, uint32_t flags, uint32_t unew, uint32_t uold)
+long sys_timer_settime64(uint32_t id, uint32_t flags, void __user *unew, void __user *uold)
 {
     return timer_set((int32_t)id, flags, unew, uold, true);
 }
 
-long sys_timer_gettime(uint32_t id, uint32_t uptr)
+long sys_timer_gettime(uint32_t id, void __user *uptr)
 {
     return timer_get((int32_t)id, uptr, false);
 }
 
-long sys_timer_gettime64(uint32_t id, uint32_t uptr)
+long sys_timer_gettime64(uint32_t id, void __user *uptr)
 {
     return timer_get((int32_t)id, uptr, true);
 }

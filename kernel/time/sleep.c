@@ -8,7 +8,7 @@
 
 enum { ARG_REMAINING, ARG_WIDE }; /* of restart_args */
 
-static long interrupted(struct thread *t, uint64_t until, uint32_t uremaining, bool wide);
+static long interrupted(struct thread *t, uint64_t until, void __user *uremaining, bool wide);
 
 static long sleep_restart(struct thread *t)
 {
@@ -16,10 +16,11 @@ static long sleep_restart(struct thread *t)
 
     if (sleep_until(until) == 0)
         return 0;
-    return interrupted(t, until, t->sig.restart_args[ARG_REMAINING], t->sig.restart_args[ARG_WIDE]);
+    return interrupted(t, until, (void __user *)t->sig.restart_args[ARG_REMAINING],
+                       t->sig.restart_args[ARG_WIDE]);
 }
 
-static long interrupted(struct thread *t, uint64_t until, uint32_t uremaining, bool wide)
+static long interrupted(struct thread *t, uint64_t until, void __user *uremaining, bool wide)
 {
     uint64_t now = time_mono_ns();
 
@@ -29,12 +30,12 @@ static long interrupted(struct thread *t, uint64_t until, uint32_t uremaining, b
         return -EFAULT;
     t->sig.restart_fn = sleep_restart;
     t->sig.restart_until = until;
-    t->sig.restart_args[ARG_REMAINING] = uremaining;
+    t->sig.restart_args[ARG_REMAINING] = (uint32_t)uremaining;
     t->sig.restart_args[ARG_WIDE] = wide;
     return -ERESTART_RESTARTBLOCK;
 }
 
-static long sleep_relative(uint32_t ureq, uint32_t urem, bool wide)
+static long sleep_relative(const void __user *ureq, void __user *urem, bool wide)
 {
     uint64_t ns, until;
     int ret = timespec_get(&ns, ureq, wide);
@@ -47,7 +48,8 @@ static long sleep_relative(uint32_t ureq, uint32_t urem, bool wide)
     return interrupted(thread_current(), until, urem, wide);
 }
 
-static long clock_sleep(int32_t id, uint32_t flags, uint32_t ureq, uint32_t urem, bool wide)
+static long clock_sleep(int32_t id, uint32_t flags, const void __user *ureq, void __user *urem,
+                        bool wide)
 {
     uint64_t ns;
     int ret = clock_can_wait(id);
@@ -62,17 +64,18 @@ static long clock_sleep(int32_t id, uint32_t flags, uint32_t ureq, uint32_t urem
     return sleep_until(clock_to_mono(id, ns)) ? -ERESTARTNOHAND : 0;
 }
 
-long sys_nanosleep(uint32_t ureq, uint32_t urem)
+long sys_nanosleep(const void __user *ureq, void __user *urem)
 {
     return sleep_relative(ureq, urem, false);
 }
 
-long sys_clock_nanosleep(uint32_t id, uint32_t flags, uint32_t ureq, uint32_t urem)
+long sys_clock_nanosleep(uint32_t id, uint32_t flags, const void __user *ureq, void __user *urem)
 {
     return clock_sleep((int32_t)id, flags, ureq, urem, false);
 }
 
-long sys_clock_nanosleep_time64(uint32_t id, uint32_t flags, uint32_t ureq, uint32_t urem)
+long sys_clock_nanosleep_time64(uint32_t id, uint32_t flags, const void __user *ureq,
+                                void __user *urem)
 {
     return clock_sleep((int32_t)id, flags, ureq, urem, true);
 }

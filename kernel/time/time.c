@@ -60,16 +60,16 @@ uint64_t time_deadline(uint64_t ns)
 
 /* ---- User structures ---- */
 
-int timespec_get(uint64_t *ns, uint32_t uptr, bool wide)
+int timespec_get(uint64_t *ns, const void __user *uptr, bool wide)
 {
     struct timespec64 w;
     struct timespec32 n;
 
     if (wide) {
-        if (copy_from_user(&w, (const void *)uptr, sizeof w))
+        if (copy_from_user(&w, uptr, sizeof w))
             return -EFAULT;
     } else {
-        if (copy_from_user(&n, (const void *)uptr, sizeof n))
+        if (copy_from_user(&n, uptr, sizeof n))
             return -EFAULT;
         w.sec = n.sec;
         w.nsec = n.nsec;
@@ -83,35 +83,35 @@ int timespec_get(uint64_t *ns, uint32_t uptr, bool wide)
     return 0;
 }
 
-int timespec_put(uint32_t uptr, uint64_t ns, bool wide)
+int timespec_put(void __user *uptr, uint64_t ns, bool wide)
 {
     struct timespec64 w = {.sec = (int64_t)(ns / NSEC_PER_SEC)};
     struct timespec32 n;
 
     w.nsec = (int32_t)(ns - (uint64_t)w.sec * NSEC_PER_SEC);
     if (wide)
-        return copy_to_user((void *)uptr, &w, sizeof w);
+        return copy_to_user(uptr, &w, sizeof w);
     n.sec = (int32_t)w.sec;
     n.nsec = w.nsec;
-    return copy_to_user((void *)uptr, &n, sizeof n);
+    return copy_to_user(uptr, &n, sizeof n);
 }
 
 /* ---- Seconds and microseconds ---- */
 
-long sys_time(uint32_t uptr)
+long sys_time(void __user *uptr)
 {
     uint32_t now = time_real_sec();
 
-    if (uptr && put_user_u32((void *)uptr, now))
+    if (uptr && put_user_u32(uptr, now))
         return -EFAULT;
     return (long)now;
 }
 
-long sys_stime(uint32_t uptr)
+long sys_stime(void __user *uptr)
 {
     uint32_t sec;
 
-    if (get_user_u32(&sec, (const void *)uptr))
+    if (get_user_u32(&sec, uptr))
         return -EFAULT;
     if (!capable())
         return -EPERM;
@@ -121,7 +121,7 @@ long sys_stime(uint32_t uptr)
     return 0;
 }
 
-long sys_gettimeofday(uint32_t utv, uint32_t utz)
+long sys_gettimeofday(void __user *utv, void __user *utz)
 {
     uint64_t now;
     struct timeval32 tv;
@@ -130,24 +130,24 @@ long sys_gettimeofday(uint32_t utv, uint32_t utz)
         now = time_real_ns();
         tv.sec = (int32_t)(now / NSEC_PER_SEC);
         tv.usec = (int32_t)(now - (uint32_t)tv.sec * NSEC_PER_SEC) / (int32_t)NSEC_PER_USEC;
-        if (copy_to_user((void *)utv, &tv, sizeof tv))
+        if (copy_to_user(utv, &tv, sizeof tv))
             return -EFAULT;
     }
-    return utz ? copy_to_user((void *)utz, timezone, sizeof timezone) : 0;
+    return utz ? copy_to_user(utz, timezone, sizeof timezone) : 0;
 }
 
-long sys_settimeofday(uint32_t utv, uint32_t utz)
+long sys_settimeofday(void __user *utv, void __user *utz)
 {
     struct timeval32 tv;
     uint32_t tz[2];
 
     if (utv) {
-        if (copy_from_user(&tv, (const void *)utv, sizeof tv))
+        if (copy_from_user(&tv, utv, sizeof tv))
             return -EFAULT;
         if (tv.sec < 0 || tv.usec < 0 || tv.usec >= USEC_PER_SEC)
             return -EINVAL;
     }
-    if (utz && copy_from_user(tz, (const void *)utz, sizeof tz))
+    if (utz && copy_from_user(tz, utz, sizeof tz))
         return -EFAULT;
     if (!capable())
         return -EPERM;

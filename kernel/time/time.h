@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/user.h"
 
 #define HZ            100 /* timer interrupts a second; also USER_HZ */
 #define NSEC_PER_SEC  1000000000ull
@@ -33,8 +34,8 @@ struct timeval32 {
 
 /* To and from user memory, as struct timespec32 or (wide) timespec64. get: -EFAULT, or -EINVAL when
  * it is negative or tv_nsec is not below a second; too large a time becomes the largest. */
-int timespec_get(uint64_t *ns, uint32_t uptr, bool wide);
-int timespec_put(uint32_t uptr, uint64_t ns, bool wide);
+int timespec_get(uint64_t *ns, const void __user *uptr, bool wide);
+int timespec_put(void __user *uptr, uint64_t ns, bool wide);
 
 /* time_mono_ns() + ns, or TIME_NEVER where that is out of range. */
 uint64_t time_deadline(uint64_t ns);

@@ -108,13 +108,13 @@ static void crash_pte(void)
     }
 }
 
-/* A page of the process's stack that is there, with "ret" in it. */
+/* A page of the process's stack that is there, with "ret" in it: wrongly, as the kernel's own. */
 static uint8_t *user_code(void)
 {
     static const uint8_t ret = 0xc3;
-    uint8_t *at = (uint8_t *)(thread_current()->tf->esp - 4096);
+    vaddr_t at = thread_current()->tf->esp - 4096;
 
-    return copy_to_user(at, &ret, sizeof(ret)) ? NULL : at;
+    return copy_to_user((void __user *)at, &ret, sizeof(ret)) ? NULL : (uint8_t *)at;
 }
 
 static void crash_peek(void)

@@ -23,6 +23,7 @@ struct cpu {
     volatile bool need_resched;            /* switch at the next return to user mode */
     volatile uint32_t irq_depth;           /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
+    bool irq_from_user;                    /* what the interrupt handled here came from */
     struct thread *fpu_owner;              /* arch: whose FPU state the registers hold, or NULL */
     void *pgdir;                           /* arch: the page directory in CR3 */
     struct thread *switched_from; /* kernel/thread/sched.c: who ran here before the switch just made */

@@ -221,7 +221,7 @@ void sched_start(struct thread *t)
     spin_unlock(&sched_lock);
 }
 
-void sched_tick(void)
+void sched_tick(bool user)
 {
     struct cpu *c = cpu_self();
     struct thread *t = c->current;
@@ -230,8 +230,6 @@ void sched_tick(void)
         load_tick(CPU_IDLE);
         return;
     }
-    /* The frame at the top of the stack tells how it left user mode: by this very interrupt? */
-    bool user = t->tf && t->tf->trapno - TRAP_IRQ_BASE < 16;
     random_mix(t->tf ? t->tf->eip : 0);
     if (user)
         t->user_ticks++;

@@ -29,7 +29,7 @@ bool sched_wake_from(struct thread *t,
                      enum thread_state s); /* only if it is in s; whether it was */
 void sched_hurry(struct thread *t);        /* if it waits for the CPU, it is next */
 void sched_start(struct thread *t); /* first time: t, prepared by arch_thread_init_*, may run */
-void sched_tick(void);              /* from the timer interrupt */
+void sched_tick(bool user);         /* from the timer interrupt; user: it came from user mode */
 void sched_yield_current(void);
 void sched_init(void);           /* the boot thread becomes this CPU's current and idle thread */
 _Noreturn void sched_idle(void); /* the boot thread's end */

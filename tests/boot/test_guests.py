@@ -32,3 +32,12 @@ def test_prints_the_same_as_on_linux(outcome, name):
 
 def test_machine_ends_well(outcome):
     assert "machine" not in outcome, outcome["machine"]
+
+
+@pytest.mark.parametrize("clock", ["pc,hpet=off", "q35,pit=off", "q35,pit=off,hpet=off"],
+                         ids=["PIT", "HPET", "local APIC"])
+def test_time_in_user_mode_is_user_time_whatever_ticks(clock):
+    if not runs_i386():
+        pytest.skip("this machine runs no i386 programs")
+    for name, diff in run.compare(BUILD + "/debug", ["cpu_clocks"], machine=("-M", clock))[0]:
+        assert diff is None, f"{name}\n{diff}"

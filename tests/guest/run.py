@@ -71,14 +71,14 @@ def archive(build, names):
     return ar.bytes()
 
 
-def boot(build, names, mem, kernel=None, timeout=600):
+def boot(build, names, mem, kernel=None, timeout=600, machine=()):
     """The serial line's output of one boot that runs the tests."""
     with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
         initrd.write(archive(build, names))
         initrd.flush()
         command = [f"{TOP}/scripts/qemu", "--test", "-m", str(mem), "-kernel",
                    kernel or f"{build}/faultline.elf", "-initrd", initrd.name, "-append",
-                   "console=ttyS0 quiet panic=-1"]
+                   "console=ttyS0 quiet panic=-1", *machine]
         with open(f"{build}/guest.log", "wb") as log:
             try:
                 subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log,
@@ -109,9 +109,9 @@ def parse(output):
     return results, noise
 
 
-def compare(build, names, mem=96, kernel=None):
-    """[(name, None or a diff)] and the console's other lines."""
-    output = boot(build, names, mem, kernel)
+def compare(build, names, mem=96, kernel=None, machine=()):
+    """[(name, None or a diff)] and the console's other lines. machine: further options of QEMU."""
+    output = boot(build, names, mem, kernel, machine=machine)
     got, noise = parse(output)
     outcome = []
     for name in names:

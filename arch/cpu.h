@@ -26,8 +26,9 @@ struct cpu {
     bool irq_from_user;                    /* what the interrupt handled here came from */
     struct thread *fpu_owner;              /* arch: whose FPU state the registers hold, or NULL */
     void *pgdir;                           /* arch: the page directory in CR3 */
-    struct thread *switched_from; /* kernel/thread/sched.c: who ran here before the switch just made */
-    struct vm_space *space;       /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
+    struct thread
+        *switched_from;     /* kernel/thread/sched.c: who ran here before the switch just made */
+    struct vm_space *space; /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
 };
 
 #ifdef ARCH_HOST

@@ -129,11 +129,6 @@ struct files *files_copy(struct files *from)
     return t;
 }
 
-bool files_shared(const struct files *t)
-{
-    return t->refs > 1;
-}
-
 void files_ref(struct files *t)
 {
     ref_get(&t->refs);
@@ -414,10 +409,8 @@ long sys_dup3(uint32_t oldfd, uint32_t newfd, uint32_t flags)
 #define CLOSE_RANGE_UNSHARE 2u
 #define CLOSE_RANGE_CLOEXEC 4u
 
-/* A table of the caller's own instead of a shared one. */
-static int unshare_files(void)
+int files_unshare(struct proc *p)
 {
-    struct proc *p = proc_current();
     struct files *old = p->files, *own;
 
     if (old->refs == 1)
@@ -440,7 +433,7 @@ long sys_close_range(uint32_t first, uint32_t last, uint32_t flags)
     if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)
         return -EINVAL;
     if (flags & CLOSE_RANGE_UNSHARE)
-        err = unshare_files();
+        err = files_unshare(proc_current());
     if (err)
         return err;
     t = proc_current()->files;

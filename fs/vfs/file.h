@@ -6,6 +6,7 @@
 
 #include "fs/vfs/vfs.h"
 
+struct proc;
 struct files;                  /* shared by CLONE_FILES: counted */
 struct fs_context {            /* shared by CLONE_FS: counted */
     uint32_t refs;             /* atomic */
@@ -17,8 +18,9 @@ struct fs_context {            /* shared by CLONE_FS: counted */
 struct files *files_new(void);
 struct files *files_copy(struct files *from); /* fork: a table of its own; NULL: no memory */
 void files_ref(struct files *t);
-bool files_shared(const struct files *t); /* with another process or thread */
-void files_put(struct files *t);          /* the last one closes everything; may sleep */
+/* p gets a table of its own instead of one that it shares with another process. 0 or -ENOMEM. */
+int files_unshare(struct proc *p);
+void files_put(struct files *t); /* the last one closes everything; may sleep */
 void files_close_on_exec(struct files *t);
 
 struct fs_context *fs_context_new(struct dentry *root);

@@ -47,6 +47,7 @@ struct exec {             /* one frame */
     struct vm_space *space;
     struct elf_program elf;
     struct cred cred;
+    struct signal_handlers *handlers; /* a table of its own, where it has a shared one */
     bool secure;
     uint32_t esp;
     uint32_t strings_at, auxv_at, auxv_size;
@@ -337,7 +338,8 @@ static int build_space(struct exec *x, long head_size)
 
 /* ---- The change ---- */
 
-/* Every other thread goes; the one that is left is the process's first, whichever it was. */
+/* The point of no return: nothing after it can fail. Every other thread goes; the one that is left
+ * is the process's first, whichever it was. -EINTR: another one ends the process, or was faster. */
 static int kill_other_threads(struct thread *t)
 {
     struct proc *p = t->proc;
@@ -415,28 +417,20 @@ static void exec_commit(struct exec *x, struct thread *t)
     p->cred = x->cred;
     set_names(x, p);
     files_close_on_exec(p->files);
-    signal_exec(p);
+    signal_exec(p, &x->handlers);
     fpu_drop(t);
     memset(t->tls, 0, sizeof(t->tls));
     arch_load_tls(t);
     set_registers(x, t->tf);
 }
 
-/* A descriptor table shared with another process is replaced by a copy. */
-static int own_files(struct proc *p)
+/* What the change will need, while an error still just returns: the process's other threads live,
+ * and go on with the same descriptors. */
+static int reserve(struct exec *x, struct proc *p)
 {
-    struct files *old = p->files, *own;
+    int err = signal_exec_reserve(p, &x->handlers);
 
-    if (!files_shared(old))
-        return 0;
-    own = files_copy(old);
-    if (!own)
-        return -ENOMEM;
-    spin_lock(&proc_lock);
-    p->files = own;
-    spin_unlock(&proc_lock);
-    files_put(old);
-    return 0;
+    return err ? err : files_unshare(p);
 }
 
 static int exec_run(struct exec *x, const struct string_list *argv, const struct string_list *envp)
@@ -452,9 +446,9 @@ static int exec_run(struct exec *x, const struct string_list *argv, const struct
     make_cred(x);
     err = build_space(x, head_size);
     if (!err)
-        err = kill_other_threads(t);
+        err = reserve(x, t->proc);
     if (!err)
-        err = own_files(t->proc);
+        err = kill_other_threads(t);
     if (!err)
         exec_commit(x, t);
     return err;
@@ -479,6 +473,7 @@ static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *f
         vm_space_unref(x->space);
     if (x->file)
         file_put(x->file);
+    kmfree(x->handlers);
     args_free(&x->args);
     kfree(x);
     return err;

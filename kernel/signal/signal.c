@@ -466,30 +466,34 @@ int signal_fork(struct proc *parent, struct proc *child, bool share_handlers)
     return child->handlers ? 0 : -ENOMEM;
 }
 
-/* A program that shares its handlers with another process gets its own table. */
-static void handlers_unshare(struct proc *p)
+int signal_exec_reserve(struct proc *p, struct signal_handlers **spare)
 {
-    struct signal_handlers *old = p->handlers, *own;
+    *spare = p->handlers->refs > 1 ? handlers_new(p->handlers) : NULL;
+    return p->handlers->refs > 1 && !*spare ? -ENOMEM : 0;
+}
 
-    if (old->refs == 1)
-        return;
-    own = handlers_new(old);
-    if (!own) {
-        signal_begin_group_exit(p, SIGKILL);
-        return;
-    }
+/* A program that shares its handlers with another process gets its own table. */
+static void handlers_replace(struct proc *p, struct signal_handlers *own)
+{
+    struct signal_handlers *old = p->handlers;
+
+    spin_lock(&old->lock);
+    memcpy(own->action, old->action, sizeof own->action);
+    spin_unlock(&old->lock);
     spin_lock(&proc_lock);
     p->handlers = own;
     spin_unlock(&proc_lock);
     handlers_put(old);
 }
 
-void signal_exec(struct proc *p)
+void signal_exec(struct proc *p, struct signal_handlers **spare)
 {
     struct thread *t = thread_current();
     struct signal_handler *a;
 
-    handlers_unshare(p);
+    if (*spare)
+        handlers_replace(p, *spare);
+    *spare = NULL;
     posix_timers_delete(p);
     spin_lock(&p->handlers->lock);
     for (a = p->handlers->action; a < p->handlers->action + NSIG; a++) {

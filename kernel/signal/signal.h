@@ -187,7 +187,10 @@ void signal_deliver(struct trapframe *tf);
 /* Life cycle. */
 void signal_init_proc(struct proc *p); /* fresh state */
 int signal_fork(struct proc *parent, struct proc *child, bool share_handlers);
-void signal_exec(struct proc *p); /* handlers back to default */
+/* exec: what signal_exec will need, before anything has changed. 0 or -ENOMEM. */
+int signal_exec_reserve(struct proc *p, struct signal_handlers **spare);
+/* Handlers back to default, in a table of its own; takes *spare if that is needed. Cannot fail. */
+void signal_exec(struct proc *p, struct signal_handlers **spare);
 void signal_free_proc(struct proc *p);
 void signal_free_thread(struct thread *t); /* [proc_lock may be held] */
 /* A new thread, whose proc is set: mask and, in a new process, alternate stack are its creator's

@@ -43,6 +43,17 @@ static inline uint32_t inl(uint16_t port)
     return value;
 }
 
+/* n words from a port, and to it. */
+static inline void insw(uint16_t port, void *to, uint32_t n)
+{
+    __asm__ volatile("rep insw" : "+D"(to), "+c"(n) : "d"(port) : "memory");
+}
+
+static inline void outsw(uint16_t port, const void *from, uint32_t n)
+{
+    __asm__ volatile("rep outsw" : "+S"(from), "+c"(n) : "d"(port) : "memory");
+}
+
 /* About a microsecond, on any machine. */
 static inline void io_delay(void)
 {

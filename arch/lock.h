@@ -17,6 +17,7 @@ enum lock_rank {
     LOCK_RANK_SIGNAL = 30, /* pending signals and handlers */
     LOCK_RANK_TTY = 40,    /* terminals */
     LOCK_RANK_VM = 50,     /* all of mm/ above the frame allocator */
+    LOCK_RANK_BLOCK = 55,  /* queues of disks */
     LOCK_RANK_WAITQ = 60,  /* wait queues */
     LOCK_RANK_TIMER = 65,  /* the timer list */
     LOCK_RANK_SCHED = 70,  /* run queue */

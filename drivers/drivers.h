@@ -12,7 +12,7 @@ void serial_early_init(void); /* before mm_init: polled output on COM1; register
 struct boot_framebuffer;
 const char *fb_unusable(const struct boot_framebuffer *fb);
 void screen_early_init(void); /* before mm_init: framebuffer or VGA text; registers a console */
-void pci_log_devices(void);   /* which devices there are, at LOG_DEBUG */
+void disk_init(void);          /* after vfs_init: PCI, and the disks on it; may sleep */
 void tty_init(void);          /* after the scheduler: terminals, devices, interrupts */
 
 #endif

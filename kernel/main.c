@@ -62,7 +62,6 @@ static void mount_root(void)
              "No ramdisk: give the kernel a cpio archive as its first module (-initrd).\n");
         give_up();
     }
-    vfs_init();
     err = vfs_mount_root(boot_info.initrd, boot_info.initrd_size);
     if (err) {
         klog(LOG_EMERG, "The ramdisk cannot be used (error %d).\n", err);
@@ -133,6 +132,8 @@ static void init_main(void *arg)
     init_proc = p;
     if (boot_flag("selftest"))
         selftest();
+    vfs_init();
+    disk_init();
     mount_root();
     p->files = files_new();
     p->fs = fs_context_new(root_dentry());

@@ -71,6 +71,7 @@
 #define EALREADY        114
 #define EINPROGRESS     115
 #define ESTALE          116
+#define ENOMEDIUM       123
 #define ECANCELED       125
 #define EWOULDBLOCK     EAGAIN
 #define ENOTSUP         EOPNOTSUPP

@@ -4,6 +4,7 @@
  * Order, as on Linux: a free descriptor, the path, the file's type against the flags, permission,
  * the driver's or file system's open, truncation.
  */
+#include "fs/block/file.h"
 #include "fs/vfs/internal.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -38,6 +39,8 @@ static const struct file_ops *ops_of(const struct inode *i)
     case S_IFCHR:
         ops = chrdev_find(DEV_MAJOR(i->rdev));
         return ops ? ops : &no_device_ops;
+    case S_IFBLK:
+        return &block_file_ops;
     default:
         return &no_device_ops;
     }

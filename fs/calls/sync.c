@@ -1,11 +1,12 @@
 /*
- * sync and its kin. Memory is the only home of what is here, so a descriptor is checked and its
- * file asked, and that is all.
+ * sync and its kin.
  */
+#include "fs/block/file.h"
 #include "fs/vfs/internal.h"
 
 long sys_sync(void)
 {
+    block_sync_all();
     return 0;
 }
 

@@ -1,33 +1,19 @@
 /*
- * devtmpfs: an in-memory file system that starts out with a node for every device of the kernel,
- * under Linux's names and numbers. Drivers add theirs before user space mounts it.
+ * devtmpfs: an in-memory file system with a node for every device of the kernel, under Linux's
+ * names and numbers. What is mounted already gains and loses nodes as devices come and go.
  */
 #include "fs/dev/devfs.h"
 #include "fs/ram/ramfs.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define MAX_NODES 64
+struct device_node {
+    struct list link;
+    char name[DEVICE_NAME_MAX];
+    uint32_t mode, rdev;
+};
 
-static struct spinlock devfs_lock = SPINLOCK_INIT("devfs", LOCK_RANK_FS);
-static struct device_node nodes[MAX_NODES]; /* [devfs_lock] only grows */
-static unsigned node_count;                 /* [devfs_lock] */
-
-int devfs_add(const char *name, uint32_t mode, uint32_t rdev)
-{
-    int err = 0;
-
-    spin_lock(&devfs_lock);
-    for (unsigned i = 0; i < node_count; i++)
-        if (strcmp(nodes[i].name, name) == 0)
-            err = -EEXIST;
-    if (!err && node_count == MAX_NODES)
-        err = -ENOMEM;
-    if (!err)
-        nodes[node_count++] = (struct device_node){name, mode, rdev};
-    spin_unlock(&devfs_lock);
-    return err;
-}
+static struct list nodes = LIST_INIT(nodes); /* [mount_lock] in order of their coming */
 
 /* The directory of a name of two parts, made when it is missing (borrowed); *name is cut down. */
 static struct dentry *node_directory(struct dentry *root, const char **name)
@@ -42,7 +28,7 @@ static struct dentry *node_directory(struct dentry *root, const char **name)
     len = (size_t)(slash - *name);
     d = dentry_find(root, *name, len);
     if (d) {
-        dentry_unref(d); /* pinned by the tree, which nobody else sees yet */
+        dentry_unref(d); /* pinned by the tree */
     } else {
         i = ramfs_inode(root->inode->sb, S_IFDIR | 0755, 0);
         d = i ? ramfs_attach(root, *name, len, i) : NULL;
@@ -51,12 +37,19 @@ static struct dentry *node_directory(struct dentry *root, const char **name)
     return d;
 }
 
+/* A file that has the name already stays. */
 static int add_node(struct dentry *root, const struct device_node *n)
 {
     const char *name = n->name;
     struct dentry *dir = node_directory(root, &name);
-    struct inode *i = dir ? ramfs_inode(root->inode->sb, n->mode, n->rdev) : NULL;
+    struct dentry *there = dir ? dentry_find(dir, name, strlen(name)) : NULL;
+    struct inode *i;
 
+    if (there) {
+        dentry_unref(there);
+        return 0;
+    }
+    i = dir ? ramfs_inode(root->inode->sb, n->mode, n->rdev) : NULL;
     if (!i)
         return -ENOMEM;
     i->uid = i->gid = 0;
@@ -66,17 +59,17 @@ static int add_node(struct dentry *root, const struct device_node *n)
 static int devfs_mount(struct superblock *sb, const char *source, const char *data)
 {
     int err = ramfs_mount_root(sb, 0755, ramfs_default_limit(), ramfs_default_limit());
-    unsigned count;
+    const struct device_node *n;
 
     (void)source, (void)data;
     if (err)
         return err;
-    spin_lock(&devfs_lock);
-    count = node_count;
-    spin_unlock(&devfs_lock);
-    for (unsigned i = 0; i < count && !err; i++)
-        err = add_node(sb->root, &nodes[i]);
-    return err;
+    list_for_each_entry (n, &nodes, link) {
+        err = add_node(sb->root, n);
+        if (err)
+            return err;
+    }
+    return 0;
 }
 
 static struct fs_type devfs_type = {
@@ -86,6 +79,83 @@ static struct fs_type devfs_type = {
     .unmount = ramfs_unmount,
     .statfs = ramfs_statfs,
 };
+
+/* ---- Devices that come and go ---- */
+
+/* [parent locked] The program's own file of that name stays. */
+static void remove_node(struct dentry *root, const struct device_node *n)
+{
+    struct dentry *d = dentry_find(root, n->name, strlen(n->name));
+
+    if (!d)
+        return;
+    if (d->inode && d->inode->rdev == n->rdev && !d->mounted &&
+        root->inode->ops->unlink(root->inode, d) == 0)
+        dentry_drop(d);
+    dentry_unref(d);
+}
+
+/* What is mounted follows the list: n came, or goes. */
+static void change_mounted(const struct device_node *n, bool add)
+{
+    struct superblock *sb;
+
+    list_for_each_entry (sb, &mounts, link) {
+        if (sb->type != &devfs_type)
+            continue;
+        mutex_lock(&sb->root->inode->lock);
+        if (add)
+            (void)add_node(sb->root, n);
+        else
+            remove_node(sb->root, n);
+        mutex_unlock(&sb->root->inode->lock);
+    }
+}
+
+static struct device_node *find_node(const char *name)
+{
+    struct device_node *n;
+
+    list_for_each_entry (n, &nodes, link)
+        if (strcmp(n->name, name) == 0)
+            return n;
+    return NULL;
+}
+
+int devfs_add(const char *name, uint32_t mode, uint32_t rdev)
+{
+    struct device_node *n = kmalloc(sizeof(*n));
+    int err = 0;
+
+    if (!n)
+        return -ENOMEM;
+    *n = (struct device_node){.mode = mode, .rdev = rdev};
+    strlcpy(n->name, name, sizeof(n->name));
+    mutex_lock(&mount_lock);
+    if (find_node(name)) {
+        err = -EEXIST;
+        kmfree(n);
+    } else {
+        list_add_tail(&nodes, &n->link);
+        change_mounted(n, true);
+    }
+    mutex_unlock(&mount_lock);
+    return err;
+}
+
+void devfs_remove(const char *name)
+{
+    struct device_node *n;
+
+    mutex_lock(&mount_lock);
+    n = find_node(name);
+    if (n) {
+        list_remove(&n->link);
+        change_mounted(n, false);
+        kmfree(n);
+    }
+    mutex_unlock(&mount_lock);
+}
 
 void devfs_init(void)
 {

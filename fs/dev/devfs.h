@@ -6,14 +6,13 @@
 
 #include "fs/vfs/vfs.h"
 
-struct device_node {
-    const char *name; /* below /dev; may have one directory in front */
-    uint32_t mode;    /* S_IFCHR or S_IFBLK, and permissions */
-    uint32_t rdev;
-};
+#define DEVICE_NAME_MAX 32
 
-/* A driver has a device: devtmpfs instances mounted from now on show it. name is kept. */
+/* A driver has a device: every devtmpfs shows it, mounted or to come, as name (which may have one
+ * directory in front), with mode (S_IFCHR or S_IFBLK, and permissions) and number. It is gone. May
+ * sleep. */
 int devfs_add(const char *name, uint32_t mode, uint32_t rdev);
+void devfs_remove(const char *name);
 
 void mem_init(void);                   /* fs/dev/mem.c */
 extern const struct file_ops kmsg_ops; /* fs/dev/kmsg.c */

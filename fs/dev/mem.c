@@ -178,7 +178,10 @@ static const struct file_ops mem_ops = {
 
 void mem_init(void)
 {
-    static const struct device_node nodes[] = {
+    static const struct {
+        const char *name;
+        uint32_t mode, rdev;
+    } nodes[] = {
         {"null", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 3)},
         {"zero", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 5)},
         {"full", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 7)},

@@ -3,6 +3,7 @@
  */
 #include "arch/thread.h"
 #include "arch/uaccess.h"
+#include "fs/block/file.h"
 #include "fs/proc/procfs.h"
 #include "fs/ram/ramfs.h"
 #include "kernel/base/boot.h"
@@ -81,6 +82,20 @@ static int show_mm_check(struct text *t, const struct target *who)
     text_printf(t,
                 "total %u\nfree %u\nkernel %u\nslab %u\ntables %u\nanon %u\ncached %u\nshmem %u\n",
                 m.total, m.free, m.kernel, m.slab, m.tables, m.anon, m.cached, m.cached_shmem);
+    return 0;
+}
+
+static int show_partitions(struct text *t, const struct target *who)
+{
+    (void)who;
+    block_show_partitions(t);
+    return 0;
+}
+
+static int show_diskstats(struct text *t, const struct target *who)
+{
+    (void)who;
+    block_show_diskstats(t);
     return 0;
 }
 
@@ -292,7 +307,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("cmdline", 0444, show_boot_cmdline),
     FILE_ENTRY("cpuinfo", 0444, show_cpuinfo),
     FILE_ENTRY("devices", 0444, show_devices),
-    FILE_ENTRY("diskstats", 0444, show_nothing),
+    FILE_ENTRY("diskstats", 0444, show_diskstats),
     {.name = "faults", .kind = ENTRY_FILE, .mode = 0600, .fops = &faults_ops},
     FILE_ENTRY("filesystems", 0444, show_filesystems),
     FILE_ENTRY("interrupts", 0444, show_interrupts),
@@ -304,7 +319,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("mm_check", 0444, show_mm_check),
     FILE_ENTRY("modules", 0444, show_nothing),
     LINK_ENTRY("mounts", show_mounts_link),
-    FILE_ENTRY("partitions", 0444, show_nothing),
+    FILE_ENTRY("partitions", 0444, show_partitions),
     LINK_ENTRY("self", show_self),
     FILE_ENTRY("slabinfo", 0400, show_slabinfo),
     FILE_ENTRY("stat", 0444, show_system_stat),

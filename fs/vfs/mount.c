@@ -10,6 +10,7 @@
  * sight at once; the tree itself goes when a later mount or umount finds it unused.
  */
 #include "fs/vfs/internal.h"
+#include "fs/sys/sysfs.h"
 #include "kernel/base/log.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -36,6 +37,7 @@ void vfs_init(void)
     mutex_init(&rename_lock);
     ramfs_init();
     devfs_init();
+    sysfs_init();
     procfs_init();
 }
 

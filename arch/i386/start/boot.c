@@ -180,6 +180,5 @@ _Noreturn void boot_main(void)
     pic_init();
     acpi_init(handover.rsdp, handover.rsdp_len);
     apic_init();
-    pci_log_devices();
     kernel_main();
 }

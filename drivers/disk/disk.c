@@ -1,0 +1,28 @@
+/* Finds the disks of the machine. */
+#include "drivers/disk/disk.h"
+#include "drivers/drivers.h"
+#include "fs/block/block.h"
+#include "kernel/base/boot.h"
+
+static bool (*const probes[])(struct pci_device *) = {
+    ide_probe,
+};
+
+#define PROBES (sizeof(probes) / sizeof(probes[0]))
+
+void disk_init(void)
+{
+    struct pci_device *d;
+
+    pci_init();
+    block_init();
+    if (boot_flag("nodisks"))
+        return;
+    for (unsigned p = 0; p < PROBES; p++)
+        for (unsigned i = 0; (d = pci_get(i)); i++)
+            if (!d->claimed)
+                probes[p](d);
+    if (!pci_get(0))
+        ide_probe_isa();
+    pci_silence_others();
+}

@@ -6,7 +6,8 @@
  * grow. So the COW question has two parts: is the leaf mine alone, and has the anon one reference?
  *
  * Invariants: leaf.used counts the occupied slots, all within [low, high); an anon's refs equals
- * the slots that hold it, a shared leaf counted once.
+ * the slots that hold it, a shared leaf counted once. A leaf whose frame is pinned is unshared and
+ * waits for what amap_move will put there: it is not dropped when it is empty.
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
@@ -208,18 +209,18 @@ void amap_drop_empty(struct amap *m, uint32_t page)
 {
     struct anon ***at = &m->leaf[leaf_number(page)];
 
-    if (*at && frame_of(*at)->leaf.used == 0) {
+    if (*at && frame_of(*at)->leaf.used == 0 && !frame_of(*at)->pins) {
         leaf_unref(*at);
         *at = NULL;
     }
 }
 
-/* Whether removing [first, end) leaves something in the leaf that starts at page base. */
+/* Whether removing [first, end) leaves the leaf that starts at page base where it is. */
 static bool partly_removed(struct anon **leaf, uint32_t base, uint32_t first, uint32_t end)
 {
     const struct frame *f = frame_of(leaf);
 
-    return first > base + f->leaf.low || end < base + f->leaf.high;
+    return f->pins || first > base + f->leaf.low || end < base + f->leaf.high;
 }
 
 int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end)
@@ -282,6 +283,31 @@ static int unshare_range(struct amap *m, uint32_t first, uint32_t end)
     return 0;
 }
 
+static void drop_empty_range(struct amap *m, uint32_t first, uint32_t end)
+{
+    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++)
+        amap_drop_empty(m, n * LEAF_SLOTS);
+}
+
+/* The leaf that page shall move to. */
+static bool keep_leaf(struct amap *m, uint32_t page)
+{
+    struct anon **slot = amap_reserve(m, page);
+
+    if (slot)
+        frame_of(m->leaf[leaf_number(page)])->pins = 1;
+    return slot != NULL;
+}
+
+void amap_cancel_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
+{
+    for (unsigned n = leaf_number(to); n <= leaf_number(to + (end - first) - 1); n++) {
+        if (m->leaf[n])
+            frame_of(m->leaf[n])->pins = 0;
+    }
+    drop_empty_range(m, to, to + (end - first));
+}
+
 int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
 {
     if (unshare_range(m, first, end))
@@ -291,12 +317,23 @@ int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
             page |= LEAF_SLOTS - 1;
             continue;
         }
-        if (amap_get(m, page) && !amap_reserve(m, to + (page - first)))
+        if (amap_get(m, page) && !keep_leaf(m, to + (page - first))) {
+            amap_cancel_move(m, first, end, to);
             return -ENOMEM;
+        }
     }
     return 0;
 }
 
+static struct anon **kept_slot(const struct amap *m, uint32_t page)
+{
+    struct anon **leaf = m->leaf[leaf_number(page)];
+
+    KASSERT(leaf && frame_of(leaf)->pins);
+    return leaf + slot_number(page);
+}
+
+/* A leaf of the old place may be one of the new place too: none is dropped before all is moved. */
 void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
 {
     for (uint32_t page = first; page < end; page++) {
@@ -311,9 +348,10 @@ void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
             continue;
         leaf[slot_number(page)] = NULL;
         frame_of(leaf)->leaf.used--;
-        amap_set(amap_reserve(m, to + (page - first)), a);
-        amap_drop_empty(m, page);
+        amap_set(kept_slot(m, to + (page - first)), a);
     }
+    amap_cancel_move(m, first, end, to);
+    drop_empty_range(m, first, end);
 }
 
 void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32_t end)

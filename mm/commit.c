@@ -1,6 +1,6 @@
 /*
- * Overcommit: how much private writable memory may be promised beyond what there is. man 5 proc,
- * /proc/sys/vm/overcommit_memory.
+ * How much a space may hold: its limits (man 2 getrlimit), and overcommit, how much private
+ * writable memory may be promised beyond what there is. man 5 proc, /proc/sys/vm/overcommit_memory.
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
@@ -38,6 +38,32 @@ bool commit_allows(uint32_t pages, uint16_t flags)
     default:
         return pages <= frame_total();
     }
+}
+
+/* Pages of [addr, addr+len) that areas cover: what a fixed mapping there would replace. */
+static uint32_t pages_in(struct vm_space *s, vaddr_t addr, uint32_t len)
+{
+    uint32_t pages = 0;
+
+    for (struct vma *v = vma_find(s, addr); v && v->start < addr + len; v = vma_next(s, v)) {
+        vaddr_t from = v->start > addr ? v->start : addr;
+        vaddr_t to = v->end < addr + len ? v->end : addr + len;
+        pages += (to - from) >> PAGE_SHIFT;
+    }
+    return pages;
+}
+
+int check_limits(struct vm_space *s, const struct vma *v)
+{
+    uint32_t pages = vma_pages(v), replaced = pages_in(s, v->start, v->end - v->start);
+
+    if (s->pages - replaced + pages > s->limits.as >> PAGE_SHIFT)
+        return -ENOMEM;
+    if (vma_is_data(v) && s->data_pages + pages > s->limits.data >> PAGE_SHIFT)
+        return -ENOMEM;
+    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !commit_allows(pages, v->flags))
+        return -ENOMEM;
+    return 0;
 }
 
 bool vm_object_promise(struct vm_object *o)

@@ -168,32 +168,6 @@ vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len)
     return at ? at : vma_find_gap(s, len, USER_MIN, USER_TOP - PAGE_SIZE);
 }
 
-/* Pages of [addr, addr+len) that areas cover: what a fixed mapping there would replace. */
-static uint32_t pages_in(struct vm_space *s, vaddr_t addr, uint32_t len)
-{
-    uint32_t pages = 0;
-
-    for (struct vma *v = vma_find(s, addr); v && v->start < addr + len; v = vma_next(s, v)) {
-        vaddr_t from = v->start > addr ? v->start : addr;
-        vaddr_t to = v->end < addr + len ? v->end : addr + len;
-        pages += (to - from) >> PAGE_SHIFT;
-    }
-    return pages;
-}
-
-int check_limits(struct vm_space *s, const struct vma *v)
-{
-    uint32_t pages = vma_pages(v), replaced = pages_in(s, v->start, v->end - v->start);
-
-    if (s->pages - replaced + pages > s->limits.as >> PAGE_SHIFT)
-        return -ENOMEM;
-    if (vma_is_data(v) && s->data_pages + pages > s->limits.data >> PAGE_SHIFT)
-        return -ENOMEM;
-    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !commit_allows(pages, v->flags))
-        return -ENOMEM;
-    return 0;
-}
-
 /* The area that ends where v starts and is like it, or NULL. */
 static struct vma *extendable(struct vm_space *s, const struct vma *v)
 {

@@ -102,9 +102,12 @@ int mm_init(const struct mem_range *usable, unsigned count)
 
 static uint32_t fail_countdown;
 
-void mm_inject_failure(uint32_t n)
+uint32_t mm_inject_failure(uint32_t n)
 {
+    uint32_t left = fail_countdown;
+
     fail_countdown = n;
+    return left;
 }
 
 bool mm_injected_failure(void)

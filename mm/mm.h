@@ -47,7 +47,7 @@ enum frame_kind {
 struct frame {
     uint8_t kind;  /* [f] enum frame_kind */
     uint8_t flags; /* [v] */
-    uint16_t pins; /* [v] users that hold on to the contents across a sleep */
+    uint16_t pins; /* [v] users that hold on to the contents across a sleep; LEAF: see amap.c */
     union {
         uintptr_t rmap; /* [v] ANON, OBJECT, ORPHAN: see rmap.c */
         struct {
@@ -130,8 +130,9 @@ enum frame_place frame_place(pfn_t n);
 int frame_check_free_lists(void); /* violations found; part of mm_check */
 void kmalloc_init(void);
 
-/* Debug builds: the n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. */
-void mm_inject_failure(uint32_t n);
+/* The n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. What was left of
+ * the last such order: 0 when it was carried out. */
+uint32_t mm_inject_failure(uint32_t n);
 bool mm_injected_failure(void); /* called by the allocators */
 
 /* ---- Hardware mappings: pmap.c, rmap.c ---- */
@@ -232,8 +233,11 @@ void amap_set(struct anon **slot, struct anon *a); /* replaces what was there [v
 int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end);
 void amap_remove(struct amap *m, uint32_t first, uint32_t end); /* [v] */
 /* Makes every leaf that holds a page of [first, end) unshared, and those that amap_move of it to
- * page to would need. -ENOMEM [v] */
+ * page to would need: they stay until it is done, whatever is removed. -ENOMEM: none was made [v]
+ */
 int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to);
+/* Or it is not done after all. [v] */
+void amap_cancel_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to);
 void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to); /* [v] */
 /* Empties the slot of page if its leaf is not shared; whether it did. [v] */
 bool amap_drop(struct amap *m, uint32_t page);

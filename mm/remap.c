@@ -81,21 +81,32 @@ static int check_growth(struct vm_space *s, const struct vma *v, const struct re
     return 0;
 }
 
+/* Makes move_area unable to fail. -ENOMEM [v] */
+static int reserve_area(struct vm_space *s, const struct vma *v, const struct remap *r)
+{
+    if (s->areas + 3 >= vm_max_areas)
+        return -ENOMEM;
+    if (!vma_is_private(v) || !r->old_len)
+        return 0;
+    return amap_reserve_move(&s->amap, r->addr >> PAGE_SHIFT, (r->addr + r->old_len) >> PAGE_SHIFT,
+                             r->to >> PAGE_SHIFT);
+}
+
+static void unreserve_area(struct vm_space *s, const struct vma *v, const struct remap *r)
+{
+    if (vma_is_private(v) && r->old_len)
+        amap_cancel_move(&s->amap, r->addr >> PAGE_SHIFT, (r->addr + r->old_len) >> PAGE_SHIFT,
+                         r->to >> PAGE_SHIFT);
+}
+
 /* The old pages go to r->to. Two spares for the old edges, one for the new area. [v] */
-static int move_area(struct vm_space *s, struct change *c, const struct vma *v,
-                     const struct remap *r)
+static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
+                      const struct remap *r)
 {
     uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT;
     struct vma *moved;
 
-    if (s->areas + 3 >= vm_max_areas)
-        return -ENOMEM;
     moved = change_take(c);
-    if (vma_is_private(v) && r->old_len &&
-        amap_reserve_move(&s->amap, first, end, r->to >> PAGE_SHIFT)) {
-        c->spare[c->spares++] = moved;
-        return -ENOMEM;
-    }
     *moved = *v;
     moved->start = r->to;
     moved->end = r->to + r->new_len;
@@ -110,39 +121,52 @@ static int move_area(struct vm_space *s, struct change *c, const struct vma *v,
     if (r->old_len && !(r->flags & VM_REMAP_DONTUNMAP))
         clear_range(s, c, r->addr, r->addr + r->old_len);
     add_area(s, c, moved);
-    return 0;
 }
 
-static int clear_reserved(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+/* [v] */
+static int reserve_clear(struct vm_space *s, vaddr_t start, vaddr_t end)
 {
-    if (!may_take_out(s, start, end) ||
-        amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT))
+    if (!may_take_out(s, start, end))
         return -ENOMEM;
-    clear_range(s, c, start, end);
-    return 0;
+    return amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 }
 
-/* MREMAP_FIXED and MREMAP_DONTUNMAP: to a given place, or one of our choice. [v] */
+/* MREMAP_FIXED and MREMAP_DONTUNMAP: to a given place, or one of our choice. As on Linux, what is
+ * in the way goes even if the area is then refused; not for want of memory. [v] */
 static int remap_to(struct vm_space *s, struct change *c, struct remap *r)
 {
+    const vaddr_t cut = r->addr + r->new_len, old_end = r->addr + r->old_len;
     struct vma *v = NULL;
-    int err = 0;
+    int err = 0, refused;
 
     if (r->flags & VM_REMAP_FIXED)
-        err = clear_reserved(s, c, r->to, r->to + r->new_len);
-    if (!err && r->old_len > r->new_len) {
-        err = clear_reserved(s, c, r->addr + r->new_len, r->addr + r->old_len);
+        err = reserve_clear(s, r->to, r->to + r->new_len);
+    if (!err && cut < old_end) {
+        err = reserve_clear(s, cut, old_end);
         r->old_len = r->new_len;
     }
-    if (!err)
-        err = find_area(s, r, &v);
-    if (!err)
-        err = check_growth(s, v, r);
-    if (!err && !(r->flags & VM_REMAP_FIXED))
+    if (err)
+        return err;
+    refused = find_area(s, r, &v);
+    if (!refused && !(r->flags & VM_REMAP_FIXED))
         r->to = choose_place(s, r->to, r->new_len);
-    if (!err && !r->to)
-        err = -ENOMEM;
-    return err ? err : move_area(s, c, v, r);
+    if (!refused)
+        err = r->to ? reserve_area(s, v, r) : -ENOMEM;
+    if (err)
+        return err;
+    if (r->flags & VM_REMAP_FIXED)
+        clear_range(s, c, r->to, r->to + r->new_len);
+    if (cut < old_end)
+        clear_range(s, c, cut, old_end);
+    if (!refused) {
+        v = vma_find(s, r->addr);
+        refused = check_growth(s, v, r);
+        if (refused)
+            unreserve_area(s, v, r);
+        else
+            move_area(s, c, v, r);
+    }
+    return refused;
 }
 
 /* The area may grow where it is. [v] */
@@ -165,7 +189,10 @@ static int remap_in_place(struct vm_space *s, struct change *c, struct remap *r)
             return -EFAULT;
         if (r->old_len == r->new_len)
             return find_area(s, r, &v);
-        return clear_reserved(s, c, r->addr + r->new_len, r->addr + r->old_len);
+        err = reserve_clear(s, r->addr + r->new_len, r->addr + r->old_len);
+        if (!err)
+            clear_range(s, c, r->addr + r->new_len, r->addr + r->old_len);
+        return err;
     }
     err = find_area(s, r, &v);
     if (!err)
@@ -180,7 +207,10 @@ static int remap_in_place(struct vm_space *s, struct change *c, struct remap *r)
     if (!(r->flags & VM_REMAP_MAYMOVE))
         return -ENOMEM;
     r->to = choose_place(s, 0, r->new_len);
-    return r->to ? move_area(s, c, v, r) : -ENOMEM;
+    err = r->to ? reserve_area(s, v, r) : -ENOMEM;
+    if (!err)
+        move_area(s, c, v, r);
+    return err;
 }
 
 int vm_remap(struct vm_space *s, vaddr_t addr, size_t old_len, size_t new_len, unsigned flags,

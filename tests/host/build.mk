@@ -13,6 +13,7 @@ HOST_DEP := $(HOST_MM) tests/host/check.c $(wildcard mm/*.h arch/*.h arch/host/*
 HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_vm := $(HOST_MM)
 HOST_SRC_test_seeing := $(HOST_MM)
+HOST_SRC_test_failures := $(HOST_MM)
 HOST_SRC_test_vt    := drivers/video/vt.c drivers/video/vt_charset.c drivers/video/vt_csi.c drivers/video/vt_screen.c \
                        drivers/input/keymap.c drivers/input/layouts.c libc/printf.c tests/host/port.c
 HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c arch/i386/platform/acpi_tables.c drivers/video/fb.c \

@@ -51,16 +51,15 @@ $(B)/font.o: $(B)/font.c drivers/video/font.h
 	$(Q)$(CC) $(KFLAGS) -c $< -o $@
 
 # Linked three times: without the symbol table that backtraces use, with one of the right size, and
-# with the right one.
-LINK_KERNEL = $(CC) $(LDFLAGS) -T boot/linker.ld $(KOBJ) $(B)/ksyms.o -lgcc -o
-MAKE_KSYMS  = scripts/ksyms >$(B)/ksyms.asm && $(AS) -f elf32 $(B)/ksyms.asm -o $(B)/ksyms.o
+# with the right one. Nothing here reads standard input, which may be a terminal.
+LINK_KERNEL = $(CC) $(LDFLAGS) -T boot/linker.ld $(KOBJ) $(B)/ksyms.o -lgcc -o $@.tmp
+MAKE_KSYMS  = >$(B)/ksyms.asm && $(AS) -f elf32 $(B)/ksyms.asm -o $(B)/ksyms.o
 
 $(B)/faultline.elf: $(KOBJ) boot/linker.ld scripts/ksyms
 	$(call say,LINK    $@)
-	$(Q)$(MAKE_KSYMS) </dev/null
-	$(Q)for pass in 1 2; do $(LINK_KERNEL) $@.tmp && nm -n $@.tmp | $(MAKE_KSYMS) || exit 1; done
-	$(Q)$(LINK_KERNEL) $@
-	$(Q)rm -f $@.tmp
+	$(Q)scripts/ksyms $(MAKE_KSYMS)
+	$(Q)for pass in 1 2; do $(LINK_KERNEL) && scripts/ksyms $@.tmp $(MAKE_KSYMS) || exit 1; done
+	$(Q)$(LINK_KERNEL) && mv $@.tmp $@
 
 -include $(KOBJ:.o=.d)
 

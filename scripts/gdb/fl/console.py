@@ -22,7 +22,7 @@ def set_running(now):
 
 def copy(line):
     while True:
-        sources = [line, sys.stdin] if running and sys.stdin.isatty() else [line]
+        sources = [line, sys.stdin] if running and os.isatty(0) else [line]
         ready = select.select(sources, [], [], 0.1)[0]
         if line in ready:
             data = line.recv(4096)

@@ -155,7 +155,7 @@ static vaddr_t mmap_ceiling(const struct vm_space *s)
     uint32_t gap = s->limits.stack;
 
     gap = gap < MMAP_GAP_MIN ? MMAP_GAP_MIN : gap > MMAP_GAP_MAX ? MMAP_GAP_MAX : gap;
-    return page_down(USER_TOP - gap);
+    return page_down(USER_TOP - gap) - s->mmap_shift;
 }
 
 vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len)

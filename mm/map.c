@@ -180,6 +180,11 @@ void vm_set_brk_base(struct vm_space *s, vaddr_t addr)
     s->brk_start = s->brk = addr;
 }
 
+void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes)
+{
+    s->mmap_shift = page_down(bytes);
+}
+
 static int grow_heap(struct vm_space *s, vaddr_t from, vaddr_t to)
 {
     struct vm_mapping m = {

@@ -332,6 +332,7 @@ struct vm_space {
     uint32_t locked_pages;  /* [v] VM_LOCKED */
     uint16_t future_flags;  /* [v] mlockall(MCL_FUTURE): added to every new area */
     vaddr_t brk_start, brk; /* [v] */
+    uint32_t mmap_shift;    /* [v] how far below the usual place mappings begin */
     struct vm_limits limits;
     struct list all;  /* [v] in all_spaces */
     struct amap amap; /* [v] */

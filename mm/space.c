@@ -181,6 +181,7 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
         err = withhold(parent, child);
         child->brk_start = parent->brk_start;
         child->brk = parent->brk;
+        child->mmap_shift = parent->mmap_shift;
         child->limits = parent->limits;
     }
     spin_unlock(&vm_lock);

@@ -229,6 +229,8 @@ int vm_overcommit_set(const struct vm_overcommit *wanted);
 /* brk(2): sets the break if it can, returns the break as it is then. */
 vaddr_t vm_brk(struct vm_space *s, vaddr_t addr);
 void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap starts */
+/* exec: places for mappings are sought so far below the usual one, to be hard to foresee. */
+void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes);
 
 enum vm_access { VM_READ, VM_WRITE, VM_EXEC };
 

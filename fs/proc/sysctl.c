@@ -47,9 +47,21 @@ FACT(pid_max, "32768")
 FACT(cap_last_cap, "40")
 FACT(ngroups_max, "32")
 FACT(overflow_id, "65534")
-FACT(randomize, "2")
 FACT(core_pattern, "core")
 FACT(zero, "0")
+
+static int show_randomize(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", randomize_va_space);
+    return 0;
+}
+
+static int store_randomize(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, RANDOMIZE_BRK, &randomize_va_space);
+}
 
 static int show_hostname(struct text *t, const struct target *who)
 {
@@ -185,7 +197,7 @@ static const struct proc_entry kernel_entries[] = {
     FILE_ENTRY("overflowuid", 0444, show_overflow_id),
     FILE_ENTRY("pid_max", 0444, show_pid_max),
     DIR_ENTRY("random", 0555, random_entries),
-    FILE_ENTRY("randomize_va_space", 0444, show_randomize),
+    STORE_ENTRY("randomize_va_space", 0644, show_randomize, store_randomize),
     STORE_ENTRY("shmall", 0644, show_shmall, store_shmall),
     STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
     STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),

@@ -7,6 +7,7 @@
 #include "arch/cpu.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
+#include "kernel/base/boot.h"
 #include "kernel/time/time.h"
 #include "libc/string.h"
 
@@ -23,6 +24,8 @@ static uint32_t
 static uint32_t left;                /* [random_lock] */
 static volatile uint32_t samples[KEY_WORDS]; /* racing writers only add noise */
 static volatile uint32_t nsamples;
+
+uint32_t randomize_va_space = RANDOMIZE_BRK;
 
 static inline uint32_t rotl(uint32_t v, int n)
 {
@@ -124,4 +127,6 @@ void random_init(void)
     uint64_t seed[4] = {cpu_cycles(), time_real_ns(), time_mono_ns(), (uintptr_t)&seed};
 
     random_add(seed, sizeof(seed));
+    if (boot_flag("norandmaps"))
+        randomize_va_space = RANDOMIZE_NOTHING;
 }

@@ -13,4 +13,8 @@ void random_bytes(void *buf, size_t n);     /* kernel memory; any context */
 void random_mix(uint32_t sample);           /* from interrupts: anything hard to foretell */
 void random_add(const void *buf, size_t n); /* written to /dev/urandom */
 
+/* How much of a new program's layout is left to chance: /proc/sys/kernel/randomize_va_space. */
+enum { RANDOMIZE_NOTHING, RANDOMIZE_MAPPINGS, RANDOMIZE_BRK };
+extern uint32_t randomize_va_space; /* RANDOMIZE_NOTHING with norandmaps on the command line */
+
 #endif

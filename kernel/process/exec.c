@@ -45,10 +45,12 @@ struct exec {             /* one frame */
     struct file *file;    /* the program, or the last interpreter */
     struct exec_args args;
     struct vm_space *space;
+    struct layout layout;
     struct elf_program elf;
     struct cred cred;
     struct signal_handlers *handlers; /* a table of its own, where it has a shared one */
     bool secure;
+    uint32_t personality;
     uint32_t esp;
     uint32_t strings_at, auxv_at, auxv_size;
     uint32_t execfn, platform, random; /* offsets in the strings */
@@ -247,6 +249,7 @@ static void make_cred(struct exec *x)
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
     x->secure = c->euid != c->uid || c->egid != c->gid;
+    x->personality = p->personality & (x->secure ? ~PER_CLEAR_ON_SETID : UINT32_MAX);
 }
 
 /* ---- The new space ---- */
@@ -287,13 +290,14 @@ static int add_auxv(struct exec *x)
 static int map_stack(struct exec *x)
 {
     uint32_t limit = proc_current()->rlimits[RLIMIT_STACK].cur & PAGE_MASK;
-    uint32_t need = (STACK_TOP - x->strings_at + x->args.table.size + PAGE_SIZE) & PAGE_MASK;
+    uint32_t need =
+        (x->layout.stack_top - x->strings_at + x->args.table.size + PAGE_SIZE) & PAGE_MASK;
     uint32_t len = need + STACK_ROOM;
 
     if (len > limit)
         len = need > limit ? need : limit;
     struct vm_mapping m = {
-        .addr = STACK_TOP - len,
+        .addr = x->layout.stack_top - len,
         .len = len,
         .prot = VM_PROT_READ | VM_PROT_WRITE | (x->elf.exec_stack ? VM_PROT_EXEC : 0),
         .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
@@ -323,11 +327,13 @@ static int build_space(struct exec *x, long head_size)
     if (!x->space)
         return -ENOMEM;
     proc_apply_vm_limits(proc_current(), x->space);
-    err = elf_load(x->file, x->head, (uint32_t)head_size, x->space, &x->elf);
+    layout_choose(&x->layout, x->personality);
+    vm_set_mmap_shift(x->space, x->layout.mmap_shift);
+    err = elf_load(x->file, x->head, (uint32_t)head_size, x->space, x->layout.program, &x->elf);
     if (err)
         return err;
-    vm_set_brk_base(x->space, x->elf.brk);
-    x->strings_at = STACK_TOP - 4 - x->args.strings.size;
+    vm_set_brk_base(x->space, x->elf.brk + x->layout.brk);
+    x->strings_at = x->layout.stack_top - x->layout.stack_within - 4 - x->args.strings.size;
     err = add_auxv(x);
     if (!err)
         err = map_stack(x);
@@ -413,6 +419,7 @@ static void exec_commit(struct exec *x, struct thread *t)
     if (x->secure)
         p->parent_death_signal = 0;
     p->dumpable = !x->secure;
+    p->personality = x->personality;
     p->keep_caps = false;
     p->cred = x->cred;
     set_names(x, p);

@@ -46,8 +46,24 @@ int args_append(struct exec_args *a, const void *data, uint32_t n, uint32_t *off
 int args_add_words(struct exec_args *a, const uint32_t *words, uint32_t n);
 /* How many strings l has, or -EFAULT. */
 int list_count(const struct string_list *l);
-/* Writes all of it below STACK_TOP of s, whose stack is mapped; the new stack pointer in *esp. */
+/* Writes all of it onto the stack of s, which is mapped; the new stack pointer in *esp. */
 int args_store(struct exec_args *a, struct vm_space *s, uint32_t strings_at, uint32_t *esp);
+
+/* ---- layout.c: where things lie ---- */
+
+#define ADDR_NO_RANDOMIZE  0x0040000u /* man 2 personality */
+#define PER_CLEAR_ON_SETID 0x0740000u /* what a set-user-ID program does not inherit */
+
+struct layout {            /* bytes */
+    uint32_t stack_top;    /* the end of the stack's area */
+    uint32_t stack_within; /* room left above what is on it */
+    uint32_t mmap_shift;   /* how far below their usual place mappings begin */
+    uint32_t program;      /* how far above it a position-independent program lies */
+    uint32_t brk;          /* between the program's end and the heap */
+};
+
+/* For a program that runs with this personality. */
+void layout_choose(struct layout *l, uint32_t personality);
 
 /* ---- exec_elf.c: mapping ---- */
 
@@ -60,9 +76,10 @@ struct elf_program {
     bool exec_stack;
 };
 
-/* Maps the program in f (and its interpreter) into s. -ENOEXEC when it is no ELF file at all. */
+/* Maps the program in f (and its interpreter) into s, moved up by shift if it can be. -ENOEXEC when
+ * it is no ELF file at all. */
 int elf_load(struct file *f, const void *head, uint32_t head_size, struct vm_space *s,
-             struct elf_program *out);
+             uint32_t shift, struct elf_program *out);
 
 /* ---- exec.c ---- */
 

@@ -299,14 +299,14 @@ static int load_interpreter(struct elf_file *e, const struct elf_phdr *p, struct
 
 /* ---- All of it ---- */
 
-static int load(struct elf_file *e, struct vm_space *s, struct elf_program *out)
+static int load(struct elf_file *e, struct vm_space *s, uint32_t shift, struct elf_program *out)
 {
     const struct elf_phdr *interp = find_phdr(e, PT_INTERP);
     const struct elf_phdr *stack = find_phdr(e, PT_GNU_STACK);
     int err = 0;
 
     if (e->h.type == ET_DYN)
-        err = choose_bias(e, s, interp ? ET_DYN_BASE : 0);
+        err = choose_bias(e, s, interp ? ET_DYN_BASE + shift : 0);
     if (!err)
         err = map_segments(e, s);
     if (err)
@@ -325,14 +325,14 @@ static int load(struct elf_file *e, struct vm_space *s, struct elf_program *out)
 }
 
 int elf_load(struct file *f, const void *head, uint32_t head_size, struct vm_space *s,
-             struct elf_program *out)
+             uint32_t shift, struct elf_program *out)
 {
     struct elf_file e = {.file = f};
     int err = read_headers(&e, head, head_size);
 
     memset(out, 0, sizeof(*out));
     if (!err)
-        err = load(&e, s, out);
+        err = load(&e, s, shift, out);
     if (e.phdrs)
         kfree(e.phdrs);
     return err;

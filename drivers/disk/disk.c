@@ -6,6 +6,7 @@
 
 static bool (*const probes[])(struct pci_device *) = {
     ide_probe,
+    virtio_blk_probe,
 };
 
 #define PROBES (sizeof(probes) / sizeof(probes[0]))

@@ -6,6 +6,8 @@
 
 static bool (*const probes[])(struct pci_device *) = {
     ide_probe,
+    ahci_probe,
+    nvme_probe,
     virtio_blk_probe,
 };
 

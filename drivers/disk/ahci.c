@@ -452,7 +452,7 @@ static void set_up(struct ahci *a, struct pci_device *d, uint8_t *page)
         if ((ports & 1u << n) && (hba_read(a, PORT(n) + PORT_LINK) & 0xf) == LINK_UP)
             set_up_port(a, n, page);
     hba_write(a, HBA_IRQ, UINT32_MAX);
-    err = pci_irq(d, ahci_interrupt, a);
+    err = disk_pci_irq(d, ahci_interrupt, a);
     if (err)
         klog(LOG_WARN, "AHCI: interrupt line %u cannot be had (error %d)\n", d->line, err);
     hba_write(a, HBA_CONTROL, CONTROL_AHCI | CONTROL_IRQ);

@@ -13,6 +13,16 @@ static bool (*const probes[])(struct pci_device *) = {
 
 #define PROBES (sizeof(probes) / sizeof(probes[0]))
 
+int disk_irq(unsigned line, irq_handler_t fn, void *arg)
+{
+    return boot_flag("irqpoll") ? 0 : irq_register(line, fn, arg);
+}
+
+int disk_pci_irq(const struct pci_device *d, irq_handler_t fn, void *arg)
+{
+    return boot_flag("irqpoll") ? 0 : pci_irq(d, fn, arg);
+}
+
 void disk_init(void)
 {
     struct pci_device *d;

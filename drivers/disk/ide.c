@@ -493,7 +493,7 @@ static void set_up_channel(struct ide_channel *probe, const struct pci_device *d
         kmfree(ch);
         return;
     }
-    err = d ? pci_irq(d, ide_interrupt, ch) : irq_register(line, ide_interrupt, ch);
+    err = d ? disk_pci_irq(d, ide_interrupt, ch) : disk_irq(line, ide_interrupt, ch);
     if (err)
         klog(LOG_WARN, "IDE: interrupt line cannot be had (error %d)\n", err);
     outb(ch->control, 0);

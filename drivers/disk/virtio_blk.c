@@ -227,7 +227,7 @@ static int set_up(struct virtio_blk *b, struct pci_device *d)
     spin_init(&b->lock, "virtio", LOCK_RANK_LEAF);
     b->queue.driver = &blk_driver;
     b->queue.hardware = b;
-    err = pci_irq(d, blk_interrupt, b);
+    err = disk_pci_irq(d, blk_interrupt, b);
     if (err)
         klog(LOG_WARN, "virtio: interrupt line %u cannot be had (error %d)\n", d->line, err);
     return block_register(&b->queue, BLOCK_VD);

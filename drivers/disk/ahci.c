@@ -17,37 +17,37 @@
 #define PORTS      32u
 #define HBA_BYTES  (0x100u + PORTS * 0x80u)
 
-#define HBA_CONTROL       0x04u
-#define HBA_IRQ           0x08u
-#define HBA_PORTS         0x0cu
-#define CONTROL_AHCI      0x80000000u
-#define CONTROL_IRQ       0x2u
+#define HBA_CONTROL  0x04u
+#define HBA_IRQ      0x08u
+#define HBA_PORTS    0x0cu
+#define CONTROL_AHCI 0x80000000u
+#define CONTROL_IRQ  0x2u
 
-#define PORT(n)          (0x100u + 0x80u * (n))
-#define PORT_LIST        0x00u
-#define PORT_LIST_HIGH   0x04u
-#define PORT_FIS         0x08u
-#define PORT_FIS_HIGH    0x0cu
-#define PORT_IRQ         0x10u
-#define PORT_IRQ_ENABLE  0x14u
-#define PORT_COMMAND     0x18u
-#define PORT_TASK        0x20u
-#define PORT_SIGNATURE   0x24u
-#define PORT_LINK        0x28u
-#define PORT_LINK_CTL    0x2cu
-#define PORT_LINK_ERROR  0x30u
-#define PORT_ISSUE       0x38u
+#define PORT(n)         (0x100u + 0x80u * (n))
+#define PORT_LIST       0x00u
+#define PORT_LIST_HIGH  0x04u
+#define PORT_FIS        0x08u
+#define PORT_FIS_HIGH   0x0cu
+#define PORT_IRQ        0x10u
+#define PORT_IRQ_ENABLE 0x14u
+#define PORT_COMMAND    0x18u
+#define PORT_TASK       0x20u
+#define PORT_SIGNATURE  0x24u
+#define PORT_LINK       0x28u
+#define PORT_LINK_CTL   0x2cu
+#define PORT_LINK_ERROR 0x30u
+#define PORT_ISSUE      0x38u
 
-#define COMMAND_START    0x0001u
-#define COMMAND_FIS      0x0010u
-#define COMMAND_FIS_ON   0x4000u
-#define COMMAND_RUNNING  0x8000u
-#define COMMAND_ATAPI    0x01000000u
-#define LINK_UP          3u
-#define SIGNATURE_ATA    0x00000101u
-#define SIGNATURE_ATAPI  0xeb140101u
-#define IRQ_ERRORS       0x7d800000u /* the task file's, the host bus's, the interface's */
-#define IRQ_WANTED       (IRQ_ERRORS | 0x2fu)
+#define COMMAND_START   0x0001u
+#define COMMAND_FIS     0x0010u
+#define COMMAND_FIS_ON  0x4000u
+#define COMMAND_RUNNING 0x8000u
+#define COMMAND_ATAPI   0x01000000u
+#define LINK_UP         3u
+#define SIGNATURE_ATA   0x00000101u
+#define SIGNATURE_ATAPI 0xeb140101u
+#define IRQ_ERRORS      0x7d800000u /* the task file's, the host bus's, the interface's */
+#define IRQ_WANTED      (IRQ_ERRORS | 0x2fu)
 
 #define SLOTS        16u
 #define SEGMENTS     56u /* with what is before them, a command table is 1 KiB */
@@ -118,8 +118,7 @@ static bool stop_port(struct port *p)
 {
     uint32_t on = COMMAND_RUNNING | COMMAND_FIS_ON;
 
-    port_write(p, PORT_COMMAND,
-               port_read(p, PORT_COMMAND) & ~(COMMAND_START | COMMAND_FIS));
+    port_write(p, PORT_COMMAND, port_read(p, PORT_COMMAND) & ~(COMMAND_START | COMMAND_FIS));
     return block_poll_until(!(port_read(p, PORT_COMMAND) & on), 1000);
 }
 
@@ -341,8 +340,7 @@ static bool run_command(struct port *p, uint16_t flags, void *page, uint32_t byt
     set_piece(p->table[0], 0, virt_to_phys(page), bytes);
     set_header(p, 0, flags, 1);
     port_write(p, PORT_ISSUE, 1);
-    if (!block_poll_until(!(port_read(p, PORT_ISSUE) & 1) ||
-                              (port_read(p, PORT_IRQ) & IRQ_ERRORS),
+    if (!block_poll_until(!(port_read(p, PORT_ISSUE) & 1) || (port_read(p, PORT_IRQ) & IRQ_ERRORS),
                           5000))
         return false;
     if (!(port_read(p, PORT_IRQ) & IRQ_ERRORS))

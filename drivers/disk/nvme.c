@@ -37,9 +37,9 @@
 #define IO_READ         0x02u
 #define IO_FUA          0x40000000u
 
-#define ENTRIES    64u /* of each queue: a frame of commands */
-#define DEPTH      32u /* of a namespace */
-#define SEGMENTS   64u
+#define ENTRIES         64u /* of each queue: a frame of commands */
+#define DEPTH           32u /* of a namespace */
+#define SEGMENTS        64u
 #define LISTS_PER_FRAME (PAGE_SIZE / (SEGMENTS * 8))
 
 struct command {
@@ -140,10 +140,8 @@ static int run_admin(struct nvme *n, struct command *c)
 
 static int identify(struct nvme *n, uint32_t namespace, uint32_t what, void *page)
 {
-    struct command c = {.opcode = ADMIN_IDENTIFY,
-                        .namespace = namespace,
-                        .prp1 = virt_to_phys(page),
-                        .dw = {what}};
+    struct command c = {
+        .opcode = ADMIN_IDENTIFY, .namespace = namespace, .prp1 = virt_to_phys(page), .dw = {what}};
 
     return run_admin(n, &c);
 }

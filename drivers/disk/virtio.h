@@ -9,13 +9,13 @@
 #include <stdint.h>
 #include "drivers/pci.h"
 
-#define VIRTIO_VENDOR     0x1af4u
-#define VIRTIO_INDIRECT   (1ull << 28)
-#define VIRTIO_VERSION_1  (1ull << 32)
-#define VIRTQ_MAX         256u
-#define VIRTQ_NEXT        1u
+#define VIRTIO_VENDOR       0x1af4u
+#define VIRTIO_INDIRECT     (1ull << 28)
+#define VIRTIO_VERSION_1    (1ull << 32)
+#define VIRTQ_MAX           256u
+#define VIRTQ_NEXT          1u
 #define VIRTQ_DEVICE_WRITES 2u
-#define VIRTQ_IS_TABLE    4u
+#define VIRTQ_IS_TABLE      4u
 
 struct virtq_desc {
     uint64_t address;
@@ -38,7 +38,7 @@ struct virtq_used {
 struct virtio {
     struct pci_device *pci;
     bool modern;
-    uint16_t port; /* old: where its registers are */
+    uint16_t port;                           /* old: where its registers are */
     volatile uint8_t *common, *isr, *config; /* new */
     volatile uint16_t *notify;
     uint64_t features; /* agreed on */

@@ -1,7 +1,7 @@
 /*
- * Virtio's disk. A request is a header, the pieces, and a byte that tells how it ended; the chain of
- * them is a table of the request's own, or, on a device that knows none, a fixed part of the queue.
- * [Virtio 1.1, 5.2]
+ * Virtio's disk. A request is a header, the pieces, and a byte that tells how it ended; the chain
+ * of them is a table of the request's own, or, on a device that knows none, a fixed part of the
+ * queue. [Virtio 1.1, 5.2]
  */
 #include "drivers/disk/disk.h"
 #include "drivers/disk/virtio.h"
@@ -91,8 +91,8 @@ static void blk_submit(struct block_queue *q, struct block_request *r)
     spin_lock(&b->lock);
     if (b->stride == 1) {
         n = fill_chain(r, s, s->table, 0);
-        b->v.desc[head] = desc(virt_to_phys(s->table), n * sizeof(struct virtq_desc),
-                               VIRTQ_IS_TABLE, 0);
+        b->v.desc[head] =
+            desc(virt_to_phys(s->table), n * sizeof(struct virtq_desc), VIRTQ_IS_TABLE, 0);
     } else {
         fill_chain(r, s, &b->v.desc[head], head);
     }

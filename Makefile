@@ -172,6 +172,11 @@ docs: $(B)/faultline.elf
 lint:
 	$(Q)scripts/lint
 
+# For clangd and its like.
+compile_commands.json:
+	$(Q)$(PY) scripts/compile-commands $@ "$(CC) $(KFLAGS)" $(KSRC) -- "$(CC) $(USER_CFLAGS)" $(USER_SRC) -- \
+	    "$(CC) $(GUEST_CFLAGS)" $(GUEST_TESTS:%=tests/guest/%.c) -- "$(HOST_CC)" $(wildcard tests/host/*.c arch/host/*.c)
+
 clean:
 	$(Q)if [ -d $(B) ]; then find $(B) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
 
@@ -193,11 +198,13 @@ help:
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lint       clang-format, sparse, clang-tidy, cppcheck"
+	@echo "make compile_commands.json  what clangd reads"
 	@echo "make fetch      try again to fetch Debian's i386 BusyBox and Linux (for comparison)"
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
 .PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench soak lint fetch \
+        compile_commands.json \
         clean distclean help
 .DELETE_ON_ERROR:
 .SECONDARY:

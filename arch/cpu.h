@@ -38,7 +38,7 @@ struct cpu {
 #endif
 
 /*
- * cpu_inline.h gives, as static inline functions:
+ * inline_i386.h gives, as static inline functions:
  *   struct cpu *cpu_self(void);
  *   uint32_t irq_save(void);            disables interrupts, returns the old EFLAGS
  *   void irq_restore(uint32_t flags);

@@ -1,5 +1,5 @@
 /*
- * The mark of a pointer into a program's memory. `scripts/lint --pointers` (sparse) refuses to
+ * The mark of a pointer into a program's memory. `scripts/pointers` (sparse) refuses to
  * follow one, to mix one with a kernel pointer, and to cast the mark away; only arch/uaccess.h
  * touches what it points to. To the compiler the mark says nothing.
  */

@@ -1,12 +1,12 @@
 # Our own programs and their C library, and the guest tests.
 #
-#   $(B)/user/NAME     one of USER_PROGRAMS, static, built from user/NAME/*.c on libc/
+#   $(B)/user/NAME     static, built from user/NAME/*.c on libc/; a program is a folder, named nowhere else
 #   $(B)/guest/init    runs the guest tests on Faultline
 #   $(B)/guest/NAME    tests/guest/NAME.c: an ordinary static glibc program that also runs on the host
 #
 # $(B)/user/tools is a multi-call binary: install it once and link it to every name in USER_TOOLS.
 
-USER_PROGRAMS := init sh tools faults vmlab memmap hwreport
+USER_PROGRAMS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard user/*/*.c)))))
 USER_TOOLS    := cat cp dmesg echo free halt kill ls mkdir mount poweroff ps reboot rm sleep umount uname
 
 USER_CFLAGS := -m32 -march=i486 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
@@ -15,6 +15,7 @@ USER_CFLAGS := -m32 -march=i486 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreest
 USER_LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack
 
 USER_CRT0     := $(B)/user/obj/libc/user/crt0.asm.o
+USER_SRC      := $(wildcard libc/user/*.c user/*/*.c tests/guest/init/*.c)
 USER_LIBC_OBJ := $(patsubst %.c,$(B)/user/obj/%.o,$(wildcard libc/user/*.c) libc/string.c libc/printf.c)
 USER_OBJ      := $(patsubst %.c,$(B)/user/obj/%.o,$(wildcard user/*/*.c))
 USER_BIN      := $(addprefix $(B)/user/,$(USER_PROGRAMS))

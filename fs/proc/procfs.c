@@ -1,5 +1,5 @@
 /*
- * procfs: the file system. Its directories are in procfs_dir.c; files are texts made when they are
+ * procfs: the file system. Its directories are in dir.c; files are texts made when they are
  * read from the start, links are texts or lead to the place itself.
  */
 #include "fs/proc/procfs.h"

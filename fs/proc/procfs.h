@@ -65,13 +65,13 @@ struct proc_entry {
         .name = (n), .kind = ENTRY_PLACE, .mode = 0777, .place = (fn)                              \
     }
 
-extern const struct proc_entry system_entries[];       /* procfs_system.c */
-extern const struct proc_entry sysctl_entries[];       /* procfs_sysctl.c */
-extern const struct proc_entry sysctl_vm_entries[];    /* procfs_sysctl_vm.c */
-extern const struct proc_entry sysvipc_entries[];      /* procfs_sysvipc.c */
-extern const struct proc_entry process_entries[];      /* procfs_process.c: /proc/PID */
+extern const struct proc_entry system_entries[];       /* system.c */
+extern const struct proc_entry sysctl_entries[];       /* sysctl.c */
+extern const struct proc_entry sysctl_vm_entries[];    /* sysctl_vm.c */
+extern const struct proc_entry sysvipc_entries[];      /* sysvipc.c */
+extern const struct proc_entry process_entries[];      /* process.c: /proc/PID */
 extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
-extern const struct proc_entry fd_entry, fdinfo_entry; /* procfs_fd.c: what is in fd/ and fdinfo/ */
+extern const struct proc_entry fd_entry, fdinfo_entry; /* fd.c: what is in fd/ and fdinfo/ */
 
 struct proc_inode {
     const struct proc_entry *entry;
@@ -90,7 +90,7 @@ struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
 void proc_destroy(struct inode *i);
 uint32_t proc_entry_type(const struct proc_entry *e);
 uint32_t proc_entry_ino(const struct target *who, uint32_t index);
-extern const struct inode_ops proc_dir_ops; /* procfs_dir.c */
+extern const struct inode_ops proc_dir_ops; /* dir.c */
 
 /* Whether it is still there. */
 bool target_exists(const struct target *who);
@@ -109,16 +109,16 @@ const struct target *inode_target(const struct inode *i);
 
 /* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */
 int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out);
-int show_shmmax(struct text *t, const struct target *who); /* procfs_sysvipc.c */
+int show_shmmax(struct text *t, const struct target *who); /* sysvipc.c */
 int show_shmall(struct text *t, const struct target *who);
 int show_shmmni(struct text *t, const struct target *who);
 int store_shmmax(const char *text, size_t len, const struct target *who);
 int store_shmall(const char *text, size_t len, const struct target *who);
 int store_shmmni(const char *text, size_t len, const struct target *who);
 
-int show_mounts(struct text *t, const struct target *who); /* procfs_mounts.c */
+int show_mounts(struct text *t, const struct target *who); /* mounts.c */
 int show_mountinfo(struct text *t, const struct target *who);
-int show_maps(struct text *t, const struct target *who); /* procfs_memory.c */
+int show_maps(struct text *t, const struct target *who); /* memory.c */
 int show_statm(struct text *t, const struct target *who);
 int show_cmdline(struct text *t, const struct target *who);
 int show_environ(struct text *t, const struct target *who);
@@ -126,31 +126,31 @@ int show_auxv(struct text *t, const struct target *who);
 void show_area(struct text *t, const struct vm_area_info *a); /* a line of maps */
 int process_mem_open(struct inode *inode, struct file *f);    /* for who may look into the space */
 extern const struct file_ops process_mem_ops;
-int show_smaps(struct text *t, const struct target *who); /* procfs_smaps.c */
+int show_smaps(struct text *t, const struct target *who); /* smaps.c */
 int show_smaps_rollup(struct text *t, const struct target *who);
 int store_clear_refs(const char *text, size_t len, const struct target *who);
-extern const struct file_ops pagemap_ops, pagetable_ops; /* procfs_frames.c */
+extern const struct file_ops pagemap_ops, pagetable_ops; /* frames.c */
 extern const struct file_ops kpagecount_ops, kpageflags_ops;
-extern const struct file_ops faults_ops;                   /* procfs_faults.c */
-int show_vmstat(struct text *t, const struct target *who); /* procfs_vmstat.c */
+extern const struct file_ops faults_ops;                   /* faults.c */
+int show_vmstat(struct text *t, const struct target *who); /* vmstat.c */
 int show_slabinfo(struct text *t, const struct target *who);
 int show_buddyinfo(struct text *t, const struct target *who);
-int show_oom_score(struct text *t, const struct target *who); /* procfs_oom.c */
+int show_oom_score(struct text *t, const struct target *who); /* oom.c */
 int show_oom_score_adj(struct text *t, const struct target *who);
 int store_oom_score_adj(const char *text, size_t len, const struct target *who);
 
-/* procfs_lines.c: writes the line of the first item with a number >= *item, which is set to it; its
+/* lines.c: writes the line of the first item with a number >= *item, which is set to it; its
  * length, at most LINE_ROOM, 0 when there is none. */
 #define LINE_ROOM 160
 typedef int (*line_fn)(void *from, uint64_t *item, char *buf, size_t size);
 /* As file_ops.read, of lines alone. May sleep. */
 long lines_read(void *from, line_fn line, void __user *ubuf, size_t len, uint64_t *pos);
 
-int show_stat(struct text *t, const struct target *who); /* procfs_status.c */
+int show_stat(struct text *t, const struct target *who); /* status.c */
 int show_status(struct text *t, const struct target *who);
 /* The program's code: its first executable area. May sleep. */
 void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end);
-struct dentry *place_fd(const struct target *who, int *err); /* procfs_fd.c */
+struct dentry *place_fd(const struct target *who, int *err); /* fd.c */
 struct dentry *place_cwd(const struct target *who, int *err);
 struct dentry *place_root(const struct target *who, int *err);
 struct dentry *place_exe(const struct target *who, int *err);

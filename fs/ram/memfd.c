@@ -62,7 +62,7 @@ static int memfd_path(char *path, const char __user *uname)
     return len == -ENAMETOOLONG ? -EINVAL : len < 0 ? len : 0;
 }
 
-/* Huge pages there are none, and the flags of later kernels are as unknown as to Linux 6.1. */
+/* There are no huge pages; flags of later kernels are unknown, as they are to Linux 6.1. */
 long sys_memfd_create(const char __user *uname, uint32_t flags)
 {
     struct file *f;

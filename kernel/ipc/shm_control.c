@@ -1,5 +1,5 @@
 /*
- * shmctl, and the calls of System V IPC themselves. Semaphores and message queues there are none.
+ * shmctl, and the calls of System V IPC themselves. There are no semaphores and no message queues.
  */
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
@@ -268,7 +268,7 @@ long sys_shmget(uint32_t key, uint32_t size, uint32_t flags)
     return shm_get((int32_t)key, size, flags);
 }
 
-/* An address above INT32_MAX there is not: user addresses end there. */
+/* No address is above INT32_MAX: user addresses end there. */
 long sys_shmat(uint32_t id, uint32_t addr, uint32_t flags)
 {
     uint32_t at;

@@ -5,6 +5,7 @@ input closed, packages missing.
 One clone serves all tests here; the first one builds it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -60,12 +61,11 @@ class Person:
 
     PROMPT = "ready> "
 
-    def __init__(self, clone, **env):
+    def __init__(self, clone):
         self.clone = clone
         self.tmp = os.path.join(clone, "../../tmp")
-        env = dict(os.environ, PS1=self.PROMPT, HOME=self.tmp, TMPDIR=self.tmp, TERM="vt100", **env)
-        for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ENV"):
-            env.pop(name, None)
+        env = {"PATH": os.environ["PATH"], "PS1": self.PROMPT, "HOME": self.tmp, "TMPDIR": self.tmp, "TERM": "vt100",
+               "CCACHE_DISABLE": "1"}
         user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         command = (user if os.getuid() == 0 else []) + ["sh", "-i"]
         self.line = pexpect.spawn(command[0], command[1:], cwd=clone, env=env, timeout=LIMIT,
@@ -133,7 +133,8 @@ def person(clone):
 
 def boots(person, command="make run"):
     person.types(command + "\n")
-    person.sees("Faultline starts on this terminal", BUILD_LIMIT)
+    failed = person.line.expect(["Faultline starts on this terminal", "\n" + Person.PROMPT], timeout=BUILD_LIMIT)
+    assert not failed, person.line.before[-3000:]
     person.sees(Machine.PROMPT)
 
 
@@ -315,3 +316,52 @@ case $4 in download) cp '{deb}' . ;; esac
     assert person.run("cat build/cache/i386/busybox") == "the real one\n", said
     person.run("mv ../../busybox build/cache/i386/busybox")
     person.has_all_as_before()
+
+
+# ---- CONTRIBUTING.md
+
+def follow(page, clone):
+    """Does what its blocks of code say; returns the files."""
+    done = []
+    for path, block in re.findall(r"^```c (\S+)\n(.*?)^```$", page, re.S | re.M):
+        target = os.path.join(clone, path)
+        text = ""
+        if os.path.exists(target):
+            with open(target) as f:
+                text = f.read()
+        lines = block.splitlines(keepends=True)
+        places = [line for line in (lines[0], lines[-1]) if text.count(line) == 1]
+        assert bool(places) == bool(text), f"{path} has no place for:\n{block}"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "w") as f:
+            f.write(text.replace(places[0], block) if places else block)
+        os.chmod(target, 0o666)
+        done.append(path)
+    return done
+
+
+def test_the_worked_examples_of_contributing_work(clone, person):
+    with open(TOP + "/CONTRIBUTING.md") as f:
+        done = follow(f.read(), clone)
+    assert len(done) >= 8
+    person.run("make build/guest/ustat build/guest/init && tests/guest/run.py --build build ustat", BUILD_LIMIT)
+    assert person.status() == 0
+    boots(person)
+    for command, answer in (("cat /proc/frames", r"\n\d+ \d+\r"), ("frames", r"\n\d+ of \d+ frames are free"),
+                            ("echo 7 >/dev/post && echo sho''wn", "shown")):
+        person.types(command + "\n")
+        person.sees(answer)
+        person.sees(Machine.PROMPT)
+    person.types("\x01x")
+    person.gets_back()
+
+
+def test_compile_commands_name_every_source(clone, person):
+    person.run("make compile_commands.json")
+    with open(clone + "/compile_commands.json") as f:
+        commands = json.load(f)
+    files = {c["file"] for c in commands}
+    assert {"mm/fault.c", "libc/printf.c", "user/sh/main.c", "tests/guest/heap.c", "tests/host/test_vm.c"} <= files
+    for c in commands[:: len(commands) // 8]:
+        c["arguments"].remove("-c")
+        subprocess.run([*c["arguments"], "-fsyntax-only"], cwd=c["directory"], check=True)

@@ -36,7 +36,6 @@ class Gdb:
         end = time.monotonic() + self.limit
         while not os.path.exists(self.flag) and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(0.3)
         return self
 
     def output(self):
@@ -68,6 +67,13 @@ def alive(m):
     m.type("\n")
     m.prompt()
     assert m.sh("echo $((6*7))") == "42\n"
+
+
+def runs(m):
+    """Waits until gdb has let the machine go on: only then it answers. What is typed before waits in the port,
+    which holds 16 bytes."""
+    m.type("echo g''o\n")
+    m.expect(r"\ngo\r")
 
 
 def test_threads_are_processes(stub):
@@ -139,7 +145,6 @@ def test_watchpoint_stops_at_the_write(stub):
 def test_stops_at_the_entry_of_a_program(stub):
     g = Gdb(stub.gdb_socket, "go", "fl start /usr/local/bin/uname", "info symbol $pc", "x/i $pc", "stepi",
             "info threads", "detach").wait_go()
-    time.sleep(0.5)
     stub.type("/usr/local/bin/uname; echo en''d\n")
     out = g.output()
     assert re.search(r"^_start in section", out, re.M)
@@ -150,7 +155,7 @@ def test_stops_at_the_entry_of_a_program(stub):
 
 def test_interrupt_while_it_runs(stub):
     g = Gdb(stub.gdb_socket, "go", "continue", "print \"stopped\"", "detach").wait_go()
-    time.sleep(0.5)
+    runs(stub)
     g.process.send_signal(signal.SIGINT)
     out = g.output()
     assert "SIGINT" in out and '"stopped"' in out
@@ -159,7 +164,7 @@ def test_interrupt_while_it_runs(stub):
 
 def test_break_on_the_line_stops_it(stub):
     g = Gdb(stub.gdb_socket, "go", "continue", "print \"stopped\"", "detach").wait_go()
-    time.sleep(0.5)
+    runs(stub)
     stub.qmp("chardev-send-break", id="gdb")
     out = g.output()
     assert "SIGINT" in out and '"stopped"' in out
@@ -168,7 +173,7 @@ def test_break_on_the_line_stops_it(stub):
 
 def test_gdb_that_vanishes_can_come_again(stub):
     g = Gdb(stub.gdb_socket, "go", "continue").wait_go()
-    time.sleep(0.5)
+    runs(stub)
     g.process.kill()
     g.process.communicate()
     alive(stub)

@@ -1,6 +1,7 @@
 """Our own sh, on this machine: scripts give what /bin/sh gives, and jobs obey the terminal. It is a
 static i386 Linux program like any other, so this tests the C library as well."""
 
+import os
 import subprocess
 import time
 
@@ -69,6 +70,20 @@ def terminal():
     t.close(force=True)
 
 
+def await_foreground(t, name):
+    """Waits until a program of that name has the terminal: before, ^C and ^Z are the shell's."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            with open(f"/proc/{os.tcgetpgrp(t.child_fd)}/comm") as f:
+                if f.read().strip() == name:
+                    return
+        except OSError:
+            pass
+        time.sleep(0.01)
+    raise AssertionError(f"{name} does not get the terminal")
+
+
 def run(t, line, answer):
     t.sendline(line)
     t.expect(answer)
@@ -77,13 +92,13 @@ def run(t, line, answer):
 
 def test_stops_and_continues_jobs(terminal):
     terminal.sendline("sleep 100")
-    time.sleep(0.3)
+    await_foreground(terminal, "sleep")
     terminal.send("\x1a")
     terminal.expect(r"\[1\] +Stopped +sleep 100")
     run(terminal, "bg", r"\[1\] \d+")
     run(terminal, "jobs", r"\[1\] +Running +sleep 100")
     terminal.sendline("fg")
-    time.sleep(0.3)
+    await_foreground(terminal, "sleep")
     terminal.send("\x03")
     run(terminal, "echo $?", "\n130")
 

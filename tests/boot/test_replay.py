@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import time
 
 import pexpect
 import pytest
@@ -15,10 +14,11 @@ pytestmark = pytest.mark.skipif(
 
 
 def slowly(m, text):
-    """A machine that is recorded loses what does not fit into the 16 bytes of its serial port."""
+    """A machine that is recorded loses what does not fit into the 16 bytes of its serial port: a few at a time,
+    each waiting for the echo of those before."""
     for i in range(0, len(text), 8):
         m.send(text[i : i + 8])
-        time.sleep(0.15)
+        m.expect_exact(text[i : i + 8].rstrip("\r"))
 
 
 @pytest.fixture(scope="module")

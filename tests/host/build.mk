@@ -6,9 +6,6 @@ HB       := $(B)/host
 HOST_CC  := gcc -m32 -std=gnu11 -Wall -Wextra -Werror -g -O1 -I. -DARCH_HOST -DCONFIG_DEBUG
 HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 HOST_MM  := $(wildcard mm/*.c) arch/host/machine.c tests/host/port.c libc/string.c
-HOST_DEP := $(HOST_MM) tests/host/check.c $(wildcard mm/*.h arch/*.h arch/host/*.h tests/host/*.h \
-            libc/*.h arch/i386/*.h arch/i386/*/*.h) $(shell find fs kernel drivers -name "*.h")
-
 # What each program is made of besides its own source and check.c.
 HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_vm := $(HOST_MM)
@@ -27,11 +24,19 @@ HOST_SRC_test_block   := fs/block/elevator.c fs/block/table.c fs/block/mbr.c fs/
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))
 HOST_BIN   := $(addprefix $(HB)/,$(HOST_TESTS) fuzz)
 
-.SECONDEXPANSION:
-$(HB)/%: tests/host/%.c $(HOST_DEP) $$(HOST_SRC_$$*)
+HOST_OBJ    = $(patsubst %.c,$(HB)/obj/%.o,$(1))
+
+$(HB)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,HOSTCC  $@)
-	$(Q)$(HOST_CC) $(HOST_SAN) $< tests/host/check.c $(HOST_SRC_$*) -o $@
+	$(call say,HOSTCC  $<)
+	$(Q)$(HOST_CC) $(HOST_SAN) -MMD -MP -c $< -o $@
+
+.SECONDEXPANSION:
+$(HB)/%: $(HB)/obj/tests/host/%.o $(HB)/obj/tests/host/check.o $$(call HOST_OBJ,$$(HOST_SRC_$$*))
+	$(call say,HOSTLD  $@)
+	$(Q)$(HOST_CC) $(HOST_SAN) $^ -o $@
+
+-include $(shell find $(HB)/obj -name '*.d' 2>/dev/null)
 
 host: $(HOST_BIN)
 

@@ -344,7 +344,7 @@ def test_the_worked_examples_of_contributing_work(clone, person):
     with open(TOP + "/CONTRIBUTING.md") as f:
         done = follow(f.read(), clone)
     assert len(done) >= 8
-    person.run("make build/guest/ustat build/guest/init && tests/guest/run.py --build build ustat", BUILD_LIMIT)
+    person.run("make kernel build/guest/ustat build/guest/init && tests/guest/run.py --build build ustat", BUILD_LIMIT)
     assert person.status() == 0
     boots(person)
     for command, answer in (("cat /proc/frames", r"\n\d+ \d+\r"), ("frames", r"\n\d+ of \d+ frames are free"),

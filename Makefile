@@ -36,10 +36,12 @@ $(B)/%.o: %.c
 	$(call say,CC      $<)
 	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
 
+# The labels that macros make would hide, in backtraces, the functions that they are in.
 $(B)/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(call say,NASM    $<)
 	$(Q)$(AS) -f elf32 -g -F dwarf -MD $(@:.o=.d) -MP $< -o $@
+	$(Q)objcopy --wildcard --strip-symbol='..@*' $@
 
 # The console font is the distribution's.
 $(B)/font.c: scripts/mkfont

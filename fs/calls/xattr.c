@@ -15,88 +15,99 @@ static int check_name(const char __user *uname)
     return n == 0 || n == -ENAMETOOLONG ? -ERANGE : n < 0 ? n : 0;
 }
 
-static long on_path(const char __user *upath, uint32_t at_flags, const char __user *uname,
-                    long result)
+static long on_path(const char __user *upath, uint32_t at_flags, long result)
 {
     struct dentry *d;
-    int err = uname ? check_name(uname) : 0;
+    int err = user_lookup(AT_FDCWD, upath, at_flags, &d);
 
-    if (!err)
-        err = user_lookup(AT_FDCWD, upath, at_flags, &d);
     if (err)
         return err;
     dentry_unref(d);
     return result;
 }
 
-static long on_fd(uint32_t fd, const char __user *uname, long result)
+static long on_fd(uint32_t fd, long result)
 {
     struct file *f = fd_get((int)fd);
-    int err;
 
     if (!f)
         return -EBADF;
-    err = uname ? check_name(uname) : 0;
     file_put(f);
-    return err ? err : result;
+    return result;
+}
+
+static long name_on_path(const char __user *upath, uint32_t at_flags, const char __user *uname)
+{
+    int err = check_name(uname);
+
+    return err ? err : on_path(upath, at_flags, -EOPNOTSUPP);
+}
+
+static long name_on_fd(uint32_t fd, const char __user *uname)
+{
+    long err = on_fd(fd, 0);
+
+    if (!err)
+        err = check_name(uname);
+    return err ? err : -EOPNOTSUPP;
 }
 
 long sys_getxattr(const char __user *upath, const char __user *uname)
 {
-    return on_path(upath, 0, uname, -EOPNOTSUPP);
+    return name_on_path(upath, 0, uname);
 }
 
 long sys_lgetxattr(const char __user *upath, const char __user *uname)
 {
-    return on_path(upath, AT_SYMLINK_NOFOLLOW, uname, -EOPNOTSUPP);
+    return name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname);
 }
 
 long sys_fgetxattr(uint32_t fd, const char __user *uname)
 {
-    return on_fd(fd, uname, -EOPNOTSUPP);
+    return name_on_fd(fd, uname);
 }
 
 long sys_setxattr(const char __user *upath, const char __user *uname)
 {
-    return on_path(upath, 0, uname, -EOPNOTSUPP);
+    return name_on_path(upath, 0, uname);
 }
 
 long sys_lsetxattr(const char __user *upath, const char __user *uname)
 {
-    return on_path(upath, AT_SYMLINK_NOFOLLOW, uname, -EOPNOTSUPP);
+    return name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname);
 }
 
 long sys_fsetxattr(uint32_t fd, const char __user *uname)
 {
-    return on_fd(fd, uname, -EOPNOTSUPP);
+    return name_on_fd(fd, uname);
 }
 
 long sys_removexattr(const char __user *upath, const char __user *uname)
 {
-    return on_path(upath, 0, uname, -EOPNOTSUPP);
+    return name_on_path(upath, 0, uname);
 }
 
 long sys_lremovexattr(const char __user *upath, const char __user *uname)
 {
-    return on_path(upath, AT_SYMLINK_NOFOLLOW, uname, -EOPNOTSUPP);
+    return name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname);
 }
 
 long sys_fremovexattr(uint32_t fd, const char __user *uname)
 {
-    return on_fd(fd, uname, -EOPNOTSUPP);
+    return name_on_fd(fd, uname);
 }
 
 long sys_listxattr(const char __user *upath)
 {
-    return on_path(upath, 0, NULL, 0);
+    return on_path(upath, 0, 0);
 }
 
 long sys_llistxattr(const char __user *upath)
 {
-    return on_path(upath, AT_SYMLINK_NOFOLLOW, NULL, 0);
+    return on_path(upath, AT_SYMLINK_NOFOLLOW, 0);
 }
 
 long sys_flistxattr(uint32_t fd)
 {
-    return on_fd(fd, NULL, 0);
+    return on_fd(fd, 0);
 }

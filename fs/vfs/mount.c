@@ -241,11 +241,13 @@ long sys_umount2(const char __user *upath, uint32_t flags)
         return -EINVAL;
     if ((flags & MNT_EXPIRE) && (flags & (MNT_FORCE | MNT_DETACH)))
         return -EINVAL;
-    if (!capable())
-        return -EPERM;
     err = user_lookup(AT_FDCWD, upath, flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &d);
     if (err)
         return err;
+    if (!capable()) {
+        dentry_unref(d);
+        return -EPERM;
+    }
     mutex_lock(&mount_lock);
     err = unmount(d, flags);
     mutex_unlock(&mount_lock);

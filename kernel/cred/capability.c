@@ -23,15 +23,15 @@ struct cap_data { /* one or two of them */
 /* How many structures go with the header; an unknown version is answered with ours. */
 static int data_count(void __user *uheader, struct cap_header *h)
 {
+    uint32_t version;
+
+    if (get_user_u32(&version, uheader))
+        return -EFAULT;
+    if (version != VERSION_1 && version != VERSION_2 && version != VERSION_3)
+        return put_user_u32(uheader, VERSION_3) ? -EFAULT : -EINVAL;
     if (copy_from_user(h, uheader, sizeof(*h)))
         return -EFAULT;
-    if (h->version == VERSION_1)
-        return 1;
-    if (h->version == VERSION_2 || h->version == VERSION_3)
-        return 2;
-    if (put_user_u32(uheader, VERSION_3))
-        return -EFAULT;
-    return -EINVAL;
+    return version == VERSION_1 ? 1 : 2;
 }
 
 static void caps_of(uint32_t euid, struct cap_data d[2])

@@ -370,12 +370,25 @@ long sys_get_robust_list(uint32_t tid, void __user *uhead, void __user *ulen)
 
 /* ---- The call ---- */
 
+/* Whether a futex can be there. Without FUTEX_PRIVATE_FLAG its page has to be. */
+static int check_word(vaddr_t addr, uint32_t flags)
+{
+    uint32_t now;
+
+    if (addr & 3)
+        return -EINVAL;
+    if (!user_range_ok((void __user *)addr, 4))
+        return -EFAULT;
+    return flags & FUTEX_PRIVATE_FLAG ? 0 : get_user_u32(&now, (void __user *)addr);
+}
+
 /* utime is a number to those that do not wait: how many to move, or to wake at addr2. */
 static long futex(vaddr_t addr, uint32_t flags, uint32_t val, const void __user *utime,
                   vaddr_t addr2, uint32_t val3, bool wide)
 {
     int op = (int)(flags & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME));
     bool waits = op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET;
+    bool two = op == FUTEX_REQUEUE || op == FUTEX_CMP_REQUEUE || op == FUTEX_WAKE_OP;
     bool bitset = op == FUTEX_WAIT_BITSET || op == FUTEX_WAKE_BITSET;
     uint64_t until = TIME_NEVER;
     int err = waits ? deadline(utime, wide, op, flags & FUTEX_CLOCK_REALTIME, &until) : 0;
@@ -384,10 +397,11 @@ static long futex(vaddr_t addr, uint32_t flags, uint32_t val, const void __user 
         return err;
     if ((flags & FUTEX_CLOCK_REALTIME) && !waits)
         return -ENOSYS;
-    if (addr & 3)
-        return -EINVAL;
-    if (!user_range_ok((void __user *)addr, 4))
-        return -EFAULT;
+    err = check_word(addr, flags);
+    if (!err && two)
+        err = check_word(addr2, flags);
+    if (err)
+        return err;
     if (bitset && !val3)
         return -EINVAL;
     switch (op) {

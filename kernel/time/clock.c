@@ -213,16 +213,19 @@ _Static_assert(sizeof(struct timex64) == 208, "__kernel_timex");
 static long adjust(void __user *uptr, bool wide)
 {
     uint64_t now = time_real_ns();
-    uint32_t sec = (uint32_t)(now / NSEC_PER_SEC), modes;
+    uint32_t sec = (uint32_t)(now / NSEC_PER_SEC);
     uint32_t usec = (uint32_t)(now - sec * NSEC_PER_SEC) / 1000;
-    struct timex64 w = {.status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
-    struct timex32 n = {.status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
+    struct timex64 w;
+    struct timex32 n;
+    uint32_t modes;
 
-    if (get_user_u32(&modes, uptr))
+    if (wide ? copy_from_user(&w, uptr, sizeof w) : copy_from_user(&n, uptr, sizeof n))
         return -EFAULT;
+    modes = wide ? w.modes : n.modes;
     if (modes && !capable())
         return -EPERM;
-    w.modes = n.modes = modes;
+    w = (struct timex64){.modes = modes, .status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
+    n = (struct timex32){.modes = modes, .status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
     w.sec = n.time.sec = (int32_t)sec;
     w.usec = n.time.usec = (int32_t)usec;
     if (wide ? copy_to_user(uptr, &w, sizeof w) : copy_to_user(uptr, &n, sizeof n))

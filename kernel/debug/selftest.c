@@ -194,6 +194,104 @@ static void test_user_access(void)
     CHECK(byte == 'x');
 }
 
+#define LAST_PAGE (USER_TOP - PAGE_SIZE)
+
+static void __user *user_at(vaddr_t addr)
+{
+    return (void __user *)addr;
+}
+
+static void check_copies_at_border(void)
+{
+    static const vaddr_t beyond[] = {USER_TOP - 3, USER_TOP - 1,    USER_TOP,  USER_TOP + 1,
+                                     0x80100000u,  UINT32_MAX - 3u, UINT32_MAX};
+    char buf[8] = "kernel!", back[4] = "";
+    uint32_t word = 7;
+
+    CHECK(copy_to_user(user_at(USER_TOP - 4), "top", 4) == 0);
+    CHECK(copy_from_user(back, user_at(USER_TOP - 4), 4) == 0 && memcmp(back, "top", 4) == 0);
+    for (unsigned i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+        void __user *p = user_at(beyond[i]);
+
+        CHECK(copy_to_user(p, buf, 4) == -EFAULT && copy_from_user(buf, p, 4) == -EFAULT);
+        CHECK(copy_to_user_partial(p, buf, 4) == 4 && copy_from_user_partial(buf, p, 4) == 4);
+        CHECK(clear_user_partial(p, 4) == 4);
+        CHECK(get_user_u32(&word, p) == -EFAULT && put_user_u32(p, 1) == -EFAULT);
+    }
+    CHECK(copy_from_user(buf, user_at(LAST_PAGE), UINT32_MAX) == -EFAULT);
+    CHECK(copy_from_user(buf, user_at(LAST_PAGE), 0u - LAST_PAGE + 8) == -EFAULT);
+    CHECK(copy_to_user((__force void __user *)buf, "x", 1) == -EFAULT);
+    CHECK(memcmp(buf, "kernel!", 8) == 0 && word == 7);
+    CHECK(get_user_u32(&word, user_at(USER_TOP - 4)) == 0 && memcmp(&word, "top", 4) == 0);
+    CHECK(put_user_u32(user_at(USER_TOP - 4), 0x01010101) == 0);
+}
+
+/* The word before USER_TOP has no zero in it. */
+static void check_strings_at_border(void)
+{
+    char buf[8];
+
+    CHECK(strncpy_from_user(buf, user_at(USER_TOP - 4), 4) == -ENAMETOOLONG);
+    CHECK(strncpy_from_user(buf, user_at(USER_TOP - 4), 5) == -EFAULT);
+    CHECK(strncpy_from_user(buf, user_at(USER_TOP - 1), 8) == -EFAULT);
+    CHECK(strncpy_from_user(buf, user_at(USER_TOP), 8) == -EFAULT);
+    CHECK(strncpy_from_user(buf, (__force const char __user *)"kernel", 8) == -EFAULT);
+    CHECK(strncpy_from_user(buf, user_at(UINT32_MAX), 8) == -EFAULT);
+    CHECK(clear_user_partial(user_at(USER_TOP - 1), 1) == 0);
+    CHECK(strncpy_from_user(buf, user_at(USER_TOP - 4), 8) == 3);
+}
+
+/* Into the hole below the last page, and out of it: how much arrives is exact. */
+static void check_copies_at_hole(void)
+{
+    char buf[8] = "";
+
+    CHECK(copy_to_user_partial(user_at(LAST_PAGE - PAGE_SIZE - 3), "abcdefg", 8) == 5);
+    CHECK(copy_from_user_partial(buf, user_at(LAST_PAGE - PAGE_SIZE - 3), 8) == 5);
+    CHECK(memcmp(buf, "abc\0\0\0\0", 8) == 0);
+    CHECK(clear_user_partial(user_at(LAST_PAGE - PAGE_SIZE - 3), 8) == 5);
+    CHECK(copy_to_user(user_at(LAST_PAGE - 3), "abcdefg", 8) == -EFAULT);
+    CHECK(get_user_u32((uint32_t *)buf, user_at(LAST_PAGE - 3)) == -EFAULT && buf[0] == 'a');
+}
+
+static void check_space_at_border(struct vm_space *s)
+{
+    char buf[8] = "keepme";
+
+    CHECK(vm_copy_to(s, USER_TOP - 4, "topmost", 8) == 4);
+    CHECK(vm_copy_from(s, buf, USER_TOP - 4, 8) == 4 && memcmp(buf, "topmme", 7) == 0);
+    CHECK(vm_copy_from(s, buf, USER_TOP, 1) == -EFAULT);
+    CHECK(vm_copy_to(s, 0x80100000u, buf, 1) == -EFAULT);
+    CHECK(vm_copy_from(s, buf, UINT32_MAX - 3, 8) == -EFAULT);
+    CHECK(vm_copy_to(s, USER_TOP - 4, buf, 0) == 0);
+}
+
+/* With a page below USER_TOP, a hole below that, and another page. */
+static void test_user_border(void)
+{
+    struct vm_mapping m = {.addr = LAST_PAGE - 2 * PAGE_SIZE,
+                           .len = 3 * PAGE_SIZE,
+                           .prot = VM_PROT_READ | VM_PROT_WRITE,
+                           .maxprot = VM_PROT_READ | VM_PROT_WRITE,
+                           .flags = VM_FIXED};
+    struct vm_space *s = vm_space_create();
+    struct proc *p = proc_current();
+    vaddr_t at;
+
+    CHECK(s && !p->space && vm_map(s, &m, &at) == 0);
+    CHECK(vm_unmap(s, LAST_PAGE - PAGE_SIZE, PAGE_SIZE) == 0);
+    p->space = s;
+    sched_use_space(s);
+    check_copies_at_border();
+    check_strings_at_border();
+    check_copies_at_hole();
+    check_space_at_border(s);
+    p->space = NULL;
+    sched_use_space(NULL);
+    vm_space_unref(s);
+    CHECK(mm_check() == 0);
+}
+
 #define PLACE 0x10000000u
 
 static void check_cow(struct vm_space *parent)
@@ -345,14 +443,23 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-    {"list", test_list},       {"string", test_string},
-    {"printf", test_printf},   {"frames", test_frames},
-    {"kmalloc", test_kmalloc}, {"exhaustion", test_exhaustion},
-    {"inflate", test_inflate}, {"user access", test_user_access},
-    {"spaces", test_spaces},   {"objects", test_objects},
-    {"clock", test_clock},     {"timers", test_timers},
-    {"threads", test_threads}, {"random", test_random},
-    {"options", test_options}, {"audit", test_audit},
+    {"list", test_list},
+    {"string", test_string},
+    {"printf", test_printf},
+    {"frames", test_frames},
+    {"kmalloc", test_kmalloc},
+    {"exhaustion", test_exhaustion},
+    {"inflate", test_inflate},
+    {"user access", test_user_access},
+    {"user border", test_user_border},
+    {"spaces", test_spaces},
+    {"objects", test_objects},
+    {"clock", test_clock},
+    {"timers", test_timers},
+    {"threads", test_threads},
+    {"random", test_random},
+    {"options", test_options},
+    {"audit", test_audit},
 };
 
 _Noreturn void selftest(void)

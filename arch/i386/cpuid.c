@@ -8,6 +8,7 @@
 uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 bool cpu_has_tsc;
 
+/* What CR4 shall hold: it is written as a whole, never read, since firmware may leave anything. */
 static uint32_t cr4;
 static struct {
     char vendor[13];
@@ -15,6 +16,7 @@ static struct {
     uint32_t max_leaf, signature, features_ecx;
 } id = {.vendor = "unknown"};
 
+/* Leaf 1, EDX, by bit, in the words of Linux's /proc/cpuinfo: programs look for them there. */
 static const char *const feature_names[32] = {
     "fpu",  "vme",  "de",   "pse", "tsc",  "msr", "pae",   "mce", "cx8",     "apic", NULL,
     "sep",  "mtrr", "pge",  "mca", "cmov", "pat", "pse36", "pn",  "clflush", NULL,   "dts",
@@ -41,6 +43,7 @@ static void read_brand(void)
     }
 }
 
+/* boot_cpu_edx is what the boot code found (boot/multiboot.asm); 0: the processor has no CPUID. */
 void cpuid_init(void)
 {
     uint32_t r[4];
@@ -94,6 +97,7 @@ uint32_t cpu_hwcap(void)
     return cpu_features;
 }
 
+/* Family and model have extensions that count only for some values. [SDM 2A, CPUID] */
 static unsigned family(void)
 {
     unsigned f = (id.signature >> 8) & 0xf;
@@ -110,6 +114,7 @@ static unsigned model(void)
     return f == 6 || f == 0xf ? m | ((id.signature >> 12) & 0xf0) : m;
 }
 
+/* AT_PLATFORM: the C library may choose its directories of libraries by it. */
 const char *cpu_platform(void)
 {
     unsigned f = family();
@@ -145,6 +150,7 @@ static uint32_t append_flags(char *buf, uint32_t size, uint32_t at)
     return append(buf, size, at, "\n");
 }
 
+/* The text of /proc/cpuinfo for this CPU; how much of buf it takes. */
 int cpu_describe(char *buf, uint32_t size)
 {
     uint32_t khz = clock_tsc_khz();

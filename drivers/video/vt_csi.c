@@ -14,6 +14,8 @@ unsigned vt_param(const struct vt *vt, unsigned i, unsigned missing)
     return p ? p : missing;
 }
 
+/* Programs may ask for any position: everything that is computed from a parameter goes through
+ * here. */
 static int clamp(int v, int low, int high)
 {
     return v < low ? low : v > high ? high : v;
@@ -46,6 +48,7 @@ static void move_rows(struct vt *vt, int n)
     vt_move(vt, clamp(row + n, low, high), vt->cur_col);
 }
 
+/* One line down; at the bottom of the scroll region its contents move up instead. */
 void vt_index(struct vt *vt)
 {
     if (vt->cur_row + 1 == vt->bottom)
@@ -64,6 +67,7 @@ void vt_reverse_index(struct vt *vt)
     vt->wrap_pending = false;
 }
 
+/* DECSC and DECRC, and their CSI forms: the cursor with all that decides how text looks. */
 void vt_save(struct vt *vt)
 {
     struct vt_saved *s = &vt->saved;
@@ -115,6 +119,7 @@ static void forward_tabs(struct vt *vt, unsigned n)
     vt_move(vt, vt->cur_row, (int)col);
 }
 
+/* ED: 0 from the cursor on, 1 up to it, 2 and 3 all. */
 static void erase_display(struct vt *vt)
 {
     switch (vt_param(vt, 0, 0)) {
@@ -161,6 +166,7 @@ static void shift_lines(struct vt *vt, int n)
     vt->wrap_pending = false;
 }
 
+/* DECSTBM. A region that makes no sense leaves the old one. */
 static void set_region(struct vt *vt)
 {
     unsigned top = vt_param(vt, 0, 1), bottom = vt_param(vt, 1, vt->rows);
@@ -188,6 +194,7 @@ static void clear_tabs(struct vt *vt)
         memset(vt->tabs, 0, sizeof(vt->tabs));
 }
 
+/* DECSCNM: cells carry their colours, so those that are there are changed over one by one. */
 static void set_reverse_screen(struct vt *vt, bool on)
 {
     if (vt->reverse_screen == on)
@@ -241,6 +248,8 @@ static void set_modes(struct vt *vt, bool on)
     }
 }
 
+/* Kept for the driver, which feeds it to the program as input. What has no room is dropped whole.
+ */
 static void reply(struct vt *vt, const char *s)
 {
     size_t n = strlen(s);
@@ -264,6 +273,7 @@ static void report_status(struct vt *vt)
     reply(vt, text);
 }
 
+/* REP. Bounded by a screenful: more would show the same. */
 static void repeat_last(struct vt *vt, unsigned n)
 {
     char c = (char)vt->last;
@@ -360,6 +370,7 @@ static bool csi_edit(struct vt *vt, char final, unsigned n)
     return true;
 }
 
+/* A sequence is complete: vt.c has read its parameters, its private mark, and final. */
 void vt_csi(struct vt *vt, char final)
 {
     unsigned n = vt_param(vt, 0, 1);

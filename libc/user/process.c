@@ -126,6 +126,7 @@ static void exec_or_script(const char *path, char *const argv[])
     free(args);
 }
 
+/* A file that is there but cannot be run decides the error; that others are missing does not. */
 int execvp(const char *file, char *const argv[])
 {
     const char *dir = getenv("PATH");

@@ -18,6 +18,7 @@ struct stream {
     unsigned char buf[BUFSIZ];
 };
 
+/* The three that are there from the start are not on the list, and fclose() does not free them. */
 static struct stream in = {.fd = 0}, out = {.fd = 1},
                      err = {.fd = 2, .mode = _IONBF, .asked = true};
 FILE *const stdin = &in, *const stdout = &out, *const stderr = &err;
@@ -97,6 +98,7 @@ int setvbuf(FILE *f, char *buf, int mode, size_t size)
     return 0;
 }
 
+/* All of it, or EOF with the error noted in the stream. */
 static int write_out(FILE *f, const unsigned char *p, size_t n)
 {
     while (n) {
@@ -164,6 +166,8 @@ void rewind(FILE *f)
 
 /* ---- reading ---- */
 
+/* Before a read from standard input what was printed goes out: a question comes before its answer.
+ */
 static bool refill(FILE *f)
 {
     ssize_t n;
@@ -260,6 +264,7 @@ ssize_t getline(char **line, size_t *size, FILE *f)
 
 /* ---- writing ---- */
 
+/* By lines on a terminal, else by buffers; asked only at the first write, which keeps errno. */
 static void settle_mode(FILE *f)
 {
     int saved = errno;

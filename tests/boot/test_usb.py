@@ -2,7 +2,9 @@
 
 import subprocess
 
-from machine import TOP
+import pexpect
+
+from machine import LIMIT, TOP
 
 
 def usb(tmp_path, *options, answer="", size=4 << 20, image=b"image" * 300000, device=None):
@@ -42,3 +44,16 @@ def test_refuses_what_is_too_small(tmp_path):
 def test_refuses_a_device_that_is_not_there(tmp_path):
     p, _, _ = usb(tmp_path, "--file", answer="yes\n", device=tmp_path / "none")
     assert p.returncode != 0 and "Traceback" not in p.stderr
+
+
+def test_control_c_at_the_question_writes_nothing(tmp_path):
+    stick, iso = tmp_path / "a stick", tmp_path / "iso"
+    stick.write_bytes(bytes(4 << 20))
+    iso.write_bytes(b"image" * 300000)
+    p = pexpect.spawn(TOP + "/scripts/usb", [str(iso), str(stick), "--file"], encoding="latin-1", timeout=LIMIT)
+    p.expect("Type yes to go on: ")
+    p.sendintr()
+    p.expect("nothing was written")
+    p.expect(pexpect.EOF)
+    p.close()
+    assert p.exitstatus == 1 and not any(stick.read_bytes())

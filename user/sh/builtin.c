@@ -103,6 +103,7 @@ static int do_unset(int argc, char **argv)
     return 0;
 }
 
+/* The old ones are not freed: the first are those of main(). */
 static void set_arguments(int argc, char **argv)
 {
     char **copy = calloc(argc + 2, sizeof(char *));
@@ -147,6 +148,7 @@ static int do_umask(int argc, char **argv)
     return 0;
 }
 
+/* Without a command only its redirections count, and the caller made them for good. */
 static int do_exec(int argc, char **argv)
 {
     if (argc < 2)
@@ -160,6 +162,7 @@ static int do_dot(int argc, char **argv)
     return argc > 1 ? run_file(argv[1]) : 2;
 }
 
+/* Only marks it: the walker (run.c) sees shell.leave and goes out of the innermost loop. */
 static int do_break(int argc, char **argv)
 {
     (void)argc;
@@ -277,6 +280,7 @@ static int do_kill(int argc, char **argv)
 
 /* ---- test ---- */
 
+/* -e -s -f -d -c -p -L, and -r -w -x for who runs the shell. */
 static bool test_file(char op, const char *path)
 {
     static const mode_t kinds[] = {['f'] = S_IFREG, ['d'] = S_IFDIR, ['c'] = S_IFCHR,
@@ -313,6 +317,7 @@ static bool test_binary(const char *a, const char *op, const char *b)
     return (strcmp(a, b) == 0) == (*op == '=');
 }
 
+/* Tells by the number of arguments, as POSIX has it; no -a, no -o. */
 static int do_test(int argc, char **argv)
 {
     bool truth = false, negated;

@@ -11,6 +11,7 @@
 
 struct source *source;
 
+/* PS2 when a command has begun already. On stderr, which is not redirected with the output. */
 static void prompt(void)
 {
     const char *ps = var_get(source->pos ? "PS2" : "PS1");
@@ -53,6 +54,7 @@ static bool more(void)
     return !source->ended;
 }
 
+/* The next character, read if need be; NUL at the end. It may block, and show a prompt. */
 char peek(void)
 {
     return source->pos < source->len || more() ? source->text[source->pos] : '\0';
@@ -66,6 +68,7 @@ static char take(void)
     return c;
 }
 
+/* Said once for each source: what follows from the first error is noise. */
 void syntax_error(void)
 {
     size_t n = strcspn(source->text + source->pos, "\n");
@@ -93,6 +96,7 @@ void skip_newlines(void)
         source->pos++;
 }
 
+/* Takes an operator if it is next. A single & or | is not the first half of && or ||. */
 bool match(const char *op)
 {
     size_t n = strlen(op);
@@ -108,6 +112,8 @@ bool match(const char *op)
     return true;
 }
 
+/* A keyword counts only as a whole word, and only where a command may start: its callers know
+ * where. */
 bool at_keyword(const char *word)
 {
     size_t n = strlen(word);

@@ -1,6 +1,6 @@
 /*
  * Local APIC and I/O APICs. The I/O APIC takes the lines of the ISA devices; PCI's lines stay with
- * the 8259s, because which pin of the I/O APIC they are on only ACPI's interpreter could tell. The
+ * the 8259s, because only ACPI's interpreter could tell which pin of the I/O APIC they are on. The
  * local APIC passes both on, and has a timer.
  */
 #ifndef ARCH_I386_APIC_H

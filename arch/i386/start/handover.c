@@ -3,6 +3,7 @@
 #include "arch/i386/start/multiboot.h"
 #include "libc/string.h"
 
+/* Entries as they come; memmap.c sorts them. One that wraps ends at the top. */
 static void add_memory(struct handover *h, uint64_t addr, uint64_t len, uint32_t type)
 {
     if (len == 0)
@@ -22,6 +23,7 @@ static void add_module(struct handover *h, uint32_t start, uint32_t end)
         h->modules[h->nmodules++] = (struct handover_module){start, end};
 }
 
+/* Text and palettes come in the same structure: neither is a framebuffer for us. */
 static void set_framebuffer(struct handover *h, const struct multiboot_framebuffer *fb,
                             const struct multiboot_colours *c)
 {
@@ -75,6 +77,7 @@ void handover_parse1(struct handover *h, const struct multiboot1 *mb)
 
 /* ---- Multiboot 2 ---- */
 
+/* Entries may be longer than the ones we know, never shorter. */
 static void memory_map2(struct handover *h, const uint8_t *body, uint32_t len)
 {
     struct multiboot2_memory_map head;
@@ -155,6 +158,7 @@ static void tag2(struct handover *h, uint32_t type, const uint8_t *body, uint32_
     }
 }
 
+/* Tags follow each other at multiples of 8; one that says nonsense about its size ends them. */
 void handover_parse2(struct handover *h, const void *tags, uint32_t len)
 {
     const uint8_t *p = tags;

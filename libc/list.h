@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "libc/assert.h"
 
 struct list {
     struct list *next, *prev;
@@ -41,6 +42,7 @@ static inline bool list_empty(const struct list *l)
 /* Insert node right after head: at the front. */
 static inline void list_add(struct list *head, struct list *node)
 {
+    DEBUG_ASSERT(head->next->prev == head);
     node->next = head->next;
     node->prev = head;
     head->next->prev = node;
@@ -55,6 +57,7 @@ static inline void list_add_tail(struct list *head, struct list *node)
 
 static inline void list_remove(struct list *node)
 {
+    DEBUG_ASSERT(node->prev->next == node && node->next->prev == node);
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);

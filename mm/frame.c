@@ -18,8 +18,14 @@
 #define RESERVE_MIN  24u
 #define RESERVE_PART 64u /* one frame in so many is kept for the kernel */
 
+#define GUARD 0x5afe1157u
+
+/* Debug builds keep each link twice, so that a stray write to one is found when it is followed. */
 struct free_frame {
     struct free_frame *next;
+#ifdef CONFIG_DEBUG
+    uintptr_t guard; /* next, exclusive-ored with GUARD */
+#endif
 };
 
 struct frame *frames;
@@ -138,6 +144,30 @@ static void junk_verify(const struct free_frame *node)
 #endif
 }
 
+/* ---- Links ---- */
+
+static void push(struct free_frame **list, struct free_frame *node)
+{
+    node->next = *list;
+    *list = node;
+#ifdef CONFIG_DEBUG
+    node->guard = (uintptr_t)node->next ^ GUARD;
+#endif
+}
+
+/* Off the list; nothing of the link stays in it. */
+static struct free_frame *pop(struct free_frame **list)
+{
+    struct free_frame *node = *list;
+
+#ifdef CONFIG_DEBUG
+    KASSERT(node->guard == ((uintptr_t)node->next ^ GUARD));
+#endif
+    *list = node->next;
+    *node = (struct free_frame){0};
+    return node;
+}
+
 /* ---- Allocation ---- */
 
 static struct frame *take_fresh(void)
@@ -156,20 +186,15 @@ static struct frame *take_fresh(void)
 
 static struct frame *take_free(void)
 {
-    struct free_frame *node = free_list;
+    struct free_frame *node = pop(&free_list);
 
-    free_list = node->next;
     junk_verify(node);
     return frame_of(node);
 }
 
 static struct frame *take_zeroed(void)
 {
-    struct free_frame *node = zero_list;
-
-    zero_list = node->next;
-    node->next = NULL;
-    return frame_of(node);
+    return frame_of(pop(&zero_list));
 }
 
 static bool may_take(void)
@@ -229,8 +254,7 @@ static void give_back(struct frame *f, struct free_frame **list)
     KASSERT(f->kind != FRAME_FREE && f->kind != FRAME_RESERVED);
     counts[f->kind]--;
     f->kind = FRAME_FREE;
-    node->next = *list;
-    *list = node;
+    push(list, node);
     free_frames++;
     spin_unlock(&frame_lock);
 }

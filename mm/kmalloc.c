@@ -83,6 +83,7 @@ static void *slab_take(unsigned c)
 
     if (!f)
         return NULL;
+    DEBUG_ASSERT(f->slab.free < PAGE_SIZE && f->slab.free % class_size[c] == 0);
     object = (uint8_t *)frame_kva(f) + f->slab.free;
     f->slab.free = *(uint16_t *)object;
     f->slab.used++;

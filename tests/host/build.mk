@@ -11,6 +11,7 @@ HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_vm := $(HOST_MM)
 HOST_SRC_test_seeing := $(HOST_MM)
 HOST_SRC_test_failures := $(HOST_MM)
+HOST_SRC_test_guards := $(HOST_MM)
 HOST_SRC_test_vt    := drivers/video/vt.c drivers/video/vt_charset.c drivers/video/vt_csi.c drivers/video/vt_screen.c \
                        drivers/input/keymap.c drivers/input/layouts.c libc/printf.c tests/host/port.c
 HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c arch/i386/platform/acpi_tables.c drivers/video/fb.c \

@@ -88,6 +88,7 @@ static int control_of(char c)
     }
 }
 
+/* Layouts hold characters below 0x10000 only: three bytes at most. */
 static void put_utf8(char *out, size_t *n, uint16_t c)
 {
     if (c < 0x80) {

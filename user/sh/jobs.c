@@ -25,6 +25,7 @@ struct job {
     struct job *next;
 };
 
+/* By ascending id; a job is freed when its end has been told of. */
 static struct job *jobs;
 static struct termios shell_tty;
 static const int job_signals[] = {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGTERM};
@@ -51,6 +52,7 @@ void jobs_init(void)
     tcgetattr(shell.tty, &shell_tty);
 }
 
+/* In a child: the jobs are its parent's, and it gets the usual signals back. */
 void jobs_forget(void)
 {
     jobs = NULL;
@@ -89,6 +91,7 @@ static void job_add(struct job *j, pid_t pid)
     j->alive++;
 }
 
+/* The standard streams are flushed first, or both processes would print what waits. */
 pid_t job_fork(struct job *j, bool foreground)
 {
     pid_t pid;
@@ -121,6 +124,7 @@ static void job_free(struct job *j)
         }
 }
 
+/* The last process alone decides the status of a pipeline. */
 static void job_update(struct job *j, pid_t pid, int status)
 {
     for (int i = 0; i < j->n; i++) {
@@ -153,6 +157,7 @@ static bool note_change(int options)
     return pid > 0;
 }
 
+/* $? of what wait() tells. */
 static int exit_status(int status)
 {
     if (WIFSTOPPED(status))
@@ -175,6 +180,11 @@ static void describe(const struct job *j)
     fprintf(stderr, "[%d]  %-20s %s\n", j->id, state, j->text);
 }
 
+/*
+ * Gives the job the terminal until it ends or stops. What a program that ended by itself did to the
+ * terminal's settings was meant and is kept; one that stopped or was killed had no chance to tidy
+ * up, and the settings of before come back.
+ */
 int job_foreground(struct job *j, bool resume)
 {
     int status;
@@ -217,6 +227,8 @@ void job_background(struct job *j, bool resume)
         fprintf(stderr, "[%d] %d\n", j->id, (int)shell.last_background);
 }
 
+/* Before each prompt (what has changed) and for `jobs` (all); a job that has ended is told of once.
+ */
 void jobs_report(bool all)
 {
     struct job *next;

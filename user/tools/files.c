@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "user/tools/tools.h"
 
+/* One buffer for all copying: a tool does one thing at a time. */
 static char block[65536];
 
 static bool write_all(int fd, const char *p, ssize_t n)
@@ -78,6 +79,8 @@ static int copy_file(const char *src, const char *dst, mode_t mode)
     return status;
 }
 
+/* Links are followed, as cp does without -d. What fails is said, and the rest goes on: the status
+ * tells. */
 static int copy_tree(const char *src, const char *dst, bool recursive)
 {
     char from[1024], to[1024];

@@ -31,6 +31,7 @@ void say(const char *fmt, ...)
     putchar('\n');
 }
 
+/* One figure of an experiment: a wrong one shows in the exit status, and the experiment goes on. */
 void check(const char *what, long measured, long right)
 {
     bool ok = measured == right;
@@ -81,6 +82,7 @@ static int open_of(pid_t pid, const char *file)
     return fd;
 }
 
+/* Of a file with 64 bits for each frame. Root's, as are the frame numbers of pagemap. */
 static uint64_t word_of(const char *path, unsigned frame)
 {
     uint64_t word = 0;
@@ -98,6 +100,8 @@ static void look_at_frame(struct look *l)
     l->mappings = (unsigned)word_of("/proc/kpagecount", l->frame);
 }
 
+/* What is mapped at pages from at on, of process pid (0: this one); frames by number alone at
+ * first. */
 void look(pid_t pid, const void *at, unsigned pages, struct look *out)
 {
     int fd = open_of(pid, "pagemap");

@@ -61,7 +61,9 @@ $(B)/faultline.elf: $(KOBJ) boot/linker.ld scripts/ksyms
 	$(call say,LINK    $@)
 	$(Q)scripts/ksyms $(MAKE_KSYMS)
 	$(Q)for pass in 1 2; do $(LINK_KERNEL) && scripts/ksyms $@.tmp $(MAKE_KSYMS) || exit 1; done
-	$(Q)$(LINK_KERNEL) && mv $@.tmp $@
+	$(Q)$(LINK_KERNEL)
+	$(Q)! nm $@.tmp | grep ' [BCDGRSV] sys_' || { echo "a variable has the name of a system call"; exit 1; }
+	$(Q)mv $@.tmp $@
 
 -include $(KOBJ:.o=.d)
 

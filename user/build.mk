@@ -58,7 +58,13 @@ $(B)/guest/init: $(USER_CRT0) $(B)/user/obj/tests/guest/init/init.o $(B)/user/li
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
 
-guest: $(GUEST_BIN) $(B)/guest/init
+# System calls at random, as the first program of a machine.
+$(B)/guest/fuzz: tests/guest/fuzz/fuzz.c
+	@mkdir -p $(@D)
+	$(call say,CC guest $<)
+	$(Q)$(CC) $(GUEST_CFLAGS) -Wno-unused-result -o $@ $<
+
+guest: $(GUEST_BIN) $(B)/guest/init $(B)/guest/fuzz
 
 -include $(USER_OBJ:.o=.d) $(USER_LIBC_OBJ:.o=.d)
 

@@ -9,11 +9,13 @@
 #include "arch/i386/i386.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
+#include "libc/string.h"
 #include "mm/vm.h"
 
 #define SLOT_SIZE (KSTACK_SIZE + PAGE_SIZE)
 #define NO_SLOT   0xffffu
 #define CACHE_MAX 32u
+#define JUNK      0xc5 /* in new stacks of a debug kernel */
 
 static struct spinlock kstack_lock = SPINLOCK_INIT("kstack", LOCK_RANK_SLAB);
 static uint32_t fresh;                 /* [kstack_lock] */
@@ -127,6 +129,9 @@ uint32_t kstack_alloc(void)
             return 0;
         }
     }
+#ifdef CONFIG_DEBUG
+    memset((void *)(slot_top(slot) - KSTACK_SIZE), JUNK, KSTACK_SIZE);
+#endif
     return slot_top(slot);
 }
 

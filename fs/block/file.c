@@ -46,7 +46,7 @@ static void device_release(struct file *f)
 
 /* Direct I/O goes through the cache too, but keeps its rules and does not come back before the
  * device has the data. */
-static int check_direct(const struct file *f, const void *ubuf, size_t len, uint64_t pos)
+static int check_direct(const struct file *f, const void __user *ubuf, size_t len, uint64_t pos)
 {
     uint32_t mask = device_of(f)->block_size - 1;
 
@@ -55,7 +55,7 @@ static int check_direct(const struct file *f, const void *ubuf, size_t len, uint
     return ((uint32_t)ubuf | len | (uint32_t)pos) & mask ? -EINVAL : 0;
 }
 
-static long device_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long device_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     long n = check_direct(f, ubuf, len, *pos);
 
@@ -66,7 +66,7 @@ static long device_read(struct file *f, void *ubuf, size_t len, uint64_t *pos)
     return n;
 }
 
-static long device_write(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long device_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct block_device *dev = device_of(f);
     uint64_t size = block_bytes(dev);

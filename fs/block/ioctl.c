@@ -37,7 +37,7 @@ struct hd_geometry {
 };
 
 /* Nobody's disks have any; what BIOSes make up for large ones. */
-static long get_geometry(const struct block_device *dev, void *arg)
+static long get_geometry(const struct block_device *dev, void __user *arg)
 {
     struct hd_geometry g = {.heads = 255, .sectors = 63, .start = (uint32_t)dev->start};
 
@@ -45,17 +45,17 @@ static long get_geometry(const struct block_device *dev, void *arg)
     return copy_to_user(arg, &g, sizeof(g));
 }
 
-static long put_u64(void *arg, uint64_t value)
+static long put_u64(void __user *arg, uint64_t value)
 {
     return copy_to_user(arg, &value, sizeof(value));
 }
 
-static long put_u16(void *arg, uint16_t value)
+static long put_u16(void __user *arg, uint16_t value)
 {
     return copy_to_user(arg, &value, sizeof(value));
 }
 
-static long set_block_size(void *arg)
+static long set_block_size(void __user *arg)
 {
     uint32_t size;
 
@@ -66,7 +66,7 @@ static long set_block_size(void *arg)
     return size < 512 || size > PAGE_SIZE || (size & (size - 1)) ? -EINVAL : 0;
 }
 
-static long get_size(const struct block_device *dev, void *arg)
+static long get_size(const struct block_device *dev, void __user *arg)
 {
     return dev->sectors > UINT32_MAX ? -EFBIG : put_user_u32(arg, (uint32_t)dev->sectors);
 }
@@ -89,7 +89,7 @@ static long reread_table(struct block_device *dev)
 }
 
 /* What a device is. */
-static long tell(struct block_device *dev, uint32_t cmd, void *arg)
+static long tell(struct block_device *dev, uint32_t cmd, void __user *arg)
 {
     switch (cmd) {
     case BLKGETSIZE64:
@@ -124,7 +124,7 @@ static long tell(struct block_device *dev, uint32_t cmd, void *arg)
 
 long block_ioctl(struct block_device *dev, uint32_t cmd, uint32_t uarg)
 {
-    void *arg = (void *)uarg;
+    void __user *arg = (void __user *)uarg;
 
     switch (cmd) {
     case BLKBSZSET:

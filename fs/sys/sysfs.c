@@ -18,7 +18,7 @@ static struct sys_node *node_of(const struct inode *i)
     return i->private;
 }
 
-/* [sys_lock] */
+/* [sysfs_lock] */
 static struct inode *make_inode(struct superblock *sb, struct sys_node *n)
 {
     struct inode *i = inode_new(sb, n->mode);
@@ -39,9 +39,9 @@ static struct inode *make_inode(struct superblock *sb, struct sys_node *n)
 
 static void node_destroy(struct inode *i)
 {
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     tree_put(node_of(i));
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
 }
 
 /* ---- Directories ---- */
@@ -51,13 +51,13 @@ static int dir_lookup(struct inode *dir, struct dentry *d)
     struct sys_node *n;
     int err = 0;
 
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     n = node_of(dir)->gone ? NULL : tree_find(node_of(dir), d->name);
     if (n)
         d->inode = make_inode(dir->sb, n);
     if (!d->inode)
         err = n ? -ENOMEM : -ENOENT;
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
     return err;
 }
 
@@ -67,7 +67,7 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 {
     struct sys_node *dir = node_of(f->inode), *n;
 
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     list_for_each_entry (n, &dir->children, sibling) {
         if ((uint64_t)n->ino + 2 < ctx->pos)
             continue;
@@ -75,7 +75,7 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
             break;
         ctx->pos = (uint64_t)n->ino + 3;
     }
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
     return 0;
 }
 
@@ -136,16 +136,16 @@ static int make_text(struct sys_file *s, const struct sys_node *n)
     int err;
 
     text_free(&s->text);
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     err = n->gone ? -ENODEV : n->show ? n->show(&s->text, n->arg) : -EIO;
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
     if (!err && s->text.failed)
         err = -ENOMEM;
     s->made = !err;
     return err;
 }
 
-static long text_read_file(struct file *f, void *ubuf, size_t len, uint64_t *pos)
+static long text_read_file(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct sys_file *s = f->private;
     long n = 0;
@@ -161,7 +161,7 @@ static long text_read_file(struct file *f, void *ubuf, size_t len, uint64_t *pos
     return n;
 }
 
-static long text_write_file(struct file *f, const void *ubuf, size_t len, uint64_t *pos)
+static long text_write_file(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     const struct sys_node *n = node_of(f->inode);
     char *buf;
@@ -177,9 +177,9 @@ static long text_write_file(struct file *f, const void *ubuf, size_t len, uint64
     err = copy_from_user(buf, ubuf, len);
     buf[len] = '\0';
     if (!err) {
-        mutex_lock(&sys_lock);
+        mutex_lock(&sysfs_lock);
         err = n->gone ? -ENODEV : n->store(buf, len, n->arg);
-        mutex_unlock(&sys_lock);
+        mutex_unlock(&sysfs_lock);
     }
     kfree(buf);
     if (err)
@@ -214,9 +214,9 @@ static int sysfs_mount(struct superblock *sb, const char *source, const char *da
     struct inode *root;
 
     (void)source, (void)data;
-    mutex_lock(&sys_lock);
-    root = make_inode(sb, &sys_root);
-    mutex_unlock(&sys_lock);
+    mutex_lock(&sysfs_lock);
+    root = make_inode(sb, &sysfs_root);
+    mutex_unlock(&sysfs_lock);
     sb->root = root ? dentry_root(sb, root) : NULL;
     if (!sb->root && root)
         inode_unref(root);
@@ -241,7 +241,7 @@ static struct fs_type sysfs_type = {
 
 void sysfs_init(void)
 {
-    mutex_init(&sys_lock);
+    mutex_init(&sysfs_lock);
     fs_register(&sysfs_type);
     (void)sysfs_path("block");
     (void)sysfs_path("class/block");

@@ -7,13 +7,13 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-struct mutex sys_lock;
-struct sys_node sys_root = {.refs = 1,
-                            .ino = 1,
-                            .mode = S_IFDIR | 0555,
-                            .sibling = LIST_INIT(sys_root.sibling),
-                            .children = LIST_INIT(sys_root.children)};
-static uint32_t last_ino = 1; /* [sys_lock] */
+struct mutex sysfs_lock;
+struct sys_node sysfs_root = {.refs = 1,
+                              .ino = 1,
+                              .mode = S_IFDIR | 0555,
+                              .sibling = LIST_INIT(sysfs_root.sibling),
+                              .children = LIST_INIT(sysfs_root.children)};
+static uint32_t last_ino = 1; /* [sysfs_lock] */
 
 struct sys_node *tree_find(struct sys_node *dir, const char *name)
 {
@@ -39,7 +39,7 @@ void tree_put(struct sys_node *n)
     kmfree(n);
 }
 
-/* [sys_lock] A new node in dir; NULL with *err: no memory, or the name is taken or too long. */
+/* [sysfs_lock] A new node in dir; NULL with *err: no memory, or the name is taken or too long. */
 static struct sys_node *add(struct sys_node *dir, const char *name, uint32_t mode, int *err)
 {
     struct sys_node *n;
@@ -62,7 +62,7 @@ static struct sys_node *add(struct sys_node *dir, const char *name, uint32_t mod
     return n;
 }
 
-/* [sys_lock] The deepest first, since each holds on to nothing but its place. */
+/* [sysfs_lock] The deepest first, since each holds on to nothing but its place. */
 static void take_out(struct sys_node *top)
 {
     struct sys_node *n = top, *parent;
@@ -83,16 +83,16 @@ static void take_out(struct sys_node *top)
 
 struct sys_node *sysfs_dir(struct sys_node *parent, const char *name)
 {
-    struct sys_node *dir = parent ? parent : &sys_root, *n;
+    struct sys_node *dir = parent ? parent : &sysfs_root, *n;
     int err;
 
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     n = tree_find(dir, name);
     if (!n)
         n = add(dir, name, S_IFDIR | 0755, &err);
     else if (!S_ISDIR(n->mode))
         n = NULL;
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
     return n;
 }
 
@@ -122,14 +122,14 @@ int sysfs_file(struct sys_node *dir, const char *name, sys_show show, sys_store 
     struct sys_node *n;
     int err;
 
-    mutex_lock(&sys_lock);
-    n = add(dir ? dir : &sys_root, name, S_IFREG | (store ? 0644 : 0444), &err);
+    mutex_lock(&sysfs_lock);
+    n = add(dir ? dir : &sysfs_root, name, S_IFREG | (store ? 0644 : 0444), &err);
     if (n) {
         n->show = show;
         n->store = store;
         n->arg = arg;
     }
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
     return err;
 }
 
@@ -142,11 +142,11 @@ int sysfs_link(struct sys_node *dir, const char *name, const char *target)
     if (!copy)
         return err;
     strcpy(copy, target);
-    mutex_lock(&sys_lock);
-    n = add(dir ? dir : &sys_root, name, S_IFLNK | 0777, &err);
+    mutex_lock(&sysfs_lock);
+    n = add(dir ? dir : &sysfs_root, name, S_IFLNK | 0777, &err);
     if (n)
         n->target = copy;
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
     if (!n)
         kmfree(copy);
     return err;
@@ -156,20 +156,20 @@ void sysfs_remove(struct sys_node *node)
 {
     if (!node)
         return;
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     take_out(node);
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
 }
 
 void sysfs_remove_name(struct sys_node *dir, const char *name)
 {
     struct sys_node *n;
 
-    mutex_lock(&sys_lock);
-    n = tree_find(dir ? dir : &sys_root, name);
+    mutex_lock(&sysfs_lock);
+    n = tree_find(dir ? dir : &sysfs_root, name);
     if (n)
         take_out(n);
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
 }
 
 static size_t append_path(const struct sys_node *n, char *buf, size_t size)
@@ -179,7 +179,7 @@ static size_t append_path(const struct sys_node *n, char *buf, size_t size)
     size_t used = 0;
 
     buf[0] = '\0';
-    for (; n != &sys_root && n && depth < 16; n = n->parent)
+    for (; n != &sysfs_root && n && depth < 16; n = n->parent)
         chain[depth++] = n;
     while (depth-- && used < size)
         used +=
@@ -189,7 +189,7 @@ static size_t append_path(const struct sys_node *n, char *buf, size_t size)
 
 void sysfs_path_of(const struct sys_node *node, char *buf, size_t size)
 {
-    mutex_lock(&sys_lock);
+    mutex_lock(&sysfs_lock);
     append_path(node, buf, size);
-    mutex_unlock(&sys_lock);
+    mutex_unlock(&sysfs_lock);
 }

@@ -100,8 +100,8 @@ static void look_at_frame(struct look *l)
     l->mappings = (unsigned)word_of("/proc/kpagecount", l->frame);
 }
 
-/* What is mapped at pages from at on, of process pid (0: this one); frames by number alone at
- * first. */
+/* Of process pid (0: this one), the pages from at on: whether each is mapped, and what its frame
+ * is. */
 void look(pid_t pid, const void *at, unsigned pages, struct look *out)
 {
     int fd = open_of(pid, "pagemap");

@@ -294,6 +294,16 @@ def test_somebody_with_sudo_installs_by_it(person):
     assert re.search("by sudo: apt-get .*install .*nasm", said), said
 
 
+def test_nobody_is_asked_for_a_password_for_what_is_only_wished_for(person):
+    needed = re.findall(r"^([a-z][\w-]*):", open(TOP + "/scripts/deps").read(), re.M)
+    path = only(person.clone, "wishes", *(n for n in needed if n != "bochs" and shutil.which(n)), **STAND_INS,
+                sudo='#!/bin/sh\necho "by sudo: $*"\n')
+    person.run("rm -f build/cache/wishes")
+    said = person.run(f"PATH='{path}' scripts/deps")
+    assert "by sudo" not in said and re.search("Going on without:.* bochs", said), said
+    assert person.run(f"PATH='{path}' scripts/deps") == "", "it is said once"
+
+
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="no dpkg")
 def test_what_is_fetched_comes_to_a_path_with_a_space(person):
     """apt's stand-in has the package, and looks at what it was told."""

@@ -57,13 +57,14 @@ static bool group_exists(int32_t pgid)
  * nobody. */
 static long set_owner(struct file *f, int32_t who)
 {
+    struct thread *t;
     bool exists = true;
 
     if (who == INT32_MIN)
         return -EINVAL;
     spin_lock(&proc_lock);
     if (who)
-        exists = who > 0 ? proc_find(who) != NULL : group_exists(-who);
+        exists = who > 0 ? proc_find_any(who, &t) != NULL : group_exists(-who);
     spin_unlock(&proc_lock);
     if (!exists)
         return -ESRCH;

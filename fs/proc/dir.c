@@ -54,7 +54,7 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
 static int fd_access(const struct target *who, int32_t fd)
 {
     int err, at = fd, access = -1;
-    struct files *files = target_files(who, &err);
+    struct files *files = target_files(who, false, &err);
     struct file *f = files ? files_next(files, &at) : NULL;
 
     if (f && at == fd)
@@ -115,11 +115,15 @@ static int lookup_number(struct inode *dir, struct dentry *d)
     struct proc_inode *pi = proc_inode(dir);
     const struct proc_entry *e = number_entry(pi->entry);
     struct target who;
-    int access = 0;
+    int access = 0, err;
     int32_t n;
 
     if (!e || !parse_name(d->name, &n))
         return -ENOENT;
+    err = e == &fdinfo_entry ? target_inspect(&pi->who)
+                             : 0; /* a walk asks no directory of mode 0555 */
+    if (err)
+        return err;
     if (e == &fd_entry || e == &fdinfo_entry) {
         access = fd_access(&pi->who, n++);
         if (access < 0)
@@ -206,6 +210,8 @@ static unsigned batch_threads(const struct target *who, int32_t *batch, int32_t 
     list_for_each_entry (t, &p->threads, proc_link)
         if (t->tid >= from)
             batch_insert(batch, &count, t->tid);
+    if (proc_lost_first(p) && p->pid >= from)
+        batch_insert(batch, &count, p->pid);
     spin_unlock(&proc_lock);
     return count;
 }
@@ -213,7 +219,7 @@ static unsigned batch_threads(const struct target *who, int32_t *batch, int32_t 
 static unsigned batch_files(const struct target *who, int32_t *batch, int32_t from)
 {
     int err, fd = from;
-    struct files *files = target_files(who, &err);
+    struct files *files = target_files(who, false, &err);
     unsigned count = 0;
 
     while (files && count < NUMBER_BATCH) {
@@ -303,7 +309,23 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
     return 0;
 }
 
+/* A process may always see its own descriptors, whatever it has become; the states of descriptors
+ * are for those who may look into it. */
+static int proc_dir_permission(const struct inode *i, int err)
+{
+    const struct proc_inode *pi = proc_inode(i);
+    int inspect;
+
+    if (pi->entry->kind == ENTRY_FDS)
+        return pi->who.pid == proc_current()->pid ? 0 : err;
+    if (pi->entry->kind != ENTRY_FDINFO)
+        return err;
+    inspect = target_inspect(&pi->who);
+    return inspect ? inspect : err;
+}
+
 const struct inode_ops proc_dir_ops = {
+    .permission = proc_dir_permission,
     .lookup = proc_lookup,
     .iterate = proc_iterate,
     .destroy = proc_destroy,

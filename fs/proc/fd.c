@@ -8,7 +8,7 @@
 
 static struct file *target_file(const struct target *who, int *err)
 {
-    struct files *files = target_files(who, err);
+    struct files *files = target_files(who, true, err);
     int fd = who->fd - 1;
     struct file *f;
 
@@ -61,9 +61,9 @@ static struct dentry *place_of_fs(const struct target *who, int *err, bool root)
     *err = -ESRCH;
     if (!p)
         return NULL;
-    if (!may_inspect(p)) {
+    if (!proc_may_inspect(p, INSPECT_FS)) {
         *err = -EACCES;
-    } else if (p->fs) {
+    } else if (p->fs && target_thread(who, p)) {
         struct fs_context *fs = p->fs;
 
         fs_context_ref(fs);
@@ -100,9 +100,9 @@ struct dentry *place_exe(const struct target *who, int *err)
     if (!p)
         return NULL;
     *err = -ENOENT;
-    if (!may_inspect(p)) {
+    if (!proc_may_inspect(p, INSPECT_FS)) {
         *err = -EACCES;
-    } else if (p->exe) {
+    } else if (p->exe && target_thread(who, p)) {
         d = p->exe->dentry;
         dentry_ref(d);
     }
@@ -113,4 +113,4 @@ struct dentry *place_exe(const struct target *who, int *err)
 const struct proc_entry fd_entry = {
     .name = "", .kind = ENTRY_PLACE, .mode = 0700, .place = place_fd};
 const struct proc_entry fdinfo_entry = {
-    .name = "", .kind = ENTRY_FILE, .mode = 0444, .show = show_fdinfo};
+    .name = "", .kind = ENTRY_FILE, .mode = 0444, .guarded = true, .show = show_fdinfo};

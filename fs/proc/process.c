@@ -96,7 +96,7 @@ static int show_io(struct text *t, const struct target *who)
 
     if (!p)
         return -ESRCH;
-    allowed = may_inspect(p);
+    allowed = proc_may_inspect(p, INSPECT_FS);
     if (who->tid && target_thread(who, p))
         thread_add_usage(&u, target_thread(who, p));
     else
@@ -121,24 +121,24 @@ static int show_cgroup(struct text *t, const struct target *who)
 }
 
 #define COMMON_ENTRIES                                                                             \
-    FILE_ENTRY("auxv", 0400, show_auxv), FILE_ENTRY("cgroup", 0444, show_cgroup),                  \
+    GUARDED_ENTRY("auxv", 0400, show_auxv), FILE_ENTRY("cgroup", 0444, show_cgroup),               \
         STORE_ENTRY("clear_refs", 0200, NULL, store_clear_refs),                                   \
         FILE_ENTRY("cmdline", 0444, show_cmdline),                                                 \
         STORE_ENTRY("comm", 0644, show_comm, store_comm), PLACE_ENTRY("cwd", place_cwd),           \
-        FILE_ENTRY("environ", 0400, show_environ), PLACE_ENTRY("exe", place_exe),                  \
+        GUARDED_ENTRY("environ", 0400, show_environ), PLACE_ENTRY("exe", place_exe),               \
         {.name = "fd", .kind = ENTRY_FDS, .mode = 0500},                                           \
         {.name = "fdinfo", .kind = ENTRY_FDINFO, .mode = 0555}, FILE_ENTRY("io", 0400, show_io),   \
-        FILE_ENTRY("limits", 0444, show_limits), FILE_ENTRY("maps", 0444, show_maps),              \
+        FILE_ENTRY("limits", 0444, show_limits), GUARDED_ENTRY("maps", 0444, show_maps),           \
         {.name = "mem", .kind = ENTRY_FILE, .mode = 0600, .fops = &process_mem_ops},               \
         FILE_ENTRY("mountinfo", 0444, show_mountinfo), FILE_ENTRY("mounts", 0444, show_mounts),    \
         FILE_ENTRY("oom_score", 0444, show_oom_score),                                             \
         STORE_ENTRY("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),               \
         {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \
         {.name = "pagetable", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagetable_ops},           \
-        PLACE_ENTRY("root", place_root), FILE_ENTRY("smaps", 0444, show_smaps),                    \
-        FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup), FILE_ENTRY("stat", 0444, show_stat),  \
-        FILE_ENTRY("statm", 0444, show_statm), FILE_ENTRY("status", 0444, show_status),            \
-        FILE_ENTRY("wchan", 0444, show_zero)
+        PLACE_ENTRY("root", place_root), GUARDED_ENTRY("smaps", 0444, show_smaps),                 \
+        GUARDED_ENTRY("smaps_rollup", 0444, show_smaps_rollup),                                    \
+        FILE_ENTRY("stat", 0444, show_stat), FILE_ENTRY("statm", 0444, show_statm),                \
+        FILE_ENTRY("status", 0444, show_status), FILE_ENTRY("wchan", 0444, show_zero)
 
 const struct proc_entry process_entries[] = {
     COMMON_ENTRIES,

@@ -49,21 +49,18 @@ struct thread *target_thread(const struct target *who, struct proc *p)
 {
     struct thread *t;
 
-    if (who->tid) {
-        t = thread_find(who->tid);
-        return t && t->proc == p ? t : NULL;
-    }
-    return list_empty(&p->threads) ? NULL : list_first_entry(&p->threads, struct thread, proc_link);
+    t = thread_find(who->tid ? who->tid : p->pid);
+    return t && t->proc == p ? t : NULL;
 }
 
-bool may_inspect(const struct proc *p)
+int target_inspect(const struct target *who)
 {
-    const struct cred *me = &proc_current()->cred, *c = &p->cred;
+    struct proc *p = target_lock(who);
+    int err = !p ? -ESRCH : proc_may_inspect(p, INSPECT_FS) ? 0 : -EACCES;
 
-    if (p == proc_current() || me->fsuid == 0)
-        return true;
-    return p->dumpable && me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
-           me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid;
+    if (p)
+        spin_unlock(&proc_lock);
+    return err;
 }
 
 struct vm_space *target_space(const struct target *who, bool check, int *err)
@@ -74,9 +71,9 @@ struct vm_space *target_space(const struct target *who, bool check, int *err)
     *err = p ? 0 : -ESRCH;
     if (!p)
         return NULL;
-    if (check && !may_inspect(p))
+    if (check && !proc_may_inspect(p, INSPECT_FS))
         *err = -EACCES;
-    else
+    else if (target_thread(who, p))
         s = p->space;
     if (s)
         vm_space_ref(s);
@@ -84,7 +81,7 @@ struct vm_space *target_space(const struct target *who, bool check, int *err)
     return s;
 }
 
-struct files *target_files(const struct target *who, int *err)
+struct files *target_files(const struct target *who, bool check, int *err)
 {
     struct proc *p = target_lock(who);
     struct files *f = NULL;
@@ -92,9 +89,9 @@ struct files *target_files(const struct target *who, int *err)
     *err = p ? 0 : -ESRCH;
     if (!p)
         return NULL;
-    if (!may_inspect(p))
+    if (check && !proc_may_inspect(p, INSPECT_FS))
         *err = -EACCES;
-    else
+    else if (target_thread(who, p))
         f = p->files;
     if (f)
         files_ref(f);
@@ -110,7 +107,7 @@ bool target_exists(const struct target *who)
     if (who->pid == 0)
         return true;
     p = target_lock(who);
-    there = p && (who->tid == 0 || target_thread(who, p));
+    there = p && (who->tid == 0 || who->tid == p->pid || target_thread(who, p));
     if (p)
         spin_unlock(&proc_lock);
     return there;
@@ -255,9 +252,13 @@ static int place_readlink(struct inode *i, char *buf, size_t size)
 
 static int text_open(struct inode *i, struct file *f)
 {
-    struct proc_file *pf = kzalloc(sizeof(*pf));
+    const struct proc_inode *pi = proc_inode(i);
+    int err = pi->entry->guarded ? target_inspect(&pi->who) : 0;
+    struct proc_file *pf;
 
-    (void)i;
+    if (err)
+        return err;
+    pf = kzalloc(sizeof(*pf));
     if (!pf)
         return -ENOMEM;
     mutex_init(&pf->lock);

@@ -34,6 +34,7 @@ struct proc_entry {
     const char *name; /* NULL ends a table */
     uint8_t kind;
     uint16_t mode; /* permissions */
+    bool guarded;  /* and opening takes the right to look into the process */
     const struct proc_entry *children;
     /* ENTRY_FILE, ENTRY_LINK: writes the text. 0 or -errno. May sleep. */
     int (*show)(struct text *t, const struct target *who);
@@ -51,6 +52,10 @@ struct proc_entry {
 #define FILE_ENTRY(n, m, fn)                                                                       \
     {                                                                                              \
         .name = (n), .kind = ENTRY_FILE, .mode = (m), .show = (fn)                                 \
+    }
+#define GUARDED_ENTRY(n, m, fn)                                                                    \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_FILE, .mode = (m), .guarded = true, .show = (fn)                \
     }
 #define STORE_ENTRY(n, m, fn, s)                                                                   \
     {                                                                                              \
@@ -96,14 +101,14 @@ extern const struct inode_ops proc_dir_ops; /* dir.c */
 bool target_exists(const struct target *who);
 /* The target's process with proc_lock held, or NULL with it released. */
 struct proc *target_lock(const struct target *who);
-/* [proc_lock held] The thread meant: the one named, or the first. NULL in a zombie. */
+/* [proc_lock held] The thread meant: the one named, or the first. NULL when it is gone. */
 struct thread *target_thread(const struct target *who, struct proc *p);
 /* References that outlive the lock; NULL with *err: -ESRCH, -EACCES (check: only for the owner and
  * root) or 0 when the process has none. */
 struct vm_space *target_space(const struct target *who, bool check, int *err);
-struct files *target_files(const struct target *who, int *err);
-/* [proc_lock held] Whether the current process may look into p, as ptrace_may_access. */
-bool may_inspect(const struct proc *p);
+struct files *target_files(const struct target *who, bool check, int *err);
+/* 0, or -EACCES when the current process may not look into it, or -ESRCH. */
+int target_inspect(const struct target *who);
 /* The inode of an open file of /proc is about: */
 const struct target *inode_target(const struct inode *i);
 

@@ -20,10 +20,12 @@ struct signal_sets {
 
 struct snapshot {
     int32_t pid, tgid, ppid, pgid, sid, tty_pgrp;
-    uint32_t tty_dev, threads, flags, umask;
+    uint32_t tty_dev, threads, flags;
+    int umask; /* -1: gone */
     char state, comm[COMM_LEN];
     bool no_new_privs;
-    int nice, exit_signal, exit_status;
+    struct sched_attr sched;
+    int exit_signal, exit_status;
     uint64_t start_ns;
     struct rusage_counts usage, child_usage;
     struct signal_sets signals;
@@ -33,9 +35,9 @@ struct snapshot {
     struct vm_space *space; /* a reference, or NULL */
 };
 
-static char state_letter(const struct proc *p, const struct thread *t)
+static char state_letter(const struct thread *t)
 {
-    if (!t || p->state == PROC_ZOMBIE)
+    if (!t)
         return 'Z';
     switch (t->state) {
     case THREAD_RUNNABLE:
@@ -95,12 +97,11 @@ static void take_identity(struct snapshot *s, const struct target *who, struct p
     s->ppid = p->parent ? p->parent->pid : 0;
     s->pgid = p->pgid;
     s->sid = p->sid;
-    s->threads = p->nthreads;
+    s->threads = p->nthreads + proc_lost_first(p);
     memcpy(s->comm, p->comm, COMM_LEN);
     s->comm[COMM_LEN - 1] = '\0';
     s->no_new_privs = p->no_new_privs;
     s->cred = p->cred;
-    s->nice = p->nice;
     s->exit_signal = p->exit_signal;
     s->exit_status = p->exit_status;
     s->start_ns = p->start_ns;
@@ -110,7 +111,6 @@ static void take_identity(struct snapshot *s, const struct target *who, struct p
     s->env_end = p->env_end;
     s->rss_limit = p->rlimits[RLIMIT_RSS];
     s->pending_limit = p->rlimits[RLIMIT_SIGPENDING];
-    s->umask = p->fs ? p->fs->umask : 022;
 }
 
 /* A snapshot (free with snapshot_free), or NULL with *err. */
@@ -131,11 +131,13 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
     }
     t = target_thread(who, p);
     take_identity(s, who, p);
+    s->sched = t ? t->sched : p->first_sched;
+    s->umask = t && p->fs ? (int)p->fs->umask : -1;
     take_usage(s, who, p, t);
     take_signals(&s->signals, p, t);
-    s->state = state_letter(p, t);
-    s->space = p->space;
-    s->flags = p->space || p->state == PROC_ZOMBIE ? PF_RANDOMIZE : PF_KTHREAD;
+    s->state = state_letter(t);
+    s->space = t ? p->space : NULL;
+    s->flags = p->space || !t ? PF_RANDOMIZE : PF_KTHREAD;
     if (!p->did_exec)
         s->flags |= PF_FORKNOEXEC;
     if (s->space)
@@ -174,14 +176,19 @@ void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end)
     }
 }
 
+static int shown_priority(const struct sched_attr *a)
+{
+    return sched_is_realtime(a) ? -1 - a->priority : 20 + a->nice;
+}
+
 static void stat_times(struct text *t, const struct snapshot *s)
 {
     text_printf(t, " %u %u %u %u %llu %llu %lld %lld %d %d %u 0 %llu", s->usage.minor_faults,
                 s->child_usage.minor_faults, s->usage.major_faults, s->child_usage.major_faults,
                 ticks(s->usage.user_ns), ticks(s->usage.system_ns),
                 (long long)ticks(s->child_usage.user_ns),
-                (long long)ticks(s->child_usage.system_ns), 20 + s->nice, s->nice, s->threads,
-                ticks(s->start_ns));
+                (long long)ticks(s->child_usage.system_ns), shown_priority(&s->sched),
+                s->sched.nice, s->threads, ticks(s->start_ns));
 }
 
 int show_stat(struct text *t, const struct target *who)
@@ -206,9 +213,9 @@ int show_stat(struct text *t, const struct target *who)
                 m.resident, s->rss_limit.cur, code, code_end, s->arg_start & ~15u,
                 (uint32_t)(g->pending | g->shared) & MASK31, (uint32_t)g->blocked & MASK31,
                 (uint32_t)g->ignored & MASK31, (uint32_t)g->caught & MASK31);
-    text_printf(t, " %d 0 0 %d 0 0 0 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
-                s->exit_signal, m.brk_start, s->arg_start, s->arg_end, s->env_start, s->env_end,
-                s->exit_status);
+    text_printf(t, " %d 0 0 %d 0 %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
+                s->exit_signal, s->sched.priority, s->sched.policy, m.brk_start, s->arg_start,
+                s->arg_end, s->env_start, s->env_end, s->exit_status);
     snapshot_free(s);
     return 0;
 }
@@ -237,8 +244,10 @@ static void status_ids(struct text *t, const struct snapshot *s)
 
     text_printf(t, "Name:\t");
     text_escape(t, s->comm, "\n");
-    text_printf(t, "\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
-                s->umask, s->state, state_name(s->state), s->tgid, s->pid, s->ppid);
+    if (s->umask >= 0)
+        text_printf(t, "\nUmask:\t%04o", (unsigned)s->umask);
+    text_printf(t, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", s->state,
+                state_name(s->state), s->tgid, s->pid, s->ppid);
     text_printf(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid,
                 c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     text_printf(t, "FDSize:\t%u\nGroups:\t", s->state == 'Z' ? 0 : 64);

@@ -129,7 +129,8 @@ int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint
         mode >>= 6;
     else if (in_group_as(i->gid, gid))
         mode >>= 3;
-    return want & ~mode & 7 ? -EACCES : 0;
+    int err = want & ~mode & 7 ? -EACCES : 0;
+    return i->ops && i->ops->permission ? i->ops->permission(i, err) : err;
 }
 
 int inode_permission(const struct inode *i, unsigned want)

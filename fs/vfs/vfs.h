@@ -219,6 +219,8 @@ struct inode_ops {
     bool (*next_data)(const struct inode *inode, uint32_t *index);
     uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
     int (*setattr)(struct inode *inode);           /* after the fields were changed */
+    /* The last word on access, after what the mode says (0 or -EACCES). */
+    int (*permission)(const struct inode *inode, int err);
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
     int (*iterate)(struct file *f, struct dir_context *ctx);
     void (*destroy)(struct inode *inode); /* the last reference is gone */

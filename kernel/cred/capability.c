@@ -47,6 +47,7 @@ long sys_capget(void __user *uheader, void __user *udata)
 {
     struct cap_header h;
     struct cap_data d[2];
+    struct thread *t;
     struct proc *p;
     uint32_t euid = 0;
     int n = data_count(uheader, &h);
@@ -56,7 +57,7 @@ long sys_capget(void __user *uheader, void __user *udata)
     if (h.pid < 0)
         return -EINVAL;
     spin_lock(&proc_lock);
-    p = h.pid ? proc_find(h.pid) : proc_current();
+    p = proc_find_any(h.pid, &t);
     if (p)
         euid = p->cred.euid;
     spin_unlock(&proc_lock);

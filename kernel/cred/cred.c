@@ -124,13 +124,17 @@ static bool is_gid(const struct cred *c, uint32_t id, bool saved)
     return id == NO_CHANGE || id == c->gid || id == c->egid || (saved && id == c->sgid);
 }
 
-/* A change of the effective id takes away the right to look into the process. */
+/* A change of what a process may do takes away the right to look into it. */
 static void commit(const struct cred *new)
 {
     struct proc *p = proc_current();
+    const struct cred *old = &p->cred;
 
-    if (new->euid != p->cred.euid || new->egid != p->cred.egid)
+    if (new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
+        new->fsgid != old->fsgid) {
         p->dumpable = false;
+        p->parent_death_signal = 0;
+    }
     p->cred = *new;
 }
 
@@ -235,21 +239,23 @@ long sys_setresgid32(uint32_t r, uint32_t e, uint32_t s)
 /* These two return the id before, and have no way to fail. */
 long sys_setfsuid32(uint32_t id)
 {
-    struct cred *c = cred_current();
-    uint32_t old = c->fsuid;
+    struct cred c = *cred_current();
+    uint32_t old = c.fsuid;
 
-    if (id != NO_CHANGE && (capable() || is_uid(c, id, true) || id == old))
-        c->fsuid = id;
+    if (id != NO_CHANGE && (capable() || is_uid(&c, id, true) || id == old))
+        c.fsuid = id;
+    commit(&c);
     return (long)old;
 }
 
 long sys_setfsgid32(uint32_t id)
 {
-    struct cred *c = cred_current();
-    uint32_t old = c->fsgid;
+    struct cred c = *cred_current();
+    uint32_t old = c.fsgid;
 
-    if (id != NO_CHANGE && (capable() || is_gid(c, id, true) || id == old))
-        c->fsgid = id;
+    if (id != NO_CHANGE && (capable() || is_gid(&c, id, true) || id == old))
+        c.fsgid = id;
+    commit(&c);
     return (long)old;
 }
 

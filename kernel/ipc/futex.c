@@ -349,17 +349,18 @@ long sys_set_robust_list(void __user *head, uint32_t len)
 long sys_get_robust_list(uint32_t tid, void __user *uhead, void __user *ulen)
 {
     struct thread *t;
+    struct proc *p;
     uint32_t head = 0;
     bool allowed = true;
 
     spin_lock(&proc_lock);
-    t = tid ? thread_find((int32_t)tid) : thread_current();
-    if (t) {
-        head = t->robust_list;
-        allowed = capable() || t->proc->cred.uid == proc_current()->cred.uid;
+    p = proc_find_any((int32_t)tid, &t);
+    if (p) {
+        head = t ? t->robust_list : 0;
+        allowed = proc_may_inspect(p, INSPECT_REAL);
     }
     spin_unlock(&proc_lock);
-    if (!t)
+    if (!p)
         return -ESRCH;
     if (!allowed)
         return -EPERM;

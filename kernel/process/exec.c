@@ -51,6 +51,7 @@ struct exec {             /* one frame */
     struct signal_handlers *handlers; /* a table of its own, where it has a shared one */
     bool secure;
     uint32_t personality;
+    bool readable; /* whose file its user may not read must not show its memory either */
     uint32_t esp;
     uint32_t strings_at, auxv_at, auxv_size;
     uint32_t execfn, platform, random; /* offsets in the strings */
@@ -250,6 +251,7 @@ static void make_cred(struct exec *x)
     c->sgid = c->fsgid = c->egid;
     x->secure = c->euid != c->uid || c->egid != c->gid;
     x->personality = p->personality & (x->secure ? ~PER_CLEAR_ON_SETID : UINT32_MAX);
+    x->readable = inode_permission(i, MAY_READ) == 0;
 }
 
 /* ---- The new space ---- */
@@ -418,7 +420,7 @@ static void exec_commit(struct exec *x, struct thread *t)
     p->exit_signal = SIGCHLD;
     if (x->secure)
         p->parent_death_signal = 0;
-    p->dumpable = !x->secure;
+    p->dumpable = !x->secure && x->readable;
     p->personality = x->personality;
     p->keep_caps = false;
     p->cred = x->cred;

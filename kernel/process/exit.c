@@ -170,6 +170,8 @@ static void leave(struct thread *t)
     struct proc *p = t->proc;
 
     thread_add_usage(&p->usage, t);
+    if (t->tid == p->pid)
+        p->first_sched = t->sched;
     thread_unlink(t);
     signal_free_thread(t);
     t->proc = &kernel_proc;

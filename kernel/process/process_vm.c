@@ -77,17 +77,6 @@ static long transfer(struct vm_space *s, struct cursor *local, struct cursor *re
     return total ? total : err;
 }
 
-/* As ptrace's attaching: by the real ids. [proc_lock held] */
-static bool may_attach(const struct proc *p)
-{
-    const struct cred *me = &proc_current()->cred, *c = &p->cred;
-
-    if (p->space == proc_current()->space || me->euid == 0)
-        return true;
-    return p->dumpable && me->uid == c->euid && me->uid == c->suid && me->uid == c->uid &&
-           me->gid == c->egid && me->gid == c->sgid && me->gid == c->gid;
-}
-
 static int find_space(int32_t pid, struct vm_space **out)
 {
     struct thread *t;
@@ -96,7 +85,9 @@ static int find_space(int32_t pid, struct vm_space **out)
     spin_lock(&proc_lock);
     t = thread_find(pid);
     if (t && t->proc->space) {
-        err = may_attach(t->proc) ? 0 : -EPERM;
+        err = t->proc->space == proc_current()->space || proc_may_inspect(t->proc, INSPECT_REAL)
+                  ? 0
+                  : -EPERM;
         *out = t->proc->space;
         if (!err)
             vm_space_ref(*out);

@@ -39,24 +39,14 @@ static struct siginfo sender_info(int code)
     return (struct siginfo){.code = code, .pid = p->pid, .uid = (int32_t)p->cred.uid};
 }
 
-static struct proc *find(int32_t id)
-{
-    struct proc *p = proc_find(id);
-    struct thread *t;
-
-    if (p)
-        return p;
-    t = thread_find(id);
-    return t ? t->proc : NULL;
-}
-
 static int kill_one(int32_t pid, int signo, const struct siginfo *info)
 {
+    struct thread *t;
     struct proc *p;
     int ret;
 
     spin_lock(&proc_lock);
-    p = find(pid);
+    p = proc_find_any(pid, &t);
     ret = p ? send(p, NULL, signo, info) : -ESRCH;
     spin_unlock(&proc_lock);
     return ret;
@@ -122,12 +112,13 @@ long sys_kill(uint32_t upid, uint32_t usigno)
 static long send_to_thread(int32_t tgid, int32_t tid, int signo, const struct siginfo *info)
 {
     struct thread *t;
+    struct proc *p;
     long ret = -ESRCH;
 
     spin_lock(&proc_lock);
-    t = thread_find(tid);
-    if (t && (!tgid || t->proc->pid == tgid))
-        ret = send(t->proc, t, signo, info);
+    p = proc_find_any(tid, &t);
+    if (p && (!tgid || p->pid == tgid)) /* one that is gone sees nothing of it */
+        ret = t ? send(p, t, signo, info) : check(p, signo);
     spin_unlock(&proc_lock);
     return ret;
 }

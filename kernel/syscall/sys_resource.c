@@ -180,10 +180,11 @@ static bool may_limit(const struct proc *p)
 /* [proc_lock held] */
 static struct proc *find_limited(int32_t pid, int *err)
 {
-    struct thread *t = pid ? thread_find(pid) : thread_current();
+    struct thread *t;
+    struct proc *p = proc_find_any(pid, &t);
 
-    *err = !t ? -ESRCH : may_limit(t->proc) ? 0 : -EPERM;
-    return t ? t->proc : NULL;
+    *err = !p ? -ESRCH : may_limit(p) ? 0 : -EPERM;
+    return p;
 }
 
 long sys_prlimit64(uint32_t pid, uint32_t which, void __user *unew, void __user *uold)

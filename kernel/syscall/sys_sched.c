@@ -1,24 +1,28 @@
 /*
- * Scheduling calls. There is one policy, round robin by nice value; what asks for another is
- * refused.
+ * Scheduling calls: policies and CPUs. man 7 sched has the rules for who may set what. Of deadline
+ * scheduling there is only the range of its priorities.
  */
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
+#include "libc/string.h"
 
-#define PRIO_PROCESS 0
-#define PRIO_PGRP    1
-#define PRIO_USER    2
-#define NICE_MIN     (-20)
-#define NICE_MAX     19
-
-#define SCHED_OTHER         0u
-#define SCHED_FIFO          1u
-#define SCHED_RR            2u
-#define SCHED_BATCH         3u
-#define SCHED_IDLE          5u
 #define SCHED_RESET_ON_FORK 0x40000000u
+#define FLAG_RESET_ON_FORK  1u /* of sched_setattr, and the next ones */
+#define FLAG_KEEP_POLICY    8u
+#define FLAG_KEEP_PARAMS    16u
+#define FLAGS_KNOWN         0x7fu
+#define POLICY_KEPT         UINT32_MAX /* sched_setparam */
+#define ATTR_SIZE_FIRST     48u
+
+struct user_sched_attr { /* man 2 sched_setattr */
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
 
 long sys_sched_yield(void)
 {
@@ -26,165 +30,235 @@ long sys_sched_yield(void)
     return 0;
 }
 
-/* ---- nice ---- */
-
-static bool selected(const struct proc *p, int which, int32_t who)
+/* How the thread that tid names is scheduled. 0 or -ESRCH. */
+static int attr_get(uint32_t tid, struct sched_attr *out)
 {
-    const struct proc *self = proc_current();
+    struct thread *t;
+    struct proc *p;
 
-    switch (which) {
-    case PRIO_PROCESS:
-        return who ? p->pid == who : p == self;
-    case PRIO_PGRP:
-        return p->pgid == (who ? who : self->pgid);
+    spin_lock(&proc_lock);
+    p = proc_find_any((int32_t)tid, &t);
+    if (p)
+        *out = t ? t->sched : p->first_sched;
+    spin_unlock(&proc_lock);
+    return p ? 0 : -ESRCH;
+}
+
+/* ---- Setting ---- */
+
+static bool may_lower_nice(const struct proc *p, int nice)
+{
+    return (uint32_t)(20 - nice) <= p->rlimits[RLIMIT_NICE].cur;
+}
+
+/* What one without privileges may change. */
+static bool is_allowed(const struct proc *p, const struct sched_attr *old,
+                       const struct sched_attr *new)
+{
+    uint32_t limit = p->rlimits[RLIMIT_RTPRIO].cur;
+
+    if (!proc_may_schedule(p) || (old->reset_on_fork && !new->reset_on_fork))
+        return false;
+    if (new->nice < old->nice && !may_lower_nice(p, new->nice))
+        return false;
+    if (sched_is_realtime(new))
+        return (new->policy == old->policy || limit) &&
+               (new->priority <= old->priority || new->priority <= limit);
+    return old->policy != SCHED_IDLE || new->policy == SCHED_IDLE || may_lower_nice(p, old->nice);
+}
+
+static bool is_valid(uint32_t policy, uint32_t priority)
+{
+    switch (policy) {
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return priority >= 1 && priority <= SCHED_PRIORITY_MAX;
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+        return priority == 0;
     default:
-        return p->cred.uid == (who ? (uint32_t)who : self->cred.uid);
+        return false;
     }
 }
 
-static int clamp_nice(int nice)
-{
-    return nice < NICE_MIN ? NICE_MIN : nice > NICE_MAX ? NICE_MAX : nice;
-}
+struct request {
+    uint32_t policy, priority; /* policy POLICY_KEPT: as it is */
+    bool reset_on_fork, keep_reset, keep_params;
+    int nice; /* INT32_MIN: as it is */
+};
 
-/* Lowering the value takes the right to. RLIMIT_NICE counts 20 - nice. */
-static int set_nice(struct proc *p, int nice)
+/* [proc_lock held] */
+static int apply(struct proc *p, struct thread *t, const struct request *r)
 {
-    const struct cred *c = &proc_current()->cred;
+    struct sched_attr *old = t ? &t->sched : &p->first_sched, new = *old;
+    uint32_t policy = r->policy == POLICY_KEPT ? old->policy : r->policy;
+    uint32_t priority = r->keep_params ? old->priority : r->priority;
 
-    if (!capable() && c->euid != p->cred.uid && c->euid != p->cred.euid)
+    if (!is_valid(policy, priority))
+        return -EINVAL;
+    new.policy = (uint8_t)policy;
+    new.priority = (uint8_t)priority;
+    if (!r->keep_reset)
+        new.reset_on_fork = r->reset_on_fork;
+    if (r->nice != INT32_MIN && !sched_is_realtime(&new) && !r->keep_params)
+        new.nice = (int8_t)r->nice;
+    if (!capable() && !is_allowed(p, old, &new))
         return -EPERM;
-    if (nice < p->nice && !capable() && (uint32_t)(20 - nice) > p->rlimits[RLIMIT_NICE].cur)
-        return -EACCES;
-    p->nice = (int8_t)nice;
+    if (t)
+        sched_set_attr(t, &new);
+    else
+        *old = new;
     return 0;
 }
 
-long sys_getpriority(uint32_t which, uint32_t who)
+static int set(uint32_t tid, const struct request *r)
 {
-    struct proc *p;
-    long best = -ESRCH;
-
-    if (which > PRIO_USER)
-        return -EINVAL;
-    spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
-        /* 1 to 40, so that no value looks like an error. */
-        if (selected(p, (int)which, (int32_t)who) && 20 - p->nice > best)
-            best = 20 - p->nice;
-    }
-    spin_unlock(&proc_lock);
-    return best;
-}
-
-long sys_setpriority(uint32_t which, uint32_t who, uint32_t value)
-{
-    int nice = clamp_nice((int)value);
+    struct thread *t;
     struct proc *p;
     int err = -ESRCH;
 
-    if (which > PRIO_USER)
-        return -EINVAL;
     spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
-        int e;
-
-        if (!selected(p, (int)which, (int32_t)who))
-            continue;
-        e = set_nice(p, nice);
-        if (e || err == -ESRCH)
-            err = e;
-    }
+    p = proc_find_any((int32_t)tid, &t);
+    if (p)
+        err = apply(p, t, r);
     spin_unlock(&proc_lock);
     return err;
 }
 
-long sys_nice(uint32_t increment)
+static long set_from_user(uint32_t tid, struct request *r, const void __user *uparam)
 {
-    int inc = (int32_t)increment;
-    struct proc *p = proc_current();
-
-    inc = inc < -40 ? -40 : inc > 40 ? 40 : inc;
-    return set_nice(p, clamp_nice(p->nice + inc)) ? -EPERM : 0;
+    if (!uparam || (int32_t)tid < 0)
+        return -EINVAL;
+    if (get_user_u32(&r->priority, uparam))
+        return -EFAULT;
+    r->nice = INT32_MIN;
+    return set(tid, r);
 }
 
-/* ---- Policies ---- */
-
-static bool thread_exists(uint32_t tid)
+long sys_sched_setscheduler(uint32_t tid, uint32_t policy, const void __user *uparam)
 {
-    bool found;
+    struct request r = {.policy = policy & ~SCHED_RESET_ON_FORK,
+                        .reset_on_fork = policy & SCHED_RESET_ON_FORK};
 
-    if (!tid)
-        return true;
-    spin_lock(&proc_lock);
-    found = thread_find((int32_t)tid) != NULL;
-    spin_unlock(&proc_lock);
-    return found;
+    return (int32_t)policy < 0 ? -EINVAL : set_from_user(tid, &r, uparam);
 }
 
-static bool is_timesharing(uint32_t policy)
+long sys_sched_setparam(uint32_t tid, const void __user *uparam)
 {
-    return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
+    struct request r = {.policy = POLICY_KEPT, .keep_reset = true};
+
+    return set_from_user(tid, &r, uparam);
 }
+
+/* A structure of another version: what is unknown must be zero. -E2BIG tells the size known. */
+static int attr_from_user(struct user_sched_attr *a, void __user *uattr)
+{
+    uint32_t size;
+    uint8_t byte;
+
+    if (get_user_u32(&size, uattr))
+        return -EFAULT;
+    if (!size)
+        size = ATTR_SIZE_FIRST;
+    if (size < ATTR_SIZE_FIRST || size > PAGE_SIZE)
+        return put_user_u32(uattr, sizeof(*a)) ? -EFAULT : -E2BIG;
+    for (uint32_t i = sizeof(*a); i < size; i++) {
+        if (copy_from_user(&byte, (char __user *)uattr + i, 1))
+            return -EFAULT;
+        if (byte)
+            return put_user_u32(uattr, sizeof(*a)) ? -EFAULT : -E2BIG;
+    }
+    return copy_from_user(a, uattr, sizeof(*a)) ? -EFAULT : 0;
+}
+
+long sys_sched_setattr(uint32_t tid, void __user *uattr, uint32_t flags)
+{
+    struct user_sched_attr a;
+    struct request r;
+    int err;
+
+    if (!uattr || (int32_t)tid < 0 || flags)
+        return -EINVAL;
+    err = attr_from_user(&a, uattr);
+    if (err)
+        return err;
+    if ((int32_t)a.policy < 0 || (a.flags & ~(uint64_t)FLAGS_KNOWN))
+        return -EINVAL;
+    r = (struct request){
+        .policy = a.flags & FLAG_KEEP_POLICY ? POLICY_KEPT : a.policy,
+        .priority = a.priority,
+        .reset_on_fork = a.flags & FLAG_RESET_ON_FORK,
+        .keep_params = a.flags & FLAG_KEEP_PARAMS,
+        .nice = a.nice < -20  ? -20
+                : a.nice > 19 ? 19
+                              : a.nice,
+    };
+    return set(tid, &r);
+}
+
+/* ---- Reading ---- */
 
 long sys_sched_getscheduler(uint32_t tid)
 {
-    if ((int32_t)tid < 0)
-        return -EINVAL;
-    return thread_exists(tid) ? (long)SCHED_OTHER : -ESRCH;
-}
+    struct sched_attr a;
+    int err = (int32_t)tid < 0 ? -EINVAL : attr_get(tid, &a);
 
-long sys_sched_setscheduler(uint32_t tid, uint32_t policy, void __user *uparam)
-{
-    uint32_t priority;
-
-    policy &= ~SCHED_RESET_ON_FORK;
-    if (!uparam || (int32_t)tid < 0)
-        return -EINVAL;
-    if (get_user_u32(&priority, uparam))
-        return -EFAULT;
-    if (!thread_exists(tid))
-        return -ESRCH;
-    if (policy == SCHED_FIFO || policy == SCHED_RR)
-        return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
-    return is_timesharing(policy) && priority == 0 ? 0 : -EINVAL;
+    return err ? err : (long)(a.policy | (a.reset_on_fork ? SCHED_RESET_ON_FORK : 0));
 }
 
 long sys_sched_getparam(uint32_t tid, void __user *uparam)
 {
-    if (!uparam || (int32_t)tid < 0)
-        return -EINVAL;
-    if (!thread_exists(tid))
-        return -ESRCH;
-    return put_user_u32(uparam, 0);
+    struct sched_attr a;
+    int err = !uparam || (int32_t)tid < 0 ? -EINVAL : attr_get(tid, &a);
+
+    return err ? err : put_user_u32(uparam, a.priority);
 }
 
-long sys_sched_setparam(uint32_t tid, void __user *uparam)
+long sys_sched_getattr(uint32_t tid, void __user *uattr, uint32_t size, uint32_t flags)
 {
-    return sys_sched_setscheduler(tid, SCHED_OTHER, uparam);
+    struct user_sched_attr out;
+    struct sched_attr a;
+    int err;
+
+    if (!uattr || (int32_t)tid < 0 || size > PAGE_SIZE || size < ATTR_SIZE_FIRST || flags)
+        return -EINVAL;
+    err = attr_get(tid, &a);
+    if (err)
+        return err;
+    memset(&out, 0, sizeof(out));
+    out.size = sizeof(out);
+    out.policy = a.policy;
+    out.flags = a.reset_on_fork ? FLAG_RESET_ON_FORK : 0;
+    out.priority = a.priority;
+    out.nice = sched_is_realtime(&a) ? 0 : a.nice;
+    return copy_to_user(uattr, &out, sizeof(out));
 }
 
 long sys_sched_get_priority_max(uint32_t policy)
 {
-    if (policy == SCHED_FIFO || policy == SCHED_RR)
-        return 99;
-    return is_timesharing(policy) ? 0 : -EINVAL;
+    if (policy == SCHED_DEADLINE)
+        return 0;
+    if (is_valid(policy, 1))
+        return SCHED_PRIORITY_MAX;
+    return is_valid(policy, 0) ? 0 : -EINVAL;
 }
 
 long sys_sched_get_priority_min(uint32_t policy)
 {
-    if (policy == SCHED_FIFO || policy == SCHED_RR)
+    if (policy == SCHED_DEADLINE)
+        return 0;
+    if (is_valid(policy, 1))
         return 1;
-    return is_timesharing(policy) ? 0 : -EINVAL;
+    return is_valid(policy, 0) ? 0 : -EINVAL;
 }
 
 static long rr_interval(uint32_t tid, void __user *uts, bool wide)
 {
-    if ((int32_t)tid < 0)
-        return -EINVAL;
-    if (!thread_exists(tid))
-        return -ESRCH;
-    return timespec_put(uts, sched_slice(0) * NSEC_PER_TICK, wide);
+    struct sched_attr a;
+    int err = (int32_t)tid < 0 ? -EINVAL : attr_get(tid, &a);
+
+    return err ? err : timespec_put(uts, sched_slice(&a) * NSEC_PER_TICK, wide);
 }
 
 long sys_sched_rr_get_interval(uint32_t tid, void __user *uts)
@@ -201,22 +275,29 @@ long sys_sched_rr_get_interval_time64(uint32_t tid, void __user *uts)
 
 long sys_sched_getaffinity(uint32_t tid, uint32_t len, void __user *umask)
 {
+    struct sched_attr a;
+
     if (len < sizeof(uint32_t) || len % sizeof(uint32_t))
         return -EINVAL;
-    if (!thread_exists(tid))
+    if (attr_get(tid, &a))
         return -ESRCH;
     return put_user_u32(umask, 1) ? -EFAULT : (long)sizeof(uint32_t);
 }
 
-long sys_sched_setaffinity(uint32_t tid, uint32_t len, void __user *umask)
+long sys_sched_setaffinity(uint32_t tid, uint32_t len, const void __user *umask)
 {
+    struct thread *t;
+    struct proc *p;
     uint32_t mask = 0;
+    int err;
 
     if (len >= sizeof(mask) ? get_user_u32(&mask, umask) : copy_from_user(&mask, umask, len))
         return -EFAULT;
-    if (!thread_exists(tid))
-        return -ESRCH;
-    return mask & 1 ? 0 : -EINVAL;
+    spin_lock(&proc_lock);
+    p = proc_find_any((int32_t)tid, &t);
+    err = !p ? -ESRCH : !proc_may_schedule(p) ? -EPERM : mask & 1 ? 0 : -EINVAL;
+    spin_unlock(&proc_lock);
+    return err;
 }
 
 long sys_getcpu(void __user *ucpu, void __user *unode)

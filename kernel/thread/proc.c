@@ -52,6 +52,19 @@ struct thread *thread_find(int32_t tid)
     return NULL;
 }
 
+struct proc *proc_find_any(int32_t tid, struct thread **t)
+{
+    *t = tid ? thread_find(tid) : thread_current();
+    return *t ? (*t)->proc : proc_find(tid);
+}
+
+bool proc_lost_first(const struct proc *p)
+{
+    const struct thread *t = thread_find(p->pid);
+
+    return !t || t->proc != p;
+}
+
 int32_t proc_last_pid(void)
 {
     return last_pid;
@@ -158,7 +171,6 @@ struct proc *proc_alloc(struct proc *like)
     memcpy(p->comm, like->comm, COMM_LEN);
     p->cred = like->cred;
     memcpy(p->rlimits, like->rlimits, sizeof(p->rlimits));
-    p->nice = like->nice;
     p->oom_score_adj = like->oom_score_adj;
     p->oom_score_adj_min = like->oom_score_adj_min;
     p->dumpable = like->dumpable;
@@ -190,6 +202,8 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
     t->proc = p;
     t->state = THREAD_BLOCKED;
     t->slice = 1;
+    if (creator)
+        t->sched = sched_fork_attr(&creator->sched);
     list_init(&t->run_link);
     list_init(&t->proc_link);
     list_init(&t->hash_link);

@@ -83,6 +83,7 @@ struct thread {
     void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
     struct trapframe *tf;         /* user state, at the top of the kernel stack */
 
+    struct sched_attr sched;    /* [sched lock] */
     struct rusage_counts usage; /* own CPU and owner's thread only */
     struct vfork_wait *vfork;   /* [proc lock] the vfork parent that waits, until exec or exit */
     uint32_t robust_list;       /* user address for set_robust_list, or 0 */
@@ -132,9 +133,9 @@ struct proc {
     struct rusage_counts child_usage; /* of children that were waited for */
     uint64_t start_ns;                /* time_mono_ns() at creation */
     struct waitq child_exit;          /* wait4 sleeps here */
-    int8_t nice;
-    int16_t oom_score_adj;     /* [proc lock] /proc/PID/oom_score_adj */
-    int16_t oom_score_adj_min; /* [proc lock] the lowest that root has set */
+    struct sched_attr first_sched;    /* [proc lock] of the first thread, once that is gone */
+    int16_t oom_score_adj;            /* [proc lock] /proc/PID/oom_score_adj */
+    int16_t oom_score_adj_min;        /* [proc lock] the lowest that root has set */
 };
 
 extern struct spinlock proc_lock; /* LOCK_RANK_PROC */
@@ -151,6 +152,11 @@ bool fatal_signal_pending(void);
 
 struct proc *proc_find(int32_t pid);     /* [proc_lock held] NULL when there is none */
 struct thread *thread_find(int32_t tid); /* [proc_lock held] */
+/* [proc_lock held] Whom a thread's id names, 0 being the caller: its process, or NULL. The id of a
+ * first thread is the process's as long as there is one; if that thread is gone, *t is NULL. */
+struct proc *proc_find_any(int32_t tid, struct thread **t);
+/* [proc_lock held] Its first thread is gone, others may be there: as on Linux it still counts. */
+bool proc_lost_first(const struct proc *p);
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
 int32_t proc_last_pid(void);       /* the newest id given out */
@@ -215,5 +221,11 @@ static inline bool capable(void)
 {
     return proc_current()->cred.euid == 0;
 }
+
+/* [proc_lock held] Whether the current process may look into p (its memory, descriptors, links): as
+ * the user that opens files, or as the one that it really is. kernel/cred/inspect.c */
+enum inspect_ids { INSPECT_FS, INSPECT_REAL };
+bool proc_may_inspect(const struct proc *p, enum inspect_ids which);
+bool proc_may_schedule(const struct proc *p); /* set its policy, its CPUs, its nice value */
 
 #endif

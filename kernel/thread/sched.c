@@ -1,7 +1,6 @@
 /*
- * The scheduler: which thread runs, and for how long. Round robin in two queues: threads that woke
- * up with time left go before those that used their slice up. A thread is on a queue, or runs, or
- * neither (asleep), never two of them.
+ * The scheduler: which thread runs, and for how long. A thread is on the run queue (runqueue.c,
+ * which knows whose turn it is), or runs, or neither (asleep), never two of them.
  *
  * sched_lock is held across a switch: the thread that comes up releases it, and only then can
  * another CPU pick the one that went down.
@@ -12,25 +11,16 @@
 #include "arch/uaccess.h"
 #include "kernel/thread/load.h"
 #include "kernel/thread/proc.h"
+#include "kernel/thread/runqueue.h"
 #include "kernel/machine/random.h"
 #include "kernel/time/time.h"
 #include "kernel/thread/trace.h"
 #include "mm/vm.h"
 
-#define SLICE_DEFAULT 3 /* ticks: 30 ms */
+#define SLEEPER_NS (3 * NSEC_PER_TICK) /* who slept as long has a new slice */
 
 static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
-static struct list ready = LIST_INIT(ready);     /* [sched_lock] with time left */
-static struct list expired = LIST_INIT(expired); /* [sched_lock] with a new slice */
-static uint64_t nr_switches;                     /* [sched_lock] */
-static uint32_t nr_queued;                       /* [sched_lock] on both */
-
-uint32_t sched_slice(int nice)
-{
-    int slice = SLICE_DEFAULT - nice * SLICE_DEFAULT / 20;
-
-    return slice < 1 ? 1 : (uint32_t)slice;
-}
+static uint64_t nr_switches; /* [sched_lock] */
 
 uint64_t sched_switches(void)
 {
@@ -41,32 +31,7 @@ uint32_t sched_runnable(void)
 {
     struct cpu *c = cpu_self();
 
-    return nr_queued + (c->current != c->idle);
-}
-
-/* [sched_lock held] */
-static void enqueue(struct thread *t)
-{
-    if (t->slice) {
-        list_add_tail(&ready, &t->run_link);
-    } else {
-        t->slice = sched_slice(t->proc->nice);
-        list_add_tail(&expired, &t->run_link);
-    }
-    nr_queued++;
-}
-
-/* [sched_lock held] */
-static struct thread *dequeue(struct cpu *c)
-{
-    struct list *head = list_empty(&ready) ? &expired : &ready;
-
-    if (list_empty(head))
-        return c->idle;
-    struct thread *t = list_first_entry(head, struct thread, run_link);
-    list_remove(&t->run_link);
-    nr_queued--;
-    return t;
+    return runqueue_count() + (c->current != c->idle);
 }
 
 static void charge(struct thread *t)
@@ -133,19 +98,22 @@ void schedule(void)
     DEBUG_ASSERT(c->spin_depth == 1);
     c->need_resched = false;
     if (prev->state == THREAD_RUNNABLE) {
-        if (!nr_queued) {
+        if (!runqueue_count()) {
             if (!prev->slice)
-                prev->slice = sched_slice(prev->proc->nice);
+                runqueue_new_slice(prev);
             spin_unlock(&sched_lock);
             return;
         }
         prev->usage.involuntary++;
         if (prev != c->idle)
-            enqueue(prev);
+            runqueue_add(prev, true);
     } else {
         prev->usage.voluntary++;
     }
-    struct thread *next = dequeue(c);
+    struct thread *next = runqueue_take();
+
+    if (!next)
+        next = c->idle;
     if (next == prev)
         spin_unlock(&sched_lock);
     else
@@ -168,10 +136,10 @@ static void make_runnable(struct thread *t)
     t->state = THREAD_RUNNABLE;
     if (t->on_cpu || !list_empty(&t->run_link))
         return;
-    if (t->slice < SLICE_DEFAULT && time_mono_ns() - t->ran_at >= SLICE_DEFAULT * NSEC_PER_TICK)
-        t->slice = sched_slice(t->proc->nice);
-    enqueue(t);
-    if (c->irq_depth || c->current == c->idle)
+    if (t->slice < SLEEPER_NS / NSEC_PER_TICK && time_mono_ns() - t->ran_at >= SLEEPER_NS)
+        runqueue_new_slice(t);
+    runqueue_add(t, false);
+    if (c->irq_depth || c->current == c->idle || runqueue_beats(t, c->current))
         c->need_resched = true;
 }
 
@@ -198,11 +166,40 @@ bool sched_wake_from(struct thread *t, enum thread_state s)
 void sched_hurry(struct thread *t)
 {
     spin_lock(&sched_lock);
-    if (!list_empty(&t->run_link)) {
-        list_remove(&t->run_link);
-        list_add(&ready, &t->run_link);
-    }
+    runqueue_hurry(t);
     spin_unlock(&sched_lock);
+}
+
+void sched_set_attr(struct thread *t, const struct sched_attr *a)
+{
+    spin_lock(&sched_lock);
+    bool queued = !list_empty(&t->run_link);
+
+    if (queued)
+        runqueue_remove(t);
+    t->sched = *a;
+    runqueue_new_slice(t);
+    if (queued)
+        runqueue_add(t, false);
+    cpu_self()->need_resched = true; /* whoever is first now */
+    spin_unlock(&sched_lock);
+}
+
+struct sched_attr sched_fork_attr(const struct sched_attr *parent)
+{
+    struct sched_attr a = *parent;
+
+    if (!a.reset_on_fork)
+        return a;
+    a.reset_on_fork = false;
+    if (sched_is_realtime(&a)) {
+        a.policy = SCHED_OTHER;
+        a.priority = 0;
+        a.nice = 0;
+    } else if (a.nice < 0) {
+        a.nice = 0;
+    }
+    return a;
 }
 
 /* The new thread lives on its creator's slice, so that a fork bomb does not get ahead of everybody.
@@ -212,10 +209,12 @@ void sched_start(struct thread *t)
     struct thread *self = thread_current();
 
     spin_lock(&sched_lock);
-    t->slice = self->slice > 1 ? (self->slice + 1) / 2 : 0;
+    t->slice = 0;
+    if (!sched_is_realtime(&self->sched) && self->slice > 1)
+        t->slice = (self->slice + 1) / 2;
     self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;
-    enqueue(t);
+    runqueue_add(t, false);
     if (cpu_self()->current == cpu_self()->idle)
         cpu_self()->need_resched = true;
     spin_unlock(&sched_lock);
@@ -235,10 +234,12 @@ void sched_tick(bool user)
         t->user_ticks++;
     else
         t->system_ticks++;
-    load_tick(!user ? CPU_SYSTEM : t->proc->nice > 0 ? CPU_NICE : CPU_USER);
+    load_tick(!user ? CPU_SYSTEM : t->sched.nice > 0 ? CPU_NICE : CPU_USER);
     if (t->proc->space)
         signal_charge_cpu(t, NSEC_PER_TICK, user);
     if (t->slice && --t->slice == 0)
+        c->need_resched = true;
+    if (runqueue_tick(t))
         c->need_resched = true;
 }
 
@@ -264,6 +265,7 @@ void sched_init(void)
     struct cpu *c = cpu_self();
     struct thread *t = &boot_thread;
 
+    runqueue_init();
     list_init(&t->run_link);
     t->state = THREAD_RUNNABLE;
     t->on_cpu = true;
@@ -276,7 +278,7 @@ void sched_idle(void)
 {
     for (;;) {
         irq_disable();
-        if (nr_queued) {
+        if (runqueue_count()) {
             irq_enable();
             schedule();
         } else {

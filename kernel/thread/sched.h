@@ -21,6 +21,29 @@ enum thread_state {
 struct thread;
 struct vm_space;
 
+/* How a thread is scheduled, man 7 sched. */
+enum {
+    SCHED_OTHER,
+    SCHED_FIFO,
+    SCHED_RR,
+    SCHED_BATCH,
+    SCHED_IDLE = 5,
+    SCHED_DEADLINE, /* there is none: only its range of priorities can be asked for */
+};
+#define SCHED_PRIORITY_MAX 99
+
+struct sched_attr {
+    uint8_t policy;
+    uint8_t priority; /* FIFO and RR: 1 to SCHED_PRIORITY_MAX; else 0 */
+    int8_t nice;
+    bool reset_on_fork;
+};
+
+static inline bool sched_is_realtime(const struct sched_attr *a)
+{
+    return a->policy == SCHED_FIFO || a->policy == SCHED_RR;
+}
+
 void schedule(void); /* give up the CPU; as current->state says */
 /* Makes t runnable if it sleeps, is blocked or stopped. Wakes may be spurious: sleepers test again.
  */
@@ -35,10 +58,12 @@ void sched_init(void);           /* the boot thread becomes this CPU's current a
 _Noreturn void sched_idle(void); /* the boot thread's end */
 /* Makes s the space of the running CPU; NULL: kernel only. Skips the load when it is already. */
 void sched_use_space(struct vm_space *s);
-void sched_charge_current(void); /* brings current's run_ns up to date */
-uint32_t sched_slice(int nice);  /* ticks */
-uint64_t sched_switches(void);   /* ever: /proc/stat */
-uint32_t sched_runnable(void);   /* how many threads run or want to: /proc/loadavg */
+void sched_charge_current(void);                  /* brings current's run_ns up to date */
+uint32_t sched_slice(const struct sched_attr *a); /* ticks; 0: until it gives up the CPU */
+void sched_set_attr(struct thread *t, const struct sched_attr *a);  /* valid ones */
+struct sched_attr sched_fork_attr(const struct sched_attr *parent); /* a child's */
+uint64_t sched_switches(void);                                      /* ever: /proc/stat */
+uint32_t sched_runnable(void); /* how many threads run or want to: /proc/loadavg */
 
 /* ---- Wait queues ---- */
 

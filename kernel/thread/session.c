@@ -21,7 +21,9 @@ long sys_getppid(void)
 /* [proc_lock held] The process that pid names, 0 being the caller. */
 static struct proc *named(int32_t pid)
 {
-    return pid ? proc_find(pid) : proc_current();
+    struct thread *t;
+
+    return proc_find_any(pid, &t);
 }
 
 long sys_getpgid(uint32_t pid)
@@ -101,7 +103,9 @@ long sys_setpgid(uint32_t upid, uint32_t upgid)
         return -EINVAL;
     spin_lock(&proc_lock);
     p = proc_find(pid);
-    if (p) {
+    if (!p && thread_find(pid)) {
+        ret = -EINVAL; /* a thread that is not the first */
+    } else if (p) {
         ret = check_setpgid(p, pgid);
         if (!ret)
             p->pgid = pgid;

@@ -38,6 +38,7 @@ static int cpu_clock_read(int32_t id, uint64_t *ns)
     int32_t who = ~(id >> 3);
     bool per_thread = id & CPU_CLOCK_THREAD;
     struct thread *t;
+    struct proc *p;
     int ret = -EINVAL;
 
     if ((id & 3) >= CPU_CLOCK_KINDS)
@@ -49,9 +50,9 @@ static int cpu_clock_read(int32_t id, uint64_t *ns)
     if (who == proc_current()->pid)
         sched_charge_current();
     spin_lock(&proc_lock);
-    t = thread_find(who);
-    if (t && (!per_thread || t->proc == proc_current())) {
-        *ns = per_thread ? thread_cpu_ns(t) : proc_cpu_ns(t->proc);
+    p = proc_find_any(who, &t);
+    if (p && per_thread ? t && p == proc_current() : p && (p->pid == who || t == thread_current())) {
+        *ns = per_thread ? thread_cpu_ns(t) : proc_cpu_ns(p);
         ret = 0;
     }
     spin_unlock(&proc_lock);

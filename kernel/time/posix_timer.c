@@ -95,8 +95,7 @@ static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
         return 0;
     case SIGEV_THREAD_ID:
         spin_lock(&proc_lock);
-        target = thread_find(ev->tid);
-        if (target && target->proc == t->proc)
+        if (proc_find_any(ev->tid, &target) == t->proc && ev->tid)
             t->tid = ev->tid;
         spin_unlock(&proc_lock);
         if (!t->tid)

@@ -1,0 +1,149 @@
+/*
+ * Who is next. Real-time threads go by their priority, and before all others; one that was
+ * preempted stays first of its priority. The others go round in two queues: those that woke up with
+ * time left before those that used their slice up, where SCHED_IDLE always is.
+ *
+ * Real-time threads get 95 ticks of 100 when others wait, as on Linux (sched_rt_runtime_us): one
+ * that never sleeps does not lock root out.
+ */
+#include "kernel/thread/runqueue.h"
+#include "kernel/thread/proc.h"
+#include "kernel/thread/sched.h"
+
+#define SLICE_DEFAULT 3  /* ticks: 30 ms */
+#define SLICE_RR      10 /* 100 ms */
+#define SLICE_FIFO    UINT32_MAX
+#define RT_PERIOD     100
+#define RT_RUNTIME    95
+#define PRIORITIES    (SCHED_PRIORITY_MAX + 1)
+
+/* All [sched_lock]. */
+static struct list ready = LIST_INIT(ready);     /* with time left */
+static struct list expired = LIST_INIT(expired); /* with a new slice */
+static struct list realtime[PRIORITIES];
+static uint32_t
+    realtime_used[(PRIORITIES + 31) / 32]; /* a bit for each list that may hold threads */
+static uint32_t nr_queued;
+static uint32_t period_ticks, realtime_ticks;
+static bool throttled; /* others first, until the period is over */
+
+void runqueue_init(void)
+{
+    for (int i = 0; i < PRIORITIES; i++)
+        list_init(&realtime[i]);
+}
+
+uint32_t runqueue_count(void)
+{
+    return nr_queued;
+}
+
+uint32_t sched_slice(const struct sched_attr *a)
+{
+    int slice = SLICE_DEFAULT - a->nice * SLICE_DEFAULT / 20;
+
+    if (a->policy == SCHED_FIFO)
+        return 0;
+    if (a->policy == SCHED_RR)
+        return SLICE_RR;
+    return slice < 1 || a->policy == SCHED_IDLE ? 1 : (uint32_t)slice;
+}
+
+void runqueue_new_slice(struct thread *t)
+{
+    t->slice = t->sched.policy == SCHED_FIFO ? SLICE_FIFO : sched_slice(&t->sched);
+}
+
+static void add_realtime(struct thread *t, bool preempted)
+{
+    uint32_t p = t->sched.priority;
+
+    if (preempted && t->slice)
+        list_add(&realtime[p], &t->run_link);
+    else
+        list_add_tail(&realtime[p], &t->run_link);
+    realtime_used[p / 32] |= 1u << p % 32;
+    if (!t->slice)
+        runqueue_new_slice(t);
+}
+
+void runqueue_add(struct thread *t, bool preempted)
+{
+    nr_queued++;
+    if (sched_is_realtime(&t->sched)) {
+        add_realtime(t, preempted);
+    } else if (t->slice && t->sched.policy != SCHED_IDLE) {
+        list_add_tail(&ready, &t->run_link);
+    } else {
+        runqueue_new_slice(t);
+        list_add_tail(&expired, &t->run_link);
+    }
+}
+
+void runqueue_remove(struct thread *t)
+{
+    list_remove(&t->run_link);
+    nr_queued--;
+}
+
+/* The first of the highest priority, or NULL. */
+static struct thread *first_realtime(void)
+{
+    for (int w = (int)(sizeof(realtime_used) / sizeof(realtime_used[0])) - 1; w >= 0; w--) {
+        while (realtime_used[w]) {
+            uint32_t bit = 31 - (uint32_t)__builtin_clz(realtime_used[w]);
+            struct list *head = &realtime[(uint32_t)w * 32 + bit];
+
+            if (!list_empty(head))
+                return list_first_entry(head, struct thread, run_link);
+            realtime_used[w] &= ~(1u << bit);
+        }
+    }
+    return NULL;
+}
+
+static struct thread *first_other(void)
+{
+    struct list *head = list_empty(&ready) ? &expired : &ready;
+
+    return list_empty(head) ? NULL : list_first_entry(head, struct thread, run_link);
+}
+
+struct thread *runqueue_take(void)
+{
+    struct thread *t = throttled ? first_other() : first_realtime();
+
+    if (!t)
+        t = throttled ? first_realtime() : first_other();
+    if (t)
+        runqueue_remove(t);
+    return t;
+}
+
+void runqueue_hurry(struct thread *t)
+{
+    if (sched_is_realtime(&t->sched) || list_empty(&t->run_link))
+        return;
+    list_remove(&t->run_link);
+    list_add(&ready, &t->run_link);
+}
+
+bool runqueue_beats(const struct thread *t, const struct thread *running)
+{
+    return sched_is_realtime(&t->sched) && t->sched.priority > running->sched.priority;
+}
+
+bool runqueue_tick(const struct thread *t)
+{
+    bool was = throttled;
+
+    if (sched_is_realtime(&t->sched))
+        realtime_ticks++;
+    if (++period_ticks >= RT_PERIOD) {
+        period_ticks = realtime_ticks = 0;
+        throttled = false;
+    } else if (realtime_ticks >= RT_RUNTIME) {
+        throttled = true;
+    }
+    return throttled != was;
+}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct thread;
+struct trapframe;
 struct vm_space;
 
 #define CPU_HELD_LOCKS 8
@@ -23,7 +24,7 @@ struct cpu {
     volatile bool need_resched;            /* switch at the next return to user mode */
     volatile uint32_t irq_depth;           /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
-    bool irq_from_user;                    /* what the interrupt handled here came from */
+    const struct trapframe *irq_frame;     /* what the interrupt handled here came from */
     struct thread *fpu_owner;              /* arch: whose FPU state the registers hold, or NULL */
     void *pgdir;                           /* arch: the page directory in CR3 */
     struct thread

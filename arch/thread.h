@@ -22,8 +22,8 @@ uint32_t kstack_limit(void); /* how many there can be: bounds the number of thre
 /* Prepares t (kstack_top set) so that the first switch to it calls fn(arg) on its stack. */
 void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);
 
-/* Prepares t so that the first switch to it calls thread_first_run() (kernel/thread/sched.c) and then
- * returns to user mode with *tf, which is copied to the top of its stack; sets t->tf. */
+/* Prepares t so that the first switch to it calls thread_first_run() (kernel/thread/sched.c) and
+ * then returns to user mode with *tf, which is copied to the top of its stack; sets t->tf. */
 void arch_thread_init_user(struct thread *t, const struct trapframe *tf);
 
 /* Switches stacks, TSS esp0, TLS descriptors and FPU ownership from prev to next; returns when
@@ -58,8 +58,9 @@ uint32_t cpu_hwcap(void);
 const char *cpu_platform(void);
 int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
 
-/* The clock. clock_mono_ns never steps back; the tick calls sched_tick and timers (kernel/time/timer.c:
- * timer_interrupt()). rtc_read gives seconds since 1970 (UTC), 0 when there is no clock. */
+/* The clock. clock_mono_ns never steps back; the tick calls sched_tick and timers
+ * (kernel/time/timer.c: timer_interrupt()). rtc_read gives seconds since 1970 (UTC), 0 when there
+ * is no clock. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
 /* Waits for an interrupt, from interrupts off to interrupts on. Until the time given the tick may
@@ -79,6 +80,12 @@ void backtrace(uint32_t ebp);
 void backtrace_trap(const struct trapframe *tf); /* of the kernel code that tf interrupted */
 /* All of it in a line or two that can be copied by hand from a screen; tf may be NULL. */
 void backtrace_compact(const struct trapframe *tf, uint32_t ebp);
+/* Of a thread that sleeps. */
+void backtrace_thread(const struct thread *t);
+/* Return addresses on the way to here, nearest first; where there are no more, 0. */
+void backtrace_collect(uint32_t *calls, unsigned max);
+/* "function+0x12" for an address of the kernel's code; its number where there is no name. */
+void code_name(uint32_t addr, char *buf, uint32_t size);
 /* Registers of a frame into the log. */
 void trapframe_dump(const struct trapframe *tf);
 

@@ -19,6 +19,7 @@
 #include "kernel/syscall/syscall.h"
 #include "kernel/time/time.h"
 #include "kernel/thread/trace.h"
+#include "kernel/thread/watchdog.h"
 #include "kernel/base/version.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -157,6 +158,7 @@ void kernel_main(void)
     clock_init();
     time_init();
     log_clock_ready();
+    watchdog_init();
     random_init();
     syscall_init();
     banner();

@@ -22,6 +22,8 @@ static const uint16_t class_size[] = {8,   16,  32,  48,  64,   96,      128,
 
 static struct spinlock slab_lock = SPINLOCK_INIT("slab", LOCK_RANK_SLAB);
 static pfn_t with_room[CLASSES];               /* [slab_lock] head of each class's chain */
+static uint32_t class_frames[CLASSES];         /* [slab_lock] */
+static uint32_t class_used[CLASSES];           /* [slab_lock] objects that are out */
 static uint8_t class_of[SLAB_MAX / GRAIN + 1]; /* by size in grains */
 
 void kmalloc_init(void)
@@ -29,6 +31,8 @@ void kmalloc_init(void)
     unsigned c = 0;
 
     memset(with_room, 0, sizeof(with_room));
+    memset(class_frames, 0, sizeof(class_frames));
+    memset(class_used, 0, sizeof(class_used));
     for (unsigned g = 0; g <= SLAB_MAX / GRAIN; g++) {
         while (class_size[c] < g * GRAIN)
             c++;
@@ -72,6 +76,7 @@ static struct frame *slab_new(unsigned c)
     f->pins = (uint16_t)c;
     f->slab.free = 0;
     f->slab.used = 0;
+    class_frames[c]++;
     chain_push(f, c);
     return f;
 }
@@ -87,6 +92,7 @@ static void *slab_take(unsigned c)
     object = (uint8_t *)frame_kva(f) + f->slab.free;
     f->slab.free = *(uint16_t *)object;
     f->slab.used++;
+    class_used[c]++;
     if (f->slab.free == SLAB_NONE)
         chain_drop(f, c);
     return object;
@@ -145,8 +151,10 @@ static void slab_put(struct frame *f, uint8_t *object)
         chain_push(f, c);
     *(uint16_t *)object = f->slab.free;
     f->slab.free = (uint16_t)(object - (uint8_t *)frame_kva(f));
+    class_used[c]--;
     if (--f->slab.used == 0 && (f->chain.next || f->chain.prev)) {
         chain_drop(f, c);
+        class_frames[c]--;
         f->pins = 0;
         frame_free(f);
     }
@@ -171,32 +179,15 @@ void kmfree(void *p)
 
 /* ---- Figures ---- */
 
-#define STEP 1024u /* frames looked at with slab_lock held */
-
-static struct frame *count_slabs(struct frame *f, unsigned c, struct kmalloc_stats *out)
-{
-    unsigned looked = 0;
-
-    spin_lock(&slab_lock);
-    for (; f && looked < STEP; f = frame_next(f), looked++) {
-        if (f->kind != FRAME_SLAB || f->pins != c)
-            continue;
-        out->frames++;
-        out->used += f->slab.used;
-    }
-    spin_unlock(&slab_lock);
-    return f;
-}
-
 bool kmalloc_stats(unsigned c, struct kmalloc_stats *out)
 {
-    struct frame *f = frame_next(NULL);
-
     if (c >= CLASSES)
         return false;
     *out = (struct kmalloc_stats){.size = class_size[c]};
-    while (f)
-        f = count_slabs(f, c, out);
+    spin_lock(&slab_lock);
+    out->frames = class_frames[c];
+    out->used = class_used[c];
+    spin_unlock(&slab_lock);
     out->objects = out->frames * (PAGE_SIZE / class_size[c]);
     return true;
 }

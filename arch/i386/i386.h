@@ -154,7 +154,9 @@ int fpu_error_code(bool simd);                /* FPE_* for a pending exception *
 
 /* timer.c */
 uint32_t clock_tsc_khz(void); /* learned so far; 0 without TSC */
-void clock_apic_timer(void);  /* the local APIC's timer interrupt */
+struct thread;
+uint32_t arch_thread_frame(const struct thread *t); /* ebp of one that does not run */
+void clock_apic_timer(void);                        /* the local APIC's timer interrupt */
 
 /* memmap.c */
 struct handover;

@@ -141,6 +141,30 @@ void backtrace(uint32_t ebp)
     print_walk(ebp);
 }
 
+void backtrace_thread(const struct thread *t)
+{
+    backtrace(arch_thread_frame(t));
+}
+
+void backtrace_collect(uint32_t *calls, unsigned max)
+{
+    struct walk w = {.ebp = (uint32_t)__builtin_frame_address(0)};
+
+    for (unsigned i = 0; i < max; i++)
+        calls[i] = walk_on(&w) ? w.addr : 0;
+}
+
+void code_name(uint32_t addr, char *buf, uint32_t size)
+{
+    uint32_t offset = 0;
+    const char *name = ksym_find(addr, &offset);
+
+    if (name)
+        snprintf(buf, size, "%s+0x%x", name, (unsigned)offset);
+    else
+        snprintf(buf, size, "%08x", (unsigned)addr);
+}
+
 void backtrace_trap(const struct trapframe *tf)
 {
     uint32_t caller;

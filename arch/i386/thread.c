@@ -43,6 +43,11 @@ void arch_thread_init_user(struct thread *t, const struct trapframe *tf)
                       (struct switch_frame){.eip = (uint32_t)user_thread_start});
 }
 
+uint32_t arch_thread_frame(const struct thread *t)
+{
+    return ((const struct switch_frame *)t->kernel_esp)->ebp;
+}
+
 static bool tls_differs(const struct thread *a, const struct thread *b)
 {
     for (unsigned i = 0; i < TLS_ENTRIES; i++)

@@ -401,6 +401,7 @@ static long write_all(struct file *f, const char __user *ubuf, size_t len)
             n = wait_event_interruptible(&t->write_wait, has_room(t) || tty_file_dead(tf));
         if (n < 0)
             break;
+        sched_point();
     }
     return done ? (long)done : n;
 }

@@ -163,12 +163,15 @@ static void emit_children(struct dentry *dir, struct dir_context *ctx)
     struct dentry *d;
 
     list_for_each_entry (d, &dir->children, sibling) {
-        if (d->cookie > OFFSET_END - ctx->pos)
+        if (d->cookie > OFFSET_END - ctx->pos) {
+            sched_point();
             continue;
+        }
         ctx->pos = OFFSET_END - d->cookie;
         if (!dir_emit(ctx, d->name, d->name_len, d->inode->ino, d->inode->mode))
             return;
         ctx->pos++;
+        sched_point();
     }
 }
 

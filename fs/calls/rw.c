@@ -132,8 +132,9 @@ static long iov_transfer(struct file *f, struct iov_set *s, uint64_t *pos, trans
         if (n < 0)
             return total ? total : n;
         total += n;
-        if ((uint32_t)n < v->len)
+        if ((uint32_t)n < v->len || fatal_signal_pending())
             break;
+        sched_point();
     }
     return total;
 }

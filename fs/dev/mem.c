@@ -60,6 +60,7 @@ static long zero_read(struct file *f, void __user *ubuf, size_t len, uint64_t *p
             return done ? (long)done : -EFAULT;
         if (done < len && signal_pending_current())
             break;
+        sched_point();
     }
     return (long)done;
 }
@@ -116,6 +117,7 @@ static long random_read(struct file *f, void __user *ubuf, size_t len, uint64_t 
             return done ? (long)done : -EFAULT;
         if (done < len && signal_pending_current())
             break;
+        sched_point();
     }
     return (long)done;
 }
@@ -135,6 +137,7 @@ static long random_write(struct file *f, const void __user *ubuf, size_t len, ui
         done += n;
         if (done < len && signal_pending_current())
             break;
+        sched_point();
     }
     return (long)done;
 }

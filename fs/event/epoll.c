@@ -257,8 +257,10 @@ static void epoll_release(struct file *f)
     struct epoll *set = f->private;
 
     mutex_lock(&sets_lock);
-    while (!list_empty(&set->items))
+    while (!list_empty(&set->items)) {
         item_remove(list_first_entry(&set->items, struct epoll_item, link));
+        sched_point();
+    }
     mutex_unlock(&sets_lock);
     kmfree(set);
 }
@@ -268,8 +270,10 @@ static bool any_ready(struct epoll *set)
 {
     struct epoll_item *i = take_ready(set);
 
-    while (i && !ready_events(i))
+    while (i && !ready_events(i)) {
+        sched_point();
         i = take_ready(set);
+    }
     if (i) {
         spin_lock(&set->ready_lock);
         if (list_empty(&i->ready_link))
@@ -387,6 +391,7 @@ static int collect(struct epoll *set, void __user *uevents, int max)
     while (n < max && (i = take_ready(set)) != NULL) {
         struct epoll_event ev = i->event;
 
+        sched_point();
         ev.events = ready_events(i);
         if (!ev.events)
             continue;

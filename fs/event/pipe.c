@@ -76,6 +76,7 @@ static long take(struct pipe *p, char __user *ubuf, uint32_t len)
             *slot(p, p->tail) = NULL;
         }
         p->tail += n - missed;
+        sched_point();
     }
     if (p->tail == p->head)
         p->tail = p->head = page_start(p->head);
@@ -99,6 +100,7 @@ static long give(struct pipe *p, const char __user *ubuf, uint32_t len)
         p->head += n - missed;
         if (missed)
             return done ? (long)done : -EFAULT;
+        sched_point();
     }
     return done;
 }

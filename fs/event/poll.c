@@ -91,6 +91,7 @@ void poll_table_free(struct poll_table *pt)
         while (c->used)
             entry_free(&c->entries[--c->used]);
         kmfree(c);
+        sched_point();
     }
 }
 
@@ -211,6 +212,7 @@ static int poll_round(struct fd_chunk *c, struct poll_table *pt)
                 ready++;
                 pt = NULL;
             }
+            sched_point();
         }
     return ready;
 }

@@ -102,6 +102,7 @@ static int select_round(struct fd_sets *s, struct poll_table *pt)
             if (marks)
                 pt = NULL;
             total += marks;
+            sched_point();
         }
     }
     return total;

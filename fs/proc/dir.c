@@ -305,6 +305,7 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
         for (unsigned i = 0; i < count; i++)
             if (!emit_number(pi, ctx, batch[i]))
                 return 0;
+        sched_point();
     } while (count == NUMBER_BATCH);
     return 0;
 }

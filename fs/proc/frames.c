@@ -63,6 +63,7 @@ static long words_read(struct word_batch *b, uint64_t end, void __user *ubuf, si
             return done ? (long)done : -EFAULT;
         done += n * sizeof(uint64_t);
         *pos += n * sizeof(uint64_t);
+        sched_point();
     }
     return (long)done;
 }

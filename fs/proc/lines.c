@@ -28,6 +28,7 @@ long lines_read(void *from, line_fn line, void __user *ubuf, size_t len, uint64_
             return done ? (long)done : -EFAULT;
         done += n;
         within += n;
+        sched_point();
         *pos = within < (size_t)size ? item * LINE_ROOM + within : (item + 1) * LINE_ROOM;
     }
     return (long)done;

@@ -35,8 +35,10 @@ int show_maps(struct text *t, const struct target *who)
 
     if (!s)
         return err;
-    for (vaddr_t at = 0; !t->failed && vm_next_area(s, at, &a); at = a.end)
+    for (vaddr_t at = 0; !t->failed && vm_next_area(s, at, &a); at = a.end) {
         show_area(t, &a);
+        sched_point();
+    }
     vm_space_unref(s);
     return 0;
 }
@@ -78,6 +80,7 @@ static int copy_out(struct text *t, struct vm_space *s, vaddr_t from, vaddr_t to
         if (got != (long)n)
             break;
         from += n;
+        sched_point();
     }
     kfree(page);
     return 0;
@@ -169,6 +172,9 @@ static long mem_transfer(struct file *f, void __user *ubuf, size_t len, uint64_t
             break;
         done += (size_t)n;
         *pos += (uint64_t)n;
+        if (fatal_signal_pending())
+            break;
+        sched_point();
     }
     if (page)
         kfree(page);

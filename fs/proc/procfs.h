@@ -139,6 +139,8 @@ extern const struct file_ops kpagecount_ops, kpageflags_ops;
 extern const struct file_ops faults_ops;                   /* faults.c */
 int show_vmstat(struct text *t, const struct target *who); /* vmstat.c */
 int show_slabinfo(struct text *t, const struct target *who);
+int show_sched_latency(struct text *t, const struct target *who); /* latency.c */
+int store_sched_latency(const char *text, size_t len, const struct target *who);
 int show_buddyinfo(struct text *t, const struct target *who);
 int show_oom_score(struct text *t, const struct target *who); /* oom.c */
 int show_oom_score_adj(struct text *t, const struct target *who);

@@ -104,6 +104,7 @@ int show_smaps(struct text *t, const struct target *who)
         show_figures(t, &r, locked_kib(&a, &r), false);
         text_printf(t, "THPeligible:    0\n");
         show_flags(t, &a);
+        sched_point();
     }
     vm_space_unref(s);
     return 0;
@@ -128,6 +129,7 @@ int show_smaps_rollup(struct text *t, const struct target *who)
         vm_range_stats(s, a.start, a.end, &all);
         if ((a.flags & VM_LOCKED))
             locked += all.pss - before;
+        sched_point();
     }
     vm_space_unref(s);
     show_area(t, &whole);

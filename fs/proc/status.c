@@ -173,6 +173,7 @@ void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end)
             return;
         }
         at = a.end;
+        sched_point();
     }
 }
 
@@ -263,9 +264,11 @@ static uint32_t resident_shmem(struct vm_space *space)
     struct vm_range_stats r = {0};
     struct vm_area_info a;
 
-    for (vaddr_t at = 0; vm_next_area(space, at, &a); at = a.end)
+    for (vaddr_t at = 0; vm_next_area(space, at, &a); at = a.end) {
         if (a.flags & VM_SHARED)
             vm_range_stats(space, a.start, a.end, &r);
+        sched_point();
+    }
     return r.shmem;
 }
 

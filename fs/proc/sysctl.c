@@ -6,6 +6,7 @@
 #include "kernel/debug/crash.h"
 #include "kernel/machine/random.h"
 #include "kernel/thread/trace.h"
+#include "kernel/thread/watchdog.h"
 #include "kernel/machine/uts.h"
 #include "kernel/base/version.h"
 #include "libc/ctype.h"
@@ -176,6 +177,32 @@ static int show_nothing(struct text *t, const struct target *who)
     return 0;
 }
 
+static int show_hung_secs(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", watchdog_limits.hung_secs);
+    return 0;
+}
+
+static int store_hung_secs(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, WATCHDOG_HUNG_MAX, &watchdog_limits.hung_secs);
+}
+
+static int show_thresh(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", watchdog_limits.thresh_secs);
+    return 0;
+}
+
+static int store_thresh(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, WATCHDOG_THRESH_MAX, &watchdog_limits.thresh_secs);
+}
+
 static const struct proc_entry random_entries[] = {
     FILE_ENTRY("boot_id", 0444, show_boot_id),
     FILE_ENTRY("entropy_avail", 0444, show_entropy),
@@ -190,6 +217,7 @@ static const struct proc_entry kernel_entries[] = {
     STORE_ENTRY("crash", 0200, show_nothing, store_crash),
     STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
     STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
+    STORE_ENTRY("hung_task_timeout_secs", 0644, show_hung_secs, store_hung_secs),
     FILE_ENTRY("ngroups_max", 0444, show_ngroups_max),
     FILE_ENTRY("osrelease", 0444, show_osrelease),
     FILE_ENTRY("ostype", 0444, show_ostype),
@@ -204,6 +232,7 @@ static const struct proc_entry kernel_entries[] = {
     FILE_ENTRY("threads-max", 0444, show_threads_max),
     STORE_ENTRY("trace", 0644, show_trace, store_trace),
     FILE_ENTRY("version", 0444, show_uts_version),
+    STORE_ENTRY("watchdog_thresh", 0644, show_thresh, store_thresh),
     {0},
 };
 

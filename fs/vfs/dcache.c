@@ -417,5 +417,6 @@ void dentry_tree_free(struct dentry *root)
         else
             dentry_unref(d);
         d = up;
+        sched_point();
     }
 }

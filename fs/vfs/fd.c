@@ -151,6 +151,7 @@ void files_put(struct files *t)
 
         if (e)
             close_file(t, entry_file(e));
+        sched_point();
     }
     files_free(t);
 }
@@ -183,6 +184,7 @@ void files_close_on_exec(struct files *t)
         spin_unlock(&t->lock);
         if (f)
             close_file(t, f);
+        sched_point();
     }
 }
 
@@ -442,6 +444,7 @@ long sys_close_range(uint32_t first, uint32_t last, uint32_t flags)
             fd_set_cloexec((int)fd, true);
         else
             fd_close((int)fd);
+        sched_point();
     }
     return 0;
 }

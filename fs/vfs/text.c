@@ -3,6 +3,7 @@
  */
 #include "fs/vfs/text.h"
 #include "arch/uaccess.h"
+#include "kernel/thread/sched.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -135,6 +136,7 @@ long text_read(const struct text *t, uint64_t offset, void __user *ubuf, size_t 
         if (copy_to_user((char __user *)ubuf + done, c->data + offset, run))
             return done ? (long)done : -EFAULT;
         done += run;
+        sched_point();
     }
     return (long)done;
 }

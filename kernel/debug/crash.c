@@ -8,6 +8,8 @@
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
+#include "kernel/thread/watchdog.h"
+#include "kernel/time/time.h"
 #include "libc/assert.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -133,6 +135,23 @@ static void crash_run(void)
     klog(LOG_INFO, "back from user memory\n");
 }
 
+/* Blocked for longer than the watchdog looks on, then back. */
+static void crash_hang(void)
+{
+    thread_current()->state = THREAD_BLOCKED;
+    schedule_until(time_mono_ns() + (uint64_t)(2 * watchdog_limits.hung_secs + 1) * NSEC_PER_SEC);
+}
+
+/* The same, without giving up the CPU; ends when the watchdog has said so. */
+static void crash_spin(void)
+{
+    uint32_t before = watchdog_reports();
+    uint64_t end = time_mono_ns() + (uint64_t)(4 * watchdog_limits.thresh_secs + 4) * NSEC_PER_SEC;
+
+    while (watchdog_reports() == before && time_mono_ns() < end)
+        cpu_relax();
+}
+
 static const struct {
     const char *name;
     void (*fn)(void);
@@ -148,6 +167,8 @@ static const struct {
     {"lock", crash_lock},     /* a write to user memory with a spin lock held */
     {"peek", crash_peek},     /* a read of user memory outside the copy windows: SMAP */
     {"run", crash_run},       /* a jump into user memory that is there: SMEP */
+    {"hang", crash_hang},     /* no crash: blocked for a time */
+    {"spin", crash_spin},     /* no crash: the CPU is not given up for a time */
     {"pte", crash_pte},       /* no crash: a damaged page-table entry */
 };
 

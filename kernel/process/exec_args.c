@@ -90,6 +90,7 @@ static int chain_store(const struct chain *c, struct vm_space *s, vaddr_t at)
         if (vm_copy_to(s, at, page + CHUNK_HEAD, n) != (long)n)
             return -ENOMEM;
         at += n;
+        sched_point();
     }
     return 0;
 }
@@ -176,6 +177,7 @@ static int add_user_string(struct exec_args *a, const char __user *ustr)
         ustr += room;
         if (a->strings.size - start > MAX_STRING || check_limit(a))
             return -E2BIG;
+        sched_point();
     } while (n < 0);
     return add_pointer(a, start);
 }
@@ -200,6 +202,7 @@ int list_count(const struct string_list *l)
             return -EFAULT;
         if (!s || n >= (int)(STRINGS_MAX / 4))
             return n;
+        sched_point();
     }
 }
 
@@ -219,6 +222,7 @@ int args_add_list(struct exec_args *a, const struct string_list *l, uint32_t ski
                       : args_add_string(a, (const char *)s);
         if (err)
             return err;
+        sched_point();
     }
 }
 
@@ -249,6 +253,7 @@ static void relocate(struct exec_args *a, uint32_t strings_at)
 
         for (; n && left; n--, left--, w++)
             *w = *w == ARG_NULL ? 0 : *w + strings_at;
+        sched_point();
     }
 }
 

@@ -71,6 +71,7 @@ static long transfer(struct vm_space *s, struct cursor *local, struct cursor *re
         total += moved;
         local->done += moved;
         remote->done += moved;
+        sched_point();
         err = moved < n ? -EFAULT : fatal_signal_pending() ? -EINTR : 0;
     }
     kfree(page);

@@ -67,6 +67,17 @@ static struct queued_signal *queued_alloc(struct proc *p)
     return e;
 }
 
+#define DISCARD_STEP 200
+
+/* Takes up to a step's worth off a queue whose process is over; whether there is more. */
+static bool queue_drain(struct proc *p, struct signal_queue *q)
+{
+    q->pending = 0;
+    for (int n = 0; n < DISCARD_STEP && !list_empty(&q->infos); n++)
+        queued_free(p, list_first_entry(&q->infos, struct queued_signal, link));
+    return !list_empty(&q->infos);
+}
+
 static void queue_discard(struct proc *p, struct signal_queue *q, sigset64_t set)
 {
     struct queued_signal *e, *next;
@@ -516,7 +527,11 @@ void signal_free_proc(struct proc *p)
     timer_cancel(&p->sig.real_timer);
     posix_timers_delete(p);
     spin_lock(&h->lock);
-    queue_discard(p, &p->sig.queue, ~0ull);
+    while (queue_drain(p, &p->sig.queue)) {
+        spin_unlock(&h->lock);
+        sched_point();
+        spin_lock(&h->lock);
+    }
     kmfree(p->sig.spare);
     p->handlers = NULL;
     spin_unlock(&h->lock);

@@ -84,6 +84,8 @@ struct thread {
     struct trapframe *tf;         /* user state, at the top of the kernel stack */
 
     struct sched_attr sched;    /* [sched lock] */
+    struct mutex *wanted;       /* [own] the sleep lock that it waits for */
+    uint64_t reported_ran_at;   /* [proc lock] the watchdog told of the sleep that began then */
     struct rusage_counts usage; /* own CPU and owner's thread only */
     struct vfork_wait *vfork;   /* [proc lock] the vfork parent that waits, until exec or exit */
     uint32_t robust_list;       /* user address for set_robust_list, or 0 */

@@ -15,12 +15,17 @@
 #include "kernel/machine/random.h"
 #include "kernel/time/time.h"
 #include "kernel/thread/trace.h"
+#include "kernel/thread/watchdog.h"
 #include "mm/vm.h"
 
 #define SLEEPER_NS (3 * NSEC_PER_TICK) /* who slept as long has a new slice */
 
 static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
-static uint64_t nr_switches; /* [sched_lock] */
+static uint64_t nr_switches;      /* [sched_lock] */
+static struct sched_wait longest; /* [sched_lock] */
+static uint64_t tick_ns;          /* [tick] the clock at the last one */
+static uint64_t wanted_since;     /* [own CPU] cycles, when need_resched was set */
+static uint64_t wanted_since_ns;  /* the same by the clock, to the tick */
 
 uint64_t sched_switches(void)
 {
@@ -32,6 +37,37 @@ uint32_t sched_runnable(void)
     struct cpu *c = cpu_self();
 
     return runqueue_count() + (c->current != c->idle);
+}
+
+static void want_switch(struct cpu *c)
+{
+    if (!c->need_resched) {
+        wanted_since = cpu_cycles();
+        wanted_since_ns = tick_ns;
+    }
+    c->need_resched = true;
+}
+
+/* [sched_lock held] */
+static void note_wait(const struct thread *t)
+{
+    uint64_t cycles = cpu_cycles() - wanted_since;
+
+    if (cycles <= longest.cycles || t == cpu_self()->idle)
+        return;
+    longest.cycles = cycles;
+    longest.tid = t->tid;
+    longest.call = t->tf ? (int32_t)t->tf->orig_eax : -1;
+    backtrace_collect(longest.calls, sizeof(longest.calls) / sizeof(longest.calls[0]));
+}
+
+void sched_longest_wait(struct sched_wait *out, bool forget)
+{
+    spin_lock(&sched_lock);
+    *out = longest;
+    if (forget)
+        longest.cycles = 0;
+    spin_unlock(&sched_lock);
 }
 
 static void charge(struct thread *t)
@@ -96,6 +132,8 @@ void schedule(void)
 
     spin_lock(&sched_lock);
     DEBUG_ASSERT(c->spin_depth == 1);
+    if (c->need_resched)
+        note_wait(prev);
     c->need_resched = false;
     if (prev->state == THREAD_RUNNABLE) {
         if (!runqueue_count()) {
@@ -140,7 +178,7 @@ static void make_runnable(struct thread *t)
         runqueue_new_slice(t);
     runqueue_add(t, false);
     if (c->irq_depth || c->current == c->idle || runqueue_beats(t, c->current))
-        c->need_resched = true;
+        want_switch(c);
 }
 
 void sched_wake(struct thread *t)
@@ -181,7 +219,7 @@ void sched_set_attr(struct thread *t, const struct sched_attr *a)
     runqueue_new_slice(t);
     if (queued)
         runqueue_add(t, false);
-    cpu_self()->need_resched = true; /* whoever is first now */
+    want_switch(cpu_self()); /* whoever is first now */
     spin_unlock(&sched_lock);
 }
 
@@ -216,7 +254,7 @@ void sched_start(struct thread *t)
     t->state = THREAD_RUNNABLE;
     runqueue_add(t, false);
     if (cpu_self()->current == cpu_self()->idle)
-        cpu_self()->need_resched = true;
+        want_switch(cpu_self());
     spin_unlock(&sched_lock);
 }
 
@@ -225,6 +263,7 @@ void sched_tick(bool user)
     struct cpu *c = cpu_self();
     struct thread *t = c->current;
 
+    tick_ns = time_mono_ns();
     if (!t || t == c->idle) {
         load_tick(CPU_IDLE);
         return;
@@ -238,9 +277,10 @@ void sched_tick(bool user)
     if (t->proc->space)
         signal_charge_cpu(t, NSEC_PER_TICK, user);
     if (t->slice && --t->slice == 0)
-        c->need_resched = true;
+        want_switch(c);
     if (runqueue_tick(t))
-        c->need_resched = true;
+        want_switch(c);
+    watchdog_tick(c->need_resched && !user ? tick_ns - wanted_since_ns : 0);
 }
 
 /* The first switch to a user thread comes here and goes on to user mode, by way of return_to_user

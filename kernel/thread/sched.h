@@ -45,6 +45,24 @@ static inline bool sched_is_realtime(const struct sched_attr *a)
 }
 
 void schedule(void); /* give up the CPU; as current->state says */
+/*
+ * A marked point of long work: whoever waits for the CPU gets it here. Every loop whose length a
+ * program chooses passes one at least every 50,000 instructions, with no spin lock held and nothing
+ * half done. It costs one test.
+ */
+static inline void sched_point(void)
+{
+    DEBUG_ASSERT(!cpu_self()->spin_depth);
+    if (__builtin_expect(cpu_self()->need_resched, 0))
+        schedule();
+}
+/* The longest that a thread was asked to give up the CPU and did not. */
+struct sched_wait {
+    uint64_t cycles;
+    int32_t tid, call; /* who it was, in which system call (-1: none) */
+    uint32_t calls[6]; /* on its way to the switch: return addresses */
+};
+void sched_longest_wait(struct sched_wait *out, bool forget);
 /* Makes t runnable if it sleeps, is blocked or stopped. Wakes may be spurious: sleepers test again.
  */
 void sched_wake(struct thread *t);

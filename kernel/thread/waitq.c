@@ -116,7 +116,9 @@ void mutex_lock(struct mutex *m)
     if (mutex_trylock(m))
         return;
     DEBUG_ASSERT(m->owner != thread_current());
+    thread_current()->wanted = m;
     wait_event(&m->waiters, mutex_trylock(m));
+    thread_current()->wanted = NULL;
 }
 
 void mutex_unlock(struct mutex *m)

@@ -160,8 +160,10 @@ void posix_timers_delete(struct proc *p)
 {
     struct posix_timer *t, *next;
 
-    list_for_each_entry_safe (t, next, &p->sig.posix_timers, link)
+    list_for_each_entry_safe (t, next, &p->sig.posix_timers, link) {
         timer_destroy(t);
+        sched_point();
+    }
 }
 
 /* [list_lock held] */

@@ -155,7 +155,7 @@ void irq_dispatch(struct trapframe *tf)
     unsigned irq = tf->trapno - TRAP_IRQ_BASE;
     struct cpu *c = cpu_self();
 
-    c->irq_from_user = trap_from_user(tf);
+    c->irq_frame = tf;
     if (tf->trapno == APIC_TIMER_VECTOR) {
         apic_interrupt(c);
         return;

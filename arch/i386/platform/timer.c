@@ -203,7 +203,7 @@ static void clock_tick(void *arg)
         lost_ns += now - tick_ns();
     spin_unlock(&pit_lock);
     timer_interrupt();
-    sched_tick(cpu_self()->irq_from_user);
+    sched_tick(trap_from_user(cpu_self()->irq_frame));
 }
 
 /* ---- Idle ---- */

@@ -45,6 +45,7 @@
 #define CPU_PAT   (1u << 16)
 #define CPU_PSE36 (1u << 17)
 #define CPU_FXSR  (1u << 24)
+#define CPU_SSE2  (1u << 26)
 #define CPU_SSE   (1u << 25)
 
 /* CPUID.7.0: EBX and ECX */

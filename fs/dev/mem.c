@@ -103,23 +103,8 @@ static const struct file_ops full_ops = {
 
 static long random_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
-    uint8_t chunk[RANDOM_CHUNK];
-    size_t done = 0;
-
     (void)f, (void)pos;
-    while (done < len) {
-        size_t n = len - done < sizeof(chunk) ? len - done : sizeof(chunk), left;
-
-        random_bytes(chunk, n);
-        left = copy_to_user_partial((char __user *)ubuf + done, chunk, n);
-        done += n - left;
-        if (left)
-            return done ? (long)done : -EFAULT;
-        if (done < len && signal_pending_current())
-            break;
-        sched_point();
-    }
-    return (long)done;
+    return random_to_user(ubuf, len);
 }
 
 static long random_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)

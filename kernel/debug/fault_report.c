@@ -87,3 +87,15 @@ void report_fatal_fault(const struct thread *t, const struct trapframe *tf, int 
          t->proc->pid, t->proc->comm, g->trap_no, g->trap_err, cpu_self()->id, tf->eip,
          g->trap_addr, what, what[0] ? " -- " : "");
 }
+
+void report_sent_fault(const struct thread *t, int signo, const struct siginfo *info)
+{
+    if (!log_allowed())
+        return;
+    if (info->code == SI_USER || info->code == SI_TKILL)
+        klog(LOG_INFO, "pid %d %s: signal %d, sent by pid %d (uid %d) -- kill proc\n", t->proc->pid,
+             t->proc->comm, signo, info->pid, info->uid);
+    else
+        klog(LOG_INFO, "pid %d %s: signal %d, sent with code %d -- kill proc\n", t->proc->pid,
+             t->proc->comm, signo, info->code);
+}

@@ -4,8 +4,11 @@
 
 struct thread;
 struct trapframe;
+struct siginfo;
 
 /* t is the current thread, signo the signal of the trap that t->sig remembers. May sleep. */
 void report_fatal_fault(const struct thread *t, const struct trapframe *tf, int signo);
+/* The same signal, but somebody sent it. */
+void report_sent_fault(const struct thread *t, int signo, const struct siginfo *info);
 
 #endif

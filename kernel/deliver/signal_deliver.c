@@ -13,16 +13,17 @@
 
 /* ---- Default actions ---- */
 
-/* Whether signo is the consequence of what the program itself just did, sent by trap_to_signal. */
-static bool is_own_fault(int signo, const struct siginfo *info)
+/* Whether signo, just taken, is the consequence of what the program itself just did: sent by
+ * trap_to_signal, not by anybody who says so. */
+static bool is_own_fault(const struct thread *t, int signo, const struct siginfo *info)
 {
-    return (SIGMASK(signo) & SIGS_SYNCHRONOUS) && info->code > 0;
+    return t->sig.trap_signo == signo && info->code > 0;
 }
 
 /* init gets no signal that it has no handler for, but those of its own faults. */
-static bool is_protected(const struct proc *p, int signo, const struct siginfo *info)
+static bool is_protected(const struct thread *t, int signo, const struct siginfo *info)
 {
-    return p == init_proc && !is_own_fault(signo, info);
+    return t->proc == init_proc && !is_own_fault(t, signo, info);
 }
 
 /* [handlers->lock held] From here on t is in the handler; the mask to come back to goes to *old. */
@@ -70,7 +71,7 @@ static bool is_fatal(struct thread *t, int signo, uint32_t handler, const struct
 {
     if (signo == SIGKILL)
         return true;
-    if (handler == SIG_IGN || (SIGMASK(signo) & SIGS_IGNORED) || is_protected(t->proc, signo, info))
+    if (handler == SIG_IGN || (SIGMASK(signo) & SIGS_IGNORED) || is_protected(t, signo, info))
         return false;
     if (!(SIGMASK(signo) & SIGS_STOP))
         return true;
@@ -94,12 +95,15 @@ static int next_handled(struct thread *t, const struct trapframe *tf, struct sig
         a = &handlers->action[signo - 1];
         if (a->handler > SIG_IGN) {
             take_handler(t, a, signo, h, old);
+            t->sig.trap_signo = 0;
             break;
         }
         if (is_fatal(t, signo, a->handler, info)) {
             spin_unlock(&handlers->lock);
-            if (is_own_fault(signo, info))
+            if (is_own_fault(t, signo, info))
                 report_fatal_fault(t, tf, signo);
+            else if (SIGMASK(signo) & SIGS_SYNCHRONOUS)
+                report_sent_fault(t, signo, info);
             proc_exit(signo);
         }
     }
@@ -208,5 +212,6 @@ void trap_to_signal(struct trapframe *tf, int signo, int code, uint32_t addr)
     t->sig.trap_no = tf->trapno;
     t->sig.trap_err = tf->err;
     t->sig.trap_addr = addr;
+    t->sig.trap_signo = signo;
     signal_force_current(signo, &info);
 }

@@ -7,21 +7,25 @@
 #include "arch/cpu.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
+#include "arch/uaccess.h"
 #include "kernel/base/boot.h"
+#include "kernel/machine/chacha.h"
+#include "kernel/thread/sched.h"
 #include "kernel/time/time.h"
+#include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/vm.h"
 
 #define KEY_WORDS   8
-#define BLOCK_WORDS 16
 #define POOL_BLOCKS 4
-#define POOL_BYTES  (POOL_BLOCKS * BLOCK_WORDS * 4)
+#define POOL_BYTES  (POOL_BLOCKS * CHACHA_BLOCK)
 #define KEY_BYTES   (KEY_WORDS * 4)
+#define SMALL       128u /* what comes from the pool itself */
 
 static struct spinlock random_lock = SPINLOCK_INIT("random", LOCK_RANK_LEAF);
-static uint32_t key[KEY_WORDS]; /* [random_lock] */
-static uint32_t
-    pool[POOL_BLOCKS * BLOCK_WORDS]; /* [random_lock] not given out: the last `left` bytes */
-static uint32_t left;                /* [random_lock] */
+static uint32_t key[KEY_WORDS];       /* [random_lock] */
+static uint32_t pool[POOL_BYTES / 4]; /* [random_lock] not given out: the last `left` bytes */
+static uint32_t left;                 /* [random_lock] */
 static volatile uint32_t samples[KEY_WORDS]; /* racing writers only add noise */
 static volatile uint32_t nsamples;
 
@@ -32,43 +36,11 @@ static inline uint32_t rotl(uint32_t v, int n)
     return v << n | v >> (32 - n);
 }
 
-static inline void quarter_round(uint32_t *x, int a, int b, int c, int d)
-{
-    x[a] += x[b];
-    x[d] = rotl(x[d] ^ x[a], 16);
-    x[c] += x[d];
-    x[b] = rotl(x[b] ^ x[c], 12);
-    x[a] += x[b];
-    x[d] = rotl(x[d] ^ x[a], 8);
-    x[c] += x[d];
-    x[b] = rotl(x[b] ^ x[c], 7);
-}
-
-static void chacha_block(uint32_t *out, const uint32_t *k, uint32_t counter)
-{
-    uint32_t in[BLOCK_WORDS] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
-
-    memcpy(in + 4, k, KEY_BYTES);
-    in[12] = counter;
-    memcpy(out, in, sizeof(in));
-    for (int i = 0; i < 10; i++) {
-        quarter_round(out, 0, 4, 8, 12);
-        quarter_round(out, 1, 5, 9, 13);
-        quarter_round(out, 2, 6, 10, 14);
-        quarter_round(out, 3, 7, 11, 15);
-        quarter_round(out, 0, 5, 10, 15);
-        quarter_round(out, 1, 6, 11, 12);
-        quarter_round(out, 2, 7, 8, 13);
-        quarter_round(out, 3, 4, 9, 14);
-    }
-    for (int i = 0; i < BLOCK_WORDS; i++)
-        out[i] += in[i];
-}
-
 /* [random_lock held] */
 static void refill(void)
 {
     uint64_t now = cpu_cycles();
+    uint32_t state[CHACHA_WORDS];
 
     for (int i = 0; i < KEY_WORDS; i++) {
         key[i] ^= samples[i];
@@ -76,8 +48,9 @@ static void refill(void)
     }
     key[0] ^= (uint32_t)now;
     key[1] ^= (uint32_t)(now >> 32);
-    for (uint32_t i = 0; i < POOL_BLOCKS; i++)
-        chacha_block(pool + i * BLOCK_WORDS, key, i);
+    chacha_init(state, key);
+    chacha_blocks(pool, state, POOL_BLOCKS);
+    memset(state, 0, sizeof(state));
     memcpy(key, pool, KEY_BYTES);
     left = POOL_BYTES - KEY_BYTES;
 }
@@ -99,6 +72,53 @@ void random_bytes(void *buf, size_t n)
         out += chunk;
         n -= chunk;
     }
+}
+
+/* A page of the stream of a key of its own, copied out; less than n when memory ends. */
+static uint32_t put_page(void __user *ubuf, uint32_t n, void *page, uint32_t *state)
+{
+    chacha_blocks(page, state, (n + CHACHA_BLOCK - 1) / CHACHA_BLOCK);
+    return n - (uint32_t)copy_to_user_partial(ubuf, page, n);
+}
+
+/* Much at once is the stream of a key that nobody else gets, so that the pool is asked but once. */
+static long put_stream(uint8_t __user *ubuf, size_t n)
+{
+    uint32_t state[CHACHA_WORDS];
+    uint8_t own_key[CHACHA_KEY], *page = kalloc();
+    size_t done = 0;
+
+    if (!page)
+        return -ENOMEM;
+    random_bytes(own_key, sizeof(own_key));
+    chacha_init(state, own_key);
+    while (done < n) {
+        uint32_t want = n - done < PAGE_SIZE ? (uint32_t)(n - done) : PAGE_SIZE;
+        uint32_t put = put_page(ubuf + done, want, page, state);
+
+        done += put;
+        if (put < want || (done < n && signal_pending_current()))
+            break;
+        sched_point();
+    }
+    memset(own_key, 0, sizeof(own_key));
+    memset(state, 0, sizeof(state));
+    memset(page, 0, PAGE_SIZE);
+    kfree(page);
+    return done || !n ? (long)done : -EFAULT;
+}
+
+long random_to_user(void __user *ubuf, size_t n)
+{
+    uint8_t bytes[SMALL];
+    int err;
+
+    if (n > SMALL)
+        return put_stream(ubuf, n);
+    random_bytes(bytes, n);
+    err = copy_to_user(ubuf, bytes, n);
+    memset(bytes, 0, sizeof(bytes));
+    return err ? err : (long)n;
 }
 
 void random_mix(uint32_t sample)

@@ -20,6 +20,7 @@ HOST_SRC_test_ldisc := drivers/tty/tty_ldisc.c drivers/tty/tty_output.c tests/ho
 HOST_SRC_test_inflate := $(HOST_MM) fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c
 HOST_SRC_test_cpio    := $(HOST_MM) fs/archive/cpio.c fs/archive/cpio_header.c fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c fs/ram/ramfs.c \
                          fs/ram/ramfs_mount.c fs/vfs/dcache.c fs/vfs/inode.c libc/printf.c
+HOST_SRC_test_chacha  := kernel/machine/chacha.c libc/string.c
 HOST_SRC_test_block   := fs/block/elevator.c fs/block/table.c fs/block/mbr.c fs/block/gpt.c tests/host/port.c
 
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))
@@ -35,7 +36,14 @@ $(HB)/obj/%.o: %.c
 .SECONDEXPANSION:
 $(HB)/%: $(HB)/obj/tests/host/%.o $(HB)/obj/tests/host/check.o $$(call HOST_OBJ,$$(HOST_SRC_$$*))
 	$(call say,HOSTLD  $@)
-	$(Q)$(HOST_CC) $(HOST_SAN) $^ -o $@
+	$(Q)$(HOST_CC) $(HOST_SAN) -Wl,-z,noexecstack $^ -o $@
+
+$(HB)/obj/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(call say,HOSTASM $<)
+	$(Q)nasm -f elf32 $< -o $@
+
+$(HB)/test_chacha: $(HB)/obj/arch/i386/chacha.asm.o
 
 -include $(shell find $(HB)/obj -name '*.d' 2>/dev/null)
 

@@ -237,7 +237,9 @@ int vm_populate(struct vm_space *s, vaddr_t addr, size_t len)
         vaddr_t from = v.start > va ? v.start : va, to = v.end < end ? v.end : end;
         if (v.object)
             vm_object_unref(v.object);
-        refused = populate(s, from, to, (v.prot & VM_PROT_WRITE) && vma_is_private(&v));
+        refused = v.flags & VM_LOCKONFAULT
+                      ? 0
+                      : populate(s, from, to, (v.prot & VM_PROT_WRITE) && vma_is_private(&v));
         err = err ? err : refused;
     }
     return err;

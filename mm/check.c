@@ -244,7 +244,7 @@ static uint32_t check_accounts(struct audit *a, const struct vm_space *s)
         pages += vma_pages(v);
         data += vma_is_data(v) ? vma_pages(v) : 0;
         locked += v->flags & VM_LOCKED ? vma_pages(v) : 0;
-        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE))
+        if (vma_is_promised(v))
             promised += vma_pages(v);
         CHECK(a, v->space == s, "an area at %x thinks it is another space's", v->start);
     }

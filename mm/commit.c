@@ -40,30 +40,60 @@ bool commit_allows(uint32_t pages, uint16_t flags)
     }
 }
 
-/* Pages of [addr, addr+len) that areas cover: what a fixed mapping there would replace. */
-static uint32_t pages_in(struct vm_space *s, vaddr_t addr, uint32_t len)
-{
-    uint32_t pages = 0;
+/* ---- What areas claim ---- */
 
-    for (struct vma *v = vma_find(s, addr); v && v->start < addr + len; v = vma_next(s, v)) {
-        vaddr_t from = v->start > addr ? v->start : addr;
-        vaddr_t to = v->end < addr + len ? v->end : addr + len;
-        pages += (to - from) >> PAGE_SHIFT;
+void claims_add(struct claims *c, const struct vma *v)
+{
+    const uint32_t pages = vma_pages(v);
+
+    c->pages += pages;
+    c->data += vma_is_data(v) ? pages : 0;
+    c->promised += vma_is_promised(v) ? pages : 0;
+}
+
+void claims_take(struct claims *c, const struct vma *v)
+{
+    struct claims part = {0};
+
+    claims_add(&part, v);
+    c->pages -= part.pages;
+    c->data -= part.data;
+    c->promised -= part.promised;
+}
+
+/* Only what grows can be too much. */
+static bool exceeds(uint32_t now, int32_t gain, uint32_t limit)
+{
+    return gain > 0 && (uint64_t)now + (uint32_t)gain > limit;
+}
+
+bool claims_allowed(const struct vm_space *s, const struct claims *gain)
+{
+    return !exceeds(s->pages, gain->pages, s->limits.as >> PAGE_SHIFT) &&
+           !exceeds(s->data_pages, gain->data, s->limits.data >> PAGE_SHIFT) &&
+           (gain->promised <= 0 || commit_allows((uint32_t)gain->promised, 0));
+}
+
+/* What a fixed mapping of [start, end) would replace. */
+static void take_range(struct vm_space *s, vaddr_t start, vaddr_t end, struct claims *c)
+{
+    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v)) {
+        struct vma part = *v;
+
+        part.start = v->start > start ? v->start : start;
+        part.end = v->end < end ? v->end : end;
+        claims_take(c, &part);
     }
-    return pages;
 }
 
 int check_limits(struct vm_space *s, const struct vma *v)
 {
-    uint32_t pages = vma_pages(v), replaced = pages_in(s, v->start, v->end - v->start);
+    struct claims gain = {0};
 
-    if (s->pages - replaced + pages > s->limits.as >> PAGE_SHIFT)
-        return -ENOMEM;
-    if (vma_is_data(v) && s->data_pages + pages > s->limits.data >> PAGE_SHIFT)
-        return -ENOMEM;
-    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !commit_allows(pages, v->flags))
-        return -ENOMEM;
-    return 0;
+    claims_add(&gain, v);
+    take_range(s, v->start, v->end, &gain);
+    gain.data = vma_is_data(v) ? gain.pages : 0; /* Linux: whatever is replaced makes room */
+    return claims_allowed(s, &gain) ? 0 : -ENOMEM;
 }
 
 bool vm_object_promise(struct vm_object *o)

@@ -115,19 +115,38 @@ static int check_protect(struct vm_space *s, vaddr_t start, vaddr_t end, uint8_t
                          vaddr_t *limit)
 {
     struct vma *v = vma_find(s, start);
-    uint32_t promised = 0;
+    struct claims gain = {0};
 
     for (*limit = start; *limit < end; v = vma_next(s, v)) {
+        struct vma part;
+
         if (!v || v->start > *limit)
             return -ENOMEM;
         if (prot & ~v->maxprot)
             return -EACCES;
-        if ((prot & ~v->prot & VM_PROT_WRITE) && vma_is_private(v))
-            promised += vma_pages(v);
-        if (!commit_allows(promised, v->flags))
+        part = *v;
+        part.start = *limit;
+        part.end = v->end < end ? v->end : end;
+        claims_take(&gain, &part);
+        part.prot = prot;
+        claims_add(&gain, &part);
+        if (!claims_allowed(s, &gain))
             return -ENOMEM;
-        *limit = v->end < end ? v->end : end;
+        *limit = part.end;
     }
+    return 0;
+}
+
+/* VM_PROT_GROWSDOWN: from the start of the area that the range is in. */
+static int grows_from(struct vm_space *s, vaddr_t *addr, vaddr_t end, uint8_t prot)
+{
+    const struct vma *v = vma_find(s, *addr);
+
+    if (!v || v->start >= (prot & VM_PROT_GROWSDOWN ? end : *addr + 1))
+        return -ENOMEM;
+    if ((prot & VM_PROT_GROWSUP) || !(v->flags & VM_GROWSDOWN))
+        return -EINVAL;
+    *addr = v->start;
     return 0;
 }
 
@@ -150,6 +169,7 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
 {
     uint32_t len = page_align(length);
     struct change c;
+    const vaddr_t end = addr + len;
     vaddr_t limit;
     int err;
 
@@ -162,7 +182,12 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
     err = change_begin(&c, 2);
     if (!err) {
         spin_lock(&vm_lock);
-        err = check_protect(s, addr, addr + len, prot, &limit);
+        limit = addr;
+        if (prot & (VM_PROT_GROWSDOWN | VM_PROT_GROWSUP))
+            err = grows_from(s, &addr, end, prot);
+        prot &= ~(VM_PROT_GROWSDOWN | VM_PROT_GROWSUP);
+        if (!err)
+            err = check_protect(s, addr, end, prot, &limit);
         if (limit > addr && !may_cut(s, addr, limit))
             err = -ENOMEM;
         else if (limit > addr)
@@ -211,7 +236,10 @@ vaddr_t vm_brk(struct vm_space *s, vaddr_t addr)
         err = grow_heap(s, old_end, new_end);
     else if (new_end < old_end)
         err = vm_unmap(s, new_end, old_end - new_end);
-    if (!err)
-        s->brk = addr;
-    return s->brk;
+    if (err)
+        return s->brk;
+    s->brk = addr;
+    if (new_end > old_end && (s->future_flags & VM_LOCKED))
+        (void)vm_populate(s, old_end, new_end - old_end);
+    return addr;
 }

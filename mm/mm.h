@@ -353,8 +353,15 @@ vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ce
  * objects; and whether more may be. [v] */
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
-bool commit_allows_copy(uint32_t pages); /* fork [v] */
-uint16_t commit_flags(uint16_t flags);   /* of a new area: VM_NORESERVE is not always granted [v] */
+/* What areas claim of their space's limits and of memory, in pages; of a change, what it gains. */
+struct claims {
+    int32_t pages, data, promised;
+};
+void claims_add(struct claims *c, const struct vma *v);
+void claims_take(struct claims *c, const struct vma *v);
+bool claims_allowed(const struct vm_space *s, const struct claims *gain); /* [v] */
+bool commit_allows_copy(uint32_t pages);                                  /* fork [v] */
+uint16_t commit_flags(uint16_t flags); /* of a new area: VM_NORESERVE is not always granted [v] */
 struct vma *vma_new(void);
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
@@ -378,6 +385,12 @@ static inline uint32_t vma_page_index(const struct vma *v, vaddr_t addr)
 static inline uint32_t vma_pages(const struct vma *v)
 {
     return (v->end - v->start) >> PAGE_SHIFT;
+}
+
+/* Whether its pages count as promised memory. */
+static inline bool vma_is_promised(const struct vma *v)
+{
+    return (v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE);
 }
 
 static inline bool vma_is_data(const struct vma *v)

@@ -1,6 +1,6 @@
 /*
- * What mm/ asks of the kernel around it. The kernel implements it in kernel/thread/mmport.c, the host
- * tests in tests/host/.
+ * What mm/ asks of the kernel around it. The kernel implements it in kernel/thread/mmport.c, the
+ * host tests in tests/host/.
  */
 #ifndef MM_PORT_H
 #define MM_PORT_H

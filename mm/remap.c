@@ -11,6 +11,8 @@ struct remap {
     vaddr_t addr, to; /* to: 0 until chosen */
     uint32_t old_len, new_len;
     unsigned flags;
+    uint32_t lock_max;
+    bool populate; /* what the area gains is locked: fault it in */
 };
 
 static bool overlap(const struct remap *r)
@@ -62,23 +64,22 @@ static int find_area(struct vm_space *s, const struct remap *r, struct vma **out
 }
 
 /* Whether the space may hold what the area gains. */
-static int check_growth(struct vm_space *s, const struct vma *v, const struct remap *r)
+static int check_growth(struct vm_space *s, const struct vma *v, struct remap *r)
 {
     uint32_t kept = r->flags & VM_REMAP_DONTUNMAP ? 0 : r->old_len;
+    struct claims claims = {0};
     struct vma gain = *v;
 
     if (r->new_len <= kept)
         return 0;
+    if ((v->flags & VM_LOCKED) && r->new_len > r->old_len &&
+        s->locked_pages + ((r->new_len - r->old_len) >> PAGE_SHIFT) > r->lock_max)
+        return -EAGAIN;
     gain.start = 0;
     gain.end = r->new_len - kept;
-    if (s->pages + vma_pages(&gain) > s->limits.as >> PAGE_SHIFT)
-        return -ENOMEM;
-    if (vma_is_data(v) && s->data_pages + vma_pages(&gain) > s->limits.data >> PAGE_SHIFT)
-        return -ENOMEM;
-    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) &&
-        !commit_allows(vma_pages(&gain), v->flags))
-        return -ENOMEM;
-    return 0;
+    r->populate = (v->flags & VM_LOCKED) != 0;
+    claims_add(&claims, &gain);
+    return claims_allowed(s, &claims) ? 0 : -ENOMEM;
 }
 
 /* Makes move_area unable to fail. -ENOMEM [v] */
@@ -97,6 +98,15 @@ static void unreserve_area(struct vm_space *s, const struct vma *v, const struct
     if (vma_is_private(v) && r->old_len)
         amap_cancel_move(&s->amap, r->addr >> PAGE_SHIFT, (r->addr + r->old_len) >> PAGE_SHIFT,
                          r->to >> PAGE_SHIFT);
+}
+
+/* What MREMAP_DONTUNMAP leaves behind, empty, is not locked. [v] */
+static void unlock_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+{
+    cut_edges(s, c, start, end);
+    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v))
+        vma_set_rights(v, v->prot, v->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+    join_range(s, c, start, end);
 }
 
 /* The old pages go to r->to. Two spares for the old edges, one for the new area. [v] */
@@ -120,6 +130,8 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
         amap_move(&s->amap, first, end, r->to >> PAGE_SHIFT);
     if (r->old_len && !(r->flags & VM_REMAP_DONTUNMAP))
         clear_range(s, c, r->addr, r->addr + r->old_len);
+    else if (r->old_len && (v->flags & VM_LOCKED))
+        unlock_range(s, c, r->addr, r->addr + r->old_len);
     add_area(s, c, moved);
 }
 
@@ -213,10 +225,15 @@ static int remap_in_place(struct vm_space *s, struct change *c, struct remap *r)
     return err;
 }
 
-int vm_remap(struct vm_space *s, vaddr_t addr, size_t old_len, size_t new_len, unsigned flags,
-             vaddr_t new_addr, vaddr_t *out)
+int vm_remap(struct vm_space *s, const struct vm_remap *wanted, vaddr_t *out)
 {
-    struct remap r = {addr, new_addr, page_align(old_len), page_align(new_len), flags};
+    const uint32_t old_len = page_align(wanted->old_len);
+    struct remap r = {.addr = wanted->addr,
+                      .to = wanted->new_addr,
+                      .old_len = old_len,
+                      .new_len = page_align(wanted->new_len),
+                      .flags = wanted->flags,
+                      .lock_max = wanted->lock_max};
     struct change c;
     int err = check_arguments(&r);
 
@@ -225,16 +242,19 @@ int vm_remap(struct vm_space *s, vaddr_t addr, size_t old_len, size_t new_len, u
     err = change_begin(&c, 7);
     if (!err) {
         spin_lock(&vm_lock);
-        if (flags & (VM_REMAP_FIXED | VM_REMAP_DONTUNMAP))
+        if (r.flags & (VM_REMAP_FIXED | VM_REMAP_DONTUNMAP))
             err = remap_to(s, &c, &r);
         else
             err = remap_in_place(s, &c, &r);
         spin_unlock(&vm_lock);
     }
     change_end(&c);
-    if (!err)
-        *out = r.to;
-    return err;
+    if (err)
+        return err;
+    *out = r.to;
+    if (r.populate && r.new_len > old_len)
+        (void)vm_populate(s, r.to + old_len, r.new_len - old_len);
+    return 0;
 }
 
 int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff)

@@ -102,7 +102,7 @@ static int copy_areas(struct vm_space *from, struct list *out)
     list_for_each_entry (v, &from->vmas, link) {
         if (v->flags & VM_DONTFORK)
             continue;
-        if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE))
+        if (vma_is_promised(v))
             promised += vma_pages(v);
         copy = commit_allows_copy(promised) ? vma_new() : NULL;
         if (!copy)

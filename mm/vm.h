@@ -128,9 +128,11 @@ long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *bu
 
 /* ---- Spaces ---- */
 
-#define VM_PROT_READ  1
-#define VM_PROT_WRITE 2
-#define VM_PROT_EXEC  4
+#define VM_PROT_READ      1
+#define VM_PROT_WRITE     2
+#define VM_PROT_EXEC      4
+#define VM_PROT_GROWSDOWN 0x10 /* vm_protect's argument only */
+#define VM_PROT_GROWSUP   0x20
 
 #define VM_SHARED      0x01   /* writes go to the object, not to an anon */
 #define VM_GROWSDOWN   0x02   /* a stack: grows towards lower addresses on a fault */
@@ -170,13 +172,21 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits);
 /* The place chosen is stored in *out (may be NULL). -ENOMEM -EINVAL -EEXIST -EPERM. May sleep. */
 int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out);
 int vm_unmap(struct vm_space *s, vaddr_t addr, size_t len); /* may sleep */
+/* prot: VM_PROT_*, with one of GROWSDOWN and GROWSUP if the range shall reach to the start (end) of
+ * an area that grows that way; none grows up. */
 int vm_protect(struct vm_space *s, vaddr_t addr, size_t len, uint8_t prot);
 #define VM_REMAP_MAYMOVE   1 /* MREMAP_* */
 #define VM_REMAP_FIXED     2
 #define VM_REMAP_DONTUNMAP 4
-/* mremap(2), with its errors. */
-int vm_remap(struct vm_space *s, vaddr_t addr, size_t old_len, size_t new_len, unsigned flags,
-             vaddr_t new_addr, vaddr_t *out);
+struct vm_remap { /* mremap(2)'s arguments */
+    vaddr_t addr;
+    size_t old_len, new_len;
+    unsigned flags;
+    vaddr_t new_addr;
+    uint32_t lock_max; /* pages that may be locked in all */
+};
+/* mremap(2), with its errors. May sleep. */
+int vm_remap(struct vm_space *s, const struct vm_remap *wanted, vaddr_t *out);
 
 enum vm_advice { /* MADV_* of man 2 madvise */
                  VM_ADVICE_NORMAL = 0,
@@ -210,8 +220,9 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t len, uint16_t flags, 
 int vm_lock_all(struct vm_space *s, uint16_t now, uint16_t future, bool unlock, uint32_t max);
 uint32_t vm_locked_pages(struct vm_space *s);
 uint16_t vm_future_flags(struct vm_space *s);
-/* Faults in what the program may touch in the range; what an area refuses ends it there. The first
- * refusal: -EINVAL by its rights, -EFAULT past the end of its file, -ENOMEM. May sleep. */
+/* Faults in what the program may touch in the range, but for VM_LOCKONFAULT; what an area refuses
+ * ends it there. The first refusal: -EINVAL by its rights, -EFAULT past the end of its file,
+ * -ENOMEM. May sleep. */
 int vm_populate(struct vm_space *s, vaddr_t addr, size_t len);
 /* remap_file_pages(2), as Linux emulates it. */
 int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff);

@@ -150,7 +150,7 @@ static void account(const struct vma *v, bool add)
         s->data_pages += pages;
     if (v->flags & VM_LOCKED)
         s->locked_pages += pages;
-    if ((v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_NORESERVE))
+    if (vma_is_promised(v))
         committed_pages += pages;
 }
 

@@ -41,12 +41,23 @@ static struct vm_space *space(void)
     return proc_current()->space;
 }
 
+static uint32_t lock_limit_bytes(void)
+{
+    return capable() ? UINT32_MAX : proc_current()->rlimits[RLIMIT_MEMLOCK].cur;
+}
+
 /* Pages that the current process may lock; root may lock all. */
 static uint32_t lock_limit(void)
 {
-    uint32_t bytes = proc_current()->rlimits[RLIMIT_MEMLOCK].cur;
+    uint32_t bytes = lock_limit_bytes();
 
-    return capable() ? UINT32_MAX : bytes >> PAGE_SHIFT;
+    return bytes == UINT32_MAX ? UINT32_MAX : bytes >> PAGE_SHIFT;
+}
+
+/* A limit of less than a page is one that is reached at once, not a prohibition. */
+static bool may_lock(void)
+{
+    return lock_limit_bytes() != 0;
 }
 
 static bool may_lock_more(size_t bytes)
@@ -154,7 +165,7 @@ static int check_mmap(size_t len, uint32_t flags, uint32_t pgoff)
         return -EOPNOTSUPP;
     if (flags & MAP_HUGETLB)
         return flags & MAP_ANONYMOUS ? -ENOMEM : -EINVAL;
-    if ((flags & MAP_LOCKED) && lock_limit() == 0)
+    if ((flags & MAP_LOCKED) && !may_lock())
         return -EPERM;
     if (((flags & MAP_LOCKED) || vm_future_flags(space())) && !may_lock_more(len))
         return -EAGAIN;
@@ -232,14 +243,17 @@ long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
         return -EINVAL;
     if ((prot & PROT_GROWSDOWN) && (prot & PROT_GROWSUP))
         return -EINVAL;
-    return vm_protect(space(), addr, len, prot & PROT_ALL);
+    return vm_protect(space(), addr, len,
+                      (prot & PROT_ALL) | (prot & PROT_GROWSDOWN ? VM_PROT_GROWSDOWN : 0) |
+                          (prot & PROT_GROWSUP ? VM_PROT_GROWSUP : 0));
 }
 
 long sys_brk(uint32_t addr)
 {
     if (vm_future_flags(space())) {
         vaddr_t now = vm_brk(space(), 0);
-        if (addr > now && !may_lock_more(addr - now))
+        uint32_t grows = ((addr + PAGE_SIZE - 1) & PAGE_MASK) - ((now + PAGE_SIZE - 1) & PAGE_MASK);
+        if (addr > now && !may_lock_more(grows))
             return (long)now;
     }
     return (long)vm_brk(space(), addr);
@@ -249,7 +263,8 @@ long sys_mremap(uint32_t addr, uint32_t old_len, uint32_t new_len, uint32_t flag
                 uint32_t new_addr)
 {
     vaddr_t at;
-    int err = vm_remap(space(), addr, old_len, new_len, flags, new_addr, &at);
+    const struct vm_remap r = {addr, old_len, new_len, flags, new_addr, lock_limit()};
+    int err = vm_remap(space(), &r, &at);
 
     return err ? err : (long)at;
 }
@@ -310,7 +325,7 @@ long sys_mincore(uint32_t addr, uint32_t len, uint8_t __user *uvec)
 
 static long lock_range(uint32_t addr, uint32_t len, uint16_t flags)
 {
-    if (lock_limit() == 0)
+    if (!may_lock())
         return -EPERM;
     return vm_lock_range(space(), addr, len, flags, lock_limit());
 }
@@ -338,7 +353,7 @@ long sys_mlockall(uint32_t flags)
 
     if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
         return -EINVAL;
-    if (lock_limit() == 0)
+    if (!may_lock())
         return -EPERM;
     return vm_lock_all(space(), flags & MCL_CURRENT ? lock : 0, flags & MCL_FUTURE ? lock : 0,
                        false, lock_limit());

@@ -57,6 +57,11 @@ static void data(void *arg)
     TRY(mmap(NULL, 30 * PAGE, RW, ANON, -1, 0));
     TRY(mremap(p, 8 * PAGE, 38 * PAGE, MREMAP_MAYMOVE));
     TRY(sbrk(PAGE * 400));
+    TRY(p = mmap(NULL, 30 * PAGE, PROT_READ, ANON, -1, 0));
+    TRY(mprotect(p, 30 * PAGE, RW)); /* would become data */
+    TRY(mprotect(p + 10 * PAGE, 4 * PAGE, RW));
+    TRY(mprotect(p + 10 * PAGE, 4 * PAGE, RW | PROT_EXEC)); /* is data already */
+    TRY(mmap(p, 14 * PAGE, RW, ANON | MAP_FIXED, -1, 0));
     set(RLIMIT_DATA, -1);
     TRY(mmap(NULL, 30 * PAGE, RW, ANON, -1, 0));
     TRY(sbrk(PAGE * 40));

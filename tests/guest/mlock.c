@@ -145,6 +145,12 @@ static void limited(void *arg)
     TRY(mremap(p, 4 * PAGE, 5 * PAGE, MREMAP_MAYMOVE)); /* p is not locked */
     TRY(sbrk(8 * PAGE));
     SHOW(munlockall());
+    limit.rlim_cur = 100; /* reached at once, yet no prohibition */
+    DIE_UNLESS(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    SHOW(mlock(p, PAGE));
+    SHOW(mlock2(p, PAGE, MLOCK_ONFAULT));
+    SHOW(mlockall(MCL_CURRENT));
+    TRY(mmap(NULL, PAGE, RW, ANON | MAP_LOCKED, -1, 0));
     limit.rlim_cur = 0;
     DIE_UNLESS(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
     SHOW(mlock(p, PAGE));
@@ -154,14 +160,68 @@ static void limited(void *arg)
     SHOW(munlockall());
 }
 
+/* A locked area takes its lock along when it grows: the new pages are there at once. */
+static void grown(void)
+{
+    char *p = map_anon(12), *q;
+
+    munmap(p + 4 * PAGE, 8 * PAGE);
+    SHOW(mlock(p, 4 * PAGE));
+    TRY(q = mremap(p, 4 * PAGE, 6 * PAGE, 0));
+    printf("in place: %ld kB, resident %d\n", locked_kb(), resident(p, 6));
+    TRY(q = mremap(p, 6 * PAGE, 9 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 20 * PAGE));
+    printf("moved: %ld kB, resident %d\n", locked_kb(), resident(q, 9));
+    munmap(q, 9 * PAGE);
+    p = map_anon(4);
+    SHOW(mlock2(p, 4 * PAGE, MLOCK_ONFAULT));
+    TRY(q = mremap(p, 4 * PAGE, 8 * PAGE, MREMAP_MAYMOVE));
+    printf("on fault: %ld kB, resident %d\n", locked_kb(), resident(q, 8));
+    munmap(q, 8 * PAGE);
+}
+
+static void future_heap(void)
+{
+    char *old;
+
+    SHOW(mlockall(MCL_FUTURE));
+    old = sbrk(3 * PAGE);
+    printf("heap: resident %d\n", resident((char *)(((unsigned long)old + PAGE - 1) & -PAGE), 3));
+    SHOW(munlockall());
+    SHOW(mlockall(MCL_FUTURE | 4)); /* on fault */
+    old = sbrk(3 * PAGE);
+    printf("on fault: resident %d\n",
+           resident((char *)(((unsigned long)old + PAGE - 1) & -PAGE), 3));
+    old = mmap(NULL, 4 * PAGE, RW, ANON, -1, 0);
+    printf("mapped: resident %d\n", resident(old, 4));
+    SHOW(munlockall());
+}
+
+static void grown_too_far(void *arg)
+{
+    struct rlimit limit = {4 * PAGE, 8 * PAGE};
+    char *p = map_anon(4);
+
+    (void)arg;
+    DIE_UNLESS(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    DIE_UNLESS(setgid(65534) == 0 && setuid(65534) == 0);
+    SHOW(mlock(p, 3 * PAGE));
+    TRY(p = mremap(p, 3 * PAGE, 4 * PAGE, MREMAP_MAYMOVE));
+    TRY(mremap(p, 4 * PAGE, 5 * PAGE, MREMAP_MAYMOVE));
+    printf("%ld kB\n", locked_kb());
+}
+
 int main(void)
 {
     ranges();
+    grown();
     on_fault_only();
     errors();
     inherited();
     everything();
-    if (geteuid() == 0)
+    in_child("future heap", (void (*)(void *))future_heap, NULL);
+    if (geteuid() == 0) {
         in_child("nobody", limited, NULL);
+        in_child("nobody grows", grown_too_far, NULL);
+    }
     return 0;
 }

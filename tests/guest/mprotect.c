@@ -109,9 +109,31 @@ static void shared_zero_page(void)
     printf("others stay zero: %d\n", *q);
 }
 
+/* PROT_GROWSDOWN reaches down to the start of an area that grows so; nothing grows up. */
+static void growing(void)
+{
+    char *p = map_anon(16);
+
+    munmap(p, 8 * PAGE);
+    TRY(mprotect(p + 10 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN));
+    TRY(mprotect(p + 10 * PAGE, PAGE, PROT_READ | PROT_GROWSUP));
+    TRY(mprotect(p + 2 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN));
+    TRY(mprotect(p + 2 * PAGE, PAGE, PROT_READ | PROT_GROWSUP));
+    TRY(mprotect(p + 2 * PAGE, 8 * PAGE, PROT_READ | PROT_GROWSUP));
+    TRY(mprotect(p + 2 * PAGE, 8 * PAGE, PROT_READ | PROT_GROWSDOWN));
+    TRY(mprotect(p + 10 * PAGE, 0, PROT_READ | PROT_GROWSDOWN));
+    TRY(mprotect(p + 10 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP));
+    TRY(mmap(p + 8 * PAGE, 8 * PAGE, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0));
+    TRY(mprotect(p + 12 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN));
+    for (int i = 8; i < 16; i++)
+        PROBE_WRITE(p + i * PAGE);
+}
+
 int main(void)
 {
     catch_faults();
+    growing();
     rights();
     untouched();
     bad_arguments();

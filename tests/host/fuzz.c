@@ -251,6 +251,14 @@ static void op_access(struct space *s)
     *model_word(p, w) = value;
 }
 
+static int remap(struct vm_space *sp, vaddr_t addr, size_t old, size_t new, unsigned flags,
+                 vaddr_t to, vaddr_t *at)
+{
+    const struct vm_remap r = {addr, old, new, flags, to, UINT32_MAX};
+
+    return vm_remap(sp, &r, at);
+}
+
 /* ---- Changing the map ---- */
 
 static uint8_t random_prot(void)
@@ -510,9 +518,9 @@ static void op_move(struct space *s)
         return;
     if (rnd(2))
         mm_inject_failure(0);
-    err = vm_remap(s->real, address(m.win, m.first), m.old * PAGE_SIZE, m.new *PAGE_SIZE,
-                   VM_REMAP_MAYMOVE | VM_REMAP_FIXED | (m.stay ? VM_REMAP_DONTUNMAP : 0),
-                   address(m.to_win, m.to), &at);
+    err = remap(s->real, address(m.win, m.first), m.old * PAGE_SIZE, m.new *PAGE_SIZE,
+                VM_REMAP_MAYMOVE | VM_REMAP_FIXED | (m.stay ? VM_REMAP_DONTUNMAP : 0),
+                address(m.to_win, m.to), &at);
     mm_inject_failure(0);
     if (err == -ENOMEM) {
         no_memory++;
@@ -552,7 +560,7 @@ static void op_resize(struct space *s)
     want = !p->mapped || (new >= old &&first + old > end) ? -EFAULT : 0;
     if (!want && new > old && (first + old != end || !room))
         want = -ENOMEM;
-    err = vm_remap(s->real, address(win, first), old * PAGE_SIZE, new *PAGE_SIZE, 0, 0, &at);
+    err = remap(s->real, address(win, first), old * PAGE_SIZE, new *PAGE_SIZE, 0, 0, &at);
     if (want != -ENOMEM && failed_for_memory(err, true))
         return;
     mm_inject_failure(0);

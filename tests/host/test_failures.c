@@ -166,9 +166,10 @@ static uint64_t fingerprint(void)
 
 static int remap(vaddr_t addr, unsigned old, unsigned pages, unsigned flags, vaddr_t to)
 {
+    const struct vm_remap r = {addr, P(old), P(pages), flags, to, UINT32_MAX};
     vaddr_t at;
 
-    return vm_remap(s, addr, P(old), P(pages), flags, to, &at);
+    return vm_remap(s, &r, &at);
 }
 
 static int map_over(vaddr_t at, unsigned pages, struct vm_object *o, uint16_t flags)

@@ -82,6 +82,14 @@ static int map(vaddr_t at, unsigned pages, uint8_t prot, uint16_t flags, struct 
     return vm_map(s, &m, NULL);
 }
 
+static int remap(struct vm_space *sp, vaddr_t addr, size_t old, size_t new, unsigned flags,
+                 vaddr_t to, vaddr_t *at)
+{
+    const struct vm_remap r = {addr, old, new, flags, to, UINT32_MAX};
+
+    return vm_remap(sp, &r, at);
+}
+
 static uint32_t load(struct vm_space *sp, vaddr_t va)
 {
     uint32_t value = 0xbad;
@@ -560,8 +568,8 @@ TEST(a_space_has_only_so_many_areas)
     EXPECT_EQ(vm_unmap(s, AT + 4 * PAGE_SIZE, PAGE_SIZE), -ENOMEM);
     EXPECT_EQ(vm_lock_range(s, AT + 4 * PAGE_SIZE, PAGE_SIZE, VM_LOCKED, 100), -ENOMEM);
     EXPECT_EQ(vm_advise(s, AT + 4 * PAGE_SIZE, PAGE_SIZE, VM_ADVICE_RANDOM), -ENOMEM);
-    EXPECT_EQ(vm_remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED,
-                       AT + 0x200000, &at),
+    EXPECT_EQ(remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED,
+                    AT + 0x200000, &at),
               -ENOMEM);
     EXPECT_EQ(map(AT + 0x300000, 1, RW, 0, NULL, 0), 0);
     EXPECT_EQ(map(AT + 0x400000, 1, RW, 0, NULL, 0), -ENOMEM);
@@ -616,8 +624,8 @@ TEST(mremap_moves_pages_and_leaves_none_behind)
     for (unsigned i = 0; i < 4; i++)
         store(s, AT + i * PAGE_SIZE, i + 1);
     vm_space_fork(s, &child);
-    EXPECT_EQ(vm_remap(s, AT, 4 * PAGE_SIZE, 6 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED,
-                       AT + 0x800000, &at),
+    EXPECT_EQ(remap(s, AT, 4 * PAGE_SIZE, 6 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED,
+                    AT + 0x800000, &at),
               0);
     EXPECT_EQ(at, AT + 0x800000);
     for (unsigned i = 0; i < 4; i++)
@@ -635,8 +643,8 @@ TEST(mremap_keeps_a_file_mapping_at_its_offset)
     map(AT, 6, VM_PROT_READ, 0, file, 1);
     map(AT + 6 * PAGE_SIZE, 1, RW, 0, NULL, 0);
     load(s, AT + 2 * PAGE_SIZE);
-    EXPECT_EQ(
-        vm_remap(s, AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE, 5 * PAGE_SIZE, VM_REMAP_MAYMOVE, 0, &at), 0);
+    EXPECT_EQ(remap(s, AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE, 5 * PAGE_SIZE, VM_REMAP_MAYMOVE, 0, &at),
+              0);
     EXPECT_EQ(load(s, at), file_word(3));
     EXPECT_EQ(load(s, at + 4 * PAGE_SIZE), file_word(7));
     EXPECT_EQ(load(s, AT + 4 * PAGE_SIZE), file_word(5));
@@ -649,16 +657,16 @@ TEST(mremap_grows_and_shrinks_in_place)
 
     map(AT, 2, RW, 0, NULL, 0);
     store(s, AT + PAGE_SIZE, 9);
-    EXPECT_EQ(vm_remap(s, AT, 2 * PAGE_SIZE, 5 * PAGE_SIZE, 0, 0, &at), 0);
+    EXPECT_EQ(remap(s, AT, 2 * PAGE_SIZE, 5 * PAGE_SIZE, 0, 0, &at), 0);
     EXPECT_EQ(at, AT);
     store(s, AT + 4 * PAGE_SIZE, 1);
-    EXPECT_EQ(vm_remap(s, AT, 5 * PAGE_SIZE, PAGE_SIZE, 0, 0, &at), 0);
+    EXPECT_EQ(remap(s, AT, 5 * PAGE_SIZE, PAGE_SIZE, 0, 0, &at), 0);
     EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
     map(AT + 2 * PAGE_SIZE, 1, RW, 0, NULL, 0);
-    EXPECT_EQ(vm_remap(s, AT, PAGE_SIZE, 4 * PAGE_SIZE, 0, 0, &at), -ENOMEM);
-    EXPECT_EQ(vm_remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, 0, 0, &at), -EFAULT);
-    EXPECT_EQ(vm_remap(s, AT, PAGE_SIZE, 0, 0, 0, &at), -EINVAL);
-    EXPECT_EQ(vm_remap(s, AT, PAGE_SIZE, PAGE_SIZE, VM_REMAP_FIXED, AT, &at), -EINVAL);
+    EXPECT_EQ(remap(s, AT, PAGE_SIZE, 4 * PAGE_SIZE, 0, 0, &at), -ENOMEM);
+    EXPECT_EQ(remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, 0, 0, &at), -EFAULT);
+    EXPECT_EQ(remap(s, AT, PAGE_SIZE, 0, 0, 0, &at), -EINVAL);
+    EXPECT_EQ(remap(s, AT, PAGE_SIZE, PAGE_SIZE, VM_REMAP_FIXED, AT, &at), -EINVAL);
 }
 
 TEST(mremap_dontunmap_leaves_an_empty_area)
@@ -667,9 +675,9 @@ TEST(mremap_dontunmap_leaves_an_empty_area)
 
     map(AT, 2, RW, 0, NULL, 0);
     store(s, AT, 5);
-    EXPECT_EQ(vm_remap(s, AT, 2 * PAGE_SIZE, 2 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_DONTUNMAP,
-                       0, &at),
-              0);
+    EXPECT_EQ(
+        remap(s, AT, 2 * PAGE_SIZE, 2 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_DONTUNMAP, 0, &at),
+        0);
     EXPECT_EQ(load(s, at), 5);
     EXPECT_EQ(load(s, AT), 0);
 }
@@ -861,6 +869,26 @@ TEST(every_page_is_flushed_however_many_there_are)
             EXPECT_EQ(machine_store(0, s, AT + i * PAGE_SIZE, 0), VM_BAD_ACCESS);
         vm_protect(s, AT, n * PAGE_SIZE, RW);
     }
+}
+
+TEST(what_a_mapping_replaces_is_not_charged_again)
+{
+    struct vm_overcommit was, strict;
+
+    vm_overcommit_get(&was);
+    strict = was;
+    strict.mode = VM_OVERCOMMIT_NEVER;
+    strict.kbytes = 40 * PAGE_SIZE / 1024;
+    EXPECT_EQ(vm_overcommit_set(&strict), 0);
+    EXPECT_EQ(map(AT, 30, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT, 30, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT + 10 * PAGE_SIZE, 30, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT + 10 * PAGE_SIZE, 31, RW, 0, NULL, 0), -ENOMEM);
+    EXPECT_EQ(map(AT, 40, VM_PROT_READ, 0, NULL, 0), 0);
+    EXPECT_EQ(map(AT + 0x100000, 20, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(vm_protect(s, AT + 5 * PAGE_SIZE, 21 * PAGE_SIZE, RW), -ENOMEM);
+    EXPECT_EQ(vm_protect(s, AT + 5 * PAGE_SIZE, 20 * PAGE_SIZE, RW), 0);
+    EXPECT_EQ(vm_overcommit_set(&was), 0);
 }
 
 TEST(failed_fork_changes_nothing)

@@ -23,17 +23,6 @@ struct audit {
 
 /* ---- Page tables against the layers above ---- */
 
-static bool in_rmap(const struct frame *f, const pte_t *pte)
-{
-    pte_t *p;
-
-    for (unsigned n = 0; (p = rmap_nth(f, n)); n++) {
-        if (p == pte)
-            return true;
-    }
-    return false;
-}
-
 /* What the fault table says may be mapped at va, and whether it may be writable. */
 static struct frame *expected_frame(struct vm_space *s, struct vma *v, vaddr_t va, bool *may_write)
 {
@@ -67,7 +56,7 @@ static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const p
     if (f->kind == FRAME_ZERO)
         return;
     a->entries++;
-    CHECK(a, in_rmap(f, pte), "the entry of %08x is not in the reverse map", va);
+    CHECK(a, rmap_has(f, pte), "the entry of %08x is not in the reverse map", va);
 }
 
 static void check_table(struct audit *a, struct vm_space *s, unsigned pdx, uint32_t *resident)
@@ -221,6 +210,7 @@ static void check_frames(struct audit *a)
         if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT && f->kind != FRAME_ORPHAN)
             continue;
         mapped += rmap_count(f);
+        CHECK(a, !rmap_check(f), "the reverse map of frame %x is out of order", frame_number(f));
         CHECK(a, f->kind != FRAME_ORPHAN || f->pins, "orphan frame %x has no pins",
               frame_number(f));
         if (f->kind == FRAME_ANON)

@@ -91,6 +91,7 @@ int mm_init(const struct mem_range *usable, unsigned count)
     fresh_range = 0;
     zero_frame = reclaim_hand = NULL;
     anon_forget_kept();
+    rmap_forget_kept();
     err = place_array(top);
     if (err)
         return err;

@@ -183,10 +183,14 @@ bool pmap_clear_dirty(struct frame *f);
 struct pmap *pmap_of_entry(const pte_t *pte);
 vaddr_t pmap_entry_address(const pte_t *pte);
 
-int rmap_add(struct frame *f, pte_t *pte);          /* -ENOMEM [v] */
-void rmap_remove(struct frame *f, pte_t *pte);      /* [v] */
-pte_t *rmap_nth(const struct frame *f, unsigned n); /* n-th mapping or NULL [v] */
-unsigned rmap_count(const struct frame *f);         /* [v] */
+int rmap_add(struct frame *f, pte_t *pte);     /* -ENOMEM [v] */
+void rmap_remove(struct frame *f, pte_t *pte); /* [v] */
+/* The n-th mapping or NULL; the order is that of the entries' addresses. [v] */
+pte_t *rmap_nth(const struct frame *f, unsigned n);
+unsigned rmap_count(const struct frame *f);             /* [v] */
+bool rmap_has(const struct frame *f, const pte_t *pte); /* [v] */
+int rmap_check(const struct frame *f);                  /* violations; part of mm_check [v] */
+void rmap_forget_kept(void);                            /* mm_init: memory starts anew */
 
 /* ---- Anonymous memory: amap.c ---- */
 

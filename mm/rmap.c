@@ -2,82 +2,183 @@
  * The reverse map: for a frame, the page-table entries that map it.
  *
  * One word in the frame: 0 for none; the address of the entry itself while there is one mapping,
- * the common case; with bit 0 set, the address of a chain of links. The entry tells the rest: the
- * frame it lies in is a page table, whose struct frame names the pmap and the address range.
+ * the common case; with bit 0 set, the root of a tree of links. The entry tells the rest: the frame
+ * it lies in is a page table, whose struct frame names the pmap and the address range.
+ *
+ * The tree is a treap by address of the entry, balanced by a priority that is a hash of that
+ * address, so nothing is stored for it; each link counts its subtree. A page that thousands map is
+ * entered, removed, counted and walked by number in logarithmic steps each, and a walk may be left
+ * and taken up again between any two mappings.
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
 
 struct rmap_link {
     pte_t *pte;
-    struct rmap_link *next;
+    struct rmap_link *left, *right;
+    uint32_t size; /* links in this subtree; kept links: unused */
 };
 
 #define CHAINED 1u
 
-static struct rmap_link *chain_of(const struct frame *f)
+/* Some freed links are kept at hand, linked through left: every fork shares pages. */
+#define KEPT_MAX 128u
+static struct rmap_link *kept; /* [v] */
+static unsigned kept_count;    /* [v] */
+
+void rmap_forget_kept(void)
+{
+    kept = NULL;
+    kept_count = 0;
+}
+
+static struct rmap_link *link_new(pte_t *pte)
+{
+    struct rmap_link *l = kept;
+
+    if (l) {
+        kept = l->left;
+        kept_count--;
+    } else {
+        l = kmalloc(sizeof(*l));
+        if (!l)
+            return NULL;
+    }
+    *l = (struct rmap_link){.pte = pte, .size = 1};
+    return l;
+}
+
+static void link_free(struct rmap_link *l)
+{
+    if (kept_count == KEPT_MAX) {
+        kmfree(l);
+        return;
+    }
+    l->left = kept;
+    kept = l;
+    kept_count++;
+}
+
+/* ---- The tree ---- */
+
+static struct rmap_link *root_of(const struct frame *f)
 {
     return (struct rmap_link *)(f->rmap & ~(uintptr_t)CHAINED);
 }
 
-static void set_chain(struct frame *f, struct rmap_link *link)
+static void set_root(struct frame *f, struct rmap_link *root)
 {
-    f->rmap = (uintptr_t)link | CHAINED;
+    f->rmap = root ? (uintptr_t)root | CHAINED : 0;
 }
 
-static struct rmap_link *link_new(pte_t *pte, struct rmap_link *next)
+static uint32_t priority(const struct rmap_link *l)
 {
-    struct rmap_link *link = kmalloc(sizeof(*link));
+    uint32_t x = (uint32_t)(uintptr_t)l->pte * 0x9e3779b1u;
 
-    if (link)
-        *link = (struct rmap_link){pte, next};
-    return link;
+    return x ^ x >> 15;
 }
+
+static uint32_t size_of(const struct rmap_link *l)
+{
+    return l ? l->size : 0;
+}
+
+static void update(struct rmap_link *l)
+{
+    l->size = size_of(l->left) + size_of(l->right) + 1;
+}
+
+/* Parts root into what lies below pte and what lies above it. */
+static void split(struct rmap_link *root, const pte_t *pte, struct rmap_link **below,
+                  struct rmap_link **above)
+{
+    if (!root) {
+        *below = *above = NULL;
+    } else if (root->pte < pte) {
+        split(root->right, pte, &root->right, above);
+        *below = root;
+        update(root);
+    } else {
+        split(root->left, pte, below, &root->left);
+        *above = root;
+        update(root);
+    }
+}
+
+/* All of a lies below all of b. */
+static struct rmap_link *join(struct rmap_link *a, struct rmap_link *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    if (priority(a) > priority(b)) {
+        a->right = join(a->right, b);
+        update(a);
+        return a;
+    }
+    b->left = join(a, b->left);
+    update(b);
+    return b;
+}
+
+static void tree_insert(struct rmap_link **at, struct rmap_link *l)
+{
+    while (*at && priority(*at) >= priority(l)) {
+        (*at)->size++;
+        at = l->pte < (*at)->pte ? &(*at)->left : &(*at)->right;
+    }
+    split(*at, l->pte, &l->left, &l->right);
+    update(l);
+    *at = l;
+}
+
+static struct rmap_link *tree_remove(struct rmap_link **at, const pte_t *pte)
+{
+    struct rmap_link *gone;
+
+    while ((*at)->pte != pte) {
+        (*at)->size--;
+        at = pte < (*at)->pte ? &(*at)->left : &(*at)->right;
+    }
+    gone = *at;
+    *at = join(gone->left, gone->right);
+    return gone;
+}
+
+/* ---- What a frame has ---- */
 
 int rmap_add(struct frame *f, pte_t *pte)
 {
-    struct rmap_link *rest = NULL, *link;
+    struct rmap_link *first = NULL, *link, *root;
 
     if (!f->rmap) {
         f->rmap = (uintptr_t)pte;
         return 0;
     }
-    if (f->rmap & CHAINED) {
-        rest = chain_of(f);
-    } else {
-        rest = link_new((pte_t *)f->rmap, NULL);
-        if (!rest)
+    if (!(f->rmap & CHAINED)) {
+        first = link_new((pte_t *)f->rmap);
+        if (!first)
             return -ENOMEM;
     }
-    link = link_new(pte, rest);
+    link = link_new(pte);
     if (!link) {
-        if (!(f->rmap & CHAINED))
-            kmfree(rest);
+        if (first)
+            link_free(first);
         return -ENOMEM;
     }
-    set_chain(f, link);
+    root = first ? first : root_of(f);
+    tree_insert(&root, link);
+    set_root(f, root);
     return 0;
-}
-
-static void chain_remove(struct frame *f, pte_t *pte)
-{
-    struct rmap_link *first = chain_of(f), **at = &first, *gone;
-
-    while ((*at)->pte != pte)
-        at = &(*at)->next;
-    gone = *at;
-    *at = gone->next;
-    kmfree(gone);
-    if (first)
-        set_chain(f, first);
-    else
-        f->rmap = 0;
 }
 
 void rmap_remove(struct frame *f, pte_t *pte)
 {
+    struct rmap_link *root;
+
     if (f->rmap & CHAINED) {
-        chain_remove(f, pte);
+        root = root_of(f);
+        link_free(tree_remove(&root, pte));
+        set_root(f, root);
         return;
     }
     KASSERT(f->rmap == (uintptr_t)pte);
@@ -86,22 +187,53 @@ void rmap_remove(struct frame *f, pte_t *pte)
 
 pte_t *rmap_nth(const struct frame *f, unsigned n)
 {
-    const struct rmap_link *link;
+    const struct rmap_link *l;
 
     if (!(f->rmap & CHAINED))
         return n == 0 ? (pte_t *)f->rmap : NULL;
-    for (link = chain_of(f); link && n > 0; n--)
-        link = link->next;
-    return link ? link->pte : NULL;
+    l = root_of(f);
+    while (l && n != size_of(l->left)) {
+        if (n < size_of(l->left)) {
+            l = l->left;
+        } else {
+            n -= size_of(l->left) + 1;
+            l = l->right;
+        }
+    }
+    return l ? l->pte : NULL;
 }
 
 unsigned rmap_count(const struct frame *f)
 {
-    unsigned n = 0;
+    return f->rmap & CHAINED ? root_of(f)->size : f->rmap != 0;
+}
+
+bool rmap_has(const struct frame *f, const pte_t *pte)
+{
+    const struct rmap_link *l;
 
     if (!(f->rmap & CHAINED))
-        return f->rmap != 0;
-    for (const struct rmap_link *link = chain_of(f); link; link = link->next)
-        n++;
-    return n;
+        return f->rmap == (uintptr_t)pte;
+    for (l = root_of(f); l && l->pte != pte; l = pte < l->pte ? l->left : l->right)
+        ;
+    return l != NULL;
+}
+
+/* ---- Audit ---- */
+
+static int check_link(const struct rmap_link *l)
+{
+    int errors = 0;
+
+    if (!l)
+        return 0;
+    errors += l->size != size_of(l->left) + size_of(l->right) + 1;
+    errors += l->left && (l->left->pte >= l->pte || priority(l->left) > priority(l));
+    errors += l->right && (l->right->pte <= l->pte || priority(l->right) > priority(l));
+    return errors + check_link(l->left) + check_link(l->right);
+}
+
+int rmap_check(const struct frame *f)
+{
+    return f->rmap & CHAINED ? check_link(root_of(f)) : 0;
 }

@@ -8,8 +8,7 @@
 #include "libc/string.h"
 #include "mm/mm.h"
 
-#define STEP      256u /* pages or frames looked at with vm_lock held */
-#define CHAIN_MAX 512u /* of these, mappings of one frame looked at */
+#define STEP 256u /* pages, frames or mappings looked at with vm_lock held */
 
 /* ---- Page-table entries ---- */
 
@@ -197,51 +196,67 @@ static bool has_several_owners(const struct frame *f, const pte_t *pte)
     return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;
 }
 
-static void describe_mappings(const struct frame *f, struct vm_frame_info *out)
+/* What the mappings from number first on tell, some of them; where to go on, or 0. */
+static unsigned describe_mappings(const struct frame *f, unsigned first, struct vm_frame_info *out)
 {
+    const unsigned all = VM_FRAME_REFERENCED | VM_FRAME_DIRTY, end = first + STEP;
     const pte_t *pte;
 
     out->mappings = rmap_count(f);
-    for (unsigned n = 0; n < CHAIN_MAX && (pte = rmap_nth(f, n)); n++) {
-        if (*pte & PTE_A)
-            out->flags |= VM_FRAME_REFERENCED;
-        if (*pte & PTE_D)
-            out->flags |= VM_FRAME_DIRTY;
-        if (out->flags & VM_FRAME_REFERENCED)
-            break;
+    for (unsigned n = first; n < end; n++) {
+        pte = rmap_nth(f, n);
+        if (!pte || (out->flags & all) == all)
+            return 0;
+        out->flags |= *pte & PTE_A ? VM_FRAME_REFERENCED : 0;
+        out->flags |= *pte & PTE_D ? VM_FRAME_DIRTY : 0;
     }
+    return end;
 }
 
-static void describe_frame(const struct frame *f, struct vm_frame_info *out)
+/* One step, in which first is the first mapping to be asked; where to go on, or 0. [v] */
+static unsigned describe_frame(const struct frame *f, unsigned first, struct vm_frame_info *out)
 {
-    *out = (struct vm_frame_info){.kind = public_kind(f)};
+    unsigned next;
+
+    if (first == 0)
+        *out = (struct vm_frame_info){.kind = public_kind(f)};
     if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
-        return;
-    describe_mappings(f, out);
+        return 0;
+    next = describe_mappings(f, first, out);
     if ((f->kind == FRAME_ANON && !(f->flags & FRAME_LAZY)) || (f->flags & FRAME_DIRTY))
         out->flags |= VM_FRAME_DIRTY;
     if (f->flags & FRAME_BUSY)
         out->flags |= VM_FRAME_BUSY;
     if (f->kind == FRAME_ANON && has_several_owners(f, rmap_nth(f, 0)))
         out->flags |= VM_FRAME_COW;
+    return next;
+}
+
+static void describe_place(pfn_t n, struct vm_frame_info *out)
+{
+    unsigned next = 0;
+
+    switch (frame_place(n)) {
+    case FRAME_ELSEWHERE:
+        *out = (struct vm_frame_info){.kind = VM_FRAME_RESERVED};
+        return;
+    case FRAME_NEVER_USED:
+        *out = (struct vm_frame_info){.kind = VM_FRAME_FREE};
+        return;
+    default:
+        break;
+    }
+    do {
+        spin_lock(&vm_lock);
+        next = describe_frame(&frames[n], next, out);
+        spin_unlock(&vm_lock);
+    } while (next);
 }
 
 void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out)
 {
-    spin_lock(&vm_lock);
-    for (unsigned i = 0; i < n; i++) {
-        switch (frame_place(first + i)) {
-        case FRAME_ELSEWHERE:
-            out[i] = (struct vm_frame_info){.kind = VM_FRAME_RESERVED};
-            break;
-        case FRAME_NEVER_USED:
-            out[i] = (struct vm_frame_info){.kind = VM_FRAME_FREE};
-            break;
-        default:
-            describe_frame(&frames[first + i], &out[i]);
-        }
-    }
-    spin_unlock(&vm_lock);
+    for (unsigned i = 0; i < n; i++)
+        describe_place(first + i, &out[i]);
 }
 
 static struct frame *census_step(struct frame *f, struct frame_census *out)

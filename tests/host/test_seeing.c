@@ -247,6 +247,26 @@ TEST(frame_info_knows_the_cow_question)
     EXPECT_EQ(frame_at(s, AT).kind, VM_FRAME_ANON);
 }
 
+/* Four mappings of one page, all used; any one of them may be the one that wrote. */
+TEST(frame_info_asks_every_mapping)
+{
+    static const uint32_t offset[] = {0, 0x100000, 0x800000, 0x801000};
+    uint32_t value;
+
+    for (unsigned writer = 0; writer < 4; writer++) {
+        for (unsigned i = 0; i < 4; i++)
+            map(AT + offset[i], 1, RW, VM_SHARED, file);
+        for (unsigned i = 0; i < 4; i++)
+            machine_load(0, s, AT + offset[i], &value);
+        EXPECT_EQ(frame_at(s, AT).mappings, 4);
+        EXPECT_EQ(frame_at(s, AT).flags & VM_FRAME_DIRTY, 0);
+        store(s, AT + offset[writer]);
+        EXPECT(frame_at(s, AT).flags & VM_FRAME_DIRTY);
+        vm_object_resize(file, 0);
+        vm_object_resize(file, 64 * PAGE_SIZE);
+    }
+}
+
 TEST(frame_info_counts_every_frame)
 {
     uint32_t count[VM_FRAME_ZERO + 1] = {0};

@@ -871,6 +871,25 @@ TEST(every_page_is_flushed_however_many_there_are)
     }
 }
 
+/* 1,000 mappings of one page come and go in no order; the tree of its reverse map stays sound. */
+TEST(a_page_that_a_thousand_map)
+{
+    const unsigned n = 1000, step = 617; /* no common divisor */
+
+    for (unsigned i = 0; i < n; i++) {
+        vaddr_t at = AT + i * step % n * 2 * PAGE_SIZE;
+        EXPECT_EQ(map(at, 1, RW, VM_SHARED, file, 3), 0);
+        EXPECT_EQ(load(s, at), file_word(3));
+    }
+    EXPECT_EQ(rmap_count(frame_of_pa(PTE_ADDR(machine_entry(s, AT)))), n);
+    EXPECT_EQ(mm_check(), 0);
+    for (unsigned i = 0; i < n / 2; i++)
+        EXPECT_EQ(vm_unmap(s, AT + i * step % n * 2 * PAGE_SIZE, PAGE_SIZE), 0);
+    EXPECT_EQ(mm_check(), 0);
+    EXPECT_EQ(vm_object_resize(file, PAGE_SIZE), 0);
+    EXPECT_EQ(machine_entry(s, AT + (n - 1) * step % n * 2 * PAGE_SIZE), 0);
+}
+
 TEST(what_a_mapping_replaces_is_not_charged_again)
 {
     struct vm_overcommit was, strict;

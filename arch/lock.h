@@ -12,10 +12,11 @@
 #include "libc/assert.h"
 
 enum lock_rank {
-    LOCK_RANK_FS = 10,     /* dentries, inodes, fd tables */
+    LOCK_RANK_FS = 10,     /* dentries, inodes */
     LOCK_RANK_PROC = 20,   /* process table and tree */
     LOCK_RANK_SIGNAL = 30, /* pending signals and handlers */
     LOCK_RANK_TTY = 40,    /* terminals */
+    LOCK_RANK_FILES = 45,  /* descriptor tables */
     LOCK_RANK_VM = 50,     /* all of mm/ above the frame allocator */
     LOCK_RANK_BLOCK = 55,  /* queues of disks */
     LOCK_RANK_WAITQ = 60,  /* wait queues */

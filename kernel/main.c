@@ -143,6 +143,7 @@ static void init_main(void *arg)
     tty_init();
     open_console();
     crash_boot_option();
+    proc_settle_thread_limit(p);
     init_args_parse(&args);
     thread_current()->tf = &first_frame;
     run_any_init();

@@ -411,6 +411,54 @@ uint32_t vm_space_table_frames(struct vm_space *s)
     return tables;
 }
 
+/* [v] */
+static uint32_t overhead_frames(const struct vm_space *s)
+{
+    uint32_t frames = 1; /* the directory */
+
+    for (unsigned i = 0; i < AMAP_LEAVES; i++) {
+        struct anon **leaf = s->amap.leaf[i];
+
+        frames += leaf && frame_of(leaf)->leaf.refs == 1;
+        frames += pmap_table(&s->pmap, i * (LEAF_SLOTS * PAGE_SIZE)) != NULL;
+    }
+    return frames + s->areas * sizeof(struct vma) / PAGE_SIZE;
+}
+
+void vm_space_brief(struct vm_space *s, struct vm_space_brief *out)
+{
+    spin_lock(&vm_lock);
+    *out = (struct vm_space_brief){
+        .size = s->pages,
+        .resident = s->pmap.resident,
+        .resident_file = s->pmap.resident_file,
+        .overhead = overhead_frames(s),
+    };
+    spin_unlock(&vm_lock);
+}
+
+uint32_t vm_total_frames(void)
+{
+    return frame_total();
+}
+
+uint32_t vm_free_frames(void)
+{
+    return frame_free_count();
+}
+
+bool vm_make_room(uint32_t n)
+{
+    bool more = true;
+
+    while (more && frame_free_count() < n) {
+        spin_lock(&vm_lock);
+        more = reclaim();
+        spin_unlock(&vm_lock);
+    }
+    return frame_free_count() >= n;
+}
+
 void mm_stats(struct mem_stats *out)
 {
     struct vm_object *o;

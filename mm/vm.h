@@ -55,6 +55,9 @@ struct mem_stats {
     uint64_t minor_faults, major_faults; /* of all spaces, ever */
 };
 void mm_stats(struct mem_stats *out);
+uint32_t vm_total_frames(void); /* mem_stats.total */
+uint32_t vm_free_frames(void);  /* mem_stats.free */
+bool vm_make_room(uint32_t n);  /* drops clean pages until n frames are free, if it can */
 
 /* Audits every invariant of mm/; returns the number of violations, each described in the log. */
 int mm_check(void);
@@ -291,6 +294,12 @@ struct vm_space_stats {         /* in pages */
 };
 uint32_t vm_space_table_frames(struct vm_space *s); /* page tables, without the directory */
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
+/* The same in a few steps, however many areas there are. */
+struct vm_space_brief { /* in pages */
+    uint32_t size, resident, resident_file;
+    uint32_t overhead; /* what the kernel spends on it: tables, leaves, areas */
+};
+void vm_space_brief(struct vm_space *s, struct vm_space_brief *out);
 /* For debuggers and crash reports, which take no lock: */
 const pde_t *vm_space_tables(const struct vm_space *s);
 /* At most n areas around addr, named by what backs them. */

@@ -295,7 +295,15 @@ static uint32_t epoll_poll(struct file *f, struct poll_table *pt)
     return ready ? POLLIN : 0;
 }
 
+static uint32_t epoll_held(const struct file *f)
+{
+    const struct epoll *set = f->private;
+
+    return sizeof(*set) + set->count * (sizeof(struct epoll_item) + sizeof(struct epoll_hook));
+}
+
 static const struct file_ops epoll_file_ops = {
+    .held = epoll_held,
     .release = epoll_release,
     .poll = epoll_poll,
     .stream = true,

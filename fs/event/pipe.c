@@ -369,6 +369,15 @@ static int fifo_open(struct inode *inode, struct file *f)
     return ret;
 }
 
+/* Half of it: the other end has the rest. */
+static uint32_t pipe_held(const struct file *f)
+{
+    const struct pipe *p = f->inode->pipe;
+    uint32_t first = page_start(p->tail), end = page_start(p->head + PAGE_SIZE - 1);
+
+    return (sizeof(*p) + p->slots * sizeof(void *) + (end - first)) / 2;
+}
+
 const struct file_ops fifo_file_ops = {
     .open = fifo_open,
     .release = pipe_release,
@@ -376,6 +385,7 @@ const struct file_ops fifo_file_ops = {
     .write = pipe_write,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
+    .held = pipe_held,
     .stream = true,
 };
 

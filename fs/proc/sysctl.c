@@ -110,6 +110,15 @@ static int show_threads_max(struct text *t, const struct target *who)
     return 0;
 }
 
+static int store_threads_max(const char *text, size_t len, const struct target *who)
+{
+    uint32_t n;
+    int err = sysctl_number(text, len, UINT32_MAX, &n);
+
+    (void)who;
+    return err ? err : proc_set_thread_limit(n);
+}
+
 /* Version 4 of RFC 4122. */
 static void show_uuid_bytes(struct text *t, uint8_t u[16])
 {
@@ -229,7 +238,7 @@ static const struct proc_entry kernel_entries[] = {
     STORE_ENTRY("shmall", 0644, show_shmall, store_shmall),
     STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
     STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),
-    FILE_ENTRY("threads-max", 0444, show_threads_max),
+    STORE_ENTRY("threads-max", 0644, show_threads_max, store_threads_max),
     STORE_ENTRY("trace", 0644, show_trace, store_trace),
     FILE_ENTRY("version", 0444, show_uts_version),
     STORE_ENTRY("watchdog_thresh", 0644, show_thresh, store_thresh),

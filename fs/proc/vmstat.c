@@ -30,6 +30,7 @@ int show_vmstat(struct text *t, const struct target *who)
     text_printf(t, "pgfault %llu\npgmajfault %llu\n",
                 (unsigned long long)(m.minor_faults + m.major_faults),
                 (unsigned long long)m.major_faults);
+    text_printf(t, "oom_kill %u\n", oom_kills);
     return 0;
 }
 

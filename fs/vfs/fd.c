@@ -21,7 +21,7 @@
 
 struct files {
     uint32_t refs;                      /* atomic; first: file_is_private() reads it */
-    struct spinlock lock;               /* LOCK_RANK_FS */
+    struct spinlock lock;               /* LOCK_RANK_FILES */
     int capacity;                       /* [lock] entries that exist */
     int top;                            /* [lock] */
     int hint;                           /* [lock] */
@@ -62,7 +62,7 @@ struct files *files_new(void)
     if (!t)
         return NULL;
     t->refs = 1;
-    spin_init(&t->lock, "files", LOCK_RANK_FS);
+    spin_init(&t->lock, "files", LOCK_RANK_FILES);
     t->capacity = INLINE_FDS;
     t->blocks[0] = t->inline_block;
     return t;
@@ -127,6 +127,38 @@ struct files *files_copy(struct files *from)
     t->hint = from->hint;
     spin_unlock(&from->lock);
     return t;
+}
+
+/* What one open file takes: itself, and what has no name to be reached by otherwise. */
+static uint32_t file_held_bytes(const struct file *f)
+{
+    const struct inode *i = f->inode;
+    uint32_t bytes = sizeof(*f);
+
+    if (i->nlink == 0 || inode_is_anon(i))
+        bytes += sizeof(*i);
+    if (i->nlink == 0 && S_ISREG(i->mode) && i->object)
+        bytes += vm_object_pages(i->object) * PAGE_SIZE;
+    if (f->ops->held)
+        bytes += f->ops->held(f);
+    return bytes / f->refs;
+}
+
+uint32_t files_held_bytes(struct files *t)
+{
+    uint32_t bytes = sizeof(*t);
+
+    spin_lock(&t->lock);
+    if (t->capacity > INLINE_FDS)
+        bytes += (uint32_t)t->capacity * sizeof(uintptr_t);
+    for (int fd = 0; fd < t->top; fd++) {
+        const struct file *f = entry_file(*entry(t, fd));
+
+        if (f && bytes < UINT32_MAX / 2)
+            bytes += file_held_bytes(f);
+    }
+    spin_unlock(&t->lock);
+    return bytes;
 }
 
 void files_ref(struct files *t)

@@ -21,6 +21,9 @@ void files_ref(struct files *t);
 /* p gets a table of its own instead of one that it shares with another process. 0 or -ENOMEM. */
 int files_unshare(struct proc *p);
 void files_put(struct files *t); /* the last one closes everything; may sleep */
+/* Kernel memory that the end of the table would give back; files that others have open too count in
+ * part. */
+uint32_t files_held_bytes(struct files *t);
 void files_close_on_exec(struct files *t);
 
 struct fs_context *fs_context_new(struct dentry *root);

@@ -272,7 +272,8 @@ struct file_ops {
     /* Fills m->object (a reference is given) or leaves NULL for anonymous memory. */
     int (*mmap)(struct file *f, struct vm_mapping *m);
     int (*fsync)(struct file *f);
-    bool stream; /* no position: seek and pread give -ESPIPE */
+    uint32_t (*held)(const struct file *f); /* bytes of kernel memory that the open file holds */
+    bool stream;                            /* no position: seek and pread give -ESPIPE */
 };
 extern const struct file_ops object_file_ops; /* regular files on inode->object; fs/vfs/regular.c */
 

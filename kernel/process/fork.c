@@ -260,8 +260,8 @@ static long do_clone(struct clone_request *r)
     struct vfork_wait v;
     int err = check_flags(r);
 
-    if (!err && proc_count_threads() >= proc_thread_limit())
-        err = -EAGAIN;
+    if (!err)
+        err = proc_may_fork(creator);
     if (!err && !(r->flags & CLONE_THREAD))
         err = copy_proc(creator, r, &p);
     if (err)

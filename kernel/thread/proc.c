@@ -12,10 +12,9 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define PID_MAX           32768
-#define PID_FIRST         300 /* where a second round starts, as on Linux */
-#define HASH_SIZE         256 /* a power of two */
-#define FRAMES_PER_THREAD 16  /* a small process needs as many: forking alone must not eat all */
+#define PID_MAX   32768
+#define PID_FIRST 300 /* where a second round starts, as on Linux */
+#define HASH_SIZE 256 /* a power of two */
 
 struct spinlock proc_lock = SPINLOCK_INIT("proc", LOCK_RANK_PROC);
 struct list all_procs = LIST_INIT(all_procs);
@@ -25,8 +24,8 @@ struct thread boot_thread;
 
 static struct list proc_hash[HASH_SIZE];   /* [proc_lock] */
 static struct list thread_hash[HASH_SIZE]; /* [proc_lock] */
-static uint32_t thread_limit;              /* set once at boot */
 static uint32_t nr_threads;                /* [proc_lock] linked ones */
+static uint32_t nr_zombies;                /* [proc_lock] linked processes without a thread */
 static int32_t last_pid;                   /* [proc_lock] */
 static bool pids_wrapped;                  /* [proc_lock] from now on an id may be in use */
 
@@ -75,6 +74,11 @@ uint32_t proc_count_threads(void)
     return nr_threads;
 }
 
+uint32_t proc_count_tasks(void)
+{
+    return nr_threads + nr_zombies;
+}
+
 /* [proc_lock held] */
 static bool pid_in_use(int32_t pid)
 {
@@ -91,7 +95,7 @@ static bool pid_in_use(int32_t pid)
 
 int pid_alloc(void)
 {
-    if (nr_threads >= thread_limit)
+    if (proc_count_tasks() >= proc_thread_limit())
         return -EAGAIN;
     for (int tries = 0; tries < PID_MAX; tries++) {
         if (++last_pid >= PID_MAX) {
@@ -106,7 +110,10 @@ int pid_alloc(void)
 
 void proc_link(struct proc *p, struct proc *parent)
 {
+    static uint32_t last_serial; /* [proc_lock] */
+
     p->parent = parent;
+    p->serial = ++last_serial;
     list_add_tail(&parent->children, &p->sibling);
     list_add_tail(&all_procs, &p->all_link);
     list_add(&proc_hash[p->pid & (HASH_SIZE - 1)], &p->hash_link);
@@ -114,6 +121,8 @@ void proc_link(struct proc *p, struct proc *parent)
 
 void proc_unlink(struct proc *p)
 {
+    KASSERT(p->nthreads == 0);
+    nr_zombies--;
     list_remove(&p->sibling);
     list_remove(&p->all_link);
     list_remove(&p->hash_link);
@@ -142,6 +151,7 @@ void thread_unlink(struct thread *t)
     spin_unlock(&h->lock);
     list_remove(&t->hash_link);
     nr_threads--;
+    nr_zombies += t->proc->nthreads == 0;
 }
 
 void thread_set_tid(struct thread *t, int32_t tid)
@@ -357,27 +367,11 @@ struct vm_space *proc_get_space(struct proc *p)
     return s;
 }
 
-uint32_t proc_thread_limit(void)
-{
-    return thread_limit;
-}
-
-static void init_limit(void)
-{
-    struct mem_stats m;
-
-    mm_stats(&m);
-    thread_limit = m.total / FRAMES_PER_THREAD;
-    if (thread_limit > kstack_limit())
-        thread_limit = kstack_limit();
-}
-
 /* The boot thread becomes the first thread of process 0. */
 void proc_init(void)
 {
     struct proc *p = &kernel_proc;
 
-    init_limit();
     for (int i = 0; i < HASH_SIZE; i++) {
         list_init(&proc_hash[i]);
         list_init(&thread_hash[i]);
@@ -390,10 +384,9 @@ void proc_init(void)
         p->rlimits[i] = (struct rlimit32){UINT32_MAX, UINT32_MAX};
     p->rlimits[RLIMIT_STACK].cur = 8u << 20;
     p->rlimits[RLIMIT_CORE].cur = 0;
-    p->rlimits[RLIMIT_NPROC] = (struct rlimit32){thread_limit / 2, thread_limit / 2};
     p->rlimits[RLIMIT_NOFILE] = (struct rlimit32){1024, 4096};
     p->rlimits[RLIMIT_MEMLOCK] = (struct rlimit32){8u << 20, 8u << 20};
-    p->rlimits[RLIMIT_SIGPENDING] = p->rlimits[RLIMIT_NPROC];
+    proc_settle_thread_limit(p);
     p->rlimits[RLIMIT_MSGQUEUE] = (struct rlimit32){819200, 819200};
     p->rlimits[RLIMIT_NICE] = (struct rlimit32){0, 0};
     p->rlimits[RLIMIT_RTPRIO] = (struct rlimit32){0, 0};

@@ -101,6 +101,7 @@ enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
 
 struct proc {
     int32_t pid;                  /* thread group id */
+    uint32_t serial;              /* grows with every process linked: the order of all_procs */
     enum proc_state state;        /* [proc lock] */
     struct list threads;          /* [proc lock] */
     uint32_t nthreads;            /* [proc lock] */
@@ -161,9 +162,14 @@ struct proc *proc_find_any(int32_t tid, struct thread **t);
 bool proc_lost_first(const struct proc *p);
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
-int32_t proc_last_pid(void);       /* the newest id given out */
-uint32_t proc_count_threads(void); /* all of the system */
-uint32_t proc_thread_limit(void);  /* how many there may be: then fork is -EAGAIN */
+int32_t proc_last_pid(void);           /* the newest id given out */
+uint32_t proc_count_threads(void);     /* all of the system */
+uint32_t proc_count_tasks(void);       /* with processes that nobody has waited for yet */
+uint32_t proc_thread_limit(void);      /* how many there may be: then fork is -EAGAIN */
+int proc_set_thread_limit(uint32_t n); /* -EINVAL */
+/* Sets the limit by the memory that is free now, and p's resource limits by that. */
+void proc_settle_thread_limit(struct proc *p);
+int proc_may_fork(const struct proc *creator); /* -EAGAIN, -ENOMEM; may sleep */
 
 /* A process and its thread as fork and kthread_create make them; not yet linked or running. */
 struct proc *
@@ -206,6 +212,7 @@ _Noreturn void thread_exit(void);
  * false if the current process is the victim (it dies on its way to user mode) or nobody is left.
  */
 bool oom_kill(void);
+extern uint32_t oom_kills;        /* atomic: how many so far */
 #define OOM_SCORE_ADJ_MIN (-1000) /* never */
 #define OOM_SCORE_ADJ_MAX 1000
 uint32_t oom_score(const struct proc *p); /* [proc_lock held] in 0..2000 or so, as Linux shows it */

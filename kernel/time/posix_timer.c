@@ -152,6 +152,7 @@ static void timer_destroy(struct posix_timer *t)
     list_remove(&t->link);
     spin_lock(&t->proc->handlers->lock);
     detach_signal(t);
+    t->proc->sig.queued--;
     spin_unlock(&t->proc->handlers->lock);
     kmfree(t);
 }
@@ -188,16 +189,42 @@ static bool too_many(const struct proc *p)
     return n >= MAX_TIMERS;
 }
 
+/* A timer counts as the signal that it may queue. */
+static int charge(struct proc *p)
+{
+    int err = -EAGAIN;
+
+    spin_lock(&p->handlers->lock);
+    if (p->sig.queued < p->rlimits[RLIMIT_SIGPENDING].cur) {
+        p->sig.queued++;
+        err = 0;
+    }
+    spin_unlock(&p->handlers->lock);
+    return err;
+}
+
+static void uncharge(struct proc *p)
+{
+    spin_lock(&p->handlers->lock);
+    p->sig.queued--;
+    spin_unlock(&p->handlers->lock);
+}
+
 /* [list_lock held] */
 static long create(int32_t clock, const struct user_sigevent *ev, void __user *uid)
 {
     struct proc *p = proc_current();
-    struct posix_timer *t = too_many(p) ? NULL : timer_new(p, clock);
     struct user_sigevent by_default = {.signo = SIGALRM, .notify = SIGEV_SIGNAL};
+    struct posix_timer *t;
     int ret;
 
-    if (!t)
+    if (too_many(p) || charge(p))
         return -EAGAIN;
+    t = timer_new(p, clock);
+    if (!t) {
+        uncharge(p);
+        return -EAGAIN;
+    }
     if (!ev) {
         by_default.value = (uint32_t)t->id;
         ev = &by_default;
@@ -206,10 +233,12 @@ static long create(int32_t clock, const struct user_sigevent *ev, void __user *u
     t->signal.info = (struct siginfo){.code = SI_TIMER, .pid = t->id, .value = ev->value};
     if (!ret && put_user_u32(uid, (uint32_t)t->id))
         ret = -EFAULT;
-    if (ret)
+    if (ret) {
+        uncharge(p);
         kmfree(t);
-    else
+    } else {
         list_add_tail(&p->sig.posix_timers, &t->link);
+    }
     return ret;
 }
 

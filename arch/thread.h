@@ -17,7 +17,8 @@ struct thread;
  * memory. Stacks are kept for reuse, so the pair is cheap. */
 uint32_t kstack_alloc(void);
 void kstack_free(uint32_t top);
-uint32_t kstack_limit(void); /* how many there can be: bounds the number of threads */
+void kstack_drop_cached(void); /* gives back those kept for reuse */
+uint32_t kstack_limit(void);   /* how many there can be: bounds the number of threads */
 
 /* Prepares t (kstack_top set) so that the first switch to it calls fn(arg) on its stack. */
 void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);

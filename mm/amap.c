@@ -41,6 +41,12 @@ static void give_anon(struct anon *a)
     kept_count++;
 }
 
+void anon_drop_kept(void)
+{
+    while (kept)
+        kmfree(take_anon());
+}
+
 void anon_forget_kept(void)
 {
     kept = NULL;

@@ -227,6 +227,7 @@ struct anon *anon_new(void); /* one reference, a frame with undefined contents; 
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
 void anon_forget_kept(void);     /* mm_init: memory starts anew */
+void anon_drop_kept(void);       /* gives them back [v] */
 extern uint32_t anon_total;      /* [v] anons that exist */
 
 struct amap_slot amap_lookup(const struct amap *m, uint32_t page); /* [v] */

@@ -447,6 +447,28 @@ uint32_t vm_free_frames(void)
     return frame_free_count();
 }
 
+/* Pages nobody maps; those that are mapped would come back at once. */
+static struct frame *drop_step(struct frame *f)
+{
+    spin_lock(&vm_lock);
+    for (unsigned n = 0; f && n < STEP; n++, f = frame_next(f))
+        if (f->kind == FRAME_OBJECT && !f->rmap)
+            reclaim_frame(f);
+    spin_unlock(&vm_lock);
+    return f;
+}
+
+void vm_drop_caches(void)
+{
+    struct frame *f = frame_next(NULL);
+
+    while (f)
+        f = drop_step(f);
+    spin_lock(&vm_lock);
+    anon_drop_kept();
+    spin_unlock(&vm_lock);
+}
+
 bool vm_make_room(uint32_t n)
 {
     bool more = true;

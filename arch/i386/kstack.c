@@ -135,6 +135,16 @@ uint32_t kstack_alloc(void)
     return slot_top(slot);
 }
 
+void kstack_drop_cached(void)
+{
+    uint32_t slot;
+
+    while ((slot = take_cached()) != NO_SLOT) {
+        unmap_pages(slot);
+        put_empty(slot);
+    }
+}
+
 void kstack_free(uint32_t top)
 {
     uint32_t slot = (top - KSTACK_BASE) / SLOT_SIZE - 1;

@@ -1,6 +1,7 @@
 /*
  * /proc/sys/vm: how freely memory is promised, and how finely a space may be divided.
  */
+#include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 
@@ -89,6 +90,26 @@ static int store_max_map_count(const char *text, size_t len, const struct target
     return sysctl_number(text, len, INT32_MAX, &vm_max_areas);
 }
 
+/* 1: pages, 2: kernel objects, 3: both, 4: no line in the log about it. */
+static int store_drop_caches(const char *text, size_t len, const struct target *who)
+{
+    uint32_t what;
+    int err = sysctl_number(text, len, 4, &what);
+
+    (void)who;
+    if (err || !what)
+        return -EINVAL;
+    vm_drop_caches();
+    kstack_drop_cached();
+    return 0;
+}
+
+static int show_drop_caches(struct text *t, const struct target *who)
+{
+    (void)who;
+    return show_number(t, 0);
+}
+
 static int show_mmap_min_addr(struct text *t, const struct target *who)
 {
     (void)who;
@@ -102,6 +123,7 @@ static int show_swappiness(struct text *t, const struct target *who)
 }
 
 const struct proc_entry sysctl_vm_entries[] = {
+    STORE_ENTRY("drop_caches", 0200, show_drop_caches, store_drop_caches),
     STORE_ENTRY("max_map_count", 0644, show_max_map_count, store_max_map_count),
     FILE_ENTRY("mmap_min_addr", 0444, show_mmap_min_addr),
     STORE_ENTRY("overcommit_kbytes", 0644, show_overcommit_kbytes, store_overcommit_kbytes),

@@ -16,6 +16,7 @@
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
 #include "kernel/debug/selftest.h"
+#include "kernel/ipc/shm.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/time/time.h"
 #include "kernel/thread/trace.h"
@@ -156,6 +157,7 @@ void kernel_main(void)
     proc_init();
     sched_init();
     mmport_init();
+    shm_init();
     clock_init();
     time_init();
     log_clock_ready();

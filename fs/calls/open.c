@@ -92,7 +92,7 @@ static int may_open(const struct inode *i, uint32_t flags)
 static int open_path(struct dentry *d, uint32_t flags, struct file **out)
 {
     *out = file_new(d->inode, d, &path_file_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    return *out ? 0 : -ENOMEM;
+    return *out ? 0 : file_new_error();
 }
 
 /* The operation of the file itself. On failure f is given back without its release. */
@@ -137,7 +137,7 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
         return -EOVERFLOW;
     f = file_new(i, d, ops_of(i), flags & ~(OPEN_ONLY & ~O_NOCTTY));
     if (!f)
-        return -ENOMEM;
+        return file_new_error();
     if (S_ISREG(i->mode) && file_writable(f)) {
         err = inode_get_write(i);
         f->counts_writer = !err;

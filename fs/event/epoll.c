@@ -14,6 +14,8 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
 #include "fs/event/poll.h"
+#include "fs/vfs/limits.h"
+#include "kernel/cred/user.h"
 
 #define EPOLL_CLOEXEC  O_CLOEXEC
 #define EPOLL_CTL_ADD  1
@@ -26,7 +28,6 @@
 #define FLAGS          (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 #define ALWAYS         (POLLERR | POLLHUP)
 #define MAX_EVENTS     (INT32_MAX / sizeof(struct epoll_event))
-#define MAX_ITEMS      8192u /* of a set */
 #define RANK_READY     (LOCK_RANK_WAITQ + 1)
 #define RANK_SET       (LOCK_RANK_WAITQ + 2)
 #define NSEC_PER_MSEC  1000000u
@@ -40,6 +41,7 @@ struct epoll {
     struct mutex mutex;
     struct list items; /* [sets_lock] */
     uint32_t count;    /* [sets_lock] */
+    struct user *user; /* who made it: charged for the items */
     struct spinlock ready_lock;
     struct list ready;  /* [ready_lock] */
     struct waitq queue; /* woken when something becomes ready */
@@ -178,6 +180,7 @@ static void item_remove(struct epoll_item *i)
     drop_ready(i);
     list_remove(&i->link);
     set->count--;
+    user_uncharge(set->user, USER_WATCHES, 1);
     mutex_unlock(&set->mutex);
     unlink_from_file(i);
     kmfree(i);
@@ -214,11 +217,13 @@ static int item_add(struct epoll *set, struct file *f, int fd, const struct epol
     struct hook_table hooks = {.table = {.add = add_hook}};
     struct epoll_item *i;
 
-    if (set->count >= MAX_ITEMS)
+    if (!user_charge(set->user, USER_WATCHES, 1, fs_limits.user_watches))
         return -ENOSPC;
     i = kzalloc(sizeof *i);
-    if (!i)
+    if (!i) {
+        user_uncharge(set->user, USER_WATCHES, 1);
         return -ENOMEM;
+    }
     i->set = set;
     i->file = f;
     i->fd = fd;
@@ -262,6 +267,7 @@ static void epoll_release(struct file *f)
         sched_point();
     }
     mutex_unlock(&sets_lock);
+    user_put(set->user);
     kmfree(set);
 }
 
@@ -315,6 +321,11 @@ static long epoll_new(uint32_t flags)
 
     if (!set)
         return -ENOMEM;
+    set->user = user_get();
+    if (!set->user) {
+        kmfree(set);
+        return -ENOMEM;
+    }
     mutex_init(&set->mutex);
     list_init(&set->items);
     spin_init(&set->ready_lock, "epoll ready", RANK_READY);

@@ -13,9 +13,12 @@
 #include "fs/event/pipe.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
+#include "fs/vfs/limits.h"
+#include "kernel/cred/user.h"
 #include "libc/string.h"
 
 #define DEFAULT_SLOTS 16u
+#define SMALL_SLOTS   2u   /* of a user over pipe-user-pages-soft */
 #define MAX_SLOTS     256u /* 1 MiB, as Linux's fs.pipe-max-size */
 #define FIONREAD      0x541b
 
@@ -27,6 +30,7 @@ struct pipe {
     uint32_t head, tail;                  /* [lock] positions of the next byte in and out */
     uint32_t slots;                       /* [lock] a power of two */
     void **pages;                         /* [lock] by slot; NULL: none yet */
+    struct user *user;                    /* who made it: charged for the slots */
     struct waitq read_wait, write_wait;
 };
 
@@ -229,31 +233,53 @@ static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 
 /* ---- Life cycle ---- */
 
+/* A limit of pages for the current process; 0 in the setting, or root: none. */
+static uint32_t page_limit(uint32_t setting)
+{
+    return setting && !capable() ? setting : UINT32_MAX;
+}
+
+/* A user with many pipes gets small ones, then none. */
+static bool charge_slots(struct pipe *p)
+{
+    if (user_charge(p->user, USER_PIPE_PAGES, DEFAULT_SLOTS, page_limit(fs_limits.pipe_pages_soft)))
+        p->slots = DEFAULT_SLOTS;
+    else if (user_charge(p->user, USER_PIPE_PAGES, SMALL_SLOTS,
+                         page_limit(fs_limits.pipe_pages_hard)))
+        p->slots = SMALL_SLOTS;
+    return p->slots != 0;
+}
+
+static void pipe_free(struct pipe *p)
+{
+    for (uint32_t i = 0; p->pages && i < p->slots; i++)
+        if (p->pages[i])
+            kfree(p->pages[i]);
+    if (p->user) {
+        user_uncharge(p->user, USER_PIPE_PAGES, p->slots);
+        user_put(p->user);
+    }
+    kmfree(p->pages);
+    kmfree(p);
+}
+
 static struct pipe *pipe_new(void)
 {
     struct pipe *p = kzalloc(sizeof *p);
 
     if (!p)
         return NULL;
-    p->slots = DEFAULT_SLOTS;
-    p->pages = kzalloc(p->slots * sizeof(void *));
+    p->user = user_get();
+    if (p->user && charge_slots(p))
+        p->pages = kzalloc(p->slots * sizeof(void *));
     if (!p->pages) {
-        kmfree(p);
+        pipe_free(p);
         return NULL;
     }
     mutex_init(&p->lock);
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
     return p;
-}
-
-static void pipe_free(struct pipe *p)
-{
-    for (uint32_t i = 0; i < p->slots; i++)
-        if (p->pages[i])
-            kfree(p->pages[i]);
-    kmfree(p->pages);
-    kmfree(p);
 }
 
 /* The inode's pipe, made for its first user, with one user more. */
@@ -401,6 +427,14 @@ long pipe_get_size(struct file *f)
     return file_is_pipe(f) ? (long)(f->inode->pipe->slots * PAGE_SIZE) : -EBADF;
 }
 
+static bool may_grow(const struct pipe *p, uint32_t slots)
+{
+    uint32_t soft = page_limit(fs_limits.pipe_pages_soft);
+    uint32_t hard = page_limit(fs_limits.pipe_pages_hard);
+
+    return user_charge(p->user, USER_PIPE_PAGES, slots, soft < hard ? soft : hard);
+}
+
 /* [p->lock held] Moves the ring into an array of another size. */
 static long resize(struct pipe *p, uint32_t slots)
 {
@@ -410,9 +444,16 @@ static long resize(struct pipe *p, uint32_t slots)
 
     if (used > slots)
         return -EBUSY;
+    if (slots > old_slots && !may_grow(p, slots - old_slots))
+        return -EPERM;
     pages = kzalloc(slots * sizeof *pages);
-    if (!pages)
+    if (!pages) {
+        if (slots > old_slots)
+            user_uncharge(p->user, USER_PIPE_PAGES, slots - old_slots);
         return -ENOMEM;
+    }
+    if (slots < old_slots)
+        user_uncharge(p->user, USER_PIPE_PAGES, old_slots - slots);
     for (pos = first; pos != first + used * PAGE_SIZE; pos += PAGE_SIZE) {
         pages[(pos >> PAGE_SHIFT) & (slots - 1)] = *slot(p, pos);
         *slot(p, pos) = NULL;
@@ -459,8 +500,10 @@ static int pipe_files(uint32_t flags, struct file *out[2])
         return -ENOMEM;
     out[0] = file_new(inode, NULL, &fifo_file_ops, O_RDONLY | flags);
     out[1] = file_new(inode, NULL, &fifo_file_ops, O_WRONLY | flags);
-    if (!out[0] || !out[1])
+    if (!out[0] || !out[1]) {
+        ret = file_new_error();
         goto fail;
+    }
     ret = fifo_open(inode, out[0]);
     if (ret)
         goto fail;

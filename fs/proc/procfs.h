@@ -75,6 +75,7 @@ extern const struct proc_entry sysctl_entries[];       /* sysctl.c */
 extern const struct proc_entry sysctl_vm_entries[];    /* sysctl_vm.c */
 extern const struct proc_entry sysvipc_entries[];      /* sysvipc.c */
 extern const struct proc_entry process_entries[];      /* process.c: /proc/PID */
+extern const struct proc_entry sysctl_fs_entries[];    /* sysctl_fs.c */
 extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
 extern const struct proc_entry fd_entry, fdinfo_entry; /* fd.c: what is in fd/ and fdinfo/ */
 

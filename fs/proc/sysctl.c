@@ -49,7 +49,6 @@ FACT(cap_last_cap, "40")
 FACT(ngroups_max, "32")
 FACT(overflow_id, "65534")
 FACT(core_pattern, "core")
-FACT(zero, "0")
 
 static int show_randomize(struct text *t, const struct target *who)
 {
@@ -245,24 +244,8 @@ static const struct proc_entry kernel_entries[] = {
     {0},
 };
 
-/* ---- fs ---- */
-
-FACT(nr_open, "4096")
-FACT(file_max, "262144")
-FACT(pipe_max_size, "1048576")
-
-static const struct proc_entry fs_entries[] = {
-    FILE_ENTRY("file-max", 0444, show_file_max),
-    FILE_ENTRY("nr_open", 0444, show_nr_open),
-    FILE_ENTRY("pipe-max-size", 0444, show_pipe_max_size),
-    FILE_ENTRY("protected_hardlinks", 0444, show_zero),
-    FILE_ENTRY("protected_symlinks", 0444, show_zero),
-    FILE_ENTRY("suid_dumpable", 0444, show_zero),
-    {0},
-};
-
 const struct proc_entry sysctl_entries[] = {
-    DIR_ENTRY("fs", 0555, fs_entries),
+    DIR_ENTRY("fs", 0555, sysctl_fs_entries),
     DIR_ENTRY("kernel", 0555, kernel_entries),
     DIR_ENTRY("vm", 0555, sysctl_vm_entries),
     {0},

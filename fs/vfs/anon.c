@@ -36,7 +36,7 @@ static int anon_file(const struct file_ops *ops, void *private, uint32_t flags, 
     *out = file_new(i, NULL, ops, flags);
     inode_unref(i);
     if (!*out)
-        return -ENOMEM;
+        return file_new_error();
     (*out)->private = private;
     return 0;
 }

@@ -5,16 +5,36 @@
  * name (a pipe) gets a dentry outside every tree the first time /proc asks for one.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/limits.h"
 #include "libc/printf.h"
 #include "libc/string.h"
+
+static uint32_t open_files; /* atomic */
+
+uint32_t files_open(void)
+{
+    return __atomic_load_n(&open_files, __ATOMIC_RELAXED);
+}
+
+/* Whether the machine has as many open files as it may; root may have more. */
+static bool too_many(void)
+{
+    return files_open() >= fs_limits.files && !capable();
+}
+
+int file_new_error(void)
+{
+    return too_many() ? -ENFILE : -ENOMEM;
+}
 
 struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
                       uint32_t flags)
 {
-    struct file *f = kmalloc(sizeof(*f));
+    struct file *f = too_many() ? NULL : kmalloc(sizeof(*f));
 
     if (!f)
         return NULL;
+    __atomic_fetch_add(&open_files, 1, __ATOMIC_RELAXED);
     f->refs = 1;
     f->flags = flags;
     f->pos = 0;
@@ -59,6 +79,7 @@ void file_put(struct file *f)
         give_back_writers(f);
     dentry_unref(f->dentry);
     inode_unref(f->inode);
+    __atomic_fetch_sub(&open_files, 1, __ATOMIC_RELAXED);
     kmfree(f);
 }
 

@@ -10,6 +10,7 @@
  * the owner it waits for; a chain of those that leads back to itself is -EDEADLK.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/limits.h"
 #include "arch/uaccess.h"
 
 #define F_RDLCK 0
@@ -25,6 +26,7 @@
 #define F_OFD_SETLKW 38
 
 #define RANGE_END INT64_MAX /* to the end of the file, wherever that comes to be */
+#define MAX_LOCKS 2048      /* of a file: its list is walked with lock_lock held */
 #define MAX_CHAIN 32        /* owners followed in search of a deadlock */
 
 enum lock_kind { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
@@ -49,6 +51,24 @@ static struct waitq lock_queue = {
     .lock = SPINLOCK_INIT("file lock queue", LOCK_RANK_WAITQ),
     .waiters = LIST_INIT(lock_queue.waiters),
 };
+
+static uint32_t lock_count; /* atomic */
+
+static struct file_lock *lock_new(void)
+{
+    struct file_lock *l = kmalloc(sizeof(*l));
+
+    if (l)
+        __atomic_fetch_add(&lock_count, 1, __ATOMIC_RELAXED);
+    return l;
+}
+
+static void lock_free(struct file_lock *l)
+{
+    if (l)
+        __atomic_fetch_sub(&lock_count, 1, __ATOMIC_RELAXED);
+    kmfree(l);
+}
 
 static bool kinds_meet(enum lock_kind a, enum lock_kind b)
 {
@@ -97,7 +117,7 @@ static bool cut(struct file_lock **p, const struct file_lock *want, struct file_
         l->start = want->end + 1;
     } else {
         *p = l->next;
-        kmfree(l);
+        lock_free(l);
         return true;
     }
     return false;
@@ -122,7 +142,7 @@ static void merge(struct inode *i, struct file_lock *new)
         if (l->end > new->end)
             new->end = l->end;
         *p = l->next;
-        kmfree(l);
+        lock_free(l);
     }
 }
 
@@ -144,14 +164,25 @@ static void apply(struct inode *i, const struct file_lock *want, struct file_loc
     spares[1] = NULL;
 }
 
-/* Tries once. 0, -EAGAIN with the owner in the way in *blocker, or -ENOMEM. */
+/* [lock_lock held] */
+static bool has_too_many(const struct inode *i)
+{
+    const struct file_lock *l = i->locks;
+    unsigned n = 0;
+
+    for (; l && n < MAX_LOCKS; l = l->next)
+        n++;
+    return n == MAX_LOCKS;
+}
+
+/* Tries once. 0, -EAGAIN with the owner in the way in *blocker, or -ENOLCK. */
 static int try_lock(struct inode *i, const struct file_lock *want, const void **blocker)
 {
-    struct file_lock *spares[2] = {kmalloc(sizeof(*want)), kmalloc(sizeof(*want))}, *c;
+    struct file_lock *spares[2] = {lock_new(), lock_new()}, *c;
     int err = 0;
 
-    if (!spares[0] || !spares[1]) {
-        err = -ENOMEM;
+    if (!spares[0] || !spares[1] || (want->type != F_UNLCK && lock_count > fs_limits.locks)) {
+        err = -ENOLCK;
         goto out;
     }
     spin_lock(&lock_lock);
@@ -159,6 +190,8 @@ static int try_lock(struct inode *i, const struct file_lock *want, const void **
     if (c) {
         *blocker = c->owner;
         err = -EAGAIN;
+    } else if (want->type != F_UNLCK && has_too_many(i)) {
+        err = -ENOLCK;
     } else {
         apply(i, want, spares);
     }
@@ -166,8 +199,8 @@ static int try_lock(struct inode *i, const struct file_lock *want, const void **
     if (!err)
         wake_all(&lock_queue);
 out:
-    kmfree(spares[0]);
-    kmfree(spares[1]);
+    lock_free(spares[0]);
+    lock_free(spares[1]);
     return err;
 }
 
@@ -260,7 +293,7 @@ static void drop_all(struct inode *i, const void *owner, enum lock_kind kind)
             continue;
         }
         *p = l->next;
-        kmfree(l);
+        lock_free(l);
         found = true;
     }
     spin_unlock(&lock_lock);

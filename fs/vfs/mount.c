@@ -10,6 +10,7 @@
  * sight at once; the tree itself goes when a later mount or umount finds it unused.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/limits.h"
 #include "fs/sys/sysfs.h"
 #include "kernel/base/log.h"
 #include "libc/printf.h"
@@ -20,6 +21,7 @@ struct list mounts = LIST_INIT(mounts); /* [mount_lock] */
 struct mutex mount_lock;
 static struct list detached = LIST_INIT(detached); /* [mount_lock] superblocks out of sight */
 static uint32_t last_dev;                          /* [mount_lock] minor numbers of major 0 */
+static uint32_t mount_count; /* [mount_lock] superblocks, those out of sight too */
 
 void fs_register(struct fs_type *t)
 {
@@ -34,6 +36,7 @@ void fs_register(struct fs_type *t)
 void vfs_init(void)
 {
     mutex_init(&mount_lock);
+    fs_limits_init();
     mutex_init(&rename_lock);
     ramfs_init();
     devfs_init();
@@ -53,6 +56,7 @@ static struct fs_type *find_type(const char *name)
 /* [mount_lock held] Nobody refers to the tree any more. */
 static void sb_destroy(struct superblock *sb)
 {
+    mount_count--;
     dentry_tree_free(sb->root);
     if (sb->type->unmount)
         sb->type->unmount(sb);
@@ -69,6 +73,8 @@ static int sb_create(const char *fstype, const char *source, uint32_t flags, con
 
     if (!t)
         return -ENODEV;
+    if (mount_count >= fs_limits.mounts)
+        return -ENOSPC;
     sb = kzalloc(sizeof(*sb));
     if (!sb)
         return -ENOMEM;
@@ -77,12 +83,15 @@ static int sb_create(const char *fstype, const char *source, uint32_t flags, con
     sb->dev = MKDEV(0, ++last_dev);
     strlcpy(sb->source, source && *source ? source : "none", sizeof(sb->source));
     list_init(&sb->link);
+    mount_count++;
     err = t->mount(sb, source, data);
     if (err) {
-        if (sb->root)
+        if (sb->root) {
             sb_destroy(sb);
-        else
+        } else {
+            mount_count--;
             kmfree(sb);
+        }
         return err;
     }
     *out = sb;

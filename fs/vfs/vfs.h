@@ -333,9 +333,10 @@ int inode_permission(const struct inode *i, unsigned want); /* 0, -EACCES, -EROF
 int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **out);
 void file_ref(struct file *f);
 void file_put(struct file *f); /* drops a reference; may sleep */
-struct file *
-file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
-         uint32_t flags); /* consumes nothing; refs inode and dentry; NULL: no memory */
+struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
+                      uint32_t flags); /* consumes nothing; refs inode and dentry; NULL: no memory,
+                                          or too many are open */
+int file_new_error(void);              /* why it gave NULL: -ENFILE or -ENOMEM */
 
 /* The dentry of an open file, made up when it has none (pipes): for /proc/PID/fd/N. A reference or
  * NULL. */

@@ -22,10 +22,17 @@
 
 struct spinlock shm_lock = SPINLOCK_INIT("shm", LOCK_RANK_FS);
 struct shm_limits shm_limits = {
-    .max = UINT32_MAX - (1u << 24), .all = UINT32_MAX - (1u << 24), .segments = SHM_MOST_SEGMENTS};
+    .max = UINT32_MAX - (1u << 24), .segments = SHM_MOST_SEGMENTS};
 
 static struct shm_segment *table[SHM_MOST_SEGMENTS]; /* [shm_lock] */
 static uint32_t in_use, all_pages;                   /* [shm_lock] */
+
+/* Segments outlive whoever made them, so nobody's death gives their pages back: half of memory at
+ * most, as in a tmpfs. */
+void shm_init(void)
+{
+    shm_limits.all = vm_total_frames() / 2;
+}
 
 static uint32_t pages_of(uint32_t bytes)
 {

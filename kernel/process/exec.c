@@ -98,7 +98,7 @@ static int open_denying_write(struct dentry *d, struct file **out)
     int err;
 
     if (!f)
-        return -ENOMEM;
+        return file_new_error();
     err = file_deny_write(f);
     if (err)
         file_put(f);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the guest tests natively and on Faultline and compares what they print.
 
-    tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--show] [NAME...]
+    tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--append OPTIONS] [--show] [NAME...]
 
 Each test is one static i386 Linux binary, built once: Linux's transcript is the truth. Tests called
 hostile_* run on Faultline only and are compared with NAME.expected. All run in one boot, and after
@@ -71,14 +71,14 @@ def archive(build, names):
     return ar.bytes()
 
 
-def boot(build, names, mem, kernel=None, timeout=600, machine=()):
+def boot(build, names, mem, kernel=None, timeout=600, machine=(), append=""):
     """The serial line's output of one boot that runs the tests."""
     with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
         initrd.write(archive(build, names))
         initrd.flush()
         command = [f"{TOP}/scripts/qemu", "--test", "-m", str(mem), "-kernel",
                    kernel or f"{build}/faultline.elf", "-initrd", initrd.name, "-append",
-                   "console=ttyS0 quiet panic=-1", *machine]
+                   f"console=ttyS0 quiet panic=-1 {append}", *machine]
         with open(f"{build}/guest.log", "wb") as log:
             try:
                 subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log,
@@ -109,9 +109,10 @@ def parse(output):
     return results, noise
 
 
-def compare(build, names, mem=96, kernel=None, machine=()):
-    """[(name, None or a diff)] and the console's other lines. machine: further options of QEMU."""
-    output = boot(build, names, mem, kernel, machine=machine)
+def compare(build, names, mem=96, kernel=None, machine=(), append=""):
+    """[(name, None or a diff)] and the console's other lines. machine: further options of QEMU,
+    append: of the kernel."""
+    output = boot(build, names, mem, kernel, machine=machine, append=append)
     got, noise = parse(output)
     outcome = []
     for name in names:
@@ -130,11 +131,12 @@ def main():
     p.add_argument("--build", default=os.path.join(TOP, "build"))
     p.add_argument("--mem", default=96, type=int)
     p.add_argument("--linux", metavar="VMLINUZ")
+    p.add_argument("--append", default="", help="more options for the kernel")
     p.add_argument("--show", action="store_true", help="the kernel's own lines too")
     p.add_argument("names", nargs="*")
     a = p.parse_args()
     names = a.names or [n for n in test_names() if not a.linux or not n.startswith("hostile_")]
-    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux)
+    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux, append=a.append)
     if a.show:
         print("\n".join(noise))
     for name, diff in outcome:

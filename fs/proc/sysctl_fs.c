@@ -1,0 +1,73 @@
+/*
+ * /proc/sys/fs: limits of the file layer.
+ */
+#include "fs/proc/procfs.h"
+#include "fs/vfs/limits.h"
+
+/* A limit that root may change. */
+#define LIMIT(name, field, largest)                                                                \
+    static int show_##name(struct text *t, const struct target *who)                               \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%u\n", fs_limits.field);                                                   \
+        return 0;                                                                                  \
+    }                                                                                              \
+    static int store_##name(const char *text, size_t len, const struct target *who)                \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        return sysctl_number(text, len, largest, &fs_limits.field);                                \
+    }
+
+LIMIT(file_max, files, INT32_MAX)
+LIMIT(pipe_pages_soft, pipe_pages_soft, INT32_MAX)
+LIMIT(pipe_pages_hard, pipe_pages_hard, INT32_MAX)
+LIMIT(user_watches, user_watches, INT32_MAX)
+LIMIT(mount_max, mounts, INT32_MAX)
+
+static int show_file_nr(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\t0\t%u\n", files_open(), fs_limits.files);
+    return 0;
+}
+
+static int show_nr_open(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "4096\n");
+    return 0;
+}
+
+static int show_pipe_max_size(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "1048576\n");
+    return 0;
+}
+
+static int show_off(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "0\n");
+    return 0;
+}
+
+static const struct proc_entry epoll_entries[] = {
+    STORE_ENTRY("max_user_watches", 0644, show_user_watches, store_user_watches),
+    {0},
+};
+
+const struct proc_entry sysctl_fs_entries[] = {
+    DIR_ENTRY("epoll", 0555, epoll_entries),
+    STORE_ENTRY("file-max", 0644, show_file_max, store_file_max),
+    FILE_ENTRY("file-nr", 0444, show_file_nr),
+    STORE_ENTRY("mount-max", 0644, show_mount_max, store_mount_max),
+    FILE_ENTRY("nr_open", 0444, show_nr_open),
+    FILE_ENTRY("pipe-max-size", 0444, show_pipe_max_size),
+    STORE_ENTRY("pipe-user-pages-hard", 0644, show_pipe_pages_hard, store_pipe_pages_hard),
+    STORE_ENTRY("pipe-user-pages-soft", 0644, show_pipe_pages_soft, store_pipe_pages_soft),
+    FILE_ENTRY("protected_hardlinks", 0444, show_off),
+    FILE_ENTRY("protected_symlinks", 0444, show_off),
+    FILE_ENTRY("suid_dumpable", 0444, show_off),
+    {0},
+};

@@ -1,0 +1,22 @@
+/*
+ * Limits on the objects of the file layer; docs/limits.md lists them beside all others.
+ */
+#ifndef FS_LIMITS_H
+#define FS_LIMITS_H
+
+#include <stdint.h>
+
+extern struct fs_limits { /* words, read without a lock */
+    uint32_t files;       /* file-max; root may have more */
+    uint32_t
+        pipe_pages_soft; /* pipe-user-pages-soft: beyond it a user's new pipes are small; 0: none */
+    uint32_t pipe_pages_hard; /* pipe-user-pages-hard: beyond it he gets none; 0: no such limit */
+    uint32_t user_watches;    /* epoll/max_user_watches */
+    uint32_t mounts;          /* mount-max */
+    uint32_t locks;           /* of all files */
+} fs_limits;
+void fs_limits_init(void);
+
+uint32_t files_open(void); /* open files of the whole machine: file-nr */
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * Accounts of users: what is limited by user, not by process.
+ */
+#ifndef KERNEL_USER_H
+#define KERNEL_USER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum user_count { USER_PIPE_PAGES, USER_WATCHES, USER_COUNT_KINDS };
+
+struct user;
+struct user *user_get(void); /* the current process's real user; a reference, or NULL: no memory */
+void user_put(struct user *u);
+/* n more, unless that is over the limit. */
+bool user_charge(struct user *u, enum user_count kind, uint32_t n, uint32_t limit);
+void user_uncharge(struct user *u, enum user_count kind, uint32_t n);
+
+#endif

@@ -406,40 +406,40 @@ static int take_arguments(void)
 /* ---- The driver ---- */
 
 static const struct exhaustion table[] = {
-    {"processes", take_process, {EAGAIN, ENOMEM}, NULL},
-    {"zombies", take_zombie, {EAGAIN, ENOMEM}, NULL},
-    {"a bomb", take_bomb, {EAGAIN, ENOMEM}, NULL},
+    {"processes", take_process, {EAGAIN, ENOMEM}, NULL, false},
+    {"zombies", take_zombie, {EAGAIN, ENOMEM}, NULL, false},
+    {"a bomb", take_bomb, {EAGAIN, ENOMEM}, NULL, false},
     {"big processes", take_big_process, {EAGAIN, ENOMEM}, NULL, true},
-    {"threads", take_thread, {EAGAIN, ENOMEM}, NULL},
-    {"futex waiters", take_futex, {EAGAIN, ENOMEM}, NULL},
-    {"memory", take_memory, {ENOMEM}, NULL},
+    {"threads", take_thread, {EAGAIN, ENOMEM}, NULL, false},
+    {"futex waiters", take_futex, {EAGAIN, ENOMEM}, NULL, false},
+    {"memory", take_memory, {ENOMEM}, NULL, false},
     {"shared memory", take_shared_memory, {ENOMEM}, NULL, true},
     {"locked memory", take_locked, {ENOMEM, EAGAIN}, NULL, true},
     {"heap", take_heap, {ENOMEM}, NULL, true},
     {"areas", take_area, {ENOMEM}, NULL, true},
-    {"page tables", take_table, {EAGAIN, ENOMEM}, NULL},
-    {"files", take_file, {ENOSPC}, unmount_all},
+    {"page tables", take_table, {EAGAIN, ENOMEM}, NULL, false},
+    {"files", take_file, {ENOSPC}, unmount_all, false},
     {"long names", take_long_name, {ENOSPC}, unmount_all, true},
-    {"directories", take_directory, {ENOSPC}, unmount_all},
+    {"directories", take_directory, {ENOSPC}, unmount_all, false},
     {"deep directories", take_deep_directory, {ENOSPC}, unmount_all, true},
     {"symbolic links", take_symlink, {ENOSPC}, unmount_all, true},
     {"hard links", take_hard_link, {ENOSPC}, unmount_all, true},
-    {"bytes of a tmpfs", take_bytes, {ENOSPC}, unmount_all},
-    {"absent names", take_absent_name, {ENOENT}, NULL},
-    {"extended attributes", take_attribute, {EOPNOTSUPP, ENOSPC}, unmount_all},
-    {"mounts", take_mount, {ENOSPC, ENOMEM}, unmount_all},
-    {"descriptors", take_descriptor, {EMFILE, ENFILE, ENOMEM}, NULL},
-    {"pipes", take_pipe, {EMFILE, ENFILE, ENOMEM}, NULL},
-    {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL},
-    {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL},
+    {"bytes of a tmpfs", take_bytes, {ENOSPC}, unmount_all, false},
+    {"absent names", take_absent_name, {ENOENT}, NULL, false},
+    {"extended attributes", take_attribute, {EOPNOTSUPP, ENOSPC}, unmount_all, false},
+    {"mounts", take_mount, {ENOSPC, ENOMEM}, unmount_all, false},
+    {"descriptors", take_descriptor, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"pipes", take_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"memfds", take_memfd, {EMFILE, ENFILE, ENOMEM}, NULL, true},
-    {"epoll watches", take_watches, {ENOSPC, EMFILE, ENOMEM}, NULL},
-    {"file locks", take_lock, {ENOLCK}, unmount_all},
-    {"signals", take_signal, {EAGAIN}, NULL},
-    {"timers", take_timer, {EAGAIN}, NULL},
-    {"segments", take_segment, {ENOSPC}, remove_segments},
-    {"big segments", take_big_segment, {ENOSPC, ENOMEM}, remove_segments},
-    {"arguments", take_arguments, {E2BIG, ENOMEM}, NULL},
+    {"epoll watches", take_watches, {ENOSPC, EMFILE, ENOMEM}, NULL, false},
+    {"file locks", take_lock, {ENOLCK}, unmount_all, false},
+    {"signals", take_signal, {EAGAIN}, NULL, false},
+    {"timers", take_timer, {EAGAIN}, NULL, false},
+    {"segments", take_segment, {ENOSPC}, remove_segments, false},
+    {"big segments", take_big_segment, {ENOSPC, ENOMEM}, remove_segments, false},
+    {"arguments", take_arguments, {E2BIG, ENOMEM}, NULL, false},
 };
 
 static void put(const char *path, const char *text)
@@ -615,8 +615,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (all || !table[i].slow)
             exhaust(&table[i]);
-    printf("all is over
-");
+    printf("all is over\n");
     umount2("m", MNT_DETACH);
     put("/proc/sys/vm/overcommit_memory", "0");
     return 0;

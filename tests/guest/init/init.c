@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_SECONDS 60
+#define LIMIT_SECONDS 120
 #define SLACK         4 /* pages that this program itself may come to use */
 
 static volatile bool timed_out;

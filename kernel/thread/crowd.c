@@ -42,8 +42,8 @@ void proc_settle_thread_limit(struct proc *p)
     p->rlimits[RLIMIT_SIGPENDING] = p->rlimits[RLIMIT_NPROC];
 }
 
-/* [proc_lock held] */
-static bool in_small_group(const struct proc *creator)
+/* [proc_lock held] Whether the group has at most so many members. */
+static bool in_small_group(const struct proc *creator, uint32_t most)
 {
     uint32_t members = 0;
     struct proc *p;
@@ -51,7 +51,7 @@ static bool in_small_group(const struct proc *creator)
     list_for_each_entry (p, &all_procs, all_link) {
         if (p->pgid == creator->pgid)
             members += p->nthreads ? p->nthreads : 1;
-        if (members > GROUP_SMALL)
+        if (members > most)
             return false;
     }
     return true;
@@ -77,18 +77,27 @@ static bool memory_has_room(void)
     return false;
 }
 
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The fewer threads are left, the smaller must be the group that gets one: several groups cannot
+ * share the last ones out among them. */
 int proc_may_fork(const struct proc *creator)
 {
     bool roomy = memory_has_room();
+    uint32_t left;
     int err = 0;
 
     spin_lock(&proc_lock);
-    if (proc_count_tasks() >= limit)
+    left = proc_count_tasks() < limit ? limit - proc_count_tasks() : 0;
+    if (left == 0)
         err = -EAGAIN;
-    else if (proc_count_tasks() >= limit - limit / RESERVE_PART)
-        err = in_small_group(creator) ? 0 : -EAGAIN;
+    else if (left <= limit / RESERVE_PART)
+        err = in_small_group(creator, lesser(GROUP_SMALL, left / 2)) ? 0 : -EAGAIN;
     else if (!roomy)
-        err = in_small_group(creator) ? 0 : -ENOMEM;
+        err = in_small_group(creator, GROUP_SMALL) ? 0 : -ENOMEM;
     spin_unlock(&proc_lock);
     return err;
 }

@@ -545,8 +545,6 @@ static int answers(void)
         }
         if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
             return tries;
-        if (getenv("DEBUG") || 1)
-            dprintf(2, "try %d: pid %d %s status %x\n", tries, pid, error_name(errno), status);
         usleep(20000);
     }
     return -1;

@@ -4,6 +4,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 /* ---- Advice that is remembered in the area ---- */
 
@@ -41,31 +42,24 @@ static bool flag_change_of(int advice, struct flag_change *fc)
     }
 }
 
-/* Changes the flags of all areas in the range up to one that refuses. -ENOMEM over a hole. [v] */
-static int change_flags(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
-                        const struct flag_change *fc)
+static int check_flags(struct vm_space *s, const struct vma *part, void *arg)
 {
-    vaddr_t at = start;
-    int err = 0;
+    const struct flag_change *fc = arg;
 
-    if (!may_cut(s, start, end))
-        return -ENOMEM;
-    cut_edges(s, c, start, end);
-    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v)) {
-        if (v->start > at)
-            err = -ENOMEM;
-        at = v->end;
-        if (fc->private_anonymous && (v->object || !vma_is_private(v))) {
-            err = -EINVAL;
-            break;
-        }
-        vma_set_rights(v, v->prot, (v->flags | fc->set) & ~fc->clear);
-    }
-    if (!err && at < end)
-        err = -ENOMEM;
-    join_range(s, c, start, end);
-    return err;
+    (void)s;
+    return fc->private_anonymous && (part->object || !vma_is_private(part)) ? -EINVAL : 0;
 }
+
+static void apply_flags(struct change *c, struct vma *v, void *arg)
+{
+    const struct flag_change *fc = arg;
+
+    (void)c;
+    vma_set_rights(v, v->prot, (v->flags | fc->set) & ~fc->clear);
+}
+
+static const struct area_edit flagging = {
+    .over_holes = true, .check = check_flags, .apply = apply_flags};
 
 /* ---- Advice that is acted on ---- */
 
@@ -74,29 +68,40 @@ static bool is_anonymous_private(const struct vma *v)
     return vma_is_private(v) && !v->object;
 }
 
-/* Private pages go back to zeros or to the file; shared ones are only unmapped. */
-static int dont_need(struct vma *v, vaddr_t start, vaddr_t end)
+/* Private pages go back to zeros or to the file; shared ones are only unmapped. Others may fault
+ * pages in again meanwhile: their mappings go with their anons. */
+static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 {
-    uint32_t first = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
     struct vm_space *s = v->space;
+    uint32_t page = start >> PAGE_SHIFT;
+    const uint32_t last = end >> PAGE_SHIFT;
 
-    if (vma_is_private(v) && amap_reserve_remove(&s->amap, first, last))
+    if (vma_is_private(v) && amap_reserve_remove(&s->amap, page, last))
         return -ENOMEM;
-    pmap_remove(&s->pmap, start, end);
-    if (vma_is_private(v))
-        amap_remove(&s->amap, first, last);
+    while ((start = pmap_remove_step(&s->pmap, start, end, &c->budget)) < end)
+        change_pause(c);
+    while (vma_is_private(v) && page < last) {
+        uint32_t stop = (page | (LEAF_SLOTS - 1)) + 1;
+
+        stop = stop < last ? stop : last;
+        if (amap_leaf_shared(&s->amap, page)) /* whose anons stay, in a child */
+            pmap_remove(&s->pmap, page << PAGE_SHIFT, stop << PAGE_SHIFT);
+        page = amap_remove_step(&s->amap, page, stop, &c->budget);
+        change_spend(c, 1);
+    }
     return 0;
 }
 
 /* MADV_FREE: memory pressure may take the pages until they are written to again. */
-static int give_up(struct vma *v, vaddr_t start, vaddr_t end)
+static int give_up(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 {
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
         struct amap_slot slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
-        if (!slot.anon || !slot.sole)
-            continue;
-        (void)pmap_clear_dirty(slot.anon->frame);
-        slot.anon->frame->flags |= FRAME_LAZY;
+        if (slot.anon && slot.sole) {
+            (void)pmap_clear_dirty(slot.anon->frame);
+            slot.anon->frame->flags |= FRAME_LAZY;
+        }
+        change_spend(c, 1);
     }
     return 0;
 }
@@ -114,41 +119,42 @@ static struct frame *frame_of_page(const struct vma *v, vaddr_t va)
     return f && !(f->flags & FRAME_BUSY) ? f : NULL;
 }
 
-static int cool_down(struct vma *v, vaddr_t start, vaddr_t end, bool page_out)
+static int cool_down(struct change *c, struct vma *v, vaddr_t start, vaddr_t end, bool page_out)
 {
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
         struct frame *f = frame_of_page(v, va);
-        if (!f)
-            continue;
-        (void)pmap_test_accessed(f);
-        if (page_out)
+        if (f)
+            (void)pmap_test_accessed(f);
+        if (f && page_out)
             reclaim_frame(f);
+        change_spend(c, page_out ? 4 : 1);
     }
     return 0;
 }
 
-/* What one area makes of the advice for [start, end), which lies in it. [v] */
-static int act(struct vma *v, vaddr_t start, vaddr_t end, int advice)
+/* What one area makes of the advice for [start, end), which lies in it. [steps] */
+static int act(struct change *c, struct vma *v, vaddr_t start, vaddr_t end, int advice)
 {
     switch (advice) {
     case VM_ADVICE_DONTNEED:
-        return v->flags & VM_LOCKED ? -EINVAL : dont_need(v, start, end);
+        return v->flags & VM_LOCKED ? -EINVAL : dont_need(c, v, start, end);
     case VM_ADVICE_DONTNEED_LOCKED:
-        return dont_need(v, start, end);
+        return dont_need(c, v, start, end);
     case VM_ADVICE_FREE:
-        return is_anonymous_private(v) && !(v->flags & VM_LOCKED) ? give_up(v, start, end)
+        return is_anonymous_private(v) && !(v->flags & VM_LOCKED) ? give_up(c, v, start, end)
                                                                   : -EINVAL;
     case VM_ADVICE_COLD:
     case VM_ADVICE_PAGEOUT:
         return v->flags & VM_LOCKED ? -EINVAL
-                                    : cool_down(v, start, end, advice == VM_ADVICE_PAGEOUT);
+                                    : cool_down(c, v, start, end, advice == VM_ADVICE_PAGEOUT);
     default:
         return -EINVAL;
     }
 }
 
-/* Goes on past holes, and tells of them at the end; stops at an area that refuses. [v] */
-static int act_on_range(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
+/* Goes on past holes, and tells of them at the end; stops at an area that refuses. [steps] */
+static int act_on_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
+                        int advice)
 {
     int unmapped = 0;
     vaddr_t at = start;
@@ -164,7 +170,7 @@ static int act_on_range(struct vm_space *s, vaddr_t start, vaddr_t end, int advi
             at = v->start;
         }
         to = v->end < end ? v->end : end;
-        err = act(v, at, to, advice);
+        err = act(c, v, at, to, advice);
         if (err)
             return err;
         at = to;
@@ -220,8 +226,10 @@ static int populate(struct vm_space *s, vaddr_t start, vaddr_t end, bool write)
 {
     int err = 0;
 
-    for (vaddr_t va = start; va < end && !err; va += PAGE_SIZE)
+    for (vaddr_t va = start; va < end && !err; va += PAGE_SIZE) {
         err = populate_page(s, va, write);
+        port_yield();
+    }
     return err;
 }
 
@@ -251,6 +259,7 @@ static void read_ahead(const struct vma *v, vaddr_t start, vaddr_t end)
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
         if (vm_object_touch(v->object, vma_page_index(v, va)))
             return;
+        port_yield();
     }
 }
 
@@ -293,17 +302,14 @@ static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int adv
 
 /* ---- The calls ---- */
 
-static int advise_flags(struct vm_space *s, vaddr_t start, vaddr_t end,
-                        const struct flag_change *fc)
+static int advise_flags(struct vm_space *s, vaddr_t start, vaddr_t end, struct flag_change *fc)
 {
     struct change c;
-    int err = change_begin(&c, 2);
+    int err = change_begin(&c, s, 2);
 
-    if (!err) {
-        spin_lock(&vm_lock);
-        err = change_flags(s, &c, start, end, fc);
-        spin_unlock(&vm_lock);
-    }
+    if (err)
+        return err;
+    err = edit_areas(s, &c, start, end, &flagging, fc);
     change_end(&c);
     return err;
 }
@@ -321,6 +327,7 @@ int vm_advise(struct vm_space *s, vaddr_t addr, size_t length, int advice)
 {
     uint32_t len = page_align(length);
     struct flag_change fc;
+    struct change c;
     int err;
 
     if (!known_advice(advice) || (addr & ~PAGE_MASK) || (length && !len) || addr + len < addr)
@@ -337,9 +344,11 @@ int vm_advise(struct vm_space *s, vaddr_t addr, size_t length, int advice)
     case VM_ADVICE_REMOVE:
         return sleepy_advice(s, addr, addr + len, advice);
     default:
-        spin_lock(&vm_lock);
-        err = act_on_range(s, addr, addr + len, advice);
-        spin_unlock(&vm_lock);
+        err = change_begin(&c, s, 0);
+        if (err)
+            return err;
+        err = act_on_range(s, &c, addr, addr + len, advice);
+        change_end(&c);
         return err;
     }
 }
@@ -385,6 +394,7 @@ int vm_sync(struct vm_space *s, vaddr_t addr, size_t length, bool sync, bool inv
             err = vm_object_sync(v.object);
         if (v.object)
             vm_object_unref(v.object);
+        port_yield();
     }
     return err ? err : unmapped;
 }

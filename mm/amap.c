@@ -248,24 +248,45 @@ int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end)
     return 0;
 }
 
-void amap_remove(struct amap *m, uint32_t first, uint32_t end)
+/* Removes [first, end), which lies in one leaf. */
+static void remove_in_leaf(struct amap *m, uint32_t first, uint32_t end)
 {
-    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
-        uint32_t base = n * LEAF_SLOTS;
-        struct anon **leaf = m->leaf[n];
+    struct anon ***at = &m->leaf[leaf_number(first)], **leaf = *at;
+    uint32_t base = leaf_number(first) * LEAF_SLOTS;
 
-        if (!leaf)
-            continue;
-        if (!partly_removed(leaf, base, first, end)) {
-            m->leaf[n] = NULL;
-            leaf_unref(leaf);
-            continue;
-        }
-        if (frame_of(leaf)->leaf.refs > 1)
-            continue;
-        leaf_clear(leaf, first > base ? first - base : 0, end - base);
+    if (!partly_removed(leaf, base, first, end)) {
+        *at = NULL;
+        leaf_unref(leaf);
+    } else if (frame_of(leaf)->leaf.refs == 1) {
+        leaf_clear(leaf, first - base, end - base);
         amap_drop_empty(m, base);
     }
+}
+
+/* A leaf that is shared goes at once, since that frees nothing; others as far as *budget goes. */
+uint32_t amap_remove_step(struct amap *m, uint32_t first, uint32_t end, unsigned *budget)
+{
+    while (first < end && *budget) {
+        struct anon **leaf = m->leaf[leaf_number(first)];
+        uint32_t stop = (first | (LEAF_SLOTS - 1)) + 1;
+
+        stop = stop < end ? stop : end;
+        if (leaf && frame_of(leaf)->leaf.refs == 1 && stop - first > *budget)
+            stop = first + *budget;
+        if (leaf) {
+            *budget -= frame_of(leaf)->leaf.refs == 1 ? stop - first : 1;
+            remove_in_leaf(m, first, stop);
+        }
+        first = stop;
+    }
+    return first;
+}
+
+void amap_remove(struct amap *m, uint32_t first, uint32_t end)
+{
+    unsigned budget = UINT32_MAX;
+
+    (void)amap_remove_step(m, first, end, &budget);
 }
 
 bool amap_drop(struct amap *m, uint32_t page)
@@ -287,6 +308,13 @@ static int unshare_range(struct amap *m, uint32_t first, uint32_t end)
             return -ENOMEM;
     }
     return 0;
+}
+
+bool amap_leaf_shared(const struct amap *m, uint32_t page)
+{
+    struct anon **leaf = m->leaf[leaf_number(page)];
+
+    return leaf && frame_of(leaf)->leaf.refs > 1;
 }
 
 static void drop_empty_range(struct amap *m, uint32_t first, uint32_t end)
@@ -316,8 +344,10 @@ void amap_cancel_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
 
 int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
 {
-    if (unshare_range(m, first, end))
+    if (unshare_range(m, first, end)) {
+        amap_cancel_move(m, first, end, to);
         return -ENOMEM;
+    }
     for (uint32_t page = first; page < end; page++) {
         if (!m->leaf[leaf_number(page)]) {
             page |= LEAF_SLOTS - 1;
@@ -356,6 +386,10 @@ void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
         frame_of(leaf)->leaf.used--;
         amap_set(kept_slot(m, to + (page - first)), a);
     }
+}
+
+void amap_end_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
+{
     amap_cancel_move(m, first, end, to);
     drop_empty_range(m, first, end);
 }
@@ -369,14 +403,5 @@ void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32
         to->leaf[n] = leaf;
         frame_of(leaf)->leaf.refs++;
         KASSERT(frame_of(leaf)->leaf.refs != 0);
-    }
-}
-
-void amap_drop_leaves(struct amap *m, uint32_t first, uint32_t end)
-{
-    for (unsigned n = leaf_number(first); n <= leaf_number(end - 1); n++) {
-        if (m->leaf[n])
-            leaf_unref(m->leaf[n]);
-        m->leaf[n] = NULL;
     }
 }

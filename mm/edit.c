@@ -3,26 +3,73 @@
  *
  * Every change first allocates the areas that splitting may need (struct change) and makes the amap
  * ready, then works with steps that cannot fail: design rule 4.
+ *
+ * A change of much goes in steps: change_pause() drops vm_lock between them, so that interrupts
+ * come through and others may run (design rule 8). What holds meanwhile:
+ *   - one change of a space at a time: change_begin() waits for the one before. So areas, and
+ *     pointers to them, are the changer's alone; even a stack does not grow meanwhile.
+ *   - faults go on. What they find is a state of the fault table: an area that was cut shorter, or
+ *     has its new rights already. A fault that the areas refuse waits for the end of the change and
+ *     asks again, so no thread sees half of one; so does one for the pages that mremap holds still.
+ *   - hardware entries may have more rights than their area until the change ends (they are a
+ *     cache); they never outlive their area, nor the anon or page they show.
+ *   - the amap may hold pages outside every area until the change ends: nobody can ask for them.
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 uint32_t vm_max_areas = 65530;
 
 #define MMAP_GAP_MIN (128u << 20) /* room left for the stack below the top, at least */
 #define MMAP_GAP_MAX (USER_TOP / 6 * 5)
 
-int change_begin(struct change *c, unsigned spares)
+static void free_spares(struct change *c)
 {
-    *c = (struct change){.spares = 0};
+    while (c->spares > 0)
+        kmfree(c->spare[--c->spares]);
+}
+
+int change_begin(struct change *c, struct vm_space *s, unsigned spares)
+{
+    *c = (struct change){.space = s, .budget = STEP_UNITS};
     list_init(&c->dead);
     while (c->spares < spares) {
         struct vma *v = vma_new();
-        if (!v)
+        if (!v) {
+            free_spares(c);
             return -ENOMEM;
+        }
         c->spare[c->spares++] = v;
     }
+    spin_lock(&vm_lock);
+    while (s->changing) {
+        change_await(s);
+        spin_lock(&vm_lock);
+    }
+    s->changing = true;
     return 0;
+}
+
+void change_await(struct vm_space *s)
+{
+    s->awaited = true;
+    port_sleep(&s->changing, &vm_lock);
+}
+
+void change_pause(struct change *c)
+{
+    spin_unlock(&vm_lock);
+    port_yield();
+    c->budget = STEP_UNITS;
+    spin_lock(&vm_lock);
+}
+
+void change_spend(struct change *c, unsigned units)
+{
+    c->budget = c->budget > units ? c->budget - units : 0;
+    if (c->budget == 0)
+        change_pause(c);
 }
 
 struct vma *change_take(struct change *c)
@@ -31,11 +78,22 @@ struct vma *change_take(struct change *c)
     return c->spare[--c->spares];
 }
 
-/* Without vm_lock: dropping objects may sleep. */
+void change_give_back(struct change *c, struct vma *v)
+{
+    c->spare[c->spares++] = v;
+}
+
 void change_end(struct change *c)
 {
-    while (c->spares > 0)
-        kmfree(c->spare[--c->spares]);
+    struct vm_space *s = c->space;
+    const bool awaited = s->awaited;
+
+    s->changing = s->awaited = false;
+    s->held = s->held_end = 0;
+    if (awaited)
+        port_wakeup(&s->changing);
+    spin_unlock(&vm_lock);
+    free_spares(c);
     vma_free_list(&c->dead);
 }
 
@@ -77,17 +135,20 @@ static void join_next(struct vm_space *s, struct change *c, struct vma *v)
     vma_set_range(s, v, v->start, end);
 }
 
-void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+/* Joins v with the area before it if they are alike; the area that it is in then. */
+static struct vma *join_prev(struct vm_space *s, struct change *c, struct vma *v)
 {
-    struct vma *v = vma_find(s, start), *prev = v ? vma_prev(s, v) : NULL, *next;
+    struct vma *prev = vma_prev(s, v);
 
-    for (v = prev ? prev : v; v && v->start < end; v = next) {
-        next = vma_next(s, v);
-        if (next && can_join(v, next)) {
-            join_next(s, c, v);
-            next = v;
-        }
-    }
+    if (!prev || !can_join(prev, v))
+        return v;
+    join_next(s, c, prev);
+    return prev;
+}
+
+void join_around(struct vm_space *s, struct change *c, struct vma *v)
+{
+    join_next(s, c, join_prev(s, c, v));
 }
 
 static bool is_cut(const struct vma *v, vaddr_t addr)
@@ -120,19 +181,70 @@ void cut_edges(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
         split(s, c, v, end);
 }
 
-/* Takes everything out of [start, end). amap_reserve_remove was called; two spares may be used. */
+/* The area's first pages are taken out; it starts at addr from now on. */
+static void trim(struct vm_space *s, struct vma *v, vaddr_t addr)
+{
+    if (v->object)
+        v->pgoff = vma_page_index(v, addr);
+    vma_set_range(s, v, addr, v->end);
+}
+
 void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
 {
-    struct vma *v, *next;
+    uint32_t page = start >> PAGE_SHIFT;
+    struct vma *v;
 
     cut_edges(s, c, start, end);
-    for (v = vma_find(s, start); v && v->start < end; v = next) {
-        next = vma_next(s, v);
-        pmap_remove(&s->pmap, v->start, v->end);
+    while ((v = vma_find(s, start)) && v->start < end) {
+        vaddr_t reached = pmap_remove_step(&s->pmap, v->start, v->end, &c->budget);
+        if (reached < v->end) {
+            trim(s, v, reached);
+            change_pause(c);
+            continue;
+        }
         vma_remove(s, v);
         list_add_tail(&c->dead, &v->link);
+        change_spend(c, AREA_UNITS);
     }
-    amap_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+    while ((page = amap_remove_step(&s->amap, page, end >> PAGE_SHIFT, &c->budget)) < end >>
+           PAGE_SHIFT)
+        change_pause(c);
+}
+
+int edit_areas(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
+               const struct area_edit *e, void *arg)
+{
+    struct vma *v = vma_find(s, start);
+    int err = 0, hole = 0;
+
+    for (vaddr_t at = start; at < end && !err; v = vma_next(s, v)) {
+        struct vma part;
+
+        if (!v || v->start >= end || (v->start > at && !e->over_holes))
+            return -ENOMEM;
+        if (v->start > at)
+            hole = -ENOMEM;
+        part = *v;
+        part.start = v->start > at ? v->start : at;
+        part.end = v->end < end ? v->end : end;
+        if (s->areas >= vm_max_areas && (part.start > v->start || part.end < v->end))
+            err = -ENOMEM;
+        if (!err && e->check)
+            err = e->check(s, &part, arg);
+        if (err)
+            break;
+        if (part.start > v->start || part.end < v->end) {
+            cut_edges(s, c, part.start, part.end);
+            v = vma_find(s, part.start);
+        }
+        e->apply(c, v, arg);
+        at = part.end;
+        v = join_prev(s, c, v);
+        if (at >= end)
+            join_next(s, c, v);
+        change_spend(c, AREA_UNITS);
+    }
+    return err ? err : hole;
 }
 
 /* ---- mmap ---- */

@@ -259,10 +259,22 @@ static bool access_allowed(const struct vma *v, bool write)
     return write ? v->prot & VM_PROT_WRITE : v->prot != 0;
 }
 
+/* Whether v, the area that vma_find found, is none for this fault. */
+static bool is_refused(const struct fault *f, const struct vma *v)
+{
+    return !v || f->page < v->start || !access_allowed(v, f->write);
+}
+
 static enum outcome fault_once(struct fault *f)
 {
     struct vma *v = vma_find(f->space, f->page);
 
+    if (__builtin_expect(f->space->changing, false) &&
+        change_bars(f->space, f->page, is_refused(f, v))) {
+        change_await(f->space);
+        spin_lock(&vm_lock);
+        return RETRY;
+    }
     if (!v || f->page < v->start) {
         v = grow_stack(f->space, v, f->page);
         f->grew = v != NULL;

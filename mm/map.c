@@ -38,52 +38,79 @@ static void describe(struct vma *v, const struct vm_mapping *m)
     };
 }
 
+/* Makes clear_range unable to fail. -ENOMEM [v] */
+int reserve_clear(struct vm_space *s, vaddr_t start, vaddr_t end)
+{
+    if (!may_take_out(s, start, end))
+        return -ENOMEM;
+    return amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+}
+
+static bool writers_denied(const struct vma *v)
+{
+    return v->object && v->object->no_writers && (v->flags & VM_SHARED) &&
+           (v->maxprot & VM_PROT_WRITE);
+}
+
+/* Three spares. [steps] */
+static int map_area(struct vm_space *s, struct change *c, const struct vm_mapping *m, uint32_t len,
+                    vaddr_t *out)
+{
+    struct vma *v = change_take(c);
+    bool replaces;
+    int err;
+
+    describe(v, m);
+    v->flags = commit_flags(v->flags | s->future_flags);
+    err = place(s, v, m, len);
+    if (!err && writers_denied(v))
+        err = -EPERM;
+    replaces = !err && !range_free(s, v->start, len);
+    if (replaces)
+        err = reserve_clear(s, v->start, v->end);
+    if (err) {
+        change_give_back(c, v);
+        return err;
+    }
+    if (v->object)
+        v->object->refs++;
+    if (out)
+        *out = v->start;
+    if (replaces)
+        clear_range(s, c, v->start, v->end);
+    add_area(s, c, v);
+    return 0;
+}
+
 int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out)
 {
     uint32_t len = page_align(m->len);
     struct change c;
-    struct vma *v;
-    bool replaces;
-    int err = change_begin(&c, 3);
+    int err;
 
-    if (!err && (len == 0 || len > USER_TOP))
-        err = m->len ? -ENOMEM : -EINVAL;
-    if (!err && m->object && m->pgoff + (len >> PAGE_SHIFT) < m->pgoff)
-        err = -EOVERFLOW;
-    if (err) {
-        change_end(&c);
+    if (len == 0 || len > USER_TOP)
+        return m->len ? -ENOMEM : -EINVAL;
+    if (m->object && m->pgoff + (len >> PAGE_SHIFT) < m->pgoff)
+        return -EOVERFLOW;
+    err = change_begin(&c, s, 3);
+    if (err)
         return err;
-    }
-    v = change_take(&c);
-    describe(v, m);
-    spin_lock(&vm_lock);
-    v->flags = commit_flags(v->flags | s->future_flags);
-    err = place(s, v, m, len);
-    if (!err && v->object && v->object->no_writers && (v->flags & VM_SHARED) &&
-        (v->maxprot & VM_PROT_WRITE))
-        err = -EPERM;
-    replaces = !err && !range_free(s, v->start, len);
-    if (replaces && !may_take_out(s, v->start, v->end))
-        err = -ENOMEM;
-    if (!err && replaces)
-        err = amap_reserve_remove(&s->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
-    if (err) {
-        c.spare[c.spares++] = v;
-    } else {
-        if (v->object)
-            v->object->refs++;
-        if (out)
-            *out = v->start;
-        if (replaces)
-            clear_range(s, &c, v->start, v->end);
-        add_area(s, &c, v);
-    }
-    spin_unlock(&vm_lock);
+    err = map_area(s, &c, m, len, out);
     change_end(&c);
     return err;
 }
 
 /* ---- munmap ---- */
+
+/* Two spares. [steps] */
+static int unmap_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+{
+    int err = reserve_clear(s, start, end);
+
+    if (!err)
+        clear_range(s, c, start, end);
+    return err;
+}
 
 int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
 {
@@ -93,49 +120,45 @@ int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
 
     if (!range_valid(addr, len) || len < length)
         return -EINVAL;
-    err = change_begin(&c, 2);
-    if (!err) {
-        spin_lock(&vm_lock);
-        err = !may_take_out(s, addr, addr + len)
-                  ? -ENOMEM
-                  : amap_reserve_remove(&s->amap, addr >> PAGE_SHIFT, (addr + len) >> PAGE_SHIFT);
-        if (!err)
-            clear_range(s, &c, addr, addr + len);
-        spin_unlock(&vm_lock);
-    }
+    err = change_begin(&c, s, 2);
+    if (err)
+        return err;
+    err = unmap_range(s, &c, addr, addr + len);
     change_end(&c);
     return err;
 }
 
 /* ---- mprotect ---- */
 
-/* How far from start the change may go: *limit; and why no further: 0, -ENOMEM, -EACCES. As on
- * Linux, what lies before the trouble is changed all the same. */
-static int check_protect(struct vm_space *s, vaddr_t start, vaddr_t end, uint8_t prot,
-                         vaddr_t *limit)
+/* As on Linux, what lies before the trouble is changed all the same. */
+static int check_protect(struct vm_space *s, const struct vma *part, void *arg)
 {
-    struct vma *v = vma_find(s, start);
+    const uint8_t prot = *(const uint8_t *)arg;
+    struct vma changed = *part;
     struct claims gain = {0};
 
-    for (*limit = start; *limit < end; v = vma_next(s, v)) {
-        struct vma part;
-
-        if (!v || v->start > *limit)
-            return -ENOMEM;
-        if (prot & ~v->maxprot)
-            return -EACCES;
-        part = *v;
-        part.start = *limit;
-        part.end = v->end < end ? v->end : end;
-        claims_take(&gain, &part);
-        part.prot = prot;
-        claims_add(&gain, &part);
-        if (!claims_allowed(s, &gain))
-            return -ENOMEM;
-        *limit = part.end;
-    }
-    return 0;
+    if (prot & ~part->maxprot)
+        return -EACCES;
+    changed.prot = prot;
+    claims_add(&gain, &changed);
+    claims_take(&gain, part);
+    return claims_allowed(s, &gain) ? 0 : -ENOMEM;
 }
+
+static void apply_protect(struct change *c, struct vma *v, void *arg)
+{
+    const uint8_t prot = *(const uint8_t *)arg, lost = v->prot & ~prot;
+    vaddr_t at = v->start;
+
+    vma_set_rights(v, prot, v->flags);
+    if (prot && !(lost & VM_PROT_WRITE))
+        return;
+    while ((at = (prot ? pmap_protect_step : pmap_remove_step)(&c->space->pmap, at, v->end,
+                                                               &c->budget)) < v->end)
+        change_pause(c);
+}
+
+static const struct area_edit protecting = {.check = check_protect, .apply = apply_protect};
 
 /* VM_PROT_GROWSDOWN: from the start of the area that the range is in. */
 static int grows_from(struct vm_space *s, vaddr_t *addr, vaddr_t end, uint8_t prot)
@@ -150,27 +173,11 @@ static int grows_from(struct vm_space *s, vaddr_t *addr, vaddr_t end, uint8_t pr
     return 0;
 }
 
-static void protect_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
-                          uint8_t prot)
-{
-    cut_edges(s, c, start, end);
-    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v)) {
-        uint8_t lost = v->prot & ~prot;
-        vma_set_rights(v, prot, v->flags);
-        if (prot == 0)
-            pmap_remove(&s->pmap, v->start, v->end);
-        else if (lost & VM_PROT_WRITE)
-            pmap_write_protect(&s->pmap, v->start, v->end);
-    }
-    join_range(s, c, start, end);
-}
-
 int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
 {
     uint32_t len = page_align(length);
     struct change c;
     const vaddr_t end = addr + len;
-    vaddr_t limit;
     int err;
 
     if (addr & ~PAGE_MASK)
@@ -179,21 +186,14 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
         return 0;
     if (!range_valid(addr, len) || len < length)
         return -ENOMEM;
-    err = change_begin(&c, 2);
-    if (!err) {
-        spin_lock(&vm_lock);
-        limit = addr;
-        if (prot & (VM_PROT_GROWSDOWN | VM_PROT_GROWSUP))
-            err = grows_from(s, &addr, end, prot);
-        prot &= ~(VM_PROT_GROWSDOWN | VM_PROT_GROWSUP);
-        if (!err)
-            err = check_protect(s, addr, end, prot, &limit);
-        if (limit > addr && !may_cut(s, addr, limit))
-            err = -ENOMEM;
-        else if (limit > addr)
-            protect_range(s, &c, addr, limit, prot);
-        spin_unlock(&vm_lock);
-    }
+    err = change_begin(&c, s, 2);
+    if (err)
+        return err;
+    if (prot & (VM_PROT_GROWSDOWN | VM_PROT_GROWSUP))
+        err = grows_from(s, &addr, end, prot);
+    prot &= ~(VM_PROT_GROWSDOWN | VM_PROT_GROWSUP);
+    if (!err)
+        err = edit_areas(s, &c, addr, end, &protecting, &prot);
     change_end(&c);
     return err;
 }
@@ -210,7 +210,8 @@ void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes)
     s->mmap_shift = page_down(bytes);
 }
 
-static int grow_heap(struct vm_space *s, vaddr_t from, vaddr_t to)
+/* [steps] */
+static int grow_heap(struct vm_space *s, struct change *c, vaddr_t from, vaddr_t to)
 {
     struct vm_mapping m = {
         .addr = from,
@@ -220,26 +221,41 @@ static int grow_heap(struct vm_space *s, vaddr_t from, vaddr_t to)
         .flags = VM_HEAP | VM_FIXED | VM_NOREPLACE,
     };
 
-    return vm_map(s, &m, NULL);
+    return map_area(s, c, &m, m.len, NULL);
+}
+
+/* What the heap gained, locked by MCL_FUTURE: populate it. [steps] */
+static uint32_t move_break(struct vm_space *s, struct change *c, vaddr_t addr)
+{
+    const vaddr_t old_end = page_align(s->brk), new_end = page_align(addr);
+    int err = 0;
+
+    if (addr < s->brk_start || addr >= USER_TOP || new_end > USER_TOP)
+        return 0;
+    if (addr - s->brk_start > s->limits.data)
+        return 0;
+    if (new_end > old_end)
+        err = grow_heap(s, c, old_end, new_end);
+    else if (new_end < old_end)
+        err = unmap_range(s, c, new_end, old_end);
+    if (err)
+        return 0;
+    s->brk = addr;
+    return new_end > old_end && (s->future_flags & VM_LOCKED) ? new_end - old_end : 0;
 }
 
 vaddr_t vm_brk(struct vm_space *s, vaddr_t addr)
 {
-    vaddr_t old_end = page_align(s->brk), new_end = page_align(addr);
-    int err = 0;
+    struct change c;
+    uint32_t gained;
+    vaddr_t now;
 
-    if (addr < s->brk_start || addr >= USER_TOP || new_end > USER_TOP)
+    if (addr < s->brk_start || change_begin(&c, s, 3))
         return s->brk;
-    if (addr - s->brk_start > s->limits.data)
-        return s->brk;
-    if (new_end > old_end)
-        err = grow_heap(s, old_end, new_end);
-    else if (new_end < old_end)
-        err = vm_unmap(s, new_end, old_end - new_end);
-    if (err)
-        return s->brk;
-    s->brk = addr;
-    if (new_end > old_end && (s->future_flags & VM_LOCKED))
-        (void)vm_populate(s, old_end, new_end - old_end);
-    return addr;
+    gained = move_break(s, &c, addr);
+    now = s->brk;
+    change_end(&c);
+    if (gained)
+        (void)vm_populate(s, page_align(now) - gained, gained);
+    return now;
 }

@@ -4,32 +4,32 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 
-/* Pages of the range that are locked already, up to a hole: *limit; -ENOMEM if there is one. [v] */
-static int count_locked(struct vm_space *s, vaddr_t start, vaddr_t end, uint32_t *locked,
-                        vaddr_t *limit)
+/* Pages of the range that are locked already, up to a hole. [steps] */
+static uint32_t count_locked(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
 {
-    *locked = 0;
-    *limit = start;
-    for (struct vma *v = vma_find(s, start); *limit < end; v = vma_next(s, v)) {
+    uint32_t locked = 0;
+
+    for (struct vma *v = vma_find(s, start); start < end; v = vma_next(s, v)) {
         vaddr_t to;
-        if (!v || v->start > *limit)
-            return -ENOMEM;
+        if (!v || v->start > start)
+            break;
         to = v->end < end ? v->end : end;
         if (v->flags & VM_LOCKED)
-            *locked += (to - *limit) >> PAGE_SHIFT;
-        *limit = to;
+            locked += (to - start) >> PAGE_SHIFT;
+        start = to;
+        change_spend(c, 1);
     }
-    return 0;
+    return locked;
 }
 
-static void set_lock(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
-                     uint16_t flags)
+static void apply_lock(struct change *c, struct vma *v, void *arg)
 {
-    cut_edges(s, c, start, end);
-    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v))
-        vma_set_rights(v, v->prot, (v->flags & ~(VM_LOCKED | VM_LOCKONFAULT)) | flags);
-    join_range(s, c, start, end);
+    (void)c;
+    vma_set_rights(v, v->prot, (v->flags & ~(VM_LOCKED | VM_LOCKONFAULT)) | *(uint16_t *)arg);
 }
+
+static const struct area_edit locking = {.apply = apply_lock},
+                              locking_all = {.apply = apply_lock, .over_holes = true};
 
 /* The areas stay locked whatever cannot be had: man 2 mlock says so by -ENOMEM and -EAGAIN. */
 static int populate_locked(struct vm_space *s, vaddr_t start, uint32_t len)
@@ -42,26 +42,22 @@ static int populate_locked(struct vm_space *s, vaddr_t start, uint32_t len)
 int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flags, uint32_t max)
 {
     vaddr_t start = page_down(addr);
-    uint32_t len = page_align(length + (addr - start)), locked;
+    uint32_t len = page_align(length + (addr - start));
     struct change c;
-    vaddr_t limit;
     int err;
 
     if (start + len < start)
         return -EINVAL;
     if (len == 0)
         return 0;
-    err = change_begin(&c, 2);
-    if (!err) {
-        spin_lock(&vm_lock);
-        err = count_locked(s, start, start + len, &locked, &limit);
-        if ((flags && s->locked_pages - locked + (len >> PAGE_SHIFT) > max) ||
-            (limit > start && !may_cut(s, start, limit)))
-            err = -ENOMEM;
-        else if (limit > start)
-            set_lock(s, &c, start, limit, flags);
-        spin_unlock(&vm_lock);
-    }
+    err = change_begin(&c, s, 2);
+    if (err)
+        return err;
+    if (flags &&
+        s->locked_pages - count_locked(s, &c, start, start + len) + (len >> PAGE_SHIFT) > max)
+        err = -ENOMEM;
+    else
+        err = edit_areas(s, &c, start, start + len, &locking, &flags);
     change_end(&c);
     if (!err && (flags & VM_LOCKED) && !(flags & VM_LOCKONFAULT))
         err = populate_locked(s, start, len);
@@ -70,19 +66,18 @@ int vm_lock_range(struct vm_space *s, vaddr_t addr, size_t length, uint16_t flag
 
 int vm_lock_all(struct vm_space *s, uint16_t now, uint16_t future, bool unlock, uint32_t max)
 {
-    struct vma *v;
-    int err = 0;
+    struct change c;
+    int err = change_begin(&c, s, 2);
 
-    spin_lock(&vm_lock);
+    if (err)
+        return err;
     if (now && s->pages > max)
         err = -ENOMEM;
     if (!err)
         s->future_flags = future;
-    if (!err && (now || unlock)) {
-        list_for_each_entry (v, &s->vmas, link)
-            vma_set_rights(v, v->prot, (v->flags & ~(VM_LOCKED | VM_LOCKONFAULT)) | now);
-    }
-    spin_unlock(&vm_lock);
+    if (!err && (now || unlock))
+        (void)edit_areas(s, &c, 0, USER_TOP, &locking_all, &now);
+    change_end(&c);
     if (!err && (now & VM_LOCKED) && !(now & VM_LOCKONFAULT))
         (void)vm_populate(s, USER_MIN, USER_TOP - USER_MIN);
     return err;

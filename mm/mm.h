@@ -166,6 +166,9 @@ pte_t *pmap_table(const struct pmap *pm, vaddr_t va);
 struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable);
 void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end);        /* [v] */
 void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end); /* [v] */
+/* The same for what *budget allows, units that are taken from it; where to go on, end: done. [v] */
+vaddr_t pmap_remove_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
+vaddr_t pmap_protect_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
 /* Takes frame out of every space that maps it; remembers in FRAME_DIRTY if one wrote to it. [v] */
 void pmap_remove_frame(struct frame *f);
 /* Whether a space used frame since the last call; clears the accessed bits, keeps dirty ones. [v]
@@ -237,20 +240,23 @@ void amap_set(struct anon **slot, struct anon *a); /* replaces what was there [v
 /* Makes amap_remove of the same range unable to fail. -ENOMEM [v] */
 int amap_reserve_remove(struct amap *m, uint32_t first, uint32_t end);
 void amap_remove(struct amap *m, uint32_t first, uint32_t end); /* [v] */
+/* The same for what *budget allows, units that are taken from it; where to go on, end: done. [v] */
+uint32_t amap_remove_step(struct amap *m, uint32_t first, uint32_t end, unsigned *budget);
 /* Makes every leaf that holds a page of [first, end) unshared, and those that amap_move of it to
  * page to would need: they stay until it is done, whatever is removed. -ENOMEM: none was made [v]
  */
 int amap_reserve_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to);
 /* Or it is not done after all. [v] */
 void amap_cancel_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to);
-void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to); /* [v] */
+bool amap_leaf_shared(const struct amap *m, uint32_t page); /* with another space [v] */
+void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to); /* a part of it [v] */
+void amap_end_move(struct amap *m, uint32_t first, uint32_t end,
+                   uint32_t to); /* all is moved [v] */
 /* Empties the slot of page if its leaf is not shared; whether it did. [v] */
 bool amap_drop(struct amap *m, uint32_t page);
 void amap_drop_empty(struct amap *m, uint32_t page); /* frees the leaf of page if it is [v] */
 /* fork: the leaves that hold pages of [first, end) are in both from now on. [v] */
 void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32_t end);
-/* Drops the leaves that hold pages of [first, end), whatever else they hold: the space dies. [v] */
-void amap_drop_leaves(struct amap *m, uint32_t first, uint32_t end);
 
 /* ---- Objects: object.c, radix.c ---- */
 
@@ -334,8 +340,12 @@ struct vm_space {
     uint32_t pages;         /* [v] in all vmas */
     uint32_t peak_pages;    /* [v] highest pages */
     uint32_t data_pages;    /* [v] private writable, stacks not counted */
+    uint32_t stack_pages;   /* [v] in areas that grow down */
+    uint32_t text_pages;    /* [v] executable and not writable, stacks not counted */
     uint32_t locked_pages;  /* [v] VM_LOCKED */
     uint16_t future_flags;  /* [v] mlockall(MCL_FUTURE): added to every new area */
+    bool changing, awaited; /* [v] the areas are being changed; somebody waits for the end */
+    vaddr_t held, held_end; /* [v] meanwhile faults in here wait: mremap moves these pages */
     vaddr_t brk_start, brk; /* [v] */
     uint32_t mmap_shift;    /* [v] how far below the usual place mappings begin */
     struct vm_limits limits;
@@ -405,25 +415,56 @@ static inline bool vma_is_data(const struct vma *v)
 
 /* ---- Changing the areas: edit.c ---- */
 
-/* Areas allocated ahead for a change, and those it took out, which are freed when vm_lock is not
- * held. Reserve: begin; commit: the rest, which cannot fail. */
+/*
+ * One change of a space's areas: it allocates areas ahead, keeps other changes of the space out,
+ * and frees those it took out when vm_lock is no longer held. Reserve: begin; commit: the rest,
+ * which cannot fail. What is marked [steps] drops vm_lock in between: see edit.c for what holds
+ * then.
+ */
 struct change {
+    struct vm_space *space;
     struct vma *spare[7];
     unsigned spares;
+    unsigned budget; /* units of work left in this step */
     struct list dead;
 };
-int change_begin(struct change *c, unsigned spares); /* -ENOMEM; end it all the same */
+#define STEP_UNITS                                                                                 \
+    128u /* of work with vm_lock held: a unit is a page taken out, some 250 instructions */
+#define AREA_UNITS 8u /* an area looked up, changed, joined */
+/* Waits for other changes; then vm_lock is held until change_end. -ENOMEM: nothing was begun. May
+ * sleep. */
+int change_begin(struct change *c, struct vm_space *s, unsigned spares);
 struct vma *change_take(struct change *c);
-void change_end(struct change *c);
+void change_give_back(struct change *c, struct vma *v);
+void change_pause(struct change *c);                 /* between two steps [steps] */
+void change_spend(struct change *c, unsigned units); /* pauses when the step is used up [steps] */
+void change_end(struct change *c);                   /* drops vm_lock; may sleep then */
+/* Sleeps until the change under way may be over; vm_lock is dropped. [v] */
+void change_await(struct vm_space *s);
+/* Whether a fault at va that the areas refuse (or hold still) must wait for a change. [v] */
+static inline bool change_bars(const struct vm_space *s, vaddr_t va, bool refused)
+{
+    return s->changing && (refused || (s->held <= va && va < s->held_end));
+}
+/* What is done to each area of a range, cut to it: check may refuse the part, apply cannot fail. */
+struct area_edit {
+    bool over_holes; /* go on after one, and tell at the end */
+    int (*check)(struct vm_space *s, const struct vma *part, void *arg); /* or NULL [v] */
+    void (*apply)(struct change *c, struct vma *v, void *arg);           /* [steps] */
+};
+/* From start to end, or the first refusal; joins what has become alike. Two spares. -ENOMEM over a
+ * hole, or as check says. [steps] */
+int edit_areas(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
+               const struct area_edit *e, void *arg);
 /* Cuts so that no area crosses start or end; takes up to two spares. [v] */
 void cut_edges(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
-/* Whether vm_max_areas lets areas be cut there, or be parted by a hole. [v] */
-bool may_cut(struct vm_space *s, vaddr_t start, vaddr_t end);
+/* Whether vm_max_areas lets areas be parted by a hole. [v] */
 bool may_take_out(struct vm_space *s, vaddr_t start, vaddr_t end);
-/* Joins alike areas from the one before start to the one after end. [v] */
-void join_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
-/* Takes everything out of [start, end), after amap_reserve_remove; up to two spares. [v] */
+void join_around(struct vm_space *s, struct change *c, struct vma *v); /* with its neighbours [v] */
+/* Takes everything out of [start, end), after amap_reserve_remove; up to two spares. [steps] */
 void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
+int reserve_clear(struct vm_space *s, vaddr_t start,
+                  vaddr_t end); /* for clear_range. -ENOMEM [v] */
 void add_area(struct vm_space *s, struct change *c, struct vma *v); /* inserts and joins [v] */
 bool range_valid(vaddr_t addr, uint32_t len); /* page-aligned, not empty, user_range() */
 bool range_free(struct vm_space *s, vaddr_t addr, uint32_t len);      /* [v] */

@@ -270,6 +270,52 @@ void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end)
     walk_range(pm, start, end, protect_entry);
 }
 
+/* The next part of [*start, end) that a table maps, as long as *budget allows with so many pages a
+ * unit; where it ends. *start == end: there is none. */
+static vaddr_t next_part(const struct pmap *pm, vaddr_t *start, vaddr_t end, unsigned *budget,
+                         unsigned per_unit)
+{
+    uint32_t pages, most = *budget * per_unit;
+    vaddr_t stop;
+
+    while (*start < end && !is_user_table(pm->pgdir[PDX(*start)]))
+        *start = (*start & ~(PT_SPAN - 1)) + PT_SPAN;
+    if (*start >= end) {
+        *start = end;
+        return end;
+    }
+    stop = (*start & ~(PT_SPAN - 1)) + PT_SPAN;
+    stop = stop < end ? stop : end;
+    pages = (stop - *start) >> PAGE_SHIFT;
+    if (pages > most) {
+        pages = most;
+        stop = *start + (most << PAGE_SHIFT);
+    }
+    *budget -= (pages + per_unit - 1) / per_unit;
+    return stop;
+}
+
+vaddr_t pmap_remove_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget)
+{
+    while (start < end && *budget) {
+        vaddr_t stop = next_part(pm, &start, end, budget, 1);
+        pmap_remove(pm, start, stop);
+        start = stop;
+    }
+    return start;
+}
+
+/* Taking a right away costs an eighth of taking a page away. */
+vaddr_t pmap_protect_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget)
+{
+    while (start < end && *budget) {
+        vaddr_t stop = next_part(pm, &start, end, budget, 8);
+        pmap_write_protect(pm, start, stop);
+        start = stop;
+    }
+    return start;
+}
+
 /* ---- By frame ---- */
 
 struct pmap *pmap_of_entry(const pte_t *pte)

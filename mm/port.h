@@ -15,6 +15,8 @@
  */
 void port_sleep(const void *chan, struct spinlock *lock);
 void port_wakeup(const void *chan);
+/* A point of long work where others may run; no lock is held. */
+void port_yield(void);
 
 /* For the fault trace: the running process and its parent (0: none), and nanoseconds since boot. */
 void port_identify(int32_t *pid, int32_t *parent);

@@ -82,15 +82,36 @@ static int check_growth(struct vm_space *s, const struct vma *v, struct remap *r
     return claims_allowed(s, &claims) ? 0 : -ENOMEM;
 }
 
-/* Makes move_area unable to fail. -ENOMEM [v] */
-static int reserve_area(struct vm_space *s, const struct vma *v, const struct remap *r)
+/* Where the leaf of page ends, or end if that comes first. */
+static uint32_t leaf_end(uint32_t page, uint32_t end)
 {
+    uint32_t next = (page | (LEAF_SLOTS - 1)) + 1;
+
+    return next < end ? next : end;
+}
+
+/* Makes move_area unable to fail: from now on no page of the old place changes. -ENOMEM [steps] */
+static int reserve_area(struct vm_space *s, struct change *c, const struct vma *v,
+                        const struct remap *r)
+{
+    const uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT,
+                   to = r->to >> PAGE_SHIFT;
+
     if (s->areas + 3 >= vm_max_areas)
         return -ENOMEM;
     if (!vma_is_private(v) || !r->old_len)
         return 0;
-    return amap_reserve_move(&s->amap, r->addr >> PAGE_SHIFT, (r->addr + r->old_len) >> PAGE_SHIFT,
-                             r->to >> PAGE_SHIFT);
+    s->held = r->addr;
+    s->held_end = r->addr + r->old_len;
+    for (uint32_t page = first, next; page < end; page = next) {
+        next = leaf_end(page, end);
+        if (amap_reserve_move(&s->amap, page, next, to + (page - first))) {
+            amap_cancel_move(&s->amap, first, end, to);
+            return -ENOMEM;
+        }
+        change_spend(c, s->amap.leaf[page / LEAF_SLOTS] ? STEP_UNITS : 1);
+    }
+    return 0;
 }
 
 static void unreserve_area(struct vm_space *s, const struct vma *v, const struct remap *r)
@@ -100,20 +121,40 @@ static void unreserve_area(struct vm_space *s, const struct vma *v, const struct
                          r->to >> PAGE_SHIFT);
 }
 
-/* What MREMAP_DONTUNMAP leaves behind, empty, is not locked. [v] */
-static void unlock_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
+/* What MREMAP_DONTUNMAP leaves behind, empty, is not locked. */
+static void apply_unlock(struct change *c, struct vma *v, void *arg)
 {
-    cut_edges(s, c, start, end);
-    for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v))
-        vma_set_rights(v, v->prot, v->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
-    join_range(s, c, start, end);
+    (void)c;
+    (void)arg;
+    vma_set_rights(v, v->prot, v->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
 }
 
-/* The old pages go to r->to. Two spares for the old edges, one for the new area. [v] */
+static const struct area_edit unlocking = {.apply = apply_unlock};
+
+/* [steps] */
+static void move_pages(struct vm_space *s, struct change *c, const struct remap *r)
+{
+    const uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT,
+                   to = r->to >> PAGE_SHIFT;
+    vaddr_t at = r->addr;
+
+    while ((at = pmap_remove_step(&s->pmap, at, r->addr + r->old_len, &c->budget)) <
+           r->addr + r->old_len)
+        change_pause(c);
+    for (uint32_t page = first, next; page < end; page = next) {
+        next = leaf_end(page, end);
+        if (!s->amap.leaf[page / LEAF_SLOTS])
+            continue;
+        amap_move(&s->amap, page, next, to + (page - first));
+        change_spend(c, (next - page) / 4);
+    }
+    amap_end_move(&s->amap, first, end, to);
+}
+
+/* The old pages go to r->to. Two spares for the old edges, one for the new area. [steps] */
 static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
                       const struct remap *r)
 {
-    uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT;
     struct vma *moved;
 
     moved = change_take(c);
@@ -124,27 +165,17 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
         moved->pgoff = vma_page_index(v, r->addr);
         moved->object->refs++;
     }
-    if (r->old_len)
-        pmap_remove(&s->pmap, r->addr, r->addr + r->old_len);
     if (vma_is_private(v) && r->old_len)
-        amap_move(&s->amap, first, end, r->to >> PAGE_SHIFT);
+        move_pages(s, c, r);
     if (r->old_len && !(r->flags & VM_REMAP_DONTUNMAP))
         clear_range(s, c, r->addr, r->addr + r->old_len);
     else if (r->old_len && (v->flags & VM_LOCKED))
-        unlock_range(s, c, r->addr, r->addr + r->old_len);
+        (void)edit_areas(s, c, r->addr, r->addr + r->old_len, &unlocking, NULL);
     add_area(s, c, moved);
 }
 
-/* [v] */
-static int reserve_clear(struct vm_space *s, vaddr_t start, vaddr_t end)
-{
-    if (!may_take_out(s, start, end))
-        return -ENOMEM;
-    return amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
-}
-
 /* MREMAP_FIXED and MREMAP_DONTUNMAP: to a given place, or one of our choice. As on Linux, what is
- * in the way goes even if the area is then refused; not for want of memory. [v] */
+ * in the way goes even if the area is then refused; not for want of memory. [steps] */
 static int remap_to(struct vm_space *s, struct change *c, struct remap *r)
 {
     const vaddr_t cut = r->addr + r->new_len, old_end = r->addr + r->old_len;
@@ -163,7 +194,7 @@ static int remap_to(struct vm_space *s, struct change *c, struct remap *r)
     if (!refused && !(r->flags & VM_REMAP_FIXED))
         r->to = choose_place(s, r->to, r->new_len);
     if (!refused)
-        err = r->to ? reserve_area(s, v, r) : -ENOMEM;
+        err = r->to ? reserve_area(s, c, v, r) : -ENOMEM;
     if (err)
         return err;
     if (r->flags & VM_REMAP_FIXED)
@@ -213,13 +244,13 @@ static int remap_in_place(struct vm_space *s, struct change *c, struct remap *r)
         return err;
     if (can_extend(s, v, r)) {
         vma_set_range(s, v, v->start, r->addr + r->new_len);
-        join_range(s, c, v->start, v->end);
+        join_around(s, c, v);
         return 0;
     }
     if (!(r->flags & VM_REMAP_MAYMOVE))
         return -ENOMEM;
     r->to = choose_place(s, 0, r->new_len);
-    err = r->to ? reserve_area(s, v, r) : -ENOMEM;
+    err = r->to ? reserve_area(s, c, v, r) : -ENOMEM;
     if (!err)
         move_area(s, c, v, r);
     return err;
@@ -239,15 +270,13 @@ int vm_remap(struct vm_space *s, const struct vm_remap *wanted, vaddr_t *out)
 
     if (err)
         return err;
-    err = change_begin(&c, 7);
-    if (!err) {
-        spin_lock(&vm_lock);
-        if (r.flags & (VM_REMAP_FIXED | VM_REMAP_DONTUNMAP))
-            err = remap_to(s, &c, &r);
-        else
-            err = remap_in_place(s, &c, &r);
-        spin_unlock(&vm_lock);
-    }
+    err = change_begin(&c, s, 7);
+    if (err)
+        return err;
+    if (r.flags & (VM_REMAP_FIXED | VM_REMAP_DONTUNMAP))
+        err = remap_to(s, &c, &r);
+    else
+        err = remap_in_place(s, &c, &r);
     change_end(&c);
     if (err)
         return err;

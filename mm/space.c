@@ -7,6 +7,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 struct list all_spaces = LIST_INIT(all_spaces);
 
@@ -43,19 +44,45 @@ void vma_free_list(struct list *dead)
         struct vma *v = list_first_entry(dead, struct vma, link);
         list_remove(&v->link);
         vma_free(v);
+        port_yield();
     }
 }
 
+/* ---- Death: nobody can ask for its pages any more, but frames and objects still know it ---- */
+
+static void step_over(unsigned *budget)
+{
+    if (*budget)
+        return;
+    spin_unlock(&vm_lock);
+    port_yield();
+    *budget = STEP_UNITS;
+    spin_lock(&vm_lock);
+}
+
+/* The mappings first, area by area, since the amap's leaves need not end where areas do. The areas
+ * stay listed until all is gone. */
 static void drop_contents(struct vm_space *s)
 {
+    unsigned budget = STEP_UNITS;
     struct vma *v;
 
     list_for_each_entry (v, &s->vmas, link) {
-        pmap_remove(&s->pmap, v->start, v->end);
+        vaddr_t at = v->start;
+        while ((at = pmap_remove_step(&s->pmap, at, v->end, &budget)) < v->end)
+            step_over(&budget);
         vma_forget(v);
+        budget -= budget != 0;
+        step_over(&budget);
     }
-    list_for_each_entry (v, &s->vmas, link)
-        amap_drop_leaves(&s->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
+    list_for_each_entry (v, &s->vmas, link) {
+        uint32_t page = v->start >> PAGE_SHIFT & ~(LEAF_SLOTS - 1);
+        const uint32_t end = (((v->end >> PAGE_SHIFT) - 1) | (LEAF_SLOTS - 1)) + 1;
+        while ((page = amap_remove_step(&s->amap, page, end, &budget)) < end)
+            step_over(&budget);
+        budget -= budget != 0;
+        step_over(&budget);
+    }
 }
 
 void vm_space_unref(struct vm_space *s)
@@ -93,100 +120,97 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits)
 
 /* ---- fork ---- */
 
-/* Copies of the areas that a child gets, linked on out. [v] */
-static int copy_areas(struct vm_space *from, struct list *out)
-{
-    uint32_t promised = 0;
-    struct vma *v, *copy;
+/*
+ * In steps, each of which goes on from an address. The child is nobody's until all is done, and the
+ * parent's areas are still meanwhile (edit.c). Its pages are not: another of its threads may store
+ * and fault. What the child gets of a page is what it held at some moment during the fork:
+ *   - a page's leaf is shared before its entry loses the right to write. A store in between shows
+ * in the child, which has not run yet; a fault in between finds the leaf shared and copies.
+ *   - a page first touched after its leaf was shared is the parent's alone, and fresh in the child.
+ * When all entries have lost that right, no store of the parent's can reach what is shared.
+ */
 
-    list_for_each_entry (v, &from->vmas, link) {
-        if (v->flags & VM_DONTFORK)
-            continue;
-        if (vma_is_promised(v))
-            promised += vma_pages(v);
-        copy = commit_allows_copy(promised) ? vma_new() : NULL;
-        if (!copy)
-            return -ENOMEM;
-        *copy = *v;
-        copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-        if (copy->object)
-            copy->object->refs++;
-        list_add_tail(out, &copy->link);
-    }
+/* A copy of v, and its leaves, for the child. -ENOMEM [v] */
+static int inherit(const struct vm_space *parent, struct vm_space *child, const struct vma *v)
+{
+    struct vma *copy;
+
+    if (vma_is_promised(v) && !commit_allows_copy(vma_pages(v)))
+        return -ENOMEM;
+    copy = vma_new();
+    if (!copy)
+        return -ENOMEM;
+    *copy = *v;
+    copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    if (copy->object)
+        copy->object->refs++;
+    vma_insert(child, copy);
+    if (vma_is_private(v))
+        amap_share(&parent->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
     return 0;
 }
 
 /* Takes out of the child what it shall not inherit: before it has run, and so without its leaves
- * being shared by anybody's page tables. -ENOMEM [v] */
-static int withhold(const struct vm_space *parent, struct vm_space *child)
+ * being shared by anybody's page tables. -ENOMEM [steps] */
+static int withhold(struct change *c, const struct vma *v, struct vm_space *child)
 {
-    const struct vma *v;
+    uint32_t page = v->start >> PAGE_SHIFT;
+    const uint32_t end = v->end >> PAGE_SHIFT;
 
-    list_for_each_entry (v, &parent->vmas, link) {
-        uint32_t first = v->start >> PAGE_SHIFT, end = v->end >> PAGE_SHIFT;
-        if (!(v->flags & (VM_DONTFORK | VM_WIPEONFORK)))
-            continue;
-        if (amap_reserve_remove(&child->amap, first, end))
-            return -ENOMEM;
-        amap_remove(&child->amap, first, end);
-    }
+    if (amap_reserve_remove(&child->amap, page, end))
+        return -ENOMEM;
+    while ((page = amap_remove_step(&child->amap, page, end, &c->budget)) < end)
+        change_pause(c);
     return 0;
 }
 
-static void adopt_areas(struct vm_space *s, struct list *areas)
-{
-    while (!list_empty(areas)) {
-        struct vma *v = list_first_entry(areas, struct vma, link);
-        list_remove(&v->link);
-        vma_insert(s, v);
-    }
-}
+#define WITHHELD (VM_DONTFORK | VM_WIPEONFORK)
 
-static void share_contents(const struct vm_space *parent, struct vm_space *child)
+/* [steps] */
+static int fork_areas(struct change *c, struct vm_space *parent, struct vm_space *child)
 {
+    bool withheld = false;
     struct vma *v;
+    int err = 0;
 
-    list_for_each_entry (v, &child->vmas, link) {
-        if (vma_is_private(v))
-            amap_share(&parent->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
+    list_for_each_entry (v, &parent->vmas, link) {
+        vaddr_t at = v->start;
+        withheld |= (v->flags & WITHHELD) != 0;
+        err = v->flags & VM_DONTFORK ? 0 : inherit(parent, child, v);
+        if (err)
+            return err;
+        while (vma_is_private(v) && (v->maxprot & VM_PROT_WRITE) &&
+               (at = pmap_protect_step(&parent->pmap, at, v->end, &c->budget)) < v->end)
+            change_pause(c);
+        change_spend(c, AREA_UNITS);
     }
-}
-
-/* From now on a write by either side must fault: take write access from all private pages. */
-static void write_protect_private(struct vm_space *s)
-{
-    struct vma *v;
-
-    list_for_each_entry (v, &s->vmas, link) {
-        if (vma_is_private(v) && (v->maxprot & VM_PROT_WRITE))
-            pmap_write_protect(&s->pmap, v->start, v->end);
+    if (!withheld)
+        return 0;
+    list_for_each_entry (v, &parent->vmas, link) {
+        if (!err && (v->flags & WITHHELD))
+            err = withhold(c, v, child);
+        change_spend(c, 1);
     }
+    return err;
 }
 
 int vm_space_fork(struct vm_space *parent, struct vm_space **out)
 {
     struct vm_space *child = vm_space_create();
-    struct list areas;
+    struct change c;
     int err;
 
     if (!child)
         return -ENOMEM;
-    list_init(&areas);
-    spin_lock(&vm_lock);
-    err = copy_areas(parent, &areas);
+    err = change_begin(&c, parent, 0);
     if (!err) {
-        adopt_areas(child, &areas);
-        share_contents(parent, child);
-        write_protect_private(parent);
-        err = withhold(parent, child);
+        err = fork_areas(&c, parent, child);
         child->brk_start = parent->brk_start;
         child->brk = parent->brk;
-        child->mmap_shift = parent->mmap_shift;
         child->limits = parent->limits;
+        change_end(&c);
     }
-    spin_unlock(&vm_lock);
     if (err) {
-        vma_free_list(&areas);
         vm_space_unref(child);
         return err;
     }

@@ -376,8 +376,6 @@ const pde_t *vm_space_tables(const struct vm_space *s)
 
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
 {
-    struct vma *v;
-
     *out = (struct vm_space_stats){0};
     spin_lock(&vm_lock);
     out->size = s->pages;
@@ -388,15 +386,9 @@ void vm_space_stats(struct vm_space *s, struct vm_space_stats *out)
     out->peak_resident = s->pmap.peak;
     out->brk_start = s->brk_start;
     out->brk = s->brk;
-    list_for_each_entry (v, &s->vmas, link) {
-        uint32_t pages = (v->end - v->start) >> PAGE_SHIFT;
-        if (v->flags & (VM_STACK | VM_GROWSDOWN))
-            out->stack += pages;
-        else if ((v->prot & VM_PROT_WRITE) && vma_is_private(v))
-            out->data += pages;
-        else if ((v->prot & VM_PROT_EXEC) && !(v->prot & VM_PROT_WRITE))
-            out->text += pages;
-    }
+    out->data = s->data_pages;
+    out->stack = s->stack_pages;
+    out->text = s->text_pages;
     spin_unlock(&vm_lock);
 }
 

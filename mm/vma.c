@@ -148,6 +148,10 @@ static void account(const struct vma *v, bool add)
         s->peak_pages = s->pages;
     if (vma_is_data(v))
         s->data_pages += pages;
+    if (v->flags & (VM_STACK | VM_GROWSDOWN))
+        s->stack_pages += pages;
+    else if ((v->prot & VM_PROT_EXEC) && !(v->prot & VM_PROT_WRITE))
+        s->text_pages += pages;
     if (v->flags & VM_LOCKED)
         s->locked_pages += pages;
     if (vma_is_promised(v))

@@ -40,6 +40,12 @@ void port_wakeup(const void *chan)
     wake_all(queue_of(chan));
 }
 
+void port_yield(void)
+{
+    if (cpu_self()->need_resched)
+        schedule();
+}
+
 void port_identify(int32_t *pid, int32_t *parent)
 {
     struct proc *p = proc_current();

@@ -21,6 +21,10 @@ void port_wakeup(const void *chan)
     (void)chan;
 }
 
+void port_yield(void)
+{
+}
+
 int32_t port_pid = 1, port_parent = 0; /* whom the fault trace shall name */
 
 void port_identify(int32_t *pid, int32_t *parent)

@@ -107,6 +107,10 @@ APPEND  ?= console=ttyS0
 deps:
 	$(Q)scripts/deps
 
+# DISK=file: a disk, made once, as /dev/vda.
+DISK_OPTIONS = $(if $(DISK),-boot d -drive file=$(DISK)$(comma)format=raw$(comma)if=virtio)
+comma := ,
+
 ifeq ($(GDB),1)
 run: debug-images
 	@echo "The machine waits for gdb: make gdb-attach, in another terminal. To leave: Ctrl-A X."
@@ -115,7 +119,8 @@ run: debug-images
 else
 run: iso
 	@echo "Faultline starts on this terminal. To leave: poweroff, or Ctrl-A X."
-	$(Q)scripts/qemu -m $(MEM) -cdrom $(B)/faultline.iso
+	$(Q)$(if $(DISK),scripts/mkdisk $(DISK))
+	$(Q)scripts/qemu -m $(MEM) -cdrom $(B)/faultline.iso $(DISK_OPTIONS)
 endif
 
 run-gui: iso
@@ -189,6 +194,7 @@ distclean:
 
 help:
 	@echo "make run        boot the ISO in QEMU; the shell is on this terminal (Ctrl-A X leaves)"
+	@echo "                DISK=file: with a disk, which is made when there is none"
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make host-test  mm/ on the fake machine alone; make mutants: planted faults it must catch"

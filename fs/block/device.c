@@ -151,12 +151,17 @@ int block_open(struct block_device *dev, bool write, void *holder)
 
 void block_close(struct block_device *dev, void *holder)
 {
+    void (*closed)(struct block_device *) = dev->queue->driver->closed;
+    bool last;
+
     spin_lock(&devices_lock);
     KASSERT(dev->openers > 0);
-    dev->openers--;
+    last = --dev->openers == 0;
     if (holder && dev->holder == holder)
         dev->holder = NULL;
     spin_unlock(&devices_lock);
+    if (last && closed)
+        closed(dev);
     block_put(dev);
 }
 

@@ -40,6 +40,10 @@ struct block_driver {
     /* Stops everything and makes the hardware usable again; may sleep. After it no request is under
      * way in the hardware, nor completed late. -EIO: it is beyond that. */
     int (*reset)(struct block_queue *q);
+    /* What ioctl(2) asks that only the driver knows; -ENOTTY: nor does it. May be NULL. */
+    long (*ioctl)(struct block_device *dev, uint32_t cmd, uint32_t arg);
+    /* The last who had it open has closed it. May sleep. May be NULL. */
+    void (*closed)(struct block_device *dev);
 };
 
 struct block_queue {

@@ -23,7 +23,8 @@ static int device_open(struct inode *inode, struct file *f)
 
     if (!dev)
         return -ENXIO;
-    err = block_open(dev, file_writable(f), f->flags & O_EXCL ? f : NULL);
+    /* A disk that is read-only says so when it is written to, a CD at once, as on Linux. */
+    err = block_open(dev, file_writable(f) && dev->removable, f->flags & O_EXCL ? f : NULL);
     if (!err && !block_object(dev)) {
         block_close(dev, f);
         err = -ENOMEM;
@@ -75,6 +76,8 @@ static long device_write(struct file *f, const void __user *ubuf, size_t len, ui
 
     if (n || !len)
         return n;
+    if (dev->read_only)
+        return -EPERM;
     if (*pos >= size)
         return -ENOSPC;
     if (len > size - *pos)

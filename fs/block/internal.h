@@ -20,6 +20,9 @@ void queue_stats(struct block_device *dev, struct block_stats *out);
 int device_add(struct block_device *dev);
 /* Takes it off the lists; it goes with its last reference. */
 void device_remove(struct block_device *dev);
+/* object.c: it has another size, and other contents, now: its page cache is forgotten. May sleep.
+ */
+int device_resized(struct block_device *dev);
 int name_disk(struct block_device *dev, enum block_kind kind);
 int name_partition(struct block_device *dev);
 

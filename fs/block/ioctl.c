@@ -125,7 +125,11 @@ static long tell(struct block_device *dev, uint32_t cmd, void __user *arg)
 long block_ioctl(struct block_device *dev, uint32_t cmd, uint32_t uarg)
 {
     void __user *arg = (void __user *)uarg;
+    const struct block_driver *driver = dev->queue->driver;
+    long ret = driver->ioctl ? driver->ioctl(dev, cmd, uarg) : -ENOTTY;
 
+    if (ret != -ENOTTY)
+        return ret;
     switch (cmd) {
     case BLKBSZSET:
         return set_block_size(arg);

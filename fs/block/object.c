@@ -98,3 +98,10 @@ void block_drop_cache(struct block_device *dev)
         return;
     (void)vm_object_sync(dev->object);
 }
+
+int device_resized(struct block_device *dev)
+{
+    int err = dev->object ? vm_object_resize(dev->object, 0) : 0;
+
+    return err || !dev->object ? err : vm_object_resize(dev->object, block_bytes(dev));
+}

@@ -1,6 +1,7 @@
 /* Transfers that are waited for. */
 #include "arch/cpu.h"
 #include "fs/block/internal.h"
+#include "fs/block/loop.h"
 
 #define AT_ONCE 4 /* transfers of one caller under way together */
 #define QUEUES  16
@@ -17,6 +18,7 @@ void block_init(void)
 {
     for (int i = 0; i < QUEUES; i++)
         waitq_init(&queues[i]);
+    loop_init();
 }
 
 static struct waitq *queue_of(const struct batch *b)

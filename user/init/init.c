@@ -270,6 +270,7 @@ int main(void)
         return 1;
     }
     mount_one("proc", "/proc");
+    mount_one("sysfs", "/sys");
     mount_one("devtmpfs", "/dev");
     mount_one("tmpfs", "/dev/shm");
     mount_one("tmpfs", "/tmp");

@@ -10,12 +10,12 @@ import pytest
 from machine import BUILD, TOP
 
 sys.path.insert(0, os.path.join(TOP, "tests/guest/fuzz"))
-import run  # noqa: E402
+import fuzz  # noqa: E402
 
 
 # Seeds that found something, with what, and a few that did not.
 #   1: call 53, lock, which nobody implements, ran a variable of that name
 @pytest.mark.parametrize("mem, seed", [(16, 1), (32, 1), (64, 1), (32, 2)])
 def test_survives_random_calls(mem, seed):
-    well, said = run.fuzz(BUILD + "/debug", seed, 3, 1500, mem)
+    well, said = fuzz.fuzz(BUILD + "/debug", seed, 3, 1500, mem)
     assert well, said[-6000:]

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Boots a debug kernel whose first program makes system calls at random (fuzz.c): prints what it says.
 
-    tests/guest/fuzz/run.py [--build build/debug] [--mem 32] SEED [ROUNDS [CALLS]]
+    tests/guest/fuzz/fuzz.py [--build build/debug] [--mem 32] SEED [ROUNDS [CALLS]]
 
 The status is not 0 when the machine panicked, stood still, lost memory, or showed a program what it
 should not see; the same arguments try the same again.

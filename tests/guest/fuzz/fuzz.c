@@ -61,6 +61,7 @@ struct worker {
 struct board {
     struct worker workers[WORKERS];
     uint8_t stacks[WORKERS][32 * 1024];
+    uint32_t most; /* calls of one worker */
     volatile uint32_t made, succeeded, leaks;
     volatile uint32_t leak_nr, leak_word;
 };
@@ -421,7 +422,7 @@ static void choose(struct worker *w)
     if (!dice(w, 12)) {
         do
             w->nr = dice(w, 455);
-        while (!is_safe(w->nr));
+        while (!is_safe(w->nr) || w->nr == SYS_madvise);
         for (int i = 0; i < 6; i++)
             w->args[i] = argument(w, "abflnmwi"[dice(w, 8)]);
         return;
@@ -432,6 +433,8 @@ static void choose(struct worker *w)
     w->nr = s->nr;
     for (int i = 0; i < 6 && s->args[i]; i++)
         w->args[i] = special(w, s->args[i]);
+    if (w->nr == SYS_madvise) /* MADV_REMOVE would clear the board for everybody */
+        w->args[1] %= ARENA_PAGES * PAGE;
 }
 
 /* ---- Looking for what the kernel should have kept ---- */
@@ -495,7 +498,7 @@ static void work(struct worker *w)
     static const uint32_t none[6];
     static struct worker own[WORKERS]; /* of a child: what the board says is its parent's */
 
-    while (w->left) {
+    while (w->left && w->left <= board->most) {
         w->left--;
         if (one_call(w)) {
             own[w->index] = *w;
@@ -639,6 +642,7 @@ static void start_process(int index)
 
 static void start_round(uint64_t seed, uint32_t calls, int round)
 {
+    board->most = calls;
     mkdir("/tmp/fuzz", 0777);
     chmod("/tmp/fuzz", 0777);
     mkdir("/tmp/fuzz/d", 0777);
@@ -692,7 +696,7 @@ static void ended(pid_t pid)
             continue;
         for (int t = 0; t < THREADS; t++)
             left += board->workers[p * THREADS + t].left;
-        if (left)
+        if (left && left <= THREADS * board->most)
             start_process(p);
     }
 }
@@ -780,7 +784,7 @@ int main(int argc, char **argv)
     mount("proc", "/proc", "proc", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
-    board = mmap((void *)0x60000000, sizeof(*board), PROT_READ | PROT_WRITE,
+    board = mmap((void *)0x20000000, sizeof(*board), PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (argc < 4 || board == MAP_FAILED) {
         printf("fuzz: usage: init=/fuzz -- SEED ROUNDS CALLS\n");

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arch_thread;
 struct thread;
 struct trapframe;
 struct vm_space;
@@ -15,9 +16,9 @@ struct vm_space;
 #define CPU_HELD_LOCKS 8
 
 struct cpu {
-    struct cpu *self;       /* at %fs:0 */
-    struct thread *current; /* at %fs:4; the thread running here */
-    struct thread *idle;    /* runs when nothing else can */
+    struct cpu *self;            /* at %fs:0 */
+    struct arch_thread *current; /* at %fs:4; the thread running here: thread_current() */
+    struct thread *idle;         /* kernel/thread/sched.c: runs when nothing else can */
     uint32_t id;
     uint32_t spin_depth;                   /* spin locks held here; interrupts are off while > 0 */
     bool irq_was_on;                       /* interrupt flag before the first of them */
@@ -25,7 +26,7 @@ struct cpu {
     volatile uint32_t irq_depth;           /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
     const struct trapframe *irq_frame;     /* what the interrupt handled here came from */
-    struct thread *fpu_owner;              /* arch: whose FPU state the registers hold, or NULL */
+    struct arch_thread *fpu_owner;         /* arch: whose FPU state the registers hold, or NULL */
     void *pgdir;                           /* arch: the page directory in CR3 */
     struct thread
         *switched_from;     /* kernel/thread/sched.c: who ran here before the switch just made */
@@ -46,12 +47,8 @@ struct cpu {
  *   void irq_enable(void), irq_disable(void); bool irq_enabled(void);
  *   void cpu_relax(void);               for spin loops
  *   void cpu_wait(void);                enables interrupts and halts until one comes (sti; hlt)
+ *   void cpu_halt(void);                for good
  *   uint64_t cpu_cycles(void);          rdtsc, or 0 where there is none
  */
-
-static inline struct thread *thread_current(void)
-{
-    return cpu_self()->current;
-}
 
 #endif

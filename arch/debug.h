@@ -1,6 +1,6 @@
 /*
- * The contract between a debugger in the kernel (kernel/debug/gdbstub.c) and the machine: memory that may
- * not be there, breakpoints, watchpoints, single steps. All of it with interrupts off.
+ * The contract between a debugger in the kernel (kernel/debug/gdbstub.c) and the machine: memory
+ * that may not be there, breakpoints, watchpoints, single steps. All of it with interrupts off.
  */
 #ifndef ARCH_DEBUG_H
 #define ARCH_DEBUG_H
@@ -10,30 +10,6 @@
 #include <stdint.h>
 #include "arch/mmu.h"
 #include "arch/trap.h"
-
-/* ---- What the trap code calls (kernel/debug/gdbstub.c) ---- */
-
-/* Somebody asked for the debugger: the next interrupt handler that ends enters it. */
-extern bool debug_wanted;
-void debug_enter(struct trapframe *tf);
-
-/* An int3 or debug exception. False: it is not the debugger's, go on as if there were none. */
-bool debug_trap(struct trapframe *tf);
-
-/* The kernel cannot go on at tf, or NULL: at the caller. Comes back when no debugger is there, or
- * when it lets go. */
-void debug_panic(struct trapframe *tf);
-
-/* What is traced (kernel/thread/trace.h). */
-enum trace_category {
-    TRACE_FAULTS = 0x01,
-    TRACE_SYSCALLS = 0x02,
-    TRACE_SCHED = 0x04,
-    TRACE_IRQ = 0x08,
-    TRACE_BLOCK = 0x10,
-};
-extern uint32_t trace_mask;
-void trace_irq(unsigned irq);
 
 /* ---- What the machine offers (arch/i386/debug.c) ---- */
 
@@ -68,7 +44,6 @@ bool debug_step(struct trapframe *tf);
 void debug_resume(struct trapframe *tf);
 
 #define DEBUG_BREAK_INSN 0xcc /* int3 */
-#define DEBUG_BREAK_TRAP 3
 
 static inline void debug_break(void)
 {
@@ -79,7 +54,7 @@ static inline void debug_break(void)
 void debug_control_registers(uint32_t cr[4]);
 /* What a thread that does not run will go on with, as far as it is kept (ebx esi edi ebp esp eip).
  */
-struct thread;
-void debug_saved_frame(const struct thread *t, struct trapframe *tf, uint32_t *esp);
+struct arch_thread;
+void debug_saved_frame(const struct arch_thread *t, struct trapframe *tf, uint32_t *esp);
 
 #endif

@@ -53,6 +53,12 @@ static inline void cpu_wait(void)
     __asm__ volatile("sti; hlt" : : : "memory");
 }
 
+static _Noreturn inline void cpu_halt(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
 static inline uint64_t cpu_cycles(void)
 {
     uint64_t t = 0;

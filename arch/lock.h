@@ -12,19 +12,23 @@
 #include "libc/assert.h"
 
 enum lock_rank {
-    LOCK_RANK_FS = 10,     /* dentries, inodes */
-    LOCK_RANK_PROC = 20,   /* process table and tree */
-    LOCK_RANK_SIGNAL = 30, /* pending signals and handlers */
-    LOCK_RANK_TTY = 40,    /* terminals */
-    LOCK_RANK_FILES = 45,  /* descriptor tables */
-    LOCK_RANK_VM = 50,     /* all of mm/ above the frame allocator */
-    LOCK_RANK_BLOCK = 55,  /* queues of disks */
-    LOCK_RANK_WAITQ = 60,  /* wait queues */
-    LOCK_RANK_TIMER = 65,  /* the timer list */
-    LOCK_RANK_SCHED = 70,  /* run queue */
-    LOCK_RANK_SLAB = 80,   /* kmalloc */
-    LOCK_RANK_FRAME = 90,  /* kalloc */
-    LOCK_RANK_LEAF = 100,  /* devices, the kernel log: nothing is taken under it */
+    LOCK_RANK_FS = 10,          /* dentries, inodes */
+    LOCK_RANK_PROC = 20,        /* process table and tree */
+    LOCK_RANK_SIGNAL = 30,      /* pending signals and handlers */
+    LOCK_RANK_TTY = 40,         /* sessions of terminals */
+    LOCK_RANK_TERMINAL = 41,    /* a terminal */
+    LOCK_RANK_FILES = 45,       /* descriptor tables */
+    LOCK_RANK_VM = 50,          /* all of mm/ above the frame allocator */
+    LOCK_RANK_BLOCK = 55,       /* queues of disks */
+    LOCK_RANK_WAITQ = 60,       /* wait queues */
+    LOCK_RANK_EPOLL_READY = 61, /* what a wake-up marks as ready */
+    LOCK_RANK_EPOLL_SET = 62,   /* who waits for the set */
+    LOCK_RANK_TIMER = 65,       /* the timer list */
+    LOCK_RANK_SCHED = 70,       /* run queue */
+    LOCK_RANK_SLAB = 80,        /* kmalloc */
+    LOCK_RANK_FRAME = 90,       /* kalloc */
+    LOCK_RANK_LEAF = 100,       /* devices: nothing is taken under it but the clock */
+    LOCK_RANK_CLOCK = 110,      /* which everybody may ask for the time */
 };
 
 struct spinlock {

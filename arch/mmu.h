@@ -63,6 +63,11 @@ static inline paddr_t virt_to_phys(const void *va)
     return (paddr_t)((uintptr_t)va - PHYS_WINDOW);
 }
 
+/* Physical memory, page-aligned. */
+struct mem_range {
+    paddr_t start, end;
+};
+
 /*
  * The hardware sets A and D by itself at any time, so an entry that may be present is changed only
  * by an atomic exchange, which returns what was there, with the last A and D.
@@ -95,6 +100,10 @@ void mmu_flush_all(pde_t *pgdir);
  * The result is no 1:1 address: virt_to_phys() does not apply, nor does it to kernel stacks.
  */
 void *map_device(paddr_t pa, size_t size, uint32_t flags);
+
+/* Maps the boot loader's framebuffer, write-combining where the CPU can; once, at INIT_SCREEN.
+ * NULL: it cannot be, and *why says so. */
+void *map_framebuffer(uint64_t pa, uint32_t size, const char **why);
 
 /* Page contents. Both addresses are page-aligned kernel addresses. */
 void page_zero(void *page);

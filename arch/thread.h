@@ -7,44 +7,65 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/mmu.h"
 #include "arch/trap.h"
 
-struct thread;
+#define HZ          100  /* ticks a second; also USER_HZ */
+#define TLS_ENTRIES 3    /* GDT entries 6, 7, 8, as on Linux */
+#define FPU_AREA    512u /* bytes for a thread's FPU state, aligned to 16 */
 
-#define KSTACK_SIZE 8192u
+/* What the hardware knows of a thread: the first member of the kernel's struct thread. A new one is
+ * all zero but for fpu_area and kstack_top. */
+struct arch_thread {
+    uint32_t esp;              /* saved stack pointer while not running */
+    uint32_t kstack_top;       /* esp0 in the TSS */
+    volatile uint32_t work;    /* not 0: return_to_user() is called before it goes to user mode */
+    bool uses_fpu;             /* fpu_area holds its state, or the registers do; else it has none */
+    void *fpu_area;            /* FPU_AREA bytes, by whoever makes the thread */
+    struct trapframe *tf;      /* user state, at the top of the kernel stack */
+    uint64_t tls[TLS_ENTRIES]; /* GDT descriptors */
+};
 
-/* A kernel stack with an unmapped guard page below it: its top address, or 0 when there is no
- * memory. Stacks are kept for reuse, so the pair is cheap. */
-uint32_t kstack_alloc(void);
-void kstack_free(uint32_t top);
-void kstack_drop_cached(void); /* gives back those kept for reuse */
-uint32_t kstack_limit(void);   /* how many there can be: bounds the number of threads */
+/*
+ * A kernel stack with an unmapped guard page below it, named by its top address. Stacks that are
+ * given back keep their pages for reuse, up to a number; beyond that the pages go back to where
+ * they came from.
+ */
+#define KSTACK_SIZE  8192u
+#define KSTACK_PAGES (KSTACK_SIZE / PAGE_SIZE)
+uint32_t kstack_reuse(void);                           /* one that has its pages, or 0 */
+uint32_t kstack_make(void *const pages[KSTACK_PAGES]); /* a new one over these, or 0 */
+/* False: it is kept. True: it is gone, and its pages are the caller's. */
+bool kstack_put(uint32_t top, void *pages[KSTACK_PAGES]);
+/* Takes one that was kept apart, and its pages are the caller's; false: none is left. */
+bool kstack_drop_cached(void *pages[KSTACK_PAGES]);
+uint32_t kstack_limit(void); /* how many there can be: bounds the number of threads */
 
-/* Prepares t (kstack_top set) so that the first switch to it calls fn(arg) on its stack. */
-void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);
+/* Prepares t so that the first switch to it calls fn(arg) on its stack. */
+void arch_thread_init_kernel(struct arch_thread *t, void (*fn)(void *), void *arg);
 
-/* Prepares t so that the first switch to it calls thread_first_run() (kernel/thread/sched.c) and
- * then returns to user mode with *tf, which is copied to the top of its stack; sets t->tf. */
-void arch_thread_init_user(struct thread *t, const struct trapframe *tf);
+/* Prepares t so that the first switch to it calls thread_first_run() and then returns to user mode
+ * with *tf, which is copied to the top of its stack; sets t->tf. */
+void arch_thread_init_user(struct arch_thread *t, const struct trapframe *tf);
 
 /* Switches stacks, TSS esp0, TLS descriptors and FPU ownership from prev to next; returns when
  * somebody switches back to prev. Address spaces are the scheduler's (vm_space_activate).
  * Interrupts off. */
-void arch_switch(struct thread *prev, struct thread *next);
+void arch_switch(struct arch_thread *prev, struct arch_thread *next);
 
 /* Enters user mode for the first time with *tf on the current thread's stack. */
 _Noreturn void arch_enter_user(const struct trapframe *tf);
 
 /*
- * FPU and SSE state. fork copies (0 or -ENOMEM); exec and exit drop. For signal frames: fpu_save
- * writes the current thread's state to its own area and returns that, or NULL when it has none;
- * fpu_load replaces the state from a buffer, whose MXCSR it sanitises. Both in the CPU's format:
- * with fpu_has_fxsr() 512 bytes of FXSAVE, 16-aligned, else the 108 bytes of FSAVE.
+ * FPU and SSE state. fork copies; exec and exit drop. For signal frames: fpu_save writes the
+ * current thread's state to its own area and returns that, or NULL when it has none; fpu_load
+ * replaces the state from a buffer, whose MXCSR it sanitises. Both in the CPU's format: with
+ * fpu_has_fxsr() 512 bytes of FXSAVE, 16-aligned, else the 108 bytes of FSAVE.
  */
-int fpu_fork(struct thread *parent, struct thread *child);
-void fpu_drop(struct thread *t);
+void fpu_fork(struct arch_thread *parent, struct arch_thread *child);
+void fpu_drop(struct arch_thread *t);
 const void *fpu_save(void);
-int fpu_load(void *area);
+void fpu_load(void *area);
 bool fpu_has_fxsr(void);
 
 /* Converts between FXSAVE and the 108-byte FSAVE layout of i387 signal frames. */
@@ -52,16 +73,15 @@ void fpu_fxsave_to_fsave(void *fsave108, const void *fxsave512);
 void fpu_fsave_to_fxsave(void *fxsave512, const void *fsave108);
 
 /* Loads the GDT's TLS slots from t->tls if t is current. */
-void arch_load_tls(struct thread *t);
+void arch_load_tls(struct arch_thread *t);
 
 /* Features for AT_HWCAP (CPUID.1:EDX) and AT_PLATFORM ("i686"...), and /proc/cpuinfo. */
 uint32_t cpu_hwcap(void);
 const char *cpu_platform(void);
 int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
 
-/* The clock. clock_mono_ns never steps back; the tick calls sched_tick and timers
- * (kernel/time/timer.c: timer_interrupt()). rtc_read gives seconds since 1970 (UTC), 0 when there
- * is no clock. */
+/* The clock: timer_tick() HZ times a second. clock_mono_ns never steps back. rtc_read gives seconds
+ * since 1970 (UTC), 0 when there is no clock. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
 /* Waits for an interrupt, from interrupts off to interrupts on. Until the time given the tick may
@@ -69,20 +89,15 @@ uint64_t clock_mono_ns(void);
 uint32_t clock_idle(uint64_t until);
 uint32_t rtc_read(void);
 
-/* Power. power_off and power_reset try every way known and then halt. debug_exit ends QEMU when
- * isa-debug-exit is present (status = value*2+1), else returns. */
+/* Power. power_off and power_reset try every way known and then halt (cpu_halt). debug_exit ends
+ * QEMU when isa-debug-exit is present (status = value*2+1), else returns. */
 _Noreturn void power_off(void);
 _Noreturn void power_reset(void);
-_Noreturn void power_halt(void);
 void debug_exit(uint8_t value);
 
-/* Symbolised backtrace of the running kernel into the log. */
-void backtrace(uint32_t ebp);
-void backtrace_trap(const struct trapframe *tf); /* of the kernel code that tf interrupted */
-/* All of it in a line or two that can be copied by hand from a screen; tf may be NULL. */
-void backtrace_compact(const struct trapframe *tf, uint32_t ebp);
-/* Of a thread that sleeps. */
-void backtrace_thread(const struct thread *t);
+/* Backtraces into the log: of what tf interrupted in the kernel; of a thread that sleeps. */
+void backtrace_trap(const struct trapframe *tf);
+void backtrace_thread(const struct arch_thread *t);
 /* Return addresses on the way to here, nearest first; where there are no more, 0. */
 void backtrace_collect(uint32_t *calls, unsigned max);
 /* "function+0x12" for an address of the kernel's code; its number where there is no name. */

@@ -23,9 +23,30 @@ struct trapframe {
 #define USER_CS 0x73u
 #define USER_DS 0x7bu
 
-#define TRAP_PAGE_FAULT 14
-#define TRAP_IRQ_BASE   32
-#define TRAP_SYSCALL    0x80
+/* Exceptions, by vector. [SDM 3A 6.3.1] */
+enum {
+    TRAP_DIVIDE,
+    TRAP_DEBUG,
+    TRAP_NMI,
+    TRAP_BREAKPOINT,
+    TRAP_OVERFLOW,
+    TRAP_BOUND,
+    TRAP_OPCODE,
+    TRAP_NO_FPU,
+    TRAP_DOUBLE_FAULT,
+    TRAP_COPROC,
+    TRAP_TSS,
+    TRAP_NO_SEGMENT,
+    TRAP_STACK,
+    TRAP_GP,
+    TRAP_PAGE_FAULT,
+    TRAP_FPU = 16,
+    TRAP_ALIGN,
+    TRAP_MACHINE,
+    TRAP_SIMD,
+};
+#define TRAP_IRQ_BASE 32
+#define TRAP_SYSCALL  0x80
 
 /* #PF error code bits [SDM 3A 4.7] */
 #define PF_PRESENT 0x1
@@ -42,16 +63,5 @@ typedef void (*irq_handler_t)(void *arg);
 int irq_register(unsigned irq, irq_handler_t fn, void *arg);
 /* How often the line fired; false when nobody listens on it. */
 bool irq_count(unsigned irq, uint32_t *count);
-
-/*
- * Called by the trap code (kernel/thread/entry.c implements them). syscall_dispatch gets the frame with
- * the number in orig_eax and leaves the result in eax. return_to_user runs before every return to
- * user mode that has something pending (need_resched, signals, stop), interrupts on.
- */
-void syscall_dispatch(struct trapframe *tf);
-void return_to_user(struct trapframe *tf);
-
-/* A fault of user code that mm/ could not resolve, or another CPU exception: becomes a signal. */
-void trap_to_signal(struct trapframe *tf, int signo, int code, uint32_t addr);
 
 #endif

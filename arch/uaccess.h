@@ -26,7 +26,6 @@ size_t clear_user_partial(void __user *udst, size_t n);
 /* Each returns 0 or -EFAULT. */
 int copy_from_user(void *dst, const void __user *usrc, size_t n);
 int copy_to_user(void __user *udst, const void *src, size_t n);
-int clear_user(void __user *udst, size_t n);
 int get_user_u32(uint32_t *dst, const void __user *usrc);
 int put_user_u32(void __user *udst, uint32_t value);
 

@@ -4,14 +4,16 @@
  */
 #include "arch/cpu.h"
 #include "arch/thread.h"
-#include "drivers/drivers.h"
+#include "arch/upcalls.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/boot.h"
+#include "kernel/base/init.h"
 #include "kernel/debug/crash.h"
 #include "kernel/debug/gdbstub.h"
 #include "kernel/process/initargs.h"
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "kernel/thread/mmport.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
@@ -103,7 +105,7 @@ static int run_init(char *path)
     err = proc_exec(path, args.argv, args.envp);
     if (err)
         return err;
-    arch_enter_user(thread_current()->tf);
+    arch_enter_user(thread_current()->arch.tf);
 }
 
 static _Noreturn void run_any_init(void)
@@ -135,18 +137,18 @@ static void init_main(void *arg)
     if (boot_flag("selftest"))
         selftest();
     vfs_init();
-    disk_init();
+    init_run(INIT_DISK);
     mount_root();
     p->files = files_new();
     p->fs = fs_context_new(root_dentry());
     if (!p->files || !p->fs)
         panic("no memory for the first process");
-    tty_init();
+    init_run(INIT_DEVICE);
     open_console();
     crash_boot_option();
     proc_settle_thread_limit(p);
     init_args_parse(&args);
-    thread_current()->tf = &first_frame;
+    thread_current()->arch.tf = &first_frame;
     run_any_init();
 }
 
@@ -154,13 +156,16 @@ static void init_main(void *arg)
 
 void kernel_main(void)
 {
+    crash_init();
+    if (mm_init(boot_info.memory, boot_info.nmemory, &kernel_mm_port))
+        boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
     proc_init();
     sched_init();
     mmport_init();
     shm_init();
     clock_init();
     time_init();
-    log_clock_ready();
+    log_set_clock(clock_mono_ns);
     watchdog_init();
     random_init();
     syscall_init();

@@ -2,8 +2,17 @@
  * mm_check(): recounts everything that mm/ believes, from the other end, and reports each
  * difference. It allocates nothing and changes nothing but the anons' scratch counters.
  */
+#include "kernel/base/log.h"
 #include "mm/mm.h"
-#include "mm/port.h"
+
+void check_complain(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vklog(LOG_WARN, fmt, ap);
+    va_end(ap);
+}
 
 struct audit {
     int errors;
@@ -17,7 +26,7 @@ struct audit {
     do {                                                                                           \
         if (!(cond)) {                                                                             \
             (a)->errors++;                                                                         \
-            port_log("mm_check: " __VA_ARGS__);                                                    \
+            check_complain("mm_check: " __VA_ARGS__);                                              \
         }                                                                                          \
     } while (0)
 

@@ -390,6 +390,6 @@ enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access ac
     enum vm_result r = vm_fault(s, addr, access);
 
     if (r == VM_MINOR || r == VM_MAJOR)
-        port_count_fault(r == VM_MAJOR);
+        mm_port->count_fault(r == VM_MAJOR);
     return r;
 }

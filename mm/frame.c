@@ -29,6 +29,7 @@ struct free_frame {
 };
 
 struct frame *frames;
+const struct mm_port *mm_port;
 struct spinlock vm_lock = SPINLOCK_INIT("vm", LOCK_RANK_VM);
 
 static struct spinlock frame_lock = SPINLOCK_INIT("frames", LOCK_RANK_FRAME);
@@ -81,11 +82,12 @@ static int place_array(pfn_t top)
     return -ENOMEM;
 }
 
-int mm_init(const struct mem_range *usable, unsigned count)
+int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port *port)
 {
     pfn_t top = count_ranges(usable, count);
     int err;
 
+    mm_port = port;
     memset(counts, 0, sizeof(counts));
     free_list = zero_list = NULL;
     fresh_range = 0;
@@ -401,7 +403,7 @@ int frame_check_free_lists(void)
     for (unsigned k = FRAME_KERNEL; k < FRAME_KINDS; k++)
         errors += by_kind[k] != counts[k];
     if (errors)
-        port_log("mm_check: %u free frames listed, %u marked, %u counted", listed,
-                 by_kind[FRAME_FREE], free_frames - fresh_frames);
+        check_complain("mm_check: %u free frames listed, %u marked, %u counted", listed,
+                       by_kind[FRAME_FREE], free_frames - fresh_frames);
     return errors;
 }

@@ -128,6 +128,8 @@ struct frame *frame_next(struct frame *f);
 enum frame_place { FRAME_ELSEWHERE, FRAME_NEVER_USED, FRAME_IN_USE };
 enum frame_place frame_place(pfn_t n);
 int frame_check_free_lists(void); /* violations found; part of mm_check */
+/* check.c: a line for the log about what an audit found. */
+void check_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void kmalloc_init(void);
 
 /* The n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. What was left of

@@ -35,8 +35,8 @@ static struct vm_fault_event *event_at(uint64_t number)
 void trace_begin(struct vm_fault_event *e, vaddr_t addr, bool write)
 {
     *e = (struct vm_fault_event){.addr = addr, .flags = write ? VM_EVENT_WRITE : 0};
-    port_identify(&e->pid, &e->parent);
-    e->time_ns = port_now();
+    mm_port->identify(&e->pid, &e->parent);
+    e->time_ns = mm_port->now();
 }
 
 void trace_record(const struct vm_fault_event *e)

@@ -19,17 +19,13 @@ struct frame;
 
 /* ---- Physical memory ---- */
 
-/* A range of usable RAM, from the boot loader's map. */
-struct mem_range {
-    paddr_t start, end;
-};
-
 /*
  * Once, at boot. usable: page-aligned, sorted, disjoint ranges inside the window; [0, reserved_end)
  * and every other reserved range (kernel image, modules) are already cut out of them. The frame
  * array is placed in the first range that can hold it. Returns -ENOMEM when there is too little.
  */
-int mm_init(const struct mem_range *usable, unsigned count);
+struct mm_port; /* mm/port.h */
+int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port *port);
 
 /* One frame of memory, contents undefined; NULL when there is none. Any context. */
 void *kalloc(void);
@@ -247,7 +243,7 @@ void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap 
 /* exec: places for mappings are sought so far below the usual one, to be hard to foresee. */
 void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes);
 
-enum vm_access { VM_READ, VM_WRITE, VM_EXEC };
+enum vm_access { VM_READ, VM_WRITE };
 
 enum vm_result {
     VM_MINOR,       /* resolved, the page was in memory */

@@ -11,7 +11,6 @@
  */
 #include "libc/string.h"
 #include "mm/mm.h"
-#include "mm/port.h"
 
 /* The balance needs priorities that do not follow the addresses, nothing more. */
 static uint32_t next_priority(void)
@@ -339,7 +338,7 @@ int vma_check(struct vm_space *s)
     }
     errors += in_tree != in_list || pages != s->pages;
     if (errors)
-        port_log("mm_check: %d faults in the areas of a space (%u listed, %u indexed)", errors,
-                 in_list, in_tree);
+        check_complain("mm_check: %d faults in the areas of a space (%u listed, %u indexed)",
+                       errors, in_list, in_tree);
     return errors;
 }

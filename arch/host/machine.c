@@ -8,7 +8,6 @@
 #include "arch/cpu.h"
 #include "arch/lock.h"
 #include "arch/uaccess.h"
-#include "mm/mm.h"
 
 #define TLB_ENTRIES 256u
 
@@ -20,17 +19,15 @@ struct tlb_entry {
 
 struct cpu host_cpu;
 uintptr_t host_ram_base;
-unsigned machine_faults, machine_page_flushes, machine_full_flushes;
+unsigned machine_page_flushes, machine_full_flushes;
 
 static struct tlb_entry tlb[HOST_CPUS][TLB_ENTRIES];
 static uint8_t *ram;
 static pde_t kernel_directory[PT_ENTRIES];
 static pde_t *loaded;
 
-void machine_init(uint32_t ram_bytes)
+void machine_power_on(uint32_t ram_bytes)
 {
-    struct mem_range range = {PAGE_SIZE, ram_bytes};
-
     machine_off();
     ram = aligned_alloc(PAGE_SIZE, ram_bytes);
     if (!ram)
@@ -40,10 +37,6 @@ void machine_init(uint32_t ram_bytes)
     loaded = kernel_directory;
     machine_forget();
     machine_page_flushes = machine_full_flushes = 0;
-    if (mm_init(&range, 1)) {
-        fprintf(stderr, "mm_init failed\n");
-        abort();
-    }
 }
 
 void machine_off(void)
@@ -89,7 +82,7 @@ void mmu_flush_page(pde_t *pgdir, vaddr_t va)
     machine_page_flushes++;
     for (unsigned c = 0; c < HOST_CPUS; c++) {
         struct tlb_entry *t = tlb_slot(c, pgdir, va);
-        if (t->pgdir == pgdir && t->page == page_down(va))
+        if (t->pgdir == pgdir && t->page == (va & PAGE_MASK))
             t->pgdir = NULL;
     }
 }
@@ -117,84 +110,46 @@ void machine_forget(void)
 
 /* ---- The program's side ---- */
 
-static pte_t *walk(struct vm_space *s, vaddr_t va)
+static pte_t *walk(const pde_t *pgdir, vaddr_t va)
 {
-    pde_t pde = s->pmap.pgdir[PDX(va)];
+    pde_t pde = pgdir[PDX(va)];
 
     return pde & PTE_P ? (pte_t *)phys_to_virt(PTE_ADDR(pde)) + PTX(va) : NULL;
 }
 
-pte_t machine_entry(struct vm_space *s, vaddr_t va)
+pte_t machine_entry(const pde_t *pgdir, vaddr_t va)
 {
-    const pte_t *pte = walk(s, va);
+    const pte_t *pte = walk(pgdir, va);
 
     return pte ? *pte : 0;
 }
 
 /* What the hardware does on a miss: walk, set A and perhaps D, fill the TLB. */
-static struct tlb_entry *fill_tlb(unsigned cpu, struct vm_space *s, vaddr_t va, bool write)
+static struct tlb_entry *fill_tlb(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool write)
 {
-    struct tlb_entry *t = tlb_slot(cpu, s->pmap.pgdir, va);
-    pte_t *pte = walk(s, va);
+    struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
+    pte_t *pte = walk(pgdir, va);
 
     if (!pte || !(*pte & PTE_P) || (write && !(*pte & PTE_W)))
         return NULL;
     *pte |= PTE_A | (write ? PTE_D : 0);
-    *t = (struct tlb_entry){s->pmap.pgdir, page_down(va), *pte};
+    *t = (struct tlb_entry){pgdir, (va & PAGE_MASK), *pte};
     return t;
 }
 
-static uint32_t *translate(unsigned cpu, struct vm_space *s, vaddr_t va, bool write)
+uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool write)
 {
-    struct tlb_entry *t = tlb_slot(cpu, s->pmap.pgdir, va);
-    bool hit = t->pgdir == s->pmap.pgdir && t->page == page_down(va);
+    struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
+    bool hit = t->pgdir == pgdir && t->page == (va & PAGE_MASK);
 
     if (hit && write && !(t->entry & PTE_W))
         return NULL;
     /* The first store through a clean translation walks again to set D. [SDM 3A 4.8] */
     if (!hit || (write && !(t->entry & PTE_D)))
-        t = fill_tlb(cpu, s, va, write);
+        t = fill_tlb(cpu, pgdir, va, write);
     if (!t)
         return NULL;
     return (uint32_t *)((uint8_t *)phys_to_virt(PTE_ADDR(t->entry)) + (va & (PAGE_SIZE - 1)));
-}
-
-static enum vm_result access_word(unsigned cpu, struct vm_space *s, vaddr_t va, bool write,
-                                  uint32_t *value)
-{
-    enum vm_result r = VM_MINOR;
-
-    machine_faults = 0;
-    for (;;) {
-        uint32_t *at = translate(cpu, s, va, write);
-        enum vm_result this;
-        if (at) {
-            if (write)
-                *at = *value;
-            else
-                *value = *at;
-            return r;
-        }
-        if (++machine_faults > 4) {
-            fprintf(stderr, "the fault at %08x does not end\n", va);
-            abort();
-        }
-        this = vm_fault(s, va, write ? VM_WRITE : VM_READ);
-        if (this != VM_MINOR && this != VM_MAJOR)
-            return this;
-        if (this == VM_MAJOR)
-            r = VM_MAJOR;
-    }
-}
-
-enum vm_result machine_load(unsigned cpu, struct vm_space *s, vaddr_t va, uint32_t *value)
-{
-    return access_word(cpu, s, va, false, value);
-}
-
-enum vm_result machine_store(unsigned cpu, struct vm_space *s, vaddr_t va, uint32_t value)
-{
-    return access_word(cpu, s, va, true, &value);
 }
 
 /* ---- arch/uaccess.h: the tests pass host memory as user memory ---- */

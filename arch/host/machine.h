@@ -8,21 +8,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "mm/vm.h"
+#include "arch/mmu.h"
 
 #define HOST_CPUS 3
 
-/* Powers on with so much RAM and runs mm_init; drops all earlier state. */
-void machine_init(uint32_t ram_bytes);
+/* Powers on with so much RAM; drops all earlier state. */
+void machine_power_on(uint32_t ram_bytes);
 void machine_off(void);
 
-/* One 32-bit load or store by a program in s on a CPU, through that CPU's TLB; faults are taken to
- * vm_fault. VM_MINOR when no fault was needed. */
-enum vm_result machine_load(unsigned cpu, struct vm_space *s, vaddr_t va, uint32_t *value);
-enum vm_result machine_store(unsigned cpu, struct vm_space *s, vaddr_t va, uint32_t value);
-
-/* Faults taken by the last load or store. */
-extern unsigned machine_faults;
+/* Where a 32-bit load or store by a program whose tables are pgdir goes on a CPU, by that CPU's
+ * TLB; NULL: it faults. */
+uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool write);
 
 /* Figures of flushing since power-on. */
 extern unsigned machine_page_flushes, machine_full_flushes;
@@ -31,6 +27,6 @@ extern unsigned machine_page_flushes, machine_full_flushes;
 void machine_forget(void);
 
 /* The entry the tables hold for va now, 0 when there is no table. */
-pte_t machine_entry(struct vm_space *s, vaddr_t va);
+pte_t machine_entry(const pde_t *pgdir, vaddr_t va);
 
 #endif

@@ -8,7 +8,7 @@
  */
 #include "arch/debug.h"
 #include "arch/i386/i386.h"
-#include "kernel/thread/proc.h"
+#include "arch/thread.h"
 #include "libc/string.h"
 
 #define CR0_WP    0x10000u
@@ -44,7 +44,7 @@ static struct {
 
 /* Where va is in the window, with the flags of its entry; NULL when it is not mapped or not RAM of
  * the window. Kernel addresses are themselves. */
-static uint8_t *find(const pde_t *tables, vaddr_t va, pte_t *entry)
+static uint8_t *find_byte(const pde_t *tables, vaddr_t va, pte_t *entry)
 {
     pde_t pde = va < USER_TOP ? tables[PDX(va)] : kernel_pgdir[PDX(va)];
 
@@ -75,7 +75,7 @@ size_t debug_peek(const pde_t *tables, vaddr_t va, void *buf, size_t n)
 
     while (done < n) {
         pte_t entry;
-        const uint8_t *from = find(tables, va + done, &entry);
+        const uint8_t *from = find_byte(tables, va + done, &entry);
         size_t part = rest_of_page(va + done, n - done);
 
         if (!from)
@@ -93,7 +93,7 @@ size_t debug_poke(const pde_t *tables, vaddr_t va, const void *buf, size_t n)
 
     while (done < n) {
         pte_t entry;
-        uint8_t *to = find(tables, va + done, &entry);
+        uint8_t *to = find_byte(tables, va + done, &entry);
         size_t part = rest_of_page(va + done, n - done);
 
         if (!to || (va + done < USER_TOP && !(entry & PTE_W)))
@@ -242,9 +242,9 @@ void debug_control_registers(uint32_t cr[4])
 }
 
 /* switch_stacks() left edi esi ebx ebp eip on the stack. */
-void debug_saved_frame(const struct thread *t, struct trapframe *tf, uint32_t *esp)
+void debug_saved_frame(const struct arch_thread *t, struct trapframe *tf, uint32_t *esp)
 {
-    const uint32_t *saved = (const uint32_t *)t->kernel_esp;
+    const uint32_t *saved = (const uint32_t *)t->esp;
 
     memset(tf, 0, sizeof(*tf));
     tf->edi = saved[0];
@@ -256,5 +256,5 @@ void debug_saved_frame(const struct thread *t, struct trapframe *tf, uint32_t *e
     tf->ds = tf->es = SEL_KERNEL_DS;
     tf->fs = SEL_CPU;
     tf->eflags = EFLAGS_FIXED;
-    *esp = t->kernel_esp + 5 * sizeof(uint32_t);
+    *esp = t->esp + 5 * sizeof(uint32_t);
 }

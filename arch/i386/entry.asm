@@ -13,7 +13,7 @@ SEL_CPU         equ 0xd8
 
 CPU_CURRENT     equ 4                   ; struct cpu, arch/cpu.h
 CPU_RESCHED     equ 21
-THREAD_WORK     equ 12                  ; struct thread sig.work, kernel/thread/proc.h
+THREAD_WORK     equ 8                   ; struct arch_thread, arch/thread.h
 
 TF_EAX          equ 24
 TF_DS           equ 28

@@ -1,22 +1,18 @@
 /*
  * FPU and SSE state. The kernel itself never uses the FPU.
  *
- * A thread gets a save area at its first FPU instruction: until then CR0.TS is set while it runs,
+ * A thread has a state from its first FPU instruction on: until then CR0.TS is set while it runs,
  * and that instruction traps (#NM). From then on its state is saved when it leaves the CPU and is
  * back when it returns; cpu->fpu_owner is whose state the registers hold, so that a stay in a
  * thread without FPU (idle) costs no reload. No thread ever runs with TS clear and another's state.
  *
- * Invariant: TS is clear exactly when the current thread has an area; the registers are then its
+ * Invariant: TS is clear exactly when the current thread uses the FPU; the registers are then its
  * own.
  */
 #include "arch/i386/i386.h"
 #include "arch/thread.h"
-#include "kernel/thread/proc.h"
-#include "libc/errno.h"
 #include "libc/string.h"
-#include "mm/vm.h"
 
-#define FXSAVE_SIZE       512u /* kmalloc aligns it, more than the 16 that FXSAVE asks for */
 #define FCW_DEFAULT       0x37fu
 #define MXCSR_DEFAULT     0x1f80u
 #define MXCSR_OFFSET      24u
@@ -25,7 +21,7 @@
 
 static bool has_fpu, has_fxsr;
 static uint32_t mxcsr_mask = MXCSR_MASK_OLD;
-static uint8_t initial_state[FXSAVE_SIZE] __attribute__((aligned(16)));
+static uint8_t initial_state[FPU_AREA] __attribute__((aligned(16)));
 
 static void clear_ts(void)
 {
@@ -91,110 +87,96 @@ bool fpu_has_fxsr(void)
     return has_fxsr;
 }
 
-void fpu_switch(struct thread *prev, struct thread *next)
+void fpu_switch(struct arch_thread *prev, struct arch_thread *next)
 {
     struct cpu *c = cpu_self();
 
-    if (prev->fpu)
-        save_registers(prev->fpu);
-    if (!next->fpu) {
-        if (prev->fpu)
+    if (prev->uses_fpu)
+        save_registers(prev->fpu_area);
+    if (!next->uses_fpu) {
+        if (prev->uses_fpu)
             set_ts();
         return;
     }
-    if (!prev->fpu)
+    if (!prev->uses_fpu)
         clear_ts();
     if (c->fpu_owner != next) {
-        load_registers(next->fpu);
+        load_registers(next->fpu_area);
         c->fpu_owner = next;
     }
 }
 
-/* Gives the current thread an area with the initial state, in the registers too. */
-static bool start_using(struct thread *t)
+/* Gives the current thread the initial state, in the registers too. */
+static void start_using(struct arch_thread *t)
 {
-    void *area = kmalloc(FXSAVE_SIZE);
     uint32_t flags;
 
-    if (!area)
-        return false;
-    memcpy(area, initial_state, FXSAVE_SIZE);
+    memcpy(t->fpu_area, initial_state, FPU_AREA);
     flags = irq_save();
-    t->fpu = area;
+    t->uses_fpu = true;
     clear_ts();
-    load_registers(area);
+    load_registers(t->fpu_area);
     cpu_self()->fpu_owner = t;
     irq_restore(flags);
-    return true;
 }
 
 /* #NM of a program: its first FPU instruction. */
-bool fpu_not_available(struct trapframe *tf)
+bool fpu_not_available(void)
 {
-    (void)tf;
-    if (!has_fpu)
-        return false;
-    irq_enable();
-    while (!start_using(thread_current()))
-        if (!oom_kill())
-            break; /* it is the victim, and dies before it runs again */
-    return true;
+    if (has_fpu)
+        start_using(cpu_self()->current);
+    return has_fpu;
 }
 
-int fpu_fork(struct thread *parent, struct thread *child)
+void fpu_fork(struct arch_thread *parent, struct arch_thread *child)
 {
-    child->fpu = NULL;
-    if (!parent->fpu)
-        return 0;
-    void *area = kmalloc(FXSAVE_SIZE);
-    if (!area)
-        return -ENOMEM;
-    uint32_t flags = irq_save();
-    if (parent == thread_current())
-        save_registers(parent->fpu);
+    uint32_t flags;
+
+    if (!parent->uses_fpu)
+        return;
+    flags = irq_save();
+    if (parent == cpu_self()->current)
+        save_registers(parent->fpu_area);
     irq_restore(flags);
-    memcpy(area, parent->fpu, FXSAVE_SIZE);
-    child->fpu = area;
-    return 0;
+    memcpy(child->fpu_area, parent->fpu_area, FPU_AREA);
+    child->uses_fpu = true;
 }
 
-void fpu_drop(struct thread *t)
+void fpu_drop(struct arch_thread *t)
 {
     struct cpu *c = cpu_self();
-    void *area = t->fpu;
     uint32_t flags = irq_save();
 
-    t->fpu = NULL;
     if (c->fpu_owner == t)
         c->fpu_owner = NULL;
-    if (area && t == thread_current())
+    if (t->uses_fpu && t == c->current)
         set_ts();
+    t->uses_fpu = false;
     irq_restore(flags);
-    kmfree(area);
 }
 
 const void *fpu_save(void)
 {
-    struct thread *t = thread_current();
+    struct arch_thread *t = cpu_self()->current;
     uint32_t flags;
 
-    if (!t->fpu)
+    if (!t->uses_fpu)
         return NULL;
     flags = irq_save();
-    save_registers(t->fpu);
+    save_registers(t->fpu_area);
     irq_restore(flags);
-    return t->fpu;
+    return t->fpu_area;
 }
 
-int fpu_load(void *area)
+void fpu_load(void *area)
 {
-    struct thread *t = thread_current();
+    struct arch_thread *t = cpu_self()->current;
     uint32_t mxcsr, flags;
 
     if (!has_fpu)
-        return 0;
-    if (!t->fpu && !start_using(t))
-        return -ENOMEM;
+        return;
+    if (!t->uses_fpu)
+        start_using(t);
     flags = irq_save();
     if (has_fxsr) {
         memcpy(&mxcsr, (uint8_t *)area + MXCSR_OFFSET, 4);
@@ -203,7 +185,6 @@ int fpu_load(void *area)
     }
     load_registers(area);
     irq_restore(flags);
-    return 0;
 }
 
 #define FPE_FLTDIV 3

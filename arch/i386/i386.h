@@ -149,28 +149,29 @@ void irq_fall_back(unsigned irq);         /* from the I/O APIC to the 8259 */
 
 /* fpu.c */
 void fpu_init(void);
-void fpu_switch(struct thread *prev, struct thread *next);
-bool fpu_not_available(struct trapframe *tf); /* false: there is no FPU */
-int fpu_error_code(bool simd);                /* FPE_* for a pending exception */
+void fpu_switch(struct arch_thread *prev, struct arch_thread *next);
+bool fpu_not_available(void);  /* false: there is no FPU */
+int fpu_error_code(bool simd); /* FPE_* for a pending exception */
 
 /* timer.c */
 uint32_t clock_tsc_khz(void); /* learned so far; 0 without TSC */
 struct thread;
-uint32_t arch_thread_frame(const struct thread *t); /* ebp of one that does not run */
-void clock_apic_timer(void);                        /* the local APIC's timer interrupt */
+uint32_t arch_thread_frame(const struct arch_thread *t); /* ebp of one that does not run */
+void clock_apic_timer(void);                             /* the local APIC's timer interrupt */
 
 /* memmap.c */
 struct handover;
 void memmap_parse(const struct handover *h);      /* its map -> usable ranges, boot_info.ram_* */
 bool memmap_is_ram(uint64_t start, uint64_t end); /* whether any of it is usable */
 paddr_t memmap_top(void);                 /* end of the RAM in the window, and of the modules */
-paddr_t memmap_take_frame(paddr_t limit); /* a frame below limit before mm_init, or 0 */
-bool memmap_hand_over(paddr_t mapped); /* mm_init() with what is below mapped; false: too little */
+paddr_t memmap_take_frame(paddr_t limit); /* a frame below limit, before that; or 0 */
+void memmap_hand_over(
+    paddr_t mapped); /* what is left below mapped is mm_init()'s: boot_info.memory */
 
 /* kmap.c */
 paddr_t kmap_init(void);              /* builds the window; returns up to where it reaches */
 paddr_t kmap_window_end(void);        /* up to where it reaches */
-bool kmap_init_top(uint32_t ram_kib); /* after mm_init: tables of the areas above the window */
+bool kmap_init_top(uint32_t ram_kib); /* tables of the areas above the window; false: no memory */
 uint32_t kmap_kstack_bytes(void);     /* size of the area at KSTACK_BASE that has tables */
 pte_t *kmap_entry(vaddr_t va);        /* entry of an address above the window */
 
@@ -182,10 +183,8 @@ bool kmap_is_mapped(vaddr_t va); /* whether a kernel address can be read */
 /* kstack.c */
 bool kstack_is_guard(uint32_t addr); /* below a kernel stack */
 
-/* boot.c */
-_Noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 /* report.c */
+void report_init(void);                                 /* panics have backtraces from here on */
 const char *ksym_find(uint32_t addr, uint32_t *offset); /* NULL: not kernel text */
 _Noreturn void trap_panic(struct trapframe *tf, const char *what, uint32_t cr2);
 

@@ -11,7 +11,6 @@
 #include "arch/i386/i386.h"
 #include "arch/lock.h"
 #include "libc/string.h"
-#include "mm/vm.h"
 
 #define IMAGE_SPAN (2 * PT_SPAN) /* mapped by kernel_tables */
 
@@ -91,11 +90,12 @@ paddr_t kmap_window_end(void)
 
 static bool add_table(vaddr_t va)
 {
-    void *table = kalloc_zeroed();
+    paddr_t pa = memmap_take_frame(window_end);
 
-    if (!table)
+    if (!pa)
         return false;
-    kernel_pgdir[PDX(va)] = virt_to_phys(table) | PTE_P | PTE_W;
+    page_zero(phys_to_virt(pa));
+    kernel_pgdir[PDX(va)] = pa | PTE_P | PTE_W;
     return true;
 }
 

@@ -9,13 +9,10 @@
 #include "arch/i386/i386.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
-#include "libc/string.h"
-#include "mm/vm.h"
 
 #define SLOT_SIZE (KSTACK_SIZE + PAGE_SIZE)
 #define NO_SLOT   0xffffu
 #define CACHE_MAX 32u
-#define JUNK      0xc5 /* in new stacks of a debug kernel */
 
 static struct spinlock kstack_lock = SPINLOCK_INIT("kstack", LOCK_RANK_SLAB);
 static uint32_t fresh;                 /* [kstack_lock] */
@@ -76,30 +73,9 @@ static void put_empty(uint32_t slot)
     spin_unlock(&kstack_lock);
 }
 
-static void unmap_pages(uint32_t slot)
+static pte_t *slot_entry(uint32_t slot, unsigned page)
 {
-    for (vaddr_t va = slot_guard(slot) + PAGE_SIZE; va < slot_top(slot); va += PAGE_SIZE) {
-        pte_t old = mmu_exchange(kmap_entry(va), 0);
-        if (!(old & PTE_P))
-            continue;
-        mmu_flush_page(kernel_pgdir, va);
-        kfree(phys_to_virt(PTE_ADDR(old)));
-    }
-}
-
-static bool map_pages(uint32_t slot)
-{
-    uint32_t global = cpu_features & CPU_PGE ? PTE_G : 0;
-
-    for (vaddr_t va = slot_guard(slot) + PAGE_SIZE; va < slot_top(slot); va += PAGE_SIZE) {
-        void *page = kalloc();
-        if (!page) {
-            unmap_pages(slot);
-            return false;
-        }
-        *kmap_entry(va) = virt_to_phys(page) | PTE_P | PTE_W | global;
-    }
-    return true;
+    return kmap_entry(slot_guard(slot) + (1 + page) * PAGE_SIZE);
 }
 
 static uint32_t take_cached(void)
@@ -116,50 +92,65 @@ static uint32_t take_cached(void)
     return slot;
 }
 
-uint32_t kstack_alloc(void)
+uint32_t kstack_reuse(void)
 {
     uint32_t slot = take_cached();
 
-    if (slot == NO_SLOT) {
-        slot = take_empty();
-        if (slot == NO_SLOT)
-            return 0;
-        if (!map_pages(slot)) {
-            put_empty(slot);
-            return 0;
-        }
-    }
-#ifdef CONFIG_DEBUG
-    memset((void *)(slot_top(slot) - KSTACK_SIZE), JUNK, KSTACK_SIZE);
-#endif
+    return slot == NO_SLOT ? 0 : slot_top(slot);
+}
+
+uint32_t kstack_make(void *const pages[KSTACK_PAGES])
+{
+    uint32_t global = cpu_features & CPU_PGE ? PTE_G : 0;
+    uint32_t slot = take_empty();
+
+    if (slot == NO_SLOT)
+        return 0;
+    for (unsigned i = 0; i < KSTACK_PAGES; i++)
+        *slot_entry(slot, i) = virt_to_phys(pages[i]) | PTE_P | PTE_W | global;
     return slot_top(slot);
 }
 
-void kstack_drop_cached(void)
+static bool keep(uint32_t slot)
 {
-    uint32_t slot;
-
-    while ((slot = take_cached()) != NO_SLOT) {
-        unmap_pages(slot);
-        put_empty(slot);
-    }
-}
-
-void kstack_free(uint32_t top)
-{
-    uint32_t slot = (top - KSTACK_BASE) / SLOT_SIZE - 1;
-    bool keep;
+    bool kept;
 
     spin_lock(&kstack_lock);
-    keep = cached_count < CACHE_MAX;
-    if (keep) {
+    kept = cached_count < CACHE_MAX;
+    if (kept) {
         *cached_link(slot) = cached_head;
         cached_head = slot;
         cached_count++;
     }
     spin_unlock(&kstack_lock);
-    if (!keep) {
-        unmap_pages(slot);
-        put_empty(slot);
+    return kept;
+}
+
+static void take_apart(uint32_t slot, void *pages[KSTACK_PAGES])
+{
+    for (unsigned i = 0; i < KSTACK_PAGES; i++) {
+        pages[i] = phys_to_virt(PTE_ADDR(mmu_exchange(slot_entry(slot, i), 0)));
+        mmu_flush_page(kernel_pgdir, slot_guard(slot) + (1 + i) * PAGE_SIZE);
     }
+    put_empty(slot);
+}
+
+bool kstack_put(uint32_t top, void *pages[KSTACK_PAGES])
+{
+    uint32_t slot = (top - KSTACK_BASE) / SLOT_SIZE - 1;
+
+    if (keep(slot))
+        return false;
+    take_apart(slot, pages);
+    return true;
+}
+
+bool kstack_drop_cached(void *pages[KSTACK_PAGES])
+{
+    uint32_t slot = take_cached();
+
+    if (slot == NO_SLOT)
+        return false;
+    take_apart(slot, pages);
+    return true;
 }

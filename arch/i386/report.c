@@ -3,6 +3,7 @@
 #include "arch/i386/ksyms.h"
 #include "arch/thread.h"
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 
@@ -135,15 +136,10 @@ static void print_walk(uint32_t ebp)
     }
 }
 
-void backtrace(uint32_t ebp)
+void backtrace_thread(const struct arch_thread *t)
 {
     klog(LOG_EMERG, "Backtrace:\n");
-    print_walk(ebp);
-}
-
-void backtrace_thread(const struct thread *t)
-{
-    backtrace(arch_thread_frame(t));
+    print_walk(arch_thread_frame(t));
 }
 
 void backtrace_collect(uint32_t *calls, unsigned max)
@@ -175,9 +171,20 @@ void backtrace_trap(const struct trapframe *tf)
     print_walk(tf->ebp);
 }
 
-void backtrace_compact(const struct trapframe *tf, uint32_t ebp)
+static void report_backtrace(const struct panic_cause *c)
 {
-    struct walk w = {.ebp = tf ? tf->ebp : ebp};
+    if (c->tf) {
+        backtrace_trap(c->tf);
+    } else {
+        klog(LOG_EMERG, "Backtrace:\n");
+        print_walk(c->ebp);
+    }
+}
+
+static void report_compact(const struct panic_cause *c)
+{
+    const struct trapframe *tf = c->tf;
+    struct walk w = {.ebp = tf ? tf->ebp : c->ebp};
     char line[80];
     int n = 0;
     uint32_t caller;
@@ -227,6 +234,12 @@ void trapframe_dump(const struct trapframe *tf)
          (unsigned)tf->gs, ss & 0xffff, (unsigned)tf->eflags);
     klog(LOG_EMERG, "trap %u error %04x cr2 %08x cr3 %08x\n", (unsigned)tf->trapno,
          (unsigned)tf->err, (unsigned)read_cr2(), (unsigned)read_cr3());
+}
+
+void report_init(void)
+{
+    panic_register(PANIC_BACKTRACE, report_backtrace);
+    panic_register(PANIC_COMPACT, report_compact);
 }
 
 _Noreturn void trap_panic(struct trapframe *tf, const char *what, uint32_t cr2)

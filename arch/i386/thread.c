@@ -1,11 +1,10 @@
 /* Switching between threads: stacks, the TSS, TLS descriptors. */
 #include "arch/thread.h"
 #include "arch/i386/i386.h"
-#include "kernel/thread/proc.h"
 
 _Static_assert(offsetof(struct cpu, current) == 4, "entry.asm");
 _Static_assert(offsetof(struct cpu, need_resched) == 21, "entry.asm");
-_Static_assert(offsetof(struct thread, sig.work) == 12, "entry.asm");
+_Static_assert(offsetof(struct arch_thread, work) == 8, "entry.asm");
 _Static_assert(sizeof(struct trapframe) == 76 && offsetof(struct trapframe, cs) == 60, "entry.asm");
 
 /* entry.asm */
@@ -19,15 +18,15 @@ struct switch_frame {
     uint32_t edi, esi, ebx, ebp, eip;
 };
 
-static void push_switch_frame(struct thread *t, uint32_t top, struct switch_frame f)
+static void push_switch_frame(struct arch_thread *t, uint32_t top, struct switch_frame f)
 {
     struct switch_frame *at = (struct switch_frame *)top - 1;
 
     *at = f;
-    t->kernel_esp = (uint32_t)at;
+    t->esp = (uint32_t)at;
 }
 
-void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg)
+void arch_thread_init_kernel(struct arch_thread *t, void (*fn)(void *), void *arg)
 {
     push_switch_frame(t, t->kstack_top,
                       (struct switch_frame){.ebx = (uint32_t)fn,
@@ -35,7 +34,7 @@ void arch_thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg)
                                             .eip = (uint32_t)kernel_thread_start});
 }
 
-void arch_thread_init_user(struct thread *t, const struct trapframe *tf)
+void arch_thread_init_user(struct arch_thread *t, const struct trapframe *tf)
 {
     t->tf = (struct trapframe *)t->kstack_top - 1;
     *t->tf = *tf;
@@ -43,12 +42,12 @@ void arch_thread_init_user(struct thread *t, const struct trapframe *tf)
                       (struct switch_frame){.eip = (uint32_t)user_thread_start});
 }
 
-uint32_t arch_thread_frame(const struct thread *t)
+uint32_t arch_thread_frame(const struct arch_thread *t)
 {
-    return ((const struct switch_frame *)t->kernel_esp)->ebp;
+    return ((const struct switch_frame *)t->esp)->ebp;
 }
 
-static bool tls_differs(const struct thread *a, const struct thread *b)
+static bool tls_differs(const struct arch_thread *a, const struct arch_thread *b)
 {
     for (unsigned i = 0; i < TLS_ENTRIES; i++)
         if (a->tls[i] != b->tls[i])
@@ -56,28 +55,28 @@ static bool tls_differs(const struct thread *a, const struct thread *b)
     return false;
 }
 
-void arch_switch(struct thread *prev, struct thread *next)
+void arch_switch(struct arch_thread *prev, struct arch_thread *next)
 {
     cpu_self()->current = next;
     fpu_switch(prev, next);
     gdt_set_esp0(next->kstack_top);
     if (tls_differs(prev, next))
         gdt_set_tls(next->tls);
-    switch_stacks(&prev->kernel_esp, next->kernel_esp);
+    switch_stacks(&prev->esp, next->esp);
 }
 
-void arch_load_tls(struct thread *t)
+void arch_load_tls(struct arch_thread *t)
 {
     uint32_t flags = irq_save();
 
-    if (t == thread_current())
+    if (t == cpu_self()->current)
         gdt_set_tls(t->tls);
     irq_restore(flags);
 }
 
 _Noreturn void arch_enter_user(const struct trapframe *tf)
 {
-    struct thread *t = thread_current();
+    struct arch_thread *t = cpu_self()->current;
     struct trapframe *top = (struct trapframe *)t->kstack_top - 1;
 
     if (top != tf)

@@ -32,11 +32,6 @@ int copy_to_user(void __user *udst, const void *src, size_t n)
     return copy_to_user_partial(udst, src, n) ? -EFAULT : 0;
 }
 
-int clear_user(void __user *udst, size_t n)
-{
-    return clear_user_partial(udst, n) ? -EFAULT : 0;
-}
-
 int strncpy_from_user(char *dst, const char __user *usrc, size_t size)
 {
     uintptr_t start = (uintptr_t)usrc;

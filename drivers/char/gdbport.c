@@ -4,7 +4,7 @@
  */
 #include "arch/io.h"
 #include "arch/trap.h"
-#include "kernel/debug/gdbstub.h"
+#include "drivers/char/gdbport.h"
 #include "libc/string.h"
 
 #define REG_DATA 0

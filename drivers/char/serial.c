@@ -10,7 +10,7 @@
  */
 #include "arch/io.h"
 #include "arch/trap.h"
-#include "drivers/drivers.h"
+#include "kernel/base/init.h"
 #include "kernel/base/log.h"
 #include "drivers/tty/termios.h"
 #include "drivers/tty/tty.h"
@@ -155,7 +155,7 @@ static void set_divisor(uint32_t divisor)
     reg_write(REG_IER, port.ier);
 }
 
-void serial_early_init(void)
+static void serial_early_init(void)
 {
     static struct console serial_console = {.name = "ttyS0", .write = serial_console_write};
 
@@ -168,6 +168,7 @@ void serial_early_init(void)
     reg_write(REG_MCR, MCR_DTR_RTS | MCR_OUT2);
     console_register(&serial_console);
 }
+INIT_AT(INIT_CONSOLE, serial_early_init);
 
 /* ---- The terminal ---- */
 

@@ -1,8 +1,8 @@
 /* Finds the disks of the machine. */
 #include "drivers/disk/disk.h"
-#include "drivers/drivers.h"
 #include "fs/block/block.h"
 #include "kernel/base/boot.h"
+#include "kernel/base/init.h"
 
 static bool (*const probes[])(struct pci_device *) = {
     ide_probe,
@@ -23,7 +23,7 @@ int disk_pci_irq(const struct pci_device *d, irq_handler_t fn, void *arg)
     return boot_flag("irqpoll") ? 0 : pci_irq(d, fn, arg);
 }
 
-void disk_init(void)
+static void disk_init(void)
 {
     struct pci_device *d;
 
@@ -39,3 +39,4 @@ void disk_init(void)
         ide_probe_isa();
     pci_silence_others();
 }
+INIT_AT(INIT_DISK, disk_init);

@@ -9,7 +9,7 @@
 #include "drivers/input/layouts.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
-#include "kernel/syscall/reboot.h"
+#include "kernel/machine/power.h"
 
 #define KBD_IRQ     1
 #define KBD_DATA    0x60

@@ -7,7 +7,7 @@
  */
 #include "drivers/tty/tty.h"
 #include "arch/uaccess.h"
-#include "drivers/drivers.h"
+#include "kernel/base/init.h"
 #include "fs/dev/devfs.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/log.h"
@@ -34,7 +34,7 @@ void tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t
                uint16_t rows)
 {
     memset(t, 0, sizeof(*t));
-    spin_init(&t->lock, d->name, LOCK_RANK_TTY + 1);
+    spin_init(&t->lock, d->name, LOCK_RANK_TERMINAL);
     waitq_init(&t->read_wait);
     waitq_init(&t->write_wait);
     t->driver = d;
@@ -472,9 +472,9 @@ static void add_screen_nodes(void)
         devfs_add(names[i], S_IFCHR | 0620, MKDEV(TTY_MAJOR, i + 2));
 }
 
-void tty_init(void)
+static void tty_init(void)
 {
-    log_clock_ready();
+    session_set_terminals(&tty_sessions);
     screen_ttys_init();
     add_screen_nodes();
     serial_tty = serial_tty_init();
@@ -482,3 +482,4 @@ void tty_init(void)
         chrdev_register(TTYAUX_MAJOR, "console", &tty_file_ops))
         klog(LOG_ERR, "tty: no memory for the terminal devices\n");
 }
+INIT_AT(INIT_DEVICE, tty_init);

@@ -54,7 +54,7 @@ struct tty_driver {
 };
 
 struct tty {
-    struct spinlock lock; /* LOCK_RANK_TTY + 1 */
+    struct spinlock lock; /* LOCK_RANK_TERMINAL */
     const struct tty_driver *driver;
     void *private;          /* the driver's */
     uint32_t dev;           /* st_rdev */
@@ -118,11 +118,7 @@ unsigned screen_tty_count(void);
 /* A session leader exits (no locks held): its terminal is hung up, the foreground group gets
  * SIGHUP. */
 void tty_session_ended(struct proc *leader);
-/* setsid: p has no controlling terminal any more. */
-void tty_detach(struct proc *p);
-/* The controlling terminal for /proc/PID/stat: device number (0: none) and foreground group (-1).
- */
-void tty_proc_info(struct proc *p, uint32_t *dev, int32_t *pgrp);
+extern const struct session_terminals tty_sessions;
 
 /* ---- Between the parts of the terminal ---- */
 

@@ -162,20 +162,25 @@ void tty_session_ended(struct proc *leader)
         tty_hangup(t);
 }
 
-void tty_detach(struct proc *p)
+static void detach(struct proc *p)
 {
     spin_lock(&tty_session_lock);
     p->tty = NULL;
     spin_unlock(&tty_session_lock);
 }
 
-void tty_proc_info(struct proc *p, uint32_t *dev, int32_t *pgrp)
+static void describe(struct proc *p, uint32_t *dev, int32_t *pgrp)
 {
     spin_lock(&tty_session_lock);
     *dev = p->tty ? p->tty->dev : 0;
     *pgrp = p->tty ? p->tty->pgrp : -1;
     spin_unlock(&tty_session_lock);
 }
+
+const struct session_terminals tty_sessions = {
+    .detach = detach,
+    .describe = describe,
+};
 
 /* ---- ioctls ---- */
 
@@ -212,7 +217,7 @@ static long give_up_controlling(struct tty *t)
     if (tty_of_current() != t)
         return -ENOTTY;
     if (p->pid != p->sid) {
-        tty_detach(p);
+        detach(p);
         return 0;
     }
     clear_session(t, &session, &pgrp);

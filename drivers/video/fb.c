@@ -4,7 +4,6 @@
  * likes, and never read. [screen_lock of drivers/video/screen.c]
  */
 #include "drivers/video/fb.h"
-#include "drivers/drivers.h"
 #include "drivers/video/font.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -82,7 +81,7 @@ static uint8_t *put_bits(uint8_t *to, unsigned bits, uint32_t fg, uint32_t bg)
     return to;
 }
 
-static uint8_t *place(unsigned row, unsigned col)
+static uint8_t *cell_pixels(unsigned row, unsigned col)
 {
     return memory + row * FONT_HEIGHT * fb.scale * fb.pitch +
            col * FONT_WIDTH * fb.scale * fb.bytes;
@@ -93,7 +92,7 @@ static void draw_chunk(unsigned row, unsigned col, const vt_cell_t *cells, unsig
                        bool with_cursor)
 {
     const uint8_t *glyph[CHUNK];
-    uint8_t *to = place(row, col);
+    uint8_t *to = cell_pixels(row, col);
 
     for (unsigned i = 0; i < n; i++)
         glyph[i] = glyph_of(VT_CELL_CHAR(cells[i]));

@@ -26,6 +26,9 @@ const char *fb_geometry(struct fb_geometry *g, const struct boot_framebuffer *fb
 
 extern const struct vt_painter fb_painter;
 
+/* Why there can be no console on it, or NULL. Pure. */
+const char *fb_unusable(const struct boot_framebuffer *fb);
+
 /* Clears the screen. False: there is no framebuffer that can be used. */
 bool fb_init(uint16_t *rows, uint16_t *cols);
 /* Cells that remember what is shown, a row each: what is shown already is not painted again, and

@@ -12,11 +12,11 @@
 #include "drivers/video/screen.h"
 #include "arch/mmu.h"
 #include "arch/uaccess.h"
-#include "drivers/drivers.h"
 #include "drivers/video/fb.h"
 #include "drivers/input/keyboard.h"
 #include "drivers/video/vga.h"
 #include "kernel/base/boot.h"
+#include "kernel/base/init.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -82,10 +82,25 @@ static void screen_console_write(const char *s, size_t n)
     console_unlock(&screen_lock, flags);
 }
 
-void screen_early_init(void)
+/* Says why the framebuffer is not used, if it is not. */
+static void use_framebuffer(const struct boot_framebuffer *fb)
+{
+    const char *why = fb_unusable(fb);
+
+    if (!why)
+        boot_info.framebuffer_memory = map_framebuffer(fb->addr, fb->pitch * fb->height, &why);
+    if (why)
+        klog(LOG_WARN, "The framebuffer at %08x%08x, %ux%u, %u bits, is not used: %s.\n",
+             (unsigned)(fb->addr >> 32), (unsigned)fb->addr, (unsigned)fb->width,
+             (unsigned)fb->height, fb->bpp, why);
+}
+
+static void screen_early_init(void)
 {
     static struct console screen_console = {.name = "tty1", .write = screen_console_write};
 
+    if (boot_info.framebuffer && !boot_flag("nofb"))
+        use_framebuffer(boot_info.framebuffer);
     if (fb_init(&rows, &cols))
         painter = &fb_painter;
     else if (vga_init())
@@ -98,6 +113,7 @@ void screen_early_init(void)
     vt_set_painter(&screens[0].vt, painter, NULL);
     console_register(&screen_console);
 }
+INIT_AT(INIT_SCREEN, screen_early_init);
 
 /* [screen_lock] */
 static void paint(uint64_t now)

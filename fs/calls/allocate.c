@@ -110,11 +110,6 @@ static int allocate(struct inode *i, uint64_t from, uint64_t end, bool keep_size
     return err;
 }
 
-static uint64_t make64(uint32_t low, uint32_t high)
-{
-    return (uint64_t)high << 32 | low;
-}
-
 long sys_fallocate(uint32_t fd, uint32_t mode, uint32_t off_low, uint32_t off_high,
                    uint32_t len_low, uint32_t len_high)
 {

@@ -100,11 +100,6 @@ static long at_offset(uint32_t fd, void __user *ubuf, uint32_t len, uint64_t pos
     return n;
 }
 
-static uint64_t make64(uint32_t low, uint32_t high)
-{
-    return (uint64_t)high << 32 | low;
-}
-
 long sys_pread64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
     return at_offset(fd, ubuf, len, make64(low, high), transfer_in);

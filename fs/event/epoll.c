@@ -28,9 +28,6 @@
 #define FLAGS          (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 #define ALWAYS         (POLLERR | POLLHUP)
 #define MAX_EVENTS     (INT32_MAX / sizeof(struct epoll_event))
-#define RANK_READY     (LOCK_RANK_WAITQ + 1)
-#define RANK_SET       (LOCK_RANK_WAITQ + 2)
-#define NSEC_PER_MSEC  1000000u
 
 struct epoll_event {
     uint32_t events;
@@ -137,7 +134,7 @@ struct hook_table {
 static void add_hook(struct poll_table *pt, struct waitq *q)
 {
     struct epoll_item *i = container_of(pt, struct hook_table, table)->item;
-    struct epoll_hook *h = kmalloc(sizeof *h);
+    struct epoll_hook *h = kmalloc(sizeof(*h));
 
     if (!h) {
         pt->error = -ENOMEM;
@@ -195,7 +192,7 @@ void epoll_file_closed(struct file *f)
 }
 
 /* [sets_lock held] */
-static struct epoll_item *find(struct epoll *set, const struct file *f, int fd)
+static struct epoll_item *find_item(struct epoll *set, const struct file *f, int fd)
 {
     struct epoll_item *i;
 
@@ -219,7 +216,7 @@ static int item_add(struct epoll *set, struct file *f, int fd, const struct epol
 
     if (!user_charge(set->user, USER_WATCHES, 1, fs_limits.user_watches))
         return -ENOSPC;
-    i = kzalloc(sizeof *i);
+    i = kzalloc(sizeof(*i));
     if (!i) {
         user_uncharge(set->user, USER_WATCHES, 1);
         return -ENOMEM;
@@ -317,7 +314,7 @@ static const struct file_ops epoll_file_ops = {
 
 static long epoll_new(uint32_t flags)
 {
-    struct epoll *set = kzalloc(sizeof *set);
+    struct epoll *set = kzalloc(sizeof(*set));
 
     if (!set)
         return -ENOMEM;
@@ -328,10 +325,10 @@ static long epoll_new(uint32_t flags)
     }
     mutex_init(&set->mutex);
     list_init(&set->items);
-    spin_init(&set->ready_lock, "epoll ready", RANK_READY);
+    spin_init(&set->ready_lock, "epoll ready", LOCK_RANK_EPOLL_READY);
     list_init(&set->ready);
     waitq_init(&set->queue);
-    set->queue.lock.rank = RANK_SET;
+    set->queue.lock.rank = LOCK_RANK_EPOLL_SET;
     return anon_fd(&epoll_file_ops, set, O_RDWR | flags);
 }
 
@@ -350,7 +347,7 @@ long sys_epoll_create(uint32_t size)
 /* [sets_lock held] */
 static int change(struct epoll *set, int op, struct file *f, int fd, struct epoll_event *ev)
 {
-    struct epoll_item *i = find(set, f, fd);
+    struct epoll_item *i = find_item(set, f, fd);
 
     switch (op) {
     case EPOLL_CTL_ADD:
@@ -374,7 +371,7 @@ long sys_epoll_ctl(uint32_t epfd, uint32_t op, uint32_t fd, void __user *uevent)
     struct file *ep, *f = NULL;
     long ret = -EBADF;
 
-    if (op != EPOLL_CTL_DEL && copy_from_user(&ev, uevent, sizeof ev))
+    if (op != EPOLL_CTL_DEL && copy_from_user(&ev, uevent, sizeof(ev)))
         return -EFAULT;
     ep = fd_get((int)epfd);
     if (ep)
@@ -414,7 +411,7 @@ static int collect(struct epoll *set, void __user *uevents, int max)
         ev.events = ready_events(i);
         if (!ev.events)
             continue;
-        if (copy_to_user(uevents + (uint32_t)n * sizeof ev, &ev, sizeof ev)) {
+        if (copy_to_user(uevents + (uint32_t)n * sizeof(ev), &ev, sizeof(ev))) {
             make_ready(i);
             n = n ? n : -EFAULT;
             break;

@@ -15,7 +15,7 @@ struct eventfd {
 };
 
 /* What a read gets, 0: it has to wait. */
-static uint64_t take(struct eventfd *e)
+static uint64_t take_count(struct eventfd *e)
 {
     uint64_t n;
 
@@ -45,18 +45,18 @@ static long eventfd_read(struct file *f, void __user *ubuf, size_t len, uint64_t
     int ret;
 
     (void)pos;
-    if (len < sizeof n)
+    if (len < sizeof(n))
         return -EINVAL;
-    n = take(e);
+    n = take_count(e);
     if (!n && (f->flags & O_NONBLOCK))
         return -EAGAIN;
     if (!n) {
-        ret = wait_event_interruptible(&e->queue, (n = take(e)) != 0);
+        ret = wait_event_interruptible(&e->queue, (n = take_count(e)) != 0);
         if (ret)
             return ret;
     }
     wake_all(&e->queue);
-    return copy_to_user(ubuf, &n, sizeof n) ? -EFAULT : (long)sizeof n;
+    return copy_to_user(ubuf, &n, sizeof(n)) ? -EFAULT : (long)sizeof(n);
 }
 
 static long eventfd_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
@@ -66,9 +66,9 @@ static long eventfd_write(struct file *f, const void __user *ubuf, size_t len, u
     int ret;
 
     (void)pos;
-    if (len < sizeof n)
+    if (len < sizeof(n))
         return -EINVAL;
-    if (copy_from_user(&n, ubuf, sizeof n))
+    if (copy_from_user(&n, ubuf, sizeof(n)))
         return -EFAULT;
     if (n > COUNT_MAX)
         return -EINVAL;
@@ -80,7 +80,7 @@ static long eventfd_write(struct file *f, const void __user *ubuf, size_t len, u
             return ret;
     }
     wake_all(&e->queue);
-    return sizeof n;
+    return sizeof(n);
 }
 
 static uint32_t eventfd_poll(struct file *f, struct poll_table *pt)
@@ -114,7 +114,7 @@ long sys_eventfd2(uint32_t count, uint32_t flags)
 
     if (flags & ~(EFD_SEMAPHORE | O_CLOEXEC | O_NONBLOCK))
         return -EINVAL;
-    e = kzalloc(sizeof *e);
+    e = kzalloc(sizeof(*e));
     if (!e)
         return -ENOMEM;
     spin_init(&e->lock, "eventfd", LOCK_RANK_FS);

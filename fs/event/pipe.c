@@ -66,7 +66,7 @@ static uint32_t min3(uint32_t a, uint32_t b, uint32_t c)
 }
 
 /* Moves what there is, up to len bytes; -EFAULT when the first byte could not be. */
-static long take(struct pipe *p, char __user *ubuf, uint32_t len)
+static long take_bytes(struct pipe *p, char __user *ubuf, uint32_t len)
 {
     uint32_t done = 0, offset, n, missed = 0;
 
@@ -141,7 +141,7 @@ static long pipe_read(struct file *f, void __user *ubuf, size_t len, uint64_t *p
         mutex_lock(&p->lock);
     }
     was_full = is_full(p);
-    ret = take(p, ubuf, len);
+    ret = take_bytes(p, ubuf, len);
     mutex_unlock(&p->lock);
     if (was_full && !is_full(p))
         wake_all(&p->write_wait);
@@ -265,7 +265,7 @@ static void pipe_free(struct pipe *p)
 
 static struct pipe *pipe_new(void)
 {
-    struct pipe *p = kzalloc(sizeof *p);
+    struct pipe *p = kzalloc(sizeof(*p));
 
     if (!p)
         return NULL;
@@ -446,7 +446,7 @@ static long resize(struct pipe *p, uint32_t slots)
         return -EBUSY;
     if (slots > old_slots && !may_grow(p, slots - old_slots))
         return -EPERM;
-    pages = kzalloc(slots * sizeof *pages);
+    pages = kzalloc(slots * sizeof(*pages));
     if (!pages) {
         if (slots > old_slots)
             user_uncharge(p->user, USER_PIPE_PAGES, slots - old_slots);
@@ -538,7 +538,7 @@ static long do_pipe(void __user *ufds, uint32_t flags)
             ret = fd[i];
     }
     if (!ret)
-        ret = copy_to_user(ufds, fd, sizeof fd);
+        ret = copy_to_user(ufds, fd, sizeof(fd));
     if (!ret)
         return 0;
     for (int i = 0; i < 2; i++) {

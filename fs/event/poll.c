@@ -12,10 +12,8 @@
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
-#define RLIMIT_NOFILE 7
-#define NSEC_PER_MSEC 1000000u
-#define ALWAYS        (POLLERR | POLLHUP)
-#define NO_POLL_MASK  (POLLIN | POLLOUT) /* files that never wait */
+#define ALWAYS       (POLLERR | POLLHUP)
+#define NO_POLL_MASK (POLLIN | POLLOUT) /* files that never wait */
 
 /* ---- The table ---- */
 
@@ -33,8 +31,8 @@ static struct poll_entry *entry_new(struct poll_table *pt)
 
     if (pt->used < POLL_INLINE)
         return &pt->entries[pt->used++];
-    if (!c || c->used == sizeof c->entries / sizeof c->entries[0]) {
-        c = kmalloc(sizeof *c);
+    if (!c || c->used == sizeof(c->entries) / sizeof(c->entries[0])) {
+        c = kmalloc(sizeof(*c));
         if (!c)
             return NULL;
         c->used = 0;
@@ -304,9 +302,9 @@ int poll_set_mask(void __user *umask, uint32_t size)
 
     if (!umask)
         return 0;
-    if (size != sizeof set)
+    if (size != sizeof(set))
         return -EINVAL;
-    if (copy_from_user(&set, umask, sizeof set))
+    if (copy_from_user(&set, umask, sizeof(set)))
         return -EFAULT;
     signal_set_temporary_mask(set);
     return 0;

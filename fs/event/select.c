@@ -144,7 +144,7 @@ static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
     if ((int32_t)n < 0)
         return -EINVAL;
     s.n = n < MAX_FDS ? n : MAX_FDS;
-    memcpy(s.user, user, sizeof s.user);
+    memcpy(s.user, user, sizeof(s.user));
     ret = sets_alloc(&s);
     if (ret)
         return ret;
@@ -158,9 +158,6 @@ static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
 }
 
 /* ---- select ---- */
-
-#define USEC_PER_SEC  1000000u
-#define NSEC_PER_USEC 1000u
 
 static uint64_t left(uint64_t until)
 {
@@ -176,7 +173,7 @@ static long put_left_timeval(void __user *utv, uint64_t until, long ret)
     struct timeval32 tv = {.sec = (int32_t)(usec / USEC_PER_SEC)};
 
     tv.usec = (int32_t)(usec - (uint64_t)tv.sec * USEC_PER_SEC);
-    if (copy_to_user(utv, &tv, sizeof tv) && ret == -ERESTARTNOHAND)
+    if (copy_to_user(utv, &tv, sizeof(tv)) && ret == -ERESTARTNOHAND)
         return -EINTR;
     return ret;
 }
@@ -190,7 +187,7 @@ long sys__newselect(uint32_t n, void __user *uin, void __user *uout, void __user
     long ret;
 
     if (utv) {
-        if (copy_from_user(&tv, utv, sizeof tv))
+        if (copy_from_user(&tv, utv, sizeof(tv)))
             return -EFAULT;
         tv.sec += tv.usec / (int32_t)USEC_PER_SEC;
         tv.usec %= (int32_t)USEC_PER_SEC;
@@ -211,7 +208,7 @@ long sys_select(const void __user *uargs)
         void __user *in, *out, *ex, *tv;
     } a;
 
-    if (copy_from_user(&a, uargs, sizeof a))
+    if (copy_from_user(&a, uargs, sizeof(a)))
         return -EFAULT;
     return sys__newselect(a.n, a.in, a.out, a.ex, a.tv);
 }
@@ -226,7 +223,7 @@ static long do_pselect(uint32_t n, void __user *const user[SETS], void __user *u
     } sig = {NULL, 0};
     long ret;
 
-    if (usig && copy_from_user(&sig, usig, sizeof sig))
+    if (usig && copy_from_user(&sig, usig, sizeof(sig)))
         return -EFAULT;
     if (uts) {
         ret = timespec_get(&ns, uts, wide);

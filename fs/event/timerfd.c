@@ -34,7 +34,7 @@ static void expired(void *arg)
     wake_all(&t->queue);
 }
 
-static uint64_t take(struct timerfd *t)
+static uint64_t take_expirations(struct timerfd *t)
 {
     uint64_t n;
 
@@ -52,17 +52,17 @@ static long timerfd_read(struct file *f, void __user *ubuf, size_t len, uint64_t
     int ret;
 
     (void)pos;
-    if (len < sizeof n)
+    if (len < sizeof(n))
         return -EINVAL;
-    n = take(t);
+    n = take_expirations(t);
     if (!n && (f->flags & O_NONBLOCK))
         return -EAGAIN;
     if (!n) {
-        ret = wait_event_interruptible(&t->queue, (n = take(t)) != 0);
+        ret = wait_event_interruptible(&t->queue, (n = take_expirations(t)) != 0);
         if (ret)
             return ret;
     }
-    return copy_to_user(ubuf, &n, sizeof n) ? -EFAULT : (long)sizeof n;
+    return copy_to_user(ubuf, &n, sizeof(n)) ? -EFAULT : (long)sizeof(n);
 }
 
 static uint32_t timerfd_poll(struct file *f, struct poll_table *pt)
@@ -102,7 +102,7 @@ long sys_timerfd_create(uint32_t clock, uint32_t flags)
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) ||
         (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME))
         return -EINVAL;
-    t = kzalloc(sizeof *t);
+    t = kzalloc(sizeof(*t));
     if (!t)
         return -ENOMEM;
     spin_init(&t->lock, "timerfd", LOCK_RANK_FS);

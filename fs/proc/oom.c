@@ -1,6 +1,6 @@
 /*
  * /proc/PID/oom_score and oom_score_adj: how likely a process is to be killed when memory runs out,
- * and the say that its owner has in it. The choice itself is kernel/process/oom.c's.
+ * and the say that its owner has in it. The choice itself is kernel/oom/oom.c's.
  */
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"

@@ -113,6 +113,8 @@ int target_inspect(const struct target *who);
 /* The inode of an open file of /proc is about: */
 const struct target *inode_target(const struct inode *i);
 
+/* Puts an entry into /proc/sys/kernel, for what lies above; at boot. */
+void sysctl_add(const struct proc_entry *e);
 /* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */
 int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out);
 int show_shmmax(struct text *t, const struct target *who); /* sysvipc.c */

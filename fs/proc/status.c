@@ -3,7 +3,6 @@
  */
 #include "fs/vfs/file.h"
 #include "fs/proc/procfs.h"
-#include "drivers/tty/tty.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -142,7 +141,7 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
         s->flags |= PF_FORKNOEXEC;
     if (s->space)
         vm_space_ref(s->space);
-    tty_proc_info(p, &s->tty_dev, &s->tty_pgrp);
+    session_terminal(p, &s->tty_dev, &s->tty_pgrp);
     spin_unlock(&proc_lock);
     *err = 0;
     return s;

@@ -3,7 +3,6 @@
  */
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
-#include "kernel/debug/crash.h"
 #include "kernel/machine/random.h"
 #include "kernel/thread/trace.h"
 #include "kernel/thread/watchdog.h"
@@ -156,13 +155,6 @@ static int show_boot_id(struct text *t, const struct target *who)
 
 FACT(entropy, "256")
 
-/* For tests of what the kernel says then; only root may write here. */
-static int store_crash(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return crash_provoke(text, line_length(text, len));
-}
-
 static int show_trace(struct text *t, const struct target *who)
 {
     char names[64];
@@ -177,12 +169,6 @@ static int store_trace(const char *text, size_t len, const struct target *who)
 {
     (void)who;
     return trace_set(text, line_length(text, len));
-}
-
-static int show_nothing(struct text *t, const struct target *who)
-{
-    (void)t, (void)who;
-    return 0;
 }
 
 static int show_hung_secs(struct text *t, const struct target *who)
@@ -219,10 +205,11 @@ static const struct proc_entry random_entries[] = {
     {0},
 };
 
-static const struct proc_entry kernel_entries[] = {
+#define KERNEL_ENTRIES 48 /* with room for sysctl_add(); the last stays empty */
+
+static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     FILE_ENTRY("cap_last_cap", 0444, show_cap_last_cap),
     FILE_ENTRY("core_pattern", 0444, show_core_pattern),
-    STORE_ENTRY("crash", 0200, show_nothing, store_crash),
     STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
     STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
     STORE_ENTRY("hung_task_timeout_secs", 0644, show_hung_secs, store_hung_secs),
@@ -241,8 +228,18 @@ static const struct proc_entry kernel_entries[] = {
     STORE_ENTRY("trace", 0644, show_trace, store_trace),
     FILE_ENTRY("version", 0444, show_uts_version),
     STORE_ENTRY("watchdog_thresh", 0644, show_thresh, store_thresh),
-    {0},
 };
+
+void sysctl_add(const struct proc_entry *e)
+{
+    for (unsigned i = 0; i < KERNEL_ENTRIES - 1; i++) {
+        if (kernel_entries[i].name)
+            continue;
+        kernel_entries[i] = *e;
+        return;
+    }
+    KASSERT(!"no room for an entry in /proc/sys/kernel");
+}
 
 const struct proc_entry sysctl_entries[] = {
     DIR_ENTRY("fs", 0555, sysctl_fs_entries),

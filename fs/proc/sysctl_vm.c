@@ -100,7 +100,7 @@ static int store_drop_caches(const char *text, size_t len, const struct target *
     if (err || !what)
         return -EINVAL;
     vm_drop_caches();
-    kstack_drop_cached();
+    thread_drop_cached_stacks();
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "fs/block/file.h"
+#include "fs/dev/syslog.h"
 #include "fs/proc/procfs.h"
 #include "fs/ram/ramfs.h"
 #include "kernel/base/boot.h"

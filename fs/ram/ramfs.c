@@ -77,7 +77,7 @@ uint32_t ramfs_total_pages(void)
 
 /* Room for one inode more, or one name more of a file that has some, and for its pages: each costs
  * memory that nobody can be asked to give back. -ENOSPC. */
-static int reserve(struct ramfs_super *s, uint32_t pages)
+static int reserve_pages(struct ramfs_super *s, uint32_t pages)
 {
     bool full;
 
@@ -324,7 +324,7 @@ static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
 /* The reservation makes sure that there is room; what is made then counts by itself. */
 static int ramfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev)
 {
-    int err = reserve(dir->sb->private, 0);
+    int err = reserve_pages(dir->sb->private, 0);
 
     if (err)
         return err;
@@ -347,7 +347,7 @@ static int ramfs_symlink(struct inode *dir, struct dentry *d, const char *target
 {
     struct ramfs_super *s = dir->sb->private;
     size_t len = strlen(target);
-    int err = reserve(s, (uint32_t)link_pages(len));
+    int err = reserve_pages(s, (uint32_t)link_pages(len));
 
     if (err)
         return err;
@@ -359,7 +359,7 @@ static int ramfs_symlink(struct inode *dir, struct dentry *d, const char *target
 /* A name costs as much as a file; the first one of an O_TMPFILE has been paid for. */
 static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
 {
-    int err = target->nlink ? reserve(dir->sb->private, 0) : 0;
+    int err = target->nlink ? reserve_pages(dir->sb->private, 0) : 0;
 
     if (err)
         return err;

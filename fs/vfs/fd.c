@@ -12,12 +12,11 @@
 #include "fs/vfs/internal.h"
 #include "libc/string.h"
 
-#define BLOCK_FDS     1024
-#define BLOCKS        4
-#define MAX_FDS       (BLOCKS * BLOCK_FDS)
-#define INLINE_FDS    24
-#define CLOEXEC       1u
-#define RLIMIT_NOFILE 7
+#define BLOCK_FDS  1024
+#define BLOCKS     4
+#define MAX_FDS    (BLOCKS * BLOCK_FDS)
+#define INLINE_FDS 24
+#define CLOEXEC    1u
 
 struct files {
     uint32_t refs;                      /* atomic; first: file_is_private() reads it */

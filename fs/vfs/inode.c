@@ -71,26 +71,7 @@ bool in_group(uint32_t gid)
 {
     const struct cred *c = &proc_current()->cred;
 
-    if (c->fsgid == gid)
-        return true;
-    for (uint32_t n = 0; n < c->ngroups; n++) {
-        if (c->groups[n] == gid)
-            return true;
-    }
-    return false;
-}
-
-static bool in_group_as(uint32_t gid, uint32_t as_gid)
-{
-    const struct cred *c = &proc_current()->cred;
-
-    if (as_gid == gid)
-        return true;
-    for (uint32_t n = 0; n < c->ngroups; n++) {
-        if (c->groups[n] == gid)
-            return true;
-    }
-    return false;
+    return cred_in_group(c, c->fsgid, gid);
 }
 
 bool is_owner(const struct inode *i)
@@ -127,7 +108,7 @@ int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint
     }
     if (uid == i->uid)
         mode >>= 6;
-    else if (in_group_as(i->gid, gid))
+    else if (cred_in_group(&proc_current()->cred, gid, i->gid))
         mode >>= 3;
     int err = want & ~mode & 7 ? -EACCES : 0;
     return i->ops && i->ops->permission ? i->ops->permission(i, err) : err;

@@ -221,4 +221,10 @@ void locks_close_posix(struct inode *i, struct files *owner);
 void locks_close_file(struct file *f);
 long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg);
 
+/* A 64-bit argument of a system call comes in two words. */
+static inline uint64_t make64(uint32_t low, uint32_t high)
+{
+    return (uint64_t)high << 32 | low;
+}
+
 #endif

@@ -13,6 +13,7 @@
 #include "fs/vfs/limits.h"
 #include "fs/sys/sysfs.h"
 #include "kernel/base/log.h"
+#include "kernel/oom/oom.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 
@@ -36,6 +37,7 @@ void fs_register(struct fs_type *t)
 void vfs_init(void)
 {
     mutex_init(&mount_lock);
+    oom_count_files(files_held_bytes);
     fs_limits_init();
     mutex_init(&rename_lock);
     ramfs_init();

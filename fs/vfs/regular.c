@@ -7,8 +7,6 @@
 #include "fs/vfs/internal.h"
 #include "kernel/signal/signal.h"
 
-#define RLIMIT_FSIZE 1
-
 static long object_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct inode *i = f->inode;
@@ -174,11 +172,6 @@ static long truncate_fd(uint32_t fd, int64_t size, bool small)
         err = inode_truncate(f->inode, (uint64_t)size);
     file_put(f);
     return err;
-}
-
-static int64_t make64(uint32_t low, uint32_t high)
-{
-    return (int64_t)((uint64_t)high << 32 | low);
 }
 
 long sys_truncate(const char __user *upath, uint32_t size)

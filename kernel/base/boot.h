@@ -1,5 +1,5 @@
 /*
- * What the boot loader handed over, and the boot options.
+ * What the boot loader handed over, which arch/ fills in, and the boot options.
  */
 #ifndef KERNEL_BOOT_H
 #define KERNEL_BOOT_H
@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "arch/mmu.h"
 
 /* Where a colour is in a pixel. */
 struct boot_colour {
@@ -25,9 +26,11 @@ struct boot_info {
     const char *cmdline; /* without the kernel's file name */
     const void *initrd;  /* the first module in the 1:1 window, or NULL */
     size_t initrd_size;
-    uint32_t ram_total_kib;                     /* all RAM in the map */
-    uint64_t entry_cycles;                      /* cpu_cycles() when the kernel was entered */
-    uint32_t ram_unused_kib;                    /* above the window */
+    uint32_t ram_total_kib;         /* all RAM in the map */
+    uint64_t entry_cycles;          /* cpu_cycles() when the kernel was entered */
+    uint32_t ram_unused_kib;        /* above the window */
+    const struct mem_range *memory; /* what mm_init() may have: sorted, disjoint */
+    unsigned nmemory;
     const struct boot_framebuffer *framebuffer; /* NULL: the screen, if any, shows text */
     void *framebuffer_memory; /* mapped, write-combining where the CPU can; NULL: not yet */
 };
@@ -37,9 +40,5 @@ extern struct boot_info boot_info;
  * The last one wins. boot_flag: whether the bare word "name" is there. */
 bool boot_option(const char *name, char *buf, size_t size);
 bool boot_flag(const char *name);
-
-/* arch entry calls this on the boot thread's stack with paging, GDT, IDT, memory map and mm_init
- * done and interrupts off; never returns. (kernel/main.c) */
-_Noreturn void kernel_main(void);
 
 #endif

@@ -8,31 +8,24 @@
  */
 #include "kernel/base/log.h"
 #include "arch/cpu.h"
-#include "arch/thread.h"
-#include "arch/uaccess.h"
 #include "kernel/base/boot.h"
-#include "kernel/thread/proc.h"
-#include "kernel/time/time.h"
-#include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define RING_SIZE   32768u
-#define RECORD_MAX  256u
-#define LEVEL_ALL   8
+#define RING_SIZE   LOG_RING_SIZE
+#define RECORD_MAX  LOG_RECORD_MAX
 #define LEVEL_QUIET 5
 #define LEVEL_INFO  7 /* shows what is more urgent than LOG_DEBUG */
 #define LEVEL_MUTED 3 /* of a console that console= does not name */
 #define SPIN_LIMIT  (1u << 24)
 
 static struct console_lock log_lock;
-static char ring[RING_SIZE];         /* [log_lock] */
-static uint32_t log_head, log_tail;  /* [log_lock] */
-static uint32_t read_pos, clear_pos; /* [log_lock] of syslog(2) */
-static struct console *consoles;     /* [log_lock] */
-static bool flushing;                /* [log_lock] somebody is writing to the consoles */
-static int console_level = LEVEL_INFO, saved_level = LEVEL_INFO;
-static bool clock_ready;
+static char ring[RING_SIZE];        /* [log_lock] */
+static uint32_t log_head, log_tail; /* [log_lock] */
+static struct console *consoles;    /* [log_lock] */
+static bool flushing;               /* [log_lock] somebody is writing to the consoles */
+static int console_level = LEVEL_INFO;
+static uint64_t (*clock_ns)(void);
 
 uint32_t console_lock(struct console_lock *l)
 {
@@ -55,12 +48,22 @@ void console_unlock(struct console_lock *l, uint32_t flags)
 
 void log_set_quiet(void)
 {
-    console_level = saved_level = LEVEL_QUIET;
+    console_level = LEVEL_QUIET;
 }
 
-void log_clock_ready(void)
+void log_set_level(int level)
 {
-    clock_ready = true;
+    console_level = level;
+}
+
+int log_level(void)
+{
+    return console_level;
+}
+
+void log_set_clock(uint64_t (*mono_ns)(void))
+{
+    clock_ns = mono_ns;
 }
 
 static char ring_at(uint32_t pos)
@@ -152,7 +155,7 @@ static void log_flush(void)
 
 static int format_prefix(char *buf, size_t size, enum log_level level)
 {
-    uint64_t us = clock_ready ? clock_mono_ns() / 1000 : 0;
+    uint64_t us = clock_ns ? clock_ns() / 1000 : 0;
 
     return snprintf(buf, size, "<%d>[%5u.%06u] ", (int)level, (uint32_t)(us / 1000000),
                     (uint32_t)(us % 1000000));
@@ -194,7 +197,7 @@ void console_register(struct console *c)
     char level[16];
 
     if (boot_option("loglevel", level, sizeof(level)))
-        console_level = saved_level = (int)strtol(level, NULL, 0);
+        console_level = (int)strtol(level, NULL, 0);
     else if (boot_flag("quiet"))
         log_set_quiet();
     c->muted = !console_is_named(c->name);
@@ -206,32 +209,7 @@ void console_register(struct console *c)
     log_flush();
 }
 
-/* ---- syslog(2) ---- */
-
-/* Copies whole records from *pos on, at most len bytes, to user memory; returns the bytes copied.
- * The lock is not held while user memory is touched: records that vanish meanwhile are skipped. */
-static int copy_records(uint32_t *pos, uint32_t stop, char __user *ubuf, int len)
-{
-    char record[RECORD_MAX];
-    int done = 0;
-
-    for (;;) {
-        uint32_t flags = console_lock(&log_lock);
-        *pos = still_there(*pos);
-        uint32_t end = record_end(*pos);
-        int n = (int)(end - *pos);
-        bool fits = *pos != end && (int32_t)(end - stop) <= 0 && n <= len - done;
-        for (int i = 0; fits && i < n; i++)
-            record[i] = ring_at(*pos + (uint32_t)i);
-        console_unlock(&log_lock, flags);
-        if (!fits)
-            return done;
-        if (copy_to_user(ubuf + done, record, (size_t)n))
-            return done ? done : -EFAULT;
-        *pos = end;
-        done += n;
-    }
-}
+/* ---- For readers ---- */
 
 int log_next_record(uint32_t *pos, char *buf, size_t size)
 {
@@ -254,86 +232,4 @@ uint32_t log_oldest(void)
 uint32_t log_newest(void)
 {
     return log_head;
-}
-
-/* Types 3 and 4: the newest records since the last clear that fit. */
-static int syslog_read_all(char __user *ubuf, int len, bool clear)
-{
-    uint32_t flags = console_lock(&log_lock);
-    uint32_t stop = log_head;
-    uint32_t pos = still_there(clear_pos);
-    while (stop - pos > (uint32_t)len)
-        pos = record_end(pos);
-    console_unlock(&log_lock, flags);
-    int n = copy_records(&pos, stop, ubuf, len);
-    if (clear)
-        clear_pos = stop;
-    return n;
-}
-
-/* Type 2: waits for a record. klog cannot wake anybody, since it may be called under any lock; so
- * look ten times a second. */
-static int syslog_read(char __user *ubuf, int len)
-{
-    while (still_there(read_pos) == log_head) {
-        int err = sleep_until(time_mono_ns() + NSEC_PER_SEC / 10);
-        if (err)
-            return -ERESTARTSYS;
-    }
-    return copy_records(&read_pos, log_head, ubuf, len);
-}
-
-static int syslog_level(int level)
-{
-    if (level < 1 || level > LEVEL_ALL)
-        return -EINVAL;
-    console_level = saved_level = level;
-    return 0;
-}
-
-int log_syslog(int type, char __user *ubuf, int len)
-{
-    bool reads = type >= 2 && type <= 4;
-
-    if (type != 3 && type != 10 && !capable())
-        return -EPERM;
-    if (reads && (!ubuf || len < 0))
-        return -EINVAL;
-    if (reads && len == 0)
-        return 0;
-    if (reads && !user_range_ok(ubuf, (size_t)len))
-        return -EFAULT;
-    switch (type) {
-    case 0:
-    case 1:
-        return 0;
-    case 2:
-        return syslog_read(ubuf, len);
-    case 3:
-    case 4:
-        return syslog_read_all(ubuf, len, type == 4);
-    case 5:
-        clear_pos = log_head;
-        return 0;
-    case 6:
-        saved_level = console_level;
-        console_level = 1;
-        return 0;
-    case 7:
-        console_level = saved_level;
-        return 0;
-    case 8:
-        return syslog_level(len);
-    case 9:
-        return (int)(log_head - still_there(read_pos));
-    case 10:
-        return RING_SIZE;
-    default:
-        return -EINVAL;
-    }
-}
-
-long sys_syslog(uint32_t type, void __user *ubuf, uint32_t len)
-{
-    return log_syslog((int)type, (char __user *)ubuf, (int)len);
 }

@@ -27,8 +27,8 @@ void klog(enum log_level level, const char *fmt, ...) __attribute__((format(prin
 void vklog(enum log_level level, const char *fmt, va_list ap);
 void log_set_quiet(void);
 
-/* From now on records carry the time; before it the clock is not asked. After clock_init(). */
-void log_clock_ready(void);
+/* From now on records carry the time that mono_ns tells. */
+void log_set_clock(uint64_t (*mono_ns)(void));
 
 /* Prints why with a symbolised backtrace, then halts, resets or powers off as panic= says. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -38,14 +38,20 @@ struct trapframe;
 /* The panic to come is about the code interrupted there, and that address. */
 void panic_at(struct trapframe *tf, uint32_t addr);
 
-/* syslog(2) on the ring: see man 2 syslog; buf is user memory. */
-int log_syslog(int type, char __user *ubuf, int len);
+#define LOG_RING_SIZE  32768u
+#define LOG_RECORD_MAX 256u
 
-/* For /dev/kmsg. The record at *pos as syslog(2) gives it, at most size bytes: its length, and *pos
- * is past it; 0 after the last. Positions lie between log_oldest() and log_newest(). */
+/* For readers (fs/dev). The record at *pos as syslog(2) gives it, or the oldest if that is gone:
+ * its length, at most size, and *pos is past it; 0 after the last. Positions count bytes ever
+ * written, wrap, and lie between log_oldest() and log_newest(). */
 int log_next_record(uint32_t *pos, char *buf, size_t size);
 uint32_t log_oldest(void);
 uint32_t log_newest(void);
+
+/* The consoles show what is more urgent than the level; LOG_LEVEL_ALL is all of it. */
+#define LOG_LEVEL_ALL 8
+void log_set_level(int level);
+int log_level(void);
 
 /* Registered by console drivers; write must work in any context, polling if need be. */
 struct console {

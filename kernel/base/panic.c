@@ -2,26 +2,38 @@
  * The end: say why on every console, then do what panic= asks. Nothing here trusts the rest of the
  * kernel to work; locks are broken once panicking is set.
  */
+#include "kernel/base/panic.h"
 #include "arch/cpu.h"
-#include "arch/debug.h"
 #include "arch/io.h"
-#include "arch/thread.h"
 #include "kernel/base/boot.h"
-#include "kernel/debug/crash.h"
 #include "kernel/base/log.h"
 #include "libc/assert.h"
 #include "libc/printf.h"
+#include "libc/string.h"
 
 #define PANIC_EXIT_VALUE 1 /* QEMU's status 3: no test takes it for a pass */
 
 bool panicking;
-static struct trapframe *panic_frame;
-static uint32_t panic_address;
+static struct panic_cause cause;
+static void (*reporters[PANIC_STAGES])(const struct panic_cause *c);
+static void (*exit_machine)(uint8_t value);
+static void (*reset_machine)(void);
+
+void panic_register(enum panic_stage stage, void (*report)(const struct panic_cause *c))
+{
+    reporters[stage] = report;
+}
+
+void panic_register_end(void (*exit)(uint8_t value), void (*reset)(void))
+{
+    exit_machine = exit;
+    reset_machine = reset;
+}
 
 void panic_at(struct trapframe *tf, uint32_t addr)
 {
-    panic_frame = tf;
-    panic_address = addr;
+    cause.tf = tf;
+    cause.addr = addr;
 }
 
 /* Interrupts are off, so the time is only counted roughly. */
@@ -40,14 +52,27 @@ static long panic_timeout(void)
     return boot_option("panic", value, sizeof(value)) ? strtol(value, NULL, 0) : 0;
 }
 
+static _Noreturn void end_machine(void)
+{
+    if (exit_machine)
+        exit_machine(PANIC_EXIT_VALUE);
+    if (reset_machine)
+        reset_machine();
+    cpu_halt();
+}
+
 /* A second panic, while the first is being reported: nothing can be trusted any more. */
 static _Noreturn void panic_again(void)
 {
-    if (panic_timeout() != 0) {
-        debug_exit(PANIC_EXIT_VALUE);
-        power_reset();
-    }
-    power_halt();
+    if (panic_timeout() != 0)
+        end_machine();
+    cpu_halt();
+}
+
+static void report(enum panic_stage stage)
+{
+    if (reporters[stage])
+        reporters[stage](&cause);
 }
 
 _Noreturn void panic(const char *fmt, ...)
@@ -59,18 +84,15 @@ _Noreturn void panic(const char *fmt, ...)
     if (panicking)
         panic_again();
     panicking = true;
+    cause.ebp = (uint32_t)__builtin_frame_address(0);
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
     klog(LOG_EMERG, "Kernel panic - not syncing: %s\n", why);
-    if (panic_frame)
-        backtrace_trap(panic_frame);
-    else
-        backtrace((uint32_t)__builtin_frame_address(0));
-    crash_report_state(panic_frame != NULL, panic_address);
-    backtrace_compact(panic_frame, (uint32_t)__builtin_frame_address(0));
+    for (enum panic_stage stage = PANIC_BACKTRACE; stage < PANIC_DEBUGGER; stage++)
+        report(stage);
     klog(LOG_EMERG, "---[ end Kernel panic - not syncing: %s ]---\n", why);
-    debug_panic(panic_frame);
+    report(PANIC_DEBUGGER);
     panic_end();
 }
 
@@ -79,13 +101,23 @@ _Noreturn void panic_end(void)
     long timeout = panic_timeout();
 
     if (timeout == 0)
-        power_halt();
+        cpu_halt();
     if (timeout > 0) {
         klog(LOG_EMERG, "Rebooting in %ld seconds..\n", timeout);
         wait_seconds((uint32_t)timeout);
     }
-    debug_exit(PANIC_EXIT_VALUE);
-    power_reset();
+    end_machine();
+}
+
+_Noreturn void boot_fail(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vklog(LOG_EMERG, fmt, ap);
+    va_end(ap);
+    klog(LOG_EMERG, "Faultline cannot start. The machine is halted.\n");
+    cpu_halt();
 }
 
 _Noreturn void assert_failed(const char *expr, const char *file, int line)

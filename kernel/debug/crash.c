@@ -3,6 +3,8 @@
  * crash=HOW on the command line, or a word written to /proc/sys/kernel/crash by root.
  */
 #include "kernel/debug/crash.h"
+#include "fs/proc/procfs.h"
+#include "kernel/base/panic.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "kernel/base/boot.h"
@@ -114,7 +116,7 @@ static void crash_pte(void)
 static uint8_t *user_code(void)
 {
     static const uint8_t ret = 0xc3;
-    vaddr_t at = thread_current()->tf->esp - 4096;
+    vaddr_t at = thread_current()->arch.tf->esp - 4096;
 
     return copy_to_user((void __user *)at, &ret, sizeof(ret)) ? NULL : (uint8_t *)at;
 }
@@ -172,7 +174,7 @@ static const struct {
     {"pte", crash_pte},       /* no crash: a damaged page-table entry */
 };
 
-int crash_provoke(const char *how, size_t len)
+static int crash_provoke(const char *how, size_t len)
 {
     for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         if (strlen(ways[i].name) != len || memcmp(ways[i].name, how, len) != 0)
@@ -190,4 +192,27 @@ void crash_boot_option(void)
 
     if (boot_option("crash", how, sizeof(how)) && crash_provoke(how, strlen(how)))
         klog(LOG_WARN, "crash: no such way: %s\n", how);
+}
+
+/* For tests of what the kernel says then; only root may write there. */
+static int store_crash(const char *text, size_t len, const struct target *who)
+{
+    const char *end = memchr(text, '\n', len);
+
+    (void)who;
+    return crash_provoke(text, end ? (size_t)(end - text) : len);
+}
+
+static int show_nothing(struct text *t, const struct target *who)
+{
+    (void)t, (void)who;
+    return 0;
+}
+
+void crash_init(void)
+{
+    static const struct proc_entry entry = STORE_ENTRY("crash", 0200, show_nothing, store_crash);
+
+    panic_register(PANIC_STATE, crash_report_state);
+    sysctl_add(&entry);
 }

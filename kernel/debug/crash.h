@@ -6,18 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct trapframe;
+struct panic_cause;
+
+/* Registers what follows with panic() and as /proc/sys/kernel/crash; before anything can fail. */
+void crash_init(void);
 
 /* The parts of a report that need the kernel's structures: process, its areas around addr (with
- * has_addr), held locks, last page faults. Takes no lock that may be held. */
-void crash_report_state(bool has_addr, uint32_t addr);
+ * a frame), held locks, last page faults. Takes no lock that may be held. */
+void crash_report_state(const struct panic_cause *c);
 
-/*
- * Fails in one of the ways that tests and docs/debugging.md use: the names are listed in crash.c.
- * Comes back with -EINVAL when there is no such way; "pte", which only does damage, comes back with
- * 0.
+/* Fails in one of the ways that tests and docs/debugging.md use: the names are listed in crash.c.
  */
-int crash_provoke(const char *how, size_t len);
 void crash_boot_option(void); /* crash=HOW, in process 1 before init runs */
 
 #endif

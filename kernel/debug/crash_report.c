@@ -7,6 +7,7 @@
 #include "arch/lock.h"
 #include "kernel/debug/crash.h"
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "kernel/thread/proc.h"
 #include "mm/vm.h"
 
@@ -71,13 +72,13 @@ static void report_faults(void)
         report_fault(&e[i]);
 }
 
-void crash_report_state(bool has_addr, uint32_t addr)
+void crash_report_state(const struct panic_cause *c)
 {
     const struct thread *t = thread_current();
 
     report_process(t);
     report_locks(cpu_self());
-    if (has_addr && addr < USER_TOP && t && t->proc && t->proc->space)
-        report_areas(t->proc->space, addr);
+    if (c->tf && c->addr < USER_TOP && t && t->proc && t->proc->space)
+        report_areas(t->proc->space, c->addr);
     report_faults();
 }

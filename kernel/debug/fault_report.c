@@ -4,16 +4,15 @@
  */
 #include "kernel/debug/fault_report.h"
 #include "arch/cpu.h"
+#include "arch/trap.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 #include "mm/vm.h"
 
-#define LOG_BURST       10 /* lines in LOG_WINDOW, so that programs cannot flood the log */
-#define LOG_WINDOW      (5 * NSEC_PER_SEC)
-#define TRAP_PAGE_FAULT 14
-#define ERR_WRITE       0x2 /* of a page fault's error code [SDM 3A 4.7] */
+#define LOG_BURST  10 /* lines in LOG_WINDOW, so that programs cannot flood the log */
+#define LOG_WINDOW (5 * NSEC_PER_SEC)
 
 static bool log_allowed(void)
 {
@@ -78,7 +77,7 @@ void report_fatal_fault(const struct thread *t, const struct trapframe *tf, int 
     if (!log_allowed())
         return;
     if (page_fault && t->proc->space) {
-        const char *access = g->trap_err & ERR_WRITE   ? "write to"
+        const char *access = g->trap_err & PF_WRITE    ? "write to"
                              : g->trap_addr == tf->eip ? "jump to"
                                                        : "read from";
         describe_access(t->proc->space, g->trap_addr, access, signo, what, sizeof(what));

@@ -10,8 +10,11 @@
 #include "arch/cpu.h"
 #include "arch/debug.h"
 #include "arch/thread.h"
+#include "arch/upcalls.h"
+#include "drivers/char/gdbport.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "kernel/thread/proc.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -536,7 +539,7 @@ bool debug_trap(struct trapframe *tf)
         serve(tf, attached);
         return true;
     }
-    if (tf->trapno == DEBUG_BREAK_TRAP) {
+    if (tf->trapno == TRAP_BREAKPOINT) {
         if (!gdb_is_breakpoint(tf->eip - 1))
             return false;
         tf->eip--;
@@ -552,14 +555,15 @@ bool debug_trap(struct trapframe *tf)
     return true;
 }
 
-void debug_panic(struct trapframe *tf)
+/* Comes back when no debugger is there, or when it lets go. */
+static void gdb_panic(const struct panic_cause *c)
 {
     if (!present || inside)
         return;
     klog(LOG_EMERG, "Waiting for gdb on the line that gdb= names.\n");
     say_stop(SIGSEGV, NULL, 0);
-    if (tf)
-        serve(tf, attached);
+    if (c->tf)
+        serve(c->tf, attached);
     else
         stop_here(SIGSEGV);
 }
@@ -580,6 +584,7 @@ void gdbstub_init(void)
         klog(LOG_WARN, "gdb: there is no port %s, or it is the console\n", name);
         return;
     }
+    panic_register(PANIC_DEBUGGER, gdb_panic);
     klog(LOG_INFO, "gdb: listening on %s, 115200 baud\n", name);
     if (boot_flag("gdbwait")) {
         klog(LOG_NOTICE, "gdb: waiting for gdb on %s\n", name);

@@ -14,13 +14,10 @@
 /* With "gdb=ttyS1" on the command line: takes the port; with "gdbwait" too, waits for gdb. Once,
  * with interrupts set up. */
 void gdbstub_init(void);
-/* ---- The line: drivers/char/gdbport.c ---- */
 
-/* Takes the port of that name; wake is called from its interrupt when a byte or a BREAK came. */
-bool gdbport_open(const char *name, void (*wake)(void));
-uint8_t gdbport_get(void); /* waits, polling */
-bool gdbport_ready(void);  /* whether a byte waits */
-void gdbport_put(uint8_t c);
+/* Somebody asked for the debugger: what ends an interrupt enters it. */
+extern bool debug_wanted;
+void debug_enter(struct trapframe *tf);
 
 /* ---- The target: gdbstub_target.c ---- */
 

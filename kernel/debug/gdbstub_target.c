@@ -12,8 +12,7 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define MAX_BREAKPOINTS   32
-#define TRAP_DOUBLE_FAULT 8
+#define MAX_BREAKPOINTS 32
 
 /* Numbers as in gdb_description: 0-15 general, 16-23 st0-7 (10 bytes), 24-31 of the FPU, 32-35
  * control. The FPU's are not known. */
@@ -133,7 +132,7 @@ bool gdb_get_register(struct thread *t, struct trapframe *tf, unsigned n, uint32
         return true;
     }
     if (!current) {
-        debug_saved_frame(t, &saved, &esp);
+        debug_saved_frame(&t->arch, &saved, &esp);
         tf = &saved;
     }
     if (n == R_ESP || n == R_SS)

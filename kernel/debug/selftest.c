@@ -11,7 +11,7 @@
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
-#include "kernel/syscall/reboot.h"
+#include "kernel/machine/power.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "libc/list.h"

@@ -57,12 +57,12 @@ long sys_sigaltstack(const void __user *uss, void __user *uoss)
     struct user_stack new, old;
     int ret = 0;
 
-    if (uss && copy_from_user(&new, uss, sizeof new))
+    if (uss && copy_from_user(&new, uss, sizeof(new)))
         return -EFAULT;
-    altstack_describe(t, t->tf->esp, &old);
+    altstack_describe(t, t->arch.tf->esp, &old);
     if (uss)
-        ret = altstack_set(t, t->tf->esp, &new);
+        ret = altstack_set(t, t->arch.tf->esp, &new);
     if (!ret && uoss)
-        ret = copy_to_user(uoss, &old, sizeof old);
+        ret = copy_to_user(uoss, &old, sizeof(old));
     return ret;
 }

@@ -43,20 +43,20 @@ static __attribute__((noinline)) int fpstate_save(uint32_t *sp, uint32_t *fpstat
         return 0;
     if (fx) {
         fpu_fxsave_to_fsave(head.fsave, area);
-        memcpy(&head.status, area + FXSAVE_STATUS, sizeof head.status);
+        memcpy(&head.status, area + FXSAVE_STATUS, sizeof(head.status));
         head.magic = FPSTATE_FXSAVE_FOLLOWS;
         *sp = (*sp - FXSAVE_SIZE) & -FXSAVE_ALIGN;
         if (copy_to_user((void __user *)*sp, area, FXSAVE_SIZE))
             return -EFAULT;
     } else {
-        memcpy(head.fsave, area, sizeof head.fsave);
-        memcpy(&head.status, area + FSAVE_STATUS, sizeof head.status);
+        memcpy(head.fsave, area, sizeof(head.fsave));
+        memcpy(&head.status, area + FSAVE_STATUS, sizeof(head.status));
         head.magic = FPSTATE_FSAVE_ONLY;
         *sp &= -FXSAVE_ALIGN;
     }
-    *sp -= sizeof head;
+    *sp -= sizeof(head);
     *fpstate = *sp;
-    return copy_to_user((void __user *)*sp, &head, sizeof head);
+    return copy_to_user((void __user *)*sp, &head, sizeof(head));
 }
 
 /* The x87 part comes from the FSAVE image, which debuggers and programs edit; SSE from FXSAVE. */
@@ -65,18 +65,16 @@ static __attribute__((noinline)) int fpstate_restore(uint32_t fpstate)
     struct user_fpstate st;
 
     if (!fpstate) {
-        if (thread_current()->fpu)
-            fpu_drop(thread_current());
+        if (thread_current()->arch.uses_fpu)
+            fpu_drop(&thread_current()->arch);
         return 0;
     }
-    if (!fpu_has_fxsr())
-        return copy_from_user(&st, (void __user *)fpstate, sizeof st.head)
-                   ? -EFAULT
-                   : fpu_load(st.head.fsave);
-    if (copy_from_user(&st, (void __user *)fpstate, sizeof st))
+    if (copy_from_user(&st, (void __user *)fpstate, fpu_has_fxsr() ? sizeof(st) : sizeof(st.head)))
         return -EFAULT;
-    fpu_fsave_to_fxsave(st.fxsave, st.head.fsave);
-    return fpu_load(st.fxsave);
+    if (fpu_has_fxsr())
+        fpu_fsave_to_fxsave(st.fxsave, st.head.fsave);
+    fpu_load(fpu_has_fxsr() ? st.fxsave : st.head.fsave);
+    return 0;
 }
 
 /* ---- Registers ---- */
@@ -111,7 +109,7 @@ static bool tls_selector_ok(const struct thread *t, uint32_t sel)
     uint32_t entry = (sel >> 3) - 6;
     const uint64_t present = 1ull << 47;
 
-    return !(sel & 4) && entry < TLS_ENTRIES && (t->tls[entry] & present);
+    return !(sel & 4) && entry < TLS_ENTRIES && (t->arch.tls[entry] & present);
 }
 
 /* A selector that user mode may load, or the null selector. */
@@ -196,7 +194,7 @@ static __attribute__((noinline)) int setup_rt(struct trapframe *tf, const struct
     struct thread *t = thread_current();
     struct user_rt_sigframe f;
     uint32_t fpstate;
-    uint32_t at = frame_place(tf, t, h->flags, sizeof f, &fpstate);
+    uint32_t at = frame_place(tf, t, h->flags, sizeof(f), &fpstate);
 
     if (!at)
         return -EFAULT;
@@ -211,8 +209,8 @@ static __attribute__((noinline)) int setup_rt(struct trapframe *tf, const struct
     f.uc.mcontext.fpstate = fpstate;
     f.uc.sigmask[0] = (uint32_t)mask;
     f.uc.sigmask[1] = (uint32_t)(mask >> 32);
-    memcpy(f.retcode, rt_retcode, sizeof f.retcode);
-    if (copy_to_user((void __user *)at, &f, sizeof f))
+    memcpy(f.retcode, rt_retcode, sizeof(f.retcode));
+    if (copy_to_user((void __user *)at, &f, sizeof(f)))
         return -EFAULT;
     if (t->sig.altstack_flags & SS_AUTODISARM)
         t->sig.altstack_size = t->sig.altstack_flags = 0;
@@ -245,9 +243,9 @@ static __attribute__((noinline)) int setup_old(struct trapframe *tf, const struc
     head.sig = signo;
     context_save(&head.sc, tf, t, mask);
     tail.extramask = (uint32_t)(mask >> 32);
-    memcpy(tail.retcode, old_retcode, sizeof tail.retcode);
-    if (copy_to_user((void __user *)at, &head, sizeof head) ||
-        copy_to_user((void __user *)tail_at, &tail, sizeof tail))
+    memcpy(tail.retcode, old_retcode, sizeof(tail.retcode));
+    if (copy_to_user((void __user *)at, &head, sizeof(head)) ||
+        copy_to_user((void __user *)tail_at, &tail, sizeof(tail)))
         return -EFAULT;
     enter_handler(tf, h, at);
     tf->eax = (uint32_t)signo;
@@ -284,11 +282,11 @@ static long leave_handler(struct trapframe *tf, const struct user_sigcontext *sc
 /* esp is just past the popped return address and argument. */
 long sys_sigreturn(void)
 {
-    struct trapframe *tf = thread_current()->tf;
+    struct trapframe *tf = thread_current()->arch.tf;
     uint32_t at = tf->esp - 8, extramask;
     struct user_sigcontext sc;
 
-    if (copy_from_user(&sc, (void __user *)(at + offsetof(struct user_sigframe, sc)), sizeof sc) ||
+    if (copy_from_user(&sc, (void __user *)(at + offsetof(struct user_sigframe, sc)), sizeof(sc)) ||
         get_user_u32(&extramask, (void __user *)(at + offsetof(struct user_sigframe, extramask))))
         return bad_frame();
     return leave_handler(tf, &sc, sc.oldmask | (uint64_t)extramask << 32);
@@ -297,13 +295,14 @@ long sys_sigreturn(void)
 long sys_rt_sigreturn(void)
 {
     struct thread *t = thread_current();
-    uint32_t at = t->tf->esp - 4;
+    uint32_t at = t->arch.tf->esp - 4;
     struct user_ucontext uc;
     long ret;
 
-    if (copy_from_user(&uc, (void __user *)(at + offsetof(struct user_rt_sigframe, uc)), sizeof uc))
+    if (copy_from_user(&uc, (void __user *)(at + offsetof(struct user_rt_sigframe, uc)),
+                       sizeof(uc)))
         return bad_frame();
-    ret = leave_handler(t->tf, &uc.mcontext, uc.sigmask[0] | (uint64_t)uc.sigmask[1] << 32);
-    altstack_set(t, t->tf->esp, &uc.stack);
+    ret = leave_handler(t->arch.tf, &uc.mcontext, uc.sigmask[0] | (uint64_t)uc.sigmask[1] << 32);
+    altstack_set(t, t->arch.tf->esp, &uc.stack);
     return ret;
 }

@@ -14,7 +14,7 @@
 /* ---- Default actions ---- */
 
 /* Whether signo, just taken, is the consequence of what the program itself just did: sent by
- * trap_to_signal, not by anybody who says so. */
+ * kernel/deliver/trap.c, not by anybody who says so. */
 static bool is_own_fault(const struct thread *t, int signo, const struct siginfo *info)
 {
     return t->sig.trap_signo == signo && info->code > 0;
@@ -193,7 +193,7 @@ void signal_deliver(struct trapframe *tf)
     sigset64_t old_mask;
     int signo;
 
-    while (t->sig.work && (signo = next_handled(t, tf, &info, &h, &old_mask)) != 0) {
+    while (t->arch.work && (signo = next_handled(t, tf, &info, &h, &old_mask)) != 0) {
         if (from_syscall(tf))
             restart_before_handler(tf, &h);
         if (sigframe_setup(tf, &h, &info, old_mask))
@@ -202,16 +202,4 @@ void signal_deliver(struct trapframe *tf)
     if (from_syscall(tf))
         restart_without_handler(tf);
     signal_restore_mask();
-}
-
-void trap_to_signal(struct trapframe *tf, int signo, int code, uint32_t addr)
-{
-    struct thread *t = thread_current();
-    struct siginfo info = {.code = code, .addr = addr};
-
-    t->sig.trap_no = tf->trapno;
-    t->sig.trap_err = tf->err;
-    t->sig.trap_addr = addr;
-    t->sig.trap_signo = signo;
-    signal_force_current(signo, &info);
 }

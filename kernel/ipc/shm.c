@@ -21,8 +21,7 @@
 #define INDEX_MASK ((1 << INDEX_BITS) - 1)
 
 struct spinlock shm_lock = SPINLOCK_INIT("shm", LOCK_RANK_FS);
-struct shm_limits shm_limits = {
-    .max = UINT32_MAX - (1u << 24), .segments = SHM_MOST_SEGMENTS};
+struct shm_limits shm_limits = {.max = UINT32_MAX - (1u << 24), .segments = SHM_MOST_SEGMENTS};
 
 static struct shm_segment *table[SHM_MOST_SEGMENTS]; /* [shm_lock] */
 static uint32_t in_use, all_pages;                   /* [shm_lock] */
@@ -93,23 +92,14 @@ void shm_total(struct shm_totals *out)
 
 /* ---- Rights ---- */
 
-static bool in_group(uint32_t gid)
-{
-    const struct cred *c = &proc_current()->cred;
-    bool in = c->fsgid == gid;
-
-    for (uint32_t i = 0; i < c->ngroups; i++)
-        in |= c->groups[i] == gid;
-    return in;
-}
-
 bool shm_permits(const struct shm_segment *s, uint32_t wanted)
 {
-    uint32_t euid = proc_current()->cred.euid, granted = s->mode;
+    const struct cred *c = &proc_current()->cred;
+    uint32_t granted = s->mode;
 
-    if (euid == s->cuid || euid == s->uid)
+    if (c->euid == s->cuid || c->euid == s->uid)
         granted >>= 6;
-    else if (in_group(s->cgid) || in_group(s->gid))
+    else if (cred_in_group(c, c->fsgid, s->cgid) || cred_in_group(c, c->fsgid, s->gid))
         granted >>= 3;
     wanted = (wanted >> 6 | wanted >> 3 | wanted) & 7;
     return !(wanted & ~granted) || capable();

@@ -427,15 +427,15 @@ static void exec_commit(struct exec *x, struct thread *t)
     set_names(x, p);
     files_close_on_exec(p->files);
     signal_exec(p, &x->handlers);
-    fpu_drop(t);
-    memset(t->tls, 0, sizeof(t->tls));
-    arch_load_tls(t);
-    set_registers(x, t->tf);
+    fpu_drop(&t->arch);
+    memset(t->arch.tls, 0, sizeof(t->arch.tls));
+    arch_load_tls(&t->arch);
+    set_registers(x, t->arch.tf);
 }
 
 /* What the change will need, while an error still just returns: the process's other threads live,
  * and go on with the same descriptors. */
-static int reserve(struct exec *x, struct proc *p)
+static int reserve_parts(struct exec *x, struct proc *p)
 {
     int err = signal_exec_reserve(p, &x->handlers);
 
@@ -455,7 +455,7 @@ static int exec_run(struct exec *x, const struct string_list *argv, const struct
     make_cred(x);
     err = build_space(x, head_size);
     if (!err)
-        err = reserve(x, t->proc);
+        err = reserve_parts(x, t->proc);
     if (!err)
         err = kill_other_threads(t);
     if (!err)

@@ -11,17 +11,8 @@
 #include "kernel/ipc/futex.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
-#include "kernel/syscall/reboot.h"
+#include "kernel/machine/power.h"
 #include "drivers/tty/tty.h"
-
-bool fatal_signal_pending(void)
-{
-    const struct thread *t = thread_current();
-    const struct proc *p = t->proc;
-
-    return t->sig.work && (p->sig.group_exit ||
-                           ((t->sig.queue.pending | p->sig.queue.pending) & SIGMASK(SIGKILL)));
-}
 
 /* ---- A process ---- */
 
@@ -77,13 +68,6 @@ void proc_release(struct proc *p)
         fs_context_put(fs);
 }
 
-static int exit_code(int status)
-{
-    if ((status & 0x7f) == 0)
-        return CLD_EXITED;
-    return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
-}
-
 /* [proc_lock held] Whether somebody of the group is stopped. */
 static bool group_has_stopped(int32_t pgid)
 {
@@ -129,7 +113,7 @@ static bool tell_parent(struct proc *p)
 {
     struct proc *parent = p->parent;
 
-    signal_notify_parent(p, exit_code(p->exit_status));
+    signal_notify_parent(p, child_code(p->exit_status));
     return parent == &kernel_proc ||
            (p->exit_signal == SIGCHLD && signal_children_autoreap(parent));
 }
@@ -241,7 +225,7 @@ void thread_exit(void)
 
     thread_release_tid(t);
     vfork_release(t);
-    fpu_drop(t);
+    fpu_drop(&t->arch);
     sched_charge_current();
     spin_lock(&proc_lock);
     last = p->nthreads == 1;

@@ -116,15 +116,14 @@ static int copy_thread(struct proc *p, struct thread *from, const struct clone_r
 
     if (!t)
         return -ENOMEM;
-    struct trapframe tf = *from->tf;
+    struct trapframe tf = *from->arch.tf;
     tf.eax = 0;
     if (r->stack)
         tf.esp = r->stack;
     for (int i = 0; i < TLS_ENTRIES; i++)
-        t->tls[i] = from->tls[i];
-    err = fpu_fork(from, t);
-    if (!err && (r->flags & CLONE_SETTLS))
-        err = tls_set(t, r->tls, false);
+        t->arch.tls[i] = from->arch.tls[i];
+    fpu_fork(&from->arch, &t->arch);
+    err = r->flags & CLONE_SETTLS ? tls_set(t, r->tls, false) : 0;
     if (err) {
         thread_free(t);
         return err;
@@ -133,7 +132,7 @@ static int copy_thread(struct proc *p, struct thread *from, const struct clone_r
         t->set_child_tid = r->child_tid;
     if (r->flags & CLONE_CHILD_CLEARTID)
         t->clear_child_tid = r->child_tid;
-    arch_thread_init_user(t, &tf);
+    arch_thread_init_user(&t->arch, &tf);
     *out = t;
     return 0;
 }

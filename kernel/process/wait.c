@@ -51,13 +51,6 @@ static void note(struct proc *c, struct wait_request *r, int status, int code)
     usage_add(&r->usage, &c->child_usage);
 }
 
-static int exit_code(int status)
-{
-    if ((status & 0x7f) == 0)
-        return CLD_EXITED;
-    return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
-}
-
 /* [proc_lock held] Whether c has something to tell; *reap when it is to be freed for it. */
 static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
 {
@@ -66,7 +59,7 @@ static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
     if (c->state == PROC_ZOMBIE) {
         if (!(r->options & WEXITED))
             return false;
-        note(c, r, c->exit_status, exit_code(c->exit_status));
+        note(c, r, c->exit_status, child_code(c->exit_status));
         *reap = !keep;
         return true;
     }

@@ -32,7 +32,7 @@ static int sigset_get(sigset64_t *set, void __user *uptr)
 {
     uint32_t w[2];
 
-    if (copy_from_user(w, uptr, sizeof w))
+    if (copy_from_user(w, uptr, sizeof(w)))
         return -EFAULT;
     *set = join(w);
     return 0;
@@ -42,7 +42,7 @@ static int sigset_put(void __user *uptr, sigset64_t set)
 {
     uint32_t w[2] = {(uint32_t)set, (uint32_t)(set >> 32)};
 
-    return copy_to_user(uptr, w, sizeof w);
+    return copy_to_user(uptr, w, sizeof(w));
 }
 
 /* ---- Handlers ---- */
@@ -81,7 +81,7 @@ long sys_rt_sigaction(uint32_t signo, const void __user *uact, void __user *uold
     if (size != sizeof(sigset64_t))
         return -EINVAL;
     if (uact) {
-        if (copy_from_user(&u, uact, sizeof u))
+        if (copy_from_user(&u, uact, sizeof(u)))
             return -EFAULT;
         new = (struct signal_handler){u.handler, u.flags, u.restorer, join(u.mask)};
     }
@@ -90,7 +90,7 @@ long sys_rt_sigaction(uint32_t signo, const void __user *uact, void __user *uold
         return ret;
     u = (struct user_sigaction){
         old.handler, old.flags, old.restorer, {(uint32_t)old.mask, (uint32_t)(old.mask >> 32)}};
-    return copy_to_user(uold, &u, sizeof u);
+    return copy_to_user(uold, &u, sizeof(u));
 }
 
 long sys_sigaction(uint32_t signo, const void __user *uact, void __user *uold)
@@ -100,7 +100,7 @@ long sys_sigaction(uint32_t signo, const void __user *uact, void __user *uold)
     int ret;
 
     if (uact) {
-        if (copy_from_user(&u, uact, sizeof u))
+        if (copy_from_user(&u, uact, sizeof(u)))
             return -EFAULT;
         new = (struct signal_handler){u.handler, u.flags, u.restorer, u.mask};
     }
@@ -108,7 +108,7 @@ long sys_sigaction(uint32_t signo, const void __user *uact, void __user *uold)
     if (ret || !uold)
         return ret;
     u = (struct old_sigaction){old.handler, (uint32_t)old.mask, old.flags, old.restorer};
-    return copy_to_user(uold, &u, sizeof u);
+    return copy_to_user(uold, &u, sizeof(u));
 }
 
 long sys_signal(uint32_t signo, uint32_t handler)
@@ -147,7 +147,7 @@ long sys_rt_sigprocmask(uint32_t how, void __user *uset, void __user *uold, uint
     sigset64_t set, old = thread_current()->sig.mask;
     int ret = 0;
 
-    if (size != sizeof set)
+    if (size != sizeof(set))
         return -EINVAL;
     if (uset) {
         if (sigset_get(&set, uset))
@@ -198,7 +198,7 @@ long sys_rt_sigpending(void __user *uset, uint32_t size)
 {
     sigset64_t set = pending_blocked();
 
-    if (size > sizeof set)
+    if (size > sizeof(set))
         return -EINVAL;
     return copy_to_user(uset, &set, size);
 }
@@ -228,7 +228,7 @@ long sys_rt_sigsuspend(void __user *uset, uint32_t size)
 {
     sigset64_t set;
 
-    if (size != sizeof set)
+    if (size != sizeof(set))
         return -EINVAL;
     if (sigset_get(&set, uset))
         return -EFAULT;
@@ -254,7 +254,7 @@ static int wait_for(sigset64_t set, uint64_t until, struct siginfo *info)
     t->sig.waiting = set;
     signo = signal_dequeue(t, set, info);
     signal_recalc(t);
-    while (!signo && !t->sig.work && time_mono_ns() < until) {
+    while (!signo && !t->arch.work && time_mono_ns() < until) {
         t->state = THREAD_SLEEPING;
         spin_unlock(lock);
         schedule_until(until);
@@ -266,7 +266,7 @@ static int wait_for(sigset64_t set, uint64_t until, struct siginfo *info)
     spin_unlock(lock);
     if (signo)
         return signo;
-    return t->sig.work && until ? -EINTR : -EAGAIN;
+    return t->arch.work && until ? -EINTR : -EAGAIN;
 }
 
 static long sigtimedwait(void __user *uset, void __user *uinfo, void __user *uts, uint32_t size,
@@ -278,7 +278,7 @@ static long sigtimedwait(void __user *uset, void __user *uinfo, void __user *uts
     uint64_t ns, until = TIME_NEVER;
     int signo;
 
-    if (size != sizeof set)
+    if (size != sizeof(set))
         return -EINVAL;
     if (sigset_get(&set, uset))
         return -EFAULT;
@@ -292,7 +292,7 @@ static long sigtimedwait(void __user *uset, void __user *uinfo, void __user *uts
     signo = wait_for(set & ~SIGS_UNMASKABLE, until, &info);
     if (signo > 0 && uinfo) {
         siginfo_to_user_layout(&u, &info);
-        if (copy_to_user(uinfo, &u, sizeof u))
+        if (copy_to_user(uinfo, &u, sizeof(u)))
             return -EFAULT;
     }
     return signo;

@@ -18,7 +18,7 @@ static bool is_fault(const struct siginfo *info)
 
 void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info)
 {
-    memset(out->field, 0, sizeof out->field);
+    memset(out->field, 0, sizeof(out->field));
     out->signo = info->signo;
     out->err = info->err;
     out->code = info->code;
@@ -41,9 +41,9 @@ int siginfo_from_user(struct siginfo *out, void __user *uptr)
 {
     uint32_t w[USED_WORDS];
 
-    if (copy_from_user(w, uptr, sizeof w))
+    if (copy_from_user(w, uptr, sizeof(w)))
         return -EFAULT;
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     out->signo = (int32_t)w[0];
     out->err = (int32_t)w[1];
     out->code = (int32_t)w[2];

@@ -23,12 +23,21 @@ void signal_recalc(struct thread *t)
 {
     const struct signal_shared *s = &t->proc->sig;
 
-    t->sig.work = deliverable(t) != 0 || s->group_exit || s->stopped || s->cont_notify;
+    t->arch.work = deliverable(t) != 0 || s->group_exit || s->stopped || s->cont_notify;
 }
 
 bool signal_pending_current(void)
 {
-    return thread_current()->sig.work;
+    return thread_current()->arch.work;
+}
+
+bool fatal_signal_pending(void)
+{
+    const struct thread *t = thread_current();
+    const struct proc *p = t->proc;
+
+    return t->arch.work && (p->sig.group_exit ||
+                            ((t->sig.queue.pending | p->sig.queue.pending) & SIGMASK(SIGKILL)));
 }
 
 /* ---- Queues ---- */
@@ -58,7 +67,7 @@ static struct queued_signal *queued_alloc(struct proc *p)
     if (e) {
         p->sig.spare = NULL;
     } else {
-        e = kmalloc(sizeof *e);
+        e = kmalloc(sizeof(*e));
         if (!e)
             return NULL;
         e->embedded = false;
@@ -119,7 +128,7 @@ static void queue_take(struct proc *p, struct signal_queue *q, int signo, struct
         *out = found->info;
         queued_free(p, found);
     } else {
-        memset(out, 0, sizeof *out);
+        memset(out, 0, sizeof(*out));
         out->signo = signo;
     }
 }
@@ -169,7 +178,7 @@ static bool wants(const struct thread *t, sigset64_t bit)
 
 static void wake_thread(struct thread *t)
 {
-    t->sig.work = true;
+    t->arch.work = true;
     if (t->state == THREAD_SLEEPING)
         sched_wake_from(t, THREAD_SLEEPING);
 }
@@ -296,7 +305,7 @@ void signal_force_current(int signo, const struct siginfo *info)
         a->handler = SIG_DFL;
     t->sig.mask &= ~SIGMASK(signo);
     queue_add(t->proc, &t->sig.queue, signo, info ? info : &kernel_info, NULL);
-    t->sig.work = true;
+    t->arch.work = true;
     spin_unlock(&h->lock);
 }
 
@@ -315,11 +324,6 @@ int signal_send_group(int32_t pgid, int signo, const struct siginfo *info)
     }
     spin_unlock(&proc_lock);
     return ret;
-}
-
-bool signal_is_ignored(struct proc *p, int signo)
-{
-    return p->handlers && handler_ignores(p, signo);
 }
 
 bool signal_is_blocked_or_ignored_current(int signo)
@@ -413,12 +417,12 @@ void signal_end_group_exit(struct proc *p)
 
 static struct signal_handlers *handlers_new(const struct signal_handlers *from)
 {
-    struct signal_handlers *h = from ? kmalloc(sizeof *h) : kzalloc(sizeof *h);
+    struct signal_handlers *h = from ? kmalloc(sizeof(*h)) : kzalloc(sizeof(*h));
 
     if (!h)
         return NULL;
     if (from)
-        memcpy(h->action, from->action, sizeof h->action);
+        memcpy(h->action, from->action, sizeof(h->action));
     spin_init(&h->lock, "signal", LOCK_RANK_SIGNAL);
     h->refs = 1;
     return h;
@@ -448,7 +452,7 @@ static void real_timer_fired(void *arg)
 
 static void shared_init(struct proc *p)
 {
-    memset(&p->sig, 0, sizeof p->sig);
+    memset(&p->sig, 0, sizeof(p->sig));
     queue_init(&p->sig.queue);
     list_init(&p->sig.posix_timers);
     timer_init(&p->sig.real_timer, real_timer_fired, p);
@@ -489,7 +493,7 @@ static void handlers_replace(struct proc *p, struct signal_handlers *own)
     struct signal_handlers *old = p->handlers;
 
     spin_lock(&old->lock);
-    memcpy(own->action, old->action, sizeof own->action);
+    memcpy(own->action, old->action, sizeof(own->action));
     spin_unlock(&old->lock);
     spin_lock(&proc_lock);
     p->handlers = own;
@@ -542,9 +546,9 @@ void signal_init_thread(struct thread *t, const struct thread *creator)
 {
     struct signal_state *s = &t->sig;
 
-    memset(s, 0, sizeof *s);
+    memset(s, 0, sizeof(*s));
     queue_init(&s->queue);
-    s->work = t->proc->sig.stopped || t->proc->sig.group_exit;
+    t->arch.work = t->proc->sig.stopped || t->proc->sig.group_exit;
     if (!creator)
         return;
     s->mask = creator->sig.restore_mask ? creator->sig.saved_mask : creator->sig.mask;

@@ -64,6 +64,14 @@ typedef uint64_t sigset64_t; /* bit n-1 is signal n */
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
+/* The code of a SIGCHLD for that wait status of a process that has ended. */
+static inline int child_code(int status)
+{
+    if ((status & 0x7f) == 0)
+        return CLD_EXITED;
+    return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
 #define SA_NOCLDSTOP 0x00000001u
 #define SA_NOCLDWAIT 0x00000002u
 #define SA_SIGINFO   0x00000004u
@@ -109,12 +117,11 @@ struct signal_queue {   /* what waits to be delivered */
 };
 
 struct signal_state { /* of a thread */
-    /* [handlers->lock] signal_deliver has something to do: looked at before every return to user
-     * mode, and what signal_pending_current() says. */
-    volatile uint32_t work; /* keep first: arch/i386/entry.asm tests it */
-    bool in_stop;           /* [handlers->lock] takes part in a stop of the process */
-    sigset64_t mask;        /* [own thread] blocked */
-    sigset64_t saved_mask;  /* sigsuspend, ppoll: put back after delivery */
+    /* arch.work of the thread [handlers->lock] says that signal_deliver has something to do, and is
+     * what signal_pending_current() says. */
+    bool in_stop;          /* [handlers->lock] takes part in a stop of the process */
+    sigset64_t mask;       /* [own thread] blocked */
+    sigset64_t saved_mask; /* sigsuspend, ppoll: put back after delivery */
     bool restore_mask;
     sigset64_t waiting; /* [handlers->lock] sigtimedwait takes these, masked or not */
     struct signal_queue queue;
@@ -157,7 +164,6 @@ void signal_force_current(int signo, const struct siginfo *info);
 int signal_send_group(int32_t pgid, int signo, const struct siginfo *info);
 
 bool signal_pending_current(void);
-bool signal_is_ignored(struct proc *p, int signo);
 bool signal_is_blocked_or_ignored_current(int signo); /* for SIGTTIN and SIGTTOU */
 
 /*

@@ -22,9 +22,6 @@ struct queued_signal {
     (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) |   \
      SIGMASK(SIGSYS))
 
-#define RLIMIT_CPU        0
-#define RLIMIT_SIGPENDING 11
-
 /*
  * Sends to t, or to any thread of p when t is NULL. q is the memory to queue (NULL: allocated).
  * -EAGAIN when a queued real-time signal is over the limit or finds no memory.

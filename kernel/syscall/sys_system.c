@@ -5,7 +5,7 @@
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
-#include "kernel/syscall/reboot.h"
+#include "kernel/machine/power.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -68,25 +68,6 @@ long sys_getrandom(void __user *ubuf, uint32_t len, uint32_t flags)
 #define CMD_CAD_ON    0x89abcdefu
 #define CMD_CAD_OFF   0x00000000u
 
-/* What QEMU's isa-debug-exit, where it is, makes of an orderly end and of another: 33 and 35. */
-#define EXIT_VALUE_OK     0x10
-#define EXIT_VALUE_FAILED 0x11
-
-bool reboot_ctrl_alt_del = true;
-
-void machine_power_off(bool ok)
-{
-    klog(LOG_INFO, "reboot: Power down\n");
-    debug_exit(ok ? EXIT_VALUE_OK : EXIT_VALUE_FAILED);
-    power_off();
-}
-
-void machine_restart(void)
-{
-    klog(LOG_INFO, "reboot: Restarting system\n");
-    power_reset();
-}
-
 static bool magic2_ok(uint32_t magic)
 {
     return magic == 672274793 || magic == 85072278 || magic == 369367448 || magic == 537993216;
@@ -103,37 +84,16 @@ long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
     case CMD_RESTART2:
         machine_restart();
     case CMD_HALT:
-        klog(LOG_INFO, "reboot: System halted\n");
-        power_halt();
+        machine_halt();
     case CMD_POWER_OFF:
         machine_power_off(true);
     case CMD_CAD_ON:
     case CMD_CAD_OFF:
-        reboot_ctrl_alt_del = cmd == CMD_CAD_ON;
+        machine_set_ctrl_alt_del(cmd == CMD_CAD_ON);
         return 0;
     default:
         return -EINVAL;
     }
-}
-
-/* Ctrl-Alt-Del: at once, or init decides. */
-void machine_ctrl_alt_del(void)
-{
-    if (reboot_ctrl_alt_del)
-        machine_restart();
-    spin_lock(&proc_lock);
-    if (init_proc)
-        signal_send_proc(init_proc, SIGINT, NULL);
-    spin_unlock(&proc_lock);
-}
-
-/* As init programs of the BusyBox kind understand it. */
-void machine_power_button(void)
-{
-    spin_lock(&proc_lock);
-    if (init_proc)
-        signal_send_proc(init_proc, SIGUSR2, NULL);
-    spin_unlock(&proc_lock);
 }
 
 /* Waits on other CPUs for barriers to pass: there is one CPU, whose program order is a barrier. */

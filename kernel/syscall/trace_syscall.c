@@ -107,8 +107,9 @@ static const char *form_of(const char *name)
     return "xxx";
 }
 
-static void add(struct trace_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct trace_call *c, const char *fmt, ...)
+static void add_text(struct trace_call *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add_text(struct trace_call *c, const char *fmt, ...)
 {
     size_t room = sizeof(c->text) - (size_t)c->length;
     va_list ap;
@@ -127,35 +128,35 @@ static void add_bytes(struct trace_call *c, uint32_t at, uint32_t n, bool termin
     uint32_t shown = n < sizeof(bytes) ? n : sizeof(bytes), i;
 
     if (!at) {
-        add(c, "NULL");
+        add_text(c, "NULL");
         return;
     }
     shown -= (uint32_t)copy_from_user_partial(bytes, (const void __user *)at, shown);
     if (!shown && n) {
-        add(c, "0x%x", (unsigned)at);
+        add_text(c, "0x%x", (unsigned)at);
         return;
     }
-    add(c, "\"");
+    add_text(c, "\"");
     for (i = 0; i < shown && !(terminated && bytes[i] == '\0'); i++) {
         uint8_t b = (uint8_t)bytes[i];
         if (b == '\n')
-            add(c, "\\n");
+            add_text(c, "\\n");
         else if (b < 32 || b > 126 || b == '"' || b == '\\')
-            add(c, "\\%o", b);
+            add_text(c, "\\%o", b);
         else
-            add(c, "%c", b);
+            add_text(c, "%c", b);
     }
-    add(c, i == shown && n > shown ? "\"..." : "\"");
+    add_text(c, i == shown && n > shown ? "\"..." : "\"");
 }
 
 static void add_argument(struct trace_call *c, char form, const uint32_t *arg)
 {
     switch (form) {
     case 'd':
-        add(c, "%d", (int)*arg);
+        add_text(c, "%d", (int)*arg);
         break;
     case 'o':
-        add(c, "0%o", (unsigned)*arg);
+        add_text(c, "0%o", (unsigned)*arg);
         break;
     case 's':
         add_bytes(c, *arg, UINT32_MAX, true);
@@ -164,7 +165,7 @@ static void add_argument(struct trace_call *c, char form, const uint32_t *arg)
         add_bytes(c, *arg, arg[1], false);
         break;
     default:
-        add(c, form == 'p' && *arg == 0 ? "NULL" : "0x%x", (unsigned)*arg);
+        add_text(c, form == 'p' && *arg == 0 ? "NULL" : "0x%x", (unsigned)*arg);
     }
 }
 
@@ -175,15 +176,15 @@ void trace_syscall_begin(struct trace_call *c, const char *name, uint32_t nr,
 
     c->length = 0;
     if (name)
-        add(c, "%s(", name);
+        add_text(c, "%s(", name);
     else
-        add(c, "syscall_%u(", (unsigned)nr);
+        add_text(c, "syscall_%u(", (unsigned)nr);
     for (unsigned i = 0; i < 6 && form[i]; i++) {
         if (i)
-            add(c, ", ");
+            add_text(c, ", ");
         add_argument(c, form[i], &args[i]);
     }
-    add(c, ")");
+    add_text(c, ")");
     if (name && strncmp(name, "exit", 4) == 0)
         klog(LOG_DEBUG, "strace: %d %s = ?\n", (int)thread_current()->tid, c->text);
 }

@@ -1,13 +1,11 @@
 /*
- * What mm/ asks of the kernel (mm/port.h): sleeping on a channel, lines for the log, who runs.
+ * What mm/ asks of the kernel (mm/port.h): sleeping on a channel, who runs, what time it is.
  * Channels are hashed to a few wait queues; strangers on the same queue get spurious wake-ups,
  * which the contract allows.
  */
 #include "kernel/thread/mmport.h"
-#include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
-#include "libc/printf.h"
 #include "mm/port.h"
 
 #define QUEUES 16
@@ -25,7 +23,7 @@ void mmport_init(void)
         waitq_init(&queues[i]);
 }
 
-void port_sleep(const void *chan, struct spinlock *lock)
+static void sleep_on(const void *chan, struct spinlock *lock)
 {
     struct wait_entry e;
 
@@ -35,18 +33,18 @@ void port_sleep(const void *chan, struct spinlock *lock)
     waitq_finish(&e);
 }
 
-void port_wakeup(const void *chan)
+static void wake_sleepers(const void *chan)
 {
     wake_all(queue_of(chan));
 }
 
-void port_yield(void)
+static void yield(void)
 {
     if (cpu_self()->need_resched)
         schedule();
 }
 
-void port_identify(int32_t *pid, int32_t *parent)
+static void identify(int32_t *pid, int32_t *parent)
 {
     struct proc *p = proc_current();
 
@@ -56,25 +54,18 @@ void port_identify(int32_t *pid, int32_t *parent)
     spin_unlock(&proc_lock);
 }
 
-void port_count_fault(bool major)
+static void count_fault(bool major)
 {
     struct rusage_counts *u = &thread_current()->usage;
 
     ++*(major ? &u->major_faults : &u->minor_faults);
 }
 
-uint64_t port_now(void)
-{
-    return time_mono_ns();
-}
-
-void port_log(const char *fmt, ...)
-{
-    char line[160];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof(line), fmt, ap);
-    va_end(ap);
-    klog(LOG_WARN, "%s\n", line);
-}
+const struct mm_port kernel_mm_port = {
+    .sleep = sleep_on,
+    .wakeup = wake_sleepers,
+    .yield = yield,
+    .identify = identify,
+    .now = time_mono_ns,
+    .count_fault = count_fault,
+};

@@ -8,13 +8,15 @@
  */
 #include "kernel/thread/proc.h"
 #include "arch/thread.h"
+#include "kernel/base/log.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define PID_MAX   32768
-#define PID_FIRST 300 /* where a second round starts, as on Linux */
-#define HASH_SIZE 256 /* a power of two */
+#define PID_MAX    32768
+#define PID_FIRST  300  /* where a second round starts, as on Linux */
+#define HASH_SIZE  256  /* a power of two */
+#define STACK_JUNK 0xc5 /* in new stacks of a debug kernel */
 
 struct spinlock proc_lock = SPINLOCK_INIT("proc", LOCK_RANK_PROC);
 struct list all_procs = LIST_INIT(all_procs);
@@ -28,6 +30,10 @@ static uint32_t nr_threads;                /* [proc_lock] linked ones */
 static uint32_t nr_zombies;                /* [proc_lock] linked processes without a thread */
 static int32_t last_pid;                   /* [proc_lock] */
 static bool pids_wrapped;                  /* [proc_lock] from now on an id may be in use */
+
+_Static_assert(offsetof(struct thread, arch) == 0, "thread_current()");
+_Static_assert(sizeof(struct thread) > 512 && sizeof(struct thread) <= 1024,
+               "aligned for fpu_area");
 
 struct proc *proc_find(int32_t pid)
 {
@@ -198,14 +204,53 @@ void proc_free(struct proc *p)
     kmfree(p);
 }
 
+static uint32_t stack_alloc(void)
+{
+    uint32_t top = kstack_reuse();
+    void *pages[KSTACK_PAGES] = {NULL};
+    unsigned n = 0;
+
+    while (!top && n < KSTACK_PAGES && (pages[n] = kalloc()))
+        n++;
+    if (n == KSTACK_PAGES)
+        top = kstack_make(pages);
+    while (!top && n)
+        kfree(pages[--n]);
+#ifdef CONFIG_DEBUG
+    if (top)
+        memset((void *)(top - KSTACK_SIZE), STACK_JUNK, KSTACK_SIZE);
+#endif
+    return top;
+}
+
+static void stack_free(uint32_t top)
+{
+    void *pages[KSTACK_PAGES];
+
+    if (kstack_put(top, pages))
+        for (unsigned i = 0; i < KSTACK_PAGES; i++)
+            kfree(pages[i]);
+}
+
+void thread_drop_cached_stacks(void)
+{
+    void *pages[KSTACK_PAGES];
+
+    while (kstack_drop_cached(pages))
+        for (unsigned i = 0; i < KSTACK_PAGES; i++)
+            kfree(pages[i]);
+}
+
 struct thread *thread_alloc(struct proc *p, const struct thread *creator)
 {
-    struct thread *t = kzalloc(sizeof(*t));
+    struct thread *t = kmalloc(sizeof(*t));
 
     if (!t)
         return NULL;
-    t->kstack_top = kstack_alloc();
-    if (!t->kstack_top) {
+    memset(t, 0, offsetof(struct thread, fpu_area));
+    t->arch.fpu_area = t->fpu_area;
+    t->arch.kstack_top = stack_alloc();
+    if (!t->arch.kstack_top) {
         kmfree(t);
         return NULL;
     }
@@ -223,15 +268,15 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
 
 void thread_free(struct thread *t)
 {
-    fpu_drop(t);
+    fpu_drop(&t->arch);
     signal_free_thread(t);
-    kstack_free(t->kstack_top);
+    stack_free(t->arch.kstack_top);
     kmfree(t);
 }
 
 void thread_bury(struct thread *t)
 {
-    kstack_free(t->kstack_top);
+    stack_free(t->arch.kstack_top);
     kmfree(t);
 }
 
@@ -249,7 +294,7 @@ static void kthread_main(void *arg)
     kthread_first_run();
     kmfree(arg);
     start.fn(start.arg);
-    proc_exit(0);
+    panic("a kernel thread came to its end");
 }
 
 struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg)
@@ -266,7 +311,7 @@ struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg)
         goto no_memory;
     *start = (struct kthread_start){fn, arg};
     strlcpy(p->comm, name, COMM_LEN);
-    arch_thread_init_kernel(t, kthread_main, start);
+    arch_thread_init_kernel(&t->arch, kthread_main, start);
 
     spin_lock(&proc_lock);
     pid = pid_alloc();

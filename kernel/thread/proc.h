@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "arch/lock.h"
+#include "arch/thread.h"
 #include "arch/trap.h"
 #include "kernel/thread/sched.h"
+#include "kernel/thread/rlimit.h"
 #include "kernel/signal/signal.h"
 #include "kernel/time/time.h"
 #include "libc/list.h"
@@ -20,33 +22,22 @@ struct fs_context; /* fs/vfs/file.h: cwd, root, umask */
 struct file;
 struct tty;
 
-#define RLIMIT_CPU        0
-#define RLIMIT_FSIZE      1
-#define RLIMIT_DATA       2
-#define RLIMIT_STACK      3
-#define RLIMIT_CORE       4
-#define RLIMIT_RSS        5
-#define RLIMIT_NPROC      6
-#define RLIMIT_NOFILE     7
-#define RLIMIT_MEMLOCK    8
-#define RLIMIT_AS         9
-#define RLIMIT_LOCKS      10
-#define RLIMIT_SIGPENDING 11
-#define RLIMIT_MSGQUEUE   12
-#define RLIMIT_NICE       13
-#define RLIMIT_RTPRIO     14
-#define RLIMIT_RTTIME     15
-#define RLIM_NLIMITS      16
-struct rlimit32 {
-    uint32_t cur, max; /* UINT32_MAX is infinity */
-};
-
 struct cred {
     uint32_t uid, euid, suid, fsuid;
     uint32_t gid, egid, sgid, fsgid;
     uint32_t ngroups;
     uint32_t groups[32];
 };
+
+/* Whether own (the gid that counts here) or a supplementary group of c is gid. */
+static inline bool cred_in_group(const struct cred *c, uint32_t own, uint32_t gid)
+{
+    bool in = own == gid;
+
+    for (uint32_t i = 0; !in && i < c->ngroups; i++)
+        in = c->groups[i] == gid;
+    return in;
+}
 
 struct rusage_counts {
     uint64_t user_ns, system_ns;
@@ -57,17 +48,11 @@ struct rusage_counts {
     uint64_t read_bytes, written_bytes;
 };
 
-#define TLS_ENTRIES 3 /* GDT entries 6, 7, 8, as on Linux */
-#define COMM_LEN    16
+#define COMM_LEN 16
 
 struct thread {
-    /* Known to arch/i386 by offset: keep first. */
-    uint32_t kernel_esp; /* saved stack pointer while not running */
-    uint32_t kstack_top; /* esp0 in the TSS */
-    void *fpu;           /* FXSAVE or FSAVE area, or NULL: never used the FPU */
-    /* Mask and what is pending for this thread. Its first field, work, makes the exit path call
-     * return_to_user(), as does need_resched of the CPU. */
-    struct signal_state sig;
+    struct arch_thread arch; /* first: thread_current() */
+    struct signal_state sig; /* mask and what is pending for this thread */
 
     enum thread_state state; /* [sched lock] */
     struct list run_link;    /* [sched lock] */
@@ -78,10 +63,8 @@ struct thread {
     struct proc *proc;
     struct list proc_link;        /* [proc lock] in proc->threads */
     struct list hash_link;        /* [proc lock] all threads by tid */
-    uint64_t tls[TLS_ENTRIES];    /* GDT descriptors */
     void __user *clear_child_tid; /* set_tid_address, or NULL */
     void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
-    struct trapframe *tf;         /* user state, at the top of the kernel stack */
 
     struct sched_attr sched;    /* [sched lock] */
     struct mutex *wanted;       /* [own] the sleep lock that it waits for */
@@ -95,6 +78,10 @@ struct thread {
     uint64_t ran_at;                   /* [own CPU] clock when last charged */
     uint64_t run_ns;                   /* [own CPU] time on a CPU, all modes */
     uint32_t user_ticks, system_ticks; /* [own CPU] timer ticks that found it in either mode */
+
+    /* Last, so that a new thread is zeroed up to here. kmalloc's blocks of this size are aligned.
+     */
+    uint8_t fpu_area[FPU_AREA] __attribute__((aligned(16)));
 };
 
 enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
@@ -176,9 +163,10 @@ struct proc *
 proc_alloc(struct proc *like);  /* ids, limits and credentials of like; NULL: no memory */
 void proc_free(struct proc *p); /* one that never ran, or a zombie that was waited for */
 struct thread *thread_alloc(struct proc *p, const struct thread *creator);
-void thread_free(struct thread *t); /* one that never ran */
-void thread_bury(struct thread *t); /* the scheduler: a dead thread that left its stack */
-int pid_alloc(void);                /* [proc_lock held] an id nobody uses, or -EAGAIN */
+void thread_free(struct thread *t);   /* one that never ran */
+void thread_drop_cached_stacks(void); /* gives back the stacks kept for reuse */
+void thread_bury(struct thread *t);   /* the scheduler: a dead thread that left its stack */
+int pid_alloc(void);                  /* [proc_lock held] an id nobody uses, or -EAGAIN */
 void proc_link(struct proc *p, struct proc *parent); /* [proc_lock held] makes it visible */
 void proc_unlink(struct proc *p);                    /* [proc_lock held] */
 void thread_link(struct thread *t);                  /* [proc_lock held] */
@@ -194,12 +182,20 @@ void vfork_release(struct thread *t); /* exec and exit: lets a vfork parent go o
 /* Gives back what a process holds apart from itself: space, files, directory, program. May sleep.
  */
 void proc_release(struct proc *p);
-void proc_init(void);        /* once at boot, before sched_init */
-void thread_first_run(void); /* arch: the first switch to a user thread */
+void proc_init(void); /* once at boot, before sched_init */
 void kthread_first_run(void);
 
 extern struct thread boot_thread; /* what runs kernel_main, and then idles */
 extern struct proc kernel_proc;   /* pid 0: its process */
+
+/* What sessions ask of terminals, which register themselves (drivers/tty). */
+struct session_terminals {
+    void (*detach)(struct proc *p); /* p has no controlling terminal any more */
+    void (*describe)(struct proc *p, uint32_t *dev, int32_t *pgrp);
+};
+void session_set_terminals(const struct session_terminals *t);
+/* p's controlling terminal: device number (0: none) and foreground group (-1). */
+void session_terminal(struct proc *p, uint32_t *dev, int32_t *pgrp);
 
 /* A kernel thread; fn must not return. */
 struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);

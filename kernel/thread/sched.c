@@ -9,6 +9,7 @@
 #include "arch/cpu.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
+#include "arch/upcalls.h"
 #include "kernel/thread/load.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/runqueue.h"
@@ -36,7 +37,7 @@ uint32_t sched_runnable(void)
 {
     struct cpu *c = cpu_self();
 
-    return runqueue_count() + (c->current != c->idle);
+    return runqueue_count() + (thread_current() != c->idle);
 }
 
 static void want_switch(struct cpu *c)
@@ -57,7 +58,7 @@ static void note_wait(const struct thread *t)
         return;
     longest.cycles = cycles;
     longest.tid = t->tid;
-    longest.call = t->tf ? (int32_t)t->tf->orig_eax : -1;
+    longest.call = t->arch.tf ? (int32_t)t->arch.tf->orig_eax : -1;
     backtrace_collect(longest.calls, sizeof(longest.calls) / sizeof(longest.calls[0]));
 }
 
@@ -114,21 +115,21 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     next->ran_at = prev->ran_at;
     prev->on_cpu = false;
     next->on_cpu = true;
-    c->current = next;
+    c->current = &next->arch;
     c->switched_from = prev;
     nr_switches++;
     if (next->proc->space)
         sched_use_space(next->proc->space);
     if (tracing(TRACE_SCHED))
         trace_switch(prev, next);
-    arch_switch(prev, next);
+    arch_switch(&prev->arch, &next->arch);
     finish_switch(irq_was_on);
 }
 
 void schedule(void)
 {
     struct cpu *c = cpu_self();
-    struct thread *prev = c->current;
+    struct thread *prev = thread_current();
 
     spin_lock(&sched_lock);
     DEBUG_ASSERT(c->spin_depth == 1);
@@ -177,7 +178,7 @@ static void make_runnable(struct thread *t)
     if (t->slice < SLEEPER_NS / NSEC_PER_TICK && time_mono_ns() - t->ran_at >= SLEEPER_NS)
         runqueue_new_slice(t);
     runqueue_add(t, false);
-    if (c->irq_depth || c->current == c->idle || runqueue_beats(t, c->current))
+    if (c->irq_depth || thread_current() == c->idle || runqueue_beats(t, thread_current()))
         want_switch(c);
 }
 
@@ -253,7 +254,7 @@ void sched_start(struct thread *t)
     self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;
     runqueue_add(t, false);
-    if (cpu_self()->current == cpu_self()->idle)
+    if (thread_current() == cpu_self()->idle)
         want_switch(cpu_self());
     spin_unlock(&sched_lock);
 }
@@ -261,14 +262,14 @@ void sched_start(struct thread *t)
 void sched_tick(bool user)
 {
     struct cpu *c = cpu_self();
-    struct thread *t = c->current;
+    struct thread *t = thread_current();
 
     tick_ns = time_mono_ns();
     if (!t || t == c->idle) {
         load_tick(CPU_IDLE);
         return;
     }
-    random_mix(t->tf ? t->tf->eip : 0);
+    random_mix(t->arch.tf ? t->arch.tf->eip : 0);
     if (user)
         t->user_ticks++;
     else
@@ -309,7 +310,8 @@ void sched_init(void)
     list_init(&t->run_link);
     t->state = THREAD_RUNNABLE;
     t->on_cpu = true;
-    c->current = c->idle = t;
+    c->current = &t->arch;
+    c->idle = t;
     c->switched_from = t;
     c->space = NULL;
 }

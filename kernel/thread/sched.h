@@ -21,6 +21,11 @@ enum thread_state {
 struct thread;
 struct vm_space;
 
+static inline struct thread *thread_current(void)
+{
+    return (struct thread *)cpu_self()->current;
+}
+
 /* How a thread is scheduled, man 7 sched. */
 enum {
     SCHED_OTHER,

@@ -1,7 +1,21 @@
 /* Ids of processes, process groups and sessions. man 7 credentials. */
 #include "kernel/thread/proc.h"
-#include "drivers/tty/tty.h"
 #include "libc/errno.h"
+
+static const struct session_terminals *terminals; /* set once at boot */
+
+void session_set_terminals(const struct session_terminals *t)
+{
+    terminals = t;
+}
+
+void session_terminal(struct proc *p, uint32_t *dev, int32_t *pgrp)
+{
+    *dev = 0;
+    *pgrp = -1;
+    if (terminals)
+        terminals->describe(p, dev, pgrp);
+}
 
 long sys_getpid(void)
 {
@@ -128,7 +142,7 @@ long sys_setsid(void)
     if (ret > 0)
         self->pgid = self->sid = self->pid;
     spin_unlock(&proc_lock);
-    if (ret > 0)
-        tty_detach(self);
+    if (ret > 0 && terminals)
+        terminals->detach(self);
     return ret;
 }

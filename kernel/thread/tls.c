@@ -71,7 +71,7 @@ static void desc_unpack(uint64_t packed, struct user_desc *d)
 static int free_entry(const struct thread *t)
 {
     for (int i = 0; i < TLS_ENTRIES; i++) {
-        if (!t->tls[i])
+        if (!t->arch.tls[i])
             return TLS_FIRST + i;
     }
     return -ESRCH;
@@ -96,9 +96,9 @@ int tls_set(struct thread *t, void __user *udesc, bool may_choose)
     }
     if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
         return -EINVAL;
-    t->tls[entry - TLS_FIRST] = desc_pack(&d);
+    t->arch.tls[entry - TLS_FIRST] = desc_pack(&d);
     if (t == thread_current())
-        arch_load_tls(t);
+        arch_load_tls(&t->arch);
     return 0;
 }
 
@@ -117,6 +117,6 @@ long sys_get_thread_area(void __user *udesc)
     if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
         return -EINVAL;
     d.entry = entry;
-    desc_unpack(thread_current()->tls[entry - TLS_FIRST], &d);
+    desc_unpack(thread_current()->arch.tls[entry - TLS_FIRST], &d);
     return copy_to_user(udesc, &d, sizeof(d));
 }

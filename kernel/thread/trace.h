@@ -9,8 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "arch/debug.h"
 #include "mm/vm.h"
+
+/* What is traced. */
+enum trace_category {
+    TRACE_FAULTS = 0x01,
+    TRACE_SYSCALLS = 0x02,
+    TRACE_SCHED = 0x04,
+    TRACE_IRQ = 0x08,
+    TRACE_BLOCK = 0x10,
+};
+extern uint32_t trace_mask;
 
 struct thread;
 
@@ -26,6 +35,7 @@ int trace_set(const char *names, size_t len);
 void trace_get(char *buf, size_t size); /* the names, separated by commas */
 
 void trace_fault(vaddr_t addr, enum vm_access access, enum vm_result r);
+void trace_irq(unsigned irq);
 void trace_switch(const struct thread *prev, const struct thread *next);
 
 /* A system call in the form of strace(1): begin before it, end after it. trace_syscall.c */

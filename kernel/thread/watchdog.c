@@ -45,7 +45,7 @@ static void report_held(const struct cpu *c)
 void watchdog_tick(uint64_t stuck_ns)
 {
     const struct cpu *c = cpu_self();
-    const struct thread *t = c->current;
+    const struct thread *t = thread_current();
     uint64_t limit = 2 * watchdog_limits.thresh_secs * NSEC_PER_SEC;
 
     if (!limit || stuck_ns < limit) {
@@ -69,7 +69,7 @@ static void report_hung(struct thread *t)
     klog(LOG_EMERG, "INFO: task %.16s:%d blocked for more than %u seconds.\n", t->proc->comm,
          (int)t->tid, (unsigned)watchdog_limits.hung_secs);
     report_wanted(t);
-    backtrace_thread(t);
+    backtrace_thread(&t->arch);
     hung_reported++;
     __atomic_fetch_add(&reports, 1, __ATOMIC_RELAXED);
 }

@@ -51,7 +51,8 @@ static int cpu_clock_read(int32_t id, uint64_t *ns)
         sched_charge_current();
     spin_lock(&proc_lock);
     p = proc_find_any(who, &t);
-    if (p && per_thread ? t && p == proc_current() : p && (p->pid == who || t == thread_current())) {
+    if (p && per_thread ? t && p == proc_current()
+                        : p && (p->pid == who || t == thread_current())) {
         *ns = per_thread ? thread_cpu_ns(t) : proc_cpu_ns(p);
         ret = 0;
     }
@@ -229,7 +230,7 @@ static long adjust(void __user *uptr, bool wide)
     n = (struct timex32){.modes = modes, .status = STA_UNSYNC, .precision = 1, .tick = TICK_USEC};
     w.sec = n.time.sec = (int32_t)sec;
     w.usec = n.time.usec = (int32_t)usec;
-    if (wide ? copy_to_user(uptr, &w, sizeof w) : copy_to_user(uptr, &n, sizeof n))
+    if (wide ? copy_to_user(uptr, &w, sizeof(w)) : copy_to_user(uptr, &n, sizeof(n)))
         return -EFAULT;
     return TIME_ERROR;
 }

@@ -10,9 +10,6 @@
 #define ITIMER_VIRTUAL 1
 #define ITIMER_PROF    2
 
-#define NSEC_PER_USEC 1000u
-#define USEC_PER_SEC  1000000
-
 struct itimerval32 {
     struct timeval32 interval, value;
 };
@@ -148,7 +145,7 @@ static int put_setting(void __user *uptr, const struct setting *s)
 {
     struct itimerval32 v = {ns_to_timeval(s->interval), ns_to_timeval(s->value)};
 
-    return copy_to_user(uptr, &v, sizeof v);
+    return copy_to_user(uptr, &v, sizeof(v));
 }
 
 long sys_getitimer(uint32_t which, void __user *uptr)
@@ -167,7 +164,7 @@ long sys_setitimer(uint32_t which, void __user *unew, void __user *uold)
     struct itimerval32 v;
 
     if (unew) {
-        if (copy_from_user(&v, unew, sizeof v))
+        if (copy_from_user(&v, unew, sizeof(v)))
             return -EFAULT;
         if (timeval_to_ns(&new.value, &v.value) || timeval_to_ns(&new.interval, &v.interval))
             return -EINVAL;

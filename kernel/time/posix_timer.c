@@ -115,7 +115,7 @@ static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
 
 static struct posix_timer *timer_new(struct proc *p, int32_t clock)
 {
-    struct posix_timer *t = kzalloc(sizeof *t);
+    struct posix_timer *t = kzalloc(sizeof(*t));
 
     if (!t)
         return NULL;
@@ -136,7 +136,7 @@ static void detach_signal(struct posix_timer *t)
 
     if (list_empty(&t->signal.link))
         return;
-    copy = kmalloc(sizeof *copy);
+    copy = kmalloc(sizeof(*copy));
     if (copy) {
         copy->info = t->signal.info;
         copy->embedded = false;
@@ -168,7 +168,7 @@ void posix_timers_delete(struct proc *p)
 }
 
 /* [list_lock held] */
-static struct posix_timer *find(int32_t id)
+static struct posix_timer *find_timer(int32_t id)
 {
     struct posix_timer *t;
 
@@ -249,7 +249,7 @@ long sys_timer_create(uint32_t clock, void __user *uevent, void __user *uid)
 
     if (ret)
         return ret;
-    if (uevent && copy_from_user(&ev, uevent, sizeof ev))
+    if (uevent && copy_from_user(&ev, uevent, sizeof(ev)))
         return -EFAULT;
     mutex_lock(&list_lock);
     ret = create((int32_t)clock, uevent ? &ev : NULL, uid);
@@ -262,7 +262,7 @@ long sys_timer_delete(uint32_t id)
     struct posix_timer *t;
 
     mutex_lock(&list_lock);
-    t = find((int32_t)id);
+    t = find_timer((int32_t)id);
     if (t)
         timer_destroy(t);
     mutex_unlock(&list_lock);
@@ -275,7 +275,7 @@ long sys_timer_getoverrun(uint32_t id)
     long ret = -EINVAL;
 
     mutex_lock(&list_lock);
-    t = find((int32_t)id);
+    t = find_timer((int32_t)id);
     if (t)
         ret = t->overrun;
     mutex_unlock(&list_lock);
@@ -335,7 +335,7 @@ static long timer_set(int32_t id, uint32_t flags, void __user *unew, void __user
     if (ret)
         return ret;
     mutex_lock(&list_lock);
-    t = find(id);
+    t = find_timer(id);
     if (t) {
         old = current_setting(t);
         apply(t, &new, flags & TIMER_ABSTIME);
@@ -352,7 +352,7 @@ static long timer_get(int32_t id, void __user *uptr, bool wide)
     struct posix_timer *t;
 
     mutex_lock(&list_lock);
-    t = find(id);
+    t = find_timer(id);
     if (t)
         s = current_setting(t);
     mutex_unlock(&list_lock);

@@ -10,9 +10,6 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define NSEC_PER_USEC 1000u
-#define USEC_PER_SEC  1000000
-
 static struct spinlock time_lock = SPINLOCK_INIT("time", LOCK_RANK_LEAF);
 static uint64_t real_offset; /* [time_lock] real time at boot */
 static uint32_t timezone[2]; /* minutes west, dst: kept for settimeofday's callers */
@@ -66,10 +63,10 @@ int timespec_get(uint64_t *ns, const void __user *uptr, bool wide)
     struct timespec32 n;
 
     if (wide) {
-        if (copy_from_user(&w, uptr, sizeof w))
+        if (copy_from_user(&w, uptr, sizeof(w)))
             return -EFAULT;
     } else {
-        if (copy_from_user(&n, uptr, sizeof n))
+        if (copy_from_user(&n, uptr, sizeof(n)))
             return -EFAULT;
         w.sec = n.sec;
         w.nsec = n.nsec;
@@ -90,10 +87,10 @@ int timespec_put(void __user *uptr, uint64_t ns, bool wide)
 
     w.nsec = (int32_t)(ns - (uint64_t)w.sec * NSEC_PER_SEC);
     if (wide)
-        return copy_to_user(uptr, &w, sizeof w);
+        return copy_to_user(uptr, &w, sizeof(w));
     n.sec = (int32_t)w.sec;
     n.nsec = w.nsec;
-    return copy_to_user(uptr, &n, sizeof n);
+    return copy_to_user(uptr, &n, sizeof(n));
 }
 
 /* ---- Seconds and microseconds ---- */
@@ -130,10 +127,10 @@ long sys_gettimeofday(void __user *utv, void __user *utz)
         now = time_real_ns();
         tv.sec = (int32_t)(now / NSEC_PER_SEC);
         tv.usec = (int32_t)(now - (uint32_t)tv.sec * NSEC_PER_SEC) / (int32_t)NSEC_PER_USEC;
-        if (copy_to_user(utv, &tv, sizeof tv))
+        if (copy_to_user(utv, &tv, sizeof(tv)))
             return -EFAULT;
     }
-    return utz ? copy_to_user(utz, timezone, sizeof timezone) : 0;
+    return utz ? copy_to_user(utz, timezone, sizeof(timezone)) : 0;
 }
 
 long sys_settimeofday(void __user *utv, void __user *utz)
@@ -142,17 +139,17 @@ long sys_settimeofday(void __user *utv, void __user *utz)
     uint32_t tz[2];
 
     if (utv) {
-        if (copy_from_user(&tv, utv, sizeof tv))
+        if (copy_from_user(&tv, utv, sizeof(tv)))
             return -EFAULT;
         if (tv.sec < 0 || tv.usec < 0 || tv.usec >= USEC_PER_SEC)
             return -EINVAL;
     }
-    if (utz && copy_from_user(tz, utz, sizeof tz))
+    if (utz && copy_from_user(tz, utz, sizeof(tz)))
         return -EFAULT;
     if (!capable())
         return -EPERM;
     if (utz)
-        memcpy(timezone, tz, sizeof timezone);
+        memcpy(timezone, tz, sizeof(timezone));
     if (utv)
         time_set_real_ns((uint32_t)tv.sec * NSEC_PER_SEC + (uint32_t)tv.usec * NSEC_PER_USEC);
     return 0;

@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/thread.h"
+#include "libc/units.h"
 #include "arch/user.h"
 
-#define HZ            100 /* timer interrupts a second; also USER_HZ */
-#define NSEC_PER_SEC  1000000000ull
 #define NSEC_PER_TICK (NSEC_PER_SEC / HZ)
 #define TIME_NEVER    UINT64_MAX /* as a deadline: none */
 
@@ -58,8 +58,6 @@ bool timer_cancel(struct timer *t); /* true if it had not fired; fn is not runni
  * returns how many it skipped. */
 uint32_t timer_forward(struct timer *t, uint64_t period);
 
-/* From the clock interrupt, every tick: runs what is due. */
-void timer_interrupt(void);
 /* When the first timer fires, or TIME_NEVER: for a clock that can skip ticks. */
 uint64_t timer_next(void);
 

@@ -9,6 +9,7 @@
 #include "kernel/time/time.h"
 #include "arch/cpu.h"
 #include "arch/lock.h"
+#include "arch/upcalls.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
@@ -143,7 +144,7 @@ uint64_t timer_next(void)
     return when;
 }
 
-void timer_interrupt(void)
+static void run_due(void)
 {
     struct timer *t;
     uint64_t now;
@@ -163,6 +164,13 @@ void timer_interrupt(void)
         running = NULL;
     }
     spin_unlock(&timer_lock);
+}
+
+void timer_tick(bool whole, bool user)
+{
+    run_due();
+    if (whole)
+        sched_tick(user);
 }
 
 /* ---- Sleeping with an end ---- */

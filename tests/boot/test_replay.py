@@ -59,7 +59,7 @@ def replay(folder, *commands):
 def test_who_corrupted_this_page_table_entry(recording):
     """The worked example of docs/debugging.md."""
     out = replay(recording, "continue", "fl check")
-    assert "Breakpoint 3, port_log" in out
+    assert "Breakpoint 3, check_complain" in out
     entry = re.search(r"not its own \(\w+\); its entry is at (0x\w+)", out)[1]
     out = replay(recording, "continue", f"watch *(unsigned *){entry}", "reverse-continue", "bt")
     assert re.search(r"crash_pte \(\) at kernel/debug/crash.c:\d+", out)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
 
@@ -222,7 +222,7 @@ static void op_access(struct space *s)
     if (!p->mapped)
         model_grow(s, win, i);
     want = expected(s, win, i, write);
-    got = write ? machine_store(cpu, s->real, va, value) : machine_load(cpu, s->real, va, &value);
+    got = write ? program_store(cpu, s->real, va, value) : program_load(cpu, s->real, va, &value);
     mm_inject_failure(0);
     if (got == VM_NO_MEMORY || (got == VM_PAST_END && want == VM_MINOR)) {
         no_memory++;
@@ -418,9 +418,9 @@ static void op_map_anywhere(struct space *s)
     if (failed_for_memory(vm_map(s->real, &m, &at), true))
         return;
     for (vaddr_t va = at; va < at + m.len; va += PAGE_SIZE) {
-        if (machine_load(rnd(HOST_CPUS), s->real, va, &value) == VM_MINOR && value != 0)
+        if (program_load(rnd(HOST_CPUS), s->real, va, &value) == VM_MINOR && value != 0)
             FAIL("fresh memory at %08x holds %08x", va, value);
-        machine_store(rnd(HOST_CPUS), s->real, va, 0xdeadbeef);
+        program_store(rnd(HOST_CPUS), s->real, va, 0xdeadbeef);
     }
     while (vm_unmap(s->real, at, m.len) == -ENOMEM)
         no_memory++;
@@ -971,7 +971,7 @@ int main(int argc, char **argv)
     uint32_t kib = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 2048;
 
     rng_state = seed * 0x9e3779b97f4a7c15ull | 1;
-    machine_init(kib * 1024);
+    machine_with_mm(kib * 1024);
     for (operation = 0; operation < operations; operation++) {
         step();
         if (operation % 64 == 0)

@@ -147,7 +147,7 @@ CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_
 PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"],
             "test_seeing": ["tests/host/test_seeing.c", "tests/host/check.c"],
             "fuzz": ["tests/host/fuzz.c"]}
-SUPPORT = ["arch/host/machine.c", "tests/host/port.c", "libc/string.c"]
+SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
 RUNS = [["test_vm"], ["test_seeing"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
 

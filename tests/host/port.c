@@ -2,13 +2,14 @@
  * mm/port.h for host programs: nothing else runs, so nothing ever has to wait; the log goes to
  * standard error.
  */
-#include "mm/port.h"
+#include "tests/host/port.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "kernel/base/log.h"
 
-void port_sleep(const void *chan, struct spinlock *lock)
+static void host_sleep(const void *chan, struct spinlock *lock)
 {
     (void)chan;
     (void)lock;
@@ -16,42 +17,48 @@ void port_sleep(const void *chan, struct spinlock *lock)
     abort();
 }
 
-void port_wakeup(const void *chan)
+static void host_wakeup(const void *chan)
 {
     (void)chan;
 }
 
-void port_yield(void)
+static void host_yield(void)
 {
 }
 
-int32_t port_pid = 1, port_parent = 0; /* whom the fault trace shall name */
+int32_t port_pid = 1, port_parent = 0;
 
-void port_identify(int32_t *pid, int32_t *parent)
+static void host_identify(int32_t *pid, int32_t *parent)
 {
     *pid = port_pid;
     *parent = port_parent;
 }
 
-void port_count_fault(bool major)
+static void host_count_fault(bool major)
 {
     (void)major;
 }
 
-uint64_t port_now(void)
+static uint64_t host_now(void)
 {
     static uint64_t now;
 
     return now += 1000;
 }
 
-void port_log(const char *fmt, ...)
-{
-    va_list ap;
+const struct mm_port host_port = {
+    .sleep = host_sleep,
+    .wakeup = host_wakeup,
+    .yield = host_yield,
+    .identify = host_identify,
+    .now = host_now,
+    .count_fault = host_count_fault,
+};
 
-    va_start(ap, fmt);
+void vklog(enum log_level level, const char *fmt, va_list ap)
+{
+    (void)level;
     vfprintf(stderr, fmt, ap);
-    va_end(ap);
     fputc('\n', stderr);
 }
 

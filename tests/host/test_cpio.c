@@ -4,7 +4,7 @@
  */
 #include <stdarg.h>
 #include <string.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "fs/ram/ramfs.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/log.h"
@@ -127,7 +127,7 @@ static struct superblock sb;
 
 static void before(void)
 {
-    machine_init(RAM);
+    machine_with_mm(RAM);
     ramfs_init();
     sb = (struct superblock){.type = rootfs, .dev = 1};
     EXPECT_EQ(rootfs->mount(&sb, "rootfs", NULL), 0);
@@ -555,7 +555,7 @@ TEST(damaged_images)
         rootfs->unmount(&sb);
         free(copy);
         if (round % 200 == 199) /* what a failed load leaves is never given back */
-            machine_init(RAM);
+            machine_with_mm(RAM);
         EXPECT_EQ(rootfs->mount(&sb, "rootfs", NULL), 0);
     }
 }
@@ -573,7 +573,7 @@ TEST(too_little_memory)
     add_trailer();
     dentry_tree_free(sb.root);
     rootfs->unmount(&sb);
-    machine_init(1u << 20);
+    machine_with_mm(1u << 20);
     EXPECT_EQ(rootfs->mount(&sb, "rootfs", NULL), 0);
     EXPECT_EQ(load(), -ENOMEM);
     EXPECT(strstr(last_log, "not enough memory") != NULL);

@@ -6,7 +6,7 @@
  * over.
  */
 #include <string.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
@@ -50,7 +50,7 @@ static void map(vaddr_t at, unsigned pages, uint8_t prot, uint16_t flags, struct
 
 static void store(struct vm_space *sp, vaddr_t va, uint32_t value)
 {
-    EXPECT(machine_store(0, sp, va, value) <= VM_MAJOR);
+    EXPECT(program_store(0, sp, va, value) <= VM_MAJOR);
 }
 
 /* Touched pages at both ends of leaves, and little in between. */
@@ -100,7 +100,7 @@ static void (*const states[])(void) = {make_areas, make_forked, make_broken_up};
 
 static void power_on(unsigned state)
 {
-    machine_init(RAM);
+    machine_with_mm(RAM);
     child = made = NULL;
     s = vm_space_create();
     file = vm_object_create(&file_pager, NULL, P(8) - 100);

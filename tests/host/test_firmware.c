@@ -54,11 +54,12 @@ bool boot_option(const char *name, char *buf, size_t size)
     return true;
 }
 
-int mm_init(const struct mem_range *ranges, unsigned count)
+/* What the kernel would get of the memory. */
+static void take_memory(void)
 {
-    ngot = count;
-    memcpy(got, ranges, count * sizeof(*ranges));
-    return 0;
+    memmap_hand_over(PHYS_WINDOW_SIZE);
+    ngot = boot_info.nmemory;
+    memcpy(got, boot_info.memory, ngot * sizeof(*got));
 }
 
 static uint32_t seed;
@@ -157,7 +158,7 @@ static bool try_maps(void)
     for (unsigned i = 0; i < 400; i++) {
         random_map();
         memmap_parse(&h);
-        CHECK(memmap_hand_over(PHYS_WINDOW_SIZE));
+        take_memory();
         CHECK(ranges_sane());
         for (uint32_t page = 0; page < PAGES * 2; page++) {
             uint64_t start = (uint64_t)page * PAGE_SIZE;
@@ -176,7 +177,8 @@ static bool try_map_of_many_pieces(void)
     for (unsigned i = 0; i < h.nmemory; i++)
         h.memory[i] = (struct handover_memory){0x1000000 + i * 0x8000ull, 0x1000 * (1 + i % 5), 1};
     memmap_parse(&h);
-    CHECK(memmap_hand_over(PHYS_WINDOW_SIZE) && ngot == 32);
+    take_memory();
+    CHECK(ngot == 32);
     return ranges_sane();
 }
 
@@ -253,7 +255,7 @@ static bool try_mad_handovers(void)
         handover_parse1(&h, &mb);
         CHECK(h.nmemory <= HANDOVER_MAX_MEMORY);
         memmap_parse(&h);
-        CHECK(memmap_hand_over(PHYS_WINDOW_SIZE));
+        take_memory();
         CHECK(ranges_sane());
         free(bytes);
         free(exact);

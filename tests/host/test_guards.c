@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "libc/list.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
@@ -21,7 +21,7 @@ static bool dies(void (*fn)(void))
 
     if (pid == 0) {
         fclose(stderr);
-        machine_init(RAM);
+        machine_with_mm(RAM);
         fn();
         _exit(0);
     }

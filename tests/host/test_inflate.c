@@ -3,7 +3,7 @@
  * must refuse with a reason and give every frame back.
  */
 #include <string.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "fs/archive/archive.h"
 #include "libc/errno.h"
 #include "tests/host/check.h"
@@ -24,7 +24,7 @@ static uint32_t free_frames(void)
 
 static void before(void)
 {
-    machine_init(RAM);
+    machine_with_mm(RAM);
     frames_before = free_frames();
     input = malloc(4u << 20);
     stream = malloc(5u << 20);

@@ -3,7 +3,7 @@
  * fault trace, one event for each row of the fault table.
  */
 #include <string.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
@@ -28,7 +28,7 @@ static const struct pager test_pager = {.name = "test", .get = test_get};
 
 static void before(void)
 {
-    machine_init(RAM);
+    machine_with_mm(RAM);
     s = vm_space_create();
     child = NULL;
     file = vm_object_create(&test_pager, NULL, 64 * PAGE_SIZE);
@@ -66,13 +66,13 @@ static uint32_t load(struct vm_space *space, vaddr_t va)
 {
     uint32_t value = 0;
 
-    machine_load(0, space, va, &value);
+    program_load(0, space, va, &value);
     return value;
 }
 
 static void store(struct vm_space *space, vaddr_t va)
 {
-    machine_store(0, space, va, 7);
+    program_store(0, space, va, 7);
 }
 
 static struct vm_range_stats stats_of(struct vm_space *space, vaddr_t at, unsigned pages)
@@ -213,8 +213,8 @@ TEST(page_info_tells_the_entry)
     store(s, AT);
     load(s, AT + PAGE_SIZE);
     vm_page_info(s, AT, 3, p);
-    EXPECT_EQ(p[0].entry, machine_entry(s, AT));
-    EXPECT_EQ(p[0].frame, PTE_ADDR(machine_entry(s, AT)) >> PAGE_SHIFT);
+    EXPECT_EQ(p[0].entry, program_entry(s, AT));
+    EXPECT_EQ(p[0].frame, PTE_ADDR(program_entry(s, AT)) >> PAGE_SHIFT);
     EXPECT(p[0].exclusive && !p[0].file && !p[0].zero);
     EXPECT(p[1].zero && !p[1].exclusive && p[1].entry);
     EXPECT_EQ(p[2].entry, 0);
@@ -257,7 +257,7 @@ TEST(frame_info_asks_every_mapping)
         for (unsigned i = 0; i < 4; i++)
             map(AT + offset[i], 1, RW, VM_SHARED, file);
         for (unsigned i = 0; i < 4; i++)
-            machine_load(0, s, AT + offset[i], &value);
+            program_load(0, s, AT + offset[i], &value);
         EXPECT_EQ(frame_at(s, AT).mappings, 4);
         EXPECT_EQ(frame_at(s, AT).flags & VM_FRAME_DIRTY, 0);
         store(s, AT + offset[writer]);
@@ -356,7 +356,7 @@ TEST(trace_tells_zero_and_own)
     e = only_event();
     EXPECT_EQ(e.why, VM_CASE_ZERO_WRITE);
     EXPECT_EQ(e.flags, VM_EVENT_WRITE | VM_EVENT_MAPPED);
-    EXPECT_EQ(e.frame, PTE_ADDR(machine_entry(s, AT)) >> PAGE_SHIFT);
+    EXPECT_EQ(e.frame, PTE_ADDR(program_entry(s, AT)) >> PAGE_SHIFT);
     EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, VM_PROT_READ), 0);
     EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, RW), 0);
     store(s, AT);

@@ -4,7 +4,7 @@
  * clean and no frame is left over.
  */
 #include <string.h>
-#include "arch/host/machine.h"
+#include "tests/host/program.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
@@ -39,7 +39,7 @@ static uint32_t file_word(unsigned index)
 
 static void before(void)
 {
-    machine_init(RAM);
+    machine_with_mm(RAM);
     pager_error = pager_calls = 0;
     s = vm_space_create();
     child = NULL;
@@ -94,23 +94,23 @@ static uint32_t load(struct vm_space *sp, vaddr_t va)
 {
     uint32_t value = 0xbad;
 
-    EXPECT(machine_load(0, sp, va, &value) <= VM_MAJOR);
+    EXPECT(program_load(0, sp, va, &value) <= VM_MAJOR);
     return value;
 }
 
 static void store(struct vm_space *sp, vaddr_t va, uint32_t value)
 {
-    EXPECT(machine_store(0, sp, va, value) <= VM_MAJOR);
+    EXPECT(program_store(0, sp, va, value) <= VM_MAJOR);
 }
 
 static pfn_t frame_at(struct vm_space *sp, vaddr_t va)
 {
-    return machine_entry(sp, va) >> PAGE_SHIFT;
+    return program_entry(sp, va) >> PAGE_SHIFT;
 }
 
 static bool writable_at(struct vm_space *sp, vaddr_t va)
 {
-    return machine_entry(sp, va) & PTE_W;
+    return program_entry(sp, va) & PTE_W;
 }
 
 static uint32_t anons(void)
@@ -124,10 +124,10 @@ TEST(no_area_is_a_bad_address)
 {
     uint32_t v;
 
-    EXPECT_EQ(machine_load(0, s, AT, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT, &v), VM_BAD_ADDRESS);
     EXPECT_EQ(map(AT, 2, RW, 0, NULL, 0), 0);
-    EXPECT_EQ(machine_load(0, s, AT - 4, &v), VM_BAD_ADDRESS);
-    EXPECT_EQ(machine_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT - 4, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_BAD_ADDRESS);
     EXPECT_EQ(vm_fault(s, USER_TOP, VM_READ), VM_BAD_ADDRESS);
     EXPECT_EQ(vm_fault(s, UINT32_MAX, VM_WRITE), VM_BAD_ADDRESS);
 }
@@ -138,10 +138,10 @@ TEST(access_beyond_protection_is_a_bad_access)
 
     map(AT, 1, VM_PROT_READ, 0, NULL, 0);
     map(AT + PAGE_SIZE, 1, 0, 0, NULL, 0);
-    EXPECT_EQ(machine_store(0, s, AT, 1), VM_BAD_ACCESS);
+    EXPECT_EQ(program_store(0, s, AT, 1), VM_BAD_ACCESS);
     EXPECT_EQ(load(s, AT), 0);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
-    EXPECT_EQ(machine_store(0, s, AT, 1), VM_BAD_ACCESS);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
+    EXPECT_EQ(program_store(0, s, AT, 1), VM_BAD_ACCESS);
 }
 
 TEST(sole_anon_is_used_as_it_is)
@@ -215,7 +215,7 @@ TEST(anonymous_write_gets_a_zeroed_frame)
     store(s, AT + 8, 5);
     EXPECT_EQ(load(s, AT), 0);
     EXPECT_EQ(load(s, AT + PAGE_SIZE - 4), 0);
-    EXPECT_EQ(machine_faults, 0);
+    EXPECT_EQ(program_faults, 0);
     EXPECT(writable_at(s, AT));
     EXPECT_EQ(anons(), 1);
 }
@@ -228,9 +228,9 @@ TEST(past_the_end_of_an_object)
     map(AT, 3, RW, 0, file, 0);
     map(AT + 0x100000, 3, RW, VM_SHARED, file, 0);
     EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1) & 0xff);
-    EXPECT_EQ(machine_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
-    EXPECT_EQ(machine_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_PAST_END);
-    EXPECT_EQ(machine_store(0, s, AT + 0x100000 + 2 * PAGE_SIZE, 1), VM_PAST_END);
+    EXPECT_EQ(program_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(program_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_PAST_END);
+    EXPECT_EQ(program_store(0, s, AT + 0x100000 + 2 * PAGE_SIZE, 1), VM_PAST_END);
 }
 
 TEST(absent_page_is_brought_in_and_major)
@@ -238,10 +238,10 @@ TEST(absent_page_is_brought_in_and_major)
     uint32_t v;
 
     map(AT, 4, RW, 0, file, 2);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_MAJOR);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_MAJOR);
     EXPECT_EQ(v, file_word(3));
     EXPECT_EQ(pager_calls, 1);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_MINOR);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_MINOR);
     EXPECT_EQ(pager_calls, 1);
 }
 
@@ -251,7 +251,7 @@ TEST(pager_error_is_a_bus_error_and_leaves_nothing)
 
     map(AT, 1, RW, 0, file, 0);
     pager_error = -EIO;
-    EXPECT_EQ(machine_load(0, s, AT, &v), VM_PAST_END);
+    EXPECT_EQ(program_load(0, s, AT, &v), VM_PAST_END);
     EXPECT_EQ(vm_object_pages(file), 0);
     pager_error = 0;
     EXPECT_EQ(load(s, AT), file_word(0));
@@ -305,9 +305,9 @@ TEST(shared_read_fault_maps_clean)
 {
     map(AT, 1, RW, VM_SHARED, file, 0);
     EXPECT_EQ(load(s, AT), file_word(0));
-    EXPECT(!(machine_entry(s, AT) & PTE_D));
+    EXPECT(!(program_entry(s, AT) & PTE_D));
     store(s, AT, 1);
-    EXPECT(machine_entry(s, AT) & PTE_D);
+    EXPECT(program_entry(s, AT) & PTE_D);
 }
 
 TEST(spurious_fault_returns)
@@ -331,7 +331,7 @@ TEST(read_fault_maps_resident_neighbours)
     EXPECT(frame_at(s, AT) && frame_at(s, AT + 2 * PAGE_SIZE) && frame_at(s, AT + 3 * PAGE_SIZE));
     EXPECT_EQ(frame_at(s, AT + 4 * PAGE_SIZE), 0);
     EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), file_word(3));
-    EXPECT_EQ(machine_faults, 0);
+    EXPECT_EQ(program_faults, 0);
 }
 
 /* ---- Stacks ---- */
@@ -343,7 +343,7 @@ TEST(stack_grows_within_its_limit)
     store(s, AT - 7 * PAGE_SIZE, 5);
     EXPECT_EQ(load(s, AT - 7 * PAGE_SIZE), 5);
     EXPECT_EQ(load(s, AT - 3 * PAGE_SIZE), 0);
-    EXPECT_EQ(machine_store(0, s, AT - 7 * PAGE_SIZE - 4, 1), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_store(0, s, AT - 7 * PAGE_SIZE - 4, 1), VM_BAD_ADDRESS);
 }
 
 TEST(stack_keeps_its_guard_gap)
@@ -353,7 +353,7 @@ TEST(stack_keeps_its_guard_gap)
     map(AT, 1, RW, VM_GROWSDOWN, NULL, 0);
     map(AT - 300 * PAGE_SIZE, 1, RW, 0, NULL, 0);
     EXPECT_EQ(load(s, AT - 43 * PAGE_SIZE), 0);
-    EXPECT_EQ(machine_load(0, s, AT - 44 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT - 44 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
     vm_protect(s, AT - 300 * PAGE_SIZE, PAGE_SIZE, 0);
     EXPECT_EQ(load(s, AT - 44 * PAGE_SIZE), 0);
 }
@@ -379,8 +379,8 @@ TEST(munmap_over_a_hole_and_at_the_edges)
     EXPECT_EQ(vm_unmap(s, AT + PAGE_SIZE, 4 * PAGE_SIZE), 0);
     EXPECT_EQ(load(s, AT), 1);
     EXPECT_EQ(load(s, AT + 5 * PAGE_SIZE), 2);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
-    EXPECT_EQ(machine_load(0, s, AT + 4 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT + 4 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
     EXPECT_EQ(vm_unmap(s, AT + 0x1000000, PAGE_SIZE), 0);
 }
 
@@ -416,7 +416,7 @@ TEST(munmap_across_leaves_after_fork_leaves_the_child_alone)
     for (unsigned i = 0; i < 4; i++)
         EXPECT_EQ(load(child, low + i * PAGE_SIZE), i + 1);
     EXPECT_EQ(load(s, low + 3 * PAGE_SIZE), 4);
-    EXPECT_EQ(machine_load(0, s, AT, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT, &v), VM_BAD_ADDRESS);
 }
 
 TEST(munmap_after_fork_leaves_the_child_alone)
@@ -503,11 +503,11 @@ TEST(mprotect_takes_and_gives_rights)
     map(AT, 3, RW, 0, NULL, 0);
     store(s, AT + PAGE_SIZE, 5);
     EXPECT_EQ(vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, VM_PROT_READ), 0);
-    EXPECT_EQ(machine_store(1, s, AT + PAGE_SIZE, 6), VM_BAD_ACCESS);
-    EXPECT_EQ(machine_store(0, s, AT + PAGE_SIZE, 6), VM_BAD_ACCESS);
+    EXPECT_EQ(program_store(1, s, AT + PAGE_SIZE, 6), VM_BAD_ACCESS);
+    EXPECT_EQ(program_store(0, s, AT + PAGE_SIZE, 6), VM_BAD_ACCESS);
     EXPECT_EQ(load(s, AT + PAGE_SIZE), 5);
     EXPECT_EQ(vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, 0), 0);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
     EXPECT_EQ(vm_protect(s, AT, 3 * PAGE_SIZE, RW), 0);
     EXPECT_EQ(load(s, AT + PAGE_SIZE), 5);
     store(s, AT + PAGE_SIZE, 7);
@@ -537,7 +537,7 @@ TEST(brk_grows_shrinks_and_comes_back_zeroed)
     EXPECT_EQ(vm_brk(s, AT + 3 * PAGE_SIZE + 10), AT + 3 * PAGE_SIZE + 10);
     store(s, AT + 3 * PAGE_SIZE, 9);
     EXPECT_EQ(vm_brk(s, AT + 10), AT + 10);
-    EXPECT_EQ(machine_store(0, s, AT + PAGE_SIZE, 1), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_store(0, s, AT + PAGE_SIZE, 1), VM_BAD_ADDRESS);
     EXPECT_EQ(vm_brk(s, AT + 4 * PAGE_SIZE), AT + 4 * PAGE_SIZE);
     EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), 0);
     EXPECT_EQ(vm_brk(s, AT - 1), AT + 4 * PAGE_SIZE);
@@ -631,7 +631,7 @@ TEST(mremap_moves_pages_and_leaves_none_behind)
     for (unsigned i = 0; i < 4; i++)
         EXPECT_EQ(load(s, at + i * PAGE_SIZE), i + 1);
     EXPECT_EQ(load(s, at + 5 * PAGE_SIZE), 0);
-    EXPECT_EQ(machine_load(0, s, AT, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT, &v), VM_BAD_ADDRESS);
     EXPECT_EQ(load(child, AT + PAGE_SIZE), 2);
     EXPECT_EQ(mm_check(), 0);
 }
@@ -661,7 +661,7 @@ TEST(mremap_grows_and_shrinks_in_place)
     EXPECT_EQ(at, AT);
     store(s, AT + 4 * PAGE_SIZE, 1);
     EXPECT_EQ(remap(s, AT, 5 * PAGE_SIZE, PAGE_SIZE, 0, 0, &at), 0);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
     map(AT + 2 * PAGE_SIZE, 1, RW, 0, NULL, 0);
     EXPECT_EQ(remap(s, AT, PAGE_SIZE, 4 * PAGE_SIZE, 0, 0, &at), -ENOMEM);
     EXPECT_EQ(remap(s, AT + 0x100000, PAGE_SIZE, PAGE_SIZE, 0, 0, &at), -EFAULT);
@@ -711,7 +711,7 @@ TEST(madvise_wipes_and_withholds_on_fork)
     EXPECT_EQ(vm_advise(s, AT + PAGE_SIZE, PAGE_SIZE, VM_ADVICE_DONTFORK), 0);
     vm_space_fork(s, &child);
     EXPECT_EQ(load(child, AT), 0);
-    EXPECT_EQ(machine_load(0, child, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_load(0, child, AT + PAGE_SIZE, &v), VM_BAD_ADDRESS);
     EXPECT_EQ(load(child, AT + 2 * PAGE_SIZE), 5);
     EXPECT_EQ(load(s, AT), 5);
     map(AT + 0x100000, 1, RW, 0, file, 0);
@@ -730,7 +730,7 @@ TEST(madvise_free_is_taken_by_pressure_unless_written)
     store(s, AT + 7 * PAGE_SIZE, 8);
     map(AT + 0x1000000, 900, RW, 0, NULL, 0);
     for (unsigned i = 0; i < 900; i++)
-        machine_store(0, s, AT + 0x1000000 + i * PAGE_SIZE, 1);
+        program_store(0, s, AT + 0x1000000 + i * PAGE_SIZE, 1);
     EXPECT_EQ(load(s, AT + 7 * PAGE_SIZE), 8);
     vm_unmap(s, AT + 0x1000000, 900 * PAGE_SIZE);
     for (unsigned i = 8; i < 100; i++)
@@ -745,13 +745,13 @@ TEST(sequential_advice_brings_pages_ahead)
     EXPECT_EQ(load(s, AT), file_word(0));
     EXPECT_EQ(vm_object_pages(file), 8);
     EXPECT_EQ(load(s, AT + 7 * PAGE_SIZE), file_word(7));
-    EXPECT_EQ(machine_faults, 0);
+    EXPECT_EQ(program_faults, 0);
     vm_unmap(s, AT, 8 * PAGE_SIZE);
     map(AT, 8, VM_PROT_READ, 0, file, 0);
     EXPECT_EQ(vm_advise(s, AT, 8 * PAGE_SIZE, VM_ADVICE_RANDOM), 0);
     load(s, AT);
     load(s, AT + PAGE_SIZE);
-    EXPECT_EQ(machine_faults, 1);
+    EXPECT_EQ(program_faults, 1);
 }
 
 TEST(locked_file_pages_stay)
@@ -767,7 +767,7 @@ TEST(locked_file_pages_stay)
         load(s, AT + i * PAGE_SIZE);
     map(AT + 0x1000000, 900, RW, 0, NULL, 0);
     for (unsigned i = 0; i < 900; i++)
-        machine_store(0, s, AT + 0x1000000 + i * PAGE_SIZE, 1);
+        program_store(0, s, AT + 0x1000000 + i * PAGE_SIZE, 1);
     EXPECT(vm_object_pages(big) >= 20 && vm_object_pages(big) < 300);
     pager_calls = 0;
     for (unsigned i = 0; i < 20; i++)
@@ -817,12 +817,12 @@ TEST(fork_flushes_the_parents_write_rights)
 {
     map(AT, 2, RW, 0, NULL, 0);
     for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++) {
-        EXPECT_EQ(machine_store(cpu, s, AT, 1), VM_MINOR);
-        EXPECT_EQ(machine_store(cpu, s, AT + PAGE_SIZE, 1), VM_MINOR);
+        EXPECT_EQ(program_store(cpu, s, AT, 1), VM_MINOR);
+        EXPECT_EQ(program_store(cpu, s, AT + PAGE_SIZE, 1), VM_MINOR);
     }
     vm_space_fork(s, &child);
-    EXPECT_EQ(machine_store(2, s, AT, 2), VM_MINOR);
-    EXPECT_EQ(machine_store(1, s, AT + PAGE_SIZE, 2), VM_MINOR);
+    EXPECT_EQ(program_store(2, s, AT, 2), VM_MINOR);
+    EXPECT_EQ(program_store(1, s, AT + PAGE_SIZE, 2), VM_MINOR);
     EXPECT_EQ(load(child, AT), 1);
     EXPECT_EQ(load(child, AT + PAGE_SIZE), 1);
 }
@@ -847,13 +847,13 @@ TEST(a_copy_is_seen_by_a_cpu_that_had_read_the_original)
     map(AT + PAGE_SIZE, 1, RW, 0, file, 0);
     store(s, AT, 1);
     vm_space_fork(s, &child);
-    machine_load(1, child, AT, &v);
-    machine_load(1, child, AT + PAGE_SIZE, &v);
+    program_load(1, child, AT, &v);
+    program_load(1, child, AT + PAGE_SIZE, &v);
     store(child, AT, 2);
     store(child, AT + PAGE_SIZE, 3);
-    machine_load(1, child, AT, &v);
+    program_load(1, child, AT, &v);
     EXPECT_EQ(v, 2);
-    machine_load(1, child, AT + PAGE_SIZE, &v);
+    program_load(1, child, AT + PAGE_SIZE, &v);
     EXPECT_EQ(v, 3);
 }
 
@@ -866,7 +866,7 @@ TEST(every_page_is_flushed_however_many_there_are)
             store(s, AT + i * PAGE_SIZE, n);
         vm_protect(s, AT, n * PAGE_SIZE, VM_PROT_READ);
         for (unsigned i = 0; i < n; i++)
-            EXPECT_EQ(machine_store(0, s, AT + i * PAGE_SIZE, 0), VM_BAD_ACCESS);
+            EXPECT_EQ(program_store(0, s, AT + i * PAGE_SIZE, 0), VM_BAD_ACCESS);
         vm_protect(s, AT, n * PAGE_SIZE, RW);
     }
 }
@@ -881,13 +881,13 @@ TEST(a_page_that_a_thousand_map)
         EXPECT_EQ(map(at, 1, RW, VM_SHARED, file, 3), 0);
         EXPECT_EQ(load(s, at), file_word(3));
     }
-    EXPECT_EQ(rmap_count(frame_of_pa(PTE_ADDR(machine_entry(s, AT)))), n);
+    EXPECT_EQ(rmap_count(frame_of_pa(PTE_ADDR(program_entry(s, AT)))), n);
     EXPECT_EQ(mm_check(), 0);
     for (unsigned i = 0; i < n / 2; i++)
         EXPECT_EQ(vm_unmap(s, AT + i * step % n * 2 * PAGE_SIZE, PAGE_SIZE), 0);
     EXPECT_EQ(mm_check(), 0);
     EXPECT_EQ(vm_object_resize(file, PAGE_SIZE), 0);
-    EXPECT_EQ(machine_entry(s, AT + (n - 1) * step % n * 2 * PAGE_SIZE), 0);
+    EXPECT_EQ(program_entry(s, AT + (n - 1) * step % n * 2 * PAGE_SIZE), 0);
 }
 
 TEST(what_a_mapping_replaces_is_not_charged_again)
@@ -938,7 +938,7 @@ TEST(memory_runs_out_without_harm)
 
     map(AT, 2000, RW, VM_NORESERVE, NULL, 0);
     for (i = 0; i < 2000; i++) {
-        if (machine_store(0, s, AT + i * PAGE_SIZE, i) == VM_NO_MEMORY)
+        if (program_store(0, s, AT + i * PAGE_SIZE, i) == VM_NO_MEMORY)
             break;
     }
     EXPECT(i > 800 && i < 1024);
@@ -986,7 +986,7 @@ TEST(truncate_unmaps_and_zeroes_the_tail)
     store(s, AT + 2 * PAGE_SIZE, 5);
     store(s, AT + PAGE_SIZE + 2048, 6);
     EXPECT_EQ(vm_object_resize(file, PAGE_SIZE + 2048), 0);
-    EXPECT_EQ(machine_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(program_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
     EXPECT_EQ(load(s, AT + PAGE_SIZE + 2048), 0);
     EXPECT_EQ(load(s, AT + PAGE_SIZE + 2044), file_word(1));
     EXPECT_EQ(vm_object_read_kernel(file, PAGE_SIZE + 2046, &v, 4), 2);
@@ -1002,8 +1002,8 @@ TEST(truncation_drops_private_copies_too)
     vm_space_fork(s, &child);
     vm_object_resize(file, PAGE_SIZE);
     EXPECT_EQ(load(s, AT), 4);
-    EXPECT_EQ(machine_load(0, s, AT + PAGE_SIZE, &v), VM_PAST_END);
-    EXPECT_EQ(machine_load(0, child, AT + PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(program_load(0, child, AT + PAGE_SIZE, &v), VM_PAST_END);
     vm_object_resize(file, 2 * PAGE_SIZE);
     EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1));
 }

@@ -5,9 +5,9 @@
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/i386.h"
 #include "arch/io.h"
+#include "arch/upcalls.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
-#include "kernel/syscall/reboot.h"
 #include "libc/string.h"
 
 #define BDA_EBDA   0x40eu
@@ -153,7 +153,7 @@ static void sci(void *arg)
     events = take_events(acpi.power.pm1a_event, PM1_BUTTON);
     events |= take_events(acpi.power.pm1b_event, PM1_BUTTON);
     if (events & PM1_BUTTON)
-        machine_power_button();
+        power_button();
 }
 
 /* The enable registers are the second half of the event blocks. All but the button stays silent:

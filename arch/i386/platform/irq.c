@@ -7,11 +7,10 @@
  * gets no end-of-interrupt (the master does, for a spurious 15).
  */
 #include "arch/i386/platform/apic.h"
-#include "arch/debug.h"
 #include "arch/i386/i386.h"
-#include "arch/debug.h"
 #include "arch/io.h"
 #include "arch/lock.h"
+#include "arch/upcalls.h"
 #include "libc/errno.h"
 
 #define IRQ_LINES   16u
@@ -165,13 +164,10 @@ void irq_dispatch(struct trapframe *tf)
         return;
     counts[irq]++;
     c->irq_depth++;
-    if (__builtin_expect(trace_mask & TRACE_IRQ, 0))
-        trace_irq(irq);
     for (struct irq_action *a = actions[irq]; a; a = a->next)
         a->fn(a->arg);
     c->irq_depth--;
-    if (__builtin_expect(debug_wanted, false))
-        debug_enter(tf);
+    irq_after(tf, irq);
     if (apic) {
         apic_eoi();
         return;

@@ -26,12 +26,6 @@ void debug_exit(uint8_t value)
         outb(DEBUG_EXIT, value);
 }
 
-_Noreturn void power_halt(void)
-{
-    for (;;)
-        __asm__ volatile("cli; hlt");
-}
-
 static void spin(void)
 {
     for (int i = 0; i < SPIN; i++)
@@ -55,7 +49,7 @@ _Noreturn void power_off(void)
     if (!acpi.present)
         power_off_emulators();
     klog(LOG_EMERG, "This machine does not power off by itself: switch it off now.\n");
-    power_halt();
+    cpu_halt();
 }
 
 static void reset_by_keyboard(void)
@@ -93,5 +87,5 @@ _Noreturn void power_reset(void)
     reset_by_keyboard();
     reset_by_chipset();
     reset_by_triple_fault();
-    power_halt();
+    cpu_halt();
 }

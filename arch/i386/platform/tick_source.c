@@ -10,7 +10,6 @@
 #include "arch/io.h"
 #include "arch/thread.h"
 #include "kernel/base/log.h"
-#include "kernel/time/time.h"
 
 #define PIT_HZ      1193182u
 #define PIT_DATA    0x40

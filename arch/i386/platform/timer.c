@@ -18,10 +18,10 @@
 #include "arch/i386/platform/tick_source.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
+#include "arch/upcalls.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
-#include "kernel/thread/sched.h"
-#include "kernel/time/time.h"
+#include "libc/units.h"
 
 #define MULT_SHIFT  24
 #define WINDOW_MAX  1024u /* ticks between samples in the end */
@@ -31,7 +31,7 @@
 #define IDLE_MAX_NS NSEC_PER_SEC
 #define WATCH_NS    (NSEC_PER_SEC / 10) /* how long the APIC timer is watched */
 
-static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_LEAF + 10);
+static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_CLOCK);
 
 /* Written at ticks only; seq is odd meanwhile and readers try again. */
 static volatile uint32_t seq;
@@ -202,8 +202,7 @@ static void clock_tick(void *arg)
     if (!mult)
         lost_ns += now - tick_ns();
     spin_unlock(&pit_lock);
-    timer_interrupt();
-    sched_tick(trap_from_user(cpu_self()->irq_frame));
+    timer_tick(true, trap_from_user(cpu_self()->irq_frame));
 }
 
 /* ---- Idle ---- */
@@ -300,7 +299,7 @@ void clock_apic_timer(void)
         return;
     }
     watch_first_tick();
-    timer_interrupt();
+    timer_tick(false, false);
 }
 
 void clock_init(void)

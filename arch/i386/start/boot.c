@@ -1,6 +1,6 @@
 /*
  * The boot of the machine, from boot/multiboot.asm to kernel_main(): traps first, so that a mistake
- * shows; then consoles, memory, interrupts.
+ * shows; then consoles, the memory map, interrupts.
  */
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/acpi.h"
@@ -8,29 +8,18 @@
 #include "arch/i386/start/handover.h"
 #include "arch/i386/start/multiboot.h"
 #include "arch/thread.h"
-#include "drivers/drivers.h"
+#include "arch/upcalls.h"
 #include "kernel/base/boot.h"
+#include "kernel/base/init.h"
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "libc/ctype.h"
 #include "libc/string.h"
 
 #define LEAST_RAM_KIB 5120u
 #define KERNEL_START  0x100000u
 
-struct boot_info boot_info = {.cmdline = ""};
-
 static struct handover handover;
-
-_Noreturn void boot_fail(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vklog(LOG_EMERG, fmt, ap);
-    va_end(ap);
-    klog(LOG_EMERG, "Faultline cannot start. The machine is halted.\n");
-    power_halt();
-}
 
 /* QEMU puts the kernel's file name in front of the options, GRUB may. */
 static const char *skip_file_name(const char *s)
@@ -107,39 +96,25 @@ static void log_handover(void)
              boot_info.framebuffer->bpp, (unsigned)boot_info.framebuffer->pitch);
 }
 
-/* Says why the framebuffer is not used, if it is not. */
-static void map_framebuffer(void)
+void *map_framebuffer(uint64_t pa, uint32_t size, const char **why)
 {
-    const struct boot_framebuffer *fb = boot_info.framebuffer;
-    uint32_t size = fb->pitch * fb->height;
-    const char *why = fb_unusable(fb);
+    void *memory = NULL;
 
-    if (!why && memmap_is_ram(fb->addr, fb->addr + size))
-        why = "it lies over memory";
-    if (!why) {
-        boot_info.framebuffer_memory = kmap_framebuffer(fb->addr, size);
-        if (!boot_info.framebuffer_memory)
-            why = "it does not fit into the kernel's address space";
+    *why = "it lies over memory";
+    if (!memmap_is_ram(pa, pa + size)) {
+        memory = kmap_framebuffer(pa, size);
+        *why = memory ? NULL : "it does not fit into the kernel's address space";
     }
-    if (why)
-        klog(LOG_WARN, "The framebuffer at %08x%08x, %ux%u, %u bits, is not used: %s.\n",
-             (unsigned)(fb->addr >> 32), (unsigned)fb->addr, (unsigned)fb->width,
-             (unsigned)fb->height, fb->bpp, why);
+    return memory;
 }
 
-/* Without large pages the framebuffer's tables need memory that is mapped. */
-static void init_screen(bool memory_ready)
+/* Without large pages a framebuffer's tables need memory that is mapped. */
+static void init_screen(bool memory_mapped)
 {
-    bool large_pages = cpu_features & CPU_PSE;
+    bool needs_memory = boot_info.framebuffer && !(cpu_features & CPU_PSE);
 
-    if (boot_info.framebuffer && !boot_flag("nofb")) {
-        if (memory_ready == large_pages)
-            return;
-        map_framebuffer();
-    } else if (memory_ready) {
-        return;
-    }
-    screen_early_init();
+    if (memory_mapped == needs_memory)
+        init_run(INIT_SCREEN);
 }
 
 static void init_memory(void)
@@ -152,9 +127,9 @@ static void init_memory(void)
                   (unsigned)(boot_info.ram_total_kib - boot_info.ram_unused_kib), LEAST_RAM_KIB);
     mapped = kmap_init();
     init_screen(true);
-    if (!memmap_hand_over(mapped) ||
-        !kmap_init_top(boot_info.ram_total_kib - boot_info.ram_unused_kib))
+    if (!kmap_init_top(boot_info.ram_total_kib - boot_info.ram_unused_kib))
         boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
+    memmap_hand_over(mapped);
 }
 
 /* From boot/multiboot.asm on the boot stack, interrupts off, the first 8 MiB mapped. */
@@ -164,12 +139,14 @@ _Noreturn void boot_main(void)
 
     gdt_init(&boot_cpu);
     idt_init();
+    report_init();
+    panic_register_end(debug_exit, power_reset);
     cpuid_init();
     boot_info.entry_cycles = cpu_cycles();
     cpu_control_init();
     fpu_init();
     known_loader = read_handover();
-    serial_early_init();
+    init_run(INIT_CONSOLE);
     cpu_protection_init();
     memmap_parse(&handover);
     init_screen(false);

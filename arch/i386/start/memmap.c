@@ -9,7 +9,6 @@
 #include "kernel/base/boot.h"
 #include "libc/printf.h"
 #include "libc/string.h"
-#include "mm/vm.h"
 
 #define MAX_RANGES 256u
 #define MM_RANGES  32u      /* as many as mm_init() takes */
@@ -219,10 +218,11 @@ static void drop_smallest(void)
     drop_range(least);
 }
 
-bool memmap_hand_over(paddr_t mapped)
+void memmap_hand_over(paddr_t mapped)
 {
     cut(mapped, PHYS_WINDOW_SIZE);
     while (nranges > MM_RANGES)
         drop_smallest();
-    return mm_init(ranges, nranges) == 0;
+    boot_info.memory = ranges;
+    boot_info.nmemory = nranges;
 }

@@ -18,8 +18,8 @@ def trap_frame():
                 pass
         frame = frame.older()
     t = k.current_thread()
-    if t is not None and t.tf:
-        tf = t.to("tf")
+    if t is not None and t.arch.tf:
+        tf = t.arch.to("tf")
         if tf.trapno == 14:
             return tf
     return None

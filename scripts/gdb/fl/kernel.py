@@ -267,7 +267,8 @@ def threads(proc):
 def current_thread():
     """The thread that the CPU runs, or None before there is one."""
     cpu = View("cpu", address("boot_cpu"))
-    return cpu.to("current")
+    t = cpu.current
+    return View("thread", t) if t else None  # the arch_thread is its first member
 
 
 def current_pid():

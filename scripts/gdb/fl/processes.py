@@ -148,7 +148,7 @@ the program follows. For what the CPU runs now, use `bt`."""
             if t == current:
                 continue
             # switch_stacks() left edi esi ebx ebp eip there.
-            esp = t.kernel_esp
+            esp = t.arch.esp
             print_stack(stack_frames(k.u32(esp + 12), k.u32(esp + 16)))
 
 
@@ -175,7 +175,7 @@ def thread_name(t):
 
 def waits_for(t):
     """The mutex a thread sleeps for: the argument of mutex_lock() on its stack."""
-    esp = t.kernel_esp
+    esp = t.arch.esp
     ebp, eip = k.u32(esp + 12), k.u32(esp + 16)
     start = k.address("mutex_lock")
     block = gdb.block_for_pc(start)

@@ -3,7 +3,7 @@
  * (oom_report.c). Whoever could not get memory waits for it to be gone and tries again.
  */
 #include "kernel/base/log.h"
-#include "kernel/process/oom.h"
+#include "kernel/oom/oom.h"
 
 #define PATIENCE_TICKS 200 /* for one victim, before the next is chosen */
 

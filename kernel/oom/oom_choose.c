@@ -6,8 +6,7 @@
  * proc_lock is held for a bounded number of steps at a time; serial numbers tell where to go on.
  */
 #include "arch/thread.h"
-#include "fs/vfs/file.h"
-#include "kernel/process/oom.h"
+#include "kernel/oom/oom.h"
 #include "kernel/signal/signal_impl.h"
 
 #define STEP        8u  /* processes looked at with proc_lock held */
@@ -44,14 +43,21 @@ static uint32_t thread_bytes(const struct proc *p)
     return p->nthreads * (KSTACK_SIZE + (uint32_t)sizeof(struct thread));
 }
 
+static uint32_t (*files_bytes)(struct files *t); /* set once at boot */
+
+void oom_count_files(uint32_t (*held_bytes)(struct files *t))
+{
+    files_bytes = held_bytes;
+}
+
 void oom_measure(const struct proc *p, struct oom_size *out)
 {
     struct vm_space_brief space;
     uint32_t bytes = thread_bytes(p) + sizeof(*p) + p->sig.queued * sizeof(struct queued_signal);
 
     vm_space_brief(p->space, &space);
-    if (p->files)
-        bytes += files_held_bytes(p->files);
+    if (p->files && files_bytes)
+        bytes += files_bytes(p->files);
     *out = (struct oom_size){
         .resident = space.resident,
         .file = space.resident_file,

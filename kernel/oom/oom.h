@@ -31,4 +31,8 @@ void oom_report_kill(const struct proc *p);
  * in some seconds. */
 void oom_report_state(void);
 
+/* What a descriptor table holds in bytes is told by a function that fs/ hands down at boot. */
+struct files;
+void oom_count_files(uint32_t (*held_bytes)(struct files *t));
+
 #endif

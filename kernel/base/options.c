@@ -1,7 +1,10 @@
-/* Boot options: words of the command line, "name" or "name=value". */
+/* What the machine was booted with. Options are words of the command line, "name" or "name=value".
+ */
 #include "kernel/base/boot.h"
 #include "libc/ctype.h"
 #include "libc/string.h"
+
+struct boot_info boot_info = {.cmdline = ""};
 
 /* The word at *p and its length; moves *p past it. A part in double quotes may hold spaces. */
 static const char *next_word(const char **p, size_t *len)

@@ -3,7 +3,7 @@
  * and who died. Only the line about the death is always there.
  */
 #include "kernel/base/log.h"
-#include "kernel/process/oom.h"
+#include "kernel/oom/oom.h"
 
 #define KB(pages) ((pages) * (PAGE_SIZE / 1024))
 #define PAUSE_NS  (5 * NSEC_PER_SEC) /* between two reports */

@@ -1,0 +1,10 @@
+/* What the host programs give to mm/ (mm/port.h). */
+#ifndef TESTS_HOST_PORT_H
+#define TESTS_HOST_PORT_H
+
+#include "mm/port.h"
+
+extern const struct mm_port host_port;
+extern int32_t port_pid, port_parent; /* whom the fault trace shall name */
+
+#endif

@@ -262,6 +262,7 @@ static bool step(struct ide_channel *ch, int *err)
     struct ide_drive *d = ch->active;
     bool dma = d->dma && d->request->op != BLOCK_FLUSH;
     uint8_t status, bm = 0;
+    bool failed;
 
     if (ch->bus_master) {
         bm = inb((uint16_t)(ch->bus_master + BM_STATUS));
@@ -277,11 +278,9 @@ static bool step(struct ide_channel *ch, int *err)
         outb((uint16_t)(ch->bus_master + BM_STATUS), BM_ERROR | BM_IRQ);
     if (!dma && !pio_step(ch, d, status))
         return false;
-    *err = 0;
-    if ((status & (ATA_STATUS_ERROR | ATA_STATUS_FAULT)) || (dma && (bm & BM_ERROR)))
-        *err = -EIO;
-    else if (!dma && d->left)
-        *err = -EIO;
+    failed =
+        (status & (ATA_STATUS_ERROR | ATA_STATUS_FAULT)) || (dma ? bm & BM_ERROR : d->left != 0);
+    *err = failed ? -EIO : 0;
     return true;
 }
 

@@ -1,4 +1,5 @@
 /* Linux's names and numbers of disks and partitions. */
+#include "fs/block/file.h"
 #include "fs/block/internal.h"
 #include "fs/vfs/vfs.h"
 #include "libc/ctype.h"
@@ -27,6 +28,17 @@ static struct series series[] = {
     [BLOCK_SR] = {.name = "sr", .major = 11, .minors = 1, .most = 16},
     [BLOCK_LOOP] = {.name = "loop", .major = 7, .minors = 1, .most = 256},
 };
+
+void block_show_majors(struct text *t)
+{
+    static const struct {
+        uint32_t major;
+        const char *name;
+    } majors[] = {{7, "loop"}, {8, "sd"}, {11, "sr"}, {254, "virtblk"}, {EXTENDED_MAJOR, "blkext"}};
+
+    for (unsigned i = 0; i < sizeof(majors) / sizeof(majors[0]); i++)
+        text_printf(t, "%3u %s\n", majors[i].major, majors[i].name);
+}
 
 /* [name_lock] */
 static uint32_t extended_number(void)

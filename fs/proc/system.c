@@ -256,6 +256,7 @@ static int show_devices(struct text *t, const struct target *who)
         if (chrdev_name(major))
             text_printf(t, "%3u %s\n", major, chrdev_name(major));
     text_printf(t, "\nBlock devices:\n");
+    block_show_majors(t);
     return 0;
 }
 

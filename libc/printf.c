@@ -42,6 +42,7 @@ static void pad(struct out *o, char c, int n)
         emit(o, c);
 }
 
+/* Stops growing before it could overflow. */
 static int parse_number(const char **fmt)
 {
     int n = 0;
@@ -70,6 +71,7 @@ static bool parse_flag(struct spec *s, char c)
     }
 }
 
+/* hh, h, l, ll, z, j and t; returns what is after them. long and size_t are the same size here. */
 static const char *parse_size(struct spec *s, const char *fmt)
 {
     s->size = sizeof(int);
@@ -123,6 +125,8 @@ static char *digits(char *end, unsigned long long v, unsigned base, bool upper)
     return end;
 }
 
+/* Blanks, prefix, zeros, digits, blanks. A precision is a least number of digits and turns the flag
+ * 0 off; a zero with precision 0 has no digits at all. */
 static void format_integer(struct out *o, const struct spec *s, unsigned long long v, unsigned base,
                            const char *prefix)
 {

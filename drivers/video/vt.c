@@ -66,6 +66,8 @@ size_t vt_take_reply(struct vt *vt, char *buf, size_t size)
 
 /* ---- Characters ---- */
 
+/* A full row does not wrap before the next character comes (wrap_pending): a program may fill the
+ * last column of the last row without scrolling. */
 static void put_glyph(struct vt *vt, uint16_t glyph)
 {
     if (vt->wrap_pending) {
@@ -111,6 +113,8 @@ static void put_ascii(struct vt *vt, uint8_t c)
     put_glyph(vt, vt->charset[vt->shift] == CHARSET_GRAPHICS ? vt_line_drawing(c) : c);
 }
 
+/* utf8_min is the least that this length may stand for: longer forms of the same are refused. [RFC
+ * 3629] */
 static void utf8_start(struct vt *vt, uint8_t c)
 {
     if (c >= 0xc2 && c <= 0xdf) {
@@ -164,6 +168,7 @@ static void put_char(struct vt *vt, uint8_t c)
 
 /* ---- Control characters and escape sequences ---- */
 
+/* What is not listed does nothing. */
 static void control(struct vt *vt, uint8_t c)
 {
     switch (c) {
@@ -204,6 +209,7 @@ static void control(struct vt *vt, uint8_t c)
     }
 }
 
+/* DECALN: a screen full of E. */
 static void alignment_test(struct vt *vt)
 {
     for (unsigned row = 0; row < vt->rows; row++) {
@@ -301,6 +307,7 @@ static void designate(struct vt *vt, uint8_t c)
     vt->state = VT_GROUND;
 }
 
+/* A parameter stays below 10,000, whatever is sent. */
 static void csi_byte(struct vt *vt, uint8_t c)
 {
     if (c >= '0' && c <= '9') {

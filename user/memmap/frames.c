@@ -21,6 +21,7 @@
 #define KPF_RESERVED (1ull << 32)
 #define KPF_COW      (1ull << 48) /* Faultline's: several owners, a write copies */
 
+/* The order matters: anonymous frames are on the LRU list, too. */
 static enum owner_kind owner_of(uint64_t flags, uint64_t count)
 {
     if (flags & (KPF_NOPAGE | KPF_RESERVED))
@@ -41,6 +42,7 @@ static bool is_chosen(const struct map *map, unsigned frame)
     return map->chosen[frame / 8] >> (frame % 8) & 1;
 }
 
+/* Up to BATCH words from the first-th on; how many there were, 0 past the end. */
 static unsigned read_words(int fd, uint64_t *words, unsigned first)
 {
     ssize_t n = pread(fd, words, BATCH * sizeof(*words), (off_t)first * (off_t)sizeof(*words));
@@ -48,6 +50,7 @@ static unsigned read_words(int fd, uint64_t *words, unsigned first)
     return n > 0 ? (unsigned)n / sizeof(*words) : 0;
 }
 
+/* As many frames as the kernel tells of; group is how many of them share a cell of the screen. */
 bool map_open(struct map *map)
 {
     uint64_t words[BATCH];
@@ -102,6 +105,7 @@ static void read_name(struct map *map, pid_t pid)
         fclose(f);
 }
 
+/* Marks the frames of one process, 0: of none. It may end meanwhile: then there are fewer. */
 static void choose(struct map *map, pid_t pid)
 {
     char path[32], line[256];
@@ -130,6 +134,7 @@ static void choose(struct map *map, pid_t pid)
         fclose(maps);
 }
 
+/* The next higher number that is in use, or the lowest. */
 pid_t next_process(pid_t pid)
 {
     pid_t next = 0, first = 0;

@@ -66,6 +66,7 @@ char *arena_strndup(const char *s, size_t n)
     return memcpy(arena_alloc(n + 1), s, n);
 }
 
+/* The old piece stays in the arena until its mark is released. */
 void text_add(struct text *t, char c)
 {
     if (t->n + 1 >= t->room) {
@@ -91,6 +92,7 @@ struct variable {
 
 static struct variable *variables;
 
+/* How much of s is a name; 0: it does not start with one. */
 size_t name_length(const char *s)
 {
     size_t n = 0;

@@ -133,6 +133,7 @@ int do_umount(int argc, char **argv)
 
 /* ---- What runs, and in how much memory ---- */
 
+/* The number behind name, as /proc/meminfo and status have them; 0 when it is not there. */
 static long field(const char *text, const char *name)
 {
     const char *at = strstr(text, name);

@@ -131,6 +131,13 @@ def person(clone):
     p.close()
 
 
+@pytest.fixture
+def built(clone, person):
+    """For a test that is run alone; else the first one has built it."""
+    if not os.path.exists(clone + "/build/faultline.iso"):
+        person.run("make build/faultline.iso", BUILD_LIMIT)
+
+
 def boots(person, command="make run"):
     person.types(command + "\n")
     failed = person.line.expect(["Faultline starts on this terminal", "\n" + Person.PROMPT], timeout=BUILD_LIMIT)
@@ -149,7 +156,7 @@ def test_make_run_in_a_fresh_clone_comes_to_a_prompt_that_answers(person):
     person.has_all_as_before()
 
 
-def test_control_c_goes_to_the_machine_and_control_a_x_leaves(person):
+def test_control_c_goes_to_the_machine_and_control_a_x_leaves(person, built):
     boots(person)
     person.types("sh -c 'echo slee\"\"ping; exec sleep 1000'\n")
     person.sees("sleeping")
@@ -160,14 +167,14 @@ def test_control_c_goes_to_the_machine_and_control_a_x_leaves(person):
     person.has_all_as_before()
 
 
-def test_a_machine_ends_with_its_terminal(clone, person):
+def test_a_machine_ends_with_its_terminal(clone, person, built):
     boots(person)
     person.close()
     nothing_is_left(clone)
 
 
 @pytest.mark.skipif(not shutil.which("gdb"), reason="no gdb")
-def test_gdb_and_its_machine_end_with_their_terminal(clone, person):
+def test_gdb_and_its_machine_end_with_their_terminal(clone, person, built):
     person.types("scripts/debug gdb build/faultline.elf build/initrd.cpio\n")
     person.sees(r"\(gdb\) ")
     assert {"gdb", "qemu-system-i38"} <= set(processes_in(clone))
@@ -210,7 +217,7 @@ def shims(clone, name, tools):
 
 
 @pytest.mark.parametrize("tool", INTERRUPTED)
-def test_what_was_interrupted_is_not_taken_for_whole(person, tool):
+def test_what_was_interrupted_is_not_taken_for_whole(person, tool, built):
     changed, made = INTERRUPTED[tool]
     path = shims(person.clone, "stuck-" + tool, {tool: STUCK})
     if tool == "apt-get":
@@ -244,7 +251,7 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("command", CLOSED)
-def test_does_without_standard_input(person, command):
+def test_does_without_standard_input(person, command, built):
     status, says = CLOSED[command]
     said = person.run(command + " <&-", BUILD_LIMIT)
     assert person.status() == status, said
@@ -252,7 +259,7 @@ def test_does_without_standard_input(person, command):
     person.has_all_as_before()
 
 
-def test_a_machine_runs_without_standard_input(person):
+def test_a_machine_runs_without_standard_input(person, built):
     boots(person, "make run <&-")
     person.types("\x03")
     person.gets_back()

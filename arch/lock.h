@@ -2,6 +2,10 @@
  * Spin locks. Holding one disables interrupts on the holder's CPU only, so a lock may be shared
  * with an interrupt handler. Nothing sleeps, touches user memory or calls schedule() under one.
  *
+ * What a lock guards says so where it is declared: [name], the name of the lock as the code has it
+ * ([lock] is the one in the same structure, [v] and [f] are mm/'s, told in mm/mm.h); before a
+ * function, [name held].
+ *
  * Lock order (a lock may be taken only while every lock held has a lower rank; asserted in debug
  * builds):
  */

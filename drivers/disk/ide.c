@@ -55,9 +55,9 @@ struct ide_drive {
     struct ata_identity id;
     unsigned unit;
     bool dma;
-    struct block_request *request; /* [channel lock] waits, or is at work */
-    struct block_cursor cursor;    /* [channel lock] where port I/O is */
-    uint32_t left;                 /* [channel lock] bytes that port I/O still has to move */
+    struct block_request *request; /* [ch->lock] waits, or is at work */
+    struct block_cursor cursor;    /* [ch->lock] where port I/O is */
+    uint32_t left;                 /* [ch->lock] bytes that port I/O still has to move */
 };
 
 struct ide_channel {

@@ -199,11 +199,11 @@ static uint16_t poll_one(const struct pollfd *p, struct poll_table *pt)
 }
 
 /* How many are ready. Once one is, nobody will sleep, so no more queues are joined. */
-static int poll_round(struct fd_chunk *c, struct poll_table *pt)
+static long poll_round(void *chunks, struct poll_table *pt)
 {
-    int ready = 0;
+    long ready = 0;
 
-    for (; c; c = c->next)
+    for (struct fd_chunk *c = chunks; c; c = c->next)
         for (uint32_t i = 0; i < c->count; i++) {
             c->fds[i].revents = poll_one(&c->fds[i], pt);
             if (c->fds[i].revents) {
@@ -215,8 +215,7 @@ static int poll_round(struct fd_chunk *c, struct poll_table *pt)
     return ready;
 }
 
-/* until 0: does not wait. */
-static long poll_loop(struct fd_chunk *fds, uint64_t until)
+long poll_until(long (*round)(void *of, struct poll_table *pt), void *of, uint64_t until)
 {
     struct poll_table table, *joining = NULL;
     bool last = until == 0;
@@ -227,7 +226,7 @@ static long poll_loop(struct fd_chunk *fds, uint64_t until)
         joining = &table;
     for (;;) {
         table.triggered = false;
-        ret = poll_round(fds, joining);
+        ret = round(of, joining);
         joining = NULL;
         if (ret == 0)
             ret = table.error;
@@ -253,7 +252,7 @@ static long do_poll(void __user *ufds, uint32_t n, uint64_t until)
         return -EINVAL;
     ret = chunks_read(&first, ufds, n);
     if (!ret)
-        ret = poll_loop(&first, until);
+        ret = poll_until(poll_round, &first, until);
     if (ret >= 0 && chunks_write(&first, ufds))
         ret = -EFAULT;
     chunks_free(&first);

@@ -42,6 +42,10 @@ void poll_table_free(struct poll_table *pt);
  */
 void poll_table_sleep(struct poll_table *pt, uint64_t until);
 
+/* The loop of poll and select: round(of, pt) looks at all, joining pt's queues unless it is NULL,
+ * and says how many are ready, or -errno. 0 when until (0: at once) has come; -ERESTARTNOHAND. */
+long poll_until(long (*round)(void *of, struct poll_table *pt), void *of, uint64_t until);
+
 /* What f is ready for, with the normal-data twins of IN and OUT; registers with pt unless NULL. */
 uint32_t file_poll(struct file *f, struct poll_table *pt);
 

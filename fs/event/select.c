@@ -88,9 +88,11 @@ static int select_one(struct fd_sets *s, uint32_t fd, struct poll_table *pt)
     return marks;
 }
 
-static int select_round(struct fd_sets *s, struct poll_table *pt)
+static long select_round(void *sets, struct poll_table *pt)
 {
-    int total = 0, marks;
+    struct fd_sets *s = sets;
+    long total = 0;
+    int marks;
 
     for (uint32_t w = 0; w < s->words; w++) {
         uint32_t bits = s->wanted[IN][w] | s->wanted[OUT][w] | s->wanted[EX][w];
@@ -108,34 +110,6 @@ static int select_round(struct fd_sets *s, struct poll_table *pt)
     return total;
 }
 
-static long select_loop(struct fd_sets *s, uint64_t until)
-{
-    struct poll_table table, *joining = NULL;
-    bool last = until == 0;
-    long ret;
-
-    poll_table_init(&table);
-    if (!last)
-        joining = &table;
-    for (;;) {
-        table.triggered = false;
-        ret = select_round(s, joining);
-        joining = NULL;
-        if (ret == 0)
-            ret = table.error;
-        if (ret || last)
-            break;
-        if (signal_pending_current()) {
-            ret = -ERESTARTNOHAND;
-            break;
-        }
-        poll_table_sleep(&table, until);
-        last = until != TIME_NEVER && time_mono_ns() >= until;
-    }
-    poll_table_free(&table);
-    return ret;
-}
-
 static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
 {
     struct fd_sets s;
@@ -150,7 +124,7 @@ static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
         return ret;
     ret = sets_read(&s);
     if (!ret)
-        ret = select_loop(&s, until);
+        ret = poll_until(select_round, &s, until);
     if (ret >= 0 && sets_write(&s))
         ret = -EFAULT;
     sets_free(&s);

@@ -57,7 +57,7 @@ int log_level(void);
 struct console {
     const char *name; /* "ttyS0", "tty1" */
     void (*write)(const char *s, size_t n);
-    struct console *next; /* [log lock] */
+    struct console *next; /* [log_lock] */
     uint32_t shown;       /* [flusher] how far of the ring it has shown */
     bool muted;           /* console= names others: urgent lines only */
 };

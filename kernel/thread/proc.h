@@ -54,23 +54,23 @@ struct thread {
     struct arch_thread arch; /* first: thread_current() */
     struct signal_state sig; /* mask and what is pending for this thread */
 
-    enum thread_state state; /* [sched lock] */
-    struct list run_link;    /* [sched lock] */
-    bool on_cpu;             /* [sched lock] running on some CPU */
-    uint32_t slice;          /* [sched lock] ticks left */
+    enum thread_state state; /* [sched_lock] */
+    struct list run_link;    /* [sched_lock] */
+    bool on_cpu;             /* [sched_lock] running on some CPU */
+    uint32_t slice;          /* [sched_lock] ticks left */
 
     int32_t tid;
     struct proc *proc;
-    struct list proc_link;        /* [proc lock] in proc->threads */
-    struct list hash_link;        /* [proc lock] all threads by tid */
+    struct list proc_link;        /* [proc_lock] in proc->threads */
+    struct list hash_link;        /* [proc_lock] all threads by tid */
     void __user *clear_child_tid; /* set_tid_address, or NULL */
     void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
 
-    struct sched_attr sched;    /* [sched lock] */
+    struct sched_attr sched;    /* [sched_lock] */
     struct mutex *wanted;       /* [own] the sleep lock that it waits for */
-    uint64_t reported_ran_at;   /* [proc lock] the watchdog told of the sleep that began then */
+    uint64_t reported_ran_at;   /* [proc_lock] the watchdog told of the sleep that began then */
     struct rusage_counts usage; /* own CPU and owner's thread only */
-    struct vfork_wait *vfork;   /* [proc lock] the vfork parent that waits, until exec or exit */
+    struct vfork_wait *vfork;   /* [proc_lock] the vfork parent that waits, until exec or exit */
     uint32_t robust_list;       /* user address for set_robust_list, or 0 */
     char comm[COMM_LEN];        /* PR_SET_NAME on a thread that is not the first; else empty */
 
@@ -89,19 +89,19 @@ enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
 struct proc {
     int32_t pid;                  /* thread group id */
     uint32_t serial;              /* grows with every process linked: the order of all_procs */
-    enum proc_state state;        /* [proc lock] */
-    struct list threads;          /* [proc lock] */
-    uint32_t nthreads;            /* [proc lock] */
-    struct list all_link;         /* [proc lock] every process */
-    struct list hash_link;        /* [proc lock] all processes by pid */
+    enum proc_state state;        /* [proc_lock] */
+    struct list threads;          /* [proc_lock] */
+    uint32_t nthreads;            /* [proc_lock] */
+    struct list all_link;         /* [proc_lock] every process */
+    struct list hash_link;        /* [proc_lock] all processes by pid */
     bool shares_space;            /* space is, or was, also another process's */
     bool no_new_privs, keep_caps; /* prctl */
     uint8_t parent_death_signal;  /* prctl */
     uint32_t personality;
-    struct proc *parent;           /* [proc lock] */
-    struct list children, sibling; /* [proc lock] */
-    int32_t pgid, sid;             /* [proc lock] */
-    struct tty *tty;               /* [tty lock] the controlling terminal */
+    struct proc *parent;           /* [proc_lock] */
+    struct list children, sibling; /* [proc_lock] */
+    int32_t pgid, sid;             /* [proc_lock] */
+    struct tty *tty;               /* [tty_session_lock] the controlling terminal */
     bool did_exec;
     bool dumpable;
     char comm[COMM_LEN];
@@ -123,9 +123,9 @@ struct proc {
     struct rusage_counts child_usage; /* of children that were waited for */
     uint64_t start_ns;                /* time_mono_ns() at creation */
     struct waitq child_exit;          /* wait4 sleeps here */
-    struct sched_attr first_sched;    /* [proc lock] of the first thread, once that is gone */
-    int16_t oom_score_adj;            /* [proc lock] /proc/PID/oom_score_adj */
-    int16_t oom_score_adj_min;        /* [proc lock] the lowest that root has set */
+    struct sched_attr first_sched;    /* [proc_lock] of the first thread, once that is gone */
+    int16_t oom_score_adj;            /* [proc_lock] /proc/PID/oom_score_adj */
+    int16_t oom_score_adj_min;        /* [proc_lock] the lowest that root has set */
 };
 
 extern struct spinlock proc_lock; /* LOCK_RANK_PROC */

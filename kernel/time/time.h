@@ -43,9 +43,9 @@ uint64_t time_deadline(uint64_t ns);
 /* ---- Timers ---- */
 
 struct timer {                  /* a node of the pairing heap in kernel/time/timer.c */
-    struct timer *child, *next; /* [timer lock] */
-    struct timer *prev;         /* [timer lock] left sibling, or parent of a first child */
-    bool armed;                 /* [timer lock] */
+    struct timer *child, *next; /* [timer_lock] */
+    struct timer *prev;         /* [timer_lock] left sibling, or parent of a first child */
+    bool armed;                 /* [timer_lock] */
     uint64_t when;              /* time_mono_ns() at which it fires */
     void (*fn)(void *arg);      /* from the timer interrupt, no lock held: must not sleep */
     void *arg;

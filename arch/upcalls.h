@@ -28,9 +28,9 @@ void syscall_dispatch(struct trapframe *tf);
  * A page fault at addr that a process is to answer for, whether the program or a copy of the kernel
  * for it touched the page. True: go on where it was. False: it cannot be resolved; the program has
  * its signal, the kernel's copy ends. On the thread's stack, interrupts as they were where it
- * happened, may sleep. (kernel/deliver/trap.c)
+ * happened, may sleep. In registers, since every fault comes by. (kernel/deliver/trap.c)
  */
-bool trap_page_fault(struct trapframe *tf, uint32_t addr);
+bool trap_page_fault(struct trapframe *tf, uint32_t addr) __attribute__((regparm(2)));
 
 /* Another exception of a program; code: its si_code where the hardware tells more than its number
  * does, else -1. False: none that a program can cause. On the thread's stack, interrupts on, may

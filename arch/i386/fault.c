@@ -27,11 +27,22 @@ static const char *kernel_fault(const struct trapframe *tf, vaddr_t addr)
     return "page fault in the kernel";
 }
 
-/* Ends what no process can have done. */
-static void refuse_kernel_fault(struct trapframe *tf, vaddr_t addr)
+/* Whatever is not a program's fault at an address of its own. */
+static __attribute__((noinline)) void odd_fault(struct trapframe *tf, vaddr_t addr)
 {
+    if (tf->err & PF_RESERVED)
+        trap_panic(tf, "damaged page table", addr);
+    if (trap_from_user(tf)) {
+        tf->err |= PF_PRESENT; /* programs do not learn what the kernel has mapped */
+        irq_enable();
+        trap_page_fault(tf, addr);
+        return;
+    }
     if (addr >= USER_TOP || !extable_find(tf->eip))
         trap_panic(tf, kernel_fault(tf, addr), addr);
+    irq_restore(tf->eflags);
+    if (!trap_page_fault(tf, addr))
+        extable_fixup(tf);
 }
 
 /* Called with interrupts off, so that CR2 is still this fault's. */
@@ -39,13 +50,10 @@ void page_fault(struct trapframe *tf)
 {
     vaddr_t addr = read_cr2();
 
-    if (tf->err & PF_RESERVED)
-        trap_panic(tf, "damaged page table", addr);
-    if (!trap_from_user(tf))
-        refuse_kernel_fault(tf, addr);
-    else if (addr >= USER_TOP)
-        tf->err |= PF_PRESENT; /* programs do not learn what the kernel has mapped */
-    irq_restore(tf->eflags);
-    if (!trap_page_fault(tf, addr) && !trap_from_user(tf))
-        extable_fixup(tf);
+    if (__builtin_expect(!trap_from_user(tf) || addr >= USER_TOP || (tf->err & PF_RESERVED), 0)) {
+        odd_fault(tf, addr);
+        return;
+    }
+    irq_enable();
+    trap_page_fault(tf, addr);
 }

@@ -128,7 +128,7 @@ static __attribute__((noinline)) bool finish_fault(const struct trapframe *tf, v
     return is_resolved(r);
 }
 
-bool trap_page_fault(struct trapframe *tf, vaddr_t addr)
+bool __attribute__((regparm(2))) trap_page_fault(struct trapframe *tf, vaddr_t addr)
 {
     enum vm_access access = tf->err & PF_WRITE ? VM_WRITE : VM_READ;
     struct thread *t = thread_current();

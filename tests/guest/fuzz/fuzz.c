@@ -42,6 +42,7 @@
 #define WORKERS   (PROCESSES * THREADS)
 #define NOBODY    65534
 #define STALL     100  /* looks, 10 ms apart, without a call made: those that are left sleep */
+#define LONGEST   1000 /* looks until a round has lasted long enough */
 #define PATIENCE  6000 /* looks until those that were killed must be gone */
 #define SLACK     200  /* pages that may stay with the kernel: caches of its own */
 
@@ -528,7 +529,7 @@ static void quiet(int signo)
 static void wake_often(void)
 {
     struct sigaction act = {.sa_handler = quiet};
-    struct itimerval often = {{0, 20000}, {0, 20000}};
+    struct itimerval often = {{0, 4000}, {0, 4000}};
 
     sigaction(SIGALRM, &act, NULL);
     for (int signo = 1; signo < 32; signo++)
@@ -706,8 +707,11 @@ static bool all_end(int looks, bool again)
 {
     struct timespec tick = {0, 10 * 1000 * 1000};
     uint32_t made = board->made;
+    int all = 0;
 
     for (int i = 0; i < looks; i++) {
+        if (again && all++ > LONGEST)
+            return false;
         pid_t pid;
         while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {
             i = 0;

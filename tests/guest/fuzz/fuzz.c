@@ -61,12 +61,12 @@ struct worker {
 /* Shared by all processes, at a place that the workers' calls are not aimed at. */
 struct board {
     struct worker workers[WORKERS];
-    uint8_t stacks[WORKERS][32 * 1024];
     uint32_t most; /* calls of one worker */
     volatile uint32_t made, succeeded, leaks;
     volatile uint32_t leak_nr, leak_word;
 };
 static struct board *board;
+static uint8_t stacks[THREADS][32 * 1024]; /* not on the board: a fork gets its own */
 
 #define ARENA       0x40000000u /* what is aimed at: mapped, unmapped, protected */
 #define ARENA_PAGES 64u
@@ -579,7 +579,7 @@ static void be_process(int index)
     wake_often();
     for (int t = 1; t < THREADS; t++) {
         struct worker *w = &board->workers[index * THREADS + t];
-        clone(thread, board->stacks[w->index] + sizeof(board->stacks[0]),
+        clone(thread, stacks[t] + sizeof(stacks[0]),
               CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, w);
     }
     work(&board->workers[index * THREADS]);

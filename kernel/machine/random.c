@@ -111,14 +111,14 @@ static long put_stream(uint8_t __user *ubuf, size_t n)
 long random_to_user(void __user *ubuf, size_t n)
 {
     uint8_t bytes[SMALL];
-    int err;
+    size_t missed;
 
     if (n > SMALL)
         return put_stream(ubuf, n);
     random_bytes(bytes, n);
-    err = copy_to_user(ubuf, bytes, n);
+    missed = copy_to_user_partial(ubuf, bytes, n);
     memset(bytes, 0, sizeof(bytes));
-    return err ? err : (long)n;
+    return missed < n || !n ? (long)(n - missed) : -EFAULT;
 }
 
 void random_mix(uint32_t sample)

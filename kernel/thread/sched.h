@@ -1,6 +1,6 @@
 /*
  * Threads, the run queue, sleeping and waking. The kernel is not preempted: a path switches only
- * where it sleeps or returns to user mode.
+ * where it sleeps, at a marked point (sched_point), or on its way to user mode.
  */
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H

@@ -13,6 +13,7 @@
 #include "kernel/time/time.h"
 
 #define WARNINGS 10u
+#define LOOK_NS  NSEC_PER_SEC
 
 struct watchdog_limits watchdog_limits = {.hung_secs = 20, .thresh_secs = 10};
 
@@ -99,11 +100,11 @@ static void look(void *arg)
         }
         spin_unlock(&proc_lock);
     }
-    timer_start(&look_timer, now + (patience ? (patience + 3) / 4 : 10 * NSEC_PER_SEC));
+    timer_start(&look_timer, now + LOOK_NS);
 }
 
 void watchdog_init(void)
 {
     timer_init(&look_timer, look, NULL);
-    timer_start(&look_timer, time_mono_ns() + NSEC_PER_SEC);
+    timer_start(&look_timer, time_mono_ns() + LOOK_NS);
 }

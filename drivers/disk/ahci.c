@@ -126,7 +126,7 @@ static bool stop_port(struct port *p)
 static void reset_link(struct port *p)
 {
     port_write(p, PORT_LINK_CTL, (port_read(p, PORT_LINK_CTL) & ~0xfu) | 1);
-    block_pause();
+    block_pause(UINT32_MAX);
     port_write(p, PORT_LINK_CTL, port_read(p, PORT_LINK_CTL) & ~0xfu);
     (void)block_poll_until((port_read(p, PORT_LINK) & 0xf) == LINK_UP, 2000);
 }

@@ -66,6 +66,7 @@ struct ide_channel {
     struct prd *table;
     struct ide_drive *drive[2];
     struct ide_drive *active; /* [lock] whose command is under way */
+    bool resetting;           /* [lock] nothing is started meanwhile */
 };
 
 /* ---- Registers ---- */
@@ -233,7 +234,7 @@ static void ide_submit(struct block_queue *q, struct block_request *r)
 
     spin_lock(&ch->lock);
     d->request = r;
-    if (!ch->active)
+    if (!ch->active && !ch->resetting)
         start(ch, d);
     spin_unlock(&ch->lock);
 }
@@ -340,12 +341,13 @@ static int ide_reset(struct block_queue *q)
         io_delay();
     outb(ch->control, 0);
     d->request = NULL;
-    ch->active = d; /* nothing starts meanwhile */
+    ch->active = NULL;
+    ch->resetting = true;
     spin_unlock(&ch->lock);
     ready = block_poll_until(!(alt_status(ch) & ATA_STATUS_BUSY), 10000);
     spin_lock(&ch->lock);
     other = ch->drive[!d->unit];
-    ch->active = NULL;
+    ch->resetting = false;
     if (other && other->request)
         start(ch, other);
     spin_unlock(&ch->lock);

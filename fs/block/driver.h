@@ -110,10 +110,12 @@ bool block_cursor_next(struct block_cursor *c, uint32_t max, paddr_t *pa, uint32
     ({                                                                                             \
         uint64_t end_ = time_mono_ns() + (uint64_t)(ms)*1000000u;                                  \
         bool met_;                                                                                 \
+        unsigned turn_ = 0;                                                                        \
         while (!(met_ = (cond)) && time_mono_ns() < end_)                                          \
-            block_pause();                                                                         \
+            block_pause(turn_++);                                                                  \
         met_;                                                                                      \
     })
-void block_pause(void); /* some microseconds, later a tick's sleep */
+/* The first turns are a microsecond each, later ones sleep for a tick. */
+void block_pause(unsigned turn);
 
 #endif

@@ -13,8 +13,8 @@ struct block_device *block_of_file(const struct file *f);
 
 long block_ioctl(struct block_device *dev, uint32_t cmd, uint32_t arg);
 
-void block_sync_all(void); /* what the page caches of all devices hold; may sleep */
-void block_show_majors(struct text *t);     /* their part of /proc/devices */
+void block_sync_all(void);              /* what the page caches of all devices hold; may sleep */
+void block_show_majors(struct text *t); /* their part of /proc/devices */
 void block_show_partitions(struct text *t); /* /proc/partitions */
 void block_show_diskstats(struct text *t);  /* /proc/diskstats */
 

@@ -85,6 +85,7 @@ static long reread_table(struct block_device *dev)
         return -EACCES;
     if (dev->partition)
         return -EINVAL;
+    (void)block_sync(dev);
     return partition_scan(dev);
 }
 

@@ -9,6 +9,7 @@
 #include "fs/block/internal.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
+#include "libc/ctype.h"
 #include "libc/errno.h"
 
 #define WAITING_MAX 128u /* runs: who wants to add to them sleeps */
@@ -16,6 +17,9 @@
 #define LOST_NS     (1 * NSEC_PER_SEC) /* after so long, perhaps only the interrupt got lost */
 #define WATCH_NS    (1 * NSEC_PER_SEC)
 
+#ifdef CONFIG_DEBUG
+static uint32_t lose_at; /* atomic; 0: none */
+#endif
 static bool poll_only; /* irqpoll: disks are looked at by the clock, too */
 
 static uint32_t busy_slots(const struct block_queue *q)
@@ -267,12 +271,27 @@ static void tell(struct list *over)
     }
 }
 
+/* Debug builds, blocklose=N: the N-th completion of the machine gets lost, for tests of what finds
+ * it.
+ */
+static bool is_lost(void)
+{
+#ifdef CONFIG_DEBUG
+    return __atomic_load_n(&lose_at, __ATOMIC_RELAXED) &&
+           __atomic_sub_fetch(&lose_at, 1, __ATOMIC_RELAXED) == 0;
+#else
+    return false;
+#endif
+}
+
 void block_complete(struct block_request *r, int status)
 {
     struct block_queue *q = r->queue;
     struct list over = LIST_INIT(over);
     bool room;
 
+    if (is_lost())
+        return;
     spin_lock(&q->lock);
     settle_request(q, r, status, &over);
     dispatch(q);
@@ -386,10 +405,24 @@ void queue_end_reset(struct block_queue *q, int err)
 
 /* ---- Setting up ---- */
 
+static void read_lose_option(void)
+{
+#ifdef CONFIG_DEBUG
+    static bool known;
+    char value[12];
+
+    if (!known && boot_option("blocklose", value, sizeof(value)))
+        for (const char *p = value; isdigit(*p); p++)
+            lose_at = lose_at * 10 + (uint32_t)(*p - '0');
+    known = true;
+#endif
+}
+
 void queue_init(struct block_queue *q)
 {
     KASSERT(q->depth >= 1 && q->depth <= BLOCK_DEPTH_MAX && q->max_bytes >= BLOCK_IO_MAX);
     poll_only = boot_flag("irqpoll");
+    read_lose_option();
     spin_init(&q->lock, "block", LOCK_RANK_BLOCK);
     elevator_init(&q->waiting, q->max_bytes, q->max_segments, q->whole_pages);
     list_init(&q->flushes);

@@ -1,7 +1,10 @@
 /* The thread that resets disks which failed or do not answer, and waits that drivers share. */
+#include "arch/io.h"
 #include "fs/block/internal.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
+
+#define SHORT_TURNS 100u
 
 static struct spinlock queues_lock = SPINLOCK_INIT("block queues", LOCK_RANK_FS);
 static struct list queues = LIST_INIT(queues); /* [queues_lock] only grows */
@@ -53,10 +56,14 @@ void recovery_add(struct block_queue *q)
         panic("no memory for the thread that resets disks");
 }
 
-void block_pause(void)
+void block_pause(unsigned turn)
 {
     struct thread *t = thread_current();
 
+    if (turn < SHORT_TURNS) {
+        io_delay();
+        return;
+    }
     t->state = THREAD_BLOCKED;
     schedule_until(time_mono_ns() + NSEC_PER_TICK);
 }

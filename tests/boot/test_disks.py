@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from machine import BUILD, BUSYBOX, CACHE, INITRD, POWERED_OFF, TOP, Machine, have_busybox
+from machine import BUILD, BUSYBOX, CACHE, DEBUG_KERNEL, INITRD, POWERED_OFF, TOP, Machine, have_busybox
 
 MIB = 1 << 20
 TABLE = "label: dos\nstart=2048, size=4096, type=83\nstart=6144, size=8192, type=82\n" \
@@ -205,6 +205,24 @@ def test_an_error_reaches_who_asked(driver, tmp_path):
     # All but the page that could not be written is there.
     assert digest(image, 6144 * 512, 524288) == wrote[0]
     assert digest(image, 6144 * 512 + 129 * 4096, 127 * 4096) == wrote[2]
+
+
+@pytest.mark.parametrize("driver", ["ide", "ahci", "nvme", "virtio"])
+def test_a_lost_request_is_found(driver, tmp_path):
+    """One completion gets lost: after some seconds (which pass at once, nothing else happens) the disk is reset, and
+    all that was under way is done again."""
+    machine, interface, device, name, _ = DRIVERS[driver]
+    image = make_image(tmp_path / "disk", 8 * MIB, None)
+    with Machine.direct(INITRD, "console=ttyS0 panic=-1 blocklose=20", DEBUG_KERNEL, more=[
+            *machine, "-icount", "shift=4,sleep=off", "-drive", f"file={image},format=raw,{interface}", *device]) as m:
+        m.prompt()
+        m.sh(f"md5sum </dev/{name} >/tmp/sum")
+        assert m.sh("cat /tmp/sum").split()[0] == digest(image)
+        assert f"{name}: was reset" in m.sh("dmesg")
+        m.sh(f"dd if=/bin/busybox of=/dev/{name} bs=64k count=8 conv=notrunc,fsync 2>&1")
+        wrote = m.sh("head -c 524288 /bin/busybox | md5sum").split()[0]
+        power_off(m)
+    assert digest(image, 0, 524288) == wrote
 
 
 def test_counts_what_it_does(tmp_path):

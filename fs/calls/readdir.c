@@ -157,22 +157,52 @@ static bool emit_dots(struct file *f, struct dir_context *ctx)
     return true;
 }
 
+static bool is_first(const struct dentry *d)
+{
+    return d->sibling.prev == &d->parent->children;
+}
+
+/* [dir's inode lock held] The place in the list of the entry to go on with: where the last reader
+ * stopped, mostly. */
+static struct list *find_place(struct dentry *dir, uint32_t cookie)
+{
+    struct dentry *d = dir->read_next;
+
+    if (d && d->cookie <= cookie &&
+        (is_first(d) || list_entry(d->sibling.prev, struct dentry, sibling)->cookie > cookie))
+        return &d->sibling;
+    list_for_each_entry (d, &dir->children, sibling) {
+        if (d->cookie <= cookie)
+            return &d->sibling;
+        sched_point();
+    }
+    return &dir->children;
+}
+
+static void remember(struct dentry *dir, struct dentry *next)
+{
+    spin_lock(&dentry_lock);
+    dir->read_next = next;
+    spin_unlock(&dentry_lock);
+}
+
 /* [dir's inode lock held] The entries of an in-memory directory. */
 static void emit_children(struct dentry *dir, struct dir_context *ctx)
 {
-    struct dentry *d;
+    struct list *at = find_place(dir, OFFSET_END - (uint32_t)ctx->pos);
 
-    list_for_each_entry (d, &dir->children, sibling) {
-        if (d->cookie > OFFSET_END - ctx->pos) {
-            sched_point();
-            continue;
-        }
+    for (; at != &dir->children; at = at->next) {
+        struct dentry *d = list_entry(at, struct dentry, sibling);
+
         ctx->pos = OFFSET_END - d->cookie;
-        if (!dir_emit(ctx, d->name, d->name_len, d->inode->ino, d->inode->mode))
+        if (!dir_emit(ctx, d->name, d->name_len, d->inode->ino, d->inode->mode)) {
+            remember(dir, d);
             return;
+        }
         ctx->pos++;
         sched_point();
     }
+    remember(dir, NULL);
 }
 
 static int iterate(struct file *f, struct dir_context *ctx)

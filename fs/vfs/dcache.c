@@ -69,6 +69,9 @@ static void dentry_unhash(struct dentry *d)
         ;
     *p = d->hash_next;
     d->hashed = false;
+    if (d->parent->read_next == d)
+        d->parent->read_next =
+            d->sibling.next == &d->parent->children ? NULL : list_next_entry(d, sibling);
     list_remove(&d->sibling);
 }
 

@@ -153,6 +153,7 @@ struct dentry {
     struct inode *inode;      /* NULL: known not to exist */
     struct list children;     /* [dentry_lock] newest first */
     struct list sibling;      /* [dentry_lock] in parent->children */
+    struct dentry *read_next; /* [dentry_lock] the child that its last reader stopped at, or NULL */
     struct dentry *hash_next; /* [dentry_lock] by parent and name */
     uint32_t cookie;          /* grows with every entry made in a directory: for getdents */
     struct dentry *mounted;   /* the root mounted on this directory, or NULL */

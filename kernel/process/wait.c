@@ -78,27 +78,41 @@ static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
     return false;
 }
 
+/* [proc_lock held] The first child of those asked for that tells something, in *out. 1, 0 when one
+ * may yet, -ECHILD. */
+static int find_teller(struct proc *p, struct wait_request *r, struct proc **out, bool *reap)
+{
+    struct proc *c;
+    int ret = -ECHILD;
+
+    if (r->which == P_PID) { /* found without a look at its siblings */
+        c = *out = proc_find(r->id);
+        return !c || c->parent != p || !matches(c, r) ? -ECHILD : look_at(c, r, reap);
+    }
+    list_for_each_entry (c, &p->children, sibling) {
+        if (!matches(c, r))
+            continue;
+        ret = 0;
+        *out = c;
+        if (look_at(c, r, reap))
+            return 1;
+    }
+    return ret;
+}
+
 /* One look at all children: 1 when one has told something, 0 when one may yet, -ECHILD. */
 static int scan(struct proc *p, struct wait_request *r)
 {
     struct proc *c, *dead = NULL;
     bool reap = false;
-    int ret = -ECHILD;
+    int ret;
 
     spin_lock(&proc_lock);
-    list_for_each_entry (c, &p->children, sibling) {
-        if (!matches(c, r))
-            continue;
-        ret = 0;
-        if (!look_at(c, r, &reap))
-            continue;
-        ret = 1;
-        if (reap) {
-            dead = c;
-            proc_unlink(c);
-            usage_add(&p->child_usage, &r->usage);
-        }
-        break;
+    ret = find_teller(p, r, &c, &reap);
+    if (ret == 1 && reap) {
+        dead = c;
+        proc_unlink(c);
+        usage_add(&p->child_usage, &r->usage);
     }
     spin_unlock(&proc_lock);
     if (dead)

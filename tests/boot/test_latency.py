@@ -15,8 +15,7 @@ LIMIT_INSTRUCTIONS = 1000000  # a millisecond
 
 
 @pytest.fixture(scope="module")
-def waits():
-    """{call: (instructions, where)}"""
+def output():
     if not runs_i386():
         pytest.skip("no i386 programs can be built here")
     ar = Archive()
@@ -30,15 +29,24 @@ def waits():
     with Machine.direct(ar.bytes(), "console=ttyS0 quiet panic=-1", kernel=KERNEL, mem=128,
                         more=("-icount", "shift=0")) as m:
         m.expect("=== done", limit=400)
-        text = m.output()
+        return m.output()
+
+
+@pytest.fixture(scope="module")
+def waits(output):
+    """{call: (instructions, where)}"""
     return {name: (int(n), rest) for name, n, rest in
-            re.findall(r"call (\w+): (\d+) cycles(.*(?:\n  .*)*)", text)}
+            re.findall(r"call (\w+): (\d+) cycles(.*(?:\n  .*)*)", output)}
 
 
 def test_long_calls_let_others_run(waits):
     assert len(waits) > 20
     slow = {name: w for name, w in waits.items() if w[0] > LIMIT_INSTRUCTIONS}
     assert not slow, "\n".join(f"{name}: {n}{where}" for name, (n, where) in slow.items())
+
+
+def test_an_entry_of_a_long_directory_costs_no_more(output):
+    assert int(re.search(r"cost entry: (\d+)", output).group(1)) < 1500
 
 
 # ---- The watchdog

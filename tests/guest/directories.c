@@ -164,6 +164,62 @@ static void dots(void)
     printf("dot %d, dotdot %d\n", dot, dotdot);
 }
 
+#define MANY 400
+
+/* Reads on with a small buffer, noting what comes; 0 at the end. */
+static int read_some(int fd, unsigned char *seen)
+{
+    char buf[512];
+    int n = syscall(SYS_getdents64, fd, buf, sizeof(buf));
+
+    for (int at = 0; at < n;) {
+        struct dirent_raw64 *e = (struct dirent_raw64 *)(buf + at);
+
+        if (e->name[0] == 'f')
+            seen[atoi(e->name + 1)]++;
+        at += e->reclen;
+    }
+    return n;
+}
+
+/* Two readers in turn, with small buffers, while a third of the names goes: what stays comes once
+ * to each. */
+static void two_readers(void)
+{
+    unsigned char one[MANY] = {0}, two[MANY] = {0};
+    char name[32];
+    int a, b, more = 1, wrong = 0;
+
+    DIE_UNLESS(mkdir("many", 0755) == 0);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "many/f%d", i);
+        close(make_file(name, 1));
+    }
+    a = open("many", O_RDONLY);
+    b = open("many", O_RDONLY);
+    for (int round = 0; more; round++) {
+        more = read_some(a, one);
+        more |= read_some(b, two);
+        for (int i = 0; i < MANY; i += 3)
+            if (round == i % 20 / 2) {
+                snprintf(name, sizeof(name), "many/f%d", i);
+                unlink(name);
+            }
+    }
+    for (int i = 0; i < MANY; i++)
+        wrong += i % 3 ? one[i] != 1 || two[i] != 1 : one[i] > 1 || two[i] > 1;
+    printf("two readers: %d wrong\n", wrong);
+    DIE_UNLESS(lseek(a, 0, SEEK_SET) == 0);
+    memset(one, 0, sizeof(one));
+    while (read_some(a, one) > 0)
+        ;
+    for (int i = wrong = 0; i < MANY; i++)
+        wrong += one[i] != (i % 3 != 0);
+    printf("again: %d wrong\n", wrong);
+    close(a);
+    close(b);
+}
+
 int main(void)
 {
     DIE_UNLESS(mkdir("t", 0777) == 0 && chdir("t") == 0);
@@ -173,5 +229,6 @@ int main(void)
     telldir_seekdir();
     dots();
     removed_directory();
+    two_readers();
     return 0;
 }

@@ -18,7 +18,8 @@
  *   shared                           resident      any   2A the cached frame itself       vma prot
  *   any                              (entry already right)  spurious: return
  *
- * Nothing here decides from a page-table entry. What sleeps starts over from the top. Each case
+ * Nothing here decides from a page-table entry. A decision is made under vm_lock and never sleeps; if
+ * something is needed first, bring_in() sees to that and all starts over from the top. Each case
  * allocates all it needs, then changes the amap, then the pmap; out of memory on the way leaves a
  * state the table describes.
  */
@@ -26,10 +27,10 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "mm/port.h"
-#include "mm/trace.h"
+#include "mm/seen/trace.h"
 
 #define AROUND      16u /* pages mapped around a read fault on a file */
-#define AHEAD       64u /* the same with MADV_SEQUENTIAL, and brought in as well */
+#define AHEAD       64u /* the same with MADV_SEQUENTIAL, whose misses bring in VM_RUN_MAX */
 #define STACK_GUARD (256u << PAGE_SHIFT)
 
 struct fault {
@@ -41,11 +42,12 @@ struct fault {
     bool grew;      /* the stack */
     uint8_t why;    /* enum vm_fault_case: the row of the table, for the trace */
     uint8_t more;   /* pages mapped around it */
-    uint8_t ahead;  /* pages after it that were looked at to be brought in */
     bool reclaimed; /* once for a fault: again could drop the very page that it waited for */
+    int failed;     /* what bring_in() could not do */
+    struct need *need;
 };
 
-enum outcome { DONE, RETRY, BAD_ADDRESS, BAD_ACCESS, PAST_END, NO_MEMORY };
+enum outcome { DONE, NEEDED, BAD_ADDRESS, BAD_ACCESS, PAST_END, NO_MEMORY };
 
 static uint64_t total_minor, total_major; /* [v] */
 struct frame *zero_frame;
@@ -147,17 +149,21 @@ static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
     }
 }
 
+struct frame *zero_frame_get(void)
+{
+    if (!zero_frame)
+        zero_frame = frame_alloc_zeroed(FRAME_ZERO);
+    return zero_frame;
+}
+
 /* 0: the first touch of anonymous memory. */
 static enum outcome fault_zero(struct fault *f)
 {
     struct place at;
 
     f->why = f->write ? VM_CASE_ZERO_WRITE : VM_CASE_ZERO_READ;
-    if (!f->write) {
-        if (!zero_frame)
-            zero_frame = frame_alloc_zeroed(FRAME_ZERO);
-        return zero_frame ? enter(f, zero_frame, read_only(f->vma)) : NO_MEMORY;
-    }
+    if (!f->write)
+        return zero_frame_get() ? enter(f, zero_frame, read_only(f->vma)) : NO_MEMORY;
     return reserve(f, &at) ? install(f, &at, anon_new_zeroed()) : NO_MEMORY;
 }
 
@@ -198,58 +204,61 @@ static __attribute__((noinline)) void map_around(struct fault *f)
     f->more = (uint8_t)pmap_enter_absent(&f->space->pmap, start, around, n, read_only(v));
 }
 
-/* MADV_SEQUENTIAL: a page that had to be brought in brings those behind it. Whether it slept for
- * one more: then start over. */
-static __attribute__((noinline)) bool bring_ahead(struct fault *f)
+/* 2A: the rights to write only once the pager has made sure of a place for what is written. */
+static enum outcome fault_cached(struct fault *f, struct frame *frame)
 {
     struct vma *v = f->vma;
-    struct frame *frame;
+    uint8_t prot = v->prot;
 
-    while (f->ahead < AHEAD && f->page + (f->ahead + 1) * PAGE_SIZE < v->end && !frame_low()) {
-        switch (object_get(v->object, vma_page_index(v, f->page) + ++f->ahead, &frame)) {
-        case OBJECT_RESIDENT:
-            break;
-        case OBJECT_RETRY:
-        case OBJECT_RETRY_MAJOR:
-            return true;
-        default:
-            f->ahead = AHEAD;
+    f->why = VM_CASE_CACHED;
+    if (vma_is_private(v)) {
+        prot = read_only(v);
+    } else if (object_needs_place(v->object, frame)) {
+        if (f->write) {
+            object_need_place(frame, f->need);
+            return NEEDED;
         }
+        prot = read_only(v);
     }
-    return false;
-}
-
-/* 2S, 2A, 2B */
-static enum outcome fault_object(struct fault *f)
-{
-    struct vma *v = f->vma;
-    struct frame *frame;
-
-    switch (object_get(v->object, vma_page_index(v, f->page), &frame)) {
-    case OBJECT_RESIDENT:
-        break;
-    case OBJECT_RETRY_MAJOR:
-        f->major = true;
-        return RETRY;
-    case OBJECT_RETRY:
-        return RETRY;
-    case OBJECT_NO_MEMORY:
-        return NO_MEMORY;
-    case OBJECT_PAST_END:
-    case OBJECT_ERROR:
-    case OBJECT_NO_SPACE:
-        return PAST_END;
-    }
-    if (f->major && (v->flags & VM_SEQUENTIAL) && bring_ahead(f))
-        return RETRY;
-    f->why = vma_is_private(v) && f->write ? VM_CASE_COPY_FILE : VM_CASE_CACHED;
-    if (f->why == VM_CASE_COPY_FILE)
-        return copy_into_anon(f, frame);
-    if (enter(f, frame, vma_is_private(v) ? read_only(v) : v->prot) != DONE)
+    if (enter(f, frame, prot) != DONE)
         return NO_MEMORY;
     if (!f->write && !(v->flags & VM_RANDOM))
         map_around(f);
     return DONE;
+}
+
+/* 2S, SIGBUS */
+static __attribute__((noinline)) enum outcome fault_absent(struct fault *f, uint32_t index)
+{
+    struct vma *v = f->vma;
+    struct frame *ignored;
+
+    switch (object_find(v->object, index, v->flags & VM_SEQUENTIAL ? VM_RUN_MAX : 1, &ignored,
+                        f->need)) {
+    case OBJECT_PAST_END:
+        return PAST_END;
+    case OBJECT_HOLE:
+        object_need_page(v->object, index, f->need);
+        return NEEDED;
+    default:
+        return NEEDED;
+    }
+}
+
+/* The lower layer */
+static enum outcome fault_object(struct fault *f)
+{
+    struct vma *v = f->vma;
+    uint32_t index = vma_page_index(v, f->page);
+    struct frame *frame = object_lookup(v->object, index);
+
+    if (!frame)
+        return fault_absent(f, index);
+    if (f->write && vma_is_private(v)) {
+        f->why = VM_CASE_COPY_FILE;
+        return copy_into_anon(f, frame);
+    }
+    return fault_cached(f, frame);
 }
 
 /* ---- The fault ---- */
@@ -284,9 +293,11 @@ static enum outcome fault_once(struct fault *f)
     f->vma = v;
     if (!access_allowed(v, f->write))
         return BAD_ACCESS;
-    if (frame_low() && !f->reclaimed && !reclaim())
-        return NO_MEMORY;
-    f->reclaimed = true;
+    if (frame_low() && !f->reclaimed) {
+        f->reclaimed = true;
+        *f->need = (struct need){.what = NEED_MEMORY};
+        return NEEDED;
+    }
     if (vma_is_private(v)) {
         struct amap_slot slot = amap_lookup(&f->space->amap, f->page >> PAGE_SHIFT);
         if (slot.anon)
@@ -313,22 +324,17 @@ static enum vm_result result_of(const struct fault *f, enum outcome o)
     }
 }
 
-static enum outcome resolve(struct fault *f)
-{
-    enum outcome o;
+/* ---- With the trace on ---- */
 
-    do {
-        o = fault_once(f);
-    } while (o == RETRY);
-    if (o == DONE)
-        ++*(f->major ? &total_major : &total_minor);
-    return o;
-}
+struct tracing {
+    struct vm_fault_event event;
+    struct frame *before; /* mapped there before */
+    bool was_enough;      /* with the rights that were asked for */
+    uint64_t began;
+};
 
-/* ---- The same with the trace on ---- */
-
-static uint8_t case_of(const struct fault *f, enum outcome o, const struct frame *before,
-                       const struct frame *after, bool was_enough)
+static uint8_t case_of(const struct fault *f, enum outcome o, const struct tracing *t,
+                       const struct frame *after)
 {
     static const uint8_t failed[] = {[BAD_ADDRESS] = VM_CASE_BAD_ADDRESS,
                                      [BAD_ACCESS] = VM_CASE_BAD_ACCESS,
@@ -337,52 +343,91 @@ static uint8_t case_of(const struct fault *f, enum outcome o, const struct frame
 
     if (o != DONE)
         return failed[o];
-    return before && before == after && was_enough ? VM_CASE_SPURIOUS : f->why;
+    return t->before && t->before == after && t->was_enough ? VM_CASE_SPURIOUS : f->why;
+}
+
+/* [v] */
+static __attribute__((noinline)) void trace_outcome(const struct fault *f, enum outcome o,
+                                                    struct tracing *t)
+{
+    struct vm_fault_event *e = &t->event;
+    const struct frame *after;
+    bool ignored;
+
+    e->cycles = (uint32_t)(cpu_cycles() - t->began);
+    after = o == DONE ? pmap_lookup(&f->space->pmap, f->page, &ignored) : NULL;
+    e->frame = after ? frame_number(after) : 0;
+    e->why = case_of(f, o, t, after);
+    e->flags |= (f->major ? VM_EVENT_MAJOR : 0) | (f->grew ? VM_EVENT_GREW : 0) |
+                (t->before ? VM_EVENT_MAPPED : 0);
+    if (o != BAD_ADDRESS && f->vma) {
+        e->kind = trace_area(f->vma);
+        e->area = f->vma->start;
+        e->prot = f->vma->prot;
+    }
+    e->around = f->more;
+    trace_record(e);
+}
+
+/* ---- The loop of rule 3 ---- */
+
+/* [v] */
+static enum outcome give_up(struct fault *f)
+{
+    f->vma = vma_find(f->space, f->page);
+    return f->failed == -ENOMEM ? NO_MEMORY : PAST_END;
+}
+
+static enum outcome decide(struct fault *f, struct tracing *t)
+{
+    enum outcome o;
+
+    spin_lock(&vm_lock);
+    o = f->failed ? give_up(f) : fault_once(f);
+    if (o == DONE)
+        ++*(f->major ? &total_major : &total_minor);
+    if (t && o != NEEDED)
+        trace_outcome(f, o, t);
+    spin_unlock(&vm_lock);
+    return o;
+}
+
+static enum outcome resolve(struct fault *f, struct tracing *t)
+{
+    struct need need;
+    enum outcome o;
+
+    f->need = &need;
+    while ((o = decide(f, t)) == NEEDED) {
+        f->failed = bring_in(f->need);
+        f->major |= f->need->major;
+    }
+    return o;
 }
 
 static __attribute__((noinline)) enum vm_result fault_traced(struct fault *f, vaddr_t addr)
 {
-    struct frame *before, *after;
-    struct vm_fault_event e;
-    bool writable = false, ignored;
-    uint64_t began;
-    enum outcome o;
+    bool writable = false;
+    struct tracing t;
 
-    trace_begin(&e, addr, f->write);
-    began = cpu_cycles();
+    trace_begin(&t.event, addr, f->write);
+    t.began = cpu_cycles();
     spin_lock(&vm_lock);
-    before = pmap_lookup(&f->space->pmap, f->page, &writable);
-    o = resolve(f);
-    e.cycles = (uint32_t)(cpu_cycles() - began);
-    after = o == DONE ? pmap_lookup(&f->space->pmap, f->page, &ignored) : NULL;
-    e.frame = after ? frame_number(after) : 0;
-    e.why = case_of(f, o, before, after, writable || !f->write);
-    e.flags |= (f->major ? VM_EVENT_MAJOR : 0) | (f->grew ? VM_EVENT_GREW : 0) |
-               (before ? VM_EVENT_MAPPED : 0);
-    if (o != BAD_ADDRESS && f->vma) {
-        e.kind = trace_area(f->vma);
-        e.area = f->vma->start;
-        e.prot = f->vma->prot;
-    }
-    e.around = f->more;
-    trace_record(&e);
+    t.before = pmap_lookup(&f->space->pmap, f->page, &writable);
     spin_unlock(&vm_lock);
-    return result_of(f, o);
+    t.was_enough = writable || !f->write;
+    return result_of(f, resolve(f, &t));
 }
 
 enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     struct fault f = {.space = s, .page = page_down(addr), .write = access == VM_WRITE};
-    enum outcome o;
 
     if (addr >= USER_TOP)
         return VM_BAD_ADDRESS;
     if (__builtin_expect(trace_enabled, false))
         return fault_traced(&f, addr);
-    spin_lock(&vm_lock);
-    o = resolve(&f);
-    spin_unlock(&vm_lock);
-    return result_of(&f, o);
+    return result_of(&f, resolve(&f, NULL));
 }
 
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access)

@@ -3,15 +3,17 @@
  *
  * Layers, each using only those below it:
  *     fault.c  map.c  copy.c          what a program can ask for
- *     stats.c  trace.c                what of it all can be seen from outside
+ *     seen/                           what of it all can be seen from outside
  *     space.c  vma.c                  address spaces and their areas
- *     amap.c  object.c                where pages come from: anonymous memory, objects
+ *     bring_in.c  reclaim/            what a decision waits for; how frames become free again
+ *     amap.c  object*.c               where pages come from: anonymous memory, objects
  *     pmap.c  rmap.c                  what the hardware maps, and who maps a frame
  *     frame.c  kmalloc.c              physical memory
  *
  * Locking. Two locks: vm_lock [v] covers everything above the frame allocator, frame_lock [f] the
  * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v].
- * What sleeps drops vm_lock first, and its caller starts over (design rule 3).
+ * Nothing sleeps under vm_lock, and no callee drops it (design rule 3): who finds that something is
+ * missing says so by a struct need, leaves the lock, has bring_in() see to it, and starts over.
  */
 #ifndef MM_MM_H
 #define MM_MM_H
@@ -39,9 +41,12 @@ enum frame_kind {
     FRAME_KINDS
 };
 
-#define FRAME_BUSY  0x1 /* [v] the pager is at work on it: wait, do not use */
-#define FRAME_LAZY  0x4 /* [v] ANON: given up by MADV_FREE, unless DIRTY since */
-#define FRAME_DIRTY 0x2 /* [v] differs from what the pager would give again */
+/* Flags of a frame, all [v]. */
+#define FRAME_BUSY    0x01 /* being filled: wait, do not use */
+#define FRAME_DIRTY   0x02 /* differs from what the pager, or swap, would give again */
+#define FRAME_LAZY    0x04 /* ANON: given up by MADV_FREE, unless DIRTY since */
+#define FRAME_PLACED  0x08 /* OBJECT: pager.reserve() made sure of its place */
+#define FRAME_WRITING 0x10 /* its contents are on the way out: it may be used, but not freed */
 
 /* One for each physical frame; 16 bytes on i386. What the union holds follows from kind. */
 struct frame {
@@ -284,32 +289,95 @@ struct vm_object {
     void *private;      /* the pager's */
     struct list vmas;   /* [v] areas that map it */
     uint32_t promised;  /* [v] part of committed_pages */
+    uint32_t puts;      /* [v] runs of it that are on their way out; 0 again wakes &puts */
+    uint32_t next_miss; /* [v] where a sequence of misses would go on */
+    uint8_t window;     /* [v] pages brought in at the last miss */
+    bool cutting;       /* [v] pages past a new end are still being taken out; ends with a wake */
+    int put_error;      /* [v] of a put that nobody waited for: the next sync tells */
     bool no_writers;    /* [v] shared areas may not be, nor become, writable */
     struct radix pages; /* [v] index -> struct frame */
     struct list all;    /* [v] in all_objects */
 };
 extern struct list all_objects;
 
-enum object_state {
-    OBJECT_RESIDENT,
-    OBJECT_RETRY,
-    OBJECT_RETRY_MAJOR,
-    OBJECT_PAST_END,
-    OBJECT_ERROR,
-    OBJECT_NO_SPACE,
-    OBJECT_NO_MEMORY
-};
-/*
- * The frame of a page. RESIDENT: *out is it, vm_lock still held. RETRY*: it slept (the pager, or
- * another's) and vm_lock was dropped and taken again: start over. [v] may sleep
- */
-enum object_state object_get(struct vm_object *o, uint32_t index, struct frame **out);
-bool object_is_anonymous(const struct vm_object *o);
-/* Drops a clean page nobody uses: reclaim. [v] */
-void object_drop(struct frame *f);
+/* ---- What is needed first: bring_in.c ---- */
 
-/* Frees clean pages of objects until user pages can be had again; false when there were none. [v]
- */
+enum need_what {
+    NEED_MEMORY, /* user pages are about to be refused */
+    NEED_PAGE,   /* a page of an object is not resident */
+    NEED_PLACE,  /* a page of an object is about to be written to, see pager.reserve */
+    NEED_FRAME,  /* a frame is BUSY */
+};
+
+/* The answer of deciding when it cannot go on. Whoever fills it in must have bring_in() called. */
+struct need {
+    enum need_what what;
+    struct vm_object *object; /* PAGE, PLACE: with a reference, which bring_in() drops */
+    uint32_t index;           /* PAGE, PLACE */
+    unsigned count;           /* PAGE: so many pages from index on are wanted */
+    struct frame *frame;      /* FRAME */
+    bool major;               /* out: something had to be read */
+};
+
+/* Sees to it; the caller then starts over from the top, whatever has changed meanwhile. -ENOMEM,
+ * -ENOSPC, -EIO. Without vm_lock; sleeps. */
+int bring_in(struct need *n);
+
+enum object_state {
+    OBJECT_RESIDENT, /* its frame is in *out */
+    OBJECT_HOLE,     /* not resident, and it would be zeros */
+    OBJECT_NEEDED,   /* not resident: *need says what is needed first */
+    OBJECT_PAST_END,
+};
+/* Looks for a page, of which the least pages from there on will be wanted. [v] */
+enum object_state object_find(struct vm_object *o, uint32_t index, unsigned least,
+                              struct frame **out, struct need *need);
+/* After HOLE: that the page be made. [v] */
+void object_need_page(struct vm_object *o, uint32_t index, struct need *need);
+/* That the pager make sure of a place for f, before it is written to. [v] */
+void object_need_place(const struct frame *f, struct need *need);
+/* bring_in()'s part for objects. Sleep, not [v]. */
+int object_fetch(struct need *n);
+int object_place(const struct need *n);
+
+bool object_is_anonymous(const struct vm_object *o);
+static inline uint64_t object_page_count(const struct vm_object *o)
+{
+    return (o->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+/* The frame of a page that is there, NULL if it is not or not yet. [v] */
+static inline struct frame *object_lookup(const struct vm_object *o, uint32_t index)
+{
+    struct frame *f = index < object_page_count(o) ? radix_get(&o->pages, index) : NULL;
+
+    return f && !(f->flags & FRAME_BUSY) ? f : NULL;
+}
+static inline bool object_needs_place(const struct vm_object *o, const struct frame *f)
+{
+    return o->pager->reserve && !(f->flags & FRAME_PLACED);
+}
+bool object_zero_behind(const struct vm_object *o, uint32_t index);
+/* The frame of a page, pinned. make_past_end: also past the end of the object, for a writer. -ENXIO
+ * past the end, -EIO, -ENOSPC, -ENOMEM. Sleeps, not [v]. */
+int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct frame **out);
+void object_unpin(struct frame *f, bool dirtied); /* not [v] */
+/* Takes a page out of its object and out of every space, dirty or not. [v] */
+void object_evict(struct frame *f);
+/* At most OBJECT_STEP pages of [first, end); whether none are left. [v] */
+bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end);
+/* Begins to write back f, which is dirty, and its dirty neighbours behind it: gathers them into
+ * run, takes a reference of its object. How many. [v] */
+void object_gather(struct frame *f, struct vm_run *run);
+/* The rest: calls the pager and drops the reference. As pager.put. Sleeps, not [v]. */
+int object_put(struct vm_object *o, struct vm_run *run);
+/* Takes vm_lock when the object may grow: no cut is under way. Sleeps. */
+void object_lock_to_grow(struct vm_object *o);
+/* Zeroes the rest of the page that holds end, up to at: what mappings left behind the end must not
+ * show when the object has grown. [v] */
+void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at);
+
+/* Frees clean pages of objects until user pages can be had again; false when there were none. Not
+ * [v]. */
 bool reclaim(void);
 void reclaim_frame(struct frame *f); /* this one, if it can be had again [v] */
 extern struct frame *reclaim_hand;   /* [v] the last frame the clock looked at */
@@ -387,7 +455,8 @@ int vma_check(struct vm_space *s);     /* violations in list and index [v] */
 /* vm_fault for mm/ itself, on behalf of the running process, to which it counts. May sleep. */
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access);
 void fault_totals(uint64_t *minor, uint64_t *major); /* [v] of all spaces, ever */
-extern struct frame *zero_frame; /* [v] the one frame of zeros, NULL before the first need */
+extern struct frame *zero_frame;    /* [v] the one frame of zeros, NULL before the first need */
+struct frame *zero_frame_get(void); /* NULL: no memory [v] */
 
 static inline bool vma_is_private(const struct vma *v)
 {

@@ -1,16 +1,20 @@
 /*
  * Objects: what supplies pages by index. A file's page cache and shared anonymous memory are the
- * same thing with different pagers. read(), write() and mmap use the very same frames.
+ * same thing with different pagers. read(), write() and mmap use the very same frames. Here: their
+ * life, finding a page and bringing it in. object_io.c reads and writes them, object_size.c changes
+ * how long they are, reclaim/write_back.c writes pages back.
  *
  * Invariants: a frame of kind OBJECT is in the tree of its object at its index, and the other way
  * round; a BUSY frame is being filled and is neither mapped nor used; a frame that is DIRTY, or
- * mapped by an entry with the dirty bit, is the only copy when the pager has no put.
+ * mapped by an entry with the dirty bit, is the only copy when the pager has no put; a page past
+ * the end is pinned, by a writer who is about to move the end.
  */
-#include "arch/uaccess.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+
+#define EVICT_STEP 64u /* pages taken out without leaving vm_lock */
 
 struct list all_objects = LIST_INIT(all_objects);
 
@@ -30,12 +34,20 @@ struct vm_object *vm_object_create(const struct pager *pager, void *private, uin
 
 /* ---- Shared anonymous memory ---- */
 
-static int zero_get(struct vm_object *o, uint32_t index, void *page)
+int vm_zero_get(struct vm_object *o, struct vm_run *run)
+{
+    (void)o;
+    for (unsigned i = 0; i < run->count; i++)
+        page_zero(run->page[i]);
+    run->fresh = true;
+    return (int)run->count;
+}
+
+bool vm_zero_behind(const struct vm_object *o, uint32_t index)
 {
     (void)o;
     (void)index;
-    page_zero(page);
-    return VM_PAGE_FRESH;
+    return true;
 }
 
 static void zero_describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev)
@@ -46,16 +58,10 @@ static void zero_describe(struct vm_object *o, char *buf, size_t size, uint32_t 
     *dev = 1;
 }
 
-static bool always(const struct vm_object *o)
-{
-    (void)o;
-    return true;
-}
-
 static const struct pager zero_pager = {
-    .zero_behind = always,
     .name = "anonymous",
-    .get = zero_get,
+    .get = vm_zero_get,
+    .zero_behind = vm_zero_behind,
     .describe = zero_describe,
     .shared_memory = true,
 };
@@ -68,6 +74,11 @@ struct vm_object *vm_object_create_anon(uint64_t size)
 bool object_is_anonymous(const struct vm_object *o)
 {
     return o->pager->shared_memory;
+}
+
+bool object_zero_behind(const struct vm_object *o, uint32_t index)
+{
+    return o->pager->zero_behind && o->pager->zero_behind(o, index);
 }
 
 /* ---- References, size ---- */
@@ -120,32 +131,44 @@ bool vm_object_deny_writers(struct vm_object *o)
     return !written;
 }
 
-/* Takes a page out of the object and out of every space. [v] */
-static void evict(struct vm_object *o, struct frame *f)
+/* ---- Taking pages out ---- */
+
+void object_evict(struct frame *f)
 {
+    struct vm_object *o = f->object;
+
     pmap_remove_frame(f);
     radix_clear(&o->pages, f->index);
     o->resident--;
     frame_release(f);
 }
 
-static void evict_from(struct vm_object *o, uint32_t first)
+bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end)
 {
     struct frame *f;
 
-    while ((f = radix_next(&o->pages, &first)))
-        evict(o, f);
+    for (unsigned n = 0; n < EVICT_STEP; n++) {
+        f = radix_next(&o->pages, first);
+        if (!f || *first >= end)
+            return true;
+        object_evict(f);
+    }
+    return false;
 }
 
 void vm_object_unref(struct vm_object *o)
 {
+    uint32_t first = 0;
     bool last;
 
     spin_lock(&vm_lock);
     KASSERT(o->refs != 0);
     last = --o->refs == 0;
+    while (last && !object_evict_some(o, &first, UINT64_MAX)) {
+        spin_unlock(&vm_lock);
+        spin_lock(&vm_lock);
+    }
     if (last) {
-        evict_from(o, 0);
         list_remove(&o->all);
         committed_pages -= o->promised;
     }
@@ -157,104 +180,193 @@ void vm_object_unref(struct vm_object *o)
     kmfree(o);
 }
 
-static uint64_t object_page_count(const struct vm_object *o)
+/* ---- Finding a page, and bringing it in ---- */
+
+/* How many pages to ask for at a miss: more and more while the misses follow each other. */
+static unsigned window_at(struct vm_object *o, uint32_t index, unsigned least)
 {
-    return (o->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    unsigned most = o->pager->ahead < VM_RUN_MAX ? o->pager->ahead : VM_RUN_MAX;
+    unsigned n = o->window && index == o->next_miss ? o->window * 2u : most / 4;
+
+    if (n > most)
+        n = most;
+    if (n < least)
+        n = least < VM_RUN_MAX ? least : VM_RUN_MAX;
+    o->window = (uint8_t)n;
+    o->next_miss = index + n;
+    return n;
 }
 
-void object_drop(struct frame *f)
+static void need_pages(struct vm_object *o, uint32_t index, unsigned count, struct need *need)
 {
-    evict(f->object, f);
+    *need = (struct need){.what = NEED_PAGE, .object = o, .index = index, .count = count};
+    o->refs++;
 }
 
-/* ---- Making pages resident ---- */
-
-static enum object_state fill_failed(struct vm_object *o, struct frame *f, int err)
+void object_need_page(struct vm_object *o, uint32_t index, struct need *need)
 {
-    f->flags &= ~FRAME_BUSY;
-    if (f->kind == FRAME_OBJECT)
-        evict(o, f);
-    port_wakeup(f);
-    if (err == -ENOSPC)
-        return OBJECT_NO_SPACE;
-    return err == -ENOMEM ? OBJECT_NO_MEMORY : OBJECT_ERROR;
+    need_pages(o, index, 1, need);
 }
 
-/* Brings a page in. vm_lock is dropped while the pager works; the BUSY frame in the tree makes
- * others wait, the pin keeps it ours if the object is cut short meanwhile. */
-static enum object_state fill(struct vm_object *o, uint32_t index)
+/* Past the end, too. */
+static enum object_state find_any(struct vm_object *o, uint32_t index, unsigned least,
+                                  struct frame **out, struct need *need)
 {
+    struct frame *f = radix_get(&o->pages, index);
+
+    if (f && !(f->flags & FRAME_BUSY)) {
+        *out = f;
+        return OBJECT_RESIDENT;
+    }
+    if (f) {
+        *need = (struct need){.what = NEED_FRAME, .frame = f};
+        return OBJECT_NEEDED;
+    }
+    if (object_zero_behind(o, index))
+        return OBJECT_HOLE;
+    need_pages(o, index, window_at(o, index, least), need);
+    return OBJECT_NEEDED;
+}
+
+enum object_state object_find(struct vm_object *o, uint32_t index, unsigned least,
+                              struct frame **out, struct need *need)
+{
+    return index < object_page_count(o) ? find_any(o, index, least, out, need) : OBJECT_PAST_END;
+}
+
+void object_need_place(const struct frame *f, struct need *need)
+{
+    *need = (struct need){.what = NEED_PLACE, .object = f->object, .index = f->index};
+    f->object->refs++;
+}
+
+int object_place(const struct need *n)
+{
+    int err = n->object->pager->reserve(n->object, n->index);
     struct frame *f;
-    int got;
 
-    if (frame_low() && !reclaim())
-        return OBJECT_NO_MEMORY;
-    f = frame_alloc(FRAME_OBJECT);
+    if (err)
+        return err;
+    spin_lock(&vm_lock);
+    f = radix_get(&n->object->pages, n->index);
+    if (f)
+        f->flags |= FRAME_PLACED;
+    spin_unlock(&vm_lock);
+    return 0;
+}
+
+/* A BUSY frame in the tree for a page that is not there: others wait for it. The pin keeps it ours
+ * if the object is cut short meanwhile. */
+static struct frame *claim(struct vm_object *o, uint32_t index)
+{
+    struct frame *f = frame_alloc(FRAME_OBJECT);
+
     if (!f)
-        return OBJECT_NO_MEMORY;
+        return NULL;
     f->object = o;
     f->index = index;
     f->flags = FRAME_BUSY;
     if (radix_set(&o->pages, index, f)) {
         frame_free(f);
-        return OBJECT_NO_MEMORY;
+        return NULL;
     }
     o->resident++;
-    o->refs++;
     frame_pin(f);
-    spin_unlock(&vm_lock);
-    got = o->pager->get(o, index, frame_kva(f));
-    vm_object_unref(o);
-    spin_lock(&vm_lock);
-    if (got < 0) {
-        enum object_state failed = fill_failed(o, f, got);
+    return f;
+}
+
+/* Claims the pages of the run up to one that is there, as far as the object and memory go. 0: the
+ * first one is there, or somebody else is at it. -ENOMEM [v] */
+static int claim_run(const struct need *n, struct vm_run *run)
+{
+    struct vm_object *o = n->object;
+
+    for (run->count = 0; run->count < n->count; run->count++) {
+        uint32_t index = n->index + run->count;
+        struct frame *f;
+
+        if (radix_get(&o->pages, index) ||
+            (run->count > 0 && (index >= object_page_count(o) || frame_low())))
+            break;
+        f = claim(o, index);
+        if (!f)
+            return run->count ? (int)run->count : -ENOMEM;
+        run->page[run->count] = frame_kva(f);
+    }
+    return (int)run->count;
+}
+
+/* The pager filled the first so many pages of the run; the others are as if never asked for. [v] */
+static void settle_run(const struct vm_run *run, unsigned filled)
+{
+    for (unsigned i = 0; i < run->count; i++) {
+        struct frame *f = frame_of(run->page[i]);
+
+        f->flags &= ~FRAME_BUSY;
+        if (i >= filled && f->kind == FRAME_OBJECT)
+            object_evict(f);
+        port_wakeup(f);
         frame_unpin(f);
-        return failed;
     }
-    f->flags &= ~FRAME_BUSY;
-    port_wakeup(f);
-    frame_unpin(f);
-    return got == VM_PAGE_READ ? OBJECT_RETRY_MAJOR : OBJECT_RETRY;
 }
 
-enum object_state object_get(struct vm_object *o, uint32_t index, struct frame **out)
+int object_fetch(struct need *n)
 {
-    struct frame *f;
+    struct vm_run run = {.index = n->index};
+    int got;
 
-    if (index >= object_page_count(o))
-        return OBJECT_PAST_END;
-    f = radix_get(&o->pages, index);
-    if (!f)
-        return fill(o, index);
-    if (f->flags & FRAME_BUSY) {
-        port_sleep(f, &vm_lock);
-        spin_lock(&vm_lock);
-        return OBJECT_RETRY;
-    }
-    *out = f;
-    return OBJECT_RESIDENT;
-}
-
-/* The page, pinned, filled if need be. 0 or -errno; -ENXIO past the end. May sleep. */
-static int pin_page(struct vm_object *o, uint32_t index, struct frame **out)
-{
-    static const int error[] = {[OBJECT_PAST_END] = -ENXIO,
-                                [OBJECT_ERROR] = -EIO,
-                                [OBJECT_NO_SPACE] = -ENOSPC,
-                                [OBJECT_NO_MEMORY] = -ENOMEM};
-    enum object_state st;
-
+    if (frame_low() && !reclaim())
+        return -ENOMEM;
     spin_lock(&vm_lock);
-    do {
-        st = object_get(o, index, out);
-    } while (st == OBJECT_RETRY || st == OBJECT_RETRY_MAJOR);
-    if (st == OBJECT_RESIDENT)
-        frame_pin(*out);
+    got = claim_run(n, &run);
     spin_unlock(&vm_lock);
-    return st == OBJECT_RESIDENT ? 0 : error[st];
+    if (got <= 0)
+        return got;
+    got = n->object->pager->get(n->object, &run);
+    KASSERT(got != 0 && got <= (int)run.count);
+    n->major = got > 0 && !run.fresh;
+    spin_lock(&vm_lock);
+    settle_run(&run, got > 0 ? (unsigned)got : 0);
+    spin_unlock(&vm_lock);
+    return got < 0 ? got : 0;
 }
 
-static void unpin_page(struct frame *f, bool dirtied)
+/* Decides: the page can be had now, or what is needed first. [v] */
+static enum object_state find_to_use(struct vm_object *o, uint32_t index, bool make_past_end,
+                                     struct frame **out, struct need *need)
+{
+    enum object_state st =
+        make_past_end ? find_any(o, index, 1, out, need) : object_find(o, index, 1, out, need);
+
+    if (st == OBJECT_HOLE) {
+        object_need_page(o, index, need);
+        return OBJECT_NEEDED;
+    }
+    if (st == OBJECT_RESIDENT && make_past_end && object_needs_place(o, *out)) {
+        object_need_place(*out, need);
+        return OBJECT_NEEDED;
+    }
+    return st;
+}
+
+int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct frame **out)
+{
+    enum object_state st;
+    struct need need;
+    int err;
+
+    do {
+        spin_lock(&vm_lock);
+        st = find_to_use(o, index, make_past_end, out, &need);
+        if (st == OBJECT_RESIDENT)
+            frame_pin(*out);
+        spin_unlock(&vm_lock);
+        err = st == OBJECT_NEEDED ? bring_in(&need) : 0;
+    } while (st == OBJECT_NEEDED && !err);
+    return st == OBJECT_PAST_END ? -ENXIO : err;
+}
+
+void object_unpin(struct frame *f, bool dirtied)
 {
     spin_lock(&vm_lock);
     if (dirtied)
@@ -266,339 +378,9 @@ static void unpin_page(struct frame *f, bool dirtied)
 int vm_object_touch(struct vm_object *o, uint32_t index)
 {
     struct frame *f;
-    int err = pin_page(o, index, &f);
+    int err = object_pin(o, index, false, &f);
 
     if (!err)
-        unpin_page(f, false);
+        object_unpin(f, false);
     return err;
-}
-
-static bool zero_behind(const struct vm_object *o)
-{
-    return o->pager->zero_behind && o->pager->zero_behind(o);
-}
-
-static bool is_resident(struct vm_object *o, uint64_t index)
-{
-    bool resident;
-
-    spin_lock(&vm_lock);
-    resident = radix_get(&o->pages, (uint32_t)index) != NULL;
-    spin_unlock(&vm_lock);
-    return resident;
-}
-
-/* The page that will hold the end, pinned, if what follows in it has to be zeroed so that it cannot
- * show when the object grows again; else NULL. */
-static int pin_tail(struct vm_object *o, uint64_t size, struct frame **tail)
-{
-    *tail = NULL;
-    if (!(size & (PAGE_SIZE - 1)) || size >= o->size ||
-        (zero_behind(o) && !is_resident(o, size >> PAGE_SHIFT)))
-        return 0;
-    return pin_page(o, (uint32_t)(size >> PAGE_SHIFT), tail);
-}
-
-/* The pages of v that show index first of its object and what follows; false: none. */
-static bool pages_from(const struct vma *v, uint32_t first, uint32_t *from, uint32_t *end)
-{
-    uint32_t skip = first > v->pgoff ? first - v->pgoff : 0;
-
-    *from = (v->start >> PAGE_SHIFT) + skip;
-    *end = v->end >> PAGE_SHIFT;
-    return skip < vma_pages(v);
-}
-
-/* Private copies of pages past the new end go as well: man 2 mmap, and Linux. Reserve... */
-static int reserve_cut(struct vm_object *o, uint32_t first)
-{
-    uint32_t from, end;
-    struct vma *v;
-
-    list_for_each_entry (v, &o->vmas, object_link) {
-        if (vma_is_private(v) && pages_from(v, first, &from, &end) &&
-            amap_reserve_remove(&v->space->amap, from, end))
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* ...and commit. */
-static void cut(struct vm_object *o, uint32_t first)
-{
-    uint32_t from, end;
-    struct vma *v;
-
-    evict_from(o, first);
-    list_for_each_entry (v, &o->vmas, object_link) {
-        if (!vma_is_private(v) || !pages_from(v, first, &from, &end))
-            continue;
-        pmap_remove(&v->space->pmap, from << PAGE_SHIFT, end << PAGE_SHIFT);
-        amap_remove(&v->space->amap, from, end);
-    }
-}
-
-/* What mappings left behind the end must not show when the object has grown: zeroes it up to at.
- * [v] */
-static void clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
-{
-    uint32_t within = end & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
-    struct frame *f;
-
-    if (!within || at <= end)
-        return;
-    f = radix_get(&o->pages, (uint32_t)(end >> PAGE_SHIFT));
-    if (at - end < n)
-        n = (uint32_t)(at - end);
-    if (f && !(f->flags & FRAME_BUSY))
-        memset((uint8_t *)frame_kva(f) + within, 0, n);
-}
-
-int vm_object_resize(struct vm_object *o, uint64_t size)
-{
-    uint32_t first = (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
-    uint32_t within = size & (PAGE_SIZE - 1);
-    struct frame *tail;
-    int err;
-
-    if (size > (uint64_t)UINT32_MAX << PAGE_SHIFT)
-        return -EFBIG;
-    err = pin_tail(o, size, &tail);
-    if (err)
-        return err;
-    spin_lock(&vm_lock);
-    if (size < o->size)
-        err = reserve_cut(o, first);
-    if (!err) {
-        if (size < o->size)
-            cut(o, first);
-        if (tail)
-            memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);
-        clear_tail(o, o->size, size);
-        o->size = size;
-    }
-    spin_unlock(&vm_lock);
-    if (tail)
-        unpin_page(tail, !err);
-    return err;
-}
-
-/* ---- Holes, writing back ---- */
-
-/* Zeroes [from, from+len) of one page, if the object reaches so far; a page that would be zeros is
- * not made for that. */
-static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
-{
-    uint32_t index = (uint32_t)(from >> PAGE_SHIFT);
-    struct frame *f;
-    int err;
-
-    if (zero_behind(o) && !is_resident(o, index))
-        return 0;
-    err = pin_page(o, index, &f);
-    if (err)
-        return err == -ENXIO ? 0 : err;
-    memset((uint8_t *)frame_kva(f) + (from & (PAGE_SIZE - 1)), 0, len);
-    unpin_page(f, true);
-    return 0;
-}
-
-/* Whole pages of an object that has nothing but zeros behind it need not stay. What is BUSY is
- * being filled with zeros. */
-static void drop_pages(struct vm_object *o, uint32_t index, uint32_t end)
-{
-    struct frame *f;
-
-    spin_lock(&vm_lock);
-    for (; (f = radix_next(&o->pages, &index)) && index < end; index++) {
-        if (!(f->flags & FRAME_BUSY))
-            evict(o, f);
-    }
-    spin_unlock(&vm_lock);
-}
-
-int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len)
-{
-    uint64_t end = from + len < o->size ? from + len : o->size;
-    int err = 0;
-
-    while (from < end && !err) {
-        uint32_t within = from & (PAGE_SIZE - 1);
-        uint64_t n = PAGE_SIZE - within;
-        if (!within && end - from >= PAGE_SIZE && zero_behind(o)) {
-            n = (end - from) & ~(uint64_t)(PAGE_SIZE - 1);
-            drop_pages(o, (uint32_t)(from >> PAGE_SHIFT), (uint32_t)((from + n) >> PAGE_SHIFT));
-        } else {
-            n = n < end - from ? n : end - from;
-            err = zero_in_page(o, from, (uint32_t)n);
-        }
-        from += n;
-    }
-    return err;
-}
-
-bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
-{
-    struct frame *f;
-
-    spin_lock(&vm_lock);
-    for (; (f = radix_next(&o->pages, index)); ++*index) {
-        if ((f->flags & FRAME_DIRTY) || pmap_test_dirty(f))
-            break;
-    }
-    spin_unlock(&vm_lock);
-    return f != NULL;
-}
-
-/* The next dirty page at or after *index, pinned and clean from now on. */
-static struct frame *next_dirty(struct vm_object *o, uint32_t *index)
-{
-    struct frame *f;
-
-    spin_lock(&vm_lock);
-    for (; (f = radix_next(&o->pages, index)); ++*index) {
-        bool dirty = f->flags & FRAME_DIRTY;
-        if (f->flags & FRAME_BUSY)
-            continue;
-        dirty |= pmap_clear_dirty(f);
-        if (dirty) {
-            frame_pin(f);
-            break;
-        }
-    }
-    spin_unlock(&vm_lock);
-    return f;
-}
-
-int vm_object_sync(struct vm_object *o)
-{
-    uint32_t index = 0;
-    struct frame *f;
-    int err = 0;
-
-    if (!o->pager->put)
-        return 0;
-    while (!err && (f = next_dirty(o, &index))) {
-        err = o->pager->put(o, index++, frame_kva(f));
-        unpin_page(f, err != 0);
-    }
-    return err;
-}
-
-/* ---- File I/O over the pages ---- */
-
-/* One direction of copying: returns how many bytes could not be moved. buf is user memory to the
- * two that say so. */
-typedef size_t (*mover)(uint8_t *page, void *buf, size_t n);
-
-static size_t page_to_user(uint8_t *page, void *buf, size_t n)
-{
-    return copy_to_user_partial((__force void __user *)buf, page, n);
-}
-
-static size_t user_to_page(uint8_t *page, void *buf, size_t n)
-{
-    return copy_from_user_partial(page, (__force const void __user *)buf, n);
-}
-
-static size_t page_to_kernel(uint8_t *page, void *buf, size_t n)
-{
-    memcpy(buf, page, n);
-    return 0;
-}
-
-static size_t kernel_to_page(uint8_t *page, void *buf, size_t n)
-{
-    memcpy(page, buf, n);
-    return 0;
-}
-
-static void extend_to(struct vm_object *o, uint64_t size)
-{
-    spin_lock(&vm_lock);
-    if (size > o->size)
-        o->size = size;
-    spin_unlock(&vm_lock);
-}
-
-static void clear_tail_of(struct vm_object *o, uint64_t end, uint64_t at)
-{
-    spin_lock(&vm_lock);
-    clear_tail(o, end, at);
-    spin_unlock(&vm_lock);
-}
-
-/* Undoes extend_to: past size nothing was written, so there is no tail to zero. */
-static void shrink_back(struct vm_object *o, uint64_t size)
-{
-    spin_lock(&vm_lock);
-    evict_from(o, (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT));
-    o->size = size;
-    spin_unlock(&vm_lock);
-}
-
-/*
- * Moves up to len bytes at offset, page by page; the pages are pinned, not locked, while user
- * memory is touched, since that may fault on this very object. A write makes room first, page by
- * page, and takes it back if nothing was moved into it.
- */
-static long move(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move_page,
-                 bool writing)
-{
-    size_t done = 0;
-    int err = 0;
-
-    while (done < len) {
-        uint64_t at = offset + done, old_size = o->size;
-        uint32_t within = at & (PAGE_SIZE - 1);
-        size_t n = PAGE_SIZE - within, left;
-        struct frame *f;
-
-        if (n > len - done)
-            n = len - done;
-        if (writing)
-            extend_to(o, at + n);
-        else if (at >= old_size)
-            break;
-        else if (n > old_size - at)
-            n = (size_t)(old_size - at);
-        err = pin_page(o, (uint32_t)(at >> PAGE_SHIFT), &f);
-        left = n;
-        if (!err) {
-            if (writing && at > old_size)
-                clear_tail_of(o, old_size, at);
-            left = move_page((uint8_t *)frame_kva(f) + within, buf + done, n);
-            unpin_page(f, writing);
-            if (left)
-                err = -EFAULT;
-        }
-        done += n - left;
-        if (writing && left && at + n > old_size)
-            shrink_back(o, left < n && at + n - left > old_size ? at + n - left : old_size);
-        if (err)
-            break;
-    }
-    if (err == -ENXIO)
-        err = 0;
-    return done ? (long)done : err;
-}
-
-long vm_object_read(struct vm_object *o, uint64_t offset, void __user *ubuf, size_t len)
-{
-    return move(o, offset, (__force uint8_t *)ubuf, len, page_to_user, false);
-}
-
-long vm_object_write(struct vm_object *o, uint64_t offset, const void __user *ubuf, size_t len)
-{
-    return move(o, offset, (__force uint8_t *)ubuf, len, user_to_page, true);
-}
-
-long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len)
-{
-    return move(o, offset, buf, len, page_to_kernel, false);
-}
-
-long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *buf, size_t len)
-{
-    return move(o, offset, (uint8_t *)buf, len, kernel_to_page, true);
 }

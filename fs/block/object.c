@@ -8,40 +8,47 @@
 #include "libc/string.h"
 #include "mm/vm.h"
 
-/* How much of page index the device has: its end may lie within a page. */
-static uint32_t bytes_of_page(const struct block_device *dev, uint32_t index)
+/* How much of the run the device has: its end may lie within a page. */
+static uint32_t bytes_of_run(const struct block_device *dev, const struct vm_run *run)
 {
-    uint64_t at = (uint64_t)index << PAGE_SHIFT, size = block_bytes(dev);
+    uint64_t at = (uint64_t)run->index << PAGE_SHIFT, size = block_bytes(dev);
+    uint32_t bytes = run->count << PAGE_SHIFT;
 
-    return size - at < PAGE_SIZE ? (uint32_t)(size - at) : PAGE_SIZE;
-}
-
-static int device_get(struct vm_object *o, uint32_t index, void *page)
-{
-    struct block_device *dev = vm_object_private(o);
-    uint64_t at = (uint64_t)index << PAGE_SHIFT;
-    uint32_t bytes;
-    int err;
-
-    if (at >= block_bytes(dev))
-        return -EIO;
-    bytes = bytes_of_page(dev, index);
-    if (bytes < PAGE_SIZE)
-        memset((uint8_t *)page + bytes, 0, PAGE_SIZE - bytes);
-    err = block_transfer(dev, BLOCK_READ, at >> SECTOR_SHIFT, &page, 0, bytes);
-    return err ? err : VM_PAGE_READ;
-}
-
-static int device_put(struct vm_object *o, uint32_t index, const void *page)
-{
-    struct block_device *dev = vm_object_private(o);
-    uint64_t at = (uint64_t)index << PAGE_SHIFT;
-    void *pages[1] = {(void *)page};
-
-    if (at >= block_bytes(dev))
+    if (at >= size)
         return 0;
-    return block_transfer(dev, BLOCK_WRITE, at >> SECTOR_SHIFT, pages, 0,
-                          bytes_of_page(dev, index));
+    return size - at < bytes ? (uint32_t)(size - at) : bytes;
+}
+
+/* All of the run at once or, when that failed, its first page: whose error it is, is told then. */
+static int transfer_run(const struct vm_object *o, enum block_op op, const struct vm_run *run)
+{
+    struct block_device *dev = vm_object_private(o);
+    uint64_t sector = (uint64_t)run->index << (PAGE_SHIFT - SECTOR_SHIFT);
+    uint32_t bytes = bytes_of_run(dev, run), pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    int err = block_transfer(dev, op, sector, run->page, 0, bytes);
+
+    if (!err || pages == 1)
+        return err ? err : (int)pages;
+    err = block_transfer(dev, op, sector, run->page, 0, PAGE_SIZE);
+    return err ? err : 1;
+}
+
+static int device_get(struct vm_object *o, struct vm_run *run)
+{
+    uint32_t bytes = bytes_of_run(vm_object_private(o), run), in_last = bytes & (PAGE_SIZE - 1);
+
+    if (bytes == 0)
+        return -EIO;
+    if (in_last)
+        memset((uint8_t *)run->page[bytes >> PAGE_SHIFT] + in_last, 0, PAGE_SIZE - in_last);
+    return transfer_run(o, BLOCK_READ, run);
+}
+
+static int device_put(struct vm_object *o, const struct vm_run *run)
+{
+    if (bytes_of_run(vm_object_private(o), run) == 0)
+        return (int)run->count;
+    return transfer_run(o, BLOCK_WRITE, run);
 }
 
 static void device_describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino,
@@ -59,6 +66,7 @@ static const struct pager device_pager = {
     .name = "device",
     .get = device_get,
     .put = device_put,
+    .ahead = VM_RUN_MAX,
     .describe = device_describe,
 };
 

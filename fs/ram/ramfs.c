@@ -113,21 +113,30 @@ static uint32_t archive_pages(const struct ramfs_file *f)
     return (f->archive_size >> PAGE_SHIFT) + (f->archive_size % PAGE_SIZE != 0);
 }
 
-static int ramfs_get(struct vm_object *o, uint32_t index, void *page)
+/* A page that the archive has a part of, the rest zeros. */
+static void read_archive(const struct ramfs_file *f, uint32_t index, void *page)
 {
-    struct ramfs_file *f = vm_object_private(o);
-    uint32_t start = index << PAGE_SHIFT, n;
+    uint32_t start = index << PAGE_SHIFT, n = lesser(f->archive_size - start, PAGE_SIZE);
 
-    if (index >= archive_pages(f)) {
-        if (charge_pages(f, lesser(f->pages + 1, vm_object_pages(o))))
-            return -ENOSPC;
-        page_zero(page);
-        return VM_PAGE_FRESH;
-    }
-    n = lesser(f->archive_size - start, PAGE_SIZE);
     archive_copy(f->archive, f->archive_offset + start, page, n);
     memset((char *)page + n, 0, PAGE_SIZE - n);
-    return VM_PAGE_READ;
+}
+
+static int ramfs_get(struct vm_object *o, struct vm_run *run)
+{
+    struct ramfs_file *f = vm_object_private(o);
+    unsigned n;
+
+    if (run->index >= archive_pages(f)) {
+        if (charge_pages(f, lesser(f->pages + 1, vm_object_pages(o))))
+            return -ENOSPC;
+        page_zero(run->page[0]);
+        run->fresh = true;
+        return 1;
+    }
+    for (n = 0; n < run->count && run->index + n < archive_pages(f); n++)
+        read_archive(f, run->index + n, run->page[n]);
+    return (int)n;
 }
 
 static void ramfs_object_destroy(struct vm_object *o)
@@ -179,12 +188,9 @@ static void ramfs_describe(struct vm_object *o, char *buf, size_t size, uint32_t
     }
 }
 
-/* Truncation has cut off what of the archive was past the end. */
-static bool ramfs_zero_behind(const struct vm_object *o)
+static bool ramfs_zero_behind(const struct vm_object *o, uint32_t index)
 {
-    const struct ramfs_file *f = vm_object_private(o);
-
-    return f->archive_size == 0;
+    return index >= archive_pages(vm_object_private(o));
 }
 
 static const struct pager ramfs_pager = {

@@ -107,19 +107,6 @@ bool shm_permits(const struct shm_segment *s, uint32_t wanted)
 
 /* ---- The object ---- */
 
-static int zeros(struct vm_object *o, uint32_t index, void *page)
-{
-    (void)o, (void)index;
-    page_zero(page);
-    return VM_PAGE_FRESH;
-}
-
-static bool always(const struct vm_object *o)
-{
-    (void)o;
-    return true;
-}
-
 static void describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev)
 {
     const struct shm_segment *s = vm_object_private(o);
@@ -162,8 +149,8 @@ static void destroy(struct vm_object *o)
 
 static const struct pager segment_pager = {
     .name = "sysv",
-    .get = zeros,
-    .zero_behind = always,
+    .get = vm_zero_get,
+    .zero_behind = vm_zero_behind,
     .describe = describe,
     .unmapped = unmapped,
     .destroy = destroy,

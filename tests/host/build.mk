@@ -5,7 +5,7 @@
 HB       := $(B)/host
 HOST_CC  := gcc -m32 -std=gnu11 -Wall -Wextra -Werror -g -O1 -I. -DARCH_HOST -DCONFIG_DEBUG
 HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-HOST_MM  := $(wildcard mm/*.c) arch/host/machine.c tests/host/program.c tests/host/port.c libc/string.c
+HOST_MM  := $(wildcard mm/*.c mm/*/*.c) arch/host/machine.c tests/host/program.c tests/host/port.c libc/string.c
 # What each program is made of besides its own source and check.c.
 HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_vm := $(HOST_MM)

@@ -92,15 +92,19 @@ static uint32_t content(const struct contents *c, uint32_t index, uint32_t word)
     return index * PAGE_SIZE + word * 4 < c->kept ? pattern(c->id, index, word) : 0;
 }
 
-static int file_get(struct vm_object *o, uint32_t index, void *page)
+/* Fills as much of the run as it likes. */
+static int file_get(struct vm_object *o, struct vm_run *run)
 {
-    uint32_t *w = page;
+    unsigned count = 1 + rnd(run->count);
 
     if (rnd(200) == 0)
         return -ENOMEM;
-    for (uint32_t i = 0; i < PAGE_SIZE / 4; i++)
-        w[i] = content(vm_object_private(o), index, i);
-    return VM_PAGE_READ;
+    for (unsigned n = 0; n < count; n++) {
+        uint32_t *w = run->page[n];
+        for (uint32_t i = 0; i < PAGE_SIZE / 4; i++)
+            w[i] = content(vm_object_private(o), run->index + n, i);
+    }
+    return (int)count;
 }
 
 static void file_destroy(struct vm_object *o)
@@ -109,7 +113,8 @@ static void file_destroy(struct vm_object *o)
     destroyed++;
 }
 
-static const struct pager file_pager = {.name = "test", .get = file_get, .destroy = file_destroy};
+static const struct pager file_pager = {
+    .name = "test", .get = file_get, .ahead = 8, .destroy = file_destroy};
 
 static uint32_t offset_of_word(unsigned w)
 {

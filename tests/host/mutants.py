@@ -7,6 +7,7 @@ Each mutant is (name, file, text, replacement): the text must occur exactly once
 given as a fifth item), so that a mutant cannot go stale unseen. Prints a line each and, last,
 "N passed, N failed": a passed mutant is one that was caught.
 """
+import glob
 import os
 import subprocess
 import sys
@@ -32,7 +33,7 @@ MUTANTS = [
     ("zero-frame-writable", "fault.c", "enter(f, zero_frame, read_only(f->vma))",
      "enter(f, zero_frame, f->vma->prot)"),
     ("private-file-writable", "fault.c",
-     "vma_is_private(v) ? read_only(v) : v->prot", "v->prot"),
+     "    if (vma_is_private(v)) {\n        prot = read_only(v);", "    if (vma_is_private(v)) {\n        ;"),
     ("around-writable", "fault.c", "around, n, read_only(v));", "around, n, v->prot);"),
     ("write-allowed-always", "fault.c", "return write ? v->prot & VM_PROT_WRITE : v->prot != 0;",
      "return v->prot != 0;"),
@@ -70,7 +71,7 @@ MUTANTS = [
     ("rmap-order", "rmap.c", "    link = link_new(pte, rest);", "    link = link_new(rest ? rest->pte : pte, rest);"),
     ("dirty-lost", "pmap.c", "    if (old & PTE_D)\n        f->flags |= FRAME_DIRTY;\n    rmap_remove",
      "    rmap_remove"),
-    ("written-not-dirty", "object.c", "            unpin_page(f, writing);", "            unpin_page(f, false);"),
+    ("written-not-dirty", "object_io.c", "        f->flags |= FRAME_DIRTY;\n", ""),
     ("resident-not-counted-down", "pmap.c", "    pm->resident--;\n", ""),
     ("table-kept", "pmap.c", "    free_empty_tables(pm, start, end);\n", ""),
     ("table-freed-early", "pmap.c", "    if (table->table.used)\n        return;", "    if (table->table.used > 1)\n        return;"),
@@ -94,28 +95,44 @@ MUTANTS = [
     ("dontneed-keeps-map", "advise.c", "    pmap_remove(&s->pmap, start, end);\n", ""),
     ("dontneed-shared-leaf", "advise.c", "vma_is_private(v) && amap_reserve_remove(&s->amap, first, last)", "false"),
     ("wipe-forgotten", "space.c", "        amap_remove(&child->amap, first, end);", "        ;"),
-    ("reclaim-takes-locked", "reclaim.c", " || is_locked(f))", ")"),
+    ("reclaim-takes-locked", "reclaim/clock.c", " || is_locked(f))", ")"),
     ("around-over-anon", "fault.c", "(vma_is_private(v) && amap_get(&f->space->amap, (start >> PAGE_SHIFT) + i))", "false"),
     ("absent-over-present", "pmap.c", "        if (!f[i] || (pte[i] & PTE_P))", "        if (!f[i])"),
     ("run-too-long", "radix.c", "    *run = SLOTS - slot_at(index, 0);", "    *run = SLOTS;"),
 
     # Objects.
-    ("past-end-off-by-one", "object.c", "    if (index >= object_page_count(o))", "    if (index > object_page_count(o))"),
-    ("tail-not-zeroed", "object.c", "        if (tail)\n            memset", "        if (!tail)\n            memset"),
-    ("tail-zeroed-though-failed", "object.c", "    if (!err) {\n        if (size < o->size)\n            cut",
+    ("past-end-off-by-one", "object.c", "return index < object_page_count(o) ? find_any", "return index <= object_page_count(o) ? find_any"),
+    ("tail-not-zeroed", "object_size.c", "        if (tail)\n            memset", "        if (!tail)\n            memset"),
+    ("tail-zeroed-though-failed", "object_size.c", "    if (!err) {\n        if (shrinks)\n            cut",
      "    if (tail)\n        memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);\n"
-     "    if (!err) {\n        if (size < o->size)\n            cut"),
-    ("truncate-keeps-pages", "object.c", "    evict_from(o, first);\n    list_for_each", "    list_for_each"),
-    ("truncate-keeps-copies", "object.c", "        amap_remove(&v->space->amap, from, end);\n", ""),
-    ("truncate-off-by-one", "object.c", "first > v->pgoff ? first - v->pgoff : 0", "first > v->pgoff ? first - v->pgoff + 1 : 0"),
+     "    if (!err) {\n        if (shrinks)\n            cut"),
+    ("truncate-keeps-pages", "object_size.c", "    vm_object_forget(o, first, UINT64_MAX);\n", ""),
+    ("truncate-keeps-copies", "object_size.c", "        amap_remove(&v->space->amap, from, end);\n", ""),
+    ("truncate-off-by-one", "object_size.c", "first > v->pgoff ? first - v->pgoff : 0", "first > v->pgoff ? first - v->pgoff + 1 : 0"),
     ("evict-keeps-mappings", "object.c", "    pmap_remove_frame(f);\n    radix_clear", "    radix_clear"),
-    ("busy-page-left", "object.c", "    if (f->kind == FRAME_OBJECT)\n        evict(o, f);\n    port_wakeup", "    port_wakeup"),
+    ("busy-page-left", "object.c", "        if (i >= filled && f->kind == FRAME_OBJECT)\n            object_evict(f);\n", "        (void)filled;\n"),
+    ("claim-past-end", "object.c", "(index >= object_page_count(o) || frame_low())", "frame_low()"),
+    ("fetch-not-pinned", "object.c", "    frame_pin(f);\n    return f;", "    return f;"),
+    ("window-never-grows", "object.c", "? o->window * 2u : most / 4", "? o->window : most / 4"),
+    ("end-before-bytes", "object_io.c", "        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);",
+     "        if (at + n > o->size)\n            o->size = at + n;\n        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);"),
+    ("failed-write-leaves-page", "object_io.c", "    if (kept && f->index >= object_page_count(o))", "    if (0)"),
+    ("place-not-asked-by-fault", "fault.c", "        if (f->write) {\n            object_need_place", "        if (0) {\n            object_need_place"),
+    ("place-mapped-writable", "fault.c", "            return NEEDED;\n        }\n        prot = read_only(v);", "            return NEEDED;\n        }\n"),
+    ("place-not-asked-by-write", "object.c", "if (st == OBJECT_RESIDENT && make_past_end && object_needs_place(o, *out))", "if (0)"),
+    ("put-does-not-clean", "reclaim/write_back.c", "    (void)pmap_clear_dirty(f);\n", ""),
+    ("put-cleans-late", "reclaim/write_back.c", "        f->flags &= ~FRAME_WRITING;\n        if ((int)i >= put)\n            f->flags |= FRAME_DIRTY;",
+     "        f->flags &= ~FRAME_WRITING;\n        if ((int)i < put)\n            (void)pmap_clear_dirty(f);\n        else\n            f->flags |= FRAME_DIRTY;"),
+    ("put-failure-forgotten", "reclaim/write_back.c", "        if ((int)i >= put)\n            f->flags |= FRAME_DIRTY;\n", ""),
+    ("put-error-not-told", "reclaim/write_back.c", "        o->put_error = put;", "        ;"),
+    ("put-takes-one", "reclaim/write_back.c", "while (run->count < VM_RUN_MAX && f &&", "while (run->count < 1 && f &&"),
+    ("hole-made-by-reading", "object_io.c", "    *out = zero_frame_get();\n    if (*out)\n        return OBJECT_RESIDENT;\n", ""),
     ("radix-next-skips", "radix.c", "i = ((i >> (level * BITS)) + 1)", "i = ((i >> (level * BITS)) + 2)"),
-    ("growth-shows-tail", "object.c", "        memset((uint8_t *)frame_kva(f) + within, 0, n);\n}\n\nint",
-     "        ;\n}\n\nint"),
-    ("write-shows-tail", "object.c", "            if (writing && at > old_size)\n", "            if (0)\n"),
-    ("hole-too-long", "object.c", "&& index < end; index++) {", "&& index <= end; index++) {"),
-    ("hole-keeps-edge", "object.c", "            err = zero_in_page(o, from, (uint32_t)n);", "            ;"),
+    ("growth-shows-tail", "object_size.c", "        memset((uint8_t *)frame_kva(f) + within, 0, n);\n}\n\nvoid object_lock",
+     "        ;\n}\n\nvoid object_lock"),
+    ("write-shows-tail", "object_io.c", "            object_clear_tail(o, o->size, at);\n", ""),
+    ("hole-too-long", "object.c", "if (!f || *first >= end)", "if (!f || *first > end)"),
+    ("hole-keeps-edge", "object_size.c", "            err = zero_in_page(o, from, (uint32_t)n);", "            ;"),
     ("deny-forgets-maxprot", "object.c", "(v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);",
      "(v->flags & VM_SHARED) && (v->prot & VM_PROT_WRITE);"),
     ("denied-maps", "map.c", "        err = -EPERM;\n", "        ;\n"),
@@ -127,15 +144,15 @@ MUTANTS = [
     ("lock-past-hole", "mlock.c", "        if (!v || v->start > *limit)\n            return -ENOMEM;",
      "        if (!v)\n            return -ENOMEM;"),
     # What can be seen.
-    ("zero-counts-as-resident", "stats.c", "    if (f->kind == FRAME_ZERO)\n        return;\n    mappings", "    mappings"),
-    ("pss-whole", "stats.c", "    pss /= mappings;\n", ""),
-    ("clear-refs-all-kinds", "stats.c", " || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))", ")"),
-    ("clear-refs-no-flush", "stats.c", "    mmu_flush_page(pm->pgdir, va);", "    (void)va;"),
-    ("cow-by-anon-alone", "stats.c", "    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;", "    return false;"),
-    ("range-skips-tables", "stats.c", "            va = next_table(va);\n            start = va;", "            va = end;"),
-    ("trace-forgets-none", "trace.c", "next_event - first_event > capacity ? next_event - capacity : first_event", "first_event"),
+    ("zero-counts-as-resident", "seen/stats.c", "    if (f->kind == FRAME_ZERO)\n        return;\n    mappings", "    mappings"),
+    ("pss-whole", "seen/stats.c", "    pss /= mappings;\n", ""),
+    ("clear-refs-all-kinds", "seen/stats.c", " || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))", ")"),
+    ("clear-refs-no-flush", "seen/stats.c", "    mmu_flush_page(pm->pgdir, va);", "    (void)va;"),
+    ("cow-by-anon-alone", "seen/stats.c", "    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;", "    return false;"),
+    ("range-skips-tables", "seen/stats.c", "            va = next_table(va);\n            start = va;", "            va = end;"),
+    ("trace-forgets-none", "seen/trace.c", "next_event - first_event > capacity ? next_event - capacity : first_event", "first_event"),
     ("trace-misses-major", "fault.c", "(f->major ? VM_EVENT_MAJOR : 0)", "0"),
-    ("trace-keeps-frames", "trace.c", "        kfree(ring[i]);", "        ;"),
+    ("trace-keeps-frames", "seen/trace.c", "        kfree(ring[i]);", "        ;"),
 
     # Frames.
     ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),
@@ -173,7 +190,7 @@ def caught_by(mutant, directory, objects):
     name, filename, *_ = mutant
     obj = f"{directory}/{name}.o"
     compile_object(plant(mutant, directory), obj)
-    others = [o for o in objects["mm"] if not o.endswith(f"/mm_{filename[:-2]}.o")]
+    others = [o for o in objects["mm"] if not o.endswith(f"/mm_{filename[:-2].replace('/', '_')}.o")]
     for run in RUNS:
         program = f"{directory}/{name}.{run[0]}"
         if not os.path.exists(program):
@@ -193,7 +210,7 @@ def main():
     os.makedirs(directory, exist_ok=True)
     for old in os.listdir(directory):
         os.unlink(f"{directory}/{old}")
-    sources = {"mm": sorted(f"mm/{f}" for f in os.listdir("mm") if f.endswith(".c")),
+    sources = {"mm": sorted(glob.glob("mm/**/*.c", recursive=True)),
                "support": SUPPORT, **PROGRAMS}
     objects = {}
     for group, files in sources.items():

@@ -25,11 +25,11 @@
 static struct vm_space *s, *child, *made;
 static struct vm_object *file;
 
-static int file_get(struct vm_object *o, uint32_t index, void *page)
+static int file_get(struct vm_object *o, struct vm_run *run)
 {
     (void)o;
-    memset(page, 0x40 + (int)index, PAGE_SIZE);
-    return VM_PAGE_READ;
+    memset(run->page[0], 0x40 + (int)run->index, PAGE_SIZE);
+    return 1;
 }
 
 static const struct pager file_pager = {.name = "test", .get = file_get};

@@ -17,11 +17,11 @@
 static struct vm_space *s, *child;
 static struct vm_object *file;
 
-static int test_get(struct vm_object *o, uint32_t index, void *page)
+static int test_get(struct vm_object *o, struct vm_run *run)
 {
     (void)o;
-    memset(page, 0x40 + (int)index, PAGE_SIZE);
-    return VM_PAGE_READ;
+    memset(run->page[0], 0x40 + (int)run->index, PAGE_SIZE);
+    return 1;
 }
 
 static const struct pager test_pager = {.name = "test", .get = test_get};

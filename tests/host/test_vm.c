@@ -20,14 +20,15 @@ static int pager_error, pager_calls;
 
 /* ---- Helpers ---- */
 
-static int test_get(struct vm_object *o, uint32_t index, void *page)
+static int test_get(struct vm_object *o, struct vm_run *run)
 {
     (void)o;
     pager_calls++;
     if (pager_error)
         return pager_error;
-    memset(page, 0x40 + (int)index, PAGE_SIZE);
-    return VM_PAGE_READ;
+    for (unsigned i = 0; i < run->count; i++)
+        memset(run->page[i], 0x40 + (int)(run->index + i), PAGE_SIZE);
+    return (int)run->count;
 }
 
 static const struct pager test_pager = {.name = "test", .get = test_get};
@@ -1050,8 +1051,206 @@ TEST(sparse_objects_reach_far)
     EXPECT_EQ(v, 42);
     EXPECT_EQ(vm_object_read_kernel(o, 12345, &v, 4), 4);
     EXPECT_EQ(v, 0);
-    EXPECT_EQ(vm_object_pages(o), 2);
+    EXPECT_EQ(vm_object_pages(o), 1); /* a hole that is read stays one */
     EXPECT_EQ(vm_object_resize(o, (1ull << 44) + 1), -EFBIG);
+    vm_object_unref(o);
+}
+
+/* ---- Pagers ---- */
+
+/* A pager with a disk behind it: what it was asked, and what the object looked like then. */
+static struct {
+    uint8_t disk[16];
+    unsigned gets, puts, reserved, longest_get, longest_put;
+    uint64_t size_at_get;
+    long read_at_get;
+    int get_error, put_error, reserve_error;
+    unsigned put_at_most;
+    void (*during_get)(struct vm_object *o);
+    void (*during_put)(struct vm_object *o);
+} disk;
+
+static int disk_get(struct vm_object *o, struct vm_run *run)
+{
+    uint8_t byte;
+
+    disk.gets++;
+    if (run->count > disk.longest_get)
+        disk.longest_get = run->count;
+    disk.size_at_get = vm_object_size(o);
+    disk.read_at_get = vm_object_read_kernel(o, disk.size_at_get, &byte, 1);
+    if (disk.during_get)
+        disk.during_get(o);
+    if (disk.get_error)
+        return disk.get_error;
+    for (unsigned i = 0; i < run->count; i++)
+        memset(run->page[i], disk.disk[run->index + i], PAGE_SIZE);
+    return (int)run->count;
+}
+
+static int disk_put(struct vm_object *o, const struct vm_run *run)
+{
+    unsigned n = run->count;
+
+    disk.puts++;
+    if (n > disk.longest_put)
+        disk.longest_put = n;
+    if (disk.during_put)
+        disk.during_put(o);
+    if (disk.put_error)
+        return disk.put_error;
+    if (disk.put_at_most && n > disk.put_at_most)
+        n = disk.put_at_most;
+    for (unsigned i = 0; i < n; i++)
+        disk.disk[run->index + i] = *(uint8_t *)run->page[i];
+    return (int)n;
+}
+
+static int disk_reserve(struct vm_object *o, uint32_t index)
+{
+    (void)o;
+    (void)index;
+    disk.reserved++;
+    return disk.reserve_error;
+}
+
+static const struct pager disk_pager = {
+    .name = "disk", .get = disk_get, .put = disk_put, .reserve = disk_reserve, .ahead = 8};
+
+static struct vm_object *disk_object(unsigned pages)
+{
+    memset(&disk, 0, sizeof(disk));
+    return vm_object_create(&disk_pager, NULL, pages * PAGE_SIZE);
+}
+
+TEST(a_reader_never_sees_the_end_before_the_bytes)
+{
+    static uint8_t buf[3 * PAGE_SIZE];
+    struct vm_object *o = disk_object(0);
+
+    memset(buf, 7, sizeof(buf));
+    EXPECT_EQ(vm_object_write_kernel(o, 0, buf, sizeof(buf)), sizeof(buf));
+    EXPECT_EQ(disk.size_at_get, 2 * PAGE_SIZE); /* while the third page was made ready */
+    EXPECT_EQ(disk.read_at_get, 0);
+    EXPECT_EQ(vm_object_size(o), sizeof(buf));
+    disk.reserve_error = -ENOSPC;
+    EXPECT_EQ(vm_object_write_kernel(o, sizeof(buf), buf, 1), -ENOSPC);
+    EXPECT_EQ(vm_object_size(o), sizeof(buf));
+    vm_object_unref(o);
+}
+
+TEST(misses_in_sequence_are_brought_in_by_growing_runs)
+{
+    struct vm_object *o = disk_object(16);
+    uint8_t byte;
+
+    for (unsigned i = 0; i < 16; i++)
+        EXPECT_EQ(vm_object_read_kernel(o, i * PAGE_SIZE, &byte, 1), 1);
+    EXPECT_EQ(disk.longest_get, 8);
+    EXPECT(disk.gets <= 4);
+    vm_object_unref(o);
+    o = disk_object(16);
+    EXPECT_EQ(vm_object_read_kernel(o, 14 * PAGE_SIZE, &byte, 1), 1);
+    EXPECT_EQ(vm_object_pages(o), 2); /* not past the end */
+    vm_object_unref(o);
+}
+
+TEST(dirty_neighbours_are_put_together_and_once)
+{
+    struct vm_object *o = disk_object(8);
+
+    map(AT, 8, RW, VM_SHARED, o, 0);
+    for (unsigned i = 1; i < 5; i++)
+        store(s, AT + i * PAGE_SIZE, 0x11 * i);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.puts, 1);
+    EXPECT_EQ(disk.longest_put, 4);
+    EXPECT_EQ(disk.disk[3], 0x33);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.puts, 1);
+    store(s, AT + PAGE_SIZE, 0x77); /* through an entry that was writable all the time */
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.disk[1], 0x77);
+    EXPECT_EQ(disk.puts, 2);
+    disk.put_at_most = 1; /* a pager that takes less than it was given is asked again */
+    store(s, AT + PAGE_SIZE, 1);
+    store(s, AT + 2 * PAGE_SIZE, 2);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.disk[2], 2);
+    vm_object_unref(o);
+}
+
+TEST(what_cannot_be_put_stays_dirty_and_is_told)
+{
+    struct vm_object *o = disk_object(2);
+
+    map(AT, 2, RW, VM_SHARED, o, 0);
+    store(s, AT, 5);
+    disk.put_error = -EIO;
+    EXPECT_EQ(vm_object_sync(o), -EIO);
+    disk.put_error = 0;
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.disk[0], 5);
+    vm_object_unref(o);
+}
+
+static void store_again(struct vm_object *o)
+{
+    (void)o;
+    disk.during_put = NULL;
+    EXPECT_EQ(load(s, AT), 5); /* it may be read while it is on its way */
+    store(s, AT, 6);
+}
+
+TEST(a_store_while_it_is_put_makes_a_page_dirty_again)
+{
+    struct vm_object *o = disk_object(2);
+
+    map(AT, 2, RW, VM_SHARED, o, 0);
+    store(s, AT, 5);
+    disk.during_put = store_again;
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.disk[0], 6);
+    vm_object_unref(o);
+}
+
+static void cut_off(struct vm_object *o)
+{
+    disk.during_get = disk.during_put = NULL;
+    vm_object_forget(o, 0, 2);
+}
+
+TEST(a_page_cut_off_while_it_is_brought_in_does_not_come_back)
+{
+    struct vm_object *o = disk_object(2);
+    uint8_t byte = 9;
+
+    disk.during_get = cut_off;
+    disk.disk[0] = 4;
+    EXPECT_EQ(vm_object_read_kernel(o, 0, &byte, 1), 1);
+    EXPECT_EQ(byte, 4);
+    EXPECT_EQ(disk.gets, 2);
+    EXPECT_EQ(mm_check(), 0);
+    vm_object_unref(o);
+}
+
+TEST(a_mapping_may_be_written_once_there_is_a_place_for_it)
+{
+    struct vm_object *o = disk_object(2);
+
+    map(AT, 2, RW, VM_SHARED, o, 0);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT(!writable_at(s, AT));
+    EXPECT_EQ(disk.reserved, 0);
+    disk.reserve_error = -ENOSPC;
+    EXPECT_EQ(machine_store(0, s, AT, 1), VM_PAST_END);
+    disk.reserve_error = 0;
+    store(s, AT, 1);
+    EXPECT_EQ(disk.reserved, 2);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    store(s, AT, 2);
+    EXPECT_EQ(disk.reserved, 2);
     vm_object_unref(o);
 }
 

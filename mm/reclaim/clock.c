@@ -7,6 +7,7 @@
 #include "mm/mm.h"
 
 #define BATCH 32u /* frames freed at a time */
+#define STEP  64u /* frames looked at without leaving vm_lock */
 
 struct frame *reclaim_hand;
 
@@ -55,8 +56,21 @@ static bool try_drop(struct frame *f)
     /* Another CPU may have written until its entry was gone. */
     if (f->flags & FRAME_DIRTY)
         return false;
-    object_drop(f);
+    object_evict(f);
     return true;
+}
+
+/* The clock hand passes so many frames. How many it freed. [v] */
+static unsigned pass(unsigned frames)
+{
+    unsigned freed = 0;
+
+    for (; frames > 0; frames--) {
+        reclaim_hand = frame_next(reclaim_hand);
+        if (reclaim_hand && try_drop(reclaim_hand))
+            freed++;
+    }
+    return freed;
 }
 
 /*
@@ -68,12 +82,12 @@ bool reclaim(void)
     unsigned freed = 0;
 
     /* Twice around: the first may only clear accessed bits. */
-    for (uint32_t looked = 0; looked < 2 * frame_total() && freed < BATCH; looked++) {
-        reclaim_hand = frame_next(reclaim_hand);
-        if (reclaim_hand && try_drop(reclaim_hand))
-            freed++;
+    for (uint32_t looked = 0; looked < 2 * frame_total() && freed < BATCH; looked += STEP) {
+        spin_lock(&vm_lock);
+        freed += pass(STEP);
+        spin_unlock(&vm_lock);
     }
-    return freed == BATCH;
+    return freed >= BATCH;
 }
 
 void reclaim_frame(struct frame *f)

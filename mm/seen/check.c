@@ -197,7 +197,7 @@ static uint32_t check_objects(struct audit *a)
             CHECK(a, f->kind == FRAME_OBJECT && f->object == o && f->index == index,
                   "page %u of an object is in frame %x, which is another's", index,
                   frame_number(f));
-            CHECK(a, (uint64_t)index << PAGE_SHIFT < o->size || (f->flags & FRAME_BUSY),
+            CHECK(a, (uint64_t)index << PAGE_SHIFT < o->size || f->pins || o->cutting,
                   "page %u of an object lies past its end", index);
             resident++;
             if (index++ == UINT32_MAX)

@@ -9,7 +9,7 @@
  * Invariants, under vm_lock: events [next - capacity, next) are in the ring, as far as there have
  * been so many since the start; trace_enabled implies capacity > 0.
  */
-#include "mm/trace.h"
+#include "mm/seen/trace.h"
 #include "libc/errno.h"
 #include "mm/port.h"
 

@@ -1,0 +1,43 @@
+/*
+ * The one place where mm/ sleeps for what a decision needs: design rule 3.
+ *
+ * A fault, a read or a write decides under vm_lock, and never sleeps there. What it misses it names
+ * in a struct need, leaves the lock, calls bring_in(), and starts over from the top: it then finds
+ * the work done, or the world changed, and either way decides anew. So nothing has to validate half
+ * a state again.
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+#include "mm/port.h"
+
+/* Spurious wake-ups are allowed, and so is a frame that has become another's: one sleep is enough.
+ */
+static void wait_while_busy(const struct frame *f)
+{
+    spin_lock(&vm_lock);
+    if (f->flags & FRAME_BUSY)
+        port_sleep(f, &vm_lock);
+    else
+        spin_unlock(&vm_lock);
+}
+
+int bring_in(struct need *n)
+{
+    int err = 0;
+
+    switch (n->what) {
+    case NEED_MEMORY:
+        return reclaim() ? 0 : -ENOMEM;
+    case NEED_FRAME:
+        wait_while_busy(n->frame);
+        return 0;
+    case NEED_PAGE:
+        err = object_fetch(n);
+        break;
+    case NEED_PLACE:
+        err = object_place(n);
+        break;
+    }
+    vm_object_unref(n->object);
+    return err == -ENOMEM || err == -ENOSPC || err == 0 ? err : -EIO;
+}

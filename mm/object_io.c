@@ -1,0 +1,178 @@
+/*
+ * File I/O over the pages of an object: the very frames that mmap maps.
+ *
+ * Pages are pinned, not locked, while user memory is touched, since that may fault on this very
+ * object. A write moves the end only after the bytes are there, so a reader never sees zeros that
+ * later become data; until then the page lies past the end, pinned.
+ */
+#include "arch/uaccess.h"
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/mm.h"
+
+/* One direction of copying: returns how many bytes could not be moved. buf is user memory to the
+ * two that say so. */
+typedef size_t (*mover)(uint8_t *page, void *buf, size_t n);
+
+static size_t page_to_user(uint8_t *page, void *buf, size_t n)
+{
+    return copy_to_user_partial((__force void __user *)buf, page, n);
+}
+
+static size_t user_to_page(uint8_t *page, void *buf, size_t n)
+{
+    return copy_from_user_partial(page, (__force const void __user *)buf, n);
+}
+
+static size_t page_to_kernel(uint8_t *page, void *buf, size_t n)
+{
+    memcpy(buf, page, n);
+    return 0;
+}
+
+static size_t kernel_to_page(uint8_t *page, void *buf, size_t n)
+{
+    memcpy(page, buf, n);
+    return 0;
+}
+
+/* Bytes of the page that at lies in, from there on, at most max. */
+static size_t within_page(uint64_t at, size_t max)
+{
+    size_t n = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+
+    return n < max ? n : max;
+}
+
+/* ---- Reading ---- */
+
+/* What the object has at at: *n is cut to that, 0 past the end. Decides: its frame, that of zeros
+ * for a hole, or what is needed first. [v] */
+static enum object_state find_to_read(struct vm_object *o, uint64_t at, size_t *n,
+                                      struct frame **out, struct need *need)
+{
+    uint32_t index = (uint32_t)(at >> PAGE_SHIFT);
+    enum object_state st;
+
+    if (at >= o->size) {
+        *n = 0;
+        return OBJECT_PAST_END;
+    }
+    if (*n > o->size - at)
+        *n = (size_t)(o->size - at);
+    *out = object_lookup(o, index);
+    if (*out)
+        return OBJECT_RESIDENT;
+    st = object_find(o, index, 1, out, need);
+    if (st != OBJECT_HOLE)
+        return st;
+    *out = zero_frame_get();
+    if (*out)
+        return OBJECT_RESIDENT;
+    object_need_page(o, index, need);
+    return OBJECT_NEEDED;
+}
+
+static int pin_to_read(struct vm_object *o, uint64_t at, size_t *n, struct frame **out)
+{
+    enum object_state st;
+    struct need need;
+    int err;
+
+    do {
+        spin_lock(&vm_lock);
+        st = find_to_read(o, at, n, out, &need);
+        if (st == OBJECT_RESIDENT)
+            frame_pin(*out);
+        spin_unlock(&vm_lock);
+        err = st == OBJECT_NEEDED ? bring_in(&need) : 0;
+    } while (st == OBJECT_NEEDED && !err);
+    return err;
+}
+
+static long read_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move)
+{
+    size_t done = 0;
+    int err = 0;
+
+    while (done < len && !err) {
+        uint64_t at = offset + done;
+        size_t n = within_page(at, len - done), left;
+        struct frame *f;
+
+        err = pin_to_read(o, at, &n, &f);
+        if (err || n == 0)
+            break;
+        left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
+        object_unpin(f, false);
+        done += n - left;
+        err = left ? -EFAULT : 0;
+    }
+    return done ? (long)done : err;
+}
+
+/* ---- Writing ---- */
+
+/* [at, at + n) of the object is in f: moves the end there if it was before. False when f was cut
+ * off meanwhile. */
+static bool commit_write(struct vm_object *o, struct frame *f, uint64_t at, size_t n)
+{
+    bool kept;
+
+    object_lock_to_grow(o);
+    kept = f->kind == FRAME_OBJECT;
+    if (kept && n > 0) {
+        f->flags |= FRAME_DIRTY;
+        if (at + n > o->size) {
+            object_clear_tail(o, o->size, at);
+            o->size = at + n;
+        }
+    }
+    if (kept && f->index >= object_page_count(o))
+        object_evict(f);
+    frame_unpin(f);
+    spin_unlock(&vm_lock);
+    return kept;
+}
+
+static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move)
+{
+    size_t done = 0;
+    int err = 0;
+
+    while (done < len && !err) {
+        uint64_t at = offset + done;
+        size_t n = within_page(at, len - done), left;
+        struct frame *f;
+
+        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);
+        if (err)
+            break;
+        left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
+        if (!commit_write(o, f, at, n - left))
+            continue;
+        done += n - left;
+        err = left ? -EFAULT : 0;
+    }
+    return done ? (long)done : err;
+}
+
+long vm_object_read(struct vm_object *o, uint64_t offset, void __user *ubuf, size_t len)
+{
+    return read_pages(o, offset, (__force uint8_t *)ubuf, len, page_to_user);
+}
+
+long vm_object_write(struct vm_object *o, uint64_t offset, const void __user *ubuf, size_t len)
+{
+    return write_pages(o, offset, (__force uint8_t *)ubuf, len, user_to_page);
+}
+
+long vm_object_read_kernel(struct vm_object *o, uint64_t offset, void *buf, size_t len)
+{
+    return read_pages(o, offset, buf, len, page_to_kernel);
+}
+
+long vm_object_write_kernel(struct vm_object *o, uint64_t offset, const void *buf, size_t len)
+{
+    return write_pages(o, offset, (uint8_t *)buf, len, kernel_to_page);
+}

@@ -1,0 +1,224 @@
+/*
+ * How long an object is: resize, and holes.
+ *
+ * Invariants: what a mapping wrote behind the end never shows when the object grows; while pages
+ * past a new end are still being taken out (cutting), the object does not grow.
+ */
+#include "libc/errno.h"
+#include "libc/string.h"
+#include "mm/mm.h"
+#include "mm/port.h"
+
+static bool is_resident(struct vm_object *o, uint64_t index)
+{
+    bool resident;
+
+    spin_lock(&vm_lock);
+    resident = radix_get(&o->pages, (uint32_t)index) != NULL;
+    spin_unlock(&vm_lock);
+    return resident;
+}
+
+/* The page that will hold the end, pinned, if what follows in it has to be zeroed so that it cannot
+ * show when the object grows again; else NULL. */
+static int pin_tail(struct vm_object *o, uint64_t size, struct frame **tail)
+{
+    uint32_t index = (uint32_t)(size >> PAGE_SHIFT);
+    int err;
+
+    *tail = NULL;
+    if (!(size & (PAGE_SIZE - 1)) || size >= o->size ||
+        (object_zero_behind(o, index) && !is_resident(o, index)))
+        return 0;
+    err = object_pin(o, index, false, tail);
+    return err == -ENXIO ? 0 : err;
+}
+
+/* The pages of v that show index first of its object and what follows; false: none. */
+static bool pages_from(const struct vma *v, uint32_t first, uint32_t *from, uint32_t *end)
+{
+    uint32_t skip = first > v->pgoff ? first - v->pgoff : 0;
+
+    *from = (v->start >> PAGE_SHIFT) + skip;
+    *end = v->end >> PAGE_SHIFT;
+    return skip < vma_pages(v);
+}
+
+/* Private copies of pages past the new end go as well: man 2 mmap, and Linux. Reserve... */
+static int reserve_cut(struct vm_object *o, uint32_t first)
+{
+    uint32_t from, end;
+    struct vma *v;
+
+    list_for_each_entry (v, &o->vmas, object_link) {
+        if (vma_is_private(v) && pages_from(v, first, &from, &end) &&
+            amap_reserve_remove(&v->space->amap, from, end))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* ...and commit. */
+static void cut_copies(struct vm_object *o, uint32_t first)
+{
+    uint32_t from, end;
+    struct vma *v;
+
+    list_for_each_entry (v, &o->vmas, object_link) {
+        if (!vma_is_private(v) || !pages_from(v, first, &from, &end))
+            continue;
+        pmap_remove(&v->space->pmap, from << PAGE_SHIFT, end << PAGE_SHIFT);
+        amap_remove(&v->space->amap, from, end);
+    }
+}
+
+void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
+{
+    uint32_t within = end & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
+    struct frame *f;
+
+    if (!within || at <= end)
+        return;
+    f = radix_get(&o->pages, (uint32_t)(end >> PAGE_SHIFT));
+    if (at - end < n)
+        n = (uint32_t)(at - end);
+    if (f && !(f->flags & FRAME_BUSY))
+        memset((uint8_t *)frame_kva(f) + within, 0, n);
+}
+
+void object_lock_to_grow(struct vm_object *o)
+{
+    spin_lock(&vm_lock);
+    while (o->cutting) {
+        port_sleep(&o->cutting, &vm_lock);
+        spin_lock(&vm_lock);
+    }
+}
+
+/* Until no run of o is on its way out. What follows may reuse the places that were written to. */
+static void wait_for_puts(struct vm_object *o)
+{
+    spin_lock(&vm_lock);
+    while (o->puts) {
+        port_sleep(&o->puts, &vm_lock);
+        spin_lock(&vm_lock);
+    }
+    spin_unlock(&vm_lock);
+}
+
+void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end)
+{
+    bool done;
+
+    do {
+        spin_lock(&vm_lock);
+        done = object_evict_some(o, &first, end);
+        spin_unlock(&vm_lock);
+    } while (!done);
+    wait_for_puts(o);
+}
+
+/* The pages past a new end go in steps; until then nobody may grow the object over them. */
+static void finish_cut(struct vm_object *o, uint32_t first)
+{
+    vm_object_forget(o, first, UINT64_MAX);
+    spin_lock(&vm_lock);
+    o->cutting = false;
+    port_wakeup(&o->cutting);
+    spin_unlock(&vm_lock);
+}
+
+int vm_object_resize(struct vm_object *o, uint64_t size)
+{
+    uint32_t first = (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    uint32_t within = size & (PAGE_SIZE - 1);
+    struct frame *tail;
+    bool shrinks;
+    int err;
+
+    if (size > (uint64_t)UINT32_MAX << PAGE_SHIFT)
+        return -EFBIG;
+    err = pin_tail(o, size, &tail);
+    if (err)
+        return err;
+    object_lock_to_grow(o);
+    shrinks = size < o->size;
+    if (shrinks)
+        err = reserve_cut(o, first);
+    if (!err) {
+        if (shrinks)
+            cut_copies(o, first);
+        if (tail)
+            memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);
+        object_clear_tail(o, o->size, size);
+        o->size = size;
+        o->cutting = shrinks;
+    }
+    spin_unlock(&vm_lock);
+    if (tail)
+        object_unpin(tail, !err);
+    if (!err && shrinks)
+        finish_cut(o, first);
+    return err;
+}
+
+/* ---- Holes ---- */
+
+/* Zeroes [from, from+len) of one page, if the object reaches so far; a page that would be zeros is
+ * not made for that. */
+static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
+{
+    uint32_t index = (uint32_t)(from >> PAGE_SHIFT);
+    struct frame *f;
+    int err;
+
+    if (object_zero_behind(o, index) && !is_resident(o, index))
+        return 0;
+    err = object_pin(o, index, false, &f);
+    if (err)
+        return err == -ENXIO ? 0 : err;
+    memset((uint8_t *)frame_kva(f) + (from & (PAGE_SIZE - 1)), 0, len);
+    object_unpin(f, true);
+    return 0;
+}
+
+int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len)
+{
+    uint64_t end = from + len < o->size ? from + len : o->size;
+    int err = 0;
+
+    while (from < end && !err) {
+        uint32_t within = from & (PAGE_SIZE - 1);
+        uint64_t n = PAGE_SIZE - within;
+        uint32_t index = (uint32_t)(from >> PAGE_SHIFT);
+
+        if (!within && end - from >= PAGE_SIZE && object_zero_behind(o, index)) {
+            n = (end - from) & ~(uint64_t)(PAGE_SIZE - 1);
+            vm_object_forget(o, index, index + (n >> PAGE_SHIFT));
+        } else {
+            n = n < end - from ? n : end - from;
+            err = zero_in_page(o, from, (uint32_t)n);
+        }
+        from += n;
+    }
+    return err;
+}
+
+#define LOOK_STEP 256u /* pages looked at without leaving vm_lock */
+
+bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
+{
+    bool dirty = false;
+    struct frame *f;
+
+    do {
+        spin_lock(&vm_lock);
+        for (unsigned n = 0; (f = radix_next(&o->pages, index)) && n < LOOK_STEP; n++, ++*index) {
+            dirty = (f->flags & FRAME_DIRTY) || pmap_test_dirty(f);
+            if (dirty)
+                break;
+        }
+        spin_unlock(&vm_lock);
+    } while (f && !dirty);
+    return dirty;
+}

@@ -1,0 +1,131 @@
+/*
+ * Writing the pages of an object back.
+ *
+ * A page on its way out is WRITING and pinned, and stays what it is: it may be read, and written
+ * to, which makes it dirty once more. It counts as clean from the moment its run is gathered; what
+ * the pager could not write is dirty again afterwards. Neighbours leave together.
+ */
+#include "libc/errno.h"
+#include "mm/mm.h"
+#include "mm/port.h"
+
+#define LOOK_STEP 256u /* pages looked at without leaving vm_lock */
+
+enum gathered { GATHERED, NOT_YET, MUST_WAIT, NO_MORE };
+
+static bool is_dirty(const struct frame *f)
+{
+    return !(f->flags & FRAME_BUSY) && ((f->flags & FRAME_DIRTY) || pmap_test_dirty(f));
+}
+
+/* Appends f to the run: clean from now on. [v] */
+static void send(struct frame *f, struct vm_run *run)
+{
+    (void)pmap_clear_dirty(f);
+    f->flags |= FRAME_WRITING;
+    frame_pin(f);
+    run->page[run->count++] = frame_kva(f);
+}
+
+void object_gather(struct frame *f, struct vm_run *run)
+{
+    struct vm_object *o = f->object;
+
+    *run = (struct vm_run){.index = f->index};
+    do {
+        send(f, run);
+        f = run->index + run->count > run->index ? radix_get(&o->pages, run->index + run->count)
+                                                 : NULL;
+    } while (run->count < VM_RUN_MAX && f && !(f->flags & FRAME_WRITING) && is_dirty(f));
+    o->refs++;
+    o->puts++;
+}
+
+/* The next dirty pages from *index on. A page that is dirty again while it is still on its way must
+ * be waited for. [v] */
+static enum gathered gather_next(struct vm_object *o, uint32_t *index, uint32_t end,
+                                 struct vm_run *run)
+{
+    struct frame *f;
+
+    for (unsigned n = 0; n < LOOK_STEP; n++, ++*index) {
+        f = radix_next(&o->pages, index);
+        if (!f || *index >= end)
+            return NO_MORE;
+        if (!is_dirty(f))
+            continue;
+        if (f->flags & FRAME_WRITING)
+            return MUST_WAIT;
+        object_gather(f, run);
+        return GATHERED;
+    }
+    return NOT_YET;
+}
+
+int object_put(struct vm_object *o, struct vm_run *run)
+{
+    int put = o->pager->put(o, run);
+
+    KASSERT(put != 0 && put <= (int)run->count);
+    spin_lock(&vm_lock);
+    for (unsigned i = 0; i < run->count; i++) {
+        struct frame *f = frame_of(run->page[i]);
+
+        f->flags &= ~FRAME_WRITING;
+        if ((int)i >= put)
+            f->flags |= FRAME_DIRTY;
+        frame_unpin(f);
+    }
+    if (put < 0)
+        o->put_error = put;
+    if (--o->puts == 0)
+        port_wakeup(&o->puts);
+    spin_unlock(&vm_lock);
+    vm_object_unref(o);
+    return put;
+}
+
+/* What others are writing out is awaited, too, and its errors are told here. */
+static int wait_and_tell(struct vm_object *o)
+{
+    int err;
+
+    spin_lock(&vm_lock);
+    while (o->puts) {
+        port_sleep(&o->puts, &vm_lock);
+        spin_lock(&vm_lock);
+    }
+    err = o->put_error;
+    o->put_error = 0;
+    spin_unlock(&vm_lock);
+    return err;
+}
+
+int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end)
+{
+    enum gathered g = NOT_YET;
+    bool failed = false;
+    struct vm_run run;
+
+    if (!o->pager->put)
+        return 0;
+    while (g != NO_MORE && !failed) {
+        spin_lock(&vm_lock);
+        g = gather_next(o, &first, end, &run);
+        if (g == MUST_WAIT)
+            port_sleep(&o->puts, &vm_lock);
+        else
+            spin_unlock(&vm_lock);
+        if (g == GATHERED) {
+            int put = object_put(o, &run);
+            failed = put < 0;
+            first = run.index + (failed ? 0 : (uint32_t)put);
+        }
+    }
+    return wait_and_tell(o);
+}
+
+int vm_object_sync(struct vm_object *o)
+{
+    return vm_object_sync_range(o, 0, UINT32_MAX);
+}

@@ -21,6 +21,15 @@ static void wait_while_busy(const struct frame *f)
         spin_unlock(&vm_lock);
 }
 
+static void wait_for_change(struct vm_space *s)
+{
+    spin_lock(&vm_lock);
+    if (s->changing)
+        change_await(s);
+    else
+        spin_unlock(&vm_lock);
+}
+
 int bring_in(struct need *n)
 {
     int err = 0;
@@ -30,6 +39,9 @@ int bring_in(struct need *n)
         return reclaim() ? 0 : -ENOMEM;
     case NEED_FRAME:
         wait_while_busy(n->frame);
+        return 0;
+    case NEED_CHANGE:
+        wait_for_change(n->space);
         return 0;
     case NEED_PAGE:
         err = object_fetch(n);

@@ -280,9 +280,8 @@ static enum outcome fault_once(struct fault *f)
 
     if (__builtin_expect(f->space->changing, false) &&
         change_bars(f->space, f->page, is_refused(f, v))) {
-        change_await(f->space);
-        spin_lock(&vm_lock);
-        return RETRY;
+        *f->need = (struct need){.what = NEED_CHANGE, .space = f->space};
+        return NEEDED;
     }
     if (!v || f->page < v->start) {
         v = grow_stack(f->space, v, f->page);

@@ -307,12 +307,14 @@ enum need_what {
     NEED_PAGE,   /* a page of an object is not resident */
     NEED_PLACE,  /* a page of an object is about to be written to, see pager.reserve */
     NEED_FRAME,  /* a frame is BUSY */
+    NEED_CHANGE, /* a space is being changed where it is looked at */
 };
 
 /* The answer of deciding when it cannot go on. Whoever fills it in must have bring_in() called. */
 struct need {
     enum need_what what;
     struct vm_object *object; /* PAGE, PLACE: with a reference, which bring_in() drops */
+    struct vm_space *space;   /* CHANGE: the caller's */
     uint32_t index;           /* PAGE, PLACE */
     unsigned count;           /* PAGE: so many pages from index on are wanted */
     struct frame *frame;      /* FRAME */

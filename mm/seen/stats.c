@@ -465,11 +465,8 @@ bool vm_make_room(uint32_t n)
 {
     bool more = true;
 
-    while (more && frame_free_count() < n) {
-        spin_lock(&vm_lock);
+    while (more && frame_free_count() < n)
         more = reclaim();
-        spin_unlock(&vm_lock);
-    }
     return frame_free_count() >= n;
 }
 

@@ -1244,7 +1244,7 @@ TEST(a_mapping_may_be_written_once_there_is_a_place_for_it)
     EXPECT(!writable_at(s, AT));
     EXPECT_EQ(disk.reserved, 0);
     disk.reserve_error = -ENOSPC;
-    EXPECT_EQ(machine_store(0, s, AT, 1), VM_PAST_END);
+    EXPECT_EQ(program_store(0, s, AT, 1), VM_PAST_END);
     disk.reserve_error = 0;
     store(s, AT, 1);
     EXPECT_EQ(disk.reserved, 2);

@@ -164,7 +164,7 @@ static int chunks_read(struct fd_chunk *first, void __user *ufds, uint32_t n)
         n -= count;
         if (!n)
             return 0;
-        ufds += count * sizeof(struct pollfd);
+        ufds = (char __user *)ufds + count * sizeof(struct pollfd);
         count = n < CHUNK_FDS ? n : CHUNK_FDS;
         c->next = kalloc();
         if (!c->next)
@@ -178,7 +178,7 @@ static int chunks_write(const struct fd_chunk *c, void __user *ufds)
     for (; c; c = c->next) {
         if (copy_to_user(ufds, c->fds, c->count * sizeof(struct pollfd)))
             return -EFAULT;
-        ufds += c->count * sizeof(struct pollfd);
+        ufds = (char __user *)ufds + c->count * sizeof(struct pollfd);
     }
     return 0;
 }

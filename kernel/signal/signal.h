@@ -148,6 +148,7 @@ struct signal_shared { /* of a process */
     struct queued_signal *spare; /* [handlers->lock] memory for the next one, or NULL */
     struct list posix_timers;    /* [handlers->lock] timer_create; kernel/time/posix_timer.c */
     int32_t next_timer_id;       /* [handlers->lock] */
+    uint32_t timers;             /* how many posix_timers has */
     struct timer real_timer;     /* ITIMER_REAL and alarm */
     uint64_t real_interval;
     uint64_t virt_left, virt_interval, prof_left,

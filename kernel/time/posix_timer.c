@@ -3,8 +3,7 @@
  * it, so that expiring cannot fail. What expires while that signal still waits is counted as an
  * overrun.
  *
- * The list of a process changes only in system calls, under list_lock, and when its last thread is
- * on the way out or in exec.
+ * A process's timers change under list_lock alone.
  */
 #include "arch/uaccess.h"
 #include "kernel/time/clock.h"
@@ -17,9 +16,11 @@
 #define SIGEV_THREAD_ID 4
 
 #define MAX_TIMERS 4096 /* of a process */
+#define CHAINS     256u
 
 struct posix_timer {
-    struct list link; /* [list_lock] proc->sig.posix_timers */
+    struct list link;             /* [list_lock] proc->sig.posix_timers */
+    struct posix_timer *of_chain; /* [list_lock] the next in the table */
     struct proc *proc;
     int32_t id, clock;
     int32_t tid; /* SIGEV_THREAD_ID, or 0 */
@@ -42,6 +43,13 @@ struct timer_setting { /* ns; value 0: off */
 
 static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT("posix timers", LOCK_RANK_WAITQ),
                                              .waiters = LIST_INIT(list_lock.waiters.waiters)}};
+
+static struct posix_timer *table[CHAINS]; /* [list_lock] all of the system, by process and id */
+
+static struct posix_timer **chain(const struct proc *p, int32_t id)
+{
+    return &table[((uintptr_t)p >> 6 ^ (uint32_t)id) % CHAINS];
+}
 
 /* ---- Expiry ---- */
 
@@ -146,10 +154,34 @@ static void detach_signal(struct posix_timer *t)
     list_remove(&t->signal.link);
 }
 
+/* [list_lock held] */
+static void timer_link(struct posix_timer *t)
+{
+    struct posix_timer **head = chain(t->proc, t->id);
+
+    list_add_tail(&t->proc->sig.posix_timers, &t->link);
+    t->proc->sig.timers++;
+    t->of_chain = *head;
+    *head = t;
+}
+
+/* [list_lock held] */
+static void timer_unlink(struct posix_timer *t)
+{
+    struct posix_timer **at = chain(t->proc, t->id);
+
+    while (*at != t)
+        at = &(*at)->of_chain;
+    *at = t->of_chain;
+    list_remove(&t->link);
+    t->proc->sig.timers--;
+}
+
+/* [list_lock held] */
 static void timer_destroy(struct posix_timer *t)
 {
     timer_cancel(&t->timer);
-    list_remove(&t->link);
+    timer_unlink(t);
     spin_lock(&t->proc->handlers->lock);
     detach_signal(t);
     t->proc->sig.queued--;
@@ -161,32 +193,25 @@ void posix_timers_delete(struct proc *p)
 {
     struct posix_timer *t, *next;
 
+    if (list_empty(&p->sig.posix_timers))
+        return;
+    mutex_lock(&list_lock);
     list_for_each_entry_safe (t, next, &p->sig.posix_timers, link) {
         timer_destroy(t);
         sched_point();
     }
+    mutex_unlock(&list_lock);
 }
 
 /* [list_lock held] */
 static struct posix_timer *find_timer(int32_t id)
 {
-    struct posix_timer *t;
+    struct proc *p = proc_current();
+    struct posix_timer *t = *chain(p, id);
 
-    list_for_each_entry (t, &proc_current()->sig.posix_timers, link)
-        if (t->id == id)
-            return t;
-    return NULL;
-}
-
-/* [list_lock held] */
-static bool too_many(const struct proc *p)
-{
-    const struct list *l;
-    uint32_t n = 0;
-
-    for (l = p->sig.posix_timers.next; l != &p->sig.posix_timers; l = l->next)
-        n++;
-    return n >= MAX_TIMERS;
+    while (t && (t->proc != p || t->id != id))
+        t = t->of_chain;
+    return t;
 }
 
 /* A timer counts as the signal that it may queue. */
@@ -218,7 +243,7 @@ static long create(int32_t clock, const struct user_sigevent *ev, void __user *u
     struct posix_timer *t;
     int ret;
 
-    if (too_many(p) || charge(p))
+    if (p->sig.timers >= MAX_TIMERS || charge(p))
         return -EAGAIN;
     t = timer_new(p, clock);
     if (!t) {
@@ -237,7 +262,7 @@ static long create(int32_t clock, const struct user_sigevent *ev, void __user *u
         uncharge(p);
         kmfree(t);
     } else {
-        list_add_tail(&p->sig.posix_timers, &t->link);
+        timer_link(t);
     }
     return ret;
 }

@@ -14,8 +14,14 @@ say     = $(if $(filter 0,$(V)),@echo "  $(1)")
 ARCHFLAGS := -m32 -march=i486 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
              -fno-asynchronous-unwind-tables
 WARN    := -std=gnu11 -Wall -Wextra -Werror
+# The canary of stack frames is the running thread's, at a place in struct cpu (arch/cpu.h).
+STACK_PROTECTOR ?= 1
+ifeq ($(STACK_PROTECTOR),1)
+GUARD   := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=fs \
+           -mstack-protector-guard-offset=28
+endif
 # -fbuiltin: freestanding, but memcpy of a known size may still become a few moves.
-KFLAGS  := $(ARCHFLAGS) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
+KFLAGS  := $(ARCHFLAGS) $(GUARD) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
            -fbuiltin -fno-builtin-printf
 LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack
 ifeq ($(DEBUG),1)

@@ -15,15 +15,19 @@ struct vm_space;
 
 #define CPU_HELD_LOCKS 8
 
+/* For functions that run before there is a canary, or change it (Makefile: STACK_PROTECTOR). */
+#define NO_STACK_GUARD __attribute__((no_stack_protector))
+
 struct cpu {
     struct cpu *self;            /* at %fs:0 */
     struct arch_thread *current; /* at %fs:4; the thread running here: thread_current() */
     struct thread *idle;         /* kernel/thread/sched.c: runs when nothing else can */
     uint32_t id;
-    uint32_t spin_depth;                   /* spin locks held here; interrupts are off while > 0 */
-    bool irq_was_on;                       /* interrupt flag before the first of them */
-    volatile bool need_resched;            /* switch at the next return to user mode */
-    volatile uint32_t irq_depth;           /* interrupt handlers running here */
+    uint32_t spin_depth;         /* spin locks held here; interrupts are off while > 0 */
+    bool irq_was_on;             /* interrupt flag before the first of them */
+    volatile bool need_resched;  /* switch at the next return to user mode */
+    volatile uint32_t irq_depth; /* interrupt handlers running here */
+    uintptr_t stack_guard;       /* at %fs:28, for the compiler: the running thread's canary */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
     const struct trapframe *irq_frame;     /* what the interrupt handled here came from */
     struct arch_thread *fpu_owner;         /* arch: whose FPU state the registers hold, or NULL */

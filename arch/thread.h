@@ -20,6 +20,7 @@ struct arch_thread {
     uint32_t esp;              /* saved stack pointer while not running */
     uint32_t kstack_top;       /* esp0 in the TSS */
     volatile uint32_t work;    /* not 0: return_to_user() is called before it goes to user mode */
+    uintptr_t stack_guard;     /* the canary of its stack frames; set by whoever makes the thread */
     bool uses_fpu;             /* fpu_area holds its state, or the registers do; else it has none */
     void *fpu_area;            /* FPU_AREA bytes, by whoever makes the thread */
     struct trapframe *tf;      /* user state, at the top of the kernel stack */

@@ -154,7 +154,13 @@ static void init_main(void *arg)
 
 /* ---- The boot thread ---- */
 
-void kernel_main(void)
+/* No thread has a canary yet: from here on this one has. */
+static inline __attribute__((always_inline)) void set_first_guard(void)
+{
+    thread_current()->arch.stack_guard = cpu_self()->stack_guard = random_guard();
+}
+
+NO_STACK_GUARD void kernel_main(void)
 {
     crash_init();
     if (mm_init(boot_info.memory, boot_info.nmemory, &kernel_mm_port))
@@ -168,6 +174,7 @@ void kernel_main(void)
     log_set_clock(clock_mono_ns);
     watchdog_init();
     random_init();
+    set_first_guard();
     syscall_init();
     banner();
     trace_init();

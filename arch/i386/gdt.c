@@ -73,7 +73,7 @@ static void load_gdt(void)
                      : "memory");
 }
 
-void gdt_init(struct cpu *c)
+NO_STACK_GUARD void gdt_init(struct cpu *c)
 {
     c->self = c;
     c->pgdir = kernel_pgdir;

@@ -4,6 +4,7 @@
 
 _Static_assert(offsetof(struct cpu, current) == 4, "entry.asm");
 _Static_assert(offsetof(struct cpu, need_resched) == 21, "entry.asm");
+_Static_assert(offsetof(struct cpu, stack_guard) == 28, "Makefile");
 _Static_assert(offsetof(struct arch_thread, work) == 8, "entry.asm");
 _Static_assert(sizeof(struct trapframe) == 76 && offsetof(struct trapframe, cs) == 60, "entry.asm");
 
@@ -55,9 +56,10 @@ static bool tls_differs(const struct arch_thread *a, const struct arch_thread *b
     return false;
 }
 
-void arch_switch(struct arch_thread *prev, struct arch_thread *next)
+NO_STACK_GUARD void arch_switch(struct arch_thread *prev, struct arch_thread *next)
 {
     cpu_self()->current = next;
+    cpu_self()->stack_guard = next->stack_guard;
     fpu_switch(prev, next);
     gdt_set_esp0(next->kstack_top);
     if (tls_differs(prev, next))

@@ -57,6 +57,17 @@ static void crash_user(void)
     klog(LOG_INFO, "back from user memory\n");
 }
 
+/* The terminator of a string that fits exactly lands behind it. */
+static void crash_smash(void)
+{
+    volatile char word[8];
+    volatile unsigned n = 16;
+
+    for (unsigned i = 0; i <= n; i++)
+        word[i] = 0;
+    klog(LOG_INFO, "wrote %u bytes to %p\n", n, (const void *)word);
+}
+
 static void crash_free(void)
 {
     void *page = kalloc();
@@ -162,6 +173,7 @@ static const struct {
     {"text", crash_text},     /* a write to the kernel's text */
     {"null", crash_null},     /* a call of NULL */
     {"user", crash_user},     /* a jump into user memory */
+    {"smash", crash_smash},   /* a write behind an array on the stack */
     {"free", crash_free},     /* a frame freed twice */
     {"bug", crash_bug},       /* a failed assertion */
     {"divide", crash_divide}, /* a division by zero */

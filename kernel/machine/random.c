@@ -121,6 +121,14 @@ long random_to_user(void __user *ubuf, size_t n)
     return missed < n || !n ? (long)(n - missed) : -EFAULT;
 }
 
+uintptr_t random_guard(void)
+{
+    uintptr_t guard;
+
+    random_bytes(&guard, sizeof(guard));
+    return guard & ~(uintptr_t)0xff;
+}
+
 void random_mix(uint32_t sample)
 {
     uint32_t i = nsamples++ % KEY_WORDS;

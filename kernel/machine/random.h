@@ -13,6 +13,7 @@ void random_init(void);
 void random_bytes(void *buf, size_t n); /* kernel memory; any context */
 /* n bytes, or fewer when a signal waits or memory ends; -EFAULT, -ENOMEM. May sleep. */
 long random_to_user(void __user *ubuf, size_t n);
+uintptr_t random_guard(void);               /* a canary: its lowest byte ends a string */
 void random_mix(uint32_t sample);           /* from interrupts: anything hard to foretell */
 void random_add(const void *buf, size_t n); /* written to /dev/urandom */
 

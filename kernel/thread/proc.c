@@ -9,6 +9,7 @@
 #include "kernel/thread/proc.h"
 #include "arch/thread.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/random.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -249,6 +250,7 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
         return NULL;
     memset(t, 0, offsetof(struct thread, fpu_area));
     t->arch.fpu_area = t->fpu_area;
+    t->arch.stack_guard = random_guard();
     t->arch.kstack_top = stack_alloc();
     if (!t->arch.kstack_top) {
         kmfree(t);

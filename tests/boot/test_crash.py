@@ -59,6 +59,13 @@ def test_report(how):
     assert out.rstrip().endswith("]---")
 
 
+def test_overwritten_stack_frame():
+    """The compiler's canary is found changed before the function can return to where it was told."""
+    out = crash("smash")
+    assert "a stack frame was overwritten" in out
+    assert "crash_smash" in frames(out)
+
+
 def test_stack_overflow_shows_where_the_recursion_began():
     out = crash("stack")
     assert re.search(r"the same \d+ times more", out)

@@ -133,7 +133,7 @@ static void init_memory(void)
 }
 
 /* From boot/multiboot.asm on the boot stack, interrupts off, the first 8 MiB mapped. */
-_Noreturn void boot_main(void)
+NO_STACK_GUARD _Noreturn void boot_main(void)
 {
     bool known_loader;
 

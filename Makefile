@@ -21,7 +21,7 @@ GUARD   := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protecto
            -mstack-protector-guard-offset=28
 endif
 # -fbuiltin: freestanding, but memcpy of a known size may still become a few moves.
-KFLAGS  := $(ARCHFLAGS) $(GUARD) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
+KFLAGS   = $(ARCHFLAGS) $(GUARD) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
            -fbuiltin -fno-builtin-printf
 LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack
 ifeq ($(DEBUG),1)
@@ -57,6 +57,9 @@ $(B)/font.c: scripts/mkfont
 
 $(B)/font.o: $(B)/font.c drivers/video/font.h
 	$(Q)$(CC) $(KFLAGS) -c $< -o $@
+
+# libc/ uses nothing, so it has nobody to tell of a changed canary.
+$(LIBC_SHARED:%.c=$(B)/%.o): GUARD :=
 
 # Linked three times: without the symbol table that backtraces use, with one of the right size, and
 # with the right one. Nothing here reads standard input, which may be a terminal.

@@ -166,11 +166,11 @@ static bool is_first(const struct dentry *d)
  * stopped, mostly. */
 static struct list *find_place(struct dentry *dir, uint32_t cookie)
 {
-    struct dentry *d = dir->read_next;
+    struct dentry *last = dir->read_next, *d;
 
-    if (d && d->cookie <= cookie &&
-        (is_first(d) || list_entry(d->sibling.prev, struct dentry, sibling)->cookie > cookie))
-        return &d->sibling;
+    if (last && last->cookie <= cookie &&
+        (is_first(last) || list_entry(last->sibling.prev, struct dentry, sibling)->cookie > cookie))
+        return &last->sibling;
     list_for_each_entry (d, &dir->children, sibling) {
         if (d->cookie <= cookie)
             return &d->sibling;

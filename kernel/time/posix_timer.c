@@ -338,14 +338,14 @@ static int get_setting(struct timer_setting *s, void __user *uptr, bool wide)
 {
     int ret = timespec_get(&s->interval, uptr, wide);
 
-    return ret ? ret : timespec_get(&s->value, uptr + timespec_size(wide), wide);
+    return ret ? ret : timespec_get(&s->value, (char __user *)uptr + timespec_size(wide), wide);
 }
 
 static int put_setting(void __user *uptr, const struct timer_setting *s, bool wide)
 {
     int ret = timespec_put(uptr, s->interval, wide);
 
-    return ret ? ret : timespec_put(uptr + timespec_size(wide), s->value, wide);
+    return ret ? ret : timespec_put((char __user *)uptr + timespec_size(wide), s->value, wide);
 }
 
 static long timer_set(int32_t id, uint32_t flags, void __user *unew, void __user *uold, bool wide)

@@ -14,6 +14,7 @@
 #include "kernel/process/initargs.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
+#include "kernel/thread/inject.h"
 #include "kernel/thread/mmport.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
@@ -147,6 +148,7 @@ static void init_main(void *arg)
     open_console();
     crash_boot_option();
     proc_settle_thread_limit(p);
+    inject_boot_options();
     init_args_parse(&args);
     thread_current()->arch.tf = &first_frame;
     run_any_init();

@@ -109,19 +109,30 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
 
 /* ---- Failure injection ---- */
 
+bool mm_may_fail;
 static uint32_t fail_countdown;
+static bool port_decides;
 
 uint32_t mm_inject_failure(uint32_t n)
 {
     uint32_t left = fail_countdown;
 
     fail_countdown = n;
+    mm_may_fail = n || port_decides;
     return left;
 }
 
 bool mm_injected_failure(void)
 {
-    return fail_countdown && --fail_countdown == 0;
+    if (fail_countdown)
+        return --fail_countdown == 0;
+    return port_decides && port_allocation_fails();
+}
+
+void vm_set_failing(bool on)
+{
+    port_decides = on;
+    mm_may_fail = on || fail_countdown;
 }
 
 /* ---- Junk in free frames: debug builds ---- */
@@ -202,10 +213,8 @@ static struct frame *take_zeroed(void)
 
 static bool may_take(void)
 {
-#ifdef CONFIG_DEBUG
-    if (mm_injected_failure())
+    if (__builtin_expect(mm_may_fail, 0) && mm_injected_failure())
         return false;
-#endif
     return free_frames > 0;
 }
 

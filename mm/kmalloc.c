@@ -105,10 +105,8 @@ void *kmalloc(size_t size)
     KASSERT(size > 0 && size <= PAGE_SIZE);
     if (size > SLAB_MAX)
         return kalloc();
-#ifdef CONFIG_DEBUG
-    if (mm_injected_failure())
+    if (__builtin_expect(mm_may_fail, 0) && mm_injected_failure())
         return NULL;
-#endif
     spin_lock(&slab_lock);
     object = slab_take(class_of[(size + GRAIN - 1) / GRAIN]);
     spin_unlock(&slab_lock);

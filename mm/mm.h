@@ -140,6 +140,7 @@ void kmalloc_init(void);
 /* The n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. What was left of
  * the last such order: 0 when it was carried out. */
 uint32_t mm_inject_failure(uint32_t n);
+extern bool mm_may_fail;        /* some allocation may be told to fail: ask */
 bool mm_injected_failure(void); /* called by the allocators */
 
 /* ---- Hardware mappings: pmap.c, rmap.c ---- */

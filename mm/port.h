@@ -23,6 +23,8 @@ struct mm_port {
     uint64_t (*now)(void);
     /* The running process took a fault that did not come from the hardware. */
     void (*count_fault)(bool major);
+    /* Whether this allocation is to fail, while vm_set_failing() is on. Takes no lock. */
+    bool (*allocation_fails)(void);
 };
 
 extern const struct mm_port *mm_port;
@@ -40,6 +42,11 @@ static inline void port_wakeup(const void *chan)
 static inline void port_yield(void)
 {
     mm_port->yield();
+}
+
+static inline bool port_allocation_fails(void)
+{
+    return mm_port->allocation_fails();
 }
 
 #endif

@@ -54,6 +54,7 @@ void mm_stats(struct mem_stats *out);
 uint32_t vm_total_frames(void); /* mem_stats.total */
 uint32_t vm_free_frames(void);  /* mem_stats.free */
 void vm_drop_caches(void);      /* clean pages that nobody maps, and spare structures */
+void vm_set_failing(bool on);   /* port_allocation_fails() decides of every allocation */
 bool vm_make_room(uint32_t n);  /* drops clean pages until n frames are free, if it can */
 
 /* Audits every invariant of mm/; returns the number of violations, each described in the log. */

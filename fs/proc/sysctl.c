@@ -4,6 +4,7 @@
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "kernel/machine/random.h"
+#include "kernel/thread/inject.h"
 #include "kernel/thread/trace.h"
 #include "kernel/thread/watchdog.h"
 #include "kernel/machine/uts.h"
@@ -171,6 +172,28 @@ static int store_trace(const char *text, size_t len, const struct target *who)
     return trace_set(text, line_length(text, len));
 }
 
+static int show_inject(struct text *t, const struct target *who)
+{
+    char text[96];
+
+    (void)who;
+    inject_show(text, sizeof(text));
+    text_printf(t, "%s", text);
+    return 0;
+}
+
+static int store_inject(const char *text, size_t len, const struct target *who)
+{
+    char line[96];
+
+    (void)who;
+    if (len >= sizeof(line))
+        return -EINVAL;
+    memcpy(line, text, len);
+    line[len] = '\0';
+    return inject_set(line);
+}
+
 static int show_hung_secs(struct text *t, const struct target *who)
 {
     (void)who;
@@ -213,6 +236,7 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
     STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
     STORE_ENTRY("hung_task_timeout_secs", 0644, show_hung_secs, store_hung_secs),
+    STORE_ENTRY("inject", 0644, show_inject, store_inject),
     FILE_ENTRY("ngroups_max", 0444, show_ngroups_max),
     FILE_ENTRY("osrelease", 0444, show_osrelease),
     FILE_ENTRY("ostype", 0444, show_ostype),

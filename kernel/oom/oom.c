@@ -4,6 +4,7 @@
  */
 #include "kernel/base/log.h"
 #include "kernel/oom/oom.h"
+#include "kernel/thread/inject.h"
 
 #define PATIENCE_TICKS 200 /* for one victim, before the next is chosen */
 
@@ -67,6 +68,8 @@ bool oom_kill(void)
 
     if (fatal_signal_pending())
         return false;
+    if (inject_is_to_blame())
+        return true;
     if (!dying)
         pid = oom_choose(&dying);
     if (pid) {

@@ -4,6 +4,7 @@
  * which the contract allows.
  */
 #include "kernel/thread/mmport.h"
+#include "kernel/thread/inject.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
 #include "mm/port.h"
@@ -68,4 +69,5 @@ const struct mm_port kernel_mm_port = {
     .identify = identify,
     .now = time_mono_ns,
     .count_fault = count_fault,
+    .allocation_fails = inject_decides,
 };

@@ -46,6 +46,11 @@ static uint64_t host_now(void)
     return now += 1000;
 }
 
+static bool host_allocation_fails(void)
+{
+    return false;
+}
+
 const struct mm_port host_port = {
     .sleep = host_sleep,
     .wakeup = host_wakeup,
@@ -53,6 +58,7 @@ const struct mm_port host_port = {
     .identify = host_identify,
     .now = host_now,
     .count_fault = host_count_fault,
+    .allocation_fails = host_allocation_fails,
 };
 
 void vklog(enum log_level level, const char *fmt, va_list ap)

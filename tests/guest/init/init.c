@@ -24,8 +24,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_SECONDS 120
-#define SLACK         4 /* pages that this program itself may come to use */
+#define LIMIT_SECONDS    120
+#define RUNS_MOST        1000
+#define INJECTED_SECONDS 4
+#define SLACK            4 /* pages that this program itself may come to use */
 
 static volatile bool timed_out;
 
@@ -36,12 +38,12 @@ static void on_alarm(int signo)
 }
 
 /* In the child: output to the file, no input, a directory of its own. */
-static void start_test(const char *name)
+static void start_test(const char *name, int run)
 {
     char path[300];
     int null = open("/dev/null", O_RDONLY), out;
 
-    snprintf(path, sizeof(path), "/tmp/%s", name);
+    snprintf(path, sizeof(path), run ? "/tmp/%s.%d" : "/tmp/%s", name, run);
     mkdir(path, 0755);
     if (chdir(path) < 0)
         _exit(125);
@@ -107,24 +109,56 @@ static void report_check(void)
     tables_before = tables;
 }
 
-static void run_test(const char *name)
+/* How many allocations were made to fail so far (docs/debugging.md); 0 where that is off. */
+static long injected_failures(void)
+{
+    char text[128];
+    int fd = open("/proc/sys/kernel/inject", O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return field(text, "failed ");
+}
+
+/* Runs the test once; its wait status. */
+static int run_once(const char *name, int run, unsigned seconds)
 {
     int status = 0;
     pid_t pid, ended;
 
-    printf("=== %s\n", name);
-    fflush(stdout);
     timed_out = false;
-    alarm(LIMIT_SECONDS);
+    alarm(seconds);
     pid = fork();
     if (pid == 0)
-        start_test(name);
+        start_test(name, run);
     while ((ended = wait(&status)) != pid && !(ended < 0 && (timed_out || errno == ECHILD)))
         ;
     alarm(0);
     kill(-1, SIGKILL);
     while (wait(NULL) > 0)
         ;
+    return status;
+}
+
+/* While allocations are made to fail, again and again until none was: each run gets a bit further.
+ */
+static void run_test(const char *name)
+{
+    int status;
+    long before, after = injected_failures();
+    bool injecting = after > 0 || getenv("inject");
+
+    printf("=== %s\n", name);
+    fflush(stdout);
+    for (int runs = 0; runs < RUNS_MOST; runs++) {
+        before = after;
+        status = run_once(name, runs, injecting ? INJECTED_SECONDS : LIMIT_SECONDS);
+        after = injected_failures();
+        if (after == before)
+            break;
+        report_check();
+    }
     print_output();
     if (timed_out)
         printf("=== timeout\n");

@@ -210,6 +210,8 @@ static int link_readlink(struct inode *i, char *buf, size_t size)
 
     text_init(&t);
     err = pi->entry->show(&t, &pi->who);
+    if (!err && t.failed)
+        err = -ENOMEM;
     n = err ? err : (int)text_copy(&t, buf, size);
     text_free(&t);
     return n;

@@ -37,7 +37,8 @@ static void release_space(struct proc *p)
     spin_lock(&proc_lock);
     p->space = NULL;
     spin_unlock(&proc_lock);
-    if (cpu_self()->space == s)
+    /* A child that never ran may share the space of whoever is running now. */
+    if (p == proc_current() && cpu_self()->space == s)
         sched_use_space(NULL);
     vm_space_unref(s);
 }

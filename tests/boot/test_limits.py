@@ -1,12 +1,17 @@
 """What a program may take, and that the machine survives it: limits, the OOM killer, exhaustion."""
 
+import os
 import re
+import sys
 
 import pytest
 
-from machine import INITRD, Machine, have_busybox
+from machine import BUILD, INITRD, TOP, Machine, have_busybox, runs_i386
 
-pytestmark = pytest.mark.skipif(not have_busybox(), reason="no BusyBox")
+sys.path.insert(0, os.path.join(TOP, "tests/guest"))
+import run  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not have_busybox() or not runs_i386(), reason="no i386 programs here")
 
 
 @pytest.fixture
@@ -61,3 +66,16 @@ def test_threads_max_follows_free_memory(small):
     assert threads * 80 < free
     small.sh("echo 50 >/proc/sys/kernel/threads-max")
     assert small.sh("cat /proc/sys/kernel/threads-max") == "50\n"
+
+
+@pytest.mark.parametrize("mem", [16, 32])
+def test_exhaustion_is_survived(mem):
+    for name, diff in run.compare(BUILD + "/debug", ["hostile_exhaust"], mem)[0]:
+        assert diff is None, f"{name}\n{diff}"
+
+
+def test_every_allocation_of_some_programs_may_fail():
+    """Each site fails once; the run that meets no new one prints what Linux does."""
+    names = ["mmap_anon", "memfd", "names", "timers"]
+    for name, diff in run.compare(BUILD + "/debug", names, append="failsites inject=1")[0]:
+        assert diff is None, f"{name}\n{diff}"

@@ -147,7 +147,7 @@ static void run_test(const char *name)
 {
     int status;
     long before, after = injected_failures();
-    bool injecting = after > 0 || getenv("inject");
+    bool injecting = getenv("inject") != NULL; /* inject=1 on the kernel's command line */
 
     printf("=== %s\n", name);
     fflush(stdout);

@@ -107,34 +107,6 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
     return 0;
 }
 
-/* ---- Failure injection ---- */
-
-bool mm_may_fail;
-static uint32_t fail_countdown;
-static bool port_decides;
-
-uint32_t mm_inject_failure(uint32_t n)
-{
-    uint32_t left = fail_countdown;
-
-    fail_countdown = n;
-    mm_may_fail = n || port_decides;
-    return left;
-}
-
-bool mm_injected_failure(void)
-{
-    if (fail_countdown)
-        return --fail_countdown == 0;
-    return port_decides && port_allocation_fails();
-}
-
-void vm_set_failing(bool on)
-{
-    port_decides = on;
-    mm_may_fail = on || fail_countdown;
-}
-
 /* ---- Junk in free frames: debug builds ---- */
 
 static void junk_fill(struct free_frame *node)

@@ -50,10 +50,10 @@ static bool note_site(uint32_t hash)
 static uint32_t site_hash(const struct thread *t)
 {
     const uint32_t *bp = __builtin_frame_address(0);
-    uint32_t low = t->kstack_top - KSTACK_SIZE, hash = 0;
+    uint32_t low = t->arch.kstack_top - KSTACK_SIZE, hash = 0;
 
     for (unsigned i = 0; i < PATH; i++) {
-        if ((uint32_t)bp < low || (uint32_t)bp >= t->kstack_top - 2 * sizeof(uint32_t))
+        if ((uint32_t)bp < low || (uint32_t)bp >= t->arch.kstack_top - 2 * sizeof(uint32_t))
             break;
         hash = (hash ^ bp[1]) * 0x01000193u;
         bp = (const uint32_t *)bp[0];

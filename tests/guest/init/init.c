@@ -26,7 +26,7 @@
 
 #define LIMIT_SECONDS    120
 #define RUNS_MOST        1000
-#define INJECTED_SECONDS 4
+#define INJECTED_SECONDS 8
 #define SLACK            4 /* pages that this program itself may come to use */
 
 static volatile bool timed_out;

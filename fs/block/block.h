@@ -66,8 +66,8 @@ enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
 /*
  * Bytes [offset, offset + bytes) of the run of pages, from or to sector on. pages: kernel addresses
  * of whole frames; the array, the frames and this structure stay until done(). offset may be
- * beyond the first page, so that parts of one run share an array. bytes and the place are multiples
- * of the device's block; at most BLOCK_IO_MAX; 0 for a flush.
+ * beyond the first page, so that parts of one run share an array. bytes and both places are
+ * multiples of the device's block; at most BLOCK_IO_MAX; 0 for a flush.
  */
 struct block_io {
     struct block_device *dev;

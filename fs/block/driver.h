@@ -69,6 +69,8 @@ struct block_queue {
     bool want_reset;         /* [lock] */
     bool dead;               /* [lock] beyond repair: everything is -EIO */
     bool throttled;          /* [lock] somebody waits for room */
+    uint64_t told_since;     /* errors in the log: since when they are counted, and how many */
+    unsigned told;
     struct waitq room;
     struct timer watch; /* runs while requests are under way */
 };

@@ -15,6 +15,8 @@
 #define WAITING_MAX 128u /* runs: who wants to add to them sleeps */
 #define TRIES       3u
 #define LOST_NS     (1 * NSEC_PER_SEC) /* after so long, perhaps only the interrupt got lost */
+#define TOLD_MAX    10u
+#define TOLD_NS     (5 * NSEC_PER_SEC)
 #define WATCH_NS    (1 * NSEC_PER_SEC)
 
 #ifdef CONFIG_DEBUG
@@ -256,6 +258,26 @@ static bool has_room(struct block_queue *q)
     return true;
 }
 
+/* A disk that fails for good must not flood the log: some errors in some seconds are enough. */
+static void log_error(const struct block_io *io)
+{
+    struct block_queue *q = io->dev->queue;
+    uint64_t now = time_mono_ns();
+
+    if (now - q->told_since > TOLD_NS) {
+        if (q->told > TOLD_MAX)
+            klog(LOG_ERR, "%s: %u more errors\n", q->whole.name, q->told - TOLD_MAX);
+        q->told_since = now;
+        q->told = 0;
+    }
+    if (q->told++ < TOLD_MAX)
+        klog(LOG_ERR, "%s: %s of %u bytes at sector %llu failed (error %d)\n", io->dev->name,
+             io->op == BLOCK_READ    ? "read"
+             : io->op == BLOCK_WRITE ? "write"
+                                     : "flush",
+             io->bytes, (unsigned long long)io->sector, io->status);
+}
+
 static void tell(struct list *over)
 {
     struct block_io *io;
@@ -264,9 +286,7 @@ static void tell(struct list *over)
         io = list_first_entry(over, struct block_io, sorted);
         list_remove(&io->sorted);
         if (io->status)
-            klog(LOG_ERR, "%s: %s of %u bytes at sector %llu failed (error %d)\n", io->dev->name,
-                 io->op == BLOCK_READ ? "read" : "write", io->bytes, (unsigned long long)io->sector,
-                 io->status);
+            log_error(io);
         io->done(io);
     }
 }

@@ -63,6 +63,7 @@ bool ata_identity(struct ata_identity *id, const uint16_t *w, bool atapi)
     id->sectors *= id->block_size / SECTOR_SIZE;
     id->has_cache = (w[82] & 0x20) && (w[85] & 0x20);
     id->has_fua = id->lba48 && (w[84] & 0xc040) == 0x4040;
+    id->solid = w[217] == 1;
     return (w[49] & 0x200) && id->sectors && id->block_size >= SECTOR_SIZE &&
            id->block_size <= PAGE_SIZE && !(id->block_size & (id->block_size - 1));
 }
@@ -80,6 +81,7 @@ void ata_fill_queue(struct block_queue *q, const struct ata_identity *id)
     uint32_t most = (id->lba48 ? SECTORS_48 : SECTORS_28) * id->block_size;
 
     q->max_bytes = id->atapi || most < BLOCK_IO_MAX ? BLOCK_IO_MAX : most;
+    q->solid = id->solid;
     q->has_cache = id->has_cache;
     q->has_fua = id->has_fua && id->dma;
     q->whole.sectors = id->sectors;

@@ -22,6 +22,7 @@
 struct ata_identity {
     bool atapi, lba48, dma;
     bool has_cache, has_fua;
+    bool solid;       /* nothing in it turns */
     uint64_t sectors; /* of 512 bytes */
     uint32_t block_size, physical_size;
     char model[41];

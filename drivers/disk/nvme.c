@@ -375,7 +375,7 @@ static int set_up(struct nvme *n, struct pci_device *d)
     n->queue.depth = DEPTH;
     n->queue.max_segments = SEGMENTS;
     n->queue.whole_pages = true;
-    n->queue.has_fua = true;
+    n->queue.has_fua = n->queue.solid = true;
     err = disk_pci_irq(d, nvme_interrupt, n);
     if (err)
         klog(LOG_WARN, "NVMe: interrupt line %u cannot be had (error %d)\n", d->line, err);

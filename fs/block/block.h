@@ -41,7 +41,8 @@ struct block_device {
     uint64_t sectors;          /* 0: no medium */
     uint32_t block_size;       /* the smallest transfer, and what each is a multiple of */
     uint32_t physical_size;    /* what the medium writes in */
-    bool read_only;
+    bool read_only;            /* the medium; see block_is_read_only */
+    bool locked;               /* BLKROSET: somebody wants it so */
     bool removable;
     uint64_t start;            /* of a partition, on its disk */
     unsigned partition;        /* its number; 0: a whole disk */
@@ -141,6 +142,11 @@ void block_close(struct block_device *dev, void *holder);
 /* The page cache of the whole device, which /dev/NAME reads and writes, and a file system's
  * metadata live in. Borrowed: it lives as long as the device. NULL: no memory. */
 struct vm_object *block_object(struct block_device *dev);
+
+static inline bool block_is_read_only(const struct block_device *dev)
+{
+    return dev->read_only || dev->locked || dev->disk->locked;
+}
 
 static inline uint64_t block_bytes(const struct block_device *dev)
 {

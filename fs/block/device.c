@@ -132,7 +132,7 @@ int block_open(struct block_device *dev, bool write, void *holder)
 
     if (!dev->sectors && !dev->hidden)
         return -ENOMEDIUM;
-    if (write && dev->read_only)
+    if (write && block_is_read_only(dev))
         return -EROFS;
     spin_lock(&devices_lock);
     if (dev->gone)

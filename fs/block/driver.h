@@ -56,6 +56,7 @@ struct block_queue {
     bool whole_pages;    /* pieces meet at the ends of pages: all but the first start at 0 */
     bool has_cache;      /* a flush means something */
     bool has_fua;        /* a write may carry BLOCK_FUA */
+    bool solid;          /* nothing in it moves */
     uint32_t timeout_ms; /* of a request */
     struct block_device whole;
     struct list all; /* [queues_lock] */

@@ -76,7 +76,7 @@ static long device_write(struct file *f, const void __user *ubuf, size_t len, ui
 
     if (n || !len)
         return n;
-    if (dev->read_only)
+    if (block_is_read_only(dev))
         return -EPERM;
     if (*pos >= size)
         return -ENOSPC;

@@ -25,6 +25,7 @@ void device_remove(struct block_device *dev);
 int device_resized(struct block_device *dev);
 int name_disk(struct block_device *dev, enum block_kind kind);
 int name_partition(struct block_device *dev);
+unsigned name_minors(const struct block_device *disk);
 
 /* The device after dev (NULL: the first) in order of their coming; takes a reference to it, drops
  * that to dev. */

@@ -71,6 +71,19 @@ static long get_size(const struct block_device *dev, void __user *arg)
     return dev->sectors > UINT32_MAX ? -EFBIG : put_user_u32(arg, (uint32_t)dev->sectors);
 }
 
+static long set_read_only(struct block_device *dev, void __user *arg)
+{
+    uint32_t on;
+
+    if (!capable())
+        return -EACCES;
+    if (get_user_u32(&on, arg))
+        return -EFAULT;
+    (void)block_sync(dev);
+    dev->locked = on != 0;
+    return 0;
+}
+
 static long flush_buffers(struct block_device *dev)
 {
     if (!capable())
@@ -105,7 +118,7 @@ static long tell(struct block_device *dev, uint32_t cmd, void __user *arg)
     case BLKBSZGET:
         return put_user_u32(arg, PAGE_SIZE);
     case BLKROGET:
-        return put_user_u32(arg, dev->read_only);
+        return put_user_u32(arg, block_is_read_only(dev));
     case BLKRAGET:
         return put_user_u32(arg, BLOCK_IO_MAX >> SECTOR_SHIFT);
     case BLKSECTGET:
@@ -115,7 +128,7 @@ static long tell(struct block_device *dev, uint32_t cmd, void __user *arg)
     case BLKDISCARDZEROES:
         return put_user_u32(arg, 0);
     case BLKROTATIONAL:
-        return put_u16(arg, 0);
+        return put_u16(arg, !dev->queue->solid);
     case HDIO_GETGEO:
         return get_geometry(dev, arg);
     default:
@@ -134,6 +147,8 @@ long block_ioctl(struct block_device *dev, uint32_t cmd, uint32_t uarg)
     switch (cmd) {
     case BLKBSZSET:
         return set_block_size(arg);
+    case BLKROSET:
+        return set_read_only(dev, arg);
     case BLKFLSBUF:
         return flush_buffers(dev);
     case BLKRRPART:

@@ -485,7 +485,7 @@ static long add_loop(unsigned number)
     q->depth = DEPTH;
     q->max_segments = SEGMENTS;
     q->max_bytes = SEGMENTS * PAGE_SIZE;
-    q->has_cache = true;
+    q->has_cache = q->solid = true;
     q->timeout_ms = UINT32_MAX;
     q->whole.block_size = SECTOR_SIZE;
     q->whole.hidden = true;

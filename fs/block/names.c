@@ -70,6 +70,14 @@ int name_disk(struct block_device *dev, enum block_kind kind)
     return 0;
 }
 
+unsigned name_minors(const struct block_device *disk)
+{
+    for (unsigned i = 0; i < sizeof(series) / sizeof(series[0]); i++)
+        if (series[i].major == DEV_MAJOR(disk->number))
+            return series[i].minors;
+    return 0;
+}
+
 /* Disks whose names end in a digit have a p before the partition's number. */
 int name_partition(struct block_device *dev)
 {

@@ -134,7 +134,7 @@ static int check(const struct block_io *io)
     if (!io->bytes || io->bytes > BLOCK_IO_MAX || io->bytes % dev->block_size ||
         io->sector % (dev->block_size >> SECTOR_SHIFT))
         return -EINVAL;
-    if (io->op == BLOCK_WRITE && dev->read_only)
+    if (io->op == BLOCK_WRITE && block_is_read_only(dev))
         return -EROFS;
     if (io->sector > dev->sectors || (io->bytes >> SECTOR_SHIFT) > dev->sectors - io->sector)
         return -EIO;

@@ -47,7 +47,7 @@ static int show_ro(struct text *t, void *arg)
 {
     const struct block_device *dev = arg;
 
-    text_printf(t, "%u\n", dev->read_only);
+    text_printf(t, "%u\n", block_is_read_only(dev));
     return 0;
 }
 
@@ -123,6 +123,31 @@ static int show_zero(struct text *t, void *arg)
     return 0;
 }
 
+/* Numbers that a disk has for itself and its partitions. */
+static int show_range(struct text *t, void *arg)
+{
+    const struct block_device *dev = arg;
+
+    text_printf(t, "%u\n", name_minors(dev));
+    return 0;
+}
+
+static int show_ext_range(struct text *t, void *arg)
+{
+    (void)arg;
+    text_printf(t, "256\n");
+    return 0;
+}
+
+/* What is not known to have no moving parts has some, as on Linux. */
+static int show_rotational(struct text *t, void *arg)
+{
+    const struct block_device *dev = arg;
+
+    text_printf(t, "%u\n", !dev->queue->solid);
+    return 0;
+}
+
 static int show_scheduler(struct text *t, void *arg)
 {
     (void)arg;
@@ -145,8 +170,11 @@ static const struct attribute common[] = {
     {"alignment_offset", show_zero},
     {NULL, NULL},
 };
-static const struct attribute of_disk[] = {
-    {"removable", show_removable}, {"range", show_zero}, {"hidden", show_zero}, {NULL, NULL}};
+static const struct attribute of_disk[] = {{"removable", show_removable},
+                                           {"range", show_range},
+                                           {"ext_range", show_ext_range},
+                                           {"hidden", show_zero},
+                                           {NULL, NULL}};
 static const struct attribute of_partition[] = {
     {"start", show_start}, {"partition", show_number}, {NULL, NULL}};
 static const struct attribute of_queue[] = {
@@ -155,7 +183,7 @@ static const struct attribute of_queue[] = {
     {"physical_block_size", show_physical},
     {"minimum_io_size", show_physical},
     {"optimal_io_size", show_zero},
-    {"rotational", show_zero},
+    {"rotational", show_rotational},
     {"nr_requests", show_requests},
     {"max_sectors_kb", show_max_kib},
     {"max_hw_sectors_kb", show_max_kib},

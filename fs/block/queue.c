@@ -258,7 +258,9 @@ static bool has_room(struct block_queue *q)
     return true;
 }
 
-/* A disk that fails for good must not flood the log: some errors in some seconds are enough. */
+/* More than a page is asked for again page by page by those who want it, and what fails then is
+ * told. A disk that fails for good must not flood the log: some errors in some seconds are enough.
+ */
 static void log_error(const struct block_io *io)
 {
     struct block_queue *q = io->dev->queue;
@@ -285,7 +287,7 @@ static void tell(struct list *over)
     while (!list_empty(over)) {
         io = list_first_entry(over, struct block_io, sorted);
         list_remove(&io->sorted);
-        if (io->status)
+        if (io->status && io->bytes <= PAGE_SIZE)
             log_error(io);
         io->done(io);
     }

@@ -104,12 +104,11 @@ static int wait_and_tell(struct vm_object *o)
 int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end)
 {
     enum gathered g = NOT_YET;
-    bool failed = false;
     struct vm_run run;
 
     if (!o->pager->put)
         return 0;
-    while (g != NO_MORE && !failed) {
+    while (g != NO_MORE) {
         spin_lock(&vm_lock);
         g = gather_next(o, &first, end, &run);
         if (g == MUST_WAIT)
@@ -118,8 +117,8 @@ int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end)
             spin_unlock(&vm_lock);
         if (g == GATHERED) {
             int put = object_put(o, &run);
-            failed = put < 0;
-            first = run.index + (failed ? 0 : (uint32_t)put);
+
+            first = run.index + (put > 0 ? (uint32_t)put : 1);
         }
     }
     return wait_and_tell(o);

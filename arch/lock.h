@@ -13,6 +13,7 @@
 #define ARCH_LOCK_H
 
 #include "arch/cpu.h"
+#include "arch/latency.h"
 #include "libc/assert.h"
 
 enum lock_rank {
@@ -62,8 +63,11 @@ static inline void spin_lock(struct spinlock *l)
     uint32_t flags = irq_save();
     struct cpu *c = cpu_self();
 
-    if (c->spin_depth++ == 0)
+    if (c->spin_depth++ == 0) {
         c->irq_was_on = (flags & 0x200u) != 0;
+        if (c->irq_was_on)
+            latency_begin(LATENCY_IRQ_OFF);
+    }
     while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0)) {
         while (l->held)
             cpu_relax();
@@ -81,8 +85,10 @@ static inline void spin_unlock(struct spinlock *l)
     lock_debug_released(l);
 #endif
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
-    if (--c->spin_depth == 0 && c->irq_was_on)
+    if (--c->spin_depth == 0 && c->irq_was_on) {
+        latency_end(LATENCY_IRQ_OFF);
         irq_enable();
+    }
 }
 
 static inline bool spin_is_held(const struct spinlock *l)

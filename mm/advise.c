@@ -42,12 +42,12 @@ static bool flag_change_of(int advice, struct flag_change *fc)
     }
 }
 
-static int check_flags(struct vm_space *s, const struct vma *part, void *arg)
+static int check_flags(const struct vma *v, uint32_t pages, void *arg)
 {
     const struct flag_change *fc = arg;
 
-    (void)s;
-    return fc->private_anonymous && (part->object || !vma_is_private(part)) ? -EINVAL : 0;
+    (void)pages;
+    return fc->private_anonymous && (v->object || !vma_is_private(v)) ? -EINVAL : 0;
 }
 
 static void apply_flags(struct change *c, struct vma *v, void *arg)

@@ -263,7 +263,26 @@ static void remove_in_leaf(struct amap *m, uint32_t first, uint32_t end)
     }
 }
 
-/* A leaf that is shared goes at once, since that frees nothing; others as far as *budget goes. */
+/* Where a step that starts at first ends in its leaf, at stop at the latest. To let go of a shared
+ * leaf frees nothing; in an own one each anon costs a unit, and so do 16 empty slots. */
+static uint32_t part_end(const struct frame *leaf, uint32_t first, uint32_t stop, unsigned *budget)
+{
+    const uint32_t base = first & ~(LEAF_SLOTS - 1), high = base + leaf->leaf.high;
+    const uint32_t from = first > base + leaf->leaf.low ? first : base + leaf->leaf.low;
+    const uint32_t to = stop < high ? stop : high, span = to > from ? to - from : 0;
+    unsigned units = 1;
+
+    if (leaf->leaf.refs == 1)
+        units += (span < leaf->leaf.used ? span : leaf->leaf.used) + span / 16;
+    if (units <= *budget) {
+        *budget -= units;
+        return stop;
+    }
+    units = *budget;
+    *budget = 0;
+    return from + units < stop ? from + units : stop;
+}
+
 uint32_t amap_remove_step(struct amap *m, uint32_t first, uint32_t end, unsigned *budget)
 {
     while (first < end && *budget) {
@@ -271,10 +290,8 @@ uint32_t amap_remove_step(struct amap *m, uint32_t first, uint32_t end, unsigned
         uint32_t stop = (first | (LEAF_SLOTS - 1)) + 1;
 
         stop = stop < end ? stop : end;
-        if (leaf && frame_of(leaf)->leaf.refs == 1 && stop - first > *budget)
-            stop = first + *budget;
         if (leaf) {
-            *budget -= frame_of(leaf)->leaf.refs == 1 ? stop - first : 1;
+            stop = part_end(frame_of(leaf), first, stop, budget);
             remove_in_leaf(m, first, stop);
         }
         first = stop;

@@ -24,28 +24,29 @@ uint32_t vm_max_areas = 65530;
 #define MMAP_GAP_MIN (128u << 20) /* room left for the stack below the top, at least */
 #define MMAP_GAP_MAX (USER_TOP / 6 * 5)
 
-static void free_spares(struct change *c)
+static void keep_spares(struct change *c)
 {
     while (c->spares > 0)
-        kmfree(c->spare[--c->spares]);
+        vma_give_back(c->spare[--c->spares]);
 }
 
 int change_begin(struct change *c, struct vm_space *s, unsigned spares)
 {
-    *c = (struct change){.space = s, .budget = STEP_UNITS};
+    c->space = s;
+    c->budget = STEP_UNITS;
     list_init(&c->dead);
-    while (c->spares < spares) {
-        struct vma *v = vma_new();
-        if (!v) {
-            free_spares(c);
-            return -ENOMEM;
-        }
-        c->spare[c->spares++] = v;
-    }
     spin_lock(&vm_lock);
-    while (s->changing) {
+    while (__builtin_expect(s->changing, false)) {
         change_await(s);
         spin_lock(&vm_lock);
+    }
+    for (c->spares = 0; c->spares < spares; c->spares++) {
+        c->spare[c->spares] = vma_new();
+        if (!c->spare[c->spares]) {
+            keep_spares(c);
+            spin_unlock(&vm_lock);
+            return -ENOMEM;
+        }
     }
     s->changing = true;
     return 0;
@@ -92,9 +93,16 @@ void change_end(struct change *c)
     s->held = s->held_end = 0;
     if (awaited)
         port_wakeup(&s->changing);
+    keep_spares(c);
     spin_unlock(&vm_lock);
-    free_spares(c);
     vma_free_list(&c->dead);
+}
+
+/* What is off its space: freed now, or at the end. */
+static void bury(struct change *c, struct vma *v)
+{
+    if (!vma_free_now(v))
+        list_add_tail(&c->dead, &v->link);
 }
 
 /* ---- Splitting and joining ---- */
@@ -131,7 +139,7 @@ static void join_next(struct vm_space *s, struct change *c, struct vma *v)
         return;
     end = next->end;
     vma_remove(s, next);
-    list_add_tail(&c->dead, &next->link);
+    bury(c, next);
     vma_set_range(s, v, v->start, end);
 }
 
@@ -203,7 +211,7 @@ void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t en
             continue;
         }
         vma_remove(s, v);
-        list_add_tail(&c->dead, &v->link);
+        bury(c, v);
         change_spend(c, AREA_UNITS);
     }
     while ((page = amap_remove_step(&s->amap, page, end >> PAGE_SHIFT, &c->budget)) < end >>
@@ -217,34 +225,35 @@ int edit_areas(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
     struct vma *v = vma_find(s, start);
     int err = 0, hole = 0;
 
-    for (vaddr_t at = start; at < end && !err; v = vma_next(s, v)) {
-        struct vma part;
+    for (vaddr_t at = start; at < end; v = vma_next(s, v)) {
+        vaddr_t from, to;
 
         if (!v || v->start >= end || (v->start > at && !e->over_holes))
             return -ENOMEM;
         if (v->start > at)
             hole = -ENOMEM;
-        part = *v;
-        part.start = v->start > at ? v->start : at;
-        part.end = v->end < end ? v->end : end;
-        if (s->areas >= vm_max_areas && (part.start > v->start || part.end < v->end))
-            err = -ENOMEM;
-        if (!err && e->check)
-            err = e->check(s, &part, arg);
-        if (err)
-            break;
-        if (part.start > v->start || part.end < v->end) {
-            cut_edges(s, c, part.start, part.end);
-            v = vma_find(s, part.start);
+        from = v->start > at ? v->start : at;
+        to = v->end < end ? v->end : end;
+        if (e->check)
+            err = e->check(v, (to - from) >> PAGE_SHIFT, arg);
+        if (from > v->start || to < v->end) {
+            if (s->areas >= vm_max_areas)
+                err = err ? err : -ENOMEM;
+            if (err)
+                return err;
+            cut_edges(s, c, from, to);
+            v = vma_find(s, from);
         }
+        if (err)
+            return err;
         e->apply(c, v, arg);
-        at = part.end;
+        at = to;
         v = join_prev(s, c, v);
         if (at >= end)
             join_next(s, c, v);
         change_spend(c, AREA_UNITS);
     }
-    return err ? err : hole;
+    return hole;
 }
 
 /* ---- mmap ---- */
@@ -298,7 +307,7 @@ void add_area(struct vm_space *s, struct change *c, struct vma *v)
 
     if (prev) {
         vma_set_range(s, prev, prev->start, v->end);
-        list_add_tail(&c->dead, &v->link);
+        bury(c, v);
         v = prev;
     } else {
         vma_insert(s, v);

@@ -94,6 +94,7 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
     zero_frame = reclaim_hand = NULL;
     anon_forget_kept();
     rmap_forget_kept();
+    vma_forget_kept();
     err = place_array(top);
     if (err)
         return err;

@@ -131,18 +131,18 @@ int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
 /* ---- mprotect ---- */
 
 /* As on Linux, what lies before the trouble is changed all the same. */
-static int check_protect(struct vm_space *s, const struct vma *part, void *arg)
+static int check_protect(const struct vma *v, uint32_t pages, void *arg)
 {
     const uint8_t prot = *(const uint8_t *)arg;
-    struct vma changed = *part;
     struct claims gain = {0};
 
-    if (prot & ~part->maxprot)
+    if (prot & ~v->maxprot)
         return -EACCES;
-    changed.prot = prot;
-    claims_add(&gain, &changed);
-    claims_take(&gain, part);
-    return claims_allowed(s, &gain) ? 0 : -ENOMEM;
+    if (!(prot & ~v->prot & VM_PROT_WRITE) || !vma_is_private(v))
+        return 0;
+    gain.data = v->flags & VM_GROWSDOWN ? 0 : (int32_t)pages;
+    gain.promised = v->flags & VM_NORESERVE ? 0 : (int32_t)pages;
+    return claims_allowed(v->space, &gain) ? 0 : -ENOMEM;
 }
 
 static void apply_protect(struct change *c, struct vma *v, void *arg)

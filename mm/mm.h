@@ -172,9 +172,9 @@ unsigned pmap_enter_absent(struct pmap *pm, vaddr_t start, struct frame **f, uns
 pte_t *pmap_table(const struct pmap *pm, vaddr_t va);
 /* The frame mapped at va, or NULL; *writable tells whether a store would go through. [v] */
 struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable);
-void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end);        /* [v] */
-void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end); /* [v] */
-/* The same for what *budget allows, units that are taken from it; where to go on, end: done. [v] */
+void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end); /* [v] */
+/* Removes, or takes the right to write, as far as *budget allows, units that are taken from it;
+ * where to go on, end: done. [v] */
 vaddr_t pmap_remove_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
 vaddr_t pmap_protect_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
 /* Takes frame out of every space that maps it; remembers in FRAME_DIRTY if one wrote to it. [v] */
@@ -450,7 +450,12 @@ void claims_take(struct claims *c, const struct vma *v);
 bool claims_allowed(const struct vm_space *s, const struct claims *gain); /* [v] */
 bool commit_allows_copy(uint32_t pages);                                  /* fork [v] */
 uint16_t commit_flags(uint16_t flags); /* of a new area: VM_NORESERVE is not always granted [v] */
-struct vma *vma_new(void);
+struct vma *vma_new(void);             /* NULL: no memory [v] */
+void vma_give_back(struct vma *v);     /* one that was not used [v] */
+/* Frees v, which is off its space, unless that may sleep: its object goes with it, or is to hear of
+ * it. Whether it did. [v] */
+bool vma_free_now(struct vma *v);
+void vma_forget_kept(void);            /* mm_init: memory starts anew */
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
 int vma_check(struct vm_space *s);     /* violations in list and index [v] */
@@ -523,8 +528,8 @@ static inline bool change_bars(const struct vm_space *s, vaddr_t va, bool refuse
 /* What is done to each area of a range, cut to it: check may refuse the part, apply cannot fail. */
 struct area_edit {
     bool over_holes; /* go on after one, and tell at the end */
-    int (*check)(struct vm_space *s, const struct vma *part, void *arg); /* or NULL [v] */
-    void (*apply)(struct change *c, struct vma *v, void *arg);           /* [steps] */
+    int (*check)(const struct vma *v, uint32_t pages, void *arg); /* or NULL [v] */
+    void (*apply)(struct change *c, struct vma *v, void *arg);    /* [steps] */
 };
 /* From start to end, or the first refusal; joins what has become alike. Two spares. -ENOMEM over a
  * hole, or as check says. [steps] */

@@ -214,106 +214,87 @@ INLINE_WALK bool protect_entry(struct pmap *pm, pte_t *pte)
     return true;
 }
 
-/* How many entries of this table's part of the range changed. */
-INLINE_WALK unsigned walk_table(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
+/* Entries that a table's part of a range can have at most. */
+static unsigned most_entries(const struct frame *table, vaddr_t start, vaddr_t end)
 {
-    pte_t *pte = walkpgdir(pm, start, false);
-    const struct frame *table = table_of(pte);
-    unsigned changed = 0;
+    const uint32_t pages = (end - start) >> PAGE_SHIFT;
 
-    for (vaddr_t va = start; va < end && table->table.used; va += PAGE_SIZE, pte++) {
-        if ((*pte & PTE_P) && fn(pm, pte)) {
-            changed++;
-            if (changed <= FLUSH_SINGLY)
-                mmu_flush_page(pm->pgdir, va);
-        }
-    }
-    return changed;
+    return pages < table->table.used ? pages : table->table.used;
 }
 
-INLINE_WALK void walk_range(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn fn)
+/* One table's part of a range; everything that changed is flushed. */
+INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t end, entry_fn fn)
 {
-    bool flush_all = false;
+    const struct frame *table = table_of(pte);
+    const bool singly = most_entries(table, start, end) <= FLUSH_SINGLY;
+    pte_t *const first = pte, *const last = pte + ((end - start) >> PAGE_SHIFT);
+    bool changed = false;
 
-    KASSERT(start <= end && end <= USER_TOP);
-    for (vaddr_t va = start, next; va < end; va = next) {
-        next = (va & ~(PT_SPAN - 1)) + PT_SPAN;
-        if (next > end)
-            next = end;
-        if (!is_user_table(pm->pgdir[PDX(va)]))
+    for (; pte < last && table->table.used; pte++) {
+        if (!(*pte & PTE_P) || !fn(pm, pte))
             continue;
-        if (walk_table(pm, va, next, fn) > FLUSH_SINGLY)
-            flush_all = true;
+        changed = true;
+        if (singly)
+            mmu_flush_page(pm->pgdir, start + ((vaddr_t)(pte - first) << PAGE_SHIFT));
     }
-    if (flush_all)
+    if (changed && !singly)
         mmu_flush_all(pm->pgdir);
 }
 
-static void free_empty_tables(struct pmap *pm, vaddr_t start, vaddr_t end)
+/* Where the next part of [start, end), that start's table maps, ends: what is left of *budget
+ * allows so many entries a unit; to look at 16 that are absent costs one. */
+static vaddr_t part_end(const pte_t *table, vaddr_t start, vaddr_t end, unsigned *budget,
+                        unsigned per_unit)
 {
-    for (unsigned i = PDX(start); i <= PDX(end - 1); i++) {
-        if (is_user_table(pm->pgdir[i]))
-            free_table_if_empty(frame_of_pa(PTE_ADDR(pm->pgdir[i])));
-    }
-}
+    vaddr_t stop = (start & ~(PT_SPAN - 1)) + PT_SPAN;
+    unsigned units;
 
-void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end)
-{
-    if (start >= end)
-        return;
-    walk_range(pm, start, end, remove_entry);
-    free_empty_tables(pm, start, end);
-}
-
-void pmap_write_protect(struct pmap *pm, vaddr_t start, vaddr_t end)
-{
-    walk_range(pm, start, end, protect_entry);
-}
-
-/* The next part of [*start, end) that a table maps, as long as *budget allows with so many pages a
- * unit; where it ends. *start == end: there is none. */
-static vaddr_t next_part(const struct pmap *pm, vaddr_t *start, vaddr_t end, unsigned *budget,
-                         unsigned per_unit)
-{
-    uint32_t pages, most = *budget * per_unit;
-    vaddr_t stop;
-
-    while (*start < end && !is_user_table(pm->pgdir[PDX(*start)]))
-        *start = (*start & ~(PT_SPAN - 1)) + PT_SPAN;
-    if (*start >= end) {
-        *start = end;
-        return end;
-    }
-    stop = (*start & ~(PT_SPAN - 1)) + PT_SPAN;
     stop = stop < end ? stop : end;
-    pages = (stop - *start) >> PAGE_SHIFT;
-    if (pages > most) {
-        pages = most;
-        stop = *start + (most << PAGE_SHIFT);
+    units = most_entries(frame_of(table), start, stop) / per_unit +
+            ((stop - start) >> (PAGE_SHIFT + 4));
+    if (units <= *budget) {
+        *budget -= units;
+        return stop;
     }
-    *budget -= (pages + per_unit - 1) / per_unit;
-    return stop;
+    units = *budget * per_unit;
+    *budget = 0;
+    return stop - start > units << PAGE_SHIFT ? start + (units << PAGE_SHIFT) : stop;
+}
+
+INLINE_WALK vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget,
+                              entry_fn fn, unsigned per_unit)
+{
+    KASSERT(end <= USER_TOP);
+    while (start < end && *budget) {
+        pte_t *table = pmap_table(pm, start);
+        vaddr_t stop = (start & ~(PT_SPAN - 1)) + PT_SPAN;
+
+        if (table) {
+            stop = part_end(table, start, end, budget, per_unit);
+            walk_table(pm, table + PTX(start), start, stop, fn);
+            free_table_if_empty(frame_of(table));
+        }
+        start = stop;
+    }
+    return start < end ? start : end;
 }
 
 vaddr_t pmap_remove_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget)
 {
-    while (start < end && *budget) {
-        vaddr_t stop = next_part(pm, &start, end, budget, 1);
-        pmap_remove(pm, start, stop);
-        start = stop;
-    }
-    return start;
+    return walk_step(pm, start, end, budget, remove_entry, 1);
 }
 
 /* Taking a right away costs an eighth of taking a page away. */
 vaddr_t pmap_protect_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget)
 {
-    while (start < end && *budget) {
-        vaddr_t stop = next_part(pm, &start, end, budget, 8);
-        pmap_write_protect(pm, start, stop);
-        start = stop;
-    }
-    return start;
+    return walk_step(pm, start, end, budget, protect_entry, 8);
+}
+
+void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end)
+{
+    unsigned budget = UINT32_MAX;
+
+    (void)pmap_remove_step(pm, start, end, &budget);
 }
 
 /* ---- By frame ---- */

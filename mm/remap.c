@@ -7,6 +7,8 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 
+#define MOVE_STEP 512u /* pages whose anons move in one step */
+
 struct remap {
     vaddr_t addr, to; /* to: 0 until chosen */
     uint32_t old_len, new_len;
@@ -145,8 +147,9 @@ static void move_pages(struct vm_space *s, struct change *c, const struct remap 
         next = leaf_end(page, end);
         if (!s->amap.leaf[page / LEAF_SLOTS])
             continue;
+        next = next - page > MOVE_STEP ? page + MOVE_STEP : next;
         amap_move(&s->amap, page, next, to + (page - first));
-        change_spend(c, (next - page) / 4);
+        change_spend(c, STEP_UNITS);
     }
     amap_end_move(&s->amap, first, end, to);
 }

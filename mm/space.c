@@ -40,11 +40,14 @@ void vm_space_ref(struct vm_space *s)
 /* Frees areas that are off their space; dropping an object may sleep. */
 void vma_free_list(struct list *dead)
 {
+    unsigned freed = 0;
+
     while (!list_empty(dead)) {
         struct vma *v = list_first_entry(dead, struct vma, link);
         list_remove(&v->link);
         vma_free(v);
-        port_yield();
+        if (++freed % 32 == 0)
+            port_yield();
     }
 }
 
@@ -60,9 +63,20 @@ static void step_over(unsigned *budget)
     spin_lock(&vm_lock);
 }
 
+static void drop_leaves(struct vm_space *s, const struct vma *v, unsigned *budget)
+{
+    const uint32_t end = (((v->end >> PAGE_SHIFT) - 1) | (LEAF_SLOTS - 1)) + 1;
+    uint32_t page = v->start >> PAGE_SHIFT & ~(LEAF_SLOTS - 1);
+
+    while ((page = amap_remove_step(&s->amap, page, end, budget)) < end)
+        step_over(budget);
+    *budget -= *budget != 0;
+    step_over(budget);
+}
+
 /* The mappings first, area by area, since the amap's leaves need not end where areas do. The areas
- * stay listed until all is gone. */
-static void drop_contents(struct vm_space *s)
+ * stay listed until their mappings are gone; what may sleep is left to the caller. */
+static void drop_contents(struct vm_space *s, struct list *dead)
 {
     unsigned budget = STEP_UNITS;
     struct vma *v;
@@ -75,18 +89,20 @@ static void drop_contents(struct vm_space *s)
         budget -= budget != 0;
         step_over(&budget);
     }
-    list_for_each_entry (v, &s->vmas, link) {
-        uint32_t page = v->start >> PAGE_SHIFT & ~(LEAF_SLOTS - 1);
-        const uint32_t end = (((v->end >> PAGE_SHIFT) - 1) | (LEAF_SLOTS - 1)) + 1;
-        while ((page = amap_remove_step(&s->amap, page, end, &budget)) < end)
-            step_over(&budget);
-        budget -= budget != 0;
-        step_over(&budget);
+    s->root = s->last_found = NULL;
+    while (!list_empty(&s->vmas)) {
+        v = list_first_entry(&s->vmas, struct vma, link);
+        drop_leaves(s, v, &budget);
+        list_remove(&v->link);
+        if (!vma_free_now(v))
+            list_add_tail(dead, &v->link);
     }
 }
 
 void vm_space_unref(struct vm_space *s)
 {
+    struct list dead;
+
     spin_lock(&vm_lock);
     KASSERT(s->refs != 0);
     if (--s->refs) {
@@ -95,11 +111,12 @@ void vm_space_unref(struct vm_space *s)
     }
     if (mmu_loaded() == s->pmap.pgdir)
         mmu_load(mmu_kernel_directory());
-    drop_contents(s);
+    list_init(&dead);
+    drop_contents(s, &dead);
     pmap_destroy(&s->pmap);
     list_remove(&s->all);
     spin_unlock(&vm_lock);
-    vma_free_list(&s->vmas);
+    vma_free_list(&dead);
     kmfree(s);
 }
 

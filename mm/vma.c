@@ -23,9 +23,39 @@ static uint32_t next_priority(void)
     return state;
 }
 
+/* Some are kept at hand: every change has spares, few of which are used. */
+#define KEPT_MAX 16u
+static struct vma *kept[KEPT_MAX]; /* [v] */
+static unsigned kept_count;        /* [v] */
+
+void vma_forget_kept(void)
+{
+    kept_count = 0;
+}
+
 struct vma *vma_new(void)
 {
-    return kmalloc(sizeof(struct vma));
+    return kept_count ? kept[--kept_count] : kmalloc(sizeof(struct vma));
+}
+
+void vma_give_back(struct vma *v)
+{
+    if (kept_count < KEPT_MAX)
+        kept[kept_count++] = v;
+    else
+        kmfree(v);
+}
+
+bool vma_free_now(struct vma *v)
+{
+    struct vm_object *o = v->object;
+
+    if (o && (o->refs == 1 || o->pager->unmapped))
+        return false;
+    if (o)
+        o->refs--;
+    vma_give_back(v);
+    return true;
 }
 
 void vma_free(struct vma *v)

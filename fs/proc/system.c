@@ -333,5 +333,8 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("uptime", 0444, show_uptime),
     FILE_ENTRY("version", 0444, show_version),
     FILE_ENTRY("vmstat", 0444, show_vmstat),
+#ifdef CONFIG_LATENCY
+    STORE_ENTRY("latency", 0600, show_latency, reset_latency),
+#endif
     {0},
 };

@@ -3,6 +3,7 @@
  * memory, or become signals, as do the other exceptions; and the way back to user mode when
  * something waits. Signal numbers and codes are Linux's. [SDM 3A 6.15]
  */
+#include "arch/latency.h"
 #include "arch/cpu.h"
 #include "arch/trap.h"
 #include "arch/upcalls.h"
@@ -26,6 +27,7 @@ void return_to_user(struct trapframe *tf)
         schedule();
     if (thread_current()->arch.work)
         signal_deliver(tf);
+    latency_end(LATENCY_NO_SWITCH);
 }
 
 /* ---- Exceptions ---- */

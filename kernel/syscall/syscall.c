@@ -2,6 +2,7 @@
  * System calls: from the number to the handler. Handlers live with their subject; the table refers
  * to them as weak symbols, and a hole in it is -ENOSYS.
  */
+#include "arch/latency.h"
 #include "kernel/syscall/syscall.h"
 #include "arch/cpu.h"
 #include "arch/trap.h"
@@ -66,12 +67,12 @@ void syscall_dispatch(struct trapframe *tf)
 {
     uint32_t nr = tf->orig_eax;
 
-    if (tracing(TRACE_SYSCALLS)) {
+    latency_begin(LATENCY_NO_SWITCH);
+    if (tracing(TRACE_SYSCALLS))
         dispatch_traced(tf, nr);
-        return;
-    }
-    if (__builtin_expect(nr < NR_SYSCALLS && handlers[nr], 1))
+    else if (__builtin_expect(nr < NR_SYSCALLS && handlers[nr], 1))
         tf->eax = (uint32_t)handlers[nr](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
     else
         tf->eax = (uint32_t)missing(nr);
+    latency_end(LATENCY_NO_SWITCH);
 }

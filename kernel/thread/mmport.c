@@ -41,8 +41,7 @@ static void wake_sleepers(const void *chan)
 
 static void yield(void)
 {
-    if (cpu_self()->need_resched)
-        schedule();
+    sched_point();
 }
 
 static void identify(int32_t *pid, int32_t *parent)

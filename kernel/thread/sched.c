@@ -5,6 +5,7 @@
  * sched_lock is held across a switch: the thread that comes up releases it, and only then can
  * another CPU pick the one that went down.
  */
+#include "arch/latency.h"
 #include "kernel/thread/sched.h"
 #include "arch/cpu.h"
 #include "arch/thread.h"
@@ -126,7 +127,7 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     finish_switch(irq_was_on);
 }
 
-void schedule(void)
+static void give_up_cpu(void)
 {
     struct cpu *c = cpu_self();
     struct thread *prev = thread_current();
@@ -157,6 +158,13 @@ void schedule(void)
         spin_unlock(&sched_lock);
     else
         switch_to(c, prev, next);
+}
+
+void schedule(void)
+{
+    latency_end(LATENCY_NO_SWITCH);
+    give_up_cpu();
+    latency_begin(LATENCY_NO_SWITCH);
 }
 
 void sched_yield_current(void)
@@ -320,6 +328,7 @@ void sched_idle(void)
 {
     for (;;) {
         irq_disable();
+        latency_end(LATENCY_NO_SWITCH);
         if (runqueue_count()) {
             irq_enable();
             schedule();

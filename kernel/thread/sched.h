@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/latency.h"
 #include "arch/lock.h"
 #include "libc/list.h"
 
@@ -58,6 +59,8 @@ void schedule(void); /* give up the CPU; as current->state says */
 static inline void sched_point(void)
 {
     DEBUG_ASSERT(!cpu_self()->spin_depth);
+    latency_end(LATENCY_NO_SWITCH);
+    latency_begin(LATENCY_NO_SWITCH);
     if (__builtin_expect(cpu_self()->need_resched, 0))
         schedule();
 }

@@ -4,6 +4,7 @@
  */
 #include "kernel/base/log.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 void check_complain(const char *fmt, ...)
 {
@@ -265,6 +266,18 @@ static uint32_t promised_by_objects(void)
     return pages;
 }
 
+/* Between two steps of a change, or of a space's death, not everything adds up. */
+static bool all_still(void)
+{
+    const struct vm_space *s;
+
+    list_for_each_entry (s, &all_spaces, all) {
+        if (s->changing || s->refs == 0)
+            return false;
+    }
+    return true;
+}
+
 int mm_check(void)
 {
     struct audit a = {0};
@@ -272,6 +285,11 @@ int mm_check(void)
     uint32_t cached, promised;
 
     spin_lock(&vm_lock);
+    while (!all_still()) {
+        spin_unlock(&vm_lock);
+        port_yield();
+        spin_lock(&vm_lock);
+    }
     promised = promised_by_objects();
     list_for_each_entry (s, &all_spaces, all) {
         a.errors += vma_check(s);

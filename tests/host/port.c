@@ -22,8 +22,12 @@ static void host_wakeup(const void *chan)
     (void)chan;
 }
 
+void (*port_between_steps)(void);
+
 static void host_yield(void)
 {
+    if (port_between_steps)
+        port_between_steps();
 }
 
 int32_t port_pid = 1, port_parent = 0;

@@ -5,6 +5,9 @@
 #include "mm/port.h"
 
 extern const struct mm_port host_port;
+/* Runs between two steps of long work, where another thread could; NULL: nothing does. */
+extern void (*port_between_steps)(void);
+
 extern int32_t port_pid, port_parent; /* whom the fault trace shall name */
 
 #endif

@@ -8,6 +8,7 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
+#include "tests/host/port.h"
 
 #define AT  0x20000000u
 #define RAM (4u << 20)
@@ -870,6 +871,61 @@ TEST(every_page_is_flushed_however_many_there_are)
             EXPECT_EQ(program_store(0, s, AT + i * PAGE_SIZE, 0), VM_BAD_ACCESS);
         vm_protect(s, AT, n * PAGE_SIZE, RW);
     }
+}
+
+static unsigned steps;
+
+static void count_step(void)
+{
+    steps++;
+}
+
+static void store_between_steps(void)
+{
+    store(s, AT + steps * 37 % 200 * 2 * PAGE_SIZE, 1000 + steps);
+    steps++;
+}
+
+/* Another thread of the parent stores while the fork is under way: what the child then has of a
+ * page stays, whatever the parent stores later. */
+TEST(fork_in_steps_keeps_what_the_child_got)
+{
+    uint32_t got[200];
+
+    for (unsigned i = 0; i < 200; i++) {
+        map(AT + i * 2 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+        store(s, AT + i * 2 * PAGE_SIZE, i);
+    }
+    steps = 0;
+    port_between_steps = store_between_steps;
+    EXPECT_EQ(vm_space_fork(s, &child), 0);
+    port_between_steps = NULL;
+    EXPECT(steps > 5);
+    EXPECT_EQ(mm_check(), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        got[i] = load(child, AT + i * 2 * PAGE_SIZE);
+        EXPECT(got[i] == i || (got[i] >= 1000 && got[i] < 1000 + steps));
+        store(s, AT + i * 2 * PAGE_SIZE, 5000);
+        EXPECT_EQ(load(child, AT + i * 2 * PAGE_SIZE), got[i]);
+    }
+}
+
+TEST(long_changes_go_in_steps)
+{
+    map(AT, 700, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 700; i++)
+        store(s, AT + i * PAGE_SIZE, i);
+    port_between_steps = count_step;
+    steps = 0;
+    EXPECT_EQ(vm_advise(s, AT, 700 * PAGE_SIZE, VM_ADVICE_FREE), 0);
+    EXPECT(steps >= 2);
+    steps = 0;
+    EXPECT_EQ(vm_unmap(s, AT, 500 * PAGE_SIZE), 0);
+    EXPECT(steps >= 1);
+    vm_space_unref(s);
+    EXPECT(steps >= 2);
+    port_between_steps = NULL;
+    s = NULL;
 }
 
 /* 1,000 mappings of one page come and go in no order; the tree of its reverse map stays sound. */

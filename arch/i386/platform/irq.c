@@ -6,6 +6,7 @@
  * that only grows. Lines 7 and 15 may fire for nothing: such an interrupt is not in service and
  * gets no end-of-interrupt (the master does, for a spurious 15).
  */
+#include "arch/latency.h"
 #include "arch/i386/platform/apic.h"
 #include "arch/i386/i386.h"
 #include "arch/io.h"
@@ -148,8 +149,7 @@ static void apic_interrupt(struct cpu *c)
     apic_eoi();
 }
 
-/* From entry.asm, interrupts off. */
-void irq_dispatch(struct trapframe *tf)
+static void handle_irq(struct trapframe *tf)
 {
     unsigned irq = tf->trapno - TRAP_IRQ_BASE;
     struct cpu *c = cpu_self();
@@ -175,4 +175,12 @@ void irq_dispatch(struct trapframe *tf)
     if (irq >= 8)
         outb(PIC2, PIC_EOI);
     outb(PIC1, PIC_EOI);
+}
+
+/* From entry.asm, interrupts off. */
+void irq_dispatch(struct trapframe *tf)
+{
+    latency_begin(LATENCY_IRQ_OFF);
+    handle_irq(tf);
+    latency_end(LATENCY_IRQ_OFF);
 }

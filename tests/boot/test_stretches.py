@@ -1,0 +1,52 @@
+"""No path keeps interrupts out, or the CPU to itself, for more than 100,000 instructions, however large
+what it works on: a kernel built with LATENCY=1 records the longest stretches, and QEMU's -icount makes
+its clock count instructions."""
+
+import os
+import re
+import subprocess
+import tempfile
+
+import pytest
+
+from machine import BUILD, TOP, runs_i386
+from newc import Archive
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MOST = 100_000
+SIZE = 1024  # MiB
+LONG = ("mprotect", "mremap", "fork", "MADV_FREE", "DONTNEED", "munmap", "exit", "exec", "write", "read", "truncate",
+        "fork-areas", "prot-areas", "unmap-areas")
+
+
+@pytest.fixture(scope="module")
+def longest():
+    """(name, kind) -> (instructions, where)"""
+    if not runs_i386():
+        pytest.skip("this machine runs no i386 programs")
+    build = BUILD + "/latency"
+    kernel = build + "/faultline.elf"
+    subprocess.run(["make", "-j2", "-C", TOP, f"B={build}", "LATENCY=1", kernel], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["gcc", "-m32", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o",
+                        folder + "/init", HERE + "/stretches.c"], check=True)
+        ar = Archive()
+        ar.devices()
+        ar.dir("proc")
+        ar.copy("init", folder + "/init")
+        with open(folder + "/initrd", "wb") as f:
+            f.write(ar.bytes())
+        out = subprocess.run(
+            [TOP + "/scripts/qemu", "--test", "-nodefaults", "-icount", "shift=0,sleep=off", "-m", str(SIZE + 256),
+             "-kernel", kernel, "-initrd", folder + "/initrd", "-append", f"console=ttyS0 panic=-1 -- {SIZE}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=600).stdout.decode("latin-1")
+    assert "latency: done" in out, out[-2000:]
+    return {(name, kind): (int(n), where.strip()) for name, kind, n, where in
+            re.findall(r"longest (\S+) +(\S+) +(\d+) (.*)", out)}
+
+
+@pytest.mark.parametrize("kind", ["irq_off", "no_switch"])
+@pytest.mark.parametrize("name", LONG)
+def test_bounded(longest, name, kind):
+    instructions, where = longest[name, kind]
+    assert instructions <= MOST, where

@@ -14,7 +14,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 
-#define EVICT_STEP 64u /* pages taken out without leaving vm_lock */
+#define EVICT_STEP 100u /* pages and mappings taken out without leaving vm_lock */
 
 struct list all_objects = LIST_INIT(all_objects);
 
@@ -147,10 +147,15 @@ bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end)
 {
     struct frame *f;
 
-    for (unsigned n = 0; n < EVICT_STEP; n++) {
+    for (unsigned left = EVICT_STEP, mappings; left > 0; left -= mappings) {
         f = radix_next(&o->pages, first);
         if (!f || *first >= end)
             return true;
+        mappings = rmap_count(f) + 1;
+        if (mappings > left) {
+            pmap_remove_some(f, left);
+            break;
+        }
         object_evict(f);
     }
     return false;
@@ -166,6 +171,7 @@ void vm_object_unref(struct vm_object *o)
     last = --o->refs == 0;
     while (last && !object_evict_some(o, &first, UINT64_MAX)) {
         spin_unlock(&vm_lock);
+        port_yield();
         spin_lock(&vm_lock);
     }
     if (last) {

@@ -9,6 +9,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 /* One direction of copying: returns how many bytes could not be moved. buf is user memory to the
  * two that say so. */
@@ -105,6 +106,7 @@ static long read_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_
             break;
         left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
         object_unpin(f, false);
+        port_yield();
         done += n - left;
         err = left ? -EFAULT : 0;
     }
@@ -149,6 +151,7 @@ static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size
         if (err)
             break;
         left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
+        port_yield();
         if (!commit_write(o, f, at, n - left))
             continue;
         done += n - left;

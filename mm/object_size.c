@@ -114,6 +114,7 @@ void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end)
         spin_lock(&vm_lock);
         done = object_evict_some(o, &first, end);
         spin_unlock(&vm_lock);
+        port_yield();
     } while (!done);
     wait_for_puts(o);
 }
@@ -219,6 +220,7 @@ bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
                 break;
         }
         spin_unlock(&vm_lock);
+        port_yield();
     } while (f && !dirty);
     return dirty;
 }

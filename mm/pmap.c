@@ -325,9 +325,14 @@ bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr
 
 void pmap_remove_frame(struct frame *f)
 {
+    pmap_remove_some(f, UINT32_MAX);
+}
+
+void pmap_remove_some(struct frame *f, unsigned most)
+{
     pte_t *pte;
 
-    while ((pte = rmap_nth(f, 0))) {
+    for (; most > 0 && (pte = rmap_nth(f, 0)); most--) {
         struct frame *table = table_of(pte);
         struct pmap *pm = table->table.pmap;
         vaddr_t va = pmap_entry_address(pte);

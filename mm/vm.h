@@ -152,6 +152,8 @@ int vm_object_sync(struct vm_object *o); /* all of it */
  * is at work on them. May sleep. */
 void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end);
 
+void vm_object_drop(struct vm_object *o); /* its clean pages that nobody maps */
+
 /*
  * File I/O over the page cache: the very frames that mmap maps. ubuf is user memory. Return bytes
  * moved; a short count when a fault stopped it part-way, -EFAULT or -EIO, -ENOMEM when nothing was

@@ -105,6 +105,7 @@ void block_drop_cache(struct block_device *dev)
     if (!dev->object)
         return;
     (void)vm_object_sync(dev->object);
+    vm_object_drop(dev->object);
 }
 
 int device_resized(struct block_device *dev)

@@ -461,6 +461,20 @@ void vm_drop_caches(void)
     spin_unlock(&vm_lock);
 }
 
+void vm_object_drop(struct vm_object *o)
+{
+    uint32_t index = 0;
+    struct frame *f;
+
+    do {
+        spin_lock(&vm_lock);
+        for (unsigned n = 0; n < STEP && (f = radix_next(&o->pages, &index)); n++, index++)
+            if (!f->rmap)
+                reclaim_frame(f);
+        spin_unlock(&vm_lock);
+    } while (f);
+}
+
 bool vm_make_room(uint32_t n)
 {
     bool more = true;

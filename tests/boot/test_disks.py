@@ -236,6 +236,12 @@ def test_counts_what_it_does(tmp_path):
         assert len(after) == 20
         moved = [int(b) - int(a) for a, b in zip(before[3:], after[3:])]
         assert moved[2] >= 2048 and moved[6] == 2048 and moved[15] >= 1
+        # What was read stays in memory, until BLKFLSBUF.
+        m.sh("dd if=/dev/vda bs=64k count=16 of=/dev/null 2>&1")
+        assert m.sh("grep ' vda ' /proc/diskstats").split()[5] == after[5]
+        m.sh("blockdev --flushbufs /dev/vda; dd if=/dev/vda bs=64k count=16 of=/dev/null 2>&1")
+        assert int(m.sh("grep ' vda ' /proc/diskstats").split()[5]) >= int(after[5]) + 2048
+        after = m.sh("grep ' vda ' /proc/diskstats").split()
         assert after[11] == "0"
         assert m.sh("cat /sys/block/vda/stat").split()[2] == after[5]
 

@@ -13,24 +13,28 @@
 #define CONFIG_DATA    0xcfc
 #define CONFIG_ENABLE  0x80000000u
 
-#define REG_ID         0x00u
-#define REG_STATUS     0x06u
-#define REG_CLASS      0x08u
-#define REG_HEADER     0x0cu
-#define REG_BAR(n)     (0x10u + 4 * (n))
-#define REG_BUSES      0x18u /* of a bridge */
-#define REG_CAPS       0x34u
-#define REG_INTERRUPT  0x3cu
-#define HEADER_MANY    0x800000u /* has more functions than one */
-#define HEADER_TYPE(h) ((h) >> 16 & 0x7f)
-#define TYPE_BRIDGE    1u
-#define CLASS_BRIDGE   0x06u
-#define STATUS_CAPS    0x10u
-#define BAR_PORT       0x1u
-#define BAR_64         0x4u
-#define NOBODY         0xffffffffu
-#define MAX_DEVICES    64u
-#define MAX_CAPS       48u /* a chain may be a ring */
+#define REG_ID             0x00u
+#define REG_STATUS         0x06u
+#define REG_CLASS          0x08u
+#define REG_HEADER         0x0cu
+#define REG_BAR(n)         (0x10u + 4 * (n))
+#define REG_BUSES          0x18u /* of a bridge */
+#define REG_LIMIT          0x22u /* of a bridge's window to memory; the word before says where it starts */
+#define REG_LIMIT_PREFETCH 0x26u
+#define REG_CAPS           0x34u
+#define REG_INTERRUPT      0x3cu
+#define HEADER_MANY        0x800000u /* has more functions than one */
+#define HEADER_TYPE(h)     ((h) >> 16 & 0x7f)
+#define TYPE_BRIDGE        1u
+#define CLASS_BRIDGE       0x06u
+#define STATUS_CAPS        0x10u
+#define BAR_PORT           0x1u
+#define BAR_64             0x4u
+#define NOBODY             0xffffffffu
+#define MEMORY_TOP         0xfec00000u /* from here on, interrupt controllers and firmware */
+#define MOVE_MAX           0x1000000u
+#define MAX_DEVICES        64u
+#define MAX_CAPS           48u /* a chain may be a ring */
 
 static struct spinlock config_lock = SPINLOCK_INIT("PCI", LOCK_RANK_LEAF);
 static struct pci_device devices[MAX_DEVICES];
@@ -144,13 +148,87 @@ uint16_t pci_bar_port(const struct pci_device *d, unsigned bar)
     return value & BAR_PORT ? (uint16_t)(value & 0xfffcu) : 0;
 }
 
+/* What lies at and above bar: a memory register of 32 bits, or of 64 whose upper half is 0. */
+static bool is_low_memory(const struct pci_device *d, unsigned bar, uint32_t *base)
+{
+    uint32_t value = pci_read32(d, REG_BAR(bar));
+
+    *base = value & ~0xfu;
+    if ((value & BAR_PORT) || !*base)
+        return false;
+    return !(value & BAR_64) || (bar < 5 && !pci_read32(d, REG_BAR(bar + 1)));
+}
+
+/* Bytes that a memory register decodes, which it does not meanwhile: its lowest bit that holds. */
+static uint32_t bar_size(const struct pci_device *d, unsigned bar)
+{
+    uint16_t command = pci_read16(d, PCI_COMMAND);
+    uint32_t flags = irq_save(), value = pci_read32(d, REG_BAR(bar)), mask;
+
+    pci_write16(d, PCI_COMMAND, command & (uint16_t)~PCI_COMMAND_MEMORY);
+    pci_write32(d, REG_BAR(bar), UINT32_MAX);
+    mask = pci_read32(d, REG_BAR(bar)) & ~0xfu;
+    pci_write32(d, REG_BAR(bar), value);
+    pci_write16(d, PCI_COMMAND, command);
+    irq_restore(flags);
+    return mask & -mask;
+}
+
+/* Where a bridge's window to memory ends, whose limit is in reg; 0: it is closed. */
+static uint32_t window_end(const struct pci_device *d, uint32_t reg)
+{
+    uint16_t from = pci_read16(d, reg - 2) & 0xfff0u, limit = pci_read16(d, reg) & 0xfff0u;
+
+    return limit < from ? 0 : ((uint32_t)limit << 16 | 0xfffff) + 1;
+}
+
+/* Where the memory of all devices below 4 GiB ends, or 0. */
+static uint32_t memory_end(void)
+{
+    uint32_t end = 0, base;
+
+    for (unsigned i = 0; i < device_count; i++) {
+        const struct pci_device *d = &devices[i];
+        bool bridge = HEADER_TYPE(pci_read32(d, REG_HEADER)) == TYPE_BRIDGE;
+
+        for (unsigned bar = 0; bar < (bridge ? 2 : 6); bar++) {
+            bool wide = (pci_read32(d, REG_BAR(bar)) & (BAR_PORT | BAR_64)) == BAR_64;
+
+            if (is_low_memory(d, bar, &base) && base + bar_size(d, bar) > end)
+                end = base + bar_size(d, bar);
+            bar += wide;
+        }
+        for (uint32_t reg = REG_LIMIT; bridge && reg <= REG_LIMIT_PREFETCH; reg += 4) {
+            base = window_end(d, reg);
+            end = base > end ? base : end;
+        }
+    }
+    return end;
+}
+
+/* Firmware of 64 bits may place a register above 4 GiB, where we do not reach: moves it down,
+ * behind all others. Only on the first bus: behind a bridge its window would have to move, too. */
+static void move_down(const struct pci_device *d, unsigned bar)
+{
+    uint32_t size = bar_size(d, bar), end = memory_end(), at;
+
+    if (d->where >> 16 || !size || size > MOVE_MAX || !end)
+        return;
+    at = (end + size - 1) & ~(size - 1);
+    if (at < end || at + size > MEMORY_TOP)
+        return;
+    pci_write32(d, REG_BAR(bar), at);
+    pci_write32(d, REG_BAR(bar + 1), 0);
+    klog(LOG_INFO, "PCI %04x:%04x: memory moved to %08x\n", d->vendor, d->device, (unsigned)at);
+}
+
 volatile void *pci_bar_map(const struct pci_device *d, unsigned bar, uint32_t from, uint32_t bytes)
 {
-    uint32_t value = pci_read32(d, REG_BAR(bar)), pa = value & ~0xfu;
+    uint32_t value = bar < 6 ? pci_read32(d, REG_BAR(bar)) : BAR_PORT, pa;
 
-    if (bar > 5 || (value & BAR_PORT) || !pa || from > UINT32_MAX - pa)
-        return NULL;
-    if ((value & BAR_64) && bar < 5 && pci_read32(d, REG_BAR(bar + 1)))
+    if ((value & (BAR_PORT | BAR_64)) == BAR_64 && bar < 5 && pci_read32(d, REG_BAR(bar + 1)))
+        move_down(d, bar);
+    if (bar > 5 || !is_low_memory(d, bar, &pa) || from > UINT32_MAX - pa)
         return NULL;
     return map_device(pa + from, bytes, PTE_PCD | PTE_PWT);
 }

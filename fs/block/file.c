@@ -6,6 +6,8 @@
 #include "fs/vfs/internal.h"
 #include "libc/errno.h"
 
+#define PIECE (256u * 1024)
+
 static struct block_device *device_of(const struct file *f)
 {
     return f->private;
@@ -67,6 +69,34 @@ static long device_read(struct file *f, void __user *ubuf, size_t len, uint64_t 
     return n;
 }
 
+/* A writer who is faster than the disk must not fill memory with what is dirty, which cannot be
+ * dropped: when little is free he writes back first. */
+static int make_room(struct block_device *dev)
+{
+    return vm_free_frames() < vm_total_frames() / 8 ? vm_object_sync(dev->object) : 0;
+}
+
+/* At most PIECE bytes at a time. */
+static long write_pieces(struct block_device *dev, const char __user *ubuf, size_t len,
+                         uint64_t pos)
+{
+    size_t done = 0;
+    long n = 0;
+
+    while (done < len) {
+        size_t piece = len - done < PIECE ? len - done : PIECE;
+
+        n = make_room(dev);
+        if (!n)
+            n = vm_object_write(dev->object, pos + done, ubuf + done, piece);
+        if (n > 0)
+            done += (size_t)n;
+        if (n < (long)piece)
+            break;
+    }
+    return done ? (long)done : n;
+}
+
 static long device_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct block_device *dev = device_of(f);
@@ -82,7 +112,7 @@ static long device_write(struct file *f, const void __user *ubuf, size_t len, ui
         return -ENOSPC;
     if (len > size - *pos)
         len = (size_t)(size - *pos);
-    n = vm_object_write(dev->object, *pos, ubuf, len);
+    n = write_pieces(dev, ubuf, len, *pos);
     if (n <= 0)
         return n;
     *pos += (uint32_t)n;

@@ -170,6 +170,17 @@ def test_reads_a_cd(machine, tmp_path):
         assert status == 1 and "Read-only" in output
 
 
+def test_copies_a_disk_larger_than_memory(tmp_path):
+    images = [make_image(tmp_path / str(i), 24 * MIB, None, i) for i in range(2)]
+    with Machine.direct(INITRD, "console=ttyS0 panic=-1", mem=16, more=[
+            "-drive", f"file={images[0]},format=raw,if=virtio", "-drive", f"file={images[1]},format=raw,if=ide"]) as m:
+        m.prompt()
+        m.sh("dd if=/dev/vda of=/dev/sda bs=1M conv=notrunc,fsync 2>&1")
+        assert m.sh("md5sum </dev/sda").split()[0] == digest(images[0])
+        power_off(m)
+    assert digest(images[1]) == digest(images[0])
+
+
 def test_writes_nothing_to_a_disk_that_is_read_only(tmp_path):
     image = make_image(tmp_path / "disk")
     with boot(IDE, ["-drive", f"file={image},format=raw,if=virtio,readonly=on"]) as m:

@@ -58,6 +58,37 @@ static struct dentry *root_dentry(void)
     return list_first_entry(&mounts, struct superblock, link)->root;
 }
 
+/* root=/dev/sda1, read-only unless "rw", as Linux does without a ramdisk. */
+static bool mount_disk_root(void)
+{
+    char source[64];
+    uint32_t flags = boot_flag("rw") ? 0 : MS_RDONLY;
+    int err;
+
+    if (boot_info.initrd || !boot_option("root", source, sizeof(source)))
+        return false;
+    err = vfs_mount_root_disk(source, flags);
+    if (err) {
+        klog(LOG_EMERG, "Cannot mount the root file system from %s (error %d).\n", source, err);
+        give_up();
+    }
+    klog(LOG_INFO, "VFS: Mounted root (%s filesystem)%s.\n",
+         list_first_entry(&mounts, struct superblock, link)->type->name, flags ? " readonly" : "");
+    return true;
+}
+
+/* Where the root has a /dev, the devices are in it: nobody else can make them before init runs. */
+static void mount_dev(void)
+{
+    struct dentry *d;
+
+    if (path_lookup(AT_FDCWD, "/dev", LOOKUP_DIRECTORY, &d))
+        return;
+    if (vfs_mount("devtmpfs", "devtmpfs", d, 0, NULL) == 0)
+        klog(LOG_INFO, "devtmpfs: mounted\n");
+    dentry_unref(d);
+}
+
 static void mount_root(void)
 {
     int err;
@@ -132,6 +163,7 @@ static void init_main(void *arg)
 {
     static struct trapframe first_frame; /* exec writes it; the stack gets a copy */
     struct proc *p = proc_current();
+    bool from_disk;
 
     (void)arg;
     init_proc = p;
@@ -139,11 +171,15 @@ static void init_main(void *arg)
         selftest();
     vfs_init();
     init_run(INIT_DISK);
-    mount_root();
+    from_disk = mount_disk_root();
+    if (!from_disk)
+        mount_root();
     p->files = files_new();
     p->fs = fs_context_new(root_dentry());
     if (!p->files || !p->fs)
         panic("no memory for the first process");
+    if (from_disk)
+        mount_dev();
     init_run(INIT_DEVICE);
     open_console();
     crash_boot_option();

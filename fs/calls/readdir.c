@@ -302,8 +302,9 @@ static int64_t dir_seek(struct file *f, int64_t offset, int whence)
 
 static int dir_fsync(struct file *f)
 {
-    (void)f;
-    return 0;
+    struct inode *i = f->inode;
+
+    return i->ops && i->ops->fsync ? i->ops->fsync(i) : 0;
 }
 
 const struct file_ops dir_file_ops = {.read = dir_read, .seek = dir_seek, .fsync = dir_fsync};

@@ -6,6 +6,7 @@
 
 long sys_sync(void)
 {
+    vfs_sync();
     block_sync_all();
     return 0;
 }
@@ -13,11 +14,16 @@ long sys_sync(void)
 long sys_syncfs(uint32_t fd)
 {
     struct file *f = fd_get((int)fd);
+    struct superblock *sb;
+    long err = 0;
 
     if (!f)
         return -EBADF;
+    sb = f->inode->sb;
+    if (sb && sb->type->sync && !sb_readonly(sb))
+        err = sb->type->sync(sb);
     file_put(f);
-    return 0;
+    return err;
 }
 
 static long do_fsync(uint32_t fd)

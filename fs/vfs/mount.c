@@ -44,6 +44,7 @@ void vfs_init(void)
     devfs_init();
     sysfs_init();
     procfs_init();
+    disk_filesystems_init();
 }
 
 static struct fs_type *find_type(const char *name)
@@ -101,12 +102,18 @@ static int sb_create(const char *fstype, const char *source, uint32_t flags, con
 }
 
 /* [mount_lock held] */
+static bool is_busy(struct superblock *sb)
+{
+    return dentry_tree_busy(sb->root) || (sb->type->busy && sb->type->busy(sb));
+}
+
+/* [mount_lock held] */
 static void reap_detached(void)
 {
     struct superblock *sb, *next;
 
     list_for_each_entry_safe (sb, next, &detached, link) {
-        if (dentry_tree_busy(sb->root))
+        if (is_busy(sb))
             continue;
         list_remove(&sb->link);
         sb_destroy(sb);
@@ -183,6 +190,54 @@ int vfs_mount_root(const void *archive, size_t size)
     return cpio_load(sb->root, archive, size);
 }
 
+int vfs_mount_root_disk(const char *source, uint32_t flags)
+{
+    struct superblock *sb = NULL;
+    int err = -ENODEV;
+
+    mutex_lock(&mount_lock);
+    for (struct fs_type *t = fs_types; t && err; t = t->next)
+        if (!t->nodev)
+            err = sb_create(t->name, source, flags, NULL, &sb);
+    if (!err)
+        list_add_tail(&mounts, &sb->link);
+    mutex_unlock(&mount_lock);
+    return err;
+}
+
+void vfs_sync(void)
+{
+    struct superblock *sb;
+
+    mutex_lock(&mount_lock);
+    list_for_each_entry (sb, &mounts, link)
+        if (sb->type->sync && !sb_readonly(sb))
+            (void)sb->type->sync(sb);
+    list_for_each_entry (sb, &detached, link)
+        if (sb->type->sync && !sb_readonly(sb))
+            (void)sb->type->sync(sb);
+    mutex_unlock(&mount_lock);
+}
+
+/* [mount_lock held] */
+static void make_readonly(struct superblock *sb)
+{
+    if (sb->type->remount && !sb->type->remount(sb, sb->flags | MS_RDONLY))
+        sb->flags |= MS_RDONLY;
+}
+
+void vfs_shutdown(void)
+{
+    struct superblock *sb;
+
+    mutex_lock(&mount_lock);
+    list_for_each_entry (sb, &mounts, link)
+        make_readonly(sb);
+    list_for_each_entry (sb, &detached, link)
+        make_readonly(sb);
+    mutex_unlock(&mount_lock);
+}
+
 /* ---- umount ---- */
 
 #define MNT_FORCE       1u
@@ -233,7 +288,7 @@ static int unmount(struct dentry *d, uint32_t flags)
         reap_detached();
         return 0;
     }
-    if (dentry_tree_busy(sb->root))
+    if (is_busy(sb))
         return -EBUSY;
     if (flags & MNT_EXPIRE)
         return -EAGAIN;
@@ -291,13 +346,17 @@ long sys_umount(const char __user *upath)
 static int remount(struct dentry *d, uint32_t flags)
 {
     struct superblock *sb = d->inode->sb;
+    int err = 0;
 
     if (!sb || sb->root != d)
         return -EINVAL;
     mutex_lock(&mount_lock);
-    sb->flags = flags & MS_KEPT;
+    if (sb->type->remount)
+        err = sb->type->remount(sb, flags);
+    if (!err)
+        sb->flags = flags & MS_KEPT;
     mutex_unlock(&mount_lock);
-    return 0;
+    return err;
 }
 
 /* MS_MOVE: the tree whose root is at source goes on top of where. */

@@ -47,6 +47,22 @@ static long writable_length(const struct file *f, uint64_t pos, size_t len)
     return len > max - pos ? (long)(max - pos) : (long)len;
 }
 
+static int object_fsync(struct file *f)
+{
+    struct inode *i = f->inode;
+
+    return i->ops && i->ops->fsync ? i->ops->fsync(i) : 0;
+}
+
+/* O_DSYNC and its kin, and mounts that ask for it: the bytes are on the medium. */
+static long written(struct file *f, long n)
+{
+    bool sync = (f->flags & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
+    int err = sync ? object_fsync(f) : 0;
+
+    return err ? err : n;
+}
+
 static long object_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct inode *i = f->inode;
@@ -67,7 +83,7 @@ static long object_write(struct file *f, const void __user *ubuf, size_t len, ui
     if (n > 0)
         *pos += (uint32_t)n;
     mutex_unlock(&i->lock);
-    return n;
+    return n > 0 ? written(f, n) : n;
 }
 
 static int object_mmap(struct file *f, struct vm_mapping *m)
@@ -79,12 +95,6 @@ static int object_mmap(struct file *f, struct vm_mapping *m)
     vm_object_ref(f->inode->object);
     m->object = f->inode->object;
     inode_accessed(f->inode);
-    return 0;
-}
-
-static int object_fsync(struct file *f)
-{
-    (void)f;
     return 0;
 }
 

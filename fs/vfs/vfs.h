@@ -186,6 +186,12 @@ struct fs_type {
     int (*mount)(struct superblock *sb, const char *source, const char *data);
     void (*unmount)(struct superblock *sb);
     void (*statfs)(struct superblock *sb, struct kstatfs *out);
+    /* All of it is on the medium after. NULL: nothing to write. May sleep. */
+    int (*sync)(struct superblock *sb);
+    /* [mount_lock] The flags are about to become these: whether it may be written changes. */
+    int (*remount)(struct superblock *sb, uint32_t flags);
+    /* [mount_lock] Whether somebody uses a file without having a name of it: a mapping. */
+    bool (*busy)(struct superblock *sb);
     /* What /proc/mounts shows after the flags: ",size=64k" or nothing. */
     void (*options)(struct superblock *sb, char *buf, size_t size);
     struct fs_type *next;
@@ -220,6 +226,7 @@ struct inode_ops {
     bool (*next_data)(const struct inode *inode, uint32_t *index);
     uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
     int (*setattr)(struct inode *inode);           /* after the fields were changed */
+    int (*fsync)(struct inode *inode);             /* NULL: memory is all there is */
     /* The last word on access, after what the mode says (0 or -EACCES). */
     int (*permission)(const struct inode *inode, int err);
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
@@ -355,9 +362,16 @@ void vfs_init(void); /* calls the *_init below, each of which registers its type
 void ramfs_init(void);
 void devfs_init(void);
 void procfs_init(void);
+void disk_filesystems_init(void);
 /* Mounts an empty "rootfs" (fs/ram/ramfs.c), then hands its root to cpio_load. */
 int vfs_mount_root(const void *archive, size_t size);
 int cpio_load(struct dentry *root, const void *archive, size_t size); /* fs/archive/cpio.c */
+/* Mounts the root from a disk (root=): source as "/dev/sda1". Tries every type that has a device.
+ */
+int vfs_mount_root_disk(const char *source, uint32_t flags);
+void vfs_sync(void); /* every mount; may sleep */
+/* The end of the machine: nothing is written to any mount after, and all of it is on the medium. */
+void vfs_shutdown(void);
 int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,
               const char *data);
 

@@ -171,6 +171,7 @@ static _Noreturn void init_exited(int status)
     else
         klog(ok ? LOG_NOTICE : LOG_WARN, "init exited with status %d: powering off\n",
              status >> 8 & 0xff);
+    vfs_shutdown();
     machine_power_off(ok);
 }
 

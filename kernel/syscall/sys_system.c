@@ -1,4 +1,5 @@
 /* The machine as a whole: sysinfo, getrandom, reboot. */
+#include "fs/vfs/vfs.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "kernel/thread/load.h"
@@ -73,12 +74,19 @@ static bool magic2_ok(uint32_t magic)
     return magic == 672274793 || magic == 85072278 || magic == 369367448 || magic == 537993216;
 }
 
+static bool is_end(uint32_t cmd)
+{
+    return cmd == CMD_RESTART || cmd == CMD_RESTART2 || cmd == CMD_HALT || cmd == CMD_POWER_OFF;
+}
+
 long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
 {
     if (!capable())
         return -EPERM;
     if (magic1 != REBOOT_MAGIC1 || !magic2_ok(magic2))
         return -EINVAL;
+    if (is_end(cmd))
+        vfs_shutdown();
     switch (cmd) {
     case CMD_RESTART:
     case CMD_RESTART2:

@@ -1,0 +1,226 @@
+/*
+ * ext2: the format on the disk (little-endian, as the machine), and what its files share.
+ *
+ * Every number from the disk is checked before it is used: ext2_super.c checks the geometry once,
+ * meta.c that a block is one of the file system's, the others what they read themselves.
+ *
+ * Locks, in this order: inode->lock (the VFS's), super->commit, super->cached, node->map,
+ * super->alloc. All of them are sleep locks.
+ */
+#ifndef FS_DISK_EXT2_H
+#define FS_DISK_EXT2_H
+
+#include "fs/block/block.h"
+#include "fs/vfs/vfs.h"
+#include "libc/errno.h"
+
+#define EXT2_MAGIC         0xef53
+#define EXT2_ROOT_INO      2u
+#define EXT2_NDIR          12u
+#define EXT2_NBLOCKS       15u
+#define EXT2_LINK_MAX      32000u
+#define EXT2_STATE_VALID   1u
+#define EXT2_FL_INDEX      0x1000u
+#define EXT2_FEATURE_TYPES 2u /* incompatible: directory entries tell types */
+#define EXT2_FEATURE_LARGE 2u /* read-only compatible: files of 2 GiB and more */
+#define EXT2_RAW_INODE     128u
+
+struct ext2_raw_super {
+    uint32_t inodes, blocks, reserved, free_blocks, free_inodes, first_data;
+    uint32_t log_block_size, log_frag_size, blocks_per_group, frags_per_group, inodes_per_group;
+    uint32_t mtime, wtime;
+    uint16_t mounts, max_mounts, magic, state, errors, minor_rev;
+    uint32_t lastcheck, interval, os, rev;
+    uint16_t resuid, resgid;
+    uint32_t first_ino;
+    uint16_t inode_size, group_nr;
+    uint32_t compat, incompat, ro_compat;
+};
+
+struct ext2_raw_group {
+    uint32_t block_bitmap, inode_bitmap, inode_table;
+    uint16_t free_blocks, free_inodes, used_dirs, flags;
+    uint32_t unused[3];
+};
+
+struct ext2_raw_inode {
+    uint16_t mode, uid;
+    uint32_t size, atime, ctime, mtime, dtime;
+    uint16_t gid, links;
+    uint32_t sectors, flags, osd1, block[EXT2_NBLOCKS];
+    uint32_t generation, file_acl, size_high, faddr;
+    uint16_t osd2_frag, osd2_pad, uid_high, gid_high;
+    uint32_t osd2_reserved;
+};
+_Static_assert(sizeof(struct ext2_raw_inode) == EXT2_RAW_INODE, "inode on disk");
+_Static_assert(sizeof(struct ext2_raw_group) == 32, "group descriptor on disk");
+
+struct ext2_raw_entry {
+    uint32_t ino;
+    uint16_t rec_len;
+    uint8_t name_len, type;
+    char name[];
+};
+#define EXT2_ENTRY_HEAD 8u
+
+/* A group's bitmap in memory, which writes go through. */
+struct ext2_bitmap {
+    uint8_t *bits; /* a frame */
+    uint32_t group;
+    bool valid;
+};
+
+struct ext2_super {
+    struct superblock *sb;
+    struct block_device *dev;
+    struct vm_object *cache; /* the device's pages, where metadata live; borrowed */
+    uint32_t block_size, block_shift, pointers; /* pointers: in a block */
+    uint32_t blocks, inodes, first_data, first_ino;
+    uint32_t blocks_per_group, inodes_per_group, inode_size, groups;
+    uint32_t reserved, resuid, resgid;
+    uint16_t state; /* as it was found */
+    bool types;     /* entries tell types */
+    bool large;     /* [alloc] the disk says that there are large files */
+    bool only_read; /* an unknown feature forbids writing */
+    bool marked;    /* the disk says that it is in use */
+
+    struct mutex alloc;                        /* bitmaps, descriptors, counts */
+    struct ext2_bitmap block_bits, inode_bits; /* [alloc] */
+    uint32_t free_blocks, free_inodes;         /* [alloc] */
+    uint32_t frozen_blocks;                    /* [alloc] free, but not before the next commit */
+    uint32_t promised;                         /* [alloc] blocks of pages that have no place yet */
+    struct list frozen;                        /* [alloc] struct ext2_frozen */
+    uint32_t next_generation;                  /* [alloc] */
+
+    struct mutex cached; /* the list of nodes in memory */
+    struct list nodes;   /* [cached] those with a name on the disk, least recently used first */
+    uint32_t count;      /* [cached] */
+    struct mutex commit; /* one at a time; before cached */
+    uint32_t epoch;      /* [cached] of the commit under way */
+    uint32_t complaints; /* atomic: errors told */
+    uint32_t orphans;    /* atomic: files without a name that are still in use */
+};
+
+/* What is known of one inode beyond the VFS's. It lives as long as the page cache of its file. */
+struct ext2_node {
+    struct ext2_super *super;
+    struct inode *inode; /* NULL once that is gone */
+    uint32_t ino;
+    struct mutex map;             /* changes to the block map */
+    uint32_t block[EXT2_NBLOCKS]; /* [map] or the text of a short link */
+    uint32_t sectors;             /* [map] */
+    uint32_t flags, generation, file_acl;
+    uint32_t last_index, last_block; /* [map] what was allocated last: the next goes behind it */
+    uint32_t promised;               /* [super->alloc] of super->promised */
+    char *path;                      /* where it was when it was mapped, or NULL */
+    bool orphan, is_dir, short_link; /* once inode is gone: nothing names it; what it was */
+    struct list link;                /* [super->cached] */
+    bool listed;                     /* [super->cached] the list has a reference to the inode */
+    uint32_t epoch;                  /* [super->cached] the last commit that wrote it */
+};
+
+static inline struct ext2_super *ext2_super(const struct inode *i)
+{
+    return i->sb->private;
+}
+
+static inline struct ext2_node *ext2_node(const struct inode *i)
+{
+    return i->private;
+}
+
+static inline bool ext2_is_block(const struct ext2_super *s, uint32_t block)
+{
+    return block >= s->first_data && block < s->blocks;
+}
+
+/* ---- ext2_meta.c: parts of blocks, through the page cache of the device. All may sleep. ---- */
+
+int ext2_meta_read(struct ext2_super *s, uint32_t block, uint32_t at, void *buf, uint32_t len);
+int ext2_meta_write(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,
+                    uint32_t len);
+/* A new block of metadata: zeros, on the device before anything can point to it. */
+int ext2_meta_clear(struct ext2_super *s, uint32_t block);
+int ext2_group_read(struct ext2_super *s, uint32_t group, struct ext2_raw_group *out);
+int ext2_group_write(struct ext2_super *s, uint32_t group, const struct ext2_raw_group *g);
+
+/* ---- ext2_alloc.c, ext2_balloc.c, ext2_ialloc.c ---- */
+
+/* The first bit from from on, below end, that is neither set nor frozen; end: none. [alloc] */
+int ext2_bitmap_load(struct ext2_super *s, struct ext2_bitmap *b, uint32_t group);
+uint32_t ext2_bitmap_find(struct ext2_super *s, struct ext2_bitmap *b, uint32_t from, uint32_t end);
+int ext2_bitmap_change(struct ext2_super *s, struct ext2_bitmap *b, uint32_t bit, bool set);
+bool ext2_bitmap_test(const struct ext2_bitmap *b, uint32_t bit);
+/* What was freed stays unused until the disk knows. A commit begins: what is frozen now ages; it
+ * has ended well: that thaws. [alloc] */
+int ext2_freeze(struct ext2_super *s, struct ext2_bitmap *b, uint32_t bit);
+void ext2_age(struct ext2_super *s);
+void ext2_thaw(struct ext2_super *s, bool all);
+
+/* A free block at goal or after it. -ENOSPC. data: the page cache of the device forgets it. */
+int ext2_block_alloc(struct ext2_super *s, uint32_t goal, bool data, uint32_t *out);
+void ext2_block_free(struct ext2_super *s, uint32_t block);
+/* Makes sure that a page of the node can be written to later. -ENOSPC. */
+int ext2_promise(struct ext2_node *n);
+void ext2_promise_end(struct ext2_node *n, uint32_t blocks);
+/* Whether so many blocks are there for the current process. -ENOSPC. */
+int ext2_check_room(struct ext2_super *s, uint32_t blocks);
+
+int ext2_inode_alloc(struct ext2_super *s, uint32_t parent, bool dir, uint32_t *out);
+void ext2_inode_free(struct ext2_super *s, uint32_t ino, bool dir);
+
+/* ---- ext2_map.c: where the blocks of a file are ---- */
+
+/* 0 in *out: a hole. -EIO. No lock. */
+int ext2_map_find(struct ext2_node *n, uint32_t index, uint32_t *out);
+/* [map] The same; makes it. *fresh: it was a hole. */
+int ext2_map_make(struct ext2_node *n, uint32_t index, bool data, uint32_t *out, bool *fresh);
+/* [map] Frees all blocks from index on. */
+void ext2_map_cut(struct ext2_node *n, uint32_t index);
+
+/* ---- ext2_inode.c ---- */
+
+int ext2_iget(struct superblock *sb, uint32_t ino, struct inode **out);
+/* A new file in dir, with a place on the disk and no name yet. */
+int ext2_inode_make(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode **out);
+int ext2_inode_write(struct inode *i); /* to the page cache of the device */
+/* The last name is gone: it lives only as long as it is in use. */
+void ext2_inode_orphan(struct inode *i);
+void ext2_inode_adopt(struct inode *i); /* it has a name again */
+int ext2_nodes_write(struct ext2_super *s, bool data);
+void ext2_nodes_drop(struct ext2_super *s); /* unmounting */
+bool ext2_nodes_busy(struct ext2_super *s);
+/* The last of a node goes; with the last name of its file gone, so do its blocks. */
+void ext2_node_free(struct ext2_node *n);
+
+/* ---- ext2_dir.c ---- */
+
+struct ext2_place {             /* an entry */
+    uint32_t block, at, before; /* on the disk; offsets in it; before == at: the first */
+    uint32_t ino;
+    uint8_t type;
+};
+int ext2_dir_find(struct inode *dir, const char *name, size_t len, struct ext2_place *out);
+int ext2_dir_add(struct inode *dir, const char *name, size_t len, struct inode *i);
+int ext2_dir_remove(struct inode *dir, const struct ext2_place *p);
+int ext2_dir_set(struct inode *dir, const struct ext2_place *p, struct inode *i);
+int ext2_dir_make(struct inode *dir, struct inode *parent); /* "." and ".." */
+int ext2_dir_is_empty(struct inode *dir);                   /* 1, 0 or -errno */
+int ext2_dir_iterate(struct file *f, struct dir_context *ctx);
+
+/* ---- ext2_namei.c, ext2_file.c, ext2_super.c ---- */
+
+extern const struct inode_ops ext2_dir_ops, ext2_link_ops, ext2_file_inode_ops, ext2_special_ops;
+extern const struct pager ext2_pager;
+extern struct file_ops ext2_file_ops;
+void ext2_file_init(void);
+int ext2_fsync(struct inode *i);
+void ext2_inode_destroy(struct inode *i);
+uint64_t ext2_blocks(const struct inode *i);
+int ext2_commit(struct ext2_super *s, bool data); /* all of it is on the medium after */
+int ext2_super_set_large(struct ext2_super *s);
+uint64_t ext2_max_size(const struct ext2_super *s); /* of a file */
+/* Something is wrong on the disk; told once in a while. Returns -EIO. */
+int ext2_corrupt(struct ext2_super *s, const char *what, uint32_t where);
+
+#endif

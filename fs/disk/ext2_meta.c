@@ -1,0 +1,88 @@
+/*
+ * Metadata of ext2: parts of blocks, read and written through the page cache of the device.
+ *
+ * Nothing outside the file system, and nothing across the end of a block, is ever touched, whatever
+ * the disk said where to look.
+ */
+#include "fs/disk/ext2.h"
+#include "kernel/base/log.h"
+
+#define COMPLAINTS_MAX 16u /* of one mount, in the log */
+
+int ext2_corrupt(struct ext2_super *s, const char *what, uint32_t where)
+{
+    if (__atomic_fetch_add(&s->complaints, 1, __ATOMIC_RELAXED) < COMPLAINTS_MAX)
+        klog(LOG_ERR, "EXT2-fs (%s): error: %s %u\n", s->dev->name, what, where);
+    return -EIO;
+}
+
+static int check(struct ext2_super *s, uint32_t block, uint32_t at, uint32_t len)
+{
+    KASSERT(len <= s->block_size && at <= s->block_size - len);
+    return block < s->blocks ? 0 : ext2_corrupt(s, "no such block:", block);
+}
+
+static uint64_t offset_of(const struct ext2_super *s, uint32_t block, uint32_t at)
+{
+    return ((uint64_t)block << s->block_shift) + at;
+}
+
+static int result(long n, uint32_t len)
+{
+    if (n == (long)len)
+        return 0;
+    return n == -ENOMEM ? -ENOMEM : -EIO;
+}
+
+int ext2_meta_read(struct ext2_super *s, uint32_t block, uint32_t at, void *buf, uint32_t len)
+{
+    int err = check(s, block, at, len);
+
+    return err ? err
+               : result(vm_object_read_kernel(s->cache, offset_of(s, block, at), buf, len), len);
+}
+
+int ext2_meta_write(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,
+                    uint32_t len)
+{
+    int err = check(s, block, at, len);
+
+    return err ? err
+               : result(vm_object_write_kernel(s->cache, offset_of(s, block, at), buf, len), len);
+}
+
+int ext2_meta_clear(struct ext2_super *s, uint32_t block)
+{
+    static const uint8_t zeros[256];
+    uint32_t page = (uint32_t)(offset_of(s, block, 0) >> PAGE_SHIFT);
+    int err = 0;
+
+    for (uint32_t at = 0; at < s->block_size && !err; at += sizeof(zeros))
+        err = ext2_meta_write(s, block, at, zeros, sizeof(zeros));
+    return err ? err : vm_object_sync_range(s->cache, page, page + 1);
+}
+
+/* ---- Group descriptors ---- */
+
+static uint32_t group_place(const struct ext2_super *s, uint32_t group, uint32_t *at)
+{
+    uint32_t in_block = s->block_size / sizeof(struct ext2_raw_group);
+
+    KASSERT(group < s->groups);
+    *at = group % in_block * sizeof(struct ext2_raw_group);
+    return s->first_data + 1 + group / in_block;
+}
+
+int ext2_group_read(struct ext2_super *s, uint32_t group, struct ext2_raw_group *out)
+{
+    uint32_t at, block = group_place(s, group, &at);
+
+    return ext2_meta_read(s, block, at, out, sizeof(*out));
+}
+
+int ext2_group_write(struct ext2_super *s, uint32_t group, const struct ext2_raw_group *g)
+{
+    uint32_t at, block = group_place(s, group, &at);
+
+    return ext2_meta_write(s, block, at, g, sizeof(*g));
+}

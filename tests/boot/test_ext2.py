@@ -1,0 +1,138 @@
+"""ext2 on a disk: what mke2fs made is read as it is; what was written here satisfies e2fsck and reads the
+same on the host, also after the power was cut."""
+
+import hashlib
+import os
+import random
+import subprocess
+import tempfile
+
+import pytest
+
+from machine import BUSYBOX, INITRD, POWERED_OFF, Machine, have_busybox
+
+pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
+
+MIB = 1 << 20
+SBIN = "/usr/sbin/"
+
+
+def make_tree(root):
+    """Files of every kind and size: links, holes, a large directory, several levels of pointers."""
+    os.makedirs(f"{root}/d/e/f")
+    os.makedirs(f"{root}/many")
+    with open(f"{root}/hello", "w") as f:
+        f.write("hello ext2\n")
+    with open(f"{root}/big", "wb") as f:
+        f.write(b"".join(i.to_bytes(4, "little") * 256 for i in range(6000)))
+    for i in range(300):
+        with open(f"{root}/many/a-file-with-a-rather-long-name-{i}", "w") as f:
+            f.write(str(i) * (i % 50))
+    with open(f"{root}/hole", "wb") as f:
+        f.seek(5000000)
+        f.write(b"end")
+    os.symlink("hello", f"{root}/short")
+    os.symlink("d/" + "x" * 200, f"{root}/long")
+    os.link(f"{root}/hello", f"{root}/d/hard")
+    os.mkfifo(f"{root}/d/fifo")
+    os.chmod(f"{root}/hello", 0o4751)
+    os.chmod(f"{root}/d/e", 0o1777)
+
+
+def make_fs(path, size=48 * MIB, block=1024, tree=None, more=()):
+    with open(path, "wb") as f:
+        f.truncate(size)
+    command = [SBIN + "mke2fs", "-q", "-F", "-t", "ext2", "-b", str(block), *more]
+    if tree:
+        command += ["-d", str(tree)]
+    subprocess.run([*command, str(path)], check=True, capture_output=True)
+    return str(path)
+
+
+def fsck(path, *how):
+    done = subprocess.run([SBIN + "e2fsck", *how, path], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def assert_sound(path):
+    status, said = fsck(path, "-f", "-n")
+    assert status == 0, said
+
+
+def boot(image, append="", mem=64):
+    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem,
+                          more=["-drive", f"file={image},format=raw,if=none,id=d,cache=writeback",
+                                "-device", "virtio-blk-pci,drive=d"])
+
+
+def power_off(m):
+    m.type("poweroff\n")
+    assert m.wait() == POWERED_OFF
+
+
+# What debugfs gives back: no special files, a copy for each hard link, no set-id and sticky bits.
+LIST = "find . -mindepth 1 -path ./lost+found -prune -o -mindepth 1 ! -type p -print | sort | while read f; do " \
+       "stat -c '%a %F' \"$f\" | sed 's/^[0-9]\\([0-9][0-9][0-9]\\) /\\1 /'; " \
+       "if [ -L \"$f\" ]; then readlink \"$f\"; elif [ -f \"$f\" ]; then md5sum <\"$f\"; fi; " \
+       "echo \"$f\"; done | tee /tmp/list | md5sum"
+
+
+def on_host(root):
+    """The same list by the same BusyBox."""
+    to = tempfile.mkdtemp(prefix="faultline-")
+    for tool in ("find", "sort", "stat", "readlink", "md5sum", "sed", "tee"):
+        os.symlink(BUSYBOX, f"{to}/{tool}")
+    return subprocess.run([BUSYBOX, "sh", "-c", f"PATH={to}; {LIST}"], cwd=root, capture_output=True, text=True,
+                          check=True).stdout.split()[0]
+
+
+def dump(image, to):
+    os.makedirs(to)
+    subprocess.run([SBIN + "debugfs", "-R", f"rdump / {to}", image], check=True, capture_output=True)
+    return str(to)
+
+
+@pytest.mark.parametrize("block", [1024, 2048, 4096])
+def test_reads_what_mke2fs_made(block, tmp_path):
+    make_tree(tmp_path / "tree")
+    image = make_fs(tmp_path / "disk", block=block, tree=tmp_path / "tree")
+    before = hashlib.md5(open(image, "rb").read()).hexdigest()
+    with boot(image) as m:
+        m.prompt()
+        assert m.sh("mount -t ext2 -o ro /dev/vda /mnt; echo $?").split()[-1] == "0"
+        assert m.sh(f"cd /mnt; {LIST}").split()[0] == on_host(tmp_path / "tree")
+        assert m.sh("stat -c '%a %h' /mnt/hello /mnt/d/e /mnt/d/fifo").split() == ["4751", "2", "1777", "3", "644", "1"]
+        assert "Read-only" in m.run("touch /mnt/x 2>&1")[0]
+        power_off(m)
+    assert hashlib.md5(open(image, "rb").read()).hexdigest() == before
+
+
+CHANGE = """cd /mnt; mkdir -p new/deep/er; cp big new/copy; cat hello hello >>new/appended
+i=0; while [ $i -lt 120 ]; do echo $i >new/deep/name-of-file-$i; i=$((i+1)); done
+rm new/deep/name-of-file-1*; mv many moved; mv d new/deep/d; ln hello new/hard; ln -s hello new/soft
+ln -s dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd new/longsoft
+mkfifo new/fifo; truncate -s 300000 big; truncate -s 9000000 big; rm -r new/deep/er
+dd if=/bin/busybox of=hole bs=1000 seek=1234 count=3 conv=notrunc 2>/dev/null
+chmod 640 hello; mkdir over; mkdir over2; mv -T over over2; mv new/appended new/deep/name-of-file-2; cd /"""
+
+
+@pytest.mark.parametrize("block", [1024, 2048, 4096])
+def test_writes_what_e2fsck_likes(block, tmp_path):
+    make_tree(tmp_path / "tree")
+    image = make_fs(tmp_path / "disk", block=block, tree=tmp_path / "tree")
+    with boot(image) as m:
+        m.prompt()
+        assert m.sh("mount -t ext2 /dev/vda /mnt; echo $?").split()[-1] == "0"
+        for line in CHANGE.split("\n"):
+            m.sh(line)
+        here = m.sh(f"cd /mnt; {LIST}; cd /").split()[0]
+        assert m.sh("umount /mnt; echo $?").split()[-1] == "0"
+        assert m.sh("mount -t ext2 /dev/vda /mnt; echo $?").split()[-1] == "0"
+        assert m.sh(f"cd /mnt; {LIST}; cd /").split()[0] == here
+        assert m.sh("mount -o remount,ro /mnt; echo $?").split()[-1] == "0"
+        assert m.sh("mount -o remount,rw /mnt; echo $?").split()[-1] == "0"
+        m.sh("echo last >/mnt/last")
+        here = m.sh(f"cd /mnt; {LIST}; cd /").split()[0]
+        power_off(m)
+    assert_sound(image)
+    assert on_host(dump(image, tmp_path / "dump")) == here

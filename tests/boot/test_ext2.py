@@ -4,15 +4,17 @@ same on the host, also after the power was cut."""
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 
 import pytest
 
-from machine import BUSYBOX, INITRD, POWERED_OFF, Machine, have_busybox
+from machine import BUILD, BUSYBOX, INITRD, POWERED_OFF, Machine, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
+needs_guest = pytest.mark.skipif(not os.path.exists(f"{BUILD}/guest/fs_random"), reason="needs make guest")
 MIB = 1 << 20
 SBIN = "/usr/sbin/"
 
@@ -136,3 +138,60 @@ def test_writes_what_e2fsck_likes(block, tmp_path):
         power_off(m)
     assert_sound(image)
     assert on_host(dump(image, tmp_path / "dump")) == here
+
+
+def make_exerciser(tmp_path, block, size=192 * MIB):
+    os.makedirs(tmp_path / "start")
+    shutil.copy(f"{BUILD}/guest/fs_random", tmp_path / "start/fs_random")
+    return make_fs(tmp_path / "disk", size=size, block=block, tree=tmp_path / "start")
+
+
+def exercise_here(tmp_path, seed, operations):
+    """The same program on the host's own file system: what it says, and the tree."""
+    done = subprocess.run([f"{BUILD}/guest/fs_random", str(tmp_path / "here"), str(seed), str(operations)],
+                          capture_output=True, text=True, check=True)
+    return done.stdout.strip(), on_host(tmp_path / "here")
+
+
+OPERATIONS = int(os.environ.get("EXT2_OPERATIONS", "3000"))
+
+
+@needs_guest
+@pytest.mark.parametrize("block", [1024, 4096])
+def test_random_operations_leave_the_tree_that_linux_leaves(block, tmp_path):
+    seed = 7 + block
+    image = make_exerciser(tmp_path, block)
+    said, tree = exercise_here(tmp_path, seed, OPERATIONS)
+    with boot(image) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt")
+        assert m.sh(f"/mnt/fs_random /mnt/tree {seed} {OPERATIONS}", limit=300).strip() == said
+        power_off(m)
+    assert_sound(image)
+    assert on_host(dump(image, tmp_path / "dump") + "/tree") == tree
+
+
+@needs_guest
+@pytest.mark.parametrize("moment", range(4))
+def test_a_power_cut_loses_nothing_that_was_synced(moment, tmp_path):
+    """What fsync and sync said is on the disk is there; e2fsck -p mends the rest by itself."""
+    rnd = random.Random(moment)
+    image = make_exerciser(tmp_path, rnd.choice([1024, 4096]))
+    with boot(image) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt; mkdir /mnt/kept; cp /bin/busybox /mnt/kept/a; sync")
+        sums = m.sh("md5sum </mnt/kept/a").split()[0]
+        m.type(f"/mnt/fs_random /mnt/tree {moment} 1000000 told &\n")
+        for _ in range(rnd.randrange(2, 12)):
+            m.expect("at \\d+\\r")
+        m.sh("dd if=/bin/busybox of=/mnt/kept/b bs=64k conv=fsync 2>/dev/null")
+        m.expect("at \\d+\\r")
+        m.qemu.kill()
+        m.qemu.wait()
+    status, said = fsck(image, "-p")
+    assert status in (0, 1), said
+    assert_sound(image)
+    kept = dump(image, tmp_path / "dump") + "/kept"
+    for name in "ab":
+        with open(f"{kept}/{name}", "rb") as f:
+            assert hashlib.md5(f.read()).hexdigest() == sums

@@ -28,6 +28,7 @@ struct wait_request {
     int status; /* as wait4 gives it */
     int code;   /* CLD_* */
     struct rusage_counts usage;
+    struct proc *dead; /* waited for: to be freed once nobody is about to sleep */
 };
 
 static bool matches(const struct proc *c, const struct wait_request *r)
@@ -103,20 +104,18 @@ static int find_teller(struct proc *p, struct wait_request *r, struct proc **out
 /* One look at all children: 1 when one has told something, 0 when one may yet, -ECHILD. */
 static int scan(struct proc *p, struct wait_request *r)
 {
-    struct proc *c, *dead = NULL;
+    struct proc *c;
     bool reap = false;
     int ret;
 
     spin_lock(&proc_lock);
     ret = find_teller(p, r, &c, &reap);
     if (ret == 1 && reap) {
-        dead = c;
+        r->dead = c;
         proc_unlink(c);
         usage_add(&p->child_usage, &r->usage);
     }
     spin_unlock(&proc_lock);
-    if (dead)
-        proc_free(dead);
     return ret;
 }
 
@@ -137,6 +136,8 @@ static long do_wait(struct wait_request *r)
             schedule();
         waitq_finish(&e);
     }
+    if (r->dead)
+        proc_free(r->dead);
     return found == 1 ? r->pid : found;
 }
 

@@ -167,6 +167,18 @@ void schedule(void)
     latency_begin(LATENCY_NO_SWITCH);
 }
 
+/* Who has announced a sleep already (waitq_prepare) and meets a marked point on the way must not
+ * fall asleep there, past its own test: it has a spurious wake instead. */
+void sched_give_way(void)
+{
+    struct thread *t = thread_current();
+
+    spin_lock(&sched_lock);
+    t->state = THREAD_RUNNABLE;
+    spin_unlock(&sched_lock);
+    schedule();
+}
+
 void sched_yield_current(void)
 {
     thread_current()->slice = 0;

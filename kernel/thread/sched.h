@@ -50,7 +50,8 @@ static inline bool sched_is_realtime(const struct sched_attr *a)
     return a->policy == SCHED_FIFO || a->policy == SCHED_RR;
 }
 
-void schedule(void); /* give up the CPU; as current->state says */
+void schedule(void);       /* give up the CPU; as current->state says */
+void sched_give_way(void); /* let others run, whatever current->state says */
 /*
  * A marked point of long work: whoever waits for the CPU gets it here. Every loop whose length a
  * program chooses passes one at least every 50,000 instructions, with no spin lock held and nothing
@@ -62,7 +63,7 @@ static inline void sched_point(void)
     latency_end(LATENCY_NO_SWITCH);
     latency_begin(LATENCY_NO_SWITCH);
     if (__builtin_expect(cpu_self()->need_resched, 0))
-        schedule();
+        sched_give_way();
 }
 /* The longest that a thread was asked to give up the CPU and did not. */
 struct sched_wait {

@@ -121,19 +121,23 @@ static int count_free(struct ext2_super *s)
 /* [commit] The super block says how much is free, and whether the file system is in use. */
 static int update_super(struct ext2_super *s, bool in_use)
 {
-    struct ext2_raw_super raw;
+    uint32_t now = (uint32_t)(time_real_ns() / NSEC_PER_SEC);
+    struct ext2_raw_super raw, old;
     int err = read_super(s, &raw);
 
     if (err)
         return err;
-    raw.wtime = (uint32_t)(time_real_ns() / NSEC_PER_SEC);
+    old = raw;
     raw.free_blocks = s->free_blocks;
     raw.free_inodes = s->free_inodes;
     raw.state = in_use ? s->state & (uint16_t)~EXT2_STATE_VALID : s->state;
     if (in_use && !s->marked) {
         raw.mounts++;
-        raw.mtime = raw.wtime;
+        raw.mtime = now;
     }
+    if (memcmp(&raw, &old, sizeof(raw)) == 0)
+        return 0;
+    raw.wtime = now;
     return write_super(s, &raw);
 }
 
@@ -204,6 +208,8 @@ static int mark(struct ext2_super *s)
         err = block_sync(s->dev);
     s->marked = !err;
     mutex_unlock(&s->commit);
+    if (!err)
+        flush_start();
     if (!err && !(s->state & EXT2_STATE_VALID))
         klog(LOG_WARN,
              "EXT2-fs (%s): warning: mounting unchecked fs, running e2fsck is "

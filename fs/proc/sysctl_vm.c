@@ -122,7 +122,20 @@ static int show_swappiness(struct text *t, const struct target *who)
     return show_number(t, 0);
 }
 
+static int show_writeback(struct text *t, const struct target *who)
+{
+    (void)who;
+    return show_number(t, flush_centisecs);
+}
+
+static int store_writeback(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, INT32_MAX, &flush_centisecs);
+}
+
 const struct proc_entry sysctl_vm_entries[] = {
+    STORE_ENTRY("dirty_writeback_centisecs", 0644, show_writeback, store_writeback),
     STORE_ENTRY("drop_caches", 0200, show_drop_caches, store_drop_caches),
     STORE_ENTRY("max_map_count", 0644, show_max_map_count, store_max_map_count),
     FILE_ENTRY("mmap_min_addr", 0444, show_mmap_min_addr),

@@ -369,7 +369,10 @@ int cpio_load(struct dentry *root, const void *archive, size_t size); /* fs/arch
 /* Mounts the root from a disk (root=): source as "/dev/sda1". Tries every type that has a device.
  */
 int vfs_mount_root_disk(const char *source, uint32_t flags);
-void vfs_sync(void); /* every mount; may sleep */
+/* [mount_lock] Something can be written to: the thread that does so from time to time starts. */
+void flush_start(void);
+extern uint32_t flush_centisecs; /* how often; 0: never */
+void vfs_sync(void);             /* every mount; may sleep */
 /* The end of the machine: nothing is written to any mount after, and all of it is on the medium. */
 void vfs_shutdown(void);
 int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,

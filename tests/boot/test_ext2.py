@@ -7,10 +7,11 @@ import random
 import shutil
 import subprocess
 import tempfile
+import time
 
 import pytest
 
-from machine import BUILD, BUSYBOX, INITRD, POWERED_OFF, Machine, have_busybox
+from machine import BUILD, BUSYBOX, INITRD, LIMIT, POWERED_OFF, Machine, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
@@ -195,3 +196,54 @@ def test_a_power_cut_loses_nothing_that_was_synced(moment, tmp_path):
     for name in "ab":
         with open(f"{kept}/{name}", "rb") as f:
             assert hashlib.md5(f.read()).hexdigest() == sums
+
+
+def test_what_is_written_reaches_the_disk_by_itself(tmp_path):
+    image = make_fs(tmp_path / "disk")
+    with boot(image) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt; echo 20 >/proc/sys/vm/dirty_writeback_centisecs; cp /bin/busybox /mnt/b")
+        sums = m.sh("md5sum </mnt/b").split()[0]
+        out, end = str(tmp_path / "out"), time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            subprocess.run([SBIN + "debugfs", "-R", f"dump /b {out}", image], capture_output=True)
+            if os.path.exists(out) and hashlib.md5(open(out, "rb").read()).hexdigest() == sums:
+                break
+            time.sleep(0.5)
+        else:
+            pytest.fail("it never got there")
+        m.qemu.kill()
+        m.qemu.wait()
+    assert fsck(image, "-p")[0] in (0, 1)
+    assert_sound(image)
+
+
+def test_a_disk_can_be_the_root(tmp_path):
+    for d in ("bin", "dev", "proc"):
+        os.makedirs(tmp_path / "tree" / d)
+    shutil.copy(BUSYBOX, tmp_path / "tree/bin/busybox")
+    os.symlink("busybox", tmp_path / "tree/bin/sh")
+    image = make_fs(tmp_path / "disk", block=4096, tree=tmp_path / "tree")
+    drive = ["-drive", f"file={image},format=raw,if=none,id=d", "-device", "virtio-blk-pci,drive=d"]
+    with Machine.direct(None, "console=ttyS0 panic=-1 root=/dev/vda rw init=/bin/sh", more=drive) as m:
+        m.expect("[#$] ")
+        m.type("busybox mkdir /made; echo some >/made/thing; busybox stat -f -c %T /; ls /dev/vda; exit\n")
+        assert m.wait() == POWERED_OFF
+        assert "ext2" in m.output() and "\n/dev/vda\n" in m.output()
+    assert_sound(image)
+    with open(dump(image, tmp_path / "dump") + "/made/thing") as f:
+        assert f.read() == "some\n"
+
+
+@pytest.mark.parametrize("block", [1024, 4096])
+def test_a_full_disk_is_told_and_nothing_is_broken(block, tmp_path):
+    image = make_fs(tmp_path / "disk", size=4 * MIB, block=block)
+    with boot(image) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt")
+        assert "No space left" in m.run("dd if=/dev/zero of=/mnt/fill bs=7000 2>&1")[0]
+        assert "No space left" in m.run("cp /bin/busybox /mnt/more 2>&1")[0]
+        m.sh("sync; rm /mnt/fill /mnt/more; cp /bin/busybox /mnt/again; cmp /bin/busybox /mnt/again")
+        m.sh("i=0; while [ $i -lt 3000 ]; do true >/mnt/f$i || break; i=$((i+1)); done 2>/dev/null; rm /mnt/f*1")
+        power_off(m)
+    assert_sound(image)

@@ -13,7 +13,8 @@
 #include "kernel/time/time.h"
 #include "libc/string.h"
 
-#define SUPER_AT 1024u
+#define SUPER_AT   1024u
+#define DIRTY_PART 8u /* of memory may be pages of files that have no place yet */
 
 static int read_super(struct ext2_super *s, struct ext2_raw_super *raw)
 {
@@ -259,10 +260,13 @@ static void free_super(struct ext2_super *s)
 static struct ext2_super *new_super(struct superblock *sb)
 {
     struct ext2_super *s = kzalloc(sizeof(*s));
+    struct mem_stats m;
 
     if (!s)
         return NULL;
     s->sb = sb;
+    mm_stats(&m);
+    s->promised_max = m.total / DIRTY_PART;
     mutex_init(&s->alloc);
     mutex_init(&s->cached);
     mutex_init(&s->commit);

@@ -247,3 +247,49 @@ def test_a_full_disk_is_told_and_nothing_is_broken(block, tmp_path):
         m.sh("i=0; while [ $i -lt 3000 ]; do true >/mnt/f$i || break; i=$((i+1)); done 2>/dev/null; rm /mnt/f*1")
         power_off(m)
     assert_sound(image)
+
+
+TORTURE = "i=0; while [ $i -lt %d ]; do dd if=/dev/vda of=/tmp/i bs=1M skip=$i count=1 2>/dev/null; " \
+          "if mount -t ext2 -o loop /tmp/i /mnt 2>/dev/null; then find /mnt -type f -exec md5sum {} + ; ls -lR /mnt; " \
+          "mkdir /mnt/q; cp /etc/* /mnt/q; mv /mnt/d /mnt/q; ln -s x /mnt/sl; rm -rf /mnt/*; umount /mnt; fi; i=$((i+1)); " \
+          "done >/dev/null 2>&1"
+
+
+def damage(data, rnd):
+    """Some bytes in the places that mean something: super block, descriptors, bitmaps, inodes, directories."""
+    data = bytearray(data)
+    for _ in range(rnd.choice([1, 3, 10, 40])):
+        at = 1024 + rnd.randrange(rnd.choice([100, 2048, 60 << 10, 200 << 10]))
+        data[at] = rnd.choice([0, 1, 2, 255, data[at] ^ 1 << rnd.randrange(8), rnd.randrange(256)])
+    return bytes(data)
+
+
+def test_damaged_images_harm_nobody(tmp_path):
+    """Whatever the disk says, the machine lives on."""
+    rnd, count = random.Random(5), 40
+    os.makedirs(tmp_path / "tree/d/e")
+    for i in range(20):
+        with open(tmp_path / f"tree/d/file{i}", "w") as f:
+            f.write("x" * (i * 3000))
+    os.symlink("y" * 100, tmp_path / "tree/long")
+    good = open(make_fs(tmp_path / "good", size=MIB, tree=tmp_path / "tree"), "rb").read()
+    with open(tmp_path / "disk", "wb") as f:
+        for _ in range(count):
+            f.write(damage(good, rnd))
+    with boot(tmp_path / "disk", append="quiet") as m:
+        m.prompt()
+        m.run(TORTURE % count, limit=300)
+        assert m.sh("echo alive").strip() == "alive"
+        power_off(m)
+
+
+@pytest.mark.parametrize("block", [1024, 4096])
+def test_a_file_may_be_larger_than_memory(block, tmp_path):
+    image = make_fs(tmp_path / "disk", size=96 * MIB, block=block)
+    with boot(image, mem=32) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt")
+        m.sh("dd if=/dev/zero of=/mnt/big bs=64k count=1024 2>/dev/null")
+        assert m.sh("md5sum </mnt/big").split()[0] == hashlib.md5(bytes(64 * MIB)).hexdigest()
+        power_off(m)
+    assert_sound(image)

@@ -142,17 +142,25 @@ static int update_super(struct ext2_super *s, bool in_use)
     return write_super(s, &raw);
 }
 
-int ext2_super_set_large(struct ext2_super *s)
+/* [alloc] A revision 0 file system cannot say it. */
+static int tell_large(struct ext2_super *s)
 {
     struct ext2_raw_super raw;
+    int err = read_super(s, &raw);
+
+    if (err)
+        return err;
+    raw.ro_compat |= EXT2_FEATURE_LARGE;
+    return raw.rev == 0 ? -EFBIG : write_super(s, &raw);
+}
+
+int ext2_super_set_large(struct ext2_super *s)
+{
     int err = 0;
 
     mutex_lock(&s->alloc);
-    if (!s->large)
-        err = read_super(s, &raw);
-    if (!err && !s->large) {
-        raw.ro_compat |= EXT2_FEATURE_LARGE;
-        err = raw.rev == 0 ? -EFBIG : write_super(s, &raw);
+    if (!s->large) {
+        err = tell_large(s);
         s->large = !err;
     }
     mutex_unlock(&s->alloc);

@@ -171,7 +171,7 @@ static void loop_main(void *arg)
     unsigned tag = 0;
 
     for (;;) {
-        wait_event(&l->wake, take_work(l, &tag));
+        wait_event_idle(&l->wake, take_work(l, &tag));
         block_complete(&l->queue.slots[tag], work_off(l, &l->queue.slots[tag]));
     }
 }

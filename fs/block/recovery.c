@@ -32,7 +32,7 @@ static void recovery_main(void *arg)
 
     (void)arg;
     for (;;) {
-        wait_event(&wanted, __atomic_exchange_n(&look, false, __ATOMIC_SEQ_CST));
+        wait_event_idle(&wanted, __atomic_exchange_n(&look, false, __ATOMIC_SEQ_CST));
         list_for_each_entry (q, &queues, all)
             if (queue_begin_reset(q))
                 reset(q);

@@ -27,7 +27,7 @@ static void wait_for_turn(void)
 
         if (period && now - start >= (uint64_t)period * NSEC_PER_CENTISEC)
             return;
-        thread_current()->state = THREAD_BLOCKED;
+        thread_current()->state = THREAD_SLEEPING;
         schedule_until(now + (uint64_t)LOOK_CENTISECS * NSEC_PER_CENTISEC);
     }
 }

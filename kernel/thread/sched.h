@@ -127,12 +127,15 @@ bool signal_pending_current(void); /* kernel/signal/signal.c: an unblocked signa
 #define ERESTART_RESTARTBLOCK 516 /* internal: nanosleep, poll: restart with what is left */
 
 /* Sleep until cond is true. cond is evaluated without locks, and never again once it was true. */
-#define wait_event(q, cond)                                                                        \
+#define wait_event(q, cond) wait_event_as(q, cond, THREAD_BLOCKED)
+/* The same for kernel threads without work, which no load average and no watchdog shall count. */
+#define wait_event_idle(q, cond) wait_event_as(q, cond, THREAD_SLEEPING)
+#define wait_event_as(q, cond, how)                                                                \
     do {                                                                                           \
         struct wait_entry we_;                                                                     \
         bool done_ = (cond);                                                                       \
         while (!done_) {                                                                           \
-            waitq_prepare((q), &we_, THREAD_BLOCKED);                                              \
+            waitq_prepare((q), &we_, (how));                                                       \
             done_ = (cond);                                                                        \
             if (!done_) {                                                                          \
                 schedule();                                                                        \

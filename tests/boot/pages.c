@@ -51,6 +51,14 @@ static void show_pages(int pid, int fd, uint32_t start, uint32_t end)
     }
 }
 
+static int is_kernel_thread(int pid)
+{
+    char path[64], to[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    return readlink(path, to, sizeof(to)) < 0;
+}
+
 static void show_process(int pid)
 {
     unsigned start, end;
@@ -59,7 +67,7 @@ static void show_process(int pid)
     int parent, fd;
     char state, name[32];
 
-    if (!f)
+    if (!f || is_kernel_thread(pid))
         return;
     if (fscanf(f, "%*d (%31[^)]) %c %d", name, &state, &parent) == 3)
         printf("stat %d %d %c %s\n", pid, parent, state, name);

@@ -183,11 +183,11 @@ def rmap_entries(frame):
     word = frame.rmap
     if not word & CHAINED:
         return [word] if word else []
-    out = []
-    link = word & ~CHAINED
-    while link:
-        pte, link = struct.unpack("<2I", k.read(link, 8))
+    out, links = [], [word & ~CHAINED]
+    while links:
+        pte, left, right = struct.unpack("<3I", k.read(links.pop(), 12))
         out.append(pte)
+        links += [link for link in (left, right) if link]
     return out
 
 

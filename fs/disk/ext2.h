@@ -2,7 +2,7 @@
  * ext2: the format on the disk (little-endian, as the machine), and what its files share.
  *
  * Every number from the disk is checked before it is used: ext2_super.c checks the geometry once,
- * meta.c that a block is one of the file system's, the others what they read themselves.
+ * ext2_meta.c that a block is one of the file system's, the others what they read themselves.
  *
  * Locks, in this order: inode->lock (the VFS's), super->commit, super->cached, node->map,
  * super->alloc. All of them are sleep locks.

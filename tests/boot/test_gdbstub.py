@@ -60,7 +60,7 @@ def stub(tmp_path_factory):
 
 # The instruction by which process 1 entered the kernel.
 SYSCALL = ("python import fl.kernel as k; "
-           "gdb.execute('x/2xb %#x' % (k.threads(k.process(1))[0].to('tf').eip - 2))")
+           "gdb.execute('x/2xb %#x' % (k.threads(k.process(1))[0].arch.to('tf').eip - 2))")
 
 
 def alive(m):

@@ -52,24 +52,32 @@ def test_an_entry_of_a_long_directory_costs_no_more(output):
 # ---- The watchdog
 
 
-def setting(iso, name, value):
-    iso.sh(f"echo {value} > /proc/sys/kernel/{name}")
+@pytest.fixture(scope="module")
+def shell():
+    """A machine of its own: what the kernel says here stands on the screen."""
+    with Machine.iso() as m:
+        m.prompt()
+        yield m
 
 
-def test_watchdog_tells_of_a_task_that_is_blocked(iso):
-    assert iso.sh("cat /proc/sys/kernel/hung_task_timeout_secs") == "20\n"
-    setting(iso, "hung_task_timeout_secs", 1)
-    said = iso.sh("echo hang > /proc/sys/kernel/crash; dmesg | tail -n 20")
-    setting(iso, "hung_task_timeout_secs", 20)
+def setting(shell, name, value):
+    shell.sh(f"echo {value} > /proc/sys/kernel/{name}")
+
+
+def test_watchdog_tells_of_a_task_that_is_blocked(shell):
+    assert shell.sh("cat /proc/sys/kernel/hung_task_timeout_secs") == "20\n"
+    setting(shell, "hung_task_timeout_secs", 1)
+    said = shell.sh("echo hang > /proc/sys/kernel/crash; dmesg | tail -n 20")
+    setting(shell, "hung_task_timeout_secs", 20)
     assert re.search(r"INFO: task sh:\d+ blocked for more than 1 seconds\.", said)
     assert "crash_hang+0x" in said
 
 
-def test_watchdog_tells_of_a_cpu_that_does_not_switch(iso):
-    assert iso.sh("cat /proc/sys/kernel/watchdog_thresh") == "10\n"
-    setting(iso, "watchdog_thresh", 1)
-    said = iso.sh("echo spin > /proc/sys/kernel/crash; dmesg | tail -n 20")
-    setting(iso, "watchdog_thresh", 10)
+def test_watchdog_tells_of_a_cpu_that_does_not_switch(shell):
+    assert shell.sh("cat /proc/sys/kernel/watchdog_thresh") == "10\n"
+    setting(shell, "watchdog_thresh", 1)
+    said = shell.sh("echo spin > /proc/sys/kernel/crash; dmesg | tail -n 20")
+    setting(shell, "watchdog_thresh", 10)
     assert re.search(r"watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[sh:\d+\]", said)
     assert "crash_spin+0x" in said or "crash_provoke+0x" in said
 
@@ -77,11 +85,11 @@ def test_watchdog_tells_of_a_cpu_that_does_not_switch(iso):
 # ---- What is not everybody's
 
 
-def test_audits_are_roots(iso):
+def test_audits_are_roots(shell):
     for name in ("mm_check", "slabinfo", "kpagecount", "kpageflags", "faults", "sched_latency", "kmsg"):
-        assert iso.sh(f"stat -c %a /proc/{name}") in ("400\n", "600\n"), name
+        assert shell.sh(f"stat -c %a /proc/{name}") in ("400\n", "600\n"), name
 
 
-def test_log_says_who_sent_a_fatal_signal(iso):
-    iso.sh("sh -c 'kill -SEGV $$'; true")
-    assert re.search(r"sh: signal 11, sent by pid \d+ \(uid 0\)", iso.sh("dmesg | tail -n 3"))
+def test_log_says_who_sent_a_fatal_signal(shell):
+    shell.sh("sh -c 'kill -SEGV $$'; true")
+    assert re.search(r"sh: signal 11, sent by pid \d+ \(uid 0\)", shell.sh("dmesg | tail -n 3"))

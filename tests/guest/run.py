@@ -13,6 +13,7 @@ import argparse
 import difflib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,12 +33,18 @@ def status_text(code):
     return f"signal {-code}" if code < 0 else f"exit {code}"
 
 
+def default_signals():
+    """As init has them on Faultline, also where we were started with nohup."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def run_native(binary, timeout=120):
     """The lines that the test prints on this machine, and how it ends."""
     with tempfile.TemporaryDirectory(prefix="guest-") as where, tempfile.TemporaryFile() as out:
         p = subprocess.Popen([binary], cwd=where, stdin=subprocess.DEVNULL, stdout=out,
                              stderr=subprocess.STDOUT, start_new_session=True,
-                             env={"HOME": "/", "PATH": "/bin:/usr/bin"})
+                             env={"HOME": "/", "PATH": "/bin:/usr/bin"}, preexec_fn=default_signals)
         try:
             status = status_text(p.wait(timeout))
         except subprocess.TimeoutExpired:

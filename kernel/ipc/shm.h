@@ -40,7 +40,7 @@ struct shm_limits {
     uint32_t all;      /* pages in all */
     uint32_t segments; /* at most SHM_MOST_SEGMENTS */
 };
-void shm_init(void); /* once at boot */
+void shm_init(void);                 /* once at boot */
 extern struct shm_limits shm_limits; /* /proc/sys/kernel/shm{max,all,mni} */
 
 struct shm_totals {

@@ -209,7 +209,8 @@ static void start_wanted_shell(void)
         start_shell(&on_demand[i]);
 }
 
-/* BusyBox, as distributions build it, wants a 686: an older processor does not know all of its instructions. */
+/* BusyBox, as distributions build it, wants a 686: an older processor does not know all of its
+ * instructions. */
 static void note_death(int status)
 {
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGILL || own_programs)

@@ -396,7 +396,7 @@ static enum outcome resolve(struct fault *f, struct tracing *t)
     struct need need;
     enum outcome o;
 
-    f->need = &need;
+    f->need = &need; // cppcheck-suppress autoVariables ; f goes no further than this function
     while ((o = decide(f, t)) == NEEDED) {
         f->failed = bring_in(f->need);
         f->major |= f->need->major;

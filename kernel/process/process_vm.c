@@ -24,7 +24,7 @@ static bool cursor_rest(struct cursor *c, void __user **addr, uint32_t *len)
         const struct iovec *v = iov_at(&c->set, c->i);
 
         if (c->done < v->len) {
-            *addr = v->base + c->done;
+            *addr = (uint8_t __user *)v->base + c->done;
             *len = v->len - c->done;
             return true;
         }

@@ -1095,6 +1095,16 @@ TEST(write_extends_and_reads_stop_at_the_end)
     EXPECT_EQ(vm_object_read_kernel(file, 9 * PAGE_SIZE, buf, 100), 0);
 }
 
+TEST(a_write_that_moves_nothing_leaves_no_page)
+{
+    struct vm_object *o = vm_object_create_anon(0);
+
+    EXPECT_EQ(vm_object_write(o, 100, (const void __user *)NULL, 10), -EFAULT);
+    EXPECT_EQ(vm_object_size(o), 0);
+    EXPECT_EQ(vm_object_pages(o), 0);
+    vm_object_unref(o);
+}
+
 TEST(sparse_objects_reach_far)
 {
     struct vm_object *o = vm_object_create_anon(0);
@@ -1151,15 +1161,13 @@ static int disk_put(struct vm_object *o, const struct vm_run *run)
     disk.puts++;
     if (n > disk.longest_put)
         disk.longest_put = n;
-    if (disk.during_put)
-        disk.during_put(o);
-    if (disk.put_error)
-        return disk.put_error;
     if (disk.put_at_most && n > disk.put_at_most)
         n = disk.put_at_most;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && !disk.put_error; i++)
         disk.disk[run->index + i] = *(uint8_t *)run->page[i];
-    return (int)n;
+    if (disk.during_put)
+        disk.during_put(o);
+    return disk.put_error ? disk.put_error : (int)n;
 }
 
 static int disk_reserve(struct vm_object *o, uint32_t index)

@@ -124,7 +124,7 @@ static bool commit_write(struct vm_object *o, struct frame *f, uint64_t at, size
     object_lock_to_grow(o);
     kept = f->kind == FRAME_OBJECT;
     if (kept && n > 0) {
-        f->flags |= FRAME_DIRTY;
+        f->flags |= FRAME_DIRTY | FRAME_REFERENCED;
         if (at + n > o->size) {
             object_clear_tail(o, o->size, at);
             o->size = at + n;

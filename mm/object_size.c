@@ -79,7 +79,7 @@ void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
 
     if (!within || at <= end)
         return;
-    f = radix_get(&o->pages, (uint32_t)(end >> PAGE_SHIFT));
+    f = object_frame(o, (uint32_t)(end >> PAGE_SHIFT));
     if (at - end < n)
         n = (uint32_t)(at - end);
     if (f && !(f->flags & FRAME_BUSY))
@@ -215,7 +215,7 @@ bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
     do {
         spin_lock(&vm_lock);
         for (unsigned n = 0; (f = radix_next(&o->pages, index)) && n < LOOK_STEP; n++, ++*index) {
-            dirty = (f->flags & FRAME_DIRTY) || pmap_test_dirty(f);
+            dirty = item_slot(f) || (f->flags & FRAME_DIRTY) || pmap_test_dirty(f);
             if (dirty)
                 break;
         }

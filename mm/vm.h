@@ -123,7 +123,8 @@ void *vm_object_private(const struct vm_object *o);
 void vm_object_ref(struct vm_object *o);
 void vm_object_unref(struct vm_object *o); /* may sleep (destroy) */
 uint64_t vm_object_size(const struct vm_object *o);
-uint32_t vm_object_pages(const struct vm_object *o); /* resident frames */
+uint32_t vm_object_pages(const struct vm_object *o);   /* that it has, in memory or in swap */
+uint32_t vm_object_swapped(const struct vm_object *o); /* part of these: in swap */
 
 /*
  * Sets the size. Shrinking unmaps and frees the pages past the end and zeroes the tail of the last
@@ -328,6 +329,7 @@ struct vm_space_stats {         /* in pages */
     uint32_t locked;            /* areas: mlock */
     vaddr_t brk_start, brk;
 };
+uint32_t vm_space_swapped(struct vm_space *s);      /* private pages in swap */
 uint32_t vm_space_table_frames(struct vm_space *s); /* page tables, without the directory */
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
 /* The same in a few steps, however many areas there are. */
@@ -356,6 +358,8 @@ struct vm_range_stats { /* in pages, but for pss */
     uint32_t resident;
     uint32_t shared_clean, shared_dirty, private_clean, private_dirty; /* their sum */
     uint32_t referenced, anonymous, shmem;
+    uint32_t swap; /* private pages, and those of shared memory, that are in swap */
+    uint64_t swap_pss;
     uint32_t lazy; /* given up by MADV_FREE, and not written to since */
     uint64_t pss, pss_dirty, pss_anon, pss_shmem;
 };
@@ -368,6 +372,8 @@ struct vm_page_info {
     bool file;      /* the frame is of an object */
     bool zero;      /* it is the frame of zeros */
     bool exclusive; /* nobody else maps it */
+    bool swapped;   /* it is in swap, at slot */
+    uint32_t slot;
 };
 /* The n pages from va on; n is at most a few hundred. */
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out);

@@ -4,17 +4,38 @@
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "fs/ram/ramfs.h"
+#include "mm/swap.h"
 
 #define ORDERS 11 /* columns of buddyinfo */
+
+static void show_reclaim(struct text *t, const struct vm_events *e)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } row[] = {{"workingset_refault_anon", e->workingset_refault_anon},
+               {"workingset_refault_file", e->workingset_refault_file},
+               {"pgsteal_kswapd", e->pgsteal_kswapd},
+               {"pgsteal_direct", e->pgsteal_direct},
+               {"pgscan_kswapd", e->pgscan_kswapd},
+               {"pgscan_direct", e->pgscan_direct},
+               {"allocstall_normal", e->allocstall},
+               {"pageoutrun", e->pageoutrun}};
+
+    for (unsigned i = 0; i < sizeof(row) / sizeof(*row); i++)
+        text_printf(t, "%s %llu\n", row[i].name, (unsigned long long)row[i].value);
+}
 
 int show_vmstat(struct text *t, const struct target *who)
 {
     struct mem_stats m;
     struct frame_census c;
+    struct vm_events e;
     uint32_t shared;
 
     (void)who;
     mm_stats(&m);
+    vm_events(&e);
     vm_frame_census(&c);
     shared = m.cached_shmem + ramfs_total_pages();
     text_printf(t, "nr_free_pages %u\nnr_inactive_anon 0\nnr_active_anon %u\n", m.free, m.anon);
@@ -26,10 +47,12 @@ int show_vmstat(struct text *t, const struct target *who)
     text_printf(t, "nr_writeback 0\nnr_shmem %u\nnr_page_table_pages %u\n",
                 shared < m.cached ? shared : m.cached, m.tables);
     text_printf(t, "nr_kernel_stack %u\n", proc_count_threads() * (KSTACK_SIZE / 1024));
-    text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n");
+    text_printf(t, "pgpgin 0\npgpgout 0\npswpin %llu\npswpout %llu\n", (unsigned long long)e.pswpin,
+                (unsigned long long)e.pswpout);
     text_printf(t, "pgfault %llu\npgmajfault %llu\n",
                 (unsigned long long)(m.minor_faults + m.major_faults),
                 (unsigned long long)m.major_faults);
+    show_reclaim(t, &e);
     text_printf(t, "oom_kill %u\n", oom_kills);
     return 0;
 }

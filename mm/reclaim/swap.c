@@ -117,6 +117,14 @@ static void count(struct vm_swap_stats *out)
     }
 }
 
+uint32_t swap_total(void)
+{
+    struct vm_swap_stats st;
+
+    count(&st);
+    return st.total;
+}
+
 bool swap_tight(void)
 {
     struct vm_swap_stats st;

@@ -218,7 +218,10 @@ static void settle_freed(struct space *s, struct page *p, unsigned win, unsigned
         p->freed = false;
 }
 
-static struct space *current; /* whose operation is under way */
+static struct space *current;  /* whose operation is under way */
+static struct space *changing; /* the same, unless that is but an access */
+static bool changing_object;   /* any space may have it mapped */
+static bool disturbing;        /* inside an operation on the swap device */
 
 static void op_access(struct space *s)
 {
@@ -229,6 +232,8 @@ static void op_access(struct space *s)
     vaddr_t va = address(win, i) + offset_of_word(w);
     enum vm_result want, got;
 
+    if (!disturbing)
+        changing = NULL;
     if (!p->mapped)
         model_grow(s, win, i);
     want = expected(s, win, i, write);
@@ -873,9 +878,8 @@ static void op_punch(struct object *o)
 #define SWAP_MAX 4096
 
 static uint8_t swap_contents[SWAP_MAX][PAGE_SIZE];
-static bool disturbing;
-
-/* While pages are on their way out programs go on using them. */
+/* While pages are on their way out programs go on using them; but for what is just
+ * being changed, where before or after would be as right. */
 static int swap_dev_write(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
 {
     unsigned written = rnd(10) ? n : 1 + rnd(n);
@@ -888,7 +892,7 @@ static int swap_dev_write(struct swap_device *d, uint32_t slot, unsigned n, void
         mm_inject_failure(0);
         for (unsigned i = rnd(3); i > 0; i--) {
             struct space *s = &spaces[rnd(SPACES)];
-            if (s->real)
+            if (s->real && s != changing && !changing_object)
                 op_access(s);
         }
         disturbing = false;
@@ -945,7 +949,8 @@ static void step(void)
         new_object(o);
         return;
     }
-    current = s;
+    current = changing = s;
+    changing_object = false;
     if (swap_slots && rnd(300) == 0)
         op_swapoff();
     if (rnd(20) == 0)
@@ -978,9 +983,11 @@ static void step(void)
     case 11:
     case 12:
     case 13:
+        changing_object = true;
         op_file_io(o);
         break;
     case 14:
+        changing_object = true;
         if (rnd(4) == 0)
             op_truncate(o);
         break;
@@ -1005,6 +1012,7 @@ static void step(void)
         op_ask(s);
         break;
     case 23:
+        changing_object = true;
         op_punch(o);
         break;
     default: /* programs use their memory more than they change its map */

@@ -21,7 +21,7 @@
 #include "arch/lock.h"
 #include "libc/assert.h"
 #include "libc/list.h"
-#include "mm/vm.h"
+#include "mm/see.h"
 
 extern struct spinlock vm_lock;
 

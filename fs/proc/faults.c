@@ -7,6 +7,7 @@
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
+#include "mm/see.h"
 
 static const char *const area_name[] = {
     [VM_AREA_NONE] = "none",

@@ -7,6 +7,7 @@
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
+#include "mm/see.h"
 
 #define BATCH 64u /* words made at a time */
 

@@ -6,6 +6,7 @@
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
+#include "mm/see.h"
 
 #define KIB(pages)      ((pages) * (PAGE_SIZE / 1024))
 #define PSS_KIB(pss)    ((uint32_t)((pss) >> (VM_PSS_SHIFT + 10)))

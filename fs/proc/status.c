@@ -5,6 +5,7 @@
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/see.h"
 
 #define NSEC_PER_TICK_USER (NSEC_PER_SEC / HZ)
 #define PF_KTHREAD         0x00200000u

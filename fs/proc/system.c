@@ -14,6 +14,7 @@
 #include "kernel/base/version.h"
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/see.h"
 
 #define IRQ_LINES 16
 #define MAJORS    256

@@ -9,7 +9,7 @@
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/thread/proc.h"
-#include "mm/vm.h"
+#include "mm/see.h"
 
 #define AREAS_AROUND 5
 #define LAST_FAULTS  8

@@ -8,8 +8,13 @@
  *
  * An item holds no reference on its file: the file's end takes it out. sets_lock guards which items
  * there are; a set's mutex, taken after it, the reading of its list. A wake-up comes with a queue's
- * lock held, so the locks that it takes, the list's and then the set's own queue's, rank above
- * that. For the same reason a set cannot be put into a set.
+ * lock held, so the locks that it takes, the lists' and then the set's own queue's, rank above
+ * that.
+ *
+ * A set in a set is no sleeper on that set's queue, whose lock could not be taken twice over: it is
+ * listed there as one of the outer items, and ready_lock guards the lists of all sets, so that a
+ * wake-up climbs with one lock held. How far is bounded: sets never form a loop, are not nested
+ * deeper than MAX_NESTS, and the ways up from one are counted when a set is put into another.
  */
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
@@ -27,6 +32,8 @@
 #define EPOLLET        (1u << 31)
 #define FLAGS          (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 #define ALWAYS         (POLLERR | POLLHUP)
+#define EXCLUSIVE_WITH (POLLIN | POLLOUT | ALWAYS | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+#define MAX_NESTS      4 /* sets in sets, as on Linux */
 #define MAX_EVENTS     (INT32_MAX / sizeof(struct epoll_event))
 
 struct epoll_event {
@@ -36,18 +43,21 @@ struct epoll_event {
 
 struct epoll {
     struct mutex mutex;
-    struct list items; /* [sets_lock] */
-    uint32_t count;    /* [sets_lock] */
-    struct user *user; /* who made it: charged for the items */
-    struct spinlock ready_lock;
+    struct list items;  /* [sets_lock] */
+    uint32_t count;     /* [sets_lock] */
+    struct user *user;  /* who made it: charged for the items */
     struct list ready;  /* [ready_lock] */
+    struct list outer;  /* [ready_lock, changed with sets_lock too] the items that stand for it */
     struct waitq queue; /* woken when something becomes ready */
+    uint32_t visit;     /* [sets_lock] the last walk over sets that came by, */
+    int depth;          /* [sets_lock] and what it found here */
 };
 
 struct epoll_item {
     struct epoll *set;
     struct list link;                /* [sets_lock] in set->items */
     struct list ready_link;          /* [ready_lock] */
+    struct list outer_link;          /* [ready_lock] of a set in a set: in that set's outer */
     struct epoll_item *next_of_file; /* [sets_lock] */
     struct file *file;
     int fd;                   /* the name that it has in the set, with file */
@@ -63,18 +73,36 @@ struct epoll_hook { /* the item on one wait queue */
 
 static struct mutex sets_lock = {.waiters = {.lock = SPINLOCK_INIT("epoll", LOCK_RANK_WAITQ),
                                              .waiters = LIST_INIT(sets_lock.waiters.waiters)}};
+static struct spinlock ready_lock = SPINLOCK_INIT("epoll ready", LOCK_RANK_EPOLL_READY);
+
+static const struct file_ops epoll_file_ops;
+
+/* The set that f is the file of, or NULL. */
+static struct epoll *set_of(const struct file *f)
+{
+    return f->ops == &epoll_file_ops ? f->private : NULL;
+}
 
 /* ---- Ready items ---- */
 
-static void make_ready(struct epoll_item *i)
+/* [ready_lock held] And the sets that i's set is in. No deeper than MAX_NESTS. */
+static void mark_ready(struct epoll_item *i)
 {
     struct epoll *set = i->set;
+    struct epoll_item *o;
 
-    spin_lock(&set->ready_lock);
     if (list_empty(&i->ready_link))
         list_add_tail(&set->ready, &i->ready_link);
-    spin_unlock(&set->ready_lock);
     wake_all(&set->queue);
+    list_for_each_entry (o, &set->outer, outer_link)
+        mark_ready(o);
+}
+
+static void make_ready(struct epoll_item *i)
+{
+    spin_lock(&ready_lock);
+    mark_ready(i);
+    spin_unlock(&ready_lock);
 }
 
 static void item_woken(struct wait_entry *w)
@@ -86,29 +114,30 @@ static struct epoll_item *take_ready(struct epoll *set)
 {
     struct epoll_item *i = NULL;
 
-    spin_lock(&set->ready_lock);
+    spin_lock(&ready_lock);
     if (!list_empty(&set->ready)) {
         i = list_first_entry(&set->ready, struct epoll_item, ready_link);
         list_remove(&i->ready_link);
     }
-    spin_unlock(&set->ready_lock);
+    spin_unlock(&ready_lock);
     return i;
 }
 
-static void drop_ready(struct epoll_item *i)
+static void forget_ready(struct epoll_item *i)
 {
-    spin_lock(&i->set->ready_lock);
+    spin_lock(&ready_lock);
     list_remove(&i->ready_link);
-    spin_unlock(&i->set->ready_lock);
+    list_remove(&i->outer_link);
+    spin_unlock(&ready_lock);
 }
 
 /* i stays ready, but comes after those that are on the list now: a wake-up adds it no more. */
 static void put_aside(struct epoll_item *i, struct list *again)
 {
-    spin_lock(&i->set->ready_lock);
+    spin_lock(&ready_lock);
     list_remove(&i->ready_link);
     list_add_tail(again, &i->ready_link);
-    spin_unlock(&i->set->ready_lock);
+    spin_unlock(&ready_lock);
 }
 
 /* Back to the end of the list, without waking anybody. */
@@ -116,12 +145,12 @@ static void keep_ready(struct epoll *set, struct list *again)
 {
     struct epoll_item *i, *next;
 
-    spin_lock(&set->ready_lock);
+    spin_lock(&ready_lock);
     list_for_each_entry_safe (i, next, again, ready_link) {
         list_remove(&i->ready_link);
         list_add_tail(&set->ready, &i->ready_link);
     }
-    spin_unlock(&set->ready_lock);
+    spin_unlock(&ready_lock);
 }
 
 /* ---- Items ---- */
@@ -174,7 +203,7 @@ static void item_remove(struct epoll_item *i)
 
     remove_hooks(i);
     mutex_lock(&set->mutex);
-    drop_ready(i);
+    forget_ready(i);
     list_remove(&i->link);
     set->count--;
     user_uncharge(set->user, USER_WATCHES, 1);
@@ -208,11 +237,27 @@ static uint32_t ready_events(const struct epoll_item *i)
     return file_poll(i->file, NULL) & i->event.events & ~FLAGS;
 }
 
+/* [sets_lock held] i hears of what happens to its file. 0 or -ENOMEM. */
+static int listen(struct epoll_item *i)
+{
+    struct hook_table hooks = {.table = {.add = add_hook}, .item = i};
+    struct epoll *inner = set_of(i->file);
+
+    if (inner) {
+        spin_lock(&ready_lock);
+        list_add_tail(&inner->outer, &i->outer_link);
+        spin_unlock(&ready_lock);
+    } else {
+        file_poll(i->file, &hooks.table);
+    }
+    return hooks.table.error;
+}
+
 /* [sets_lock held] */
 static int item_add(struct epoll *set, struct file *f, int fd, const struct epoll_event *ev)
 {
-    struct hook_table hooks = {.table = {.add = add_hook}};
     struct epoll_item *i;
+    int err;
 
     if (!user_charge(set->user, USER_WATCHES, 1, fs_limits.user_watches))
         return -ENOSPC;
@@ -227,15 +272,15 @@ static int item_add(struct epoll *set, struct file *f, int fd, const struct epol
     i->event = *ev;
     i->event.events |= ALWAYS;
     list_init(&i->ready_link);
+    list_init(&i->outer_link);
     i->next_of_file = f->watches;
     f->watches = i;
     list_add_tail(&set->items, &i->link);
     set->count++;
-    hooks.item = i;
-    file_poll(f, &hooks.table);
-    if (hooks.table.error) {
+    err = listen(i);
+    if (err) {
         item_remove(i);
-        return hooks.table.error;
+        return err;
     }
     if (ready_events(i))
         make_ready(i);
@@ -278,10 +323,10 @@ static bool any_ready(struct epoll *set)
         i = take_ready(set);
     }
     if (i) {
-        spin_lock(&set->ready_lock);
+        spin_lock(&ready_lock);
         if (list_empty(&i->ready_link))
             list_add(&set->ready, &i->ready_link);
-        spin_unlock(&set->ready_lock);
+        spin_unlock(&ready_lock);
     }
     return i;
 }
@@ -325,8 +370,8 @@ static long epoll_new(uint32_t flags)
     }
     mutex_init(&set->mutex);
     list_init(&set->items);
-    spin_init(&set->ready_lock, "epoll ready", LOCK_RANK_EPOLL_READY);
     list_init(&set->ready);
+    list_init(&set->outer);
     waitq_init(&set->queue);
     set->queue.lock.rank = LOCK_RANK_EPOLL_SET;
     return anon_fd(&epoll_file_ops, set, O_RDWR | flags);
@@ -342,7 +387,113 @@ long sys_epoll_create(uint32_t size)
     return (int32_t)size <= 0 ? -EINVAL : epoll_new(0);
 }
 
+/* ---- Sets in sets ---- */
+
+static uint32_t last_visit; /* [sets_lock] */
+
+/* [sets_lock held] How many sets lie below each other under set; over MAX_NESTS: too many, or
+ * target is among them. Each set is looked at once. */
+static int depth_below(struct epoll *set, const struct epoll *target, int level)
+{
+    struct epoll_item *i;
+
+    if (set == target || level > MAX_NESTS)
+        return MAX_NESTS + 1;
+    if (set->visit == last_visit)
+        return set->depth;
+    set->visit = last_visit;
+    set->depth = 0;
+    list_for_each_entry (i, &set->items, link) {
+        struct epoll *inner = set_of(i->file);
+        int below = inner ? depth_below(inner, target, level + 1) + 1 : 0;
+
+        sched_point();
+        if (below > set->depth)
+            set->depth = below;
+        if (below > MAX_NESTS)
+            break;
+    }
+    return set->depth;
+}
+
+/* [sets_lock held] The ways from set up to one that is in no other, by length, up to the most that
+ * there may be: false when there are more. */
+static bool count_ways_up(const struct epoll *set, uint32_t ways[MAX_NESTS + 1], int length,
+                          int *longest)
+{
+    static const uint32_t most[MAX_NESTS + 1] = {UINT32_MAX, 500, 100, 50, 10}; /* as on Linux */
+    struct epoll_item *o;
+
+    if (length > *longest)
+        *longest = length;
+    if (length > MAX_NESTS)
+        return false;
+    if (list_empty(&set->outer))
+        return ++ways[length] <= most[length];
+    list_for_each_entry (o, &set->outer, outer_link) {
+        if (!count_ways_up(o->set, ways, length + 1, longest))
+            return false;
+    }
+    return true;
+}
+
+/* [sets_lock held] Whether from inner, which is in set, and from the sets in it few enough ways
+ * lead up. No loop is there. */
+static bool ways_are_few(const struct epoll *inner)
+{
+    uint32_t ways[MAX_NESTS + 1] = {0};
+    const struct epoll_item *i;
+    int longest = 0;
+
+    if (!count_ways_up(inner, ways, 0, &longest))
+        return false;
+    list_for_each_entry (i, &inner->items, link) {
+        sched_point();
+        if (set_of(i->file) && !ways_are_few(set_of(i->file)))
+            return false;
+    }
+    return true;
+}
+
+/* [sets_lock held] Whether the set inner may be put into set: 0, -EINVAL or -ELOOP. */
+static int may_nest(struct epoll *set, struct epoll *inner)
+{
+    uint32_t ways[MAX_NESTS + 1] = {0};
+    int below, above = 0;
+
+    last_visit++;
+    below = depth_below(inner, set, 0);
+    if (below > MAX_NESTS)
+        return -ELOOP;
+    count_ways_up(set, ways, 0, &above);
+    return below + 1 + above > MAX_NESTS ? -ELOOP : 0;
+}
+
 /* ---- epoll_ctl ---- */
+
+/* [sets_lock held] */
+static int add(struct epoll *set, struct file *f, int fd, const struct epoll_event *ev)
+{
+    struct epoll *inner = set_of(f);
+    int err = inner ? may_nest(set, inner) : 0;
+
+    if (!err)
+        err = item_add(set, f, fd, ev);
+    if (!err && inner && !ways_are_few(inner)) {
+        item_remove(find_item(set, f, fd));
+        err = -EINVAL;
+    }
+    return err;
+}
+
+/* man 2 epoll_ctl: what may stand beside EPOLLEXCLUSIVE, which is only for adding. */
+static bool exclusive_is_right(int op, const struct file *f, uint32_t events)
+{
+    if (!(events & EPOLLEXCLUSIVE))
+        return true;
+    return op == EPOLL_CTL_DEL ||
+           (op == EPOLL_CTL_ADD && !set_of(f) && !(events & ~EXCLUSIVE_WITH));
+}
 
 /* [sets_lock held] */
 static int change(struct epoll *set, int op, struct file *f, int fd, struct epoll_event *ev)
@@ -351,15 +502,18 @@ static int change(struct epoll *set, int op, struct file *f, int fd, struct epol
 
     switch (op) {
     case EPOLL_CTL_ADD:
-        return i ? -EEXIST : item_add(set, f, fd, ev);
+        return i ? -EEXIST : add(set, f, fd, ev);
     case EPOLL_CTL_DEL:
         if (i)
             item_remove(i);
         return i ? 0 : -ENOENT;
     case EPOLL_CTL_MOD:
-        if (i)
-            item_change(i, ev);
-        return i ? 0 : -ENOENT;
+        if (!i)
+            return -ENOENT;
+        if (i->event.events & EPOLLEXCLUSIVE)
+            return -EINVAL;
+        item_change(i, ev);
+        return 0;
     default:
         return -EINVAL;
     }
@@ -382,7 +536,7 @@ long sys_epoll_ctl(uint32_t epfd, uint32_t op, uint32_t fd, void __user *uevent)
     if (!f->ops->poll)
         goto out;
     ret = -EINVAL;
-    if (ep->ops != &epoll_file_ops || f->ops == &epoll_file_ops)
+    if (!set_of(ep) || ep == f || !exclusive_is_right((int)op, f, ev.events))
         goto out;
     mutex_lock(&sets_lock);
     ret = change(ep->private, (int)op, f, (int)fd, &ev);

@@ -29,6 +29,10 @@ int copy_to_user(void __user *udst, const void *src, size_t n);
 int get_user_u32(uint32_t *dst, const void __user *usrc);
 int put_user_u32(void __user *udst, uint32_t value);
 
+/* A structure that grows with the versions of its call: size bytes here, usize there. What is short
+ * is filled with zeros; -E2BIG when what is too long is not zero; -EFAULT. */
+int copy_struct_from_user(void *dst, size_t size, const void __user *usrc, size_t usize);
+
 /*
  * Copies a string with its terminator into dst[size]; returns its length without the terminator,
  * -EFAULT, or -ENAMETOOLONG when no terminator was found in size bytes.

@@ -1,5 +1,6 @@
 /* arch/uaccess.h on the real machine: range checks in front of uaccess.asm. */
 #include "arch/uaccess.h"
+#include "libc/string.h"
 #include "libc/errno.h"
 
 /* uaccess.asm */
@@ -43,4 +44,19 @@ int strncpy_from_user(char *dst, const char __user *usrc, size_t size)
     room = USER_TOP - start;
     ret = user_string(dst, usrc, size < room ? size : room);
     return ret == -ENAMETOOLONG && room < size ? -EFAULT : ret;
+}
+
+int copy_struct_from_user(void *dst, size_t size, const void __user *usrc, size_t usize)
+{
+    size_t known = usize < size ? usize : size;
+    uint8_t byte;
+
+    for (size_t i = size; i < usize; i++) {
+        if (copy_from_user(&byte, (const char __user *)usrc + i, 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    memset((char *)dst + known, 0, size - known);
+    return copy_from_user(dst, usrc, known);
 }

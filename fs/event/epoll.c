@@ -19,6 +19,7 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
 #include "fs/event/poll.h"
+#include "fs/vfs/text.h"
 #include "fs/vfs/limits.h"
 #include "kernel/cred/user.h"
 
@@ -350,10 +351,27 @@ static uint32_t epoll_held(const struct file *f)
     return sizeof(*set) + set->count * (sizeof(struct epoll_item) + sizeof(struct epoll_hook));
 }
 
+static void epoll_fdinfo(struct file *f, struct text *t)
+{
+    const struct epoll *set = f->private;
+    const struct epoll_item *i;
+
+    mutex_lock(&sets_lock);
+    list_for_each_entry (i, &set->items, link) {
+        text_printf(t, "tfd: %8d events: %8x data: %8x%08x  pos:%lli ino:%x sdev:%x\n", i->fd,
+                    i->event.events, i->event.data[1], i->event.data[0], (long long)i->file->pos,
+                    i->file->inode->ino, i->file->inode->sb ? i->file->inode->sb->dev : 0);
+        sched_point();
+    }
+    mutex_unlock(&sets_lock);
+}
+
 static const struct file_ops epoll_file_ops = {
     .held = epoll_held,
     .release = epoll_release,
     .poll = epoll_poll,
+    .fdinfo = epoll_fdinfo,
+    .name = "[eventpoll]",
     .stream = true,
 };
 

@@ -3,6 +3,7 @@
  */
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
+#include "fs/vfs/text.h"
 
 #define EFD_SEMAPHORE 1u
 #define COUNT_MAX     (UINT64_MAX - 1)
@@ -95,6 +96,17 @@ static uint32_t eventfd_poll(struct file *f, struct poll_table *pt)
     return (count ? POLLIN : 0) | (count < COUNT_MAX ? POLLOUT : 0);
 }
 
+static void eventfd_fdinfo(struct file *f, struct text *t)
+{
+    struct eventfd *e = f->private;
+    uint64_t count;
+
+    spin_lock(&e->lock);
+    count = e->count;
+    spin_unlock(&e->lock);
+    text_printf(t, "eventfd-count: %16llx\n", (unsigned long long)count);
+}
+
 static void eventfd_release(struct file *f)
 {
     kmfree(f->private);
@@ -105,6 +117,8 @@ static const struct file_ops eventfd_file_ops = {
     .read = eventfd_read,
     .write = eventfd_write,
     .poll = eventfd_poll,
+    .fdinfo = eventfd_fdinfo,
+    .name = "[eventfd]",
     .stream = true,
 };
 

@@ -92,6 +92,7 @@ static const struct file_ops timerfd_file_ops = {
     .release = timerfd_release,
     .read = timerfd_read,
     .poll = timerfd_poll,
+    .name = "[timerfd]",
     .stream = true,
 };
 

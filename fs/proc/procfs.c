@@ -53,6 +53,23 @@ struct thread *target_thread(const struct target *who, struct proc *p)
     return t && t->proc == p ? t : NULL;
 }
 
+struct proc_handle *procfs_handle(const struct file *f, int *err)
+{
+    const struct proc_inode *pi = f->inode->ops == &proc_dir_ops ? proc_inode(f->inode) : NULL;
+    struct proc_handle *h;
+
+    *err = -EBADF;
+    if (!pi || !pi->who.pid || pi->who.tid || pi->entry->children != process_entries)
+        return NULL;
+    h = proc_handle_get(pi->who.pid, err);
+    if (h && !target_exists(&pi->who)) {
+        proc_handle_put(h);
+        *err = -ESRCH;
+        h = NULL;
+    }
+    return h;
+}
+
 int target_inspect(const struct target *who)
 {
     struct proc *p = target_lock(who);

@@ -113,6 +113,10 @@ int target_inspect(const struct target *who);
 /* The inode of an open file of /proc is about: */
 const struct target *inode_target(const struct inode *i);
 
+/* The process that an open directory /proc/PID is about: a reference, or NULL: -EBADF (it is none),
+ * -ESRCH, -ENOMEM. */
+struct proc_handle *procfs_handle(const struct file *f, int *err);
+
 /* Puts an entry into /proc/sys/kernel, for what lies above; at boot. */
 void sysctl_add(const struct proc_entry *e);
 /* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */

@@ -105,8 +105,11 @@ struct dentry *file_dentry(struct file *f)
     char name[32];
 
     if (!d) {
-        snprintf(name, sizeof(name), "%s:[%u]", S_ISFIFO(f->inode->mode) ? "pipe" : "anon_inode",
-                 f->inode->ino);
+        if (f->ops->name)
+            snprintf(name, sizeof(name), "anon_inode:%s", f->ops->name);
+        else
+            snprintf(name, sizeof(name), "%s:[%u]",
+                     S_ISFIFO(f->inode->mode) ? "pipe" : "anon_inode", f->inode->ino);
         d = dentry_new(NULL, name, strlen(name));
         if (!d)
             return NULL;

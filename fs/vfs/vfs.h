@@ -111,6 +111,7 @@ struct superblock;
 struct poll_table;
 struct dir_context;
 struct file_lock;
+struct text;
 
 /* What statfs(2) tells; the VFS fills in the identifier and the mount flags. */
 struct kstatfs {
@@ -282,6 +283,10 @@ struct file_ops {
     int (*fsync)(struct file *f);
     uint32_t (*held)(const struct file *f); /* bytes of kernel memory that the open file holds */
     bool stream;                            /* no position: seek and pread give -ESPIPE */
+    /* Of files without a name: what /proc/PID/fd shows behind "anon_inode:", and what fdinfo adds.
+     */
+    const char *name;
+    void (*fdinfo)(struct file *f, struct text *t);
 };
 extern const struct file_ops object_file_ops; /* regular files on inode->object; fs/vfs/regular.c */
 

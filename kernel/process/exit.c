@@ -193,6 +193,8 @@ static void end_process(struct proc *p, struct thread *t)
     reparent_children(p, &dead);
     leave(t);
     p->state = PROC_ZOMBIE;
+    if (p->handle)
+        wake_all(&p->handle->queue);
     if (tell_parent(p)) {
         proc_unlink(p);
         list_add_tail(&dead, &p->sibling);

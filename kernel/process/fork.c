@@ -4,6 +4,7 @@
  */
 #include "arch/thread.h"
 #include "arch/uaccess.h"
+#include "fs/event/pidfd.h"
 #include "fs/vfs/file.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/tls.h"
@@ -20,6 +21,7 @@
 #define CLONE_THREAD         0x00010000u
 #define CLONE_NEWNS          0x00020000u
 #define CLONE_SETTLS         0x00080000u
+#define CLONE_DETACHED       0x00400000u /* once had a meaning */
 #define CLONE_PARENT_SETTID  0x00100000u
 #define CLONE_CHILD_CLEARTID 0x00200000u
 #define CLONE_CHILD_SETTID   0x01000000u
@@ -29,7 +31,13 @@ struct clone_request {
     uint32_t flags, exit_signal;
     uint32_t stack; /* 0: the creator's */
     void __user *parent_tid, *child_tid;
-    void __user *tls; /* user_desc */
+    void __user *tls;    /* user_desc */
+    void __user *pidfd;  /* where its descriptor goes */
+    int32_t pid;         /* clone3: which id it is to have; 0: any */
+    bool clear_handlers; /* clone3: CLONE_CLEAR_SIGHAND */
+    /* Under way. */
+    struct proc_handle *handle; /* CLONE_PIDFD */
+    int fd;
 };
 
 /* A vfork parent waits with one of these on its stack. */
@@ -67,10 +75,13 @@ static int share_or_copy_files(struct proc *child, struct proc *parent, uint32_t
     return child->files && child->fs ? 0 : -ENOMEM;
 }
 
-static int copy_parts(struct proc *child, struct proc *parent, uint32_t flags)
+static int copy_parts(struct proc *child, struct proc *parent, const struct clone_request *r)
 {
+    const uint32_t flags = r->flags;
     int err = signal_fork(parent, child, flags & CLONE_SIGHAND);
 
+    if (!err && r->clear_handlers)
+        signal_clear_handlers(child->handlers);
     if (!err)
         err = share_or_copy_files(child, parent, flags);
     if (!err)
@@ -98,7 +109,7 @@ static int copy_proc(struct proc *parent, const struct clone_request *r, struct 
     if (!p)
         return -ENOMEM;
     p->exit_signal = (int)r->exit_signal;
-    err = copy_parts(p, parent, r->flags);
+    err = copy_parts(p, parent, r);
     if (err) {
         proc_release(p);
         proc_free(p);
@@ -171,7 +182,7 @@ static void link_proc(struct proc *p, struct proc *creator, uint32_t flags)
  * Makes the child visible. A signal that waits restarts the call first: one sent to the whole
  * process group must not miss a child that was about to join it.
  */
-static int publish(struct thread *t, struct proc *creator, uint32_t flags)
+static int publish(struct thread *t, struct proc *creator, const struct clone_request *r)
 {
     struct proc *p = t->proc;
     int pid;
@@ -182,12 +193,14 @@ static int publish(struct thread *t, struct proc *creator, uint32_t flags)
     else if (over_process_limit(creator))
         pid = -EAGAIN;
     else
-        pid = pid_alloc();
+        pid = r->pid ? pid_claim(r->pid) : pid_alloc();
     if (pid > 0) {
         t->tid = pid;
         if (p != creator) {
             p->pid = pid;
-            link_proc(p, creator, flags);
+            link_proc(p, creator, r->flags);
+            if (r->handle)
+                proc_handle_attach(r->handle, p);
         }
         thread_link(t);
     }
@@ -241,7 +254,9 @@ static int check_flags(const struct clone_request *r)
 {
     uint32_t f = r->flags;
 
-    if (f & (CLONE_NEW_ANY | CLONE_PIDFD))
+    if (f & CLONE_NEW_ANY)
+        return -EINVAL;
+    if ((f & CLONE_PIDFD) && (f & (CLONE_THREAD | CLONE_DETACHED)))
         return -EINVAL;
     if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
         return -EINVAL;
@@ -252,10 +267,47 @@ static int check_flags(const struct clone_request *r)
     return 0;
 }
 
+/* The descriptor of a child that is not there yet: its handle is attached when that is. */
+static int make_pidfd(struct clone_request *r)
+{
+    int err = 0;
+
+    if (!(r->flags & CLONE_PIDFD))
+        return 0;
+    r->handle = proc_handle_new();
+    if (!r->handle)
+        return -ENOMEM;
+    r->handle->refs++; /* the descriptor's */
+    r->fd = pidfd_make(r->handle, 0);
+    if (r->fd < 0)
+        err = r->fd;
+    else if (put_user_u32(r->pidfd, (uint32_t)r->fd))
+        err = -EFAULT;
+    if (err && r->fd >= 0)
+        fd_close(r->fd);
+    if (err)
+        proc_handle_put(r->handle);
+    return err;
+}
+
+/* Everything but the child's being there. */
+static int prepare(struct clone_request *r, struct proc **p, struct thread **t)
+{
+    struct thread *self = thread_current();
+    int err = copy_thread(*p, self, r, t);
+
+    if (err)
+        return err;
+    err = make_pidfd(r);
+    if (err)
+        thread_free(*t);
+    return err;
+}
+
 static long do_clone(struct clone_request *r)
 {
-    struct thread *self = thread_current(), *t;
-    struct proc *creator = self->proc, *p = creator;
+    struct proc *creator = proc_current(), *p = creator;
+    struct thread *t;
     struct vfork_wait v;
     int err = check_flags(r);
 
@@ -265,7 +317,7 @@ static long do_clone(struct clone_request *r)
         err = copy_proc(creator, r, &p);
     if (err)
         return err;
-    err = copy_thread(p, self, r, &t);
+    err = prepare(r, &p, &t);
     if (err)
         goto drop_proc;
     if (r->flags & CLONE_VFORK) {
@@ -273,7 +325,7 @@ static long do_clone(struct clone_request *r)
         v.done = false;
         t->vfork = &v;
     }
-    int pid = publish(t, creator, r->flags);
+    int pid = publish(t, creator, r);
     if (pid < 0) {
         err = pid;
         goto drop_thread;
@@ -281,11 +333,17 @@ static long do_clone(struct clone_request *r)
     if (r->flags & CLONE_PARENT_SETTID)
         put_user_u32(r->parent_tid, (uint32_t)pid);
     sched_start(t);
+    if (r->handle)
+        proc_handle_put(r->handle);
     if (r->flags & CLONE_VFORK)
         vfork_wait(&v, pid);
     return pid;
 
 drop_thread:
+    if (r->handle) {
+        fd_close(r->fd);
+        proc_handle_put(r->handle);
+    }
     thread_free(t);
 drop_proc:
     if (p != creator) {
@@ -319,8 +377,103 @@ long sys_clone(uint32_t flags, uint32_t stack, void __user *parent_tid, void __u
         .parent_tid = parent_tid,
         .child_tid = child_tid,
         .tls = tls,
+        .pidfd = parent_tid,
     };
 
+    if ((flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID))
+        return -EINVAL;
+    return do_clone(&r);
+}
+
+/* ---- clone3 ---- */
+
+#define CLONE_CLEAR_SIGHAND 0x100000000ull
+#define CLONE_INTO_CGROUP   0x200000000ull
+#define CLONE_NEWTIME       0x00000080u
+#define ARGS_SIZE_FIRST     64 /* of the call's first version */
+#define MAX_PID_LEVELS      32
+
+struct clone_args { /* Linux's */
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t set_tid, set_tid_size, cgroup;
+};
+
+static int clone_args_from_user(struct clone_args *a, const void __user *uargs, uint32_t size)
+{
+    if (size > PAGE_SIZE)
+        return -E2BIG;
+    if (size < ARGS_SIZE_FIRST)
+        return -EINVAL;
+    return copy_struct_from_user(a, sizeof(*a), uargs, size);
+}
+
+static bool stack_is_right(const struct clone_args *a)
+{
+    if (!a->stack || !a->stack_size)
+        return !a->stack && !a->stack_size;
+    return a->stack <= UINT32_MAX && a->stack_size <= UINT32_MAX &&
+           user_range_ok((void __user *)(uint32_t)a->stack, (uint32_t)a->stack_size);
+}
+
+static int check_clone_args(const struct clone_args *a)
+{
+    uint32_t f = (uint32_t)a->flags;
+
+    if (a->set_tid_size > MAX_PID_LEVELS || !a->set_tid != !a->set_tid_size)
+        return -EINVAL;
+    if ((a->exit_signal & ~(uint64_t)CSIGNAL) || a->exit_signal > NSIG)
+        return -EINVAL;
+    if (a->flags & ~(CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP | UINT32_MAX))
+        return -EINVAL;
+    if (f & (CLONE_DETACHED | (CSIGNAL & ~CLONE_NEWTIME)))
+        return -EINVAL;
+    if ((f & CLONE_SIGHAND) && (a->flags & CLONE_CLEAR_SIGHAND))
+        return -EINVAL;
+    if ((f & (CLONE_THREAD | CLONE_PARENT)) && a->exit_signal)
+        return -EINVAL;
+    if ((f & CLONE_PIDFD) && (f & CLONE_PARENT_SETTID) && a->pidfd == a->parent_tid)
+        return -EINVAL;
+    return stack_is_right(a) ? 0 : -EINVAL;
+}
+
+/* The id that the child is to have: there is one level of them, which is root's to choose from. */
+static int chosen_pid(const struct clone_args *a, int32_t *pid)
+{
+    uint32_t wanted;
+
+    *pid = 0;
+    if (!a->set_tid_size)
+        return 0;
+    if (get_user_u32(&wanted, (void __user *)(uint32_t)a->set_tid))
+        return -EFAULT;
+    if (a->set_tid_size > 1 || (int32_t)wanted < 1)
+        return -EINVAL;
+    *pid = (int32_t)wanted;
+    return capable() ? 0 : -EPERM;
+}
+
+long sys_clone3(const void __user *uargs, uint32_t size)
+{
+    struct clone_args a;
+    struct clone_request r = {0};
+    int err = clone_args_from_user(&a, uargs, size);
+
+    if (!err)
+        err = check_clone_args(&a);
+    if (!err)
+        err = chosen_pid(&a, &r.pid);
+    if (!err && (a.flags & CLONE_INTO_CGROUP))
+        err = -EBADF; /* no descriptor is of a control group */
+    if (err)
+        return err;
+    r.flags = (uint32_t)a.flags;
+    r.exit_signal = (uint32_t)a.exit_signal;
+    r.stack = (uint32_t)(a.stack + a.stack_size);
+    r.parent_tid = (void __user *)(uint32_t)a.parent_tid;
+    r.child_tid = (void __user *)(uint32_t)a.child_tid;
+    r.tls = (void __user *)(uint32_t)a.tls;
+    r.pidfd = (void __user *)(uint32_t)a.pidfd;
+    r.clear_handlers = a.flags & CLONE_CLEAR_SIGHAND;
     return do_clone(&r);
 }
 

@@ -3,6 +3,7 @@
  * proc_lock; what is found is noted there, and told to the program after the lock is gone.
  */
 #include "arch/uaccess.h"
+#include "fs/event/pidfd.h"
 #include "kernel/thread/proc.h"
 #include "kernel/process/rusage.h"
 #include "libc/errno.h"
@@ -16,12 +17,13 @@
 #define WALL       0x40000000u
 #define WCLONE     0x80000000u
 
-enum { P_ALL, P_PID, P_PGID };
+enum { P_ALL, P_PID, P_PGID, P_PIDFD };
 
 struct wait_request {
     int which; /* P_* */
     int32_t id;
     uint32_t options;
+    struct proc_handle *handle; /* P_PIDFD, which then is P_PID with this besides; or NULL */
     /* What was found. */
     int32_t pid;
     uint32_t uid;
@@ -88,7 +90,9 @@ static int find_teller(struct proc *p, struct wait_request *r, struct proc **out
 
     if (r->which == P_PID) { /* found without a look at its siblings */
         c = *out = proc_find(r->id);
-        return !c || c->parent != p || !matches(c, r) ? -ECHILD : look_at(c, r, reap);
+        if (!c || c->parent != p || !matches(c, r) || (r->handle && r->handle != c->handle))
+            return -ECHILD;
+        return look_at(c, r, reap);
     }
     list_for_each_entry (c, &p->children, sibling) {
         if (!matches(c, r))
@@ -206,10 +210,27 @@ static int check_waitid(int which, int32_t id, uint32_t options)
         return -EINVAL;
     if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
-    if (which < P_ALL || which > P_PGID)
+    if (which < P_ALL || which > P_PIDFD)
         return -EINVAL;
-    if ((which == P_PID && id <= 0) || (which == P_PGID && id < 0))
+    if ((which == P_PID && id <= 0) || (which >= P_PGID && id < 0))
         return -EINVAL;
+    return 0;
+}
+
+/* What a pidfd stands for; one that never waits makes the call the same, but for -EAGAIN. */
+static int resolve_pidfd(struct wait_request *r, bool *nonblock)
+{
+    *nonblock = false;
+    if (r->which != P_PIDFD)
+        return 0;
+    r->handle = pidfd_get(r->id, nonblock);
+    if (!r->handle)
+        return -EBADF;
+    r->which = P_PID;
+    r->id = r->handle->pid;
+    *nonblock = *nonblock && !(r->options & WNOHANG);
+    if (*nonblock)
+        r->options |= WNOHANG;
     return 0;
 }
 
@@ -218,12 +239,19 @@ long sys_waitid(uint32_t which, uint32_t id, void __user *uinfo, uint32_t option
 {
     struct wait_request r = {.which = (int)which, .id = (int32_t)id, .options = options};
     long ret = check_waitid(r.which, r.id, options);
+    bool nonblock;
 
+    if (!ret)
+        ret = resolve_pidfd(&r, &nonblock);
     if (ret)
         return ret;
     if (r.which == P_PGID && r.id == 0)
         r.id = proc_current()->pgid;
     ret = do_wait(&r);
+    if (r.handle)
+        proc_handle_put(r.handle);
+    if (ret == 0 && nonblock)
+        ret = -EAGAIN;
     if (ret < 0)
         return ret;
     if ((ret > 0 && put_usage(urusage, &r)) || put_info(uinfo, &r, ret > 0))

@@ -11,9 +11,20 @@
 #define COMMON_WORDS 3
 #define USED_WORDS   8 /* of what is behind them, the rest is zero */
 
-static bool is_fault(const struct siginfo *info)
+#define POLL_CODES 6 /* POLL_IN to POLL_HUP */
+
+enum siginfo_kind siginfo_kind(const struct siginfo *info)
 {
-    return info->code > 0 && info->code < SI_KERNEL && (SIGMASK(info->signo) & SIGS_SYNCHRONOUS);
+    if (info->code > SI_USER && info->code < SI_KERNEL) {
+        if (SIGMASK(info->signo) & SIGS_SYNCHRONOUS)
+            return SIGINFO_FAULT;
+        if (info->signo == SIGCHLD)
+            return SIGINFO_CHILD;
+        return info->code <= POLL_CODES ? SIGINFO_POLL : SIGINFO_SENDER;
+    }
+    if (info->code == SI_TIMER)
+        return SIGINFO_TIMER;
+    return info->code == SI_SIGIO ? SIGINFO_POLL : SIGINFO_SENDER;
 }
 
 void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info)
@@ -22,13 +33,13 @@ void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info
     out->signo = info->signo;
     out->err = info->err;
     out->code = info->code;
-    if (is_fault(info)) {
+    if (siginfo_kind(info) == SIGINFO_FAULT) {
         out->field[0] = info->addr;
         return;
     }
     out->field[0] = (uint32_t)info->pid;
     out->field[1] = (uint32_t)info->uid;
-    if (info->signo == SIGCHLD && info->code > 0) {
+    if (siginfo_kind(info) == SIGINFO_CHILD) {
         out->field[2] = (uint32_t)info->status;
         out->field[3] = info->utime;
         out->field[4] = info->stime;

@@ -277,8 +277,10 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
     if (!handler_ignores(p, signo) || blocked_by(p, t, bit)) {
         done =
             queue_add(p, t ? &t->sig.queue : &p->sig.queue, signo, info ? info : &kernel_info, q);
-        if (done > 0)
+        if (done > 0) {
+            signal_tell_listeners(h, bit);
             wake_for(p, t, bit);
+        }
     }
     spin_unlock(&h->lock);
     return done < 0 ? done : 0;
@@ -425,6 +427,7 @@ static struct signal_handlers *handlers_new(const struct signal_handlers *from)
         memcpy(h->action, from->action, sizeof(h->action));
     spin_init(&h->lock, "signal", LOCK_RANK_SIGNAL);
     h->refs = 1;
+    list_init(&h->listeners);
     return h;
 }
 
@@ -435,8 +438,10 @@ static void handlers_put(struct signal_handlers *h)
     spin_lock(&h->lock);
     left = --h->refs;
     spin_unlock(&h->lock);
-    if (left == 0)
+    if (left == 0) {
+        signal_drop_listeners(h);
         kmfree(h);
+    }
 }
 
 static void real_timer_fired(void *arg)
@@ -501,22 +506,28 @@ static void handlers_replace(struct proc *p, struct signal_handlers *own)
     handlers_put(old);
 }
 
+void signal_clear_handlers(struct signal_handlers *h)
+{
+    struct signal_handler *a;
+
+    for (a = h->action; a < h->action + NSIG; a++) {
+        if (a->handler != SIG_IGN)
+            a->handler = SIG_DFL;
+        a->flags = a->restorer = 0;
+        a->mask = 0;
+    }
+}
+
 void signal_exec(struct proc *p, struct signal_handlers **spare)
 {
     struct thread *t = thread_current();
-    struct signal_handler *a;
 
     if (*spare)
         handlers_replace(p, *spare);
     *spare = NULL;
     posix_timers_delete(p);
     spin_lock(&p->handlers->lock);
-    for (a = p->handlers->action; a < p->handlers->action + NSIG; a++) {
-        if (a->handler != SIG_IGN)
-            a->handler = SIG_DFL;
-        a->flags = a->restorer = 0;
-        a->mask = 0;
-    }
+    signal_clear_handlers(p->handlers);
     t->sig.altstack_size = 0;
     t->sig.restart_fn = NULL;
     spin_unlock(&p->handlers->lock);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "arch/lock.h"
 #include "kernel/time/time.h"
+#include "kernel/thread/sched.h"
 #include "libc/list.h"
 
 #define NSIG 64
@@ -56,6 +57,8 @@ typedef uint64_t sigset64_t; /* bit n-1 is signal n */
 #define SI_KERNEL   0x80
 #define SI_QUEUE    (-1)
 #define SI_TIMER    (-2)
+#define SI_MESGQ    (-3)
+#define SI_SIGIO    (-5)
 #define SI_TKILL    (-6)
 
 #define CLD_EXITED    1
@@ -98,6 +101,17 @@ struct siginfo {
     uint32_t utime, stime; /* SIGCHLD, in ticks */
 };
 
+/* Which of its variants Linux's siginfo_t has. Of a timer, pid is its id and uid the overruns; of
+ * SIGINFO_POLL (F_SETSIG), pid is the band and uid the descriptor. */
+enum siginfo_kind {
+    SIGINFO_SENDER,
+    SIGINFO_TIMER,
+    SIGINFO_POLL,
+    SIGINFO_FAULT,
+    SIGINFO_CHILD,
+};
+enum siginfo_kind siginfo_kind(const struct siginfo *info);
+
 struct signal_handler {
     uint32_t handler; /* user address, 0 SIG_DFL, 1 SIG_IGN */
     uint32_t flags;   /* SA_* */
@@ -109,6 +123,7 @@ struct signal_handlers {
     uint32_t refs;        /* [lock] */
     struct spinlock lock; /* LOCK_RANK_SIGNAL */
     struct signal_handler action[NSIG];
+    struct list listeners; /* kernel/signal/watch.c */
 };
 
 struct signal_queue {   /* what waits to be delivered */
@@ -181,6 +196,25 @@ bool signal_children_autoreap(struct proc *p);
  * same session: then terminal stop signals do nothing. */
 bool pgrp_is_orphaned(int32_t pgid, const struct proc *ignore);
 
+/*
+ * A watch tells of signals of a set that wait for the current process or thread, kernel/signal/
+ * watch.c. signal_watch_current: from now on its queue is woken by those that come for the current
+ * process, too; -ENOMEM. signal_watch_take: takes one, or 0.
+ */
+struct signal_watch {
+    sigset64_t set;
+    struct waitq queue;
+    struct list listeners;
+    uint32_t count; /* of listeners */
+};
+void signal_watch_init(struct signal_watch *w, sigset64_t set);
+void signal_watch_change(struct signal_watch *w, sigset64_t set);
+int signal_watch_current(struct signal_watch *w);
+void signal_watch_end(struct signal_watch *w);
+int signal_watch_take(const struct signal_watch *w, struct siginfo *info);
+bool signal_watch_pending(const struct signal_watch *w);
+#define SIGNAL_LISTENER_BYTES 32u
+
 /* Replaces the current thread's mask. The second form is for sigsuspend, ppoll...: until the call
  * is over, when signal_deliver or signal_restore_mask puts the old one back. */
 void signal_set_mask(sigset64_t mask);
@@ -199,6 +233,8 @@ int signal_fork(struct proc *parent, struct proc *child, bool share_handlers);
 int signal_exec_reserve(struct proc *p, struct signal_handlers **spare);
 /* Handlers back to default, in a table of its own; takes *spare if that is needed. Cannot fail. */
 void signal_exec(struct proc *p, struct signal_handlers **spare);
+/* Handlers of a process that does not run yet: the default, but for what is ignored. */
+void signal_clear_handlers(struct signal_handlers *h);
 void signal_free_proc(struct proc *p);
 void signal_free_thread(struct thread *t); /* [proc_lock may be held] */
 /* A new thread, whose proc is set: mask and, in a new process, alternate stack are its creator's

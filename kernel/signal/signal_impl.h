@@ -36,6 +36,10 @@ void signal_change_mask(struct thread *t, sigset64_t mask); /* the same, with a 
 void signal_discard(struct proc *p, sigset64_t set); /* drops pending ones, whoever they are for */
 void signal_wake_threads(struct proc *p, bool stopped_too); /* every thread to signal_deliver */
 
+/* kernel/signal/watch.c. The first with handlers->lock held. */
+void signal_tell_listeners(struct signal_handlers *h, sigset64_t bit);
+void signal_drop_listeners(struct signal_handlers *h); /* they go */
+
 /* kernel/signal/signal_stop.c. The first drops and retakes handlers->lock. */
 void signal_stop_current(struct thread *t);
 bool signal_start_stop(struct thread *t, int signo);

@@ -93,6 +93,29 @@ static int kill_all(int signo, const struct siginfo *info)
     return ret;
 }
 
+/* A program may pretend what it likes to itself only: others must see who it was. */
+static bool may_claim(const struct siginfo *info, int32_t pid)
+{
+    return (info->code < 0 && info->code != SI_TKILL) || pid == proc_current()->pid;
+}
+
+int signal_send_handle(struct proc_handle *h, int signo, void __user *uinfo)
+{
+    struct siginfo info = sender_info(SI_USER);
+    int ret;
+
+    if (uinfo && siginfo_from_user(&info, uinfo))
+        return -EFAULT;
+    if (uinfo && info.signo != signo)
+        return -EINVAL;
+    if (uinfo && !may_claim(&info, h->pid))
+        return -EPERM;
+    spin_lock(&proc_lock);
+    ret = h->proc ? send(h->proc, NULL, signo, &info) : -ESRCH;
+    spin_unlock(&proc_lock);
+    return ret;
+}
+
 long sys_kill(uint32_t upid, uint32_t usigno)
 {
     int32_t pid = (int32_t)upid;
@@ -139,12 +162,6 @@ long sys_tkill(uint32_t tid, uint32_t signo)
     if ((int32_t)tid <= 0)
         return -EINVAL;
     return send_to_thread(0, (int32_t)tid, (int)signo, &info);
-}
-
-/* A program may pretend what it likes to itself only: others must see who it was. */
-static bool may_claim(const struct siginfo *info, int32_t pid)
-{
-    return (info->code < 0 && info->code != SI_TKILL) || pid == proc_current()->pid;
 }
 
 long sys_rt_sigqueueinfo(uint32_t pid, uint32_t signo, void __user *uinfo)

@@ -155,7 +155,7 @@ long sys_sched_setparam(uint32_t tid, const void __user *uparam)
 static int attr_from_user(struct user_sched_attr *a, void __user *uattr)
 {
     uint32_t size;
-    uint8_t byte;
+    int err;
 
     if (get_user_u32(&size, uattr))
         return -EFAULT;
@@ -163,13 +163,10 @@ static int attr_from_user(struct user_sched_attr *a, void __user *uattr)
         size = ATTR_SIZE_FIRST;
     if (size < ATTR_SIZE_FIRST || size > PAGE_SIZE)
         return put_user_u32(uattr, sizeof(*a)) ? -EFAULT : -E2BIG;
-    for (uint32_t i = sizeof(*a); i < size; i++) {
-        if (copy_from_user(&byte, (char __user *)uattr + i, 1))
-            return -EFAULT;
-        if (byte)
-            return put_user_u32(uattr, sizeof(*a)) ? -EFAULT : -E2BIG;
-    }
-    return copy_from_user(a, uattr, sizeof(*a)) ? -EFAULT : 0;
+    err = copy_struct_from_user(a, sizeof(*a), uattr, size);
+    if (err == -E2BIG && put_user_u32(uattr, sizeof(*a)))
+        return -EFAULT;
+    return err;
 }
 
 long sys_sched_setattr(uint32_t tid, void __user *uattr, uint32_t flags)

@@ -115,6 +115,15 @@ int pid_alloc(void)
     return -EAGAIN;
 }
 
+int pid_claim(int32_t pid)
+{
+    if (pid < 1 || pid >= PID_MAX)
+        return -EINVAL;
+    if (proc_count_tasks() >= proc_thread_limit())
+        return -EAGAIN;
+    return pid_in_use(pid) ? -EEXIST : pid;
+}
+
 void proc_link(struct proc *p, struct proc *parent)
 {
     static uint32_t last_serial; /* [proc_lock] */
@@ -129,6 +138,8 @@ void proc_link(struct proc *p, struct proc *parent)
 void proc_unlink(struct proc *p)
 {
     KASSERT(p->nthreads == 0);
+    if (p->handle)
+        proc_handle_detach(p);
     nr_zombies--;
     list_remove(&p->sibling);
     list_remove(&p->all_link);

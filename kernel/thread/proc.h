@@ -123,6 +123,7 @@ struct proc {
     struct rusage_counts child_usage; /* of children that were waited for */
     uint64_t start_ns;                /* time_mono_ns() at creation */
     struct waitq child_exit;          /* wait4 sleeps here */
+    struct proc_handle *handle;       /* [proc_lock] or NULL */
     struct sched_attr first_sched;    /* [proc_lock] of the first thread, once that is gone */
     int16_t oom_score_adj;            /* [proc_lock] /proc/PID/oom_score_adj */
     int16_t oom_score_adj_min;        /* [proc_lock] the lowest that root has set */
@@ -167,6 +168,7 @@ void thread_free(struct thread *t);   /* one that never ran */
 void thread_drop_cached_stacks(void); /* gives back the stacks kept for reuse */
 void thread_bury(struct thread *t);   /* the scheduler: a dead thread that left its stack */
 int pid_alloc(void);                  /* [proc_lock held] an id nobody uses, or -EAGAIN */
+int pid_claim(int32_t pid);           /* [proc_lock held] that one: pid, -EEXIST, -EINVAL */
 void proc_link(struct proc *p, struct proc *parent); /* [proc_lock held] makes it visible */
 void proc_unlink(struct proc *p);                    /* [proc_lock held] */
 void thread_link(struct thread *t);                  /* [proc_lock held] */
@@ -184,6 +186,25 @@ void vfork_release(struct thread *t); /* exec and exit: lets a vfork parent go o
 void proc_release(struct proc *p);
 void proc_init(void); /* once at boot, before sched_init */
 void kthread_first_run(void);
+
+/* ---- Handles, kernel/thread/handle.c ---- */
+
+struct proc_handle {
+    uint32_t refs;      /* atomic */
+    int32_t pid;        /* -1: not attached yet */
+    struct proc *proc;  /* [proc_lock] NULL: not yet there, or waited for */
+    bool over;          /* [proc_lock] waited for */
+    struct waitq queue; /* woken when the process ends, and when it has been waited for */
+};
+struct proc_handle *proc_handle_new(void);                      /* of nobody yet; NULL: no memory */
+void proc_handle_put(struct proc_handle *h);                    /* drops a reference */
+void proc_handle_attach(struct proc_handle *h, struct proc *p); /* [proc_lock held] p has none */
+/* A reference to the handle of a process, or NULL: -ESRCH, -EINVAL (a thread's id), -ENOMEM. */
+struct proc_handle *proc_handle_get(int32_t pid, int *err);
+bool proc_handle_over(struct proc_handle *h); /* the process has ended */
+void proc_handle_detach(struct proc *p); /* [proc_lock held] p has one, and has been waited for */
+/* pidfd_send_signal: uinfo may be NULL. 0 or -errno. kernel/signal/sigsend.c */
+int signal_send_handle(struct proc_handle *h, int signo, void __user *uinfo);
 
 extern struct thread boot_thread; /* what runs kernel_main, and then idles */
 extern struct proc kernel_proc;   /* pid 0: its process */

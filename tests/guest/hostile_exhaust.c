@@ -7,10 +7,12 @@
 #include "guest.h"
 #include <linux/futex.h>
 #include <sched.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/shm.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -299,6 +301,33 @@ static int take_timerfd(void)
     return fd < 0 ? errno : failed(timerfd_settime(fd, 0, &when, NULL));
 }
 
+/* Each listens to every process that polls it. */
+static int take_signalfd(void)
+{
+    sigset_t set;
+    struct pollfd p = {.events = POLLIN};
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    p.fd = signalfd(-1, &set, 0);
+    return p.fd < 0 ? errno : failed(poll(&p, 1, 1));
+}
+
+/* The handle of a process outlives it. */
+static int take_pidfd(void)
+{
+    pid_t pid = fork();
+    int fd;
+
+    if (pid == 0)
+        _exit(0);
+    if (pid < 0)
+        return errno;
+    fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    waitpid(pid, NULL, 0);
+    return fd < 0 ? errno : 0;
+}
+
 static int take_memfd(void)
 {
     static char block[16 * PAGE];
@@ -432,6 +461,8 @@ static const struct exhaustion table[] = {
     {"pipes", take_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"signalfds", take_signalfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"pidfds", take_pidfd, {EMFILE, ENFILE, ENOMEM}, NULL, true},
     {"memfds", take_memfd, {EMFILE, ENFILE, ENOMEM}, NULL, true},
     {"epoll watches", take_watches, {ENOSPC, EMFILE, ENOMEM}, NULL, false},
     {"file locks", take_lock, {ENOLCK}, unmount_all, false},

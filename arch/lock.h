@@ -25,6 +25,7 @@ enum lock_rank {
     LOCK_RANK_FILES = 45,       /* descriptor tables */
     LOCK_RANK_VM = 50,          /* all of mm/ above the frame allocator */
     LOCK_RANK_BLOCK = 55,       /* queues of disks */
+    LOCK_RANK_ZRAM = 56,        /* compressed memory */
     LOCK_RANK_WAITQ = 60,       /* wait queues */
     LOCK_RANK_EPOLL_READY = 61, /* what a wake-up marks as ready */
     LOCK_RANK_EPOLL_SET = 62,   /* who waits for the set */

@@ -92,15 +92,28 @@ static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end
     return 0;
 }
 
+/* What is in swap, or on its way in, is not worth keeping. A page in memory gives its slot up: it
+ * would no longer be what is in the frame. */
+static void give_up_anon(struct vma *v, vaddr_t va, struct anon *a)
+{
+    if (!a->frame || (a->frame->flags & FRAME_BUSY)) {
+        (void)amap_drop(&v->space->amap, va >> PAGE_SHIFT);
+        return;
+    }
+    if (a->slot)
+        swap_free(a->slot);
+    a->slot = 0;
+    (void)pmap_clear_dirty(a->frame);
+    a->frame->flags |= FRAME_LAZY;
+}
+
 /* MADV_FREE: memory pressure may take the pages until they are written to again. */
 static int give_up(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 {
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
         struct amap_slot slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
-        if (slot.anon && slot.sole) {
-            (void)pmap_clear_dirty(slot.anon->frame);
-            slot.anon->frame->flags |= FRAME_LAZY;
-        }
+        if (slot.anon && slot.sole)
+            give_up_anon(v, va, slot.anon);
         change_spend(c, 1);
     }
     return 0;
@@ -113,9 +126,9 @@ static struct frame *frame_of_page(const struct vma *v, vaddr_t va)
 
     if (vma_is_private(v))
         slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
-    if (slot.anon)
-        return slot.anon->frame;
-    f = v->object ? radix_get(&v->object->pages, vma_page_index(v, va)) : NULL;
+    f = slot.anon   ? slot.anon->frame
+        : v->object ? object_frame(v->object, vma_page_index(v, va))
+                    : NULL;
     return f && !(f->flags & FRAME_BUSY) ? f : NULL;
 }
 

@@ -85,9 +85,15 @@ void anon_unref(struct anon *a)
     KASSERT(a->refs != 0);
     if (--a->refs)
         return;
-    if (a->frame->rmap)
-        pmap_remove_frame(a->frame);
-    frame_release(a->frame);
+    if (a->slot)
+        swap_free(a->slot);
+    if (a->frame) {
+        if (a->frame->rmap)
+            pmap_remove_frame(a->frame);
+        frame_release(a->frame);
+    } else {
+        swapped_anons--;
+    }
     give_anon(a);
     anon_total--;
 }

@@ -43,6 +43,9 @@ int bring_in(struct need *n)
     case NEED_CHANGE:
         wait_for_change(n->space);
         return 0;
+    case NEED_ANON:
+        err = anon_fetch(n);
+        return err == -ENOMEM || err == 0 ? err : -EIO;
     case NEED_PAGE:
         err = object_fetch(n);
         break;

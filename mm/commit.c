@@ -12,7 +12,7 @@ static uint32_t limit_pages(void)
 {
     if (settings.kbytes)
         return settings.kbytes / (PAGE_SIZE / 1024);
-    return (uint32_t)((uint64_t)frame_total() * settings.ratio / 100);
+    return (uint32_t)((uint64_t)frame_total() * settings.ratio / 100) + swap_total();
 }
 
 /* What is promised once may be promised again, unless promises are kept. */
@@ -36,7 +36,7 @@ bool commit_allows(uint32_t pages, uint16_t flags)
     case VM_OVERCOMMIT_NEVER:
         return committed_pages + pages <= limit_pages();
     default:
-        return pages <= frame_total();
+        return pages <= frame_total() + swap_total();
     }
 }
 

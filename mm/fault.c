@@ -6,6 +6,7 @@
  *   -------------  ----------------  ------------  -------  ----------------------------  ---------
  *   none, guard                                    any      grow a stack, else MAPERR
  *   any                                            denied   SIGSEGV (ACCERR)
+ *   private        in swap                         any   1S page in (major), retry
  *   private        1 owner                         any   1A use it as it is               vma prot
  *   private        shared                          read  1A share it                      read-only
  *   private        shared                          write 1B copy, drop the old            vma prot
@@ -135,17 +136,30 @@ static enum outcome copy_into_anon(struct fault *f, struct frame *from)
     return install(f, &at, a);
 }
 
+/* 1S, or wait until somebody else has done that */
+static __attribute__((noinline)) enum outcome need_anon(struct fault *f, struct frame *frame)
+{
+    *f->need =
+        frame ? (struct need){.what = NEED_FRAME, .frame = frame}
+              : (struct need){.what = NEED_ANON, .space = f->space, .index = f->page >> PAGE_SHIFT};
+    return NEEDED;
+}
+
 /* 1A, 1B */
 static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
 {
+    struct frame *frame = slot.anon->frame;
+
+    if (!frame || (frame->flags & FRAME_BUSY))
+        return need_anon(f, frame);
     f->why = slot.sole ? VM_CASE_OWN : f->write ? VM_CASE_COPY : VM_CASE_SHARE;
     switch (f->why) {
     case VM_CASE_OWN:
-        return enter(f, slot.anon->frame, f->vma->prot);
+        return enter(f, frame, f->vma->prot);
     case VM_CASE_SHARE:
-        return enter(f, slot.anon->frame, read_only(f->vma));
+        return enter(f, frame, read_only(f->vma));
     default:
-        return copy_into_anon(f, slot.anon->frame);
+        return copy_into_anon(f, frame);
     }
 }
 
@@ -179,7 +193,7 @@ static void gather(const struct fault *f, vaddr_t start, unsigned n, struct fram
     for (unsigned i = 0; i < n; i++, run--, cached += cached != NULL) {
         if (run == 0)
             cached = radix_run(&v->object->pages, index + i, &run);
-        out[i] = cached ? *cached : NULL;
+        out[i] = cached ? item_frame(*cached) : NULL;
         if (!out[i])
             continue;
         if ((out[i]->flags & FRAME_BUSY) ||
@@ -274,6 +288,20 @@ static bool is_refused(const struct fault *f, const struct vma *v)
     return !v || f->page < v->start || !access_allowed(v, f->write);
 }
 
+/* Has the pageout thread woken, or, if it is too late for that, memory made free here and now:
+ * once, since again could drop the very page that was waited for. */
+static __attribute__((noinline)) bool must_reclaim(struct fault *f)
+{
+    if (f->reclaimed)
+        return false;
+    pageout_wake();
+    if (!frame_low())
+        return false;
+    f->reclaimed = true;
+    *f->need = (struct need){.what = NEED_MEMORY};
+    return true;
+}
+
 static enum outcome fault_once(struct fault *f)
 {
     struct vma *v = vma_find(f->space, f->page);
@@ -292,11 +320,8 @@ static enum outcome fault_once(struct fault *f)
     f->vma = v;
     if (!access_allowed(v, f->write))
         return BAD_ACCESS;
-    if (frame_low() && !f->reclaimed) {
-        f->reclaimed = true;
-        *f->need = (struct need){.what = NEED_MEMORY};
+    if (frame_short() && must_reclaim(f))
         return NEEDED;
-    }
     if (vma_is_private(v)) {
         struct amap_slot slot = amap_lookup(&f->space->amap, f->page >> PAGE_SHIFT);
         if (slot.anon)

@@ -91,7 +91,8 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
     memset(counts, 0, sizeof(counts));
     free_list = zero_list = NULL;
     fresh_range = 0;
-    zero_frame = reclaim_hand = NULL;
+    zero_frame = NULL;
+    reclaim_init();
     anon_forget_kept();
     rmap_forget_kept();
     vma_forget_kept();
@@ -311,6 +312,21 @@ void kfree(void *page)
 bool frame_low(void)
 {
     return free_frames <= reserve;
+}
+
+bool frame_scarce(void)
+{
+    return free_frames <= reserve / 2;
+}
+
+bool frame_short(void)
+{
+    return free_frames <= 2 * reserve;
+}
+
+bool frame_plenty(void)
+{
+    return free_frames > 3 * reserve;
 }
 
 uint32_t frame_count(enum frame_kind kind)

@@ -42,11 +42,13 @@ enum frame_kind {
 };
 
 /* Flags of a frame, all [v]. */
-#define FRAME_BUSY    0x01 /* being filled: wait, do not use */
-#define FRAME_DIRTY   0x02 /* differs from what the pager, or swap, would give again */
-#define FRAME_LAZY    0x04 /* ANON: given up by MADV_FREE, unless DIRTY since */
-#define FRAME_PLACED  0x08 /* OBJECT: pager.reserve() made sure of its place */
-#define FRAME_WRITING 0x10 /* its contents are on the way out: it may be used, but not freed */
+#define FRAME_BUSY       0x01 /* being filled: wait, do not use */
+#define FRAME_DIRTY      0x02 /* differs from what the pager, or swap, would give again */
+#define FRAME_LAZY       0x04 /* ANON: given up by MADV_FREE, unless DIRTY since */
+#define FRAME_PLACED     0x08 /* OBJECT: pager.reserve() made sure of its place */
+#define FRAME_WRITING    0x10 /* its contents are on the way out: it may be used, but not freed */
+#define FRAME_AGE        0x60 /* what the replacement policy remembers: frame_age() */
+#define FRAME_REFERENCED 0x80 /* used by other ways than a mapping since the hand passed */
 
 /* One for each physical frame; 16 bytes on i386. What the union holds follows from kind. */
 struct frame {
@@ -109,6 +111,16 @@ static inline void *frame_kva(const struct frame *f)
     return phys_to_virt(frame_pa(f));
 }
 
+static inline uint8_t frame_age(const struct frame *f)
+{
+    return (f->flags & FRAME_AGE) / 0x20;
+}
+
+static inline void frame_set_age(struct frame *f, uint8_t age)
+{
+    f->flags = (uint8_t)((f->flags & ~FRAME_AGE) | age * 0x20);
+}
+
 /*
  * NULL when there is none. Whoever allocates for user pages (ANON, OBJECT) asks frame_low() first
  * and reclaims, so that the kernel can go on when programs have eaten everything else.
@@ -118,6 +130,9 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind);
 void frame_free(struct frame *f);
 void frame_free_zeroed(struct frame *f); /* the caller has left it all zeros */
 bool frame_low(void);                    /* user pages are about to be refused */
+bool frame_scarce(void);                 /* even the reserve is half gone */
+bool frame_short(void);                  /* less than the low watermark: the thread shall run */
+bool frame_plenty(void);                 /* at least the high watermark: it need not */
 uint32_t frame_count(enum frame_kind kind);
 uint32_t frame_free_count(void);
 uint32_t frame_total(void);
@@ -186,6 +201,7 @@ bool pmap_test_accessed(struct frame *f);
 
 /* The n-th mapping of frame; false when there is none. [v] */
 bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va);
+bool pmap_is_accessed(const struct frame *f); /* the same, and clears nothing [v] */
 /* A store that the frame itself does not know of yet: it will when the entry goes. [v] */
 bool pmap_test_dirty(const struct frame *f);
 /* Makes frame clean: forgets that anybody wrote to it; whether a space had since it was mapped. [v]
@@ -208,10 +224,12 @@ void rmap_forget_kept(void);                            /* mm_init: memory start
 
 /* One private page's contents. */
 struct anon {
-    uint32_t refs;       /* [v] amap slots that hold it; a shared leaf counts once */
-    struct frame *frame; /* [v] */
-    uint32_t slot;       /* [v] place in swap; 0: none */
-    uint32_t seen;       /* mm_check's count of refs */
+    uint32_t refs; /* [v] amap slots that hold it; a shared leaf counts once */
+    struct frame
+        *frame;    /* [v] NULL: in swap. A new one is dirty without saying so: it has no slot */
+    uint32_t slot; /* [v] place in swap, swap.c; 0: none. With a frame, it is as the frame was when
+                    * that was last clean */
+    uint32_t seen; /* mm_check's count of refs */
 };
 
 #define LEAF_SLOTS  (PAGE_SIZE / sizeof(struct anon *))
@@ -241,6 +259,10 @@ void anon_unref(struct anon *a); /* [v] */
 void anon_forget_kept(void);     /* mm_init: memory starts anew */
 void anon_drop_kept(void);       /* gives them back [v] */
 extern uint32_t anon_total;      /* [v] anons that exist */
+uint32_t swap_total(void);       /* slots of all areas [v] */
+void swap_free(uint32_t slot);   /* its contents are no longer needed: reclaim/swap.c [v] */
+extern uint32_t swapped_anons;   /* [v] of these, without a frame */
+extern uint32_t swapped_pages;   /* [v] pages of objects that are in swap */
 
 struct amap_slot amap_lookup(const struct amap *m, uint32_t page); /* [v] */
 /* The slot of page, in a leaf that exists and is unshared. NULL: no memory. [v] */
@@ -277,6 +299,7 @@ struct radix {
 void *radix_get(const struct radix *r, uint32_t index);
 int radix_set(struct radix *r, uint32_t index, void *item); /* where none is; not NULL. -ENOMEM */
 void *radix_clear(struct radix *r, uint32_t index);         /* the item that was there */
+void radix_replace(struct radix *r, uint32_t index, void *item); /* where one is; not NULL */
 /* The place of index in its node, and in *run how many indexes, this one included, have theirs
  * right behind it; NULL: none of them has an item. */
 void **radix_run(const struct radix *r, uint32_t index, uint32_t *run);
@@ -285,7 +308,7 @@ void *radix_next(const struct radix *r, uint32_t *index);
 
 struct vm_object {
     uint32_t refs;     /* [v] */
-    uint32_t resident; /* [v] pages in the tree */
+    uint32_t resident; /* [v] frames in the tree */
     uint64_t size;     /* [v] bytes */
     const struct pager *pager;
     void *private;      /* the pager's */
@@ -297,7 +320,8 @@ struct vm_object {
     bool cutting;       /* [v] pages past a new end are still being taken out; ends with a wake */
     int put_error;      /* [v] of a put that nobody waited for: the next sync tells */
     bool no_writers;    /* [v] shared areas may not be, nor become, writable */
-    struct radix pages; /* [v] index -> struct frame */
+    uint32_t swapped;   /* [v] pages that are in swap */
+    struct radix pages; /* [v] index -> struct frame, or a slot in swap: item_slot() */
     struct list all;    /* [v] in all_objects */
 };
 extern struct list all_objects;
@@ -310,14 +334,15 @@ enum need_what {
     NEED_PLACE,  /* a page of an object is about to be written to, see pager.reserve */
     NEED_FRAME,  /* a frame is BUSY */
     NEED_CHANGE, /* a space is being changed where it is looked at */
+    NEED_ANON,   /* an anon is in swap */
 };
 
 /* The answer of deciding when it cannot go on. Whoever fills it in must have bring_in() called. */
 struct need {
     enum need_what what;
     struct vm_object *object; /* PAGE, PLACE: with a reference, which bring_in() drops */
-    struct vm_space *space;   /* CHANGE: the caller's */
-    uint32_t index;           /* PAGE, PLACE */
+    struct vm_space *space;   /* CHANGE, ANON: the caller's */
+    uint32_t index;           /* PAGE, PLACE; ANON: the page number */
     unsigned count;           /* PAGE: so many pages from index on are wanted */
     struct frame *frame;      /* FRAME */
     bool major;               /* out: something had to be read */
@@ -343,6 +368,34 @@ void object_need_place(const struct frame *f, struct need *need);
 /* bring_in()'s part for objects. Sleep, not [v]. */
 int object_fetch(struct need *n);
 int object_place(const struct need *n);
+/* The same for a page in swap: 0 when it is not, or no longer. */
+int object_fetch_slot(struct need *n);
+/* And for an anon: reads it from swap. */
+int anon_fetch(struct need *n);
+
+/* A page of an object in swap stands in the tree as its slot. */
+static inline void *slot_item(uint32_t slot)
+{
+    return (void *)(uintptr_t)(slot << 1 | 1);
+}
+static inline uint32_t item_slot(const void *item) /* 0: it is a frame, or nothing */
+{
+    return (uintptr_t)item & 1 ? (uint32_t)(uintptr_t)item >> 1 : 0;
+}
+static inline struct frame *item_frame(void *item)
+{
+    return (uintptr_t)item & 1 ? NULL : item;
+}
+/* The frame of a page, which may be BUSY; NULL: none. [v] */
+static inline struct frame *object_frame(const struct vm_object *o, uint32_t index)
+{
+    return item_frame(radix_get(&o->pages, index));
+}
+/* What the policy knows a page by. */
+static inline uint32_t object_key(const struct vm_object *o, uint32_t index)
+{
+    return (uint32_t)(uintptr_t)o * 31 + index + 1;
+}
 
 bool object_is_anonymous(const struct vm_object *o);
 static inline uint64_t object_page_count(const struct vm_object *o)
@@ -352,7 +405,7 @@ static inline uint64_t object_page_count(const struct vm_object *o)
 /* The frame of a page that is there, NULL if it is not or not yet. [v] */
 static inline struct frame *object_lookup(const struct vm_object *o, uint32_t index)
 {
-    struct frame *f = index < object_page_count(o) ? radix_get(&o->pages, index) : NULL;
+    struct frame *f = index < object_page_count(o) ? object_frame(o, index) : NULL;
 
     return f && !(f->flags & FRAME_BUSY) ? f : NULL;
 }
@@ -374,17 +427,24 @@ bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end);
 void object_gather(struct frame *f, struct vm_run *run);
 /* The rest: calls the pager and drops the reference. As pager.put. Sleeps, not [v]. */
 int object_put(struct vm_object *o, struct vm_run *run);
-/* Takes vm_lock when the object may grow: no cut is under way. Sleeps. */
-void object_lock_to_grow(struct vm_object *o);
+/* Takes vm_lock when the object may grow to end: no cut is under way, and what object_clear_tail()
+ * has to clear is in memory. -EIO, -ENOMEM, without the lock. Sleeps. */
+int object_lock_to_grow(struct vm_object *o, uint64_t end);
 /* Zeroes the rest of the page that holds end, up to at: what mappings left behind the end must not
  * show when the object has grown. [v] */
 void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at);
 
-/* Frees clean pages of objects until user pages can be had again; false when there were none. Not
- * [v]. */
+/* Makes a batch of frames free, by dropping and by writing; false when there were not so many.
+ * Sleeps, not [v]. */
 bool reclaim(void);
 void reclaim_frame(struct frame *f); /* this one, if it can be had again [v] */
-extern struct frame *reclaim_hand;   /* [v] the last frame the clock looked at */
+void reclaim_init(void);             /* mm_init: memory starts anew */
+void pageout_wake(void);
+/* The policy's state of a page that comes in; key: which page it is, wherever it was before. */
+uint8_t policy_enter(uint32_t key, bool *refault);
+void policy_leave(uint32_t key);             /* a page goes that may come back */
+bool frame_is_locked(const struct frame *f); /* in some area that maps it [v] */
+extern struct frame *reclaim_hand;           /* [v] the last frame the clock looked at */
 
 /* ---- Areas and spaces: vma.c, space.c ---- */
 

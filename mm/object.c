@@ -13,6 +13,7 @@
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/reclaim/reclaim.h"
 
 #define EVICT_STEP 100u /* pages and mappings taken out without leaving vm_lock */
 
@@ -95,7 +96,12 @@ uint64_t vm_object_size(const struct vm_object *o)
 
 uint32_t vm_object_pages(const struct vm_object *o)
 {
-    return o->resident;
+    return o->resident + o->swapped;
+}
+
+uint32_t vm_object_swapped(const struct vm_object *o)
+{
+    return o->swapped;
 }
 
 void vm_object_ref(struct vm_object *o)
@@ -143,20 +149,31 @@ void object_evict(struct frame *f)
     frame_release(f);
 }
 
+/* A page that is in swap goes. */
+static void forget_slot(struct vm_object *o, uint32_t index)
+{
+    swap_free(item_slot(radix_clear(&o->pages, index)));
+    o->swapped--;
+    swapped_pages--;
+}
+
 bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end)
 {
-    struct frame *f;
-
     for (unsigned left = EVICT_STEP, mappings; left > 0; left -= mappings) {
-        f = radix_next(&o->pages, first);
-        if (!f || *first >= end)
+        void *item = radix_next(&o->pages, first);
+        struct frame *f = item_frame(item);
+
+        if (!item || *first >= end)
             return true;
-        mappings = rmap_count(f) + 1;
+        mappings = f ? rmap_count(f) + 1 : 1;
         if (mappings > left) {
             pmap_remove_some(f, left);
             break;
         }
-        object_evict(f);
+        if (f)
+            object_evict(f);
+        else
+            forget_slot(o, *first);
     }
     return false;
 }
@@ -218,7 +235,8 @@ void object_need_page(struct vm_object *o, uint32_t index, struct need *need)
 static enum object_state find_any(struct vm_object *o, uint32_t index, unsigned least,
                                   struct frame **out, struct need *need)
 {
-    struct frame *f = radix_get(&o->pages, index);
+    void *item = radix_get(&o->pages, index);
+    struct frame *f = item_frame(item);
 
     if (f && !(f->flags & FRAME_BUSY)) {
         *out = f;
@@ -228,7 +246,7 @@ static enum object_state find_any(struct vm_object *o, uint32_t index, unsigned 
         *need = (struct need){.what = NEED_FRAME, .frame = f};
         return OBJECT_NEEDED;
     }
-    if (object_zero_behind(o, index))
+    if (!item && object_zero_behind(o, index))
         return OBJECT_HOLE;
     need_pages(o, index, window_at(o, index, least), need);
     return OBJECT_NEEDED;
@@ -254,7 +272,7 @@ int object_place(const struct need *n)
     if (err)
         return err;
     spin_lock(&vm_lock);
-    f = radix_get(&n->object->pages, n->index);
+    f = object_frame(n->object, n->index);
     if (f)
         f->flags |= FRAME_PLACED;
     spin_unlock(&vm_lock);
@@ -266,12 +284,15 @@ int object_place(const struct need *n)
 static struct frame *claim(struct vm_object *o, uint32_t index)
 {
     struct frame *f = frame_alloc(FRAME_OBJECT);
+    bool refault;
 
     if (!f)
         return NULL;
     f->object = o;
     f->index = index;
     f->flags = FRAME_BUSY;
+    frame_set_age(f, policy_enter(object_key(o, index), &refault));
+    events.workingset_refault_file += refault;
     if (radix_set(&o->pages, index, f)) {
         frame_free(f);
         return NULL;
@@ -323,6 +344,11 @@ int object_fetch(struct need *n)
 
     if (frame_low() && !reclaim())
         return -ENOMEM;
+    if (n->object->swapped) {
+        got = object_fetch_slot(n);
+        if (got)
+            return got < 0 ? got : 0;
+    }
     spin_lock(&vm_lock);
     got = claim_run(n, &run);
     spin_unlock(&vm_lock);
@@ -375,8 +401,7 @@ int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct f
 void object_unpin(struct frame *f, bool dirtied)
 {
     spin_lock(&vm_lock);
-    if (dirtied)
-        f->flags |= FRAME_DIRTY;
+    f->flags |= dirtied ? FRAME_DIRTY | FRAME_REFERENCED : FRAME_REFERENCED;
     frame_unpin(f);
     spin_unlock(&vm_lock);
 }

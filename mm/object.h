@@ -77,7 +77,8 @@ void *vm_object_private(const struct vm_object *o);
 void vm_object_ref(struct vm_object *o);
 void vm_object_unref(struct vm_object *o); /* may sleep (destroy) */
 uint64_t vm_object_size(const struct vm_object *o);
-uint32_t vm_object_pages(const struct vm_object *o); /* resident frames */
+uint32_t vm_object_pages(const struct vm_object *o);   /* that it has, in memory or in swap */
+uint32_t vm_object_swapped(const struct vm_object *o); /* part of these: in swap */
 
 /*
  * Sets the size. Shrinking unmaps and frees the pages past the end and zeroes the tail of the last

@@ -115,26 +115,36 @@ static long read_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_
 
 /* ---- Writing ---- */
 
-/* [at, at + n) of the object is in f: moves the end there if it was before. False when f was cut
- * off meanwhile. */
-static bool commit_write(struct vm_object *o, struct frame *f, uint64_t at, size_t n)
+/* The writer's pin ends; a page that never came to lie before the end goes. [v] */
+static void leave_page(struct vm_object *o, struct frame *f)
 {
-    bool kept;
-
-    object_lock_to_grow(o);
-    kept = f->kind == FRAME_OBJECT;
-    if (kept && n > 0) {
-        f->flags |= FRAME_DIRTY;
-        if (at + n > o->size) {
-            object_clear_tail(o, o->size, at);
-            o->size = at + n;
-        }
-    }
-    if (kept && f->index >= object_page_count(o))
+    if (f->kind == FRAME_OBJECT && f->index >= object_page_count(o))
         object_evict(f);
     frame_unpin(f);
+}
+
+/* [at, at + n) of the object is in f: moves the end there if it was before. 1: f was cut off
+ * meanwhile. -EIO, -ENOMEM: the end cannot move. */
+static int commit_write(struct vm_object *o, struct frame *f, uint64_t at, size_t n)
+{
+    bool kept = false;
+    int err = object_lock_to_grow(o, n ? at + n : 0);
+
+    if (err) {
+        spin_lock(&vm_lock);
+    } else {
+        kept = f->kind == FRAME_OBJECT;
+        if (kept && n > 0) {
+            f->flags |= FRAME_DIRTY | FRAME_REFERENCED;
+            if (at + n > o->size) {
+                object_clear_tail(o, o->size, at);
+                o->size = at + n;
+            }
+        }
+    }
+    leave_page(o, f);
     spin_unlock(&vm_lock);
-    return kept;
+    return err ? err : !kept;
 }
 
 static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move)
@@ -142,7 +152,7 @@ static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size
     size_t done = 0;
     int err = 0;
 
-    while (done < len && !err) {
+    while (done < len && err >= 0) {
         uint64_t at = offset + done;
         size_t n = within_page(at, len - done), left;
         struct frame *f;
@@ -152,7 +162,8 @@ static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size
             break;
         left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
         port_yield();
-        if (!commit_write(o, f, at, n - left))
+        err = commit_write(o, f, at, n - left);
+        if (err)
             continue;
         done += n - left;
         err = left ? -EFAULT : 0;

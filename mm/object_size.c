@@ -79,20 +79,50 @@ void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
 
     if (!within || at <= end)
         return;
-    f = radix_get(&o->pages, (uint32_t)(end >> PAGE_SHIFT));
+    f = object_frame(o, (uint32_t)(end >> PAGE_SHIFT));
     if (at - end < n)
         n = (uint32_t)(at - end);
-    if (f && !(f->flags & FRAME_BUSY))
-        memset((uint8_t *)frame_kva(f) + within, 0, n);
+    if (!f)
+        return;
+    memset((uint8_t *)frame_kva(f) + within, 0, n);
+    /* What is on its way out is what was there before. */
+    if (f->flags & FRAME_WRITING)
+        f->flags |= FRAME_DIRTY;
 }
 
-void object_lock_to_grow(struct vm_object *o)
+/* Growth must wait for the page that holds the end: it is in swap, or on its way in. [v] */
+static bool is_tail_needed(struct vm_object *o, struct need *need)
 {
-    spin_lock(&vm_lock);
-    while (o->cutting) {
-        port_sleep(&o->cutting, &vm_lock);
+    uint32_t index = (uint32_t)(o->size >> PAGE_SHIFT);
+    void *item = o->size & (PAGE_SIZE - 1) ? radix_get(&o->pages, index) : NULL;
+    struct frame *f = item_frame(item);
+
+    if (!item || (f && !(f->flags & FRAME_BUSY)))
+        return false;
+    if (f)
+        *need = (struct need){.what = NEED_FRAME, .frame = f};
+    else
+        object_need_page(o, index, need);
+    return true;
+}
+
+int object_lock_to_grow(struct vm_object *o, uint64_t end)
+{
+    struct need need;
+    int err = 0;
+
+    while (!err) {
         spin_lock(&vm_lock);
+        if (o->cutting) {
+            port_sleep(&o->cutting, &vm_lock);
+            continue;
+        }
+        if (end <= o->size || !is_tail_needed(o, &need))
+            break;
+        spin_unlock(&vm_lock);
+        err = bring_in(&need);
     }
+    return err;
 }
 
 /* Until no run of o is on its way out. What follows may reuse the places that were written to. */
@@ -129,12 +159,34 @@ static void finish_cut(struct vm_object *o, uint32_t first)
     spin_unlock(&vm_lock);
 }
 
+static uint32_t first_past(uint64_t size)
+{
+    return (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
+/* The end moves to size, which lies in tail, or in a page that has nothing to be cleared. What has
+ * to go for it is left to finish_cut(). -ENOMEM: nothing has changed. [v] */
+static int set_size(struct vm_object *o, uint64_t size, struct frame *tail)
+{
+    uint32_t within = size & (PAGE_SIZE - 1);
+    bool shrinks = size < o->size;
+
+    if (shrinks && reserve_cut(o, first_past(size)))
+        return -ENOMEM;
+    if (shrinks)
+        cut_copies(o, first_past(size));
+    if (tail)
+        memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);
+    object_clear_tail(o, o->size, size);
+    o->size = size;
+    o->cutting = shrinks;
+    return 0;
+}
+
 int vm_object_resize(struct vm_object *o, uint64_t size)
 {
-    uint32_t first = (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
-    uint32_t within = size & (PAGE_SIZE - 1);
     struct frame *tail;
-    bool shrinks;
+    bool shrinks = false;
     int err;
 
     if (size > (uint64_t)UINT32_MAX << PAGE_SHIFT)
@@ -142,24 +194,16 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
     err = pin_tail(o, size, &tail);
     if (err)
         return err;
-    object_lock_to_grow(o);
-    shrinks = size < o->size;
-    if (shrinks)
-        err = reserve_cut(o, first);
+    err = object_lock_to_grow(o, size);
     if (!err) {
-        if (shrinks)
-            cut_copies(o, first);
-        if (tail)
-            memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);
-        object_clear_tail(o, o->size, size);
-        o->size = size;
-        o->cutting = shrinks;
+        shrinks = size < o->size;
+        err = set_size(o, size, tail);
+        spin_unlock(&vm_lock);
     }
-    spin_unlock(&vm_lock);
     if (tail)
         object_unpin(tail, !err);
     if (!err && shrinks)
-        finish_cut(o, first);
+        finish_cut(o, first_past(size));
     return err;
 }
 
@@ -215,7 +259,7 @@ bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
     do {
         spin_lock(&vm_lock);
         for (unsigned n = 0; (f = radix_next(&o->pages, index)) && n < LOOK_STEP; n++, ++*index) {
-            dirty = (f->flags & FRAME_DIRTY) || pmap_test_dirty(f);
+            dirty = item_slot(f) || (f->flags & FRAME_DIRTY) || pmap_test_dirty(f);
             if (dirty)
                 break;
         }

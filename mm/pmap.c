@@ -364,14 +364,24 @@ bool pmap_test_accessed(struct frame *f)
     return clear_in_all(f, PTE_A);
 }
 
-bool pmap_test_dirty(const struct frame *f)
+static bool any_has(const struct frame *f, pte_t bit)
 {
     pte_t *pte;
 
     for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
-        if (*pte & PTE_D)
+        if (*pte & bit)
             return true;
     return false;
+}
+
+bool pmap_is_accessed(const struct frame *f)
+{
+    return any_has(f, PTE_A);
+}
+
+bool pmap_test_dirty(const struct frame *f)
+{
+    return any_has(f, PTE_D);
 }
 
 bool pmap_clear_dirty(struct frame *f)

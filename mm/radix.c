@@ -146,6 +146,15 @@ void *radix_clear(struct radix *r, uint32_t index)
     return item;
 }
 
+void radix_replace(struct radix *r, uint32_t index, void *item)
+{
+    uint32_t run;
+    void **at = radix_run(r, index, &run);
+
+    KASSERT(at && *at);
+    *at = item;
+}
+
 void *radix_next(const struct radix *r, uint32_t *index)
 {
     uint64_t i = *index;

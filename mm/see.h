@@ -19,6 +19,8 @@ struct vm_range_stats { /* in pages, but for pss */
     uint32_t resident;
     uint32_t shared_clean, shared_dirty, private_clean, private_dirty; /* their sum */
     uint32_t referenced, anonymous, shmem;
+    uint32_t swap; /* private pages, and those of shared memory, that are in swap */
+    uint64_t swap_pss;
     uint32_t lazy; /* given up by MADV_FREE, and not written to since */
     uint64_t pss, pss_dirty, pss_anon, pss_shmem;
 };
@@ -31,6 +33,8 @@ struct vm_page_info {
     bool file;      /* the frame is of an object */
     bool zero;      /* it is the frame of zeros */
     bool exclusive; /* nobody else maps it */
+    bool swapped;   /* it is in swap, at slot */
+    uint32_t slot;
 };
 /* The n pages from va on; n is at most a few hundred. */
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out);

@@ -180,6 +180,7 @@ struct vm_space_stats {         /* in pages */
     uint32_t locked;            /* areas: mlock */
     vaddr_t brk_start, brk;
 };
+uint32_t vm_space_swapped(struct vm_space *s);      /* private pages in swap */
 uint32_t vm_space_table_frames(struct vm_space *s); /* page tables, without the directory */
 void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
 /* The same in a few steps, however many areas there are. */

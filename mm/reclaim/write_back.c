@@ -34,8 +34,7 @@ void object_gather(struct frame *f, struct vm_run *run)
     *run = (struct vm_run){.index = f->index};
     do {
         send(f, run);
-        f = run->index + run->count > run->index ? radix_get(&o->pages, run->index + run->count)
-                                                 : NULL;
+        f = run->index + run->count > run->index ? object_frame(o, run->index + run->count) : NULL;
     } while (run->count < VM_RUN_MAX && f && !(f->flags & FRAME_WRITING) && is_dirty(f));
     o->refs++;
     o->puts++;

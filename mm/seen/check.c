@@ -5,6 +5,7 @@
 #include "kernel/base/log.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/reclaim/reclaim.h"
 
 void check_complain(const char *fmt, ...)
 {
@@ -21,6 +22,8 @@ struct audit {
     uint32_t tables;  /* page tables and directories */
     uint32_t anons;   /* seen in leaves */
     uint32_t leaves;
+    uint32_t away, pages_away; /* anons and pages of objects without a frame */
+    uint32_t slots, slot_sum;  /* in swap that have an owner */
 };
 
 #define CHECK(a, cond, ...)                                                                        \
@@ -40,14 +43,14 @@ static struct frame *expected_frame(struct vm_space *s, struct vma *v, vaddr_t v
 
     *may_write = v->prot & VM_PROT_WRITE;
     if (!vma_is_private(v))
-        return radix_get(&v->object->pages, vma_page_index(v, va));
+        return object_frame(v->object, vma_page_index(v, va));
     slot = amap_lookup(&s->amap, va >> PAGE_SHIFT);
     if (slot.anon) {
         *may_write = *may_write && slot.sole;
         return slot.anon->frame;
     }
     *may_write = false;
-    return v->object ? radix_get(&v->object->pages, vma_page_index(v, va)) : zero_frame;
+    return v->object ? object_frame(v->object, vma_page_index(v, va)) : zero_frame;
 }
 
 static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const pte_t *pte)
@@ -130,16 +133,31 @@ static unsigned spaces_with_leaf(struct anon **leaf, unsigned n)
     return count;
 }
 
+static void count_slot(struct audit *a, uint32_t slot)
+{
+    if (!slot)
+        return;
+    CHECK(a, swap_owned(slot), "slot %x is somebody's and free", slot);
+    a->slots++;
+    a->slot_sum += slot;
+}
+
 static void check_slot(struct audit *a, struct vm_space *s, struct anon *anon, vaddr_t va)
 {
     const struct vma *v = vma_find(s, va);
 
     CHECK(a, v && v->start <= va && vma_is_private(v),
           "an anon at %08x, outside every private area", va);
-    CHECK(a, anon->frame->kind == FRAME_ANON && anon->frame->anon == anon,
-          "the anon at %08x does not own its frame", va);
-    if (anon->seen++ == 0)
-        a->anons++;
+    if (anon->frame)
+        CHECK(a, anon->frame->kind == FRAME_ANON && anon->frame->anon == anon,
+              "the anon at %08x does not own its frame", va);
+    else
+        CHECK(a, anon->slot, "the anon at %08x is nowhere", va);
+    if (anon->seen++)
+        return;
+    a->anons++;
+    a->away += !anon->frame;
+    count_slot(a, anon->slot);
 }
 
 static void check_leaf(struct audit *a, struct vm_space *s, unsigned n)
@@ -163,21 +181,44 @@ static void check_leaf(struct audit *a, struct vm_space *s, unsigned n)
     CHECK(a, used == f->leaf.used, "leaf %u counts %u slots, has %u", n, f->leaf.used, used);
 }
 
-static void check_amaps(struct audit *a)
+static void forget_leaf(struct audit *a, struct vm_space *s, unsigned n)
 {
-    struct frame *f = NULL;
+    (void)a;
+    for (unsigned i = 0; i < LEAF_SLOTS; i++) {
+        if (s->amap.leaf[n][i])
+            s->amap.leaf[n][i]->seen = 0;
+    }
+}
+
+static void check_refs(struct audit *a, struct vm_space *s, unsigned n)
+{
+    for (unsigned i = 0; i < LEAF_SLOTS; i++) {
+        const struct anon *anon = s->amap.leaf[n][i];
+        CHECK(a, !anon || anon->seen == anon->refs, "an anon has %u references, %u seen",
+              anon->refs, anon->seen);
+    }
+}
+
+static void for_each_leaf(struct audit *a,
+                          void (*fn)(struct audit *a, struct vm_space *s, unsigned n))
+{
     struct vm_space *s;
 
-    while ((f = frame_next(f))) {
-        if (f->kind == FRAME_ANON)
-            f->anon->seen = 0;
-    }
     list_for_each_entry (s, &all_spaces, all) {
         for (unsigned n = 0; n < AMAP_LEAVES; n++) {
             if (s->amap.leaf[n] && !seen_in_earlier_space(s, n))
-                check_leaf(a, s, n);
+                fn(a, s, n);
         }
     }
+}
+
+static void check_amaps(struct audit *a)
+{
+    for_each_leaf(a, forget_leaf);
+    for_each_leaf(a, check_leaf);
+    for_each_leaf(a, check_refs);
+    CHECK(a, a->away == swapped_anons, "%u anons are counted in swap, %u are", swapped_anons,
+          a->away);
     CHECK(a, a->anons == anon_total, "%u anons exist, %u are in use", anon_total, a->anons);
     CHECK(a, a->leaves == frame_count(FRAME_LEAF), "%u leaves exist, %u are in use",
           frame_count(FRAME_LEAF), a->leaves);
@@ -191,10 +232,17 @@ static uint32_t check_objects(struct audit *a)
     uint32_t total = 0;
 
     list_for_each_entry (o, &all_objects, all) {
-        uint32_t resident = 0, index = 0;
-        struct frame *f;
+        uint32_t resident = 0, swapped = 0, index = 0;
+        void *item;
 
-        while ((f = radix_next(&o->pages, &index))) {
+        while ((item = radix_next(&o->pages, &index))) {
+            const struct frame *f = item_frame(item);
+            if (!f) {
+                count_slot(a, item_slot(item));
+                swapped++;
+                index++;
+                continue;
+            }
             CHECK(a, f->kind == FRAME_OBJECT && f->object == o && f->index == index,
                   "page %u of an object is in frame %x, which is another's", index,
                   frame_number(f));
@@ -204,6 +252,9 @@ static uint32_t check_objects(struct audit *a)
             if (index++ == UINT32_MAX)
                 break;
         }
+        CHECK(a, swapped == o->swapped, "an object counts %u pages in swap, has %u", o->swapped,
+              swapped);
+        a->pages_away += swapped;
         CHECK(a, resident == o->resident, "an object counts %u pages, has %u", o->resident,
               resident);
         total += resident;
@@ -224,13 +275,23 @@ static void check_frames(struct audit *a)
         CHECK(a, f->kind != FRAME_ORPHAN || f->pins, "orphan frame %x has no pins",
               frame_number(f));
         if (f->kind == FRAME_ANON)
-            CHECK(a, f->anon->seen == f->anon->refs,
-                  "the anon of frame %x has %u references, %u seen", frame_number(f), f->anon->refs,
-                  f->anon->seen);
+            CHECK(a, f->anon->frame == f, "frame %x is not that of its anon", frame_number(f));
     }
     CHECK(a, mapped == a->entries, "%u reverse mappings, %u entries", mapped, a->entries);
     CHECK(a, a->tables == frame_count(FRAME_TABLE), "%u page tables exist, %u are in use",
           frame_count(FRAME_TABLE), a->tables);
+}
+
+static void check_swap(struct audit *a)
+{
+    uint32_t used, sum, on_their_way;
+
+    swap_audit(&used, &sum, &on_their_way);
+    CHECK(a, a->pages_away == swapped_pages, "%u pages of objects are counted in swap, %u are",
+          swapped_pages, a->pages_away);
+    CHECK(a, used == a->slots + on_their_way, "%u slots are in use, %u owned, %u on their way",
+          used, a->slots, on_their_way);
+    CHECK(a, on_their_way || sum == a->slot_sum, "a slot has two owners, and another none");
 }
 
 /* Every account of a space, counted from its areas; the return value is what it has promised. */
@@ -303,6 +364,7 @@ int mm_check(void)
     CHECK(&a, cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",
           frame_count(FRAME_OBJECT), cached);
     check_frames(&a);
+    check_swap(&a);
     a.errors += frame_check_free_lists();
     spin_unlock(&vm_lock);
     return a.errors;

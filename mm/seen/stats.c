@@ -100,9 +100,42 @@ static void add_entry(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg)
     count_entry(*entry, arg);
 }
 
+/* Private pages in swap, a step of the range; where to go on. */
+static vaddr_t count_swapped(struct vm_space *s, vaddr_t va, vaddr_t end,
+                             struct vm_range_stats *out)
+{
+    spin_lock(&vm_lock);
+    for (unsigned n = 0; n < STEP && va < end && va < USER_TOP; n++) {
+        const struct anon *a = amap_get(&s->amap, va >> PAGE_SHIFT);
+
+        if (!s->amap.leaf[(va >> PAGE_SHIFT) / LEAF_SLOTS]) {
+            va = next_table(va);
+            continue;
+        }
+        if (a && !a->frame) {
+            out->swap++;
+            out->swap_pss += (PAGE_SIZE << VM_PSS_SHIFT) / a->refs;
+        }
+        va += PAGE_SIZE;
+    }
+    spin_unlock(&vm_lock);
+    return va;
+}
+
 void vm_range_stats(struct vm_space *s, vaddr_t start, vaddr_t end, struct vm_range_stats *out)
 {
     walk(s, start, end, add_entry, out);
+    while (start < end && start < USER_TOP)
+        start = count_swapped(s, start, end, out);
+}
+
+uint32_t vm_space_swapped(struct vm_space *s)
+{
+    struct vm_range_stats r = {0};
+
+    for (vaddr_t va = 0; va < USER_TOP;)
+        va = count_swapped(s, va, USER_TOP, &r);
+    return r.swap;
 }
 
 static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info *out)
@@ -124,8 +157,13 @@ static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out)
 {
     spin_lock(&vm_lock);
-    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE)
+    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+        const struct anon *a = va < USER_TOP ? amap_get(&s->amap, va >> PAGE_SHIFT) : NULL;
+
         describe_page(&s->pmap, va, &out[i]);
+        out[i].swapped = a && !a->frame;
+        out[i].slot = out[i].swapped ? a->slot : 0;
+    }
     spin_unlock(&vm_lock);
 }
 
@@ -464,15 +502,17 @@ void vm_drop_caches(void)
 void vm_object_drop(struct vm_object *o)
 {
     uint32_t index = 0;
-    struct frame *f;
+    void *item;
 
     do {
         spin_lock(&vm_lock);
-        for (unsigned n = 0; n < STEP && (f = radix_next(&o->pages, &index)); n++, index++)
-            if (!f->rmap)
+        for (unsigned n = 0; n < STEP && (item = radix_next(&o->pages, &index)); n++, index++) {
+            struct frame *f = item_frame(item);
+            if (f && !f->rmap)
                 reclaim_frame(f);
+        }
         spin_unlock(&vm_lock);
-    } while (f);
+    } while (item);
 }
 
 bool vm_make_room(uint32_t n)

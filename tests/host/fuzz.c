@@ -5,7 +5,9 @@
  * record. Loads and stores go through software TLBs that keep what is not flushed. Allocation
  * failures are injected; an operation that fails must change nothing.
  *
- *     fuzz [operations] [seed] [KiB of RAM]
+ * With swap, pages go out and come back under all of it; while they do, other things happen.
+ *
+ *     fuzz [operations] [seed] [KiB of RAM] [pages of swap]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include "tests/host/program.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/swap.h"
 
 #define SPACES    6
 #define OBJECTS   5
@@ -215,6 +218,11 @@ static void settle_freed(struct space *s, struct page *p, unsigned win, unsigned
         p->freed = false;
 }
 
+static struct space *current;  /* whose operation is under way */
+static struct space *changing; /* the same, unless that is but an access */
+static bool changing_object;   /* any space may have it mapped */
+static bool disturbing;        /* inside an operation on the swap device */
+
 static void op_access(struct space *s)
 {
     unsigned win = rnd(WINDOWS), i = rnd(WIN_PAGES), w = rnd(WORDS), cpu = rnd(HOST_CPUS);
@@ -224,6 +232,8 @@ static void op_access(struct space *s)
     vaddr_t va = address(win, i) + offset_of_word(w);
     enum vm_result want, got;
 
+    if (!disturbing)
+        changing = NULL;
     if (!p->mapped)
         model_grow(s, win, i);
     want = expected(s, win, i, write);
@@ -863,6 +873,67 @@ static void op_punch(struct object *o)
     }
 }
 
+/* ---- Swap: an array ---- */
+
+#define SWAP_MAX 4096
+
+static uint8_t swap_contents[SWAP_MAX][PAGE_SIZE];
+/* While pages are on their way out programs go on using them; but for what is just
+ * being changed, where before or after would be as right. */
+static int swap_dev_write(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
+{
+    unsigned written = rnd(10) ? n : 1 + rnd(n);
+
+    (void)d;
+    for (unsigned i = 0; i < written; i++)
+        memcpy(swap_contents[slot + i], pages[i], PAGE_SIZE);
+    if (!disturbing) {
+        disturbing = true;
+        mm_inject_failure(0);
+        for (unsigned i = rnd(3); i > 0; i--) {
+            struct space *s = &spaces[rnd(SPACES)];
+            if (s->real && s != changing && !changing_object)
+                op_access(s);
+        }
+        disturbing = false;
+    }
+    return rnd(50) ? (int)written : -EIO;
+}
+
+/* While pages are on their way in, other spaces that share them may vanish. */
+static int swap_dev_read(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
+{
+    struct space *s = &spaces[rnd(SPACES)];
+
+    (void)d;
+    if (!disturbing && s != current && s->real && rnd(8) == 0) {
+        disturbing = true;
+        mm_inject_failure(0);
+        if (rnd(2))
+            kill_space(s);
+        else
+            op_unmap(s);
+        disturbing = false;
+    }
+    for (unsigned i = 0; i < n; i++)
+        memcpy(pages[i], swap_contents[slot + i], PAGE_SIZE);
+    return rnd(100) ? 0 : -EIO;
+}
+
+static struct swap_device swap_dev = {.read = swap_dev_read, .write = swap_dev_write};
+static uint32_t swap_slots;
+
+/* Off and on again: what is there comes back, or it stays on. */
+static void op_swapoff(void)
+{
+    int err = vm_swap_off(&swap_dev);
+
+    if (err && err != -ENOMEM && err != -EIO && err != -EBUSY)
+        FAIL("swapoff gave %d", err);
+    if (!err && vm_swap_on(&swap_dev, swap_slots, -1))
+        swap_slots = 0; /* no memory for the bitmap */
+}
+
 /* ---- The run ---- */
 
 static void step(void)
@@ -878,6 +949,10 @@ static void step(void)
         new_object(o);
         return;
     }
+    current = changing = s;
+    changing_object = false;
+    if (swap_slots && rnd(300) == 0)
+        op_swapoff();
     if (rnd(20) == 0)
         mm_inject_failure(1 + rnd(6));
     switch (rnd(48)) {
@@ -908,9 +983,11 @@ static void step(void)
     case 11:
     case 12:
     case 13:
+        changing_object = true;
         op_file_io(o);
         break;
     case 14:
+        changing_object = true;
         if (rnd(4) == 0)
             op_truncate(o);
         break;
@@ -935,6 +1012,7 @@ static void step(void)
         op_ask(s);
         break;
     case 23:
+        changing_object = true;
         op_punch(o);
         break;
     default: /* programs use their memory more than they change its map */
@@ -952,6 +1030,7 @@ static void check_all(void)
 
 static void finish(void)
 {
+    struct vm_swap_stats swap;
     struct mem_stats st;
 
     for (unsigned i = 0; i < SPACES; i++) {
@@ -964,6 +1043,9 @@ static void finish(void)
     }
     check_all();
     mm_stats(&st);
+    vm_swap_stats(&swap);
+    if (swap.used)
+        FAIL("%u slots left over", swap.used);
     if (st.anon || st.cached || st.tables || destroyed != created)
         FAIL("left over: %u anon, %u cached, %u tables, %u objects", st.anon, st.cached, st.tables,
              created - destroyed);
@@ -972,19 +1054,26 @@ static void finish(void)
 int main(int argc, char **argv)
 {
     unsigned long operations = argc > 1 ? strtoul(argv[1], NULL, 0) : 100000;
+    struct vm_events ev;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     uint32_t kib = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 2048;
 
     rng_state = seed * 0x9e3779b97f4a7c15ull | 1;
     machine_with_mm(kib * 1024);
+    swap_slots = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 0) : 0;
+    if (swap_slots && vm_swap_on(&swap_dev, swap_slots, -1))
+        return 2;
     for (operation = 0; operation < operations; operation++) {
         step();
         if (operation % 64 == 0)
             check_all();
     }
     finish();
-    printf("%lu operations, seed %llu, %u KiB: no difference (%u for want of memory)\n", operations,
-           (unsigned long long)seed, kib, no_memory);
+    vm_events(&ev);
+    printf("%lu operations, seed %llu, %u KiB: no difference (%u for want of memory; %u pages out, "
+           "%u in)\n",
+           operations, (unsigned long long)seed, kib, no_memory, (unsigned)ev.pswpout,
+           (unsigned)ev.pswpin);
     machine_off();
     return 0;
 }

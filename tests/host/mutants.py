@@ -33,8 +33,8 @@ MUTANTS = [
      "        unmap_entry(pm, pte);\n        mmu_flush_page(pm->pgdir, va);\n        free_table",
      "        unmap_entry(pm, pte);\n        free_table"),
     # Wrong permissions.
-    ("read-share-writable", "fault.c", "return enter(f, slot.anon->frame, read_only(f->vma));",
-     "return enter(f, slot.anon->frame, f->vma->prot);"),
+    ("read-share-writable", "fault.c", "return enter(f, frame, read_only(f->vma));",
+     "return enter(f, frame, f->vma->prot);"),
     ("zero-frame-writable", "fault.c", "enter(f, zero_frame, read_only(f->vma))",
      "enter(f, zero_frame, f->vma->prot)"),
     ("private-file-writable", "fault.c",
@@ -88,7 +88,7 @@ MUTANTS = [
      "at = pte > (*at)->pte ? &(*at)->left : &(*at)->right;"),
     ("dirty-lost", "pmap.c", "    if (old & PTE_D)\n        f->flags |= FRAME_DIRTY;\n    rmap_remove",
      "    rmap_remove"),
-    ("written-not-dirty", "object_io.c", "        f->flags |= FRAME_DIRTY;\n", ""),
+    ("written-not-dirty", "object_io.c", "            f->flags |= FRAME_DIRTY | FRAME_REFERENCED;\n", ""),
     ("resident-not-counted-down", "pmap.c", "    pm->resident--;\n", ""),
     ("table-kept", "pmap.c",
      "            walk_table(pm, table + PTX(start), start, stop, fn);\n            free_table_if_empty(frame_of(table));",
@@ -125,17 +125,18 @@ MUTANTS = [
     ("wipe-forgotten", "space.c",
      "    while ((page = amap_remove_step(&child->amap, page, end, &c->budget)) < end)\n        change_pause(c);",
      "    (void)c;"),
-    ("reclaim-takes-locked", "reclaim/clock.c", " || is_locked(f))", ")"),
+    ("reclaim-takes-locked", "reclaim/pageout.c", "return frame_is_locked(f) ? STAYS : see_off(f, out);",
+     "return see_off(f, out);"),
     ("around-over-anon", "fault.c", "(vma_is_private(v) && amap_get(&f->space->amap, (start >> PAGE_SHIFT) + i))", "false"),
     ("absent-over-present", "pmap.c", "        if (!f[i] || (pte[i] & PTE_P))", "        if (!f[i])"),
     ("run-too-long", "radix.c", "    *run = SLOTS - slot_at(index, 0);", "    *run = SLOTS;"),
 
     # Objects.
     ("past-end-off-by-one", "object.c", "return index < object_page_count(o) ? find_any", "return index <= object_page_count(o) ? find_any"),
-    ("tail-not-zeroed", "object_size.c", "        if (tail)\n            memset", "        if (!tail)\n            memset"),
-    ("tail-zeroed-though-failed", "object_size.c", "    if (!err) {\n        if (shrinks)\n            cut",
+    ("tail-not-zeroed", "object_size.c", "    if (tail)\n        memset", "    if (!tail)\n        memset"),
+    ("tail-zeroed-though-failed", "object_size.c", "    if (shrinks && reserve_cut",
      "    if (tail)\n        memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);\n"
-     "    if (!err) {\n        if (shrinks)\n            cut"),
+     "    if (shrinks && reserve_cut"),
     ("truncate-keeps-pages", "object_size.c", "    vm_object_forget(o, first, UINT64_MAX);\n", ""),
     ("truncate-keeps-copies", "object_size.c", "        amap_remove(&v->space->amap, from, end);\n", ""),
     ("truncate-off-by-one", "object_size.c", "first > v->pgoff ? first - v->pgoff : 0", "first > v->pgoff ? first - v->pgoff + 1 : 0"),
@@ -146,7 +147,7 @@ MUTANTS = [
     ("window-never-grows", "object.c", "? o->window * 2u : most / 4", "? o->window : most / 4"),
     ("end-before-bytes", "object_io.c", "        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);",
      "        if (at + n > o->size)\n            o->size = at + n;\n        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);"),
-    ("failed-write-leaves-page", "object_io.c", "    if (kept && f->index >= object_page_count(o))", "    if (0)"),
+    ("failed-write-leaves-page", "object_io.c", "    if (f->kind == FRAME_OBJECT && f->index >= object_page_count(o))", "    if (0)"),
     ("place-not-asked-by-fault", "fault.c", "        if (f->write) {\n            object_need_place", "        if (0) {\n            object_need_place"),
     ("place-mapped-writable", "fault.c", "            return NEEDED;\n        }\n        prot = read_only(v);", "            return NEEDED;\n        }\n"),
     ("place-not-asked-by-write", "object.c", "if (st == OBJECT_RESIDENT && make_past_end && object_needs_place(o, *out))", "if (0)"),
@@ -158,10 +159,9 @@ MUTANTS = [
     ("put-takes-one", "reclaim/write_back.c", "while (run->count < VM_RUN_MAX && f &&", "while (run->count < 1 && f &&"),
     ("hole-made-by-reading", "object_io.c", "    *out = zero_frame_get();\n    if (*out)\n        return OBJECT_RESIDENT;\n", ""),
     ("radix-next-skips", "radix.c", "i = ((i >> (level * BITS)) + 1)", "i = ((i >> (level * BITS)) + 2)"),
-    ("growth-shows-tail", "object_size.c", "        memset((uint8_t *)frame_kva(f) + within, 0, n);\n}\n\nvoid object_lock",
-     "        ;\n}\n\nvoid object_lock"),
+    ("growth-shows-tail", "object_size.c", "    memset((uint8_t *)frame_kva(f) + within, 0, n);\n", ""),
     ("write-shows-tail", "object_io.c", "            object_clear_tail(o, o->size, at);\n", ""),
-    ("hole-too-long", "object.c", "if (!f || *first >= end)", "if (!f || *first > end)"),
+    ("hole-too-long", "object.c", "if (!item || *first >= end)", "if (!item || *first > end)"),
     ("hole-keeps-edge", "object_size.c", "            err = zero_in_page(o, from, (uint32_t)n);", "            ;"),
     ("deny-forgets-maxprot", "object.c", "(v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);",
      "(v->flags & VM_SHARED) && (v->prot & VM_PROT_WRITE);"),
@@ -181,6 +181,33 @@ MUTANTS = [
     ("trace-misses-major", "fault.c", "(f->major ? VM_EVENT_MAJOR : 0)", "0"),
     ("trace-keeps-frames", "seen/trace.c", "        kfree(ring[i]);", "        ;"),
 
+    # Swap.
+    ("growth-leaves-tail-in-swap", "object_size.c", "if (end <= o->size || !is_tail_needed(o, &need))", "if (1)"),
+    ("growth-under-write-forgotten", "object_size.c", "    if (f->flags & FRAME_WRITING)\n        f->flags |= FRAME_DIRTY;\n", ""),
+    ("store-under-write-forgotten", "reclaim/swap_out.c", "if (!written || is_dirty(f) ||", "if (!written ||"),
+    ("evicts-what-was-dirtied", "reclaim/swap_out.c",
+     "    pmap_remove_frame(f);\n    /* Another", "    pmap_remove_frame(f);\n    f->flags &= ~FRAME_DIRTY;\n    /* Another"),
+    ("unwritten-counts-as-written", "reclaim/swap_out.c", "(int)i < written)", "true)"),
+    ("orphan-keeps-slot", "reclaim/swap_out.c", "    if (orphan) {\n        swap_free(slot);\n", "    if (orphan) {\n"),
+    ("old-slot-kept", "reclaim/swap_out.c", "        swap_free(f->anon->slot);\n        f->anon->slot = 0;\n", "        f->anon->slot = 0;\n"),
+    ("pinned-joins-run", "reclaim/swap_out.c", "return f->pins || (f->flags", "return (f->flags"),
+    ("reads-wrong-slot", "reclaim/swap_in.c", "    in->slot = slots[*from];", "    in->slot = slots[at];"),
+    ("not-busy-while-read", "reclaim/swap_in.c", "        f->flags = FRAME_BUSY;\n", ""),
+    ("failed-read-is-kept", "reclaim/swap_in.c", "if (!read && f->kind == FRAME_ANON)", "if (0)"),
+    ("page-read-is-clean", "reclaim/swap_in.c",
+     "        f->flags |= FRAME_DIRTY;\n        swap_free(slot);\n        arrived(f);", "        swap_free(slot);\n        arrived(f);"),
+    ("swapoff-forgets-objects", "reclaim/swap_in.c", "while (!err && (o = next_object(o)))", "while (0)"),
+    ("swapoff-leaves-slots-of-resident", "reclaim/swap_in.c", "        keep_in_memory(a);\n    }\n    return false", "    }\n    return false"),
+    ("spoilt-is-used", "reclaim/swap.c", "        take(a, slot);\n        a->usable--;", "        a->usable--;"),
+    ("low-priority-first", "reclaim/swap.c", "a->priority > best->priority", "a->priority < best->priority"),
+    ("free-run-crosses-end", "reclaim/swap.c", "place + n < a->slots && !is_taken", "!is_taken"),
+    ("zram-without-bound", "reclaim/zram.c", "z->stats.used + PAGE_SIZE <= z->max ? kalloc() : NULL", "kalloc()"),
+    ("zram-loses-pieces", "reclaim/zram.c", "        kmfree(p);\n        z->stats.used -= PIECE;", "        z->stats.used -= PIECE;"),
+    ("zram-same-looks-at-half", "reclaim/zram.c", "unsigned i = 1; i < PAGE_SIZE / 4; i++) {\n        if (page[i]", "unsigned i = 1; i < PAGE_SIZE / 8; i++) {\n        if (page[i]"),
+    ("lz4-match-too-late", "reclaim/lz4.c", "#define MATCH_LAST 12u", "#define MATCH_LAST 8u"),
+    ("lz4-believes-distance", "reclaim/lz4.c", "distance > (unsigned)(dst - start) ||", ""),
+    ("lz4-believes-length", "reclaim/lz4.c", " || len > end - dst)", ")"),
+
     # Frames.
     ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),
     ("zeroed-node-left", "frame.c",
@@ -192,9 +219,12 @@ MUTANTS = [
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
 PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"],
             "test_seeing": ["tests/host/test_seeing.c", "tests/host/check.c"],
+            "test_swap": ["tests/host/test_swap.c", "tests/host/check.c"],
+            "test_lz4": ["tests/host/test_lz4.c", "tests/host/check.c"],
             "fuzz": ["tests/host/fuzz.c"]}
 SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
-RUNS = [["test_vm"], ["test_seeing"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
+EMULATOR = os.environ.get("HOST_EMU", "").split()
+RUNS = [["test_vm"], ["test_seeing"], ["test_swap"], ["test_lz4"], ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
 
 
@@ -226,7 +256,8 @@ def caught_by(mutant, directory, objects):
             subprocess.run([*CC, obj, *others, *objects["support"], *objects[run[0]], "-o", program],
                            check=True)
         try:
-            done = subprocess.run([program, *run[1:]], capture_output=True, timeout=120, check=False)
+            done = subprocess.run([*EMULATOR, program, *run[1:]], capture_output=True, timeout=120,
+                                  check=False)
             if done.returncode != 0:
                 return " ".join(run)
         except subprocess.TimeoutExpired:

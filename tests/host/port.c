@@ -9,10 +9,13 @@
 #include <string.h>
 #include "kernel/base/log.h"
 
+void (*port_on_sleep)(struct spinlock *lock);
+
 static void host_sleep(const void *chan, struct spinlock *lock)
 {
     (void)chan;
-    (void)lock;
+    if (port_on_sleep)
+        port_on_sleep(lock);
     fprintf(stderr, "a sleep that nobody would end\n");
     abort();
 }

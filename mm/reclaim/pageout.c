@@ -1,0 +1,284 @@
+/*
+ * Page replacement: the clock hand that passes over all frames, asks the policy, and sees pages
+ * off.
+ *
+ * Clean pages that can be had again are dropped: a file's, an anon's with a slot, those that
+ * MADV_FREE gave up. Dirty ones are sent: a file's to its pager, those without a file to swap; they
+ * leave in runs, outside vm_lock. What is locked, pinned or BUSY stays. Nothing here allocates.
+ *
+ * Two drive the hand: the pageout thread, from the low watermark to the high one, and whoever finds
+ * that user pages are about to be refused (reclaim()).
+ */
+#include "mm/port.h"
+#include "mm/reclaim/reclaim.h"
+
+#define BATCH  32u /* frames that count as success */
+#define STEP   64u /* frames looked at without leaving vm_lock */
+#define ROUNDS 5u  /* of the hand, after which all that may go has gone: policy.c */
+
+struct frame *reclaim_hand;
+struct vm_events events;
+
+void reclaim_init(void)
+{
+    reclaim_hand = NULL;
+    events = (struct vm_events){0};
+    swapped_anons = swapped_pages = slots_on_their_way = 0;
+    policy_init();
+    swap_init();
+}
+
+bool frame_is_locked(const struct frame *f)
+{
+    struct pmap *pm;
+    vaddr_t va;
+
+    for (unsigned n = 0; pmap_nth_mapping(f, n, &pm, &va); n++) {
+        struct vm_space *s = container_of(pm, struct vm_space, pmap);
+        const struct vma *v = vma_find(s, va);
+        if (v && (v->flags & VM_LOCKED))
+            return true;
+    }
+    return false;
+}
+
+/* ---- One page ---- */
+
+/* What became of a page under the hand. */
+enum fate { STAYS, FREED, GOES_TO_FILE, GOES_TO_SWAP };
+
+/* Runs that the hand gathered and that wait to be written. */
+struct outgoing {
+    struct vm_object *object;
+    struct vm_run run;
+    struct swap_run swap;
+};
+
+/* Drops a page given up by MADV_FREE. Only its one owner can have written to it, through its one
+ * mapping; without a mapping it was never found dirty. */
+static enum fate drop_lazy(struct frame *f)
+{
+    struct pmap *pm;
+    vaddr_t va;
+
+    if (f->anon->refs != 1 || !pmap_nth_mapping(f, 0, &pm, &va))
+        return STAYS;
+    pmap_remove_frame(f);
+    if (f->flags & FRAME_DIRTY)
+        return STAYS;
+    return amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT) ? FREED
+                                                                                       : STAYS;
+}
+
+static bool was_used(struct frame *f)
+{
+    bool used = pmap_test_accessed(f) || (f->flags & FRAME_REFERENCED);
+
+    f->flags &= ~FRAME_REFERENCED;
+    return used;
+}
+
+static bool policy_lets_go(struct frame *f)
+{
+    uint8_t state = frame_age(f);
+    bool goes = policy_pass(&state, was_used(f));
+
+    frame_set_age(f, state);
+    return goes;
+}
+
+static bool is_clean(const struct frame *f)
+{
+    if (f->kind == FRAME_ANON && !f->anon->slot)
+        return false;
+    return !(f->flags & FRAME_DIRTY) && !pmap_test_dirty(f);
+}
+
+/* Slots are short, and this page is in memory: it needs none. */
+static void give_slot_back(struct frame *f)
+{
+    if (f->kind != FRAME_ANON || !f->anon->slot)
+        return;
+    if (is_clean(f) && !swap_tight())
+        return;
+    swap_free(f->anon->slot);
+    f->anon->slot = 0;
+    f->flags |= FRAME_DIRTY;
+}
+
+static enum fate see_off(struct frame *f, struct outgoing *out)
+{
+    if (is_clean(f))
+        return page_evict(f) ? FREED : STAYS;
+    if (f->kind == FRAME_OBJECT && f->object->pager->put) {
+        if (!f->object->refs)
+            return STAYS;
+        out->object = f->object;
+        object_gather(f, &out->run);
+        return GOES_TO_FILE;
+    }
+    return swap_gather(f, &out->swap) ? GOES_TO_SWAP : STAYS;
+}
+
+static bool may_go(const struct frame *f)
+{
+    return (f->kind == FRAME_ANON || f->kind == FRAME_OBJECT) && !f->pins &&
+           !(f->flags & (FRAME_BUSY | FRAME_WRITING));
+}
+
+static enum fate look(struct frame *f, struct outgoing *out)
+{
+    if (!may_go(f))
+        return STAYS;
+    if (f->flags & FRAME_LAZY) {
+        if (!(f->flags & FRAME_DIRTY) && !pmap_test_dirty(f))
+            return was_used(f) || frame_is_locked(f) ? STAYS : drop_lazy(f);
+        f->flags &= ~FRAME_LAZY;
+    }
+    if (!policy_lets_go(f)) {
+        give_slot_back(f);
+        return STAYS;
+    }
+    return frame_is_locked(f) ? STAYS : see_off(f, out);
+}
+
+/* ---- The hand ---- */
+
+struct pass {
+    uint32_t looked, freed;
+};
+
+/* The hand passes until a run is to be written or a step is over. [v] */
+static enum fate pass_step(struct pass *p, struct outgoing *out)
+{
+    for (unsigned n = 0; n < STEP; n++) {
+        enum fate fate;
+
+        p->looked++;
+        reclaim_hand = frame_next(reclaim_hand);
+        fate = reclaim_hand ? look(reclaim_hand, out) : STAYS;
+        p->freed += fate == FREED;
+        if (fate == GOES_TO_FILE || fate == GOES_TO_SWAP)
+            return fate;
+    }
+    return STAYS;
+}
+
+/* What was written and is still clean and unused has nothing more to wait for. [v] */
+static unsigned evict_run(const struct vm_object *o, const struct vm_run *run)
+{
+    unsigned freed = 0;
+
+    for (unsigned i = 0; i < run->count; i++) {
+        struct frame *f = frame_of(run->page[i]);
+        if (f->kind == FRAME_OBJECT && f->object == o && may_go(f) && is_clean(f) &&
+            !pmap_is_accessed(f) && !(f->flags & FRAME_REFERENCED) && !frame_is_locked(f))
+            freed += page_evict(f);
+    }
+    return freed;
+}
+
+/* object_put drops the reference that keeps the object: here is another while its pages are looked
+ * at.
+ */
+static unsigned put_out(struct outgoing *out)
+{
+    unsigned freed;
+
+    vm_object_ref(out->object);
+    (void)object_put(out->object, &out->run);
+    spin_lock(&vm_lock);
+    freed = evict_run(out->object, &out->run);
+    spin_unlock(&vm_lock);
+    vm_object_unref(out->object);
+    return freed;
+}
+
+/* One bounded step. Sleeps, not [v]. */
+static void step(struct pass *p, bool direct)
+{
+    uint32_t looked = p->looked, freed = p->freed;
+    struct outgoing out;
+    enum fate fate;
+
+    spin_lock(&vm_lock);
+    fate = pass_step(p, &out);
+    spin_unlock(&vm_lock);
+    if (fate == GOES_TO_FILE)
+        p->freed += put_out(&out);
+    else if (fate == GOES_TO_SWAP)
+        p->freed += swap_out(&out.swap);
+    *(direct ? &events.pgscan_direct : &events.pgscan_kswapd) += p->looked - looked;
+    *(direct ? &events.pgsteal_direct : &events.pgsteal_kswapd) += p->freed - freed;
+}
+
+/*
+ * False when all of memory has less than a batch to give. What is left then is the few pages that
+ * are in use this very moment: an instruction and its operand would take turns for ever.
+ */
+bool reclaim(void)
+{
+    struct pass p = {0, 0};
+
+    events.allocstall++;
+    while (p.looked < ROUNDS * frame_total() && p.freed < BATCH)
+        step(&p, true);
+    return p.freed >= BATCH;
+}
+
+void reclaim_frame(struct frame *f)
+{
+    if (!may_go(f))
+        return;
+    (void)was_used(f);
+    frame_set_age(f, 0);
+    if (is_clean(f) && !frame_is_locked(f))
+        (void)page_evict(f);
+}
+
+/* ---- The thread ---- */
+
+static const char pageout_chan;
+
+void pageout_wake(void)
+{
+    port_wakeup(&pageout_chan);
+}
+
+bool vm_pageout_step(void)
+{
+    struct pass p = {0, 0};
+
+    while (p.looked < frame_total() && p.freed < BATCH && !frame_plenty())
+        step(&p, false);
+    return p.freed > 0;
+}
+
+_Noreturn void vm_pageout_thread(void)
+{
+    bool progress = true;
+
+    for (;;) {
+        spin_lock(&vm_lock);
+        if (frame_plenty() || !progress)
+            port_sleep(&pageout_chan, &vm_lock);
+        else
+            spin_unlock(&vm_lock);
+        events.pageoutrun++;
+        progress = vm_pageout_step();
+    }
+}
+
+void vm_events(struct vm_events *out)
+{
+    spin_lock(&vm_lock);
+    *out = events;
+    spin_unlock(&vm_lock);
+}
+
+void vm_event_oom_kill(void)
+{
+    spin_lock(&vm_lock);
+    events.oom_kill++;
+    spin_unlock(&vm_lock);
+}

@@ -1,0 +1,59 @@
+/* Between the files of mm/reclaim/. */
+#ifndef MM_RECLAIM_RECLAIM_H
+#define MM_RECLAIM_RECLAIM_H
+
+#include "mm/mm.h"
+#include "mm/swap.h"
+
+/* ---- policy.c ---- */
+
+/* What the policy remembers of a page is 0 for one that is new; see also mm.h. */
+#define POLICY_REFAULT 1u /* the state of a page that comes back soon */
+
+/* The hand passes by a page that was or was not used since it last did. True: it may go; else
+ * *state is changed. */
+bool policy_pass(uint8_t *state, bool used);
+/* The state of a page that comes in; key: which page it is, wherever it was before. */
+void policy_init(void);
+
+/* ---- swap.c ---- */
+
+void swap_init(void);
+
+/* Up to want slots in a row; how many, the first in *slot. 0: there are none. [v] */
+unsigned swap_alloc(unsigned want, uint32_t *slot);
+bool swap_room(void);  /* whether swap_alloc would find one [v] */
+bool swap_tight(void); /* slots are short: those of pages in memory are better freed [v] */
+/* Before swap_read, which ends it: the area must stay even if the slot is freed meanwhile. [v] */
+void swap_hold(uint32_t slot);
+/* As the device's. Sleep, not [v]. */
+int swap_read(uint32_t slot, unsigned n, void *const *pages);
+int swap_write(uint32_t slot, unsigned n, void *const *pages);
+
+/* For the audit: whether a slot is taken; how many are, their sum, and how many of them belong to
+ * runs that are on their way. [v] */
+bool swap_owned(uint32_t slot);
+void swap_audit(uint32_t *used, uint32_t *sum, uint32_t *on_their_way);
+extern uint32_t slots_on_their_way; /* [v] */
+/* Every page in one of so many slots from first on comes back into memory, and their slots are
+ * freed. -ENOMEM, -EIO. Sleeps. */
+int swap_in_all(uint32_t first, uint32_t slots);
+
+/* ---- swap_out.c ---- */
+
+/* Pages on their way to swap, to slots in a row. */
+struct swap_run {
+    uint32_t slot;
+    unsigned count;
+    void *page[VM_RUN_MAX];
+};
+/* f is dirty and has no home: gathers it and its neighbours. False: no slot. [v] */
+bool swap_gather(struct frame *f, struct swap_run *run);
+/* Writes them and frees those nobody used meanwhile. How many. Sleeps, not [v]. */
+unsigned swap_out(struct swap_run *run);
+/* A resident anon or page of an object that is clean gives its frame up; whether it did. [v] */
+bool page_evict(struct frame *f);
+
+extern struct vm_events events; /* [v] */
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Swap as the rest of the kernel sees it: where pages without a file go when memory is short.
+ *
+ * A swap device holds pages by slot number, from 1 on (slot 0 is the signature's). What it is, a
+ * partition, a file or compressed memory, is known behind its functions only.
+ */
+#ifndef MM_SWAP_H
+#define MM_SWAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VM_SWAP_AREAS     8
+#define VM_SWAP_SLOTS_MAX 0x00ffffffu
+
+struct swap_device {
+    /* n pages from slot on; pages: kernel addresses of frames. May sleep. They allocate nothing
+     * that memory pressure could deny. */
+    int (*read)(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages);
+    /* Returns how many it wrote, counted from the first, or -errno: -ENOSPC, -EIO. */
+    int (*write)(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages);
+    /* The contents of a slot are no longer needed. Under vm_lock: must not sleep. May be NULL. */
+    void (*forget)(struct swap_device *d, uint32_t slot);
+    void *private;
+    const char *name, *type; /* as /proc/swaps shows them */
+};
+
+/* Slots 1 to slots - 1 of d are for swapping from now on. A negative priority: after all others, in
+ * order of coming. -ENOMEM -EBUSY (too many areas) -EINVAL */
+int vm_swap_on(struct swap_device *d, uint32_t slots, int priority);
+/* A bad block: that slot is never used. Right after vm_swap_on. */
+void vm_swap_spoil(struct swap_device *d, uint32_t slot);
+/* Brings back all that is there; -ENOMEM: it does not fit, and the area stays in use. -EINVAL: no
+ * such area. Sleeps. */
+int vm_swap_off(struct swap_device *d);
+
+struct vm_swap_info {
+    struct swap_device *device;
+    int priority;
+    uint32_t slots, used; /* without slot 0 and spoilt ones */
+};
+/* The areas in order of their coming, from 0 on; false when there are no more. */
+bool vm_swap_info(unsigned number, struct vm_swap_info *out);
+
+struct vm_swap_stats { /* pages */
+    uint32_t total, used;
+    uint32_t cached; /* in memory as well, the slot still valid */
+};
+void vm_swap_stats(struct vm_swap_stats *out);
+
+/* /proc/vmstat by Linux's names; ever since boot. */
+struct vm_events {
+    uint64_t pgscan_kswapd, pgscan_direct, pgsteal_kswapd, pgsteal_direct;
+    uint64_t pswpin, pswpout;
+    uint64_t workingset_refault_anon, workingset_refault_file;
+    uint64_t allocstall; /* somebody had to make memory free himself */
+    uint64_t pageoutrun; /* the thread had to run */
+    uint64_t oom_kill;
+};
+void vm_events(struct vm_events *out);
+void vm_event_oom_kill(void);
+
+/* The pageout thread's life: sleeps until memory is short, makes it free, and so on for ever. */
+_Noreturn void vm_pageout_thread(void);
+bool vm_pageout_step(void); /* a batch of that; whether it freed any */
+
+/*
+ * Compressed memory as a swap device of so many bytes of pages; at most max bytes of RAM (0: as
+ * much as the pages themselves). NULL: no memory.
+ */
+struct swap_device *zram_create(uint32_t slots, uint32_t max_bytes);
+void zram_destroy(struct swap_device *d); /* nothing may be in it */
+struct zram_stats {
+    uint32_t pages;      /* stored */
+    uint32_t same;       /* of these: one word repeated, which takes no memory */
+    uint32_t huge;       /* of these: raw, since they do not compress */
+    uint32_t compressed; /* bytes, of those that are compressed */
+    uint32_t used;       /* bytes of RAM in all, the table included */
+};
+void zram_stats(const struct swap_device *d, struct zram_stats *out);
+
+#endif

@@ -14,6 +14,7 @@
 #define PAGEMAP_EXCLUSIVE (1ull << 56)
 #define PAGEMAP_FILE      (1ull << 61)
 #define PAGEMAP_PRESENT   (1ull << 63)
+#define PAGEMAP_SWAPPED   (1ull << 62)
 
 #define KPF_LOCKED     (1ull << 0)
 #define KPF_REFERENCED (1ull << 2)
@@ -80,6 +81,9 @@ static uint64_t pagemap_word(const struct vm_page_info *p, bool show_frame)
 {
     uint64_t word = show_frame ? p->frame : 0;
 
+    if (p->swapped) /* the type of the area in 5 bits, the place in it */
+        return PAGEMAP_SWAPPED |
+               (show_frame ? p->slot >> 24 | (uint64_t)(p->slot & 0xffffff) << 5 : 0);
     if (!p->entry)
         return 0;
     return word | PAGEMAP_PRESENT | (p->file ? PAGEMAP_FILE : 0) |

@@ -41,8 +41,8 @@ static void show_figures(struct text *t, const struct vm_range_stats *r, uint32_
     row(t, "FilePmdMapped:", 0);
     row(t, "Shared_Hugetlb:", 0);
     row(t, "Private_Hugetlb:", 0);
-    row(t, "Swap:", 0);
-    row(t, "SwapPss:", 0);
+    row(t, "Swap:", KIB(r->swap));
+    row(t, "SwapPss:", PSS_KIB(r->swap_pss));
     row(t, "Locked:", locked_kib);
 }
 

@@ -294,7 +294,7 @@ static void status_memory(struct text *t, const struct snapshot *s)
                 KIB(m.resident - m.resident_file), KIB(m.resident_file - shmem), KIB(shmem),
                 KIB(m.data), KIB(m.stack), KIB(exe), KIB(m.text > exe ? m.text - exe : 0));
     text_printf(t, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t0\n",
-                KIB(vm_space_table_frames(s->space)), 0);
+                KIB(vm_space_table_frames(s->space)), KIB(vm_space_swapped(s->space)));
 }
 
 static void status_signals(struct text *t, const struct snapshot *s)

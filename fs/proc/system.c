@@ -6,6 +6,7 @@
 #include "fs/block/file.h"
 #include "fs/dev/syslog.h"
 #include "fs/proc/procfs.h"
+#include "mm/swap.h"
 #include "fs/ram/ramfs.h"
 #include "kernel/base/boot.h"
 #include "kernel/thread/load.h"
@@ -29,12 +30,14 @@ static void memory_row(struct text *t, const char *name, uint32_t pages)
 
 static int show_meminfo(struct text *t, const struct target *who)
 {
+    struct vm_swap_stats swap;
     struct frame_census census;
     struct vm_overcommit commit;
     struct mem_stats m;
     uint32_t shared; /* in no file that could be read again */
 
     (void)who;
+    vm_swap_stats(&swap);
     mm_stats(&m);
     vm_frame_census(&census);
     vm_overcommit_get(&commit);
@@ -46,7 +49,7 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "MemAvailable:", m.free + m.cached - shared);
     memory_row(t, "Buffers:", 0);
     memory_row(t, "Cached:", m.cached);
-    memory_row(t, "SwapCached:", 0);
+    memory_row(t, "SwapCached:", swap.cached);
     memory_row(t, "Active:", m.anon + m.cached);
     memory_row(t, "Inactive:", 0);
     memory_row(t, "Active(anon):", m.anon);
@@ -55,8 +58,8 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "Inactive(file):", 0);
     memory_row(t, "Unevictable:", m.locked);
     memory_row(t, "Mlocked:", m.locked);
-    memory_row(t, "SwapTotal:", 0);
-    memory_row(t, "SwapFree:", 0);
+    memory_row(t, "SwapTotal:", swap.total);
+    memory_row(t, "SwapFree:", swap.total - swap.used);
     memory_row(t, "Dirty:", 0);
     memory_row(t, "Writeback:", 0);
     memory_row(t, "AnonPages:", m.anon);
@@ -103,8 +106,14 @@ static int show_diskstats(struct text *t, const struct target *who)
 
 static int show_swaps(struct text *t, const struct target *who)
 {
+    struct vm_swap_info info;
+
     (void)who;
     text_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    for (unsigned n = 0; vm_swap_info(n, &info); n++)
+        text_printf(t, "%-40s%s\t%u\t%s%u\t%s%d\n", info.device->name, info.device->type,
+                    info.slots * (PAGE_SIZE / 1024), info.slots < 2500000 ? "\t" : "",
+                    info.used * (PAGE_SIZE / 1024), info.used < 2500000 ? "\t" : "", info.priority);
     return 0;
 }
 

@@ -4,6 +4,7 @@
  * In memory space is frames: allocating makes pages resident, so that they are there when they are
  * written; a hole is pages that nobody needs to keep.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "fs/ram/ramfs.h"
 
@@ -132,6 +133,8 @@ long sys_fallocate(uint32_t fd, uint32_t mode, uint32_t off_low, uint32_t off_hi
             inode_modified(i);
         mutex_unlock(&i->lock);
     }
+    if (!err)
+        notify_file(f, IN_MODIFY);
     file_put(f);
     return err;
 }

@@ -1,6 +1,7 @@
 /*
  * Owners, permissions and times: chmod, chown, utime and their kin.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 
@@ -35,6 +36,8 @@ static long chmod_path(int dirfd, const char __user *upath, uint32_t mode, uint3
     if (err)
         return err;
     err = change_mode(d->inode, mode);
+    if (!err)
+        notify_at(d, IN_ATTRIB);
     dentry_unref(d);
     return err;
 }
@@ -57,6 +60,8 @@ long sys_fchmod(uint32_t fd, uint32_t mode)
     if (!f)
         return -EBADF;
     err = change_mode(f->inode, mode);
+    if (!err)
+        notify_file(f, IN_ATTRIB);
     file_put(f);
     return err;
 }
@@ -100,6 +105,8 @@ static long chown_path(int dirfd, const char __user *upath, uint32_t uid, uint32
     if (err)
         return err;
     err = change_owner(d->inode, uid, gid);
+    if (!err && (uid != KEEP || gid != KEEP))
+        notify_at(d, IN_ATTRIB);
     dentry_unref(d);
     return err;
 }
@@ -127,6 +134,8 @@ long sys_fchown32(uint32_t fd, uint32_t uid, uint32_t gid)
     if (!f)
         return -EBADF;
     err = change_owner(f->inode, uid, gid);
+    if (!err && (uid != KEEP || gid != KEEP))
+        notify_file(f, IN_ATTRIB);
     file_put(f);
     return err;
 }
@@ -205,6 +214,16 @@ static int set_times(struct inode *i, const struct times *t)
     return changed(i);
 }
 
+/* One time alone is as if the file had been read or written. */
+static uint32_t times_event(const struct times *t)
+{
+    bool atime = t->atime.nsec != UTIME_OMIT, mtime = t->mtime.nsec != UTIME_OMIT;
+
+    if (atime && mtime)
+        return IN_ATTRIB;
+    return atime ? IN_ACCESS : mtime ? IN_MODIFY : 0;
+}
+
 /* upath 0: dirfd itself, as futimens asks. */
 static long do_utimes(int dirfd, const char __user *upath, const struct times *t, uint32_t flags)
 {
@@ -221,6 +240,8 @@ static long do_utimes(int dirfd, const char __user *upath, const struct times *t
         if (!f)
             return -EBADF;
         err = set_times(f->inode, t);
+        if (!err)
+            notify_file(f, times_event(t));
         file_put(f);
         return err;
     }
@@ -228,6 +249,8 @@ static long do_utimes(int dirfd, const char __user *upath, const struct times *t
     if (err)
         return err;
     err = set_times(d->inode, t);
+    if (!err)
+        notify_at(d, times_event(t));
     dentry_unref(d);
     return err;
 }

@@ -4,6 +4,7 @@
  * Each walks to the parent, locks it, makes sure the name is free and allowed, lets the file system
  * make the inode, and then shows the name. A name that exists is -EEXIST before anything else.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -64,8 +65,10 @@ void new_name_end(struct dentry *d, int err)
 {
     struct inode *dir = d->parent->inode;
 
-    if (!err)
+    if (!err) {
         dentry_link(d);
+        notify_entry(d, IN_CREATE);
+    }
     mutex_unlock(&dir->lock);
     dentry_unref(d);
 }
@@ -264,6 +267,8 @@ static int make_link(struct walk *w, struct dentry *old)
     if (err)
         return err;
     err = link_inode(w->at->inode, d, old->inode, is_tmpfile(old));
+    if (!err)
+        notify_inode(old->inode, IN_ATTRIB);
     new_name_end(d, err);
     return err;
 }

@@ -1,6 +1,8 @@
 /*
- * fcntl: descriptor flags, file flags, owners; record locks are in locks.c, pipe sizes in pipe.c.
+ * fcntl: descriptor flags and file flags; what else it does is where its subject is.
  */
+#include "fs/notify/dnotify.h"
+#include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
 #include "fs/event/pipe.h"
 #include "arch/uaccess.h"
@@ -12,14 +14,8 @@
 #define F_SETFL         4
 #define F_GETLK         5
 #define F_SETLKW        7
-#define F_SETOWN        8
-#define F_GETOWN        9
-#define F_SETSIG        10
-#define F_GETSIG        11
 #define F_GETLK64       12
 #define F_SETLKW64      14
-#define F_SETOWN_EX     15
-#define F_GETOWN_EX     16
 #define F_OFD_GETLK     36
 #define F_OFD_SETLKW    38
 #define F_GETLEASE      1025
@@ -33,62 +29,12 @@
 #define F_UNLCK    2
 #define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
-static long set_flags(struct file *f, uint32_t flags)
+static long set_flags(struct file *f, int fd, uint32_t flags)
 {
     if ((flags & ~f->flags & O_NOATIME) && !is_owner(f->inode))
         return -EPERM;
     f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
-    return 0;
-}
-
-/* [proc_lock held] */
-static bool group_exists(int32_t pgid)
-{
-    struct proc *p;
-
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pgid)
-            return true;
-    }
-    return false;
-}
-
-/* Who would get SIGIO, which nothing here sends: a process, or a group as a negative number; 0:
- * nobody. */
-static long set_owner(struct file *f, int32_t who)
-{
-    struct thread *t;
-    bool exists = true;
-
-    if (who == INT32_MIN)
-        return -EINVAL;
-    spin_lock(&proc_lock);
-    if (who)
-        exists = who > 0 ? proc_find_any(who, &t) != NULL : group_exists(-who);
-    spin_unlock(&proc_lock);
-    if (!exists)
-        return -ESRCH;
-    f->owner = who;
-    return 0;
-}
-
-/* F_SETOWN_EX and F_GETOWN_EX: a type (thread, process, group) and a number. */
-static long owner_ex(struct file *f, uint32_t cmd, uint32_t arg)
-{
-    struct {
-        int32_t type, pid;
-    } ex;
-
-    if (cmd == F_GETOWN_EX) {
-        ex.type = f->owner < 0 ? 2 : 1;
-        ex.pid = f->owner < 0 ? -f->owner : f->owner;
-        return copy_to_user((void __user *)arg, &ex, sizeof(ex));
-    }
-    if (copy_from_user(&ex, (void __user *)arg, sizeof(ex)))
-        return -EFAULT;
-    if (ex.type < 0 || ex.type > 2)
-        return -EINVAL;
-    return set_owner(f, ex.type == 2 ? -ex.pid : ex.pid);
+    return async_set(f, fd, flags & O_ASYNC);
 }
 
 static bool allowed_on_path_fd(uint32_t cmd)
@@ -111,26 +57,19 @@ static long descriptor_cmd(int fd, struct file *f, uint32_t cmd, uint32_t arg)
     }
 }
 
-static long file_cmd(struct file *f, uint32_t cmd, uint32_t arg)
+static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg)
 {
+    if (is_owner_cmd(cmd))
+        return owner_fcntl(f, cmd, arg);
     switch (cmd) {
     case F_GETFL:
         return (long)f->flags;
     case F_SETFL:
-        return set_flags(f, arg);
-    case F_GETOWN:
-        return f->owner;
-    case F_SETOWN:
-        return set_owner(f, (int32_t)arg);
+        return set_flags(f, fd, arg);
     case F_GETLEASE:
         return F_UNLCK;
-    case F_GETOWN_EX:
-    case F_SETOWN_EX:
-        return owner_ex(f, cmd, arg);
-    case F_GETSIG:
-        return 0;
-    case F_SETSIG:
-        return arg > NSIG ? -EINVAL : 0;
+    case F_NOTIFY:
+        return dnotify_fcntl(f, fd, arg);
     case F_GETPIPE_SZ:
         return pipe_get_size(f);
     case F_SETPIPE_SZ:
@@ -166,7 +105,7 @@ static long do_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg, bool wide)
     else if (is_lock_cmd(cmd, wide))
         r = locks_fcntl(f, (int)fd, cmd, arg);
     else
-        r = file_cmd(f, cmd, arg);
+        r = file_cmd(f, (int)fd, cmd, arg);
     file_put(f);
     return r;
 }

@@ -1,6 +1,7 @@
 /*
  * ioctl(2): what holds for every file, then the file's own.
  */
+#include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 
@@ -34,6 +35,17 @@ static long of_the_file(struct file *f, uint32_t cmd, uint32_t arg)
     return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
 }
 
+static long set_async(int fd, struct file *f, const void __user *uon)
+{
+    uint32_t on;
+
+    if (get_user_u32(&on, uon))
+        return -EFAULT;
+    if (!on == !(f->flags & O_ASYNC))
+        return 0;
+    return f->ops->async ? async_set(f, fd, on) : -ENOTTY;
+}
+
 static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
 {
     uint32_t mode = f->inode->mode;
@@ -45,8 +57,8 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
         return fd_set_cloexec(fd, false);
     case FIONBIO:
         return set_nonblocking(f, (void __user *)arg);
-    case FIOASYNC: /* no file sends SIGIO */
-        return -ENOTTY;
+    case FIOASYNC:
+        return set_async(fd, f, (void __user *)arg);
     case FIOQSIZE:
         if (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode))
             return put_s64((void __user *)arg, inode_size(f->inode));

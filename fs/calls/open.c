@@ -5,6 +5,7 @@
  * the driver's or file system's open, truncation.
  */
 #include "fs/block/file.h"
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -108,14 +109,17 @@ static int call_open(struct file *f)
     return err;
 }
 
-static int open_truncate(struct inode *i)
+static int open_truncate(struct dentry *d)
 {
+    struct inode *i = d->inode;
     int err = inode_get_write(i);
 
     if (err)
         return err;
     err = inode_truncate(i, 0);
     inode_put_write(i);
+    if (!err)
+        notify_at(d, IN_MODIFY);
     return err;
 }
 
@@ -147,12 +151,15 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
     else
         err = call_open(f);
     if (!err && (flags & O_TRUNC) && S_ISREG(i->mode)) {
-        err = open_truncate(i);
+        err = open_truncate(d);
         if (err)
             file_put(f);
     }
-    if (!err)
+    if (!err) {
+        f->opened = true;
+        notify_file(f, IN_OPEN);
         *out = f;
+    }
     return err;
 }
 
@@ -178,6 +185,7 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
         return err;
     }
     dentry_link(d);
+    notify_entry(d, IN_CREATE);
     *out = d;
     return 0;
 }

@@ -7,6 +7,7 @@
  * meanwhile. The inode lock is held while entries are copied out, so that the list stands still
  * without a spin lock.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -233,6 +234,7 @@ static int read_dir(struct file *f, struct dir_reader *r)
     err = iterate(f, &r->ctx);
     f->pos = r->ctx.pos;
     mutex_unlock(&f->pos_lock);
+    notify_file(f, IN_ACCESS);
     return err;
 }
 

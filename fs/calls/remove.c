@@ -4,6 +4,7 @@
  * A directory that goes is locked as well as its parent (parent first), so that nothing is made in
  * it between the look that found it empty and the mark that says it is gone.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -29,6 +30,18 @@ int may_delete(const struct dentry *d, bool want_dir)
     return 0;
 }
 
+/* [parent locked] The name d is gone; perhaps with all that it named. */
+static void tell_removed(struct dentry *d)
+{
+    if (!notify_wanted())
+        return;
+    if (!S_ISDIR(d->inode->mode))
+        notify_inode(d->inode, IN_ATTRIB);
+    if (d->refs == 1 && d->inode->nlink == 0)
+        notify_gone(d->inode);
+    notify_entry(d, IN_DELETE);
+}
+
 /* [parent locked] */
 static int remove_dir(struct inode *dir, struct dentry *d)
 {
@@ -43,6 +56,8 @@ static int remove_dir(struct inode *dir, struct dentry *d)
     if (!err)
         dentry_drop(d);
     mutex_unlock(&d->inode->lock);
+    if (!err)
+        tell_removed(d);
     return err;
 }
 
@@ -56,8 +71,10 @@ static int remove_file(struct inode *dir, struct dentry *d)
     if (!dir->ops->unlink)
         return -EPERM;
     err = d->mounted ? -EBUSY : dir->ops->unlink(dir, d);
-    if (!err)
+    if (!err) {
         dentry_drop(d);
+        tell_removed(d);
+    }
     return err;
 }
 

@@ -5,6 +5,7 @@
  * ancestor of what. Then both parents are locked, an ancestor before what lies below it, otherwise
  * by address; then a directory that is replaced.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -163,6 +164,18 @@ static int replace(struct rename *r)
     return err;
 }
 
+static void tell_renamed(const struct rename *r)
+{
+    notify_moved(r->from.at->inode, r->from.name, r->from.len, r->old);
+    if (r->target && !(r->flags & RENAME_EXCHANGE))
+        notify_inode(r->target->inode, IN_ATTRIB);
+    notify_inode(r->old->inode, IN_MOVE_SELF);
+    if (r->flags & RENAME_EXCHANGE) {
+        notify_moved(r->to.at->inode, r->to.name, r->to.len, r->target);
+        notify_inode(r->target->inode, IN_MOVE_SELF);
+    }
+}
+
 static int rename_locked(struct rename *r)
 {
     int err = find_both(r);
@@ -175,7 +188,10 @@ static int rename_locked(struct rename *r)
         return 0;
     if (!r->to.at->inode->ops->rename)
         return -EPERM;
-    return r->flags & RENAME_EXCHANGE ? exchange(r) : replace(r);
+    err = r->flags & RENAME_EXCHANGE ? exchange(r) : replace(r);
+    if (!err && notify_wanted())
+        tell_renamed(r);
+    return err;
 }
 
 static int rename_walked(struct rename *r)

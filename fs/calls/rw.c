@@ -5,17 +5,20 @@
  * might use the file at the same time. Every buffer is checked to lie in user addresses before the
  * operation sees it; the operation meets unmapped memory in its copies.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/iov.h"
 
 typedef long (*transfer_fn)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
 
-/* Counted for /proc/PID/io. */
-static long count_bytes(long n, uint64_t *sum)
+/* Counted for /proc/PID/io, and told to who watches the file. */
+static long moved(const struct file *f, long n, uint64_t *sum, uint32_t event)
 {
-    if (n > 0)
+    if (n > 0) {
         *sum += (uint64_t)n;
+        notify_file(f, event);
+    }
     return n;
 }
 
@@ -27,8 +30,8 @@ static long transfer_in(struct file *f, void __user *ubuf, size_t len, uint64_t 
         return -EINVAL;
     if (!user_range_ok(ubuf, len))
         return -EFAULT;
-    return count_bytes(f->ops->read(f, ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
-                       &thread_current()->usage.read_bytes);
+    return moved(f, f->ops->read(f, ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+                 &thread_current()->usage.read_bytes, IN_ACCESS);
 }
 
 static long transfer_out(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
@@ -39,8 +42,8 @@ static long transfer_out(struct file *f, void __user *ubuf, size_t len, uint64_t
         return -EINVAL;
     if (!user_range_ok(ubuf, len))
         return -EFAULT;
-    return count_bytes(f->ops->write(f, ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
-                       &thread_current()->usage.written_bytes);
+    return moved(f, f->ops->write(f, ubuf, len < MAX_RW_COUNT ? len : MAX_RW_COUNT, pos),
+                 &thread_current()->usage.written_bytes, IN_MODIFY);
 }
 
 static void count_call(transfer_fn transfer)

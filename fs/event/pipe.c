@@ -12,6 +12,7 @@
  */
 #include "fs/event/pipe.h"
 #include "arch/uaccess.h"
+#include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "kernel/cred/user.h"
@@ -32,6 +33,7 @@ struct pipe {
     void **pages;                         /* [lock] by slot; NULL: none yet */
     struct user *user;                    /* who made it: charged for the slots */
     struct waitq read_wait, write_wait;
+    struct async_list async_read, async_write; /* O_ASYNC */
 };
 
 /* ---- The ring ---- */
@@ -111,6 +113,16 @@ static long give(struct pipe *p, const char __user *ubuf, uint32_t len)
 
 /* ---- Reading and writing ---- */
 
+static bool reads(const struct file *f)
+{
+    return (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool writes(const struct file *f)
+{
+    return (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
 static bool may_read(const struct pipe *p)
 {
     return p->head != p->tail || !p->writers;
@@ -143,8 +155,10 @@ static long pipe_read(struct file *f, void __user *ubuf, size_t len, uint64_t *p
     was_full = is_full(p);
     ret = take_bytes(p, ubuf, len);
     mutex_unlock(&p->lock);
-    if (was_full && !is_full(p))
+    if (was_full && !is_full(p)) {
         wake_all(&p->write_wait);
+        async_tell(&p->async_write, POLL_OUT);
+    }
     return ret;
 }
 
@@ -197,6 +211,8 @@ static long pipe_write(struct file *f, const void __user *ubuf, size_t len, uint
         }
     }
     mutex_unlock(&p->lock);
+    if (done)
+        async_tell(&p->async_read, POLL_IN);
     return done ? (long)done : ret;
 }
 
@@ -220,6 +236,15 @@ static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
             mask |= POLLERR;
     }
     return mask;
+}
+
+static struct async_list *pipe_async(struct file *f, bool out)
+{
+    struct pipe *p = f->inode->pipe;
+
+    if (out)
+        return writes(f) ? &p->async_write : NULL;
+    return reads(f) ? &p->async_read : NULL;
 }
 
 static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
@@ -279,6 +304,8 @@ static struct pipe *pipe_new(void)
     mutex_init(&p->lock);
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
+    async_init(&p->async_read);
+    async_init(&p->async_write);
     return p;
 }
 
@@ -311,16 +338,6 @@ static void pipe_put(struct inode *inode)
         pipe_free(p);
 }
 
-static bool reads(const struct file *f)
-{
-    return (f->flags & O_ACCMODE) != O_WRONLY;
-}
-
-static bool writes(const struct file *f)
-{
-    return (f->flags & O_ACCMODE) != O_RDONLY;
-}
-
 static void join(struct pipe *p, const struct file *f)
 {
     mutex_lock(&p->lock);
@@ -345,6 +362,10 @@ static void leave(struct pipe *p, const struct file *f)
     mutex_unlock(&p->lock);
     wake_all(&p->read_wait);
     wake_all(&p->write_wait);
+    if (p->readers + p->writers) { /* somebody may be left alone */
+        async_tell(&p->async_read, POLL_IN);
+        async_tell(&p->async_write, POLL_OUT);
+    }
 }
 
 static void pipe_release(struct file *f)
@@ -411,6 +432,7 @@ const struct file_ops fifo_file_ops = {
     .write = pipe_write,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
+    .async = pipe_async,
     .held = pipe_held,
     .stream = true,
 };

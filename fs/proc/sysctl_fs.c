@@ -23,6 +23,9 @@ LIMIT(pipe_pages_soft, pipe_pages_soft, INT32_MAX)
 LIMIT(pipe_pages_hard, pipe_pages_hard, INT32_MAX)
 LIMIT(user_watches, user_watches, INT32_MAX)
 LIMIT(mount_max, mounts, INT32_MAX)
+LIMIT(inotify_events, inotify_events, INT32_MAX)
+LIMIT(inotify_groups, inotify_groups, INT32_MAX)
+LIMIT(inotify_watches, inotify_watches, INT32_MAX)
 
 static int show_file_nr(struct text *t, const struct target *who)
 {
@@ -57,10 +60,18 @@ static const struct proc_entry epoll_entries[] = {
     {0},
 };
 
+static const struct proc_entry inotify_entries[] = {
+    STORE_ENTRY("max_queued_events", 0644, show_inotify_events, store_inotify_events),
+    STORE_ENTRY("max_user_instances", 0644, show_inotify_groups, store_inotify_groups),
+    STORE_ENTRY("max_user_watches", 0644, show_inotify_watches, store_inotify_watches),
+    {0},
+};
+
 const struct proc_entry sysctl_fs_entries[] = {
     DIR_ENTRY("epoll", 0555, epoll_entries),
     STORE_ENTRY("file-max", 0644, show_file_max, store_file_max),
     FILE_ENTRY("file-nr", 0444, show_file_nr),
+    DIR_ENTRY("inotify", 0555, inotify_entries),
     STORE_ENTRY("mount-max", 0644, show_mount_max, store_mount_max),
     FILE_ENTRY("nr_open", 0444, show_nr_open),
     FILE_ENTRY("pipe-max-size", 0444, show_pipe_max_size),

@@ -18,6 +18,7 @@
  * inode never changes once it is linked. Names come and go under the inode lock of the directory as
  * well, so whoever holds that sees a stable list of children.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "libc/string.h"
 
@@ -83,6 +84,8 @@ static void alias_drop(struct dentry *d)
 
 static void dentry_free(struct dentry *d)
 {
+    if (d->inode && d->unlinked && d->inode->nlink == 0)
+        notify_gone(d->inode);
     if (d->inode)
         inode_unref(d->inode);
     if (d->name != d->inline_name)

@@ -9,6 +9,7 @@
  * While only one thread uses a table (refs is 1) nobody but the current thread changes it, so that
  * thread reads it without the lock; changes always take it, for /proc/PID/fd may be looking.
  */
+#include "fs/notify/dnotify.h"
 #include "fs/vfs/internal.h"
 #include "libc/string.h"
 
@@ -170,6 +171,8 @@ static void close_file(struct files *t, struct file *f)
 {
     if (f->inode->locks)
         locks_close_posix(f->inode, t);
+    if (f->dnotify)
+        dnotify_close(f, t);
     file_put(f);
 }
 

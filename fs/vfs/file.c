@@ -4,6 +4,8 @@
  * A file holds one reference on its inode and, if it has a name, on its dentry. A file without a
  * name (a pipe) gets a dentry outside every tree the first time /proc asks for one.
  */
+#include "fs/notify/notify.h"
+#include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "libc/printf.h"
@@ -43,8 +45,10 @@ struct file *file_new(struct inode *inode, struct dentry *d, const struct file_o
     f->dentry = d;
     f->ops = ops;
     f->private = NULL;
-    f->counts_writer = f->denies_write = false;
-    f->owner = 0;
+    f->counts_writer = f->denies_write = f->opened = false;
+    f->owner = (struct file_owner){0};
+    f->dnotify = 0;
+    f->async = NULL;
     f->watches = NULL;
     inode_ref(inode);
     if (d)
@@ -69,10 +73,14 @@ void file_put(struct file *f)
 {
     if (!ref_put(&f->refs))
         return;
+    if (notify_wanted() && f->opened)
+        notify_file(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (f->inode->locks)
         locks_close_file(f);
     if (f->watches)
         epoll_file_closed(f);
+    if (f->async)
+        async_drop(f);
     if (f->ops->release)
         f->ops->release(f);
     if (f->counts_writer || f->denies_write)

@@ -5,12 +5,14 @@
 #include "fs/vfs/limits.h"
 #include "fs/vfs/vfs.h"
 
-#define FILES_LEAST  1024u
-#define MOUNTS_LEAST 64u
-#define PIPES_MOST   16384u /* Linux's soft limit */
-#define MOUNTS_MOST  100000u
-#define WATCH_COST   160u /* bytes */
-#define LOCK_COST    64u
+#define FILES_LEAST   1024u
+#define MOUNTS_LEAST  64u
+#define PIPES_MOST    16384u /* Linux's soft limit */
+#define MOUNTS_MOST   100000u
+#define WATCH_COST    160u /* bytes */
+#define INOTIFY_COST  256u /* the watch and its inode */
+#define WATCHES_LEAST 1024u
+#define LOCK_COST     64u
 
 struct fs_limits fs_limits;
 
@@ -32,6 +34,9 @@ void fs_limits_init(void)
         .files = most(pages * (PAGE_SIZE / 1024) / 10, FILES_LEAST),
         .pipe_pages_soft = least(PIPES_MOST, pages / 8),
         .user_watches = pages / 25 * (PAGE_SIZE / WATCH_COST),
+        .inotify_events = 16384,
+        .inotify_groups = 128,
+        .inotify_watches = most(pages / 100 * (PAGE_SIZE / INOTIFY_COST), WATCHES_LEAST),
         .mounts = least(MOUNTS_MOST, most(pages / 16, MOUNTS_LEAST)),
         .locks = pages / 25 * (PAGE_SIZE / LOCK_COST),
     };

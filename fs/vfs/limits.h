@@ -12,6 +12,9 @@ extern struct fs_limits { /* words, read without a lock */
         pipe_pages_soft; /* pipe-user-pages-soft: beyond it a user's new pipes are small; 0: none */
     uint32_t pipe_pages_hard; /* pipe-user-pages-hard: beyond it he gets none; 0: no such limit */
     uint32_t user_watches;    /* epoll/max_user_watches */
+    uint32_t inotify_events;  /* inotify/max_queued_events: of a group */
+    uint32_t inotify_groups;  /* inotify/max_user_instances */
+    uint32_t inotify_watches; /* inotify/max_user_watches */
     uint32_t mounts;          /* mount-max */
     uint32_t locks;           /* of all files */
 } fs_limits;

@@ -9,6 +9,7 @@
  * umount refuses while anybody refers to the tree (dentry_tree_busy). MNT_DETACH takes it out of
  * sight at once; the tree itself goes when a later mount or umount finds it unused.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "fs/sys/sysfs.h"
@@ -60,6 +61,7 @@ static struct fs_type *find_type(const char *name)
 static void sb_destroy(struct superblock *sb)
 {
     mount_count--;
+    notify_unmount(sb);
     dentry_tree_free(sb->root);
     if (sb->type->unmount)
         sb->type->unmount(sb);

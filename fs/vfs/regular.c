@@ -4,6 +4,7 @@
  * read copies from the object's pages, which end at its size. Writes, truncation and allocation are
  * serialised by inode->lock, so that an append lands at the end and sizes are checked once.
  */
+#include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "kernel/signal/signal.h"
 
@@ -160,6 +161,8 @@ static long truncate_path(const char __user *upath, int64_t size)
     if (!err) {
         err = inode_truncate(i, (uint64_t)size);
         inode_put_write(i);
+        if (!err)
+            notify_at(d, IN_MODIFY);
     }
     dentry_unref(d);
     return err;
@@ -180,6 +183,8 @@ static long truncate_fd(uint32_t fd, int64_t size, bool small)
         err = -EINVAL;
     else
         err = inode_truncate(f->inode, (uint64_t)size);
+    if (!err)
+        notify_file(f, IN_MODIFY);
     file_put(f);
     return err;
 }

@@ -111,6 +111,9 @@ struct superblock;
 struct poll_table;
 struct dir_context;
 struct file_lock;
+struct notify_mark;
+struct async_items;
+struct async_list;
 struct text;
 
 /* What statfs(2) tells; the VFS fills in the identifier and the mount flags. */
@@ -145,6 +148,7 @@ struct inode {
     int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
     uint32_t seals;              /* [lock] F_SEAL_*: fs/ram/memfd.c */
     struct pipe *pipe;           /* [lock] a FIFO that is open: fs/event/pipe.c */
+    struct notify_mark *marks;   /* [notify_lock] who wants to know of changes: fs/notify */
     void *private;               /* the file system's own */
 };
 
@@ -249,6 +253,13 @@ static inline bool dir_emit(struct dir_context *ctx, const char *name, size_t le
     return ctx->emit(ctx, name, len, ino, (mode & S_IFMT) >> 12);
 }
 
+/* Who gets the signals of an open file, and which: fs/notify/owner.c */
+struct file_owner {
+    int32_t pid;         /* 0: nobody */
+    uint8_t type, signo; /* signo 0: SIGIO, without more */
+    uint32_t uid, euid;  /* who made him that */
+};
+
 struct file {
     uint32_t refs;  /* atomic */
     uint32_t flags; /* O_*, changed by fcntl */
@@ -260,7 +271,10 @@ struct file {
     void *private;
     bool counts_writer;         /* holds one of inode->writers */
     bool denies_write;          /* holds minus one of inode->writers, see file_deny_write */
-    int32_t owner;              /* F_SETOWN */
+    bool opened;                /* by name: who watches was told, and is told of its end */
+    uint32_t dnotify;           /* [notify_lock] F_NOTIFY requests through it */
+    struct file_owner owner;    /* F_SETOWN */
+    struct async_items *async;  /* [async_lock] O_ASYNC */
     struct epoll_item *watches; /* [fs/event/epoll.c] the epoll sets that it is in */
 };
 
@@ -281,6 +295,9 @@ struct file_ops {
     /* Fills m->object (a reference is given) or leaves NULL for anonymous memory. */
     int (*mmap)(struct file *f, struct vm_mapping *m);
     int (*fsync)(struct file *f);
+    /* O_ASYNC: whose changes the owner hears of, for reading or (out) for writing; NULL: of none.
+     */
+    struct async_list *(*async)(struct file *f, bool out);
     uint32_t (*held)(const struct file *f); /* bytes of kernel memory that the open file holds */
     bool stream;                            /* no position: seek and pread give -ESPIPE */
     /* Of files without a name: what /proc/PID/fd shows behind "anon_inode:", and what fdinfo adds.

@@ -1,5 +1,6 @@
 /*
- * What each user has of the things that are counted by user: pages of pipes, watches of epoll sets.
+ * What each user has of the things that are counted by user: pages of pipes, watches of epoll sets
+ * and of inotify.
  *
  * An account exists while something is charged to it. Who is charged keeps the account, so that a
  * process that changes its ids gives back to the right one.

@@ -7,7 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum user_count { USER_PIPE_PAGES, USER_WATCHES, USER_COUNT_KINDS };
+enum user_count {
+    USER_PIPE_PAGES,
+    USER_WATCHES,
+    USER_INOTIFY_GROUPS,
+    USER_INOTIFY_WATCHES,
+    USER_COUNT_KINDS
+};
 
 struct user;
 struct user *user_get(void); /* the current process's real user; a reference, or NULL: no memory */

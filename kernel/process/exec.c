@@ -7,6 +7,7 @@
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
+#include "fs/notify/notify.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/process/exec.h"
 #include "kernel/machine/random.h"
@@ -100,11 +101,15 @@ static int open_denying_write(struct dentry *d, struct file **out)
     if (!f)
         return file_new_error();
     err = file_deny_write(f);
-    if (err)
+    if (err) {
         file_put(f);
-    else
-        *out = f;
-    return err;
+        return err;
+    }
+    f->opened = true;
+    notify_file(f, IN_OPEN);
+    notify_file(f, IN_ACCESS); /* its beginning is about to be read */
+    *out = f;
+    return 0;
 }
 
 int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out)

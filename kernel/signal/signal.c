@@ -286,6 +286,11 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
     return done < 0 ? done : 0;
 }
 
+int signal_try_send(struct proc *p, struct thread *t, int signo, const struct siginfo *info)
+{
+    return signal_post(p, t, signo, info, NULL);
+}
+
 void signal_send_proc(struct proc *p, int signo, const struct siginfo *info)
 {
     signal_post(p, NULL, signo, info, NULL);

@@ -174,6 +174,8 @@ struct signal_shared { /* of a process */
  * The process must be kept alive by the caller (proc_lock held, or it is current). */
 void signal_send_proc(struct proc *p, int signo, const struct siginfo *info);
 void signal_send_thread(struct thread *t, int signo, const struct siginfo *info);
+/* The same, telling whether it could be queued: -EAGAIN, of a real-time signal. t may be NULL. */
+int signal_try_send(struct proc *p, struct thread *t, int signo, const struct siginfo *info);
 /* As for a CPU exception: cannot be blocked or ignored (then the default action kills). */
 void signal_force_current(int signo, const struct siginfo *info);
 /* To a process group; -ESRCH when it is empty. Takes proc_lock. */

@@ -26,7 +26,7 @@ static const uint32_t borders[] = {
 
 /* ---- What the other arguments are ---- */
 
-enum { FD = 10, DIR, PIPE_IN, PIPE_OUT, EPOLL, TIMER, PIDFD };
+enum { FD = 10, DIR, PIPE_IN, PIPE_OUT, EPOLL, TIMER, PIDFD, INOTIFY };
 
 static char good[2 * PAGE] __attribute__((aligned(PAGE)));
 static char path[16] = "f";
@@ -197,6 +197,8 @@ static const struct call calls[] = {
     CALL("timerfd_gettime", timerfd_gettime, 1, TIMER, 0),
     CALL("timerfd_settime64 new", timerfd_settime64, 2, TIMER, 0, 0, 0),
     CALL("timerfd_gettime64", timerfd_gettime64, 1, TIMER, 0),
+    CALL("inotify_add_watch", inotify_add_watch, 1, INOTIFY, 0, 1),
+    CALL("fcntl64 F_NOTIFY", fcntl64, 2, FD, 1026, 0),
     CALL("signalfd4", signalfd4, 1, -1, 0, 8, 0),
     CALL("pidfd_send_signal", pidfd_send_signal, 2, PIDFD, 0, 0, 0),
     CALL("clone3", clone3, 0, 0, 64),
@@ -390,6 +392,7 @@ static void open_all(void)
     DIE_UNLESS(epoll_ctl(EPOLL, EPOLL_CTL_ADD, PIPE_OUT, &ready) == 0);
     dup2(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), TIMER);
     dup2((int)syscall(SYS_pidfd_open, getpid(), 0), PIDFD);
+    dup2((int)syscall(SYS_inotify_init1, 0), INOTIFY);
     DIE_UNLESS(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &timer) == 0 && timer == 0);
 }
 

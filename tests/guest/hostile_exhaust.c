@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
@@ -301,6 +302,30 @@ static int take_timerfd(void)
     return fd < 0 ? errno : failed(timerfd_settime(fd, 0, &when, NULL));
 }
 
+/* A queue that nobody reads; then the next. */
+static int take_inotify(void)
+{
+    static int in = -1, n;
+
+    if (n++ % 2000 == 0)
+        in = inotify_init();
+    if (in < 0 || inotify_add_watch(in, "m", IN_CREATE | IN_DELETE) < 0)
+        return errno;
+    close(open(next_name(200), O_CREAT | O_WRONLY, 0600));
+    unlink(name);
+    return 0;
+}
+
+static int take_inotify_watch(void)
+{
+    static int in = -1;
+
+    if (in < 0)
+        in = inotify_init();
+    close(open(next_name(8), O_CREAT | O_WRONLY, 0600));
+    return failed(inotify_add_watch(in, name, IN_OPEN));
+}
+
 /* Each listens to every process that polls it. */
 static int take_signalfd(void)
 {
@@ -461,6 +486,8 @@ static const struct exhaustion table[] = {
     {"pipes", take_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"inotify events", take_inotify, {EMFILE, ENFILE, ENOMEM}, unmount_all, true},
+    {"inotify watches", take_inotify_watch, {ENOSPC, ENOENT, ENOMEM}, unmount_all, false},
     {"signalfds", take_signalfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"pidfds", take_pidfd, {EMFILE, ENFILE, ENOMEM}, NULL, true},
     {"memfds", take_memfd, {EMFILE, ENFILE, ENOMEM}, NULL, true},

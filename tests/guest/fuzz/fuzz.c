@@ -317,6 +317,9 @@ static const struct shape shapes[] = {
     {SYS_epoll_pwait, 1, "fbiim8"},
     {SYS_eventfd2, 1, "ig"},
     {SYS_timerfd_create, 1, "ig"},
+    {SYS_inotify_init1, 1, "g"},
+    {SYS_inotify_add_watch, 3, "fnw"},
+    {SYS_inotify_rm_watch, 1, "fi"},
     {SYS_signalfd4, 2, "fm8g"},
     {SYS_pidfd_open, 2, "Pg"},
     {SYS_pidfd_send_signal, 1, "fsmi"},
@@ -576,6 +579,8 @@ static void open_some(void)
     open("/dev/zero", O_RDWR);
     open("/proc/self/smaps", O_RDONLY);
     open("/dev/null", O_RDWR);
+    if (syscall(SYS_inotify_init1, O_NONBLOCK) >= 0)
+        syscall(SYS_inotify_add_watch, 15, ".", 0xfff);
 }
 
 static void be_process(int index)

@@ -15,6 +15,8 @@ struct timerfd {
     uint64_t expirations; /* [lock] not yet read */
     uint64_t interval;    /* [lock] */
     struct timer timer;
+    struct clock_watch watch; /* TFD_TIMER_CANCEL_ON_SET */
+    bool cancelled;           /* [lock] the clock was set, which nobody has been told yet */
     struct waitq queue;
 };
 
@@ -34,13 +36,27 @@ static void expired(void *arg)
     wake_all(&t->queue);
 }
 
-static uint64_t take_expirations(struct timerfd *t)
+static void clock_was_set(struct clock_watch *w)
+{
+    struct timerfd *t = container_of(w, struct timerfd, watch);
+
+    spin_lock(&t->lock);
+    t->cancelled = true;
+    t->expirations++;
+    spin_unlock(&t->lock);
+    wake_all(&t->queue);
+}
+
+/* How often it has expired; *cancelled: instead, the clock was set. */
+static uint64_t take_expirations(struct timerfd *t, bool *cancelled)
 {
     uint64_t n;
 
     spin_lock(&t->lock);
     n = t->expirations;
+    *cancelled = t->cancelled;
     t->expirations = 0;
+    t->cancelled = false;
     spin_unlock(&t->lock);
     return n;
 }
@@ -48,20 +64,23 @@ static uint64_t take_expirations(struct timerfd *t)
 static long timerfd_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct timerfd *t = f->private;
+    bool cancelled;
     uint64_t n;
     int ret;
 
     (void)pos;
     if (len < sizeof(n))
         return -EINVAL;
-    n = take_expirations(t);
+    n = take_expirations(t, &cancelled);
     if (!n && (f->flags & O_NONBLOCK))
         return -EAGAIN;
     if (!n) {
-        ret = wait_event_interruptible(&t->queue, (n = take_expirations(t)) != 0);
+        ret = wait_event_interruptible(&t->queue, (n = take_expirations(t, &cancelled)) != 0);
         if (ret)
             return ret;
     }
+    if (cancelled)
+        return -ECANCELED;
     return copy_to_user(ubuf, &n, sizeof(n)) ? -EFAULT : (long)sizeof(n);
 }
 
@@ -81,6 +100,7 @@ static void timerfd_release(struct file *f)
 {
     struct timerfd *t = f->private;
 
+    clock_watch(&t->watch, false);
     spin_lock(&t->lock);
     t->interval = 0; /* a running expiry starts it no more */
     spin_unlock(&t->lock);
@@ -109,6 +129,8 @@ long sys_timerfd_create(uint32_t clock, uint32_t flags)
     spin_init(&t->lock, "timerfd", LOCK_RANK_FS);
     t->clock = (int32_t)clock;
     timer_init(&t->timer, expired, t);
+    list_init(&t->watch.link);
+    t->watch.set = clock_was_set;
     waitq_init(&t->queue);
     return anon_fd(&timerfd_file_ops, t, O_RDWR | flags);
 }
@@ -126,9 +148,21 @@ static struct timerfd_setting current_setting(const struct timerfd *t)
     return s;
 }
 
-static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_setting *new,
-                                       bool absolute)
+/* [t->lock held] Restarts it, when it is to run at all. */
+static void start(struct timerfd *t, uint64_t value, bool absolute)
 {
+    t->timer.wall = false;
+    if (value && absolute && t->clock == CLOCK_REALTIME)
+        timer_start_wall(&t->timer, value);
+    else if (value)
+        timer_start(&t->timer, absolute ? value : time_deadline(value));
+}
+
+/* *cancelled: the clock was set since that was asked for the last time. */
+static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_setting *new,
+                                       uint32_t flags, bool *cancelled)
+{
+    const bool absolute = flags & TFD_TIMER_ABSTIME;
     struct timerfd_setting old;
 
     spin_lock(&t->lock);
@@ -136,12 +170,14 @@ static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_s
     t->interval = 0;
     spin_unlock(&t->lock);
     timer_cancel(&t->timer);
+    clock_watch(&t->watch,
+                t->clock == CLOCK_REALTIME && absolute && (flags & TFD_TIMER_CANCEL_ON_SET));
     spin_lock(&t->lock);
     t->expirations = 0;
+    *cancelled = t->cancelled && new->value;
+    t->cancelled = false;
     t->interval = new->value ? new->interval : 0;
-    if (new->value)
-        timer_start(&t->timer,
-                    absolute ? clock_to_mono(t->clock, new->value) : time_deadline(new->value));
+    start(t, new->value, absolute);
     spin_unlock(&t->lock);
     return old;
 }
@@ -174,6 +210,7 @@ static long set_time(uint32_t fd, uint32_t flags, void __user *unew, void __user
 {
     struct timerfd_setting new, old;
     struct file *f;
+    bool cancelled;
     int ret = timespec_get(&new.interval, unew, wide);
 
     if (!ret)
@@ -184,8 +221,10 @@ static long set_time(uint32_t fd, uint32_t flags, void __user *unew, void __user
         ret = get_timer(fd, &f);
     if (ret)
         return ret;
-    old = exchange(f->private, &new, flags & TFD_TIMER_ABSTIME);
+    old = exchange(f->private, &new, flags, &cancelled);
     file_put(f);
+    if (cancelled)
+        return -ECANCELED;
     return uold ? put_setting(uold, &old, wide) : 0;
 }
 

@@ -120,6 +120,11 @@ static int show_cgroup(struct text *t, const struct target *who)
     return 0;
 }
 
+#define MOUNTS_ENTRY(n, fn)                                                                        \
+    {                                                                                              \
+        .name = (n), .kind = ENTRY_FILE, .mode = 0444, .show = (fn), .changes = &mount_changes,    \
+        .changed = &mount_changed                                                                  \
+    }
 #define COMMON_ENTRIES                                                                             \
     GUARDED_ENTRY("auxv", 0400, show_auxv), FILE_ENTRY("cgroup", 0444, show_cgroup),               \
         STORE_ENTRY("clear_refs", 0200, NULL, store_clear_refs),                                   \
@@ -130,7 +135,7 @@ static int show_cgroup(struct text *t, const struct target *who)
         {.name = "fdinfo", .kind = ENTRY_FDINFO, .mode = 0555}, FILE_ENTRY("io", 0400, show_io),   \
         FILE_ENTRY("limits", 0444, show_limits), GUARDED_ENTRY("maps", 0444, show_maps),           \
         {.name = "mem", .kind = ENTRY_FILE, .mode = 0600, .fops = &process_mem_ops},               \
-        FILE_ENTRY("mountinfo", 0444, show_mountinfo), FILE_ENTRY("mounts", 0444, show_mounts),    \
+        MOUNTS_ENTRY("mountinfo", show_mountinfo), MOUNTS_ENTRY("mounts", show_mounts),            \
         FILE_ENTRY("oom_score", 0444, show_oom_score),                                             \
         STORE_ENTRY("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),               \
         {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \

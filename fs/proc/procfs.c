@@ -19,10 +19,11 @@ struct proc_file {
     struct mutex lock;
     bool made;        /* [lock] */
     struct text text; /* [lock] */
+    uint32_t seen;    /* of entry->changes */
 };
 
 static const struct inode_ops file_ops, link_ops, place_ops;
-static const struct file_ops text_file_ops;
+static const struct file_ops text_file_ops, waited_file_ops;
 
 static const struct proc_entry root_entry = {
     .name = "/", .kind = ENTRY_ROOT, .mode = 0555, .children = system_entries};
@@ -149,6 +150,8 @@ static const struct file_ops *entry_fops(const struct proc_entry *e)
 {
     if (e->kind != ENTRY_FILE)
         return NULL;
+    if (e->changes)
+        return &waited_file_ops;
     return e->fops ? e->fops : &text_file_ops;
 }
 
@@ -282,6 +285,8 @@ static int text_open(struct inode *i, struct file *f)
         return -ENOMEM;
     mutex_init(&pf->lock);
     text_init(&pf->text);
+    if (pi->entry->changes)
+        pf->seen = *pi->entry->changes;
     f->private = pf;
     return 0;
 }
@@ -362,6 +367,29 @@ static const struct file_ops text_file_ops = {
     .release = text_release,
     .read = text_file_read,
     .write = text_file_write,
+};
+
+/* Always readable; a change since the last look is what POLLPRI tells. */
+static uint32_t waited_poll(struct file *f, struct poll_table *pt)
+{
+    const struct proc_entry *e = proc_inode(f->inode)->entry;
+    struct proc_file *pf = f->private;
+    uint32_t now, mask = POLLIN;
+
+    poll_wait(pt, e->changed);
+    now = *e->changes;
+    if (pf->seen != now)
+        mask |= POLLERR | POLLPRI;
+    pf->seen = now;
+    return mask;
+}
+
+static const struct file_ops waited_file_ops = {
+    .open = text_open,
+    .release = text_release,
+    .read = text_file_read,
+    .write = text_file_write,
+    .poll = waited_poll,
 };
 
 static const struct inode_ops file_ops = {

@@ -43,6 +43,10 @@ struct proc_entry {
     /* ENTRY_PLACE: a reference, or NULL with *err. May sleep. */
     struct dentry *(*place)(const struct target *who, int *err);
     const struct file_ops *fops; /* instead of show */
+    /* ENTRY_FILE whose changes can be waited for: how many there were, and the queue that is woken.
+     */
+    const uint32_t *changes;
+    struct waitq *changed;
 };
 
 #define DIR_ENTRY(n, m, table)                                                                     \

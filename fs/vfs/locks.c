@@ -4,7 +4,9 @@
  * Each inode has a list of what is held on it. An owner is a descriptor table (POSIX: a process, as
  * its threads share the table) or an open file (the other two). Two locks conflict when their kinds
  * belong together, owners differ, ranges meet and one of them writes. An owner's own locks of one
- * kind never overlap: a new one replaces what it covers.
+ * kind never overlap: a new one replaces what it covers. In the list they stand together, the
+ * lowest first, and owners in the order in which they came, so that F_GETLK tells what Linux's
+ * does.
  *
  * Whoever has to wait sleeps on one queue for all and tries again. A POSIX waiter is listed with
  * the owner it waits for; a chain of those that leads back to itself is -EDEADLK.
@@ -98,11 +100,12 @@ static struct file_lock *conflict(const struct inode *i, const struct file_lock 
     return NULL;
 }
 
-/* [lock_lock held] Cuts want's range out of the lock *p; spare serves when that leaves two pieces.
- * True when *p was taken out altogether. */
-static bool cut(struct file_lock **p, const struct file_lock *want, struct file_lock **spare)
+/* [lock_lock held] Cuts want's range out of the lock *p; spare serves when that leaves two pieces,
+ * the right one behind new, if that is listed. True when *p was taken out altogether. */
+static bool cut(struct file_lock **p, const struct file_lock *want, struct file_lock *new,
+                struct file_lock **spare)
 {
-    struct file_lock *l = *p, *right;
+    struct file_lock *l = *p, *right, *before = new ? new : l;
 
     if (l->start < want->start && l->end > want->end) {
         right = *spare;
@@ -110,7 +113,8 @@ static bool cut(struct file_lock **p, const struct file_lock *want, struct file_
         *right = *l;
         right->start = want->end + 1;
         l->end = want->start - 1;
-        l->next = right;
+        right->next = before->next;
+        before->next = right;
     } else if (l->start < want->start) {
         l->end = want->start - 1;
     } else if (l->end > want->end) {
@@ -130,7 +134,7 @@ static void merge(struct inode *i, struct file_lock *new)
 
     while (*p) {
         struct file_lock *l = *p;
-        bool touches = same_owner(l, new) && l->type == new->type &&
+        bool touches = l != new &&same_owner(l, new) && l->type == new->type &&
                        (l->end == new->start - 1 || new->end == l->start - 1);
 
         if (!touches) {
@@ -146,22 +150,37 @@ static void merge(struct inode *i, struct file_lock *new)
     }
 }
 
-/* [lock_lock held] Nothing conflicts: makes the owner's locks as want says. Uses up the spares. */
-static void apply(struct inode *i, const struct file_lock *want, struct file_lock *spares[2])
+/* [lock_lock held] Where new belongs among the locks of its owner, or at the end. */
+static void insert(struct inode *i, struct file_lock *new)
 {
     struct file_lock **p = &i->locks;
 
+    while (*p && !same_owner(*p, new))
+        p = &(*p)->next;
+    while (*p && same_owner(*p, new) && (*p)->start < new->start)
+        p = &(*p)->next;
+    new->next = *p;
+    *p = new;
+}
+
+/* [lock_lock held] Nothing conflicts: makes the owner's locks as want says. Uses up the spares. */
+static void apply(struct inode *i, const struct file_lock *want, struct file_lock *spares[2])
+{
+    struct file_lock **p = &i->locks, *new = NULL;
+
+    if (want->type != F_UNLCK) {
+        new = spares[1];
+        spares[1] = NULL;
+        *new = *want;
+        insert(i, new); /* first, so that the owner keeps his place */
+    }
     while (*p) {
-        if (!same_owner(*p, want) || !overlap(*p, want) || !cut(p, want, &spares[0]))
+        if (*p == new || !same_owner(*p, want) || !overlap(*p, want) ||
+            !cut(p, want, new, &spares[0]))
             p = &(*p)->next;
     }
-    if (want->type == F_UNLCK)
-        return;
-    *spares[1] = *want;
-    merge(i, spares[1]);
-    spares[1]->next = i->locks;
-    i->locks = spares[1];
-    spares[1] = NULL;
+    if (new)
+        merge(i, new);
 }
 
 /* [lock_lock held] */

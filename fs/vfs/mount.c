@@ -58,6 +58,17 @@ static struct fs_type *find_type(const char *name)
 }
 
 /* [mount_lock held] Nobody refers to the tree any more. */
+uint32_t mount_changes;
+struct waitq mount_changed = {.lock = SPINLOCK_INIT("mount table", LOCK_RANK_WAITQ),
+                              .waiters = LIST_INIT(mount_changed.waiters)};
+
+/* [mount_lock held] */
+static void table_changed(void)
+{
+    mount_changes++;
+    wake_all(&mount_changed);
+}
+
 static void sb_destroy(struct superblock *sb)
 {
     mount_count--;
@@ -166,10 +177,12 @@ int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint
     err = sb_create(fstype, source, flags, data, &sb);
     if (!err) {
         err = attach(sb, where);
-        if (err)
+        if (err) {
             sb_destroy(sb);
-        else
+        } else {
             list_add_tail(&mounts, &sb->link);
+            table_changed();
+        }
     }
     mutex_unlock(&mount_lock);
     return err;
@@ -318,6 +331,8 @@ long sys_umount2(const char __user *upath, uint32_t flags)
     }
     mutex_lock(&mount_lock);
     err = unmount(d, flags);
+    if (!err)
+        table_changed();
     mutex_unlock(&mount_lock);
     return err;
 }
@@ -355,8 +370,10 @@ static int remount(struct dentry *d, uint32_t flags)
     mutex_lock(&mount_lock);
     if (sb->type->remount)
         err = sb->type->remount(sb, flags);
-    if (!err)
+    if (!err) {
         sb->flags = flags & MS_KEPT;
+        table_changed();
+    }
     mutex_unlock(&mount_lock);
     return err;
 }
@@ -383,6 +400,7 @@ static int move_mount(const char *source, struct dentry *where)
         err = attach(sb, where);
         list_remove(&sb->link);
         list_add_tail(err ? &detached : &mounts, &sb->link);
+        table_changed();
     }
     mutex_unlock(&mount_lock);
     dentry_unref(d);

@@ -378,6 +378,8 @@ int file_deny_write(struct file *f);
 /* Superblocks stay linked in order of mounting; mount_lock is a sleep lock. */
 extern struct list mounts;
 extern struct mutex mount_lock;
+extern uint32_t mount_changes;     /* [mount_lock] how often the table has changed, read without */
+extern struct waitq mount_changed; /* woken then */
 
 /* Boot: mounts the ramdisk as the root. -errno with the reason in the log. */
 void vfs_init(void); /* calls the *_init below, each of which registers its types */

@@ -159,6 +159,7 @@ static void leave(struct thread *t)
         p->first_sched = t->sched;
     thread_unlink(t);
     signal_free_thread(t);
+    timers_drop(&t->cpu_timers);
     t->proc = &kernel_proc;
 }
 
@@ -193,6 +194,7 @@ static void end_process(struct proc *p, struct thread *t)
     reparent_children(p, &dead);
     leave(t);
     p->state = PROC_ZOMBIE;
+    timers_drop(&p->cpu_timers);
     if (p->handle)
         wake_all(&p->handle->queue);
     if (tell_parent(p)) {

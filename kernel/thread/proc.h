@@ -77,6 +77,7 @@ struct thread {
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */
     uint64_t run_ns;                   /* [own CPU] time on a CPU, all modes */
+    struct timer *cpu_timers;          /* [timer_lock] by run_ns: kernel/time/cpu_clock.c */
     uint32_t user_ticks, system_ticks; /* [own CPU] timer ticks that found it in either mode */
 
     /* Last, so that a new thread is zeroed up to here. kmalloc's blocks of this size are aligned.
@@ -121,6 +122,7 @@ struct proc {
     int exit_signal;                  /* sent to the parent; SIGCHLD for fork */
     struct rusage_counts usage;       /* of threads that are gone */
     struct rusage_counts child_usage; /* of children that were waited for */
+    struct timer *cpu_timers;         /* [timer_lock] by the time of all threads */
     uint64_t start_ns;                /* time_mono_ns() at creation */
     struct waitq child_exit;          /* wait4 sleeps here */
     struct proc_handle *handle;       /* [proc_lock] or NULL */

@@ -24,7 +24,31 @@
 int clock_read(int32_t id, uint64_t *ns); /* 0 or -EINVAL */
 /* Whether one can sleep on it or time with it: 0, -EINVAL (no such clock), -EOPNOTSUPP. */
 int clock_can_wait(int32_t id);
-/* A time of that clock as time_mono_ns() has it. */
-uint64_t clock_to_mono(int32_t id, uint64_t ns);
+/* Whether it is the wall clock, that can be set. */
+static inline bool clock_is_wall(int32_t id)
+{
+    return id == CLOCK_REALTIME || id == CLOCK_TAI;
+}
+
+/* ---- CPU clocks: the time that a process or a thread has run ---- */
+
+struct proc;
+
+/* Whose: a number that is checked when the clock is asked, for who is gone may not be mistaken. */
+struct cpu_clock {
+    int32_t id; /* pid or tid */
+    bool thread;
+    uint32_t serial; /* of the process */
+};
+bool clock_is_cpu(int32_t id);
+/* [proc_lock taken inside] The clock that a number means for the current process: 0, -EINVAL or
+ * -EOPNOTSUPP. A thread must be one of this process. */
+int cpu_clock_find(int32_t id, struct cpu_clock *out);
+int cpu_clock_now(const struct cpu_clock *c, uint64_t *ns); /* 0, or -ESRCH: it is gone */
+/* Arms t for when that clock shows when: 0 or -ESRCH. */
+struct timer;
+int cpu_clock_start(const struct cpu_clock *c, struct timer *t, uint64_t when);
+/* From the tick: what is due on the clocks of the current thread and its process. */
+void cpu_clocks_tick(void);
 
 #endif

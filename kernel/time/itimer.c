@@ -3,6 +3,7 @@
  * scheduler's tick charges here; so does the CPU time limit.
  */
 #include "arch/uaccess.h"
+#include "kernel/time/clock.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
 
@@ -66,6 +67,7 @@ void signal_charge_cpu(struct thread *t, uint64_t ns, bool user)
         signal_send_proc(p, SIGVTALRM, NULL);
     if (prof)
         signal_send_proc(p, SIGPROF, NULL);
+    cpu_clocks_tick();
     if (p->rlimits[RLIMIT_CPU].cur != UINT32_MAX)
         check_cpu_limit(p);
 }

@@ -23,8 +23,9 @@ struct posix_timer {
     struct posix_timer *of_chain; /* [list_lock] the next in the table */
     struct proc *proc;
     int32_t id, clock;
-    int32_t tid; /* SIGEV_THREAD_ID, or 0 */
-    int signo;   /* 0: SIGEV_NONE */
+    struct cpu_clock cpu; /* when it is on one */
+    int32_t tid;          /* SIGEV_THREAD_ID, or 0 */
+    int signo;            /* 0: SIGEV_NONE */
     uint64_t interval;
     struct timer timer;
     struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */
@@ -70,10 +71,27 @@ static bool count_overrun(struct posix_timer *t, uint32_t expiries)
     return waits;
 }
 
+/* Starts a periodic timer again; how many periods have gone by unnoticed. */
+static uint32_t forward(struct posix_timer *t)
+{
+    uint64_t now, when = t->timer.when + t->interval, skipped = 0;
+
+    if (!clock_is_cpu(t->clock))
+        return timer_forward(&t->timer, t->interval);
+    if (cpu_clock_now(&t->cpu, &now))
+        return 0;
+    if (when <= now) {
+        skipped = (now - when) / t->interval + 1;
+        when += skipped * t->interval;
+    }
+    cpu_clock_start(&t->cpu, &t->timer, when);
+    return skipped > INT32_MAX ? INT32_MAX : (uint32_t)skipped;
+}
+
 static void expired(void *arg)
 {
     struct posix_timer *t = arg;
-    uint32_t skipped = t->interval ? timer_forward(&t->timer, t->interval) : 0;
+    uint32_t skipped = t->interval ? forward(t) : 0;
     struct thread *target = NULL;
     struct siginfo info;
 
@@ -236,7 +254,8 @@ static void uncharge(struct proc *p)
 }
 
 /* [list_lock held] */
-static long create(int32_t clock, const struct user_sigevent *ev, void __user *uid)
+static long create(int32_t clock, const struct cpu_clock *cpu, const struct user_sigevent *ev,
+                   void __user *uid)
 {
     struct proc *p = proc_current();
     struct user_sigevent by_default = {.signo = SIGALRM, .notify = SIGEV_SIGNAL};
@@ -250,6 +269,7 @@ static long create(int32_t clock, const struct user_sigevent *ev, void __user *u
         uncharge(p);
         return -EAGAIN;
     }
+    t->cpu = *cpu;
     if (!ev) {
         by_default.value = (uint32_t)t->id;
         ev = &by_default;
@@ -270,14 +290,16 @@ static long create(int32_t clock, const struct user_sigevent *ev, void __user *u
 long sys_timer_create(uint32_t clock, void __user *uevent, void __user *uid)
 {
     struct user_sigevent ev;
-    long ret = clock_can_wait((int32_t)clock);
+    struct cpu_clock cpu = {0};
+    long ret = clock_is_cpu((int32_t)clock) ? cpu_clock_find((int32_t)clock, &cpu)
+                                            : clock_can_wait((int32_t)clock);
 
     if (ret)
         return ret;
     if (uevent && copy_from_user(&ev, uevent, sizeof(ev)))
         return -EFAULT;
     mutex_lock(&list_lock);
-    ret = create((int32_t)clock, uevent ? &ev : NULL, uid);
+    ret = create((int32_t)clock, &cpu, uevent ? &ev : NULL, uid);
     mutex_unlock(&list_lock);
     return ret;
 }
@@ -309,24 +331,51 @@ long sys_timer_getoverrun(uint32_t id)
 
 /* ---- Setting ---- */
 
+/* The time of its clock; 0: that is gone. */
+static uint64_t now_of(const struct posix_timer *t)
+{
+    uint64_t now = time_mono_ns();
+
+    if (clock_is_cpu(t->clock) && cpu_clock_now(&t->cpu, &now))
+        now = 0;
+    return now;
+}
+
 static struct timer_setting current_setting(const struct posix_timer *t)
 {
     struct timer_setting s = {.interval = t->interval};
-    uint64_t now = time_mono_ns();
+    uint64_t now = now_of(t);
 
     if (t->timer.armed)
         s.value = t->timer.when > now ? t->timer.when - now : 1;
     return s;
 }
 
-static void apply(struct posix_timer *t, const struct timer_setting *s, bool absolute)
+static int start_on_cpu(struct posix_timer *t, uint64_t value, bool absolute)
 {
+    uint64_t now;
+
+    if (cpu_clock_now(&t->cpu, &now))
+        return -ESRCH;
+    return cpu_clock_start(&t->cpu, &t->timer, absolute ? value : now + value);
+}
+
+/* 0, or -ESRCH: whose clock it is on is gone. */
+static int apply(struct posix_timer *t, const struct timer_setting *s, bool absolute)
+{
+    int err = 0;
+
     timer_cancel(&t->timer);
+    t->timer.wall = false;
     t->overrun = 0;
     t->interval = s->value ? s->interval : 0;
-    if (s->value)
-        timer_start(&t->timer,
-                    absolute ? clock_to_mono(t->clock, s->value) : time_deadline(s->value));
+    if (clock_is_cpu(t->clock))
+        err = s->value ? start_on_cpu(t, s->value, absolute) : 0;
+    else if (s->value && absolute && clock_is_wall(t->clock))
+        timer_start_wall(&t->timer, s->value);
+    else if (s->value)
+        timer_start(&t->timer, absolute ? s->value : time_deadline(s->value));
+    return err;
 }
 
 static uint32_t timespec_size(bool wide)
@@ -363,11 +412,11 @@ static long timer_set(int32_t id, uint32_t flags, void __user *unew, void __user
     t = find_timer(id);
     if (t) {
         old = current_setting(t);
-        apply(t, &new, flags & TIMER_ABSTIME);
+        ret = apply(t, &new, flags & TIMER_ABSTIME);
     }
     mutex_unlock(&list_lock);
-    if (!t)
-        return -EINVAL;
+    if (!t || ret)
+        return t ? ret : -EINVAL;
     return uold ? put_setting(uold, &old, wide) : 0;
 }
 

@@ -48,12 +48,74 @@ static long sleep_relative(const void __user *ureq, void __user *urem, bool wide
     return interrupted(thread_current(), until, urem, wide);
 }
 
+/* ---- On CPU clocks ---- */
+
+static void wake_sleeper(void *thread)
+{
+    sched_wake(thread);
+}
+
+/* Until the clock shows that, or a signal: 0 or -EINTR. A clock that has gone stands still. */
+static int sleep_on_cpu(const struct cpu_clock *c, uint64_t when)
+{
+    struct thread *t = thread_current();
+    struct timer timer;
+    int ret = 0;
+
+    timer_init(&timer, wake_sleeper, t);
+    (void)cpu_clock_start(c, &timer, when);
+    while (timer.armed && !ret) {
+        t->state = THREAD_SLEEPING;
+        if (!timer.armed || signal_pending_current()) {
+            t->state = THREAD_RUNNABLE;
+            ret = timer.armed ? -EINTR : 0;
+        } else {
+            schedule();
+        }
+    }
+    timer_cancel(&timer);
+    return ret;
+}
+
+static long cpu_clock_sleep(int32_t id, uint32_t flags, const void __user *ureq, void __user *urem,
+                            bool wide)
+{
+    struct cpu_clock c;
+    uint64_t ns, now;
+    int ret = cpu_clock_find(id, &c);
+
+    if (!ret && c.thread && c.id == thread_current()->tid)
+        ret = -EINVAL;
+    if (ret)
+        return ret;
+    ret = timespec_get(&ns, ureq, wide);
+    if (ret)
+        return ret;
+    if (cpu_clock_now(&c, &now))
+        return -EINVAL;
+    if (!(flags & TIMER_ABSTIME))
+        ns += now;
+    if (ns <= now || sleep_on_cpu(&c, ns) == 0)
+        return 0;
+    if (flags & TIMER_ABSTIME)
+        return -ERESTARTNOHAND;
+    (void)cpu_clock_now(&c, &now);
+    if (urem && timespec_put(urem, ns > now ? ns - now : 0, wide))
+        return -EFAULT;
+    return -EINTR;
+}
+
 static long clock_sleep(int32_t id, uint32_t flags, const void __user *ureq, void __user *urem,
                         bool wide)
 {
     uint64_t ns;
-    int ret = clock_can_wait(id);
+    int ret;
 
+    if (id == CLOCK_THREAD_CPUTIME_ID)
+        return -EOPNOTSUPP;
+    if (clock_is_cpu(id))
+        return cpu_clock_sleep(id, flags, ureq, urem, wide);
+    ret = clock_can_wait(id);
     if (ret)
         return ret;
     if (!(flags & TIMER_ABSTIME))
@@ -61,7 +123,9 @@ static long clock_sleep(int32_t id, uint32_t flags, const void __user *ureq, voi
     ret = timespec_get(&ns, ureq, wide);
     if (ret)
         return ret;
-    return sleep_until(clock_to_mono(id, ns)) ? -ERESTARTNOHAND : 0;
+    if (clock_is_wall(id))
+        return sleep_until_wall(ns) ? -ERESTARTNOHAND : 0;
+    return sleep_until(ns) ? -ERESTARTNOHAND : 0;
 }
 
 long sys_nanosleep(const void __user *ureq, void __user *urem)

@@ -14,11 +14,6 @@ static struct spinlock time_lock = SPINLOCK_INIT("time", LOCK_RANK_LEAF);
 static uint64_t real_offset; /* [time_lock] real time at boot */
 static uint32_t timezone[2]; /* minutes west, dst: kept for settimeofday's callers */
 
-void time_init(void)
-{
-    time_set_real_ns(rtc_read() * NSEC_PER_SEC);
-}
-
 uint64_t time_mono_ns(void)
 {
     return clock_mono_ns();
@@ -34,13 +29,70 @@ uint64_t time_real_ns(void)
     return offset + clock_mono_ns();
 }
 
-void time_set_real_ns(uint64_t ns)
+static void set_offset(uint64_t real_ns)
 {
-    uint64_t offset = ns - clock_mono_ns();
+    uint64_t offset = real_ns - clock_mono_ns();
 
     spin_lock(&time_lock);
     real_offset = offset;
     spin_unlock(&time_lock);
+}
+
+void time_init(void)
+{
+    set_offset(rtc_read() * NSEC_PER_SEC);
+}
+
+/* ---- Who wants to know that the clock was set ---- */
+
+static struct spinlock clock_watch_lock = SPINLOCK_INIT("clock watches", LOCK_RANK_FS - 1);
+static struct list clock_watches = LIST_INIT(clock_watches); /* [clock_watch_lock] */
+static uint32_t settings;                                    /* [clock_watch_lock] */
+
+void clock_watch(struct clock_watch *w, bool on)
+{
+    spin_lock(&clock_watch_lock);
+    list_remove(&w->link);
+    w->settings = settings;
+    if (on)
+        list_add_tail(&clock_watches, &w->link);
+    spin_unlock(&clock_watch_lock);
+}
+
+/* One at a time: those that were told go to the end. */
+static void tell_watches(void)
+{
+    struct clock_watch *w = NULL;
+
+    spin_lock(&clock_watch_lock);
+    settings++;
+    do {
+        w = list_empty(&clock_watches) ? NULL
+                                       : list_first_entry(&clock_watches, struct clock_watch, link);
+        if (w && w->settings == settings)
+            w = NULL;
+        if (w) {
+            w->settings = settings;
+            list_remove(&w->link);
+            list_add_tail(&clock_watches, &w->link);
+            w->set(w);
+        }
+        spin_unlock(&clock_watch_lock);
+        spin_lock(&clock_watch_lock);
+    } while (w);
+    spin_unlock(&clock_watch_lock);
+}
+
+void time_set_real_ns(uint64_t ns)
+{
+    static struct mutex setting = {
+        .waiters = {.lock = SPINLOCK_INIT("clock setting", LOCK_RANK_WAITQ),
+                    .waiters = LIST_INIT(setting.waiters.waiters)}};
+
+    mutex_lock(&setting);
+    timers_clock_set(set_offset, ns);
+    tell_watches();
+    mutex_unlock(&setting);
 }
 
 uint32_t time_real_sec(void)

@@ -7,16 +7,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "arch/thread.h"
+#include "libc/list.h"
 #include "libc/units.h"
 #include "arch/user.h"
 
 #define NSEC_PER_TICK (NSEC_PER_SEC / HZ)
 #define TIME_NEVER    UINT64_MAX /* as a deadline: none */
 
-void time_init(void);        /* once at boot, when clock_init is done: reads the RTC */
-uint64_t time_mono_ns(void); /* since boot, never steps back */
-uint64_t time_real_ns(void); /* since 1970 */
-void time_set_real_ns(uint64_t ns);
+void time_init(void);               /* once at boot, when clock_init is done: reads the RTC */
+uint64_t time_mono_ns(void);        /* since boot, never steps back */
+uint64_t time_real_ns(void);        /* since 1970 */
+void time_set_real_ns(uint64_t ns); /* may sleep, but at boot; wall timers and watches follow */
+
+/* Is told when the wall clock has been set; without a lock but the one of the list. */
+struct clock_watch {
+    struct list link;                   /* [clock_watch_lock] not linked: not told */
+    void (*set)(struct clock_watch *w); /* must not sleep */
+    uint32_t settings;                  /* [clock_watch_lock] what it was told of last */
+};
+void clock_watch(struct clock_watch *w, bool on);
 uint32_t time_real_sec(void);
 
 /* ---- Linux's structures ---- */
@@ -42,15 +51,28 @@ uint64_t time_deadline(uint64_t ns);
 
 /* ---- Timers ---- */
 
-struct timer {                  /* a node of the pairing heap in kernel/time/timer.c */
+struct timer {                  /* a node of a pairing heap in kernel/time/timer.c */
     struct timer *child, *next; /* [timer_lock] */
     struct timer *prev;         /* [timer_lock] left sibling, or parent of a first child */
-    bool armed;                 /* [timer_lock] */
-    uint64_t when;              /* time_mono_ns() at which it fires */
-    void (*fn)(void *arg);      /* from the timer interrupt, no lock held: must not sleep */
+    struct timer **heap;   /* [timer_lock] the heap it is in: the machine's, or a CPU clock's */
+    bool armed;            /* [timer_lock] */
+    bool wall;             /* its time is one of the wall clock: moves when that is set */
+    uint32_t settings;     /* [timer_lock] of a wall timer: how often the clock had been set */
+    struct list wall_link; /* [timer_lock] the armed wall timers */
+    uint64_t when;         /* when it fires, by time_mono_ns() or by its CPU clock */
+    void (*fn)(void *arg); /* from the timer interrupt, no lock held: must not sleep */
     void *arg;
 };
 void timer_init(struct timer *t, void (*fn)(void *), void *arg);
+/* Starts at a time of the wall clock, and follows that when it is set. */
+void timer_start_wall(struct timer *t, uint64_t real_ns);
+/* In the heap of a CPU clock, at that clock's time. */
+void timer_start_in(struct timer **heap, struct timer *t, uint64_t when);
+/* Fires what is due on a CPU clock; from the tick. */
+void timers_run(struct timer **heap, uint64_t now);
+void timers_drop(struct timer **heap); /* the clock has gone: none of its timers is armed */
+/* Sets the wall clock by set(real_ns); wall timers follow. One at a time. */
+void timers_clock_set(void (*set)(uint64_t real_ns), uint64_t real_ns);
 void timer_start(struct timer *t, uint64_t when); /* re-arms when it is running; fn may do so */
 bool timer_cancel(struct timer *t); /* true if it had not fired; fn is not running afterwards */
 
@@ -66,5 +88,6 @@ void schedule_until(uint64_t when);
 
 /* Sleeps until then or a signal: 0 or -EINTR. */
 int sleep_until(uint64_t when);
+int sleep_until_wall(uint64_t real_ns); /* by the wall clock, which may be set meanwhile */
 
 #endif

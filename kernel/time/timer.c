@@ -1,10 +1,11 @@
 /*
  * Timers: functions that run from the clock interrupt at a given time, to the next tick.
  *
- * The armed ones are a pairing heap, so that starting costs a comparison and firing O(log n)
- * amortised: thousands of sleepers are no burden. In a node, child is its first child, next its
- * right sibling, prev its left sibling or, of a first child, the parent. No parent fires after its
- * child.
+ * The armed ones are in a heap for each clock: one for the machine's, one for the CPU time of each
+ * process and thread that is timed. It is a pairing heap, so that starting costs a comparison and
+ * firing O(log n) amortised: thousands of sleepers are no burden. In a node, child is its first
+ * child, next its right sibling, prev its left sibling or, of a first child, the parent. No parent
+ * fires after its child.
  */
 #include "kernel/time/time.h"
 #include "arch/cpu.h"
@@ -14,9 +15,14 @@
 #include "libc/errno.h"
 
 static struct spinlock timer_lock = SPINLOCK_INIT("timer", LOCK_RANK_TIMER);
-static struct timer *heap;     /* [timer_lock] the first to fire */
-static struct timer *running;  /* [timer_lock] whose fn is being called */
-static struct cpu *running_on; /* [timer_lock] */
+static struct timer *machine_heap; /* [timer_lock] the first to fire */
+static struct timer *running;      /* [timer_lock] whose fn is being called */
+static struct cpu *running_on;     /* [timer_lock] */
+
+static struct list wall_timers = LIST_INIT(wall_timers); /* [timer_lock] */
+static uint32_t settings;                                /* [timer_lock] of the wall clock */
+
+#define WALL_STEP 50 /* timers moved with the lock held */
 
 /* ---- The heap ---- */
 
@@ -68,10 +74,10 @@ static struct timer *meld_siblings(struct timer *first)
 
 static void heap_remove(struct timer *t)
 {
-    struct timer *children = meld_siblings(t->child);
+    struct timer *children = meld_siblings(t->child), **heap = t->heap;
 
-    if (t == heap) {
-        heap = children;
+    if (t == *heap) {
+        *heap = children;
     } else {
         if (t->prev->child == t)
             t->prev->child = t->next;
@@ -79,29 +85,114 @@ static void heap_remove(struct timer *t)
             t->prev->next = t->next;
         if (t->next)
             t->next->prev = t->prev;
-        heap = meld(heap, children);
+        *heap = meld(*heap, children);
     }
-    if (heap)
-        heap->prev = heap->next = NULL;
+    if (*heap)
+        (*heap)->prev = (*heap)->next = NULL;
     t->child = t->next = t->prev = NULL;
     t->armed = false;
+    list_remove(&t->wall_link);
+}
+
+/* [timer_lock held] */
+static void heap_add(struct timer **heap, struct timer *t, uint64_t when)
+{
+    if (t->armed)
+        heap_remove(t);
+    t->heap = heap;
+    t->when = when;
+    t->armed = true;
+    *heap = meld(*heap, t);
+    if (t->wall) {
+        t->settings = settings;
+        list_add_tail(&wall_timers, &t->wall_link);
+    }
 }
 
 /* ---- Interface ---- */
 
 void timer_init(struct timer *t, void (*fn)(void *), void *arg)
 {
-    *t = (struct timer){.fn = fn, .arg = arg};
+    *t = (struct timer){.fn = fn, .arg = arg, .wall_link = LIST_INIT(t->wall_link)};
 }
 
 void timer_start(struct timer *t, uint64_t when)
 {
     spin_lock(&timer_lock);
-    if (t->armed)
-        heap_remove(t);
-    t->when = when;
-    t->armed = true;
-    heap = meld(heap, t);
+    heap_add(&machine_heap, t, when);
+    spin_unlock(&timer_lock);
+}
+
+void timer_start_wall(struct timer *t, uint64_t real_ns)
+{
+    uint64_t now, mono;
+
+    spin_lock(&timer_lock);
+    now = time_real_ns();
+    mono = time_mono_ns();
+    t->wall = true;
+    if (real_ns > now)
+        heap_add(&machine_heap, t, mono + (real_ns - now));
+    else
+        heap_add(&machine_heap, t, now - real_ns < mono ? mono - (now - real_ns) : 0);
+    spin_unlock(&timer_lock);
+}
+
+void timer_start_in(struct timer **heap, struct timer *t, uint64_t when)
+{
+    spin_lock(&timer_lock);
+    heap_add(heap, t, when);
+    spin_unlock(&timer_lock);
+}
+
+void timers_drop(struct timer **heap)
+{
+    if (!*heap)
+        return;
+    spin_lock(&timer_lock);
+    while (*heap) {
+        heap_remove(*heap);
+        spin_unlock(&timer_lock);
+        spin_lock(&timer_lock);
+    }
+    spin_unlock(&timer_lock);
+}
+
+/* ---- The wall clock is set ---- */
+
+/* [timer_lock held] The next timer that has not followed yet; it does now. */
+static bool move_next(int64_t forward)
+{
+    struct timer *t;
+    uint64_t when;
+
+    if (list_empty(&wall_timers))
+        return false;
+    t = list_first_entry(&wall_timers, struct timer, wall_link);
+    if (t->settings == settings)
+        return false;
+    when = t->when - (uint64_t)forward;
+    if (forward > 0 && t->when < (uint64_t)forward)
+        when = 0;
+    heap_add(t->heap, t, when);
+    return true;
+}
+
+void timers_clock_set(void (*set)(uint64_t real_ns), uint64_t real_ns)
+{
+    int64_t forward;
+    bool more = true;
+
+    spin_lock(&timer_lock);
+    forward = (int64_t)(real_ns - time_real_ns());
+    settings++;
+    set(real_ns);
+    while (more) {
+        for (int i = 0; i < WALL_STEP && more; i++)
+            more = move_next(forward);
+        spin_unlock(&timer_lock);
+        spin_lock(&timer_lock);
+    }
     spin_unlock(&timer_lock);
 }
 
@@ -139,22 +230,18 @@ uint64_t timer_next(void)
     uint64_t when;
 
     spin_lock(&timer_lock);
-    when = heap ? heap->when : TIME_NEVER;
+    when = machine_heap ? machine_heap->when : TIME_NEVER;
     spin_unlock(&timer_lock);
     return when;
 }
 
-static void run_due(void)
+void timers_run(struct timer **heap, uint64_t now)
 {
     struct timer *t;
-    uint64_t now;
 
-    if (!heap)
-        return;
-    now = time_mono_ns();
     spin_lock(&timer_lock);
-    while (!running && heap && heap->when <= now) {
-        t = heap;
+    while (!running && *heap && (*heap)->when <= now) {
+        t = *heap;
         heap_remove(t);
         running = t;
         running_on = cpu_self();
@@ -164,6 +251,12 @@ static void run_due(void)
         running = NULL;
     }
     spin_unlock(&timer_lock);
+}
+
+static void run_due(void)
+{
+    if (machine_heap)
+        timers_run(&machine_heap, time_mono_ns());
 }
 
 void timer_tick(bool whole, bool user)
@@ -197,6 +290,27 @@ void schedule_until(uint64_t when)
     timer_start(&timer, when);
     schedule();
     timer_cancel(&timer);
+}
+
+int sleep_until_wall(uint64_t real_ns)
+{
+    struct thread *t = thread_current();
+    struct timer timer;
+    int ret = 0;
+
+    timer_init(&timer, wake_sleeper, t);
+    timer_start_wall(&timer, real_ns);
+    while (timer.armed && !ret) {
+        t->state = THREAD_SLEEPING;
+        if (!timer.armed || signal_pending_current()) {
+            t->state = THREAD_RUNNABLE;
+            ret = timer.armed ? -EINTR : 0;
+        } else {
+            schedule();
+        }
+    }
+    timer_cancel(&timer);
+    return ret;
 }
 
 int sleep_until(uint64_t when)

@@ -1,7 +1,8 @@
 /*
  * The only way to touch user memory (design rule 7). Each checks that the range lies below
  * USER_TOP; a page that is not there yet is faulted in; a bad one ends the copy by the fix-up
- * table. May sleep: never under a spin lock.
+ * table. May sleep, so not under a spin lock; but for get_user_u32 and cmpxchg_user_u32, which
+ * bring nothing in there: what is not mapped, or not to be written, at that moment is -EFAULT.
  */
 #ifndef ARCH_UACCESS_H
 #define ARCH_UACCESS_H
@@ -28,6 +29,9 @@ int copy_from_user(void *dst, const void __user *usrc, size_t n);
 int copy_to_user(void __user *udst, const void *src, size_t n);
 int get_user_u32(uint32_t *dst, const void __user *usrc);
 int put_user_u32(void __user *udst, uint32_t value);
+/* If *udst is old it becomes new, in one exchange; *seen is what it was. -EFAULT also where it was
+ * old's equal but may not be written to. */
+int cmpxchg_user_u32(void __user *udst, uint32_t old, uint32_t new, uint32_t *seen);
 
 /* A structure that grows with the versions of its call: size bytes here, usize there. What is short
  * is filled with zeros; -E2BIG when what is too long is not zero; -EFAULT. */

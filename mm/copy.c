@@ -1,7 +1,7 @@
 /*
  * Access to the memory of any space, as its program would have it: each page that the tables do not
  * give yet is faulted in (and copied on write) through vm_fault, pinned, and read or written
- * through the kernel's own map.
+ * through the kernel's own map. And what that memory is, for those who meet at a word of it.
  */
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -72,4 +72,36 @@ long vm_copy_to(struct vm_space *s, vaddr_t addr, const void *src, size_t len)
 long vm_copy_from(struct vm_space *s, void *dst, vaddr_t addr, size_t len)
 {
     return move(s, addr, dst, len, VM_READ);
+}
+
+/* A private page of a file is the file's as long as it was not, and cannot be, copied. [v] */
+static bool shows_object(const struct vma *v, vaddr_t addr)
+{
+    if (!v->object)
+        return false;
+    return !vma_is_private(v) ||
+           (!(v->prot & VM_PROT_WRITE) && !amap_lookup(&v->space->amap, addr >> PAGE_SHIFT).anon);
+}
+
+int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out)
+{
+    const struct vma *v;
+    int err = 0;
+
+    if (!user_range(addr, 1))
+        return -EFAULT;
+    spin_lock(&vm_lock);
+    v = vma_find(s, addr);
+    if (!v || addr < v->start)
+        err = -EFAULT;
+    else if (shows_object(v, addr))
+        *out = (struct vm_identity){v->object->serial,
+                                    ((uint64_t)vma_page_index(v, addr) << PAGE_SHIFT) +
+                                        (addr & (PAGE_SIZE - 1))};
+    else if (v->prot & VM_PROT_WRITE)
+        *out = (struct vm_identity){0, addr};
+    else
+        err = -EFAULT;
+    spin_unlock(&vm_lock);
+    return err;
 }

@@ -307,6 +307,7 @@ void **radix_run(const struct radix *r, uint32_t index, uint32_t *run);
 void *radix_next(const struct radix *r, uint32_t *index);
 
 struct vm_object {
+    uint64_t serial;   /* never given to two: see vm_identify() */
     uint32_t refs;     /* [v] */
     uint32_t resident; /* [v] frames in the tree */
     uint64_t size;     /* [v] bytes */

@@ -21,6 +21,7 @@ struct list all_objects = LIST_INIT(all_objects);
 
 struct vm_object *vm_object_create(const struct pager *pager, void *private, uint64_t size)
 {
+    static uint64_t last_serial; /* [v] */
     struct vm_object *o = kmalloc(sizeof(*o));
 
     if (!o)
@@ -28,6 +29,7 @@ struct vm_object *vm_object_create(const struct pager *pager, void *private, uin
     *o = (struct vm_object){.refs = 1, .size = size, .pager = pager, .private = private};
     list_init(&o->vmas);
     spin_lock(&vm_lock);
+    o->serial = ++last_serial;
     list_add_tail(&all_objects, &o->all);
     spin_unlock(&vm_lock);
     return o;

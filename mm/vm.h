@@ -156,6 +156,18 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 long vm_copy_to(struct vm_space *s, vaddr_t addr, const void *src, size_t len);
 long vm_copy_from(struct vm_space *s, void *dst, vaddr_t addr, size_t len);
 
+/*
+ * What the memory at addr is, whoever looks at it: equal in every space that shares it, whatever
+ * becomes of the mappings, of the size or of the frame; never equal for two things, even if the
+ * first is gone. -EFAULT: nothing is mapped there, or private memory that s may not write to, which
+ * therefore says nothing about who else sees it.
+ */
+struct vm_identity {
+    uint64_t object; /* 0: private to the space, and offset is the address */
+    uint64_t offset; /* in bytes */
+};
+int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out);
+
 struct vm_area_info {
     vaddr_t start, end;
     uint8_t prot, maxprot;

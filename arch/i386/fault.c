@@ -40,6 +40,10 @@ static __attribute__((noinline)) void odd_fault(struct trapframe *tf, vaddr_t ad
     }
     if (addr >= USER_TOP || !extable_find(tf->eip))
         trap_panic(tf, kernel_fault(tf, addr), addr);
+    if (cpu_self()->spin_depth) { /* no time to bring it in */
+        extable_fixup(tf);
+        return;
+    }
     irq_restore(tf->eflags);
     if (!trap_page_fault(tf, addr))
         extable_fixup(tf);

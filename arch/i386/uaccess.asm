@@ -102,6 +102,22 @@ put_word:
         CLAC
         xor eax, eax
         ret
+; int cmpxchg_user_u32(void *udst, uint32_t old, uint32_t new, uint32_t *seen)
+global cmpxchg_user_u32
+cmpxchg_user_u32:
+        mov ecx, [esp + 4]
+        cmp ecx, USER_TOP - 4
+        ja word_bad
+        mov eax, [esp + 8]
+        mov edx, [esp + 12]
+        STAC
+exchange_word:
+        lock cmpxchg [ecx], edx
+        CLAC
+        mov ecx, [esp + 16]
+        mov [ecx], eax
+        xor eax, eax
+        ret
 word_fault:
         CLAC
 word_bad:
@@ -109,6 +125,7 @@ word_bad:
         ret
         FIXUP get_word, word_fault
         FIXUP put_word, word_fault
+        FIXUP exchange_word, word_fault
 
 ; int user_string(char *dst, const char *usrc, size_t size): copies up to and with the terminator.
 ; Its length, -EFAULT, or -ENAMETOOLONG when size bytes hold no terminator. Four bytes at a time

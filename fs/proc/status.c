@@ -6,6 +6,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/see.h"
+#include "kernel/thread/runqueue.h"
 
 #define NSEC_PER_TICK_USER (NSEC_PER_SEC / HZ)
 #define PF_KTHREAD         0x00200000u
@@ -25,6 +26,7 @@ struct snapshot {
     char state, comm[COMM_LEN];
     bool no_new_privs;
     struct sched_attr sched;
+    uint8_t realtime; /* the priority that it runs with, lent perhaps; 0: none */
     int exit_signal, exit_status;
     uint64_t start_ns;
     struct rusage_counts usage, child_usage;
@@ -132,6 +134,7 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
     t = target_thread(who, p);
     take_identity(s, who, p);
     s->sched = t ? t->sched : p->first_sched;
+    s->realtime = t ? runqueue_priority(t) : s->sched.priority;
     s->umask = t && p->fs ? (int)p->fs->umask : -1;
     take_usage(s, who, p, t);
     take_signals(&s->signals, p, t);
@@ -177,9 +180,9 @@ void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end)
     }
 }
 
-static int shown_priority(const struct sched_attr *a)
+static int shown_priority(const struct snapshot *s)
 {
-    return sched_is_realtime(a) ? -1 - a->priority : 20 + a->nice;
+    return s->realtime ? -1 - s->realtime : 20 + s->sched.nice;
 }
 
 static void stat_times(struct text *t, const struct snapshot *s)
@@ -188,8 +191,8 @@ static void stat_times(struct text *t, const struct snapshot *s)
                 s->child_usage.minor_faults, s->usage.major_faults, s->child_usage.major_faults,
                 ticks(s->usage.user_ns), ticks(s->usage.system_ns),
                 (long long)ticks(s->child_usage.user_ns),
-                (long long)ticks(s->child_usage.system_ns), shown_priority(&s->sched),
-                s->sched.nice, s->threads, ticks(s->start_ns));
+                (long long)ticks(s->child_usage.system_ns), shown_priority(s), s->sched.nice,
+                s->threads, ticks(s->start_ns));
 }
 
 int show_stat(struct text *t, const struct target *who)

@@ -372,6 +372,7 @@ static void change_space(struct exec *x, struct thread *t)
     struct vm_space *old = p->space;
 
     thread_release_tid(t);
+    t->futex_released = false; /* it lives on */
     proc_note_peak(p);
     spin_lock(&proc_lock);
     p->space = x->space;

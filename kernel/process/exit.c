@@ -8,8 +8,8 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
-#include "kernel/ipc/futex.h"
 #include "kernel/base/log.h"
+#include "kernel/futex/futex.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/power.h"
 #include "drivers/tty/tty.h"
@@ -207,16 +207,16 @@ static void end_process(struct proc *p, struct thread *t)
 
 /* ---- A thread ---- */
 
-/* Tells those who wait for the thread by way of memory: nobody does in a space that goes with it.
- */
+/* Tells those who wait for the thread by way of memory. Its id is watched by threads of the same
+ * space only: nobody looks at it in one that goes with it. */
 void thread_release_tid(struct thread *t)
 {
     struct proc *p = t->proc;
-
     bool alone = !p->space || (p->nthreads == 1 && !p->shares_space);
 
-    if (!alone && t->robust_list)
+    if (p->space && t->robust_list)
         futex_release_robust_list(t);
+    futex_release_inheritance(t);
     if (!alone && t->clear_child_tid && put_user_u32(t->clear_child_tid, 0) == 0)
         futex_wake((vaddr_t)t->clear_child_tid, 1);
     t->clear_child_tid = NULL;

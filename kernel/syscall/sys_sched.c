@@ -3,6 +3,7 @@
  * scheduling there is only the range of its priorities.
  */
 #include "arch/uaccess.h"
+#include "kernel/futex/futex.h"
 #include "kernel/thread/proc.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
@@ -105,10 +106,12 @@ static int apply(struct proc *p, struct thread *t, const struct request *r)
         new.nice = (int8_t)r->nice;
     if (!capable() && !is_allowed(p, old, &new))
         return -EPERM;
-    if (t)
-        sched_set_attr(t, &new);
-    else
+    if (!t) {
         *old = new;
+        return 0;
+    }
+    sched_set_attr(t, &new);
+    futex_priority_changed(t);
     return 0;
 }
 

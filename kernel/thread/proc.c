@@ -273,6 +273,7 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
     if (creator)
         t->sched = sched_fork_attr(&creator->sched);
     list_init(&t->run_link);
+    list_init(&t->donors);
     list_init(&t->proc_link);
     list_init(&t->hash_link);
     signal_init_thread(t, creator);

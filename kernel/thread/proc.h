@@ -20,6 +20,7 @@
 struct files;      /* fs/vfs/file.h: the descriptor table */
 struct fs_context; /* fs/vfs/file.h: cwd, root, umask */
 struct file;
+struct futex_waiter;
 struct tty;
 
 struct cred {
@@ -66,13 +67,17 @@ struct thread {
     void __user *clear_child_tid; /* set_tid_address, or NULL */
     void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
 
-    struct sched_attr sched;    /* [sched_lock] */
-    struct mutex *wanted;       /* [own] the sleep lock that it waits for */
-    uint64_t reported_ran_at;   /* [proc_lock] the watchdog told of the sleep that began then */
-    struct rusage_counts usage; /* own CPU and owner's thread only */
-    struct vfork_wait *vfork;   /* [proc_lock] the vfork parent that waits, until exec or exit */
-    uint32_t robust_list;       /* user address for set_robust_list, or 0 */
-    char comm[COMM_LEN];        /* PR_SET_NAME on a thread that is not the first; else empty */
+    struct sched_attr sched;       /* [sched_lock] */
+    uint8_t inherited;             /* [sched_lock] real-time priority lent by donors, or 0 */
+    bool futex_released;           /* [futex_lock] it dies: nobody may wait for it any more */
+    struct list donors;            /* [futex_lock] futex_waiter.donor_link: who waits for it */
+    struct futex_waiter *waits_in; /* [futex_lock] where it is a donor itself, or NULL */
+    struct mutex *wanted;          /* [own] the sleep lock that it waits for */
+    uint64_t reported_ran_at;      /* [proc_lock] the watchdog told of the sleep that began then */
+    struct rusage_counts usage;    /* own CPU and owner's thread only */
+    struct vfork_wait *vfork;      /* [proc_lock] the vfork parent that waits, until exec or exit */
+    uint32_t robust_list;          /* user address for set_robust_list, or 0 */
+    char comm[COMM_LEN];           /* PR_SET_NAME on a thread that is not the first; else empty */
 
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */

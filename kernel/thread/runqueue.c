@@ -49,14 +49,22 @@ uint32_t sched_slice(const struct sched_attr *a)
     return slice < 1 || a->policy == SCHED_IDLE ? 1 : (uint32_t)slice;
 }
 
+uint8_t runqueue_priority(const struct thread *t)
+{
+    return t->sched.priority > t->inherited ? t->sched.priority : t->inherited;
+}
+
+/* One that is lent its priority goes on until it gives the lock up. */
 void runqueue_new_slice(struct thread *t)
 {
-    t->slice = t->sched.policy == SCHED_FIFO ? SLICE_FIFO : sched_slice(&t->sched);
+    bool endless = t->sched.policy != SCHED_RR && runqueue_priority(t);
+
+    t->slice = endless ? SLICE_FIFO : sched_slice(&t->sched);
 }
 
 static void add_realtime(struct thread *t, bool preempted)
 {
-    uint32_t p = t->sched.priority;
+    uint32_t p = runqueue_priority(t);
 
     if (preempted && t->slice)
         list_add(&realtime[p], &t->run_link);
@@ -70,7 +78,7 @@ static void add_realtime(struct thread *t, bool preempted)
 void runqueue_add(struct thread *t, bool preempted)
 {
     nr_queued++;
-    if (sched_is_realtime(&t->sched)) {
+    if (runqueue_priority(t)) {
         add_realtime(t, preempted);
     } else if (t->slice && t->sched.policy != SCHED_IDLE) {
         list_add_tail(&ready, &t->run_link);
@@ -122,7 +130,7 @@ struct thread *runqueue_take(void)
 
 void runqueue_hurry(struct thread *t)
 {
-    if (sched_is_realtime(&t->sched) || list_empty(&t->run_link))
+    if (runqueue_priority(t) || list_empty(&t->run_link))
         return;
     list_remove(&t->run_link);
     list_add(&ready, &t->run_link);
@@ -130,14 +138,14 @@ void runqueue_hurry(struct thread *t)
 
 bool runqueue_beats(const struct thread *t, const struct thread *running)
 {
-    return sched_is_realtime(&t->sched) && t->sched.priority > running->sched.priority;
+    return runqueue_priority(t) > runqueue_priority(running);
 }
 
 bool runqueue_tick(const struct thread *t)
 {
     bool was = throttled;
 
-    if (sched_is_realtime(&t->sched))
+    if (runqueue_priority(t))
         realtime_ticks++;
     if (++period_ticks >= RT_PERIOD) {
         period_ticks = realtime_ticks = 0;

@@ -19,6 +19,8 @@ struct thread *runqueue_take(void);     /* the next to run, or NULL */
 void runqueue_hurry(struct thread *t);  /* one that waits comes next, among its like */
 uint32_t runqueue_count(void);
 void runqueue_new_slice(struct thread *t);
+/* The real-time priority that t runs with, its own or one that it is lent; 0: none. No lock. */
+uint8_t runqueue_priority(const struct thread *t);
 /* Whether t, which wants to run, goes before one that does. */
 bool runqueue_beats(const struct thread *t, const struct thread *running);
 /* A tick found t running; whether it is another one's turn for that. */

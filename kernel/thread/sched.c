@@ -229,18 +229,44 @@ void sched_hurry(struct thread *t)
     spin_unlock(&sched_lock);
 }
 
-void sched_set_attr(struct thread *t, const struct sched_attr *a)
+/* [sched_lock held] t goes where its attributes of today put it. */
+static void take_new_place(struct thread *t, bool queued)
 {
-    spin_lock(&sched_lock);
-    bool queued = !list_empty(&t->run_link);
-
-    if (queued)
-        runqueue_remove(t);
-    t->sched = *a;
     runqueue_new_slice(t);
     if (queued)
         runqueue_add(t, false);
     want_switch(cpu_self()); /* whoever is first now */
+}
+
+/* [sched_lock held] Off the queue before an attribute changes; whether it was there. */
+static bool leave_place(struct thread *t)
+{
+    bool queued = !list_empty(&t->run_link);
+
+    if (queued)
+        runqueue_remove(t);
+    return queued;
+}
+
+void sched_set_attr(struct thread *t, const struct sched_attr *a)
+{
+    bool queued;
+
+    spin_lock(&sched_lock);
+    queued = leave_place(t);
+    t->sched = *a;
+    take_new_place(t, queued);
+    spin_unlock(&sched_lock);
+}
+
+void sched_inherit(struct thread *t, uint8_t priority)
+{
+    bool queued;
+
+    spin_lock(&sched_lock);
+    queued = leave_place(t);
+    t->inherited = priority;
+    take_new_place(t, queued);
     spin_unlock(&sched_lock);
 }
 
@@ -269,7 +295,7 @@ void sched_start(struct thread *t)
 
     spin_lock(&sched_lock);
     t->slice = 0;
-    if (!sched_is_realtime(&self->sched) && self->slice > 1)
+    if (!runqueue_priority(self) && self->slice > 1)
         t->slice = (self->slice + 1) / 2;
     self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;

@@ -87,7 +87,8 @@ _Noreturn void sched_idle(void); /* the boot thread's end */
 void sched_use_space(struct vm_space *s);
 void sched_charge_current(void);                  /* brings current's run_ns up to date */
 uint32_t sched_slice(const struct sched_attr *a); /* ticks; 0: until it gives up the CPU */
-void sched_set_attr(struct thread *t, const struct sched_attr *a);  /* valid ones */
+void sched_set_attr(struct thread *t, const struct sched_attr *a); /* valid ones */
+void sched_inherit(struct thread *t, uint8_t priority); /* a real-time one that it is lent, or 0 */
 struct sched_attr sched_fork_attr(const struct sched_attr *parent); /* a child's */
 uint64_t sched_switches(void);                                      /* ever: /proc/stat */
 uint32_t sched_runnable(void); /* how many threads run or want to: /proc/loadavg */

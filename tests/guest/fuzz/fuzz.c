@@ -337,6 +337,7 @@ static const struct shape shapes[] = {
     {SYS_setitimer, 1, "1mb"},
     {SYS_getitimer, 1, "ib"},
     {SYS_futex, 6, "aOitai"},
+    {SYS_futex_waitv, 1, "mi0ti"},
     {SYS_set_robust_list, 1, "mc"},
     {SYS_get_robust_list, 1, "Pbb"},
     {SYS_set_tid_address, 1, "a"},
@@ -412,7 +413,7 @@ static uint32_t special(struct worker *w, char kind)
 {
     static const uint16_t ioctls[] = {0x5401, 0x5402, 0x541b, 0x5421,
                                       0x5413, 0x540f, 0x5450, 0x5460};
-    static const uint8_t ops[] = {0, 1, 3, 4, 5, 9, 10, 128, 129, 131, 132, 133};
+    static const uint8_t ops[] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
 
     switch (kind) {
     case 'G': /* of mmap: private or shared, fixed or not, anonymous or not */
@@ -423,7 +424,7 @@ static uint32_t special(struct worker *w, char kind)
     case 'L':
         return 84;
     case 'O':
-        return ops[dice(w, 12)];
+        return ops[dice(w, 13)] | (dice(w, 2) ? 128 : 0);
     case 'Q': /* itself, its group, children: never 1 or -1 */
         return 0;
     case '8':

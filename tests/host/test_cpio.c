@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "tests/host/program.h"
+#include "fs/notify/notify.h"
 #include "fs/ram/ramfs.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/log.h"
@@ -43,6 +44,11 @@ uint64_t time_real_ns(void)
 void mutex_init(struct mutex *m)
 {
     memset(m, 0, sizeof(*m));
+}
+
+void notify_gone(struct inode *i)
+{
+    (void)i;
 }
 
 struct dentry *fs_context_root(void)

@@ -37,6 +37,18 @@ static bool flag_change_of(int advice, struct flag_change *fc)
     case VM_ADVICE_KEEPONFORK:
         *fc = (struct flag_change){0, VM_WIPEONFORK, false};
         return true;
+    case VM_ADVICE_MERGEABLE: /* there is no merging and there are no huge pages to advise on */
+    case VM_ADVICE_UNMERGEABLE:
+    case VM_ADVICE_HUGEPAGE:
+    case VM_ADVICE_NOHUGEPAGE:
+        *fc = (struct flag_change){0, 0, false};
+        return true;
+    case VM_ADVICE_DONTDUMP:
+        *fc = (struct flag_change){VM_DONTDUMP, 0, false};
+        return true;
+    case VM_ADVICE_DODUMP:
+        *fc = (struct flag_change){0, VM_DONTDUMP, false};
+        return true;
     default:
         return false;
     }

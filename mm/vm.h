@@ -38,6 +38,7 @@ struct vm_space;
 #define VM_WIPEONFORK  0x400  /* madvise: empty in a child */
 #define VM_RANDOM      0x800  /* madvise: no pages around a fault */
 #define VM_SEQUENTIAL  0x1000 /* madvise: many pages ahead of a fault */
+#define VM_DONTDUMP    0x2000 /* madvise: not in a core dump */
 
 struct vm_mapping {
     vaddr_t addr;             /* a hint, or the place with VM_FIXED; page-aligned */
@@ -89,6 +90,12 @@ enum vm_advice { /* MADV_* of man 2 madvise */
                  VM_ADVICE_REMOVE = 9,
                  VM_ADVICE_DONTFORK = 10,
                  VM_ADVICE_DOFORK = 11,
+                 VM_ADVICE_MERGEABLE = 12,
+                 VM_ADVICE_UNMERGEABLE = 13,
+                 VM_ADVICE_HUGEPAGE = 14,
+                 VM_ADVICE_NOHUGEPAGE = 15,
+                 VM_ADVICE_DONTDUMP = 16,
+                 VM_ADVICE_DODUMP = 17,
                  VM_ADVICE_WIPEONFORK = 18,
                  VM_ADVICE_KEEPONFORK = 19,
                  VM_ADVICE_COLD = 20,

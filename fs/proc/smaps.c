@@ -72,6 +72,7 @@ static void show_flags(struct text *t, const struct vm_area_info *a)
         {accounted, "ac"},
         {a->flags & VM_NORESERVE, "nr"},
         {a->flags & VM_WIPEONFORK, "wf"},
+        {a->flags & VM_DONTDUMP, "dd"},
     };
 
     text_printf(t, "VmFlags: ");

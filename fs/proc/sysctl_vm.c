@@ -5,6 +5,8 @@
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 
+#define SWAPPINESS_MAX 200
+
 static int show_number(struct text *t, uint32_t n)
 {
     text_printf(t, "%u\n", n);
@@ -116,10 +118,19 @@ static int show_mmap_min_addr(struct text *t, const struct target *who)
     return show_number(t, USER_MIN);
 }
 
+/* Kept for those who set it: the clock looks at all frames alike. */
+static uint32_t swappiness = 60;
+
 static int show_swappiness(struct text *t, const struct target *who)
 {
     (void)who;
-    return show_number(t, 0);
+    return show_number(t, swappiness);
+}
+
+static int store_swappiness(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, SWAPPINESS_MAX, &swappiness);
 }
 
 static int show_writeback(struct text *t, const struct target *who)
@@ -142,6 +153,6 @@ const struct proc_entry sysctl_vm_entries[] = {
     STORE_ENTRY("overcommit_kbytes", 0644, show_overcommit_kbytes, store_overcommit_kbytes),
     STORE_ENTRY("overcommit_memory", 0644, show_overcommit_memory, store_overcommit_memory),
     STORE_ENTRY("overcommit_ratio", 0644, show_overcommit_ratio, store_overcommit_ratio),
-    FILE_ENTRY("swappiness", 0444, show_swappiness),
+    STORE_ENTRY("swappiness", 0644, show_swappiness, store_swappiness),
     {0},
 };

@@ -38,6 +38,7 @@ static struct dentry *memfd_dentry(const char *path)
     return d;
 }
 
+/* As on Linux the first descriptor is no reason for ETXTBSY: fexecve may run what it wrote. */
 static int memfd_open(const char *path, uint32_t flags, struct file **out)
 {
     struct dentry *d = memfd_dentry(path);
@@ -48,6 +49,8 @@ static int memfd_open(const char *path, uint32_t flags, struct file **out)
     if (flags & MFD_ALLOW_SEALING)
         d->inode->seals &= ~F_SEAL_SEAL;
     err = dentry_open(d, O_RDWR | O_LARGEFILE, true, out);
+    if (!err)
+        file_forget_writer(*out);
     dentry_unref(d);
     return err;
 }

@@ -91,6 +91,13 @@ void file_put(struct file *f)
     kmfree(f);
 }
 
+void file_forget_writer(struct file *f)
+{
+    if (f->counts_writer)
+        __atomic_fetch_sub(&f->inode->writers, 1, __ATOMIC_RELAXED);
+    f->counts_writer = false;
+}
+
 int file_deny_write(struct file *f)
 {
     int32_t *writers = &f->inode->writers;

@@ -34,6 +34,8 @@ void fs_context_put(struct fs_context *c);
 /* In the current process. fd_get: a reference or NULL. fd_install: the lowest free descriptor not
  * below min, or -EMFILE; consumes the reference on success. */
 struct file *fd_get(int fd);
+struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
+int fd_cloexec(int fd);          /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
 int fd_close(int fd);
 /* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.

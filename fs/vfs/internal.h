@@ -140,10 +140,8 @@ static inline bool file_writable(const struct file *f)
 {
     return (f->flags + 1) & 2;
 }
-struct file *fd_get_any(int fd);                   /* as fd_get, O_PATH descriptors too */
 int fd_check_free(int min);                        /* 0 or -EMFILE */
 int fd_dup(struct file *f, int min, bool cloexec); /* F_DUPFD; consumes nothing */
-int fd_cloexec(int fd);                            /* the flag, nonzero when set, or -EBADF */
 int fd_set_cloexec(int fd, bool on);
 /* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */
 static inline bool file_is_private(const struct file *f)

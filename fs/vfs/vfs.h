@@ -374,6 +374,7 @@ struct dentry *file_dentry(struct file *f);
 /* For exec: nobody may open the file for writing until f's last reference is gone. -ETXTBSY when
  * somebody has it open so. */
 int file_deny_write(struct file *f);
+void file_forget_writer(struct file *f); /* f, open for writing, is no reason for -ETXTBSY */
 
 /* Superblocks stay linked in order of mounting; mount_lock is a sleep lock. */
 extern struct list mounts;

@@ -51,6 +51,7 @@ struct exec {             /* one frame */
     struct cred cred;
     struct signal_handlers *handlers; /* a table of its own, where it has a shared one */
     bool secure;
+    bool closes; /* filename leads through a descriptor that no interpreter would find open */
     uint32_t personality;
     bool readable; /* whose file its user may not read must not show its memory either */
     uint32_t esp;
@@ -78,10 +79,10 @@ static int check_executable(const struct dentry *d)
     return inode_permission(i, MAY_EXEC);
 }
 
-/* The file that fd has open, for execveat with AT_EMPTY_PATH. */
+/* The file that fd names, for execveat with AT_EMPTY_PATH. */
 static int dentry_of_fd(int fd, struct dentry **out)
 {
-    struct file *f = fd_get(fd);
+    struct file *f = fd_get_any(fd);
 
     if (!f)
         return -EBADF;
@@ -182,6 +183,8 @@ static int resolve_scripts(struct exec *x, long *head_size)
         if (n < HEAD_SIZE)
             memset(x->head + n, 0, (size_t)(HEAD_SIZE - n));
         err = script_parse(x->head, &interpreter, &argument);
+        if (!err && x->closes)
+            err = -ENOENT;
         if (err)
             return err;
         if (depth == MAX_SCRIPTS)
@@ -469,17 +472,29 @@ static int exec_run(struct exec *x, const struct string_list *argv, const struct
     return err;
 }
 
+/* As on Linux a list that cannot be read is told before a file that cannot be run. */
+static int check_lists(const struct string_list *argv, const struct string_list *envp)
+{
+    int n = list_count(argv);
+
+    return n < 0 ? n : list_count(envp);
+}
+
 static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *filename,
                    const struct string_list *argv, const struct string_list *envp)
 {
-    struct exec *x = kalloc();
-    int err;
+    struct exec *x;
+    int err = check_lists(argv, envp);
 
+    if (err < 0)
+        return err;
+    x = kalloc();
     if (!x)
         return -ENOMEM;
     memset(x, 0, offsetof(struct exec, names));
     x->names_used = 0;
     x->filename = filename;
+    x->closes = filename != path && fd_cloexec(dirfd) > 0;
     args_init(&x->args);
     err = exec_open(dirfd, path, at_flags, &x->file);
     if (!err)

@@ -1,4 +1,6 @@
-/* Nice values: getpriority, setpriority, nice. Each thread has one of its own. man 2 setpriority.
+/*
+ * Nice values: getpriority, setpriority, nice; and priorities of I/O, which no disk here goes by.
+ * Each thread has its own. man 2 setpriority, man 2 ioprio_set.
  */
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -125,4 +127,79 @@ long sys_nice(uint32_t increment)
     inc = inc < -40 ? -40 : inc > 40 ? 40 : inc;
     nice = clamp_nice(thread_current()->sched.nice + inc);
     return priority(PRIO_PROCESS, 0, set_nice, &nice) ? -EPERM : 0;
+}
+
+/* ---- Priorities of I/O ---- */
+
+#define IO_CLASS_SHIFT 13
+#define IO_LEVELS      8
+enum { IO_CLASS_NONE, IO_CLASS_RT, IO_CLASS_BE, IO_CLASS_IDLE };
+
+static int check_io_priority(uint32_t value)
+{
+    uint32_t level = value & ((1u << IO_CLASS_SHIFT) - 1);
+
+    switch ((int32_t)value >> IO_CLASS_SHIFT) {
+    case IO_CLASS_NONE:
+        return level ? -EINVAL : 0;
+    case IO_CLASS_RT:
+        if (!capable())
+            return -EPERM;
+        return level < IO_LEVELS ? 0 : -EINVAL;
+    case IO_CLASS_BE:
+        return level < IO_LEVELS ? 0 : -EINVAL;
+    case IO_CLASS_IDLE:
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+static int set_io_priority(struct proc *p, struct thread *t, int *value)
+{
+    const struct cred *c = &proc_current()->cred;
+
+    if (p->cred.uid != c->euid && p->cred.uid != c->uid && !capable())
+        return -EPERM;
+    if (t)
+        t->io_priority = (uint16_t)*value;
+    return 0;
+}
+
+static int get_io_priority(struct proc *p, struct thread *t, int *value)
+{
+    (void)p;
+    *value = t ? t->io_priority : 0;
+    return 0;
+}
+
+/* Of several the highest; one that was never set goes by the nice value. */
+static int better_io_priority(struct proc *p, struct thread *t, int *value)
+{
+    const struct sched_attr *a = attr_of(p, t);
+    int class = a->policy == SCHED_IDLE ? IO_CLASS_IDLE
+                : sched_is_realtime(a)  ? IO_CLASS_RT
+                                        : IO_CLASS_BE;
+    int v = t && t->io_priority ? t->io_priority : class << IO_CLASS_SHIFT | (a->nice + 20) / 5;
+
+    if (v < *value)
+        *value = v;
+    return 0;
+}
+
+/* which: IOPRIO_WHO_PROCESS, _PGRP, _USER are one more than PRIO_*. */
+long sys_ioprio_set(uint32_t which, uint32_t who, uint32_t priority_value)
+{
+    int value = (int)priority_value, err = check_io_priority(priority_value);
+
+    return err ? err : priority(which - 1, who, set_io_priority, &value);
+}
+
+long sys_ioprio_get(uint32_t which, uint32_t who)
+{
+    int value = INT32_MAX, err;
+
+    err = priority(which - 1, who, which - 1 == PRIO_PROCESS ? get_io_priority : better_io_priority,
+                   &value);
+    return err ? err : value;
 }

@@ -270,8 +270,10 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
     t->proc = p;
     t->state = THREAD_BLOCKED;
     t->slice = 1;
-    if (creator)
+    if (creator) {
         t->sched = sched_fork_attr(&creator->sched);
+        t->io_priority = creator->io_priority;
+    }
     list_init(&t->run_link);
     list_init(&t->donors);
     list_init(&t->proc_link);

@@ -67,10 +67,11 @@ struct thread {
     void __user *clear_child_tid; /* set_tid_address, or NULL */
     void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
 
-    struct sched_attr sched;       /* [sched_lock] */
-    uint8_t inherited;             /* [sched_lock] real-time priority lent by donors, or 0 */
-    bool futex_released;           /* [futex_lock] it dies: nobody may wait for it any more */
-    struct list donors;            /* [futex_lock] futex_waiter.donor_link: who waits for it */
+    struct sched_attr sched; /* [sched_lock] */
+    uint16_t io_priority; /* [proc_lock] ioprio_set: class and level; 0: as the nice value has it */
+    uint8_t inherited;    /* [sched_lock] real-time priority lent by donors, or 0 */
+    bool futex_released;  /* [futex_lock] it dies: nobody may wait for it any more */
+    struct list donors;   /* [futex_lock] futex_waiter.donor_link: who waits for it */
     struct futex_waiter *waits_in; /* [futex_lock] where it is a donor itself, or NULL */
     struct mutex *wanted;          /* [own] the sleep lock that it waits for */
     uint64_t reported_ran_at;      /* [proc_lock] the watchdog told of the sleep that began then */

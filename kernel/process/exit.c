@@ -119,15 +119,26 @@ static bool tell_parent(struct proc *p)
            (p->exit_signal == SIGCHLD && signal_children_autoreap(parent));
 }
 
+/* [proc_lock held] Whose children those of p become: the nearest ancestor's that asked for them. */
+static struct proc *reaper_of(const struct proc *p)
+{
+    struct proc *a;
+
+    for (a = p->parent; a && a != init_proc && a != &kernel_proc; a = a->parent)
+        if (a->subreaper && a->nthreads)
+            return a;
+    return init_proc;
+}
+
 /* [proc_lock held] Children that nobody waits for go to the list dead. */
 static void reparent_children(struct proc *p, struct list *dead)
 {
-    struct proc *c, *next;
+    struct proc *c, *next, *reaper = reaper_of(p);
 
     list_for_each_entry_safe (c, next, &p->children, sibling) {
         list_remove(&c->sibling);
-        c->parent = init_proc;
-        list_add_tail(&init_proc->children, &c->sibling);
+        c->parent = reaper;
+        list_add_tail(&reaper->children, &c->sibling);
         c->exit_signal = SIGCHLD;
         if (c->parent_death_signal)
             signal_send_proc(c, c->parent_death_signal, NULL);

@@ -20,6 +20,7 @@
 #define CLONE_PARENT         0x00008000u
 #define CLONE_THREAD         0x00010000u
 #define CLONE_NEWNS          0x00020000u
+#define CLONE_SYSVSEM        0x00040000u
 #define CLONE_SETTLS         0x00080000u
 #define CLONE_DETACHED       0x00400000u /* once had a meaning */
 #define CLONE_PARENT_SETTID  0x00100000u
@@ -475,6 +476,50 @@ long sys_clone3(const void __user *uargs, uint32_t size)
     r.pidfd = (void __user *)(uint32_t)a.pidfd;
     r.clear_handlers = a.flags & CLONE_CLEAR_SIGHAND;
     return do_clone(&r);
+}
+
+/* ---- unshare ---- */
+
+#define UNSHARE_GROUP (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+#define UNSHARE_KNOWN (UNSHARE_GROUP | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM)
+
+static int unshare_context(struct proc *p)
+{
+    struct fs_context *old = p->fs, *own;
+
+    if (old->refs == 1)
+        return 0;
+    own = fs_context_copy(old);
+    if (!own)
+        return -ENOMEM;
+    spin_lock(&proc_lock);
+    p->fs = own;
+    spin_unlock(&proc_lock);
+    fs_context_put(old);
+    return 0;
+}
+
+/* Descriptors and directories are a process's here, so its threads cannot part; namespaces there
+ * are none. A space that was shared once counts as shared. man 2 unshare */
+long sys_unshare(uint32_t flags)
+{
+    struct proc *p = proc_current();
+    bool shares = p->nthreads > 1 ||
+                  ((flags & (CLONE_SIGHAND | CLONE_VM)) && p->handlers->refs > 1) ||
+                  ((flags & CLONE_VM) && p->shares_space);
+    int err = 0;
+
+    if (flags & ~UNSHARE_KNOWN)
+        return -EINVAL;
+    if ((flags & UNSHARE_GROUP) && shares)
+        return -EINVAL;
+    if ((flags & (CLONE_FS | CLONE_FILES)) && p->nthreads > 1)
+        return -EINVAL;
+    if (flags & CLONE_FS)
+        err = unshare_context(p);
+    if (!err && (flags & CLONE_FILES))
+        err = files_unshare(p);
+    return err;
 }
 
 long sys_set_tid_address(void __user *addr)

@@ -17,7 +17,9 @@ enum { /* man 2 prctl */
        PR_GET_NAME = 16,
        PR_CAPBSET_READ = 23,
        PR_GET_TSC = 25,
+       PR_SET_TIMERSLACK = 29,
        PR_GET_TIMERSLACK = 30,
+       PR_SET_CHILD_SUBREAPER = 36,
        PR_GET_CHILD_SUBREAPER = 37,
        PR_SET_NO_NEW_PRIVS = 38,
        PR_GET_NO_NEW_PRIVS = 39,
@@ -72,6 +74,27 @@ static long set_parent_death_signal(struct proc *p, uint32_t signo)
     return 0;
 }
 
+static long set_subreaper(struct proc *p, uint32_t value)
+{
+    spin_lock(&proc_lock);
+    p->subreaper = value != 0;
+    spin_unlock(&proc_lock);
+    return 0;
+}
+
+/* 0 stands for what the first process has. */
+static long slack_of(uint32_t ns)
+{
+    return ns ? (long)ns : TIMER_SLACK_NS;
+}
+
+/* 0: what it had from its creator. */
+static long set_timer_slack(struct thread *t, uint32_t ns)
+{
+    t->timer_slack = ns ? ns : t->default_slack;
+    return 0;
+}
+
 static long set_no_new_privs(struct proc *p, uint32_t value, uint32_t rest)
 {
     if (value != 1 || rest)
@@ -109,10 +132,14 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
         return a2 > CAP_LAST ? -EINVAL : 1;
     case PR_GET_TSC:
         return put_user_u32((void __user *)a2, PR_TSC_ENABLE);
+    case PR_SET_TIMERSLACK:
+        return set_timer_slack(thread_current(), a2);
     case PR_GET_TIMERSLACK:
-        return TIMER_SLACK_NS;
+        return slack_of(thread_current()->timer_slack);
+    case PR_SET_CHILD_SUBREAPER:
+        return set_subreaper(p, a2);
     case PR_GET_CHILD_SUBREAPER:
-        return put_user_u32((void __user *)a2, 0);
+        return put_user_u32((void __user *)a2, p->subreaper);
     case PR_SET_NO_NEW_PRIVS:
         return set_no_new_privs(p, a2, a3 | a4 | a5);
     case PR_GET_NO_NEW_PRIVS:

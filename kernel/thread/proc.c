@@ -273,6 +273,7 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
     if (creator) {
         t->sched = sched_fork_attr(&creator->sched);
         t->io_priority = creator->io_priority;
+        t->timer_slack = t->default_slack = creator->timer_slack;
     }
     list_init(&t->run_link);
     list_init(&t->donors);

@@ -67,7 +67,8 @@ struct thread {
     void __user *clear_child_tid; /* set_tid_address, or NULL */
     void __user *set_child_tid;   /* where to store the tid on the first run, or NULL */
 
-    struct sched_attr sched; /* [sched_lock] */
+    struct sched_attr sched;             /* [sched_lock] */
+    uint32_t timer_slack, default_slack; /* [own] ns, prctl; timers here need none */
     uint16_t io_priority; /* [proc_lock] ioprio_set: class and level; 0: as the nice value has it */
     uint8_t inherited;    /* [sched_lock] real-time priority lent by donors, or 0 */
     bool futex_released;  /* [futex_lock] it dies: nobody may wait for it any more */
@@ -103,7 +104,8 @@ struct proc {
     struct list hash_link;        /* [proc_lock] all processes by pid */
     bool shares_space;            /* space is, or was, also another process's */
     bool no_new_privs, keep_caps; /* prctl */
-    uint8_t parent_death_signal;  /* prctl */
+    bool subreaper; /* [proc_lock] prctl: orphans below it become its children, not init's */
+    uint8_t parent_death_signal; /* prctl */
     uint32_t personality;
     struct proc *parent;           /* [proc_lock] */
     struct list children, sibling; /* [proc_lock] */

@@ -337,6 +337,7 @@ static const struct shape shapes[] = {
     {SYS_setitimer, 1, "1mb"},
     {SYS_getitimer, 1, "ib"},
     {SYS_futex, 6, "aOitai"},
+    {SYS_unshare, 1, "g"},
     {SYS_ioprio_set, 1, "iPx"},
     {SYS_ioprio_get, 1, "iP"},
     {SYS_futex_waitv, 1, "mi0ti"},

@@ -398,6 +398,33 @@ static void skip_zeros(struct loader *l)
     }
 }
 
+/* By its first bytes, what the data at pos is compressed with that is not decoded here, so that
+ * whoever packed it knows what to change; or that it is nothing known. */
+static const char *unknown_data(const struct loader *l)
+{
+    static const struct {
+        const char *magic, *what;
+        uint32_t length;
+    } kinds[] = {
+        {"\xfd\x37\x7a\x58\x5a", "compressed with xz, and only gzip is decoded", 6},
+        {"\x28\xb5\x2f\xfd", "compressed with zstd, and only gzip is decoded", 4},
+        {"\x02\x21\x4c\x18", "compressed with lz4, and only gzip is decoded", 4},
+        {"\x89LZO", "compressed with lzo, and only gzip is decoded", 4},
+        {"BZh", "compressed with bzip2, and only gzip is decoded", 3},
+        {"\x5d\0\0", "compressed with lzma, and only gzip is decoded", 3},
+    };
+    uint32_t left = l->src->size - l->pos;
+
+    for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        uint32_t n = kinds[i].length;
+        uint8_t scratch[8];
+
+        if (n <= left && memcmp(archive_view(l->src, l->pos, n, scratch), kinds[i].magic, n) == 0)
+            return kinds[i].what;
+    }
+    return "neither a newc cpio archive nor gzip data";
+}
+
 static int load_image(struct loader *l)
 {
     int err = 0;
@@ -415,7 +442,7 @@ static int load_image(struct loader *l)
         else if (l->src->base && left >= 2 && p[0] == 0x1f && p[1] == 0x8b)
             err = load_gzip(l);
         else
-            err = cpio_bad(l, "neither a newc cpio archive nor gzip data");
+            err = cpio_bad(l, unknown_data(l));
     }
     return err;
 }

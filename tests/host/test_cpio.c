@@ -429,6 +429,26 @@ TEST(no_archive)
     expect_refused("neither");
 }
 
+TEST(other_compression)
+{
+    static const char *const starts[][2] = {
+        {"\xfd\x37\x7a\x58\x5a\0", "with xz"},
+        {"\x28\xb5\x2f\xfd\0\0", "with zstd"},
+        {"\x02\x21\x4c\x18\0\0", "with lz4"},
+        {"\x89LZO\0\0", "with lzo"},
+        {"BZh91A", "with bzip2"},
+        {"\x5d\0\0\x80\0\0", "with lzma"},
+    };
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        memset(image, 0xff, image_size = 100);
+        memcpy(image, starts[i][0], 6);
+        expect_refused(starts[i][1]);
+    }
+    memcpy(image, "BZ", image_size = 2);
+    expect_refused("neither");
+}
+
 TEST(bad_magic_and_digits)
 {
     add_file("a", "text");

@@ -19,6 +19,7 @@
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
 #include "kernel/debug/selftest.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/ipc/shm.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/time/time.h"
@@ -207,6 +208,7 @@ NO_STACK_GUARD void kernel_main(void)
     sched_init();
     mmport_init();
     shm_init();
+    sysv_init();
     clock_init();
     time_init();
     log_set_clock(clock_mono_ns);

@@ -131,6 +131,14 @@ int show_shmmni(struct text *t, const struct target *who);
 int store_shmmax(const char *text, size_t len, const struct target *who);
 int store_shmall(const char *text, size_t len, const struct target *who);
 int store_shmmni(const char *text, size_t len, const struct target *who);
+int show_semlimits(struct text *t, const struct target *who);
+int store_semlimits(const char *text, size_t len, const struct target *who);
+int show_msgmax(struct text *t, const struct target *who);
+int store_msgmax(const char *text, size_t len, const struct target *who);
+int show_msgmnb(struct text *t, const struct target *who);
+int store_msgmnb(const char *text, size_t len, const struct target *who);
+int show_msgmni(struct text *t, const struct target *who);
+int store_msgmni(const char *text, size_t len, const struct target *who);
 
 int show_mounts(struct text *t, const struct target *who); /* mounts.c */
 int show_mountinfo(struct text *t, const struct target *who);

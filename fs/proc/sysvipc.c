@@ -1,8 +1,11 @@
 /*
- * /proc/sysvipc: the segments of System V shared memory. man 5 proc
+ * /proc/sysvipc: what there is of System V IPC, and its limits in /proc/sys/kernel. man 5 proc
  */
 #include "fs/proc/procfs.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/ipc/shm.h"
+#include "libc/ctype.h"
+#include "libc/errno.h"
 
 static void show_segment(struct text *t, const struct shm_segment *s)
 {
@@ -27,7 +30,60 @@ static int show_shm(struct text *t, const struct target *who)
     return 0;
 }
 
+static void show_set(struct text *t, const struct ipc_object *o)
+{
+    struct ipc_shown s;
+
+    sem_show(o, &s);
+    text_printf(t, "%10d %10d  %4o %10u %5u %5u %5u %5u %10llu %10llu\n", o->key, o->id, o->mode,
+                s.count, o->uid, o->gid, o->cuid, o->cgid, (unsigned long long)s.otime,
+                (unsigned long long)o->ctime);
+}
+
+static void show_queue(struct text *t, const struct ipc_object *o)
+{
+    struct ipc_shown s;
+
+    msg_show(o, &s);
+    text_printf(t, "%10d %10d  %4o  %10u %10u %5d %5d %5u %5u %5u %5u %10llu %10llu %10llu\n",
+                o->key, o->id, o->mode, s.bytes, s.count, s.lspid, s.lrpid, o->uid, o->gid, o->cuid,
+                o->cgid, (unsigned long long)s.otime, (unsigned long long)s.rtime,
+                (unsigned long long)o->ctime);
+}
+
+static int show_table(struct text *t, struct ipc_table *table,
+                      void (*show)(struct text *t, const struct ipc_object *o))
+{
+    struct ipc_object *o;
+
+    mutex_lock(&table->lock);
+    for (uint32_t i = 0; (o = ipc_next(table, &i)); i++) {
+        show(t, o);
+        sched_point();
+    }
+    mutex_unlock(&table->lock);
+    return 0;
+}
+
+static int show_sem(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      "
+                   "ctime\n");
+    return show_table(t, &sem_table, show_set);
+}
+
+static int show_msg(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  "
+                   "cuid  cgid      stime      rtime      ctime\n");
+    return show_table(t, &msg_table, show_queue);
+}
+
 const struct proc_entry sysvipc_entries[] = {
+    FILE_ENTRY("msg", 0444, show_msg),
+    FILE_ENTRY("sem", 0444, show_sem),
     FILE_ENTRY("shm", 0444, show_shm),
     {0},
 };
@@ -72,3 +128,52 @@ int store_shmmni(const char *text, size_t len, const struct target *who)
     (void)who;
     return sysctl_number(text, len, SHM_MOST_SEGMENTS, &shm_limits.segments);
 }
+
+/* ---- Semaphores and messages ---- */
+
+int show_semlimits(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\t%u\t%u\t%u\n", sem_limits.per_set, sem_limits.all, sem_limits.per_call,
+                sem_table.limit);
+    return 0;
+}
+
+/* Four numbers, of which any may be left out at the end. */
+int store_semlimits(const char *text, size_t len, const struct target *who)
+{
+    static const uint32_t most[4] = {32000, INT32_MAX, 500, IPC_MOST};
+    uint32_t *const fields[4] = {&sem_limits.per_set, &sem_limits.all, &sem_limits.per_call,
+                                 &sem_table.limit};
+    const char *end = text + len, *word;
+    int err = 0;
+
+    (void)who;
+    for (int i = 0; i < 4 && !err; i++) {
+        while (text < end && isspace(*text))
+            text++;
+        for (word = text; text < end && !isspace(*text); text++)
+            ;
+        if (word == text)
+            return i ? 0 : -EINVAL;
+        err = sysctl_number(word, (size_t)(text - word), most[i], fields[i]);
+    }
+    return err;
+}
+
+#define MSG_LIMIT(name, variable, largest)                                                         \
+    int show_##name(struct text *t, const struct target *who)                                      \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%u\n", variable);                                                          \
+        return 0;                                                                                  \
+    }                                                                                              \
+    int store_##name(const char *text, size_t len, const struct target *who)                       \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        return sysctl_number(text, len, largest, &(variable));                                     \
+    }
+
+MSG_LIMIT(msgmax, msg_limits.message, MSG_LARGEST)
+MSG_LIMIT(msgmnb, msg_limits.queue, INT32_MAX)
+MSG_LIMIT(msgmni, msg_table.limit, IPC_MOST)

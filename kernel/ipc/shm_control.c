@@ -1,5 +1,5 @@
 /*
- * shmctl, and the calls of System V IPC themselves. There are no semaphores and no message queues.
+ * shmctl, and the direct calls of shared memory; ipc(2) is in ipc.c.
  */
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
@@ -285,33 +285,4 @@ long sys_shmdt(uint32_t addr)
 long sys_shmctl(uint32_t id, uint32_t cmd, void __user *ubuf)
 {
     return shm_control((int32_t)id, (int32_t)cmd, ubuf, true);
-}
-
-#define SHMAT  21
-#define SHMDT  22
-#define SHMGET 23
-#define SHMCTL 24
-
-/* The one call that once was all of System V IPC; the upper half of call is a version. */
-long sys_ipc(uint32_t call, uint32_t first, uint32_t second, uint32_t third, uint32_t ptr)
-{
-    uint32_t at;
-    long err;
-
-    switch (call & 0xffff) {
-    case SHMAT:
-        if (call >> 16 == 1)
-            return -EINVAL;
-        err = shm_attach((int32_t)first, ptr, second, &at);
-        return err ? err : put_user_u32((void __user *)third, at);
-    case SHMDT:
-        return shm_detach(ptr);
-    case SHMGET:
-        return shm_get((int32_t)first, second, third);
-    case SHMCTL:
-        return shm_control((int32_t)first, (int32_t)(second & ~IPC_64), (void __user *)ptr,
-                           second & IPC_64);
-    default:
-        return -ENOSYS;
-    }
 }

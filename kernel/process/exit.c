@@ -10,6 +10,7 @@
 #include "fs/vfs/vfs.h"
 #include "kernel/base/log.h"
 #include "kernel/futex/futex.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/power.h"
 #include "drivers/tty/tty.h"
@@ -198,6 +199,7 @@ static void end_process(struct proc *p, struct thread *t)
         init_exited(p->exit_status);
     if (p->sid == p->pid)
         tty_session_ended(p);
+    sem_exit(p);
     proc_release(p);
 
     spin_lock(&proc_lock);

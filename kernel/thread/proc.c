@@ -186,6 +186,7 @@ static void proc_init_lists(struct proc *p)
     list_init(&p->sibling);
     list_init(&p->all_link);
     list_init(&p->hash_link);
+    list_init(&p->sem_undos);
     waitq_init(&p->child_exit);
 }
 

@@ -131,6 +131,7 @@ struct proc {
     struct rusage_counts usage;       /* of threads that are gone */
     struct rusage_counts child_usage; /* of children that were waited for */
     struct timer *cpu_timers;         /* [timer_lock] by the time of all threads */
+    struct list sem_undos;            /* [sem_table.lock] what its end gives back: kernel/ipc */
     uint64_t start_ns;                /* time_mono_ns() at creation */
     struct waitq child_exit;          /* wait4 sleeps here */
     struct proc_handle *handle;       /* [proc_lock] or NULL */

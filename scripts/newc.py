@@ -130,7 +130,8 @@ def busybox_applets(path):
     import subprocess
 
     try:
-        run = subprocess.run([path, "--list-full"], capture_output=True, text=True, check=True)
+        here = os.path.dirname(os.path.abspath(__file__))
+        run = subprocess.run([f"{here}/run-i386", path, "--list-full"], capture_output=True, text=True, check=True)
         return sorted(run.stdout.split())
     except (OSError, subprocess.CalledProcessError):
         return FEW_APPLETS

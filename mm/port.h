@@ -23,6 +23,9 @@ struct mm_port {
     uint64_t (*now)(void);
     /* The running process took a fault that did not come from the hardware. */
     void (*count_fault)(bool major);
+    /* Counts in (1) or out (-1) what the running thread is writing from memory, or asks (0);
+     * returns how much that is then. */
+    unsigned (*writing_out)(int change);
     /* Whether this allocation is to fail, while vm_set_failing() is on. Takes no lock. */
     bool (*allocation_fails)(void);
 };
@@ -42,6 +45,11 @@ static inline void port_wakeup(const void *chan)
 static inline void port_yield(void)
 {
     mm_port->yield();
+}
+
+static inline unsigned port_writing_out(int change)
+{
+    return mm_port->writing_out(change);
 }
 
 static inline bool port_allocation_fails(void)

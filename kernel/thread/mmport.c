@@ -61,6 +61,11 @@ static void count_fault(bool major)
     ++*(major ? &u->major_faults : &u->minor_faults);
 }
 
+static unsigned writing_out(int change)
+{
+    return thread_current()->writing_out += (unsigned)change;
+}
+
 const struct mm_port kernel_mm_port = {
     .sleep = sleep_on,
     .wakeup = wake_sleepers,
@@ -68,5 +73,6 @@ const struct mm_port kernel_mm_port = {
     .identify = identify,
     .now = time_mono_ns,
     .count_fault = count_fault,
+    .writing_out = writing_out,
     .allocation_fails = inject_decides,
 };

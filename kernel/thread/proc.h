@@ -77,6 +77,7 @@ struct thread {
     struct mutex *wanted;          /* [own] the sleep lock that it waits for */
     uint64_t reported_ran_at;      /* [proc_lock] the watchdog told of the sleep that began then */
     struct rusage_counts usage;    /* own CPU and owner's thread only */
+    unsigned writing_out;          /* own CPU only; mm/port.h */
     struct vfork_wait *vfork;      /* [proc_lock] the vfork parent that waits, until exec or exit */
     uint32_t robust_list;          /* user address for set_robust_list, or 0 */
     char comm[COMM_LEN];           /* PR_SET_NAME on a thread that is not the first; else empty */

@@ -52,6 +52,7 @@ struct outgoing {
     struct vm_object *object;
     struct vm_run run;
     struct swap_run swap;
+    bool may_write; /* else only what can be dropped goes */
 };
 
 /* Drops a page given up by MADV_FREE. Only its one owner can have written to it, through its one
@@ -110,6 +111,8 @@ static enum fate see_off(struct frame *f, struct outgoing *out)
 {
     if (is_clean(f))
         return page_evict(f) ? FREED : STAYS;
+    if (!out->may_write)
+        return STAYS;
     if (f->kind == FRAME_OBJECT && f->object->pager->put) {
         if (!f->object->refs)
             return STAYS;
@@ -198,7 +201,7 @@ static unsigned put_out(struct outgoing *out)
 static void step(struct pass *p, bool direct)
 {
     uint32_t looked = p->looked, freed = p->freed;
-    struct outgoing out;
+    struct outgoing out = {.may_write = !port_writing_out(0)};
     enum fate fate;
 
     spin_lock(&vm_lock);
@@ -213,6 +216,20 @@ static void step(struct pass *p, bool direct)
 }
 
 /*
+ * Who is writing pages out, which makes memory free, may need some for it: a block map, say. It
+ * comes from the reserve, then from pages that can be dropped; he never begins to write another, or
+ * a few dirty files would be as deep in the stack as there are.
+ */
+static bool serve_writer(void)
+{
+    struct pass p = {0, 0};
+
+    while (frame_scarce() && p.looked < frame_total() && !p.freed)
+        step(&p, true);
+    return !frame_scarce();
+}
+
+/*
  * False when all of memory has less than a batch to give. What is left then is the few pages that
  * are in use this very moment: an instruction and its operand would take turns for ever.
  */
@@ -220,6 +237,8 @@ bool reclaim(void)
 {
     struct pass p = {0, 0};
 
+    if (port_writing_out(0))
+        return serve_writer();
     events.allocstall++;
     while (p.looked < ROUNDS * frame_total() && p.freed < BATCH)
         step(&p, true);

@@ -63,8 +63,11 @@ static enum gathered gather_next(struct vm_object *o, uint32_t *index, uint32_t 
 
 int object_put(struct vm_object *o, struct vm_run *run)
 {
-    int put = o->pager->put(o, run);
+    int put;
 
+    port_writing_out(1);
+    put = o->pager->put(o, run);
+    port_writing_out(-1);
     KASSERT(put != 0 && put <= (int)run->count);
     spin_lock(&vm_lock);
     for (unsigned i = 0; i < run->count; i++) {

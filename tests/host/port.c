@@ -58,6 +58,13 @@ static bool host_allocation_fails(void)
     return false;
 }
 
+static unsigned host_writing_out(int change)
+{
+    static unsigned count;
+
+    return count += (unsigned)change;
+}
+
 const struct mm_port host_port = {
     .sleep = host_sleep,
     .wakeup = host_wakeup,
@@ -65,6 +72,7 @@ const struct mm_port host_port = {
     .identify = host_identify,
     .now = host_now,
     .count_fault = host_count_fault,
+    .writing_out = host_writing_out,
     .allocation_fails = host_allocation_fails,
 };
 

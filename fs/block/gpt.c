@@ -34,19 +34,19 @@ static bool read_header(struct table *t, uint64_t at, struct header *h)
 
     if (t->read(t->ctx, at, b) || memcmp(b, "EFI PART", 8) != 0)
         return false;
-    bytes = table_le32(b + 12);
+    bytes = load_le32(b + 12);
     if (bytes < HEADER_BYTES || bytes > t->block_size)
         return false;
-    crc = table_le32(b + 16);
+    crc = load_le32(b + 16);
     memset(b + 16, 0, 4);
-    if (table_crc32(0, b, bytes) != crc || table_le64(b + 24) != at)
+    if (table_crc32(0, b, bytes) != crc || load_le64(b + 24) != at)
         return false;
-    *h = (struct header){.first = table_le64(b + 40),
-                         .last = table_le64(b + 48),
-                         .entries_at = table_le64(b + 72),
-                         .count = table_le32(b + 80),
-                         .size = table_le32(b + 84),
-                         .crc = table_le32(b + 88)};
+    *h = (struct header){.first = load_le64(b + 40),
+                         .last = load_le64(b + 48),
+                         .entries_at = load_le64(b + 72),
+                         .count = load_le32(b + 80),
+                         .size = load_le32(b + 84),
+                         .crc = load_le32(b + 88)};
     return h->size >= ENTRY_BYTES && h->size <= t->block_size && !(h->size & (h->size - 1)) &&
            h->count && h->count <= ENTRIES_LIMIT / h->size && h->first <= h->last;
 }
@@ -54,7 +54,7 @@ static bool read_header(struct table *t, uint64_t at, struct header *h)
 static void add_entry(struct table *t, const struct header *h, unsigned i, const uint8_t *e)
 {
     static const uint8_t unused[16];
-    uint64_t start = table_le64(e + 32), last = table_le64(e + 40);
+    uint64_t start = load_le64(e + 32), last = load_le64(e + 40);
     unsigned ratio = t->block_size / 512;
 
     if (memcmp(e, unused, sizeof(unused)) == 0)

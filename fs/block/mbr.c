@@ -18,7 +18,7 @@ static struct mbr_entry entry_at(const uint8_t *block, unsigned i)
 {
     const uint8_t *p = block + ENTRIES_AT + i * ENTRY_BYTES;
 
-    return (struct mbr_entry){p[0], p[4], table_le32(p + 8), table_le32(p + 12)};
+    return (struct mbr_entry){p[0], p[4], load_le32(p + 8), load_le32(p + 12)};
 }
 
 static bool is_extended(const struct mbr_entry *e)

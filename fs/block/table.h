@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "libc/bytes.h"
 
 #define TABLE_MAX   128 /* partitions of a disk */
 #define TABLE_BLOCK 4096u
@@ -38,14 +39,5 @@ bool gpt_read(struct table *t);
 /* Adds a partition if it lies within the disk and there is room. */
 void table_add(struct table *t, unsigned number, uint64_t start, uint64_t sectors);
 uint32_t table_crc32(uint32_t crc, const uint8_t *p, uint32_t len); /* start with 0 */
-
-static inline uint32_t table_le32(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-static inline uint64_t table_le64(const uint8_t *p)
-{
-    return table_le32(p) | (uint64_t)table_le32(p + 4) << 32;
-}
 
 #endif

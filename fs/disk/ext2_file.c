@@ -5,6 +5,7 @@
  * pages of the device's cache with metadata, so they go through that. Blocks are chosen when a page
  * is written out, up to the end of the file; until then a hole is zeros.
  */
+#include "fs/disk/disk.h"
 #include "fs/disk/ext2.h"
 #include "libc/string.h"
 
@@ -85,20 +86,6 @@ static int get_pieces(struct ext2_node *n, uint32_t index, uint8_t *page)
     return err;
 }
 
-/* What a file has in its last block behind its end is not the file's. */
-static void clear_behind(const struct vm_object *o, const struct vm_run *run, unsigned filled)
-{
-    uint64_t size = vm_object_size(o), start = (uint64_t)run->index << PAGE_SHIFT;
-
-    for (unsigned i = 0; i < filled; i++, start += PAGE_SIZE) {
-        uint32_t keep = size <= start              ? 0
-                        : size - start < PAGE_SIZE ? (uint32_t)(size - start)
-                                                   : PAGE_SIZE;
-
-        memset((uint8_t *)run->page[i] + keep, 0, PAGE_SIZE - keep);
-    }
-}
-
 static int ext2_get(struct vm_object *o, struct vm_run *run)
 {
     struct ext2_node *n = vm_object_private(o);
@@ -113,7 +100,7 @@ static int ext2_get(struct vm_object *o, struct vm_run *run)
             err = get_pieces(n, run->index + filled, run->page[filled]);
         filled += err ? 0 : count;
     }
-    clear_behind(o, run, filled);
+    disk_clear_behind(o, run, filled);
     return filled ? (int)filled : err;
 }
 
@@ -241,20 +228,13 @@ static void ext2_describe(struct vm_object *o, char *buf, size_t size, uint32_t 
         strlcat(buf, " (deleted)", size);
 }
 
-/* What a mapping is of has to be known after the file was closed, and with it its name forgotten.
- */
 static int ext2_mmap(struct file *f, struct vm_mapping *m)
 {
     struct ext2_node *n = ext2_node(f->inode);
-    char path[128];
 
     mutex_lock(&f->inode->lock);
-    if (!n->path) {
-        inode_path(f->inode, path, sizeof(path));
-        n->path = kmalloc(strlen(path) + 1);
-        if (n->path)
-            strcpy(n->path, path);
-    }
+    if (!n->path)
+        n->path = disk_path_of(f->inode);
     mutex_unlock(&f->inode->lock);
     return object_file_ops.mmap(f, m);
 }

@@ -4,16 +4,12 @@
  * Nothing outside the file system, and nothing across the end of a block, is ever touched, whatever
  * the disk said where to look.
  */
+#include "fs/disk/disk.h"
 #include "fs/disk/ext2.h"
-#include "kernel/base/log.h"
-
-#define COMPLAINTS_MAX 16u /* of one mount, in the log */
 
 int ext2_corrupt(struct ext2_super *s, const char *what, uint32_t where)
 {
-    if (__atomic_fetch_add(&s->complaints, 1, __ATOMIC_RELAXED) < COMPLAINTS_MAX)
-        klog(LOG_ERR, "EXT2-fs (%s): error: %s %u\n", s->dev->name, what, where);
-    return -EIO;
+    return disk_corrupt("EXT2-fs", s->dev, &s->complaints, what, where);
 }
 
 static int check(struct ext2_super *s, uint32_t block, uint32_t at, uint32_t len)
@@ -38,8 +34,7 @@ int ext2_meta_read(struct ext2_super *s, uint32_t block, uint32_t at, void *buf,
 {
     int err = check(s, block, at, len);
 
-    return err ? err
-               : result(vm_object_read_kernel(s->cache, offset_of(s, block, at), buf, len), len);
+    return err ? err : disk_read(s->cache, offset_of(s, block, at), buf, len);
 }
 
 int ext2_meta_write(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,

@@ -4,16 +4,9 @@
  * The VFS has locked the directories, and a directory that goes. What is made exists on the disk
  * before its name does, and a name goes before what it named.
  */
+#include "fs/disk/disk.h"
 #include "fs/disk/ext2.h"
 #include "libc/string.h"
-
-/* On a damaged disk a directory may have two names: only the first is believed. */
-static bool is_elsewhere(const struct inode *i, const struct dentry *d)
-{
-    const struct dentry *alias = i->alias;
-
-    return S_ISDIR(i->mode) && (i == d->parent->inode || (alias && alias != d));
-}
 
 static int ext2_lookup(struct inode *dir, struct dentry *d)
 {
@@ -26,7 +19,7 @@ static int ext2_lookup(struct inode *dir, struct dentry *d)
     err = ext2_iget(dir->sb, p.ino, &i);
     if (err)
         return err;
-    if (is_elsewhere(i, d)) {
+    if (disk_is_second_name(i, d)) {
         inode_unref(i);
         return ext2_corrupt(ext2_super(dir), "a second name of directory", p.ino);
     }

@@ -395,7 +395,7 @@ static struct fs_type ext2_type = {
     .busy = ext2_busy,
 };
 
-void disk_filesystems_init(void)
+void ext2_init(void)
 {
     ext2_file_init();
     fs_register(&ext2_type);

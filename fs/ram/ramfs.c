@@ -153,18 +153,9 @@ static void ramfs_object_destroy(struct vm_object *o)
 static struct inode *file_inode(struct ramfs_file *f)
 {
     struct inode *i;
-    uint32_t refs;
 
     spin_lock(&ramfs_lock);
-    i = f->inode;
-    if (i) {
-        refs = __atomic_load_n(&i->refs, __ATOMIC_RELAXED);
-        while (refs && !__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false,
-                                                    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            ;
-        if (!refs)
-            i = NULL;
-    }
+    i = f->inode && inode_try_ref(f->inode) ? f->inode : NULL;
     spin_unlock(&ramfs_lock);
     return i;
 }

@@ -48,9 +48,4 @@ uint32_t ramfs_total_pages(void); /* that only memory holds, in all in-memory fi
 void ramfs_unmount(struct superblock *sb);
 void ramfs_statfs(struct superblock *sb, struct kstatfs *out);
 
-/*
- * Finds name= or name in a comma-separated option string: points *value at its value, *len bytes.
- */
-bool mount_option(const char *data, const char *name, const char **value, size_t *len);
-
 #endif

@@ -10,24 +10,6 @@
 
 /* ---- Mounting ---- */
 
-bool mount_option(const char *data, const char *name, const char **value, size_t *len)
-{
-    size_t n = strlen(name);
-
-    while (data && *data) {
-        const char *end = strchr(data, ',');
-        size_t total = end ? (size_t)(end - data) : strlen(data);
-
-        if (total >= n && memcmp(data, name, n) == 0 && (total == n || data[n] == '=')) {
-            *value = total == n ? data + n : data + n + 1;
-            *len = total == n ? 0 : total - n - 1;
-            return true;
-        }
-        data = end ? end + 1 : NULL;
-    }
-    return false;
-}
-
 int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages, uint32_t max_inodes)
 {
     struct ramfs_super *s = kzalloc(sizeof(*s));

@@ -42,6 +42,16 @@ void inode_ref(struct inode *i)
     ref_get(&i->refs);
 }
 
+bool inode_try_ref(struct inode *i)
+{
+    uint32_t refs = __atomic_load_n(&i->refs, __ATOMIC_RELAXED);
+
+    while (refs && !__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE,
+                                                __ATOMIC_RELAXED))
+        ;
+    return refs != 0;
+}
+
 void inode_unref(struct inode *i)
 {
     if (!ref_put(&i->refs))

@@ -201,6 +201,11 @@ struct fs_type {
     void (*options)(struct superblock *sb, char *buf, size_t size);
     struct fs_type *next;
 };
+/* Finds name= or name in a comma-separated string of options: points *value at its value, *len
+ * bytes. */
+bool mount_option(const char *data, const char *name, const char **value, size_t *len);
+/* Whether all of it are names out of known, which ends with NULL. */
+bool mount_options_are(const char *data, const char *const *known);
 void fs_register(struct fs_type *t);
 extern struct fs_type *fs_types; /* every one, linked by next; only ever grows */
 
@@ -324,6 +329,7 @@ struct inode *inode_new(struct superblock *sb, uint32_t mode);
 struct inode *inode_bare(struct superblock *sb, uint32_t mode);
 void inode_ref(struct inode *i);
 void inode_unref(struct inode *i);
+bool inode_try_ref(struct inode *i); /* false: its last reference is gone already */
 void inode_touch(struct inode *i, bool atime, bool mtime, bool ctime);
 uint64_t inode_size(const struct inode *i);
 

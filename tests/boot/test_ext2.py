@@ -6,93 +6,16 @@ import os
 import random
 import shutil
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from machine import BUILD, BUSYBOX, INITRD, LIMIT, POWERED_OFF, Machine, have_busybox
+from filesystems import MIB, SBIN, assert_sound, boot, dump, fsck, LIST, make_fs, make_tree, on_host, power_off
+from machine import BUILD, BUSYBOX, LIMIT, POWERED_OFF, Machine, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
 needs_guest = pytest.mark.skipif(not os.path.exists(f"{BUILD}/guest/fs_random"), reason="needs make guest")
-MIB = 1 << 20
-SBIN = "/usr/sbin/"
-
-
-def make_tree(root):
-    """Files of every kind and size: links, holes, a large directory, several levels of pointers."""
-    os.makedirs(f"{root}/d/e/f")
-    os.makedirs(f"{root}/many")
-    with open(f"{root}/hello", "w") as f:
-        f.write("hello ext2\n")
-    with open(f"{root}/big", "wb") as f:
-        f.write(b"".join(i.to_bytes(4, "little") * 256 for i in range(6000)))
-    for i in range(300):
-        with open(f"{root}/many/a-file-with-a-rather-long-name-{i}", "w") as f:
-            f.write(str(i) * (i % 50))
-    with open(f"{root}/hole", "wb") as f:
-        f.seek(5000000)
-        f.write(b"end")
-    os.symlink("hello", f"{root}/short")
-    os.symlink("d/" + "x" * 200, f"{root}/long")
-    os.link(f"{root}/hello", f"{root}/d/hard")
-    os.mkfifo(f"{root}/d/fifo")
-    os.chmod(f"{root}/hello", 0o4751)
-    os.chmod(f"{root}/d/e", 0o1777)
-
-
-def make_fs(path, size=48 * MIB, block=1024, tree=None, more=()):
-    with open(path, "wb") as f:
-        f.truncate(size)
-    command = [SBIN + "mke2fs", "-q", "-F", "-t", "ext2", "-b", str(block), *more]
-    if tree:
-        command += ["-d", str(tree)]
-    subprocess.run([*command, str(path)], check=True, capture_output=True)
-    return str(path)
-
-
-def fsck(path, *how):
-    done = subprocess.run([SBIN + "e2fsck", *how, path], capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
-
-
-def assert_sound(path):
-    status, said = fsck(path, "-f", "-n")
-    assert status == 0, said
-
-
-def boot(image, append="", mem=64):
-    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem,
-                          more=["-drive", f"file={image},format=raw,if=none,id=d,cache=writeback",
-                                "-device", "virtio-blk-pci,drive=d"])
-
-
-def power_off(m):
-    m.type("poweroff\n")
-    assert m.wait() == POWERED_OFF
-
-
-# What debugfs gives back: no special files, a copy for each hard link, no set-id and sticky bits.
-LIST = "find . -mindepth 1 -path ./lost+found -prune -o -mindepth 1 ! -type p -print | sort | while read f; do " \
-       "stat -c '%a %F' \"$f\" | sed 's/^[0-9]\\([0-9][0-9][0-9]\\) /\\1 /'; " \
-       "if [ -L \"$f\" ]; then readlink \"$f\"; elif [ -f \"$f\" ]; then md5sum <\"$f\"; fi; " \
-       "echo \"$f\"; done | tee /tmp/list | md5sum"
-
-
-def on_host(root):
-    """The same list by the same BusyBox."""
-    to = tempfile.mkdtemp(prefix="faultline-")
-    for tool in ("find", "sort", "stat", "readlink", "md5sum", "sed", "tee"):
-        os.symlink(BUSYBOX, f"{to}/{tool}")
-    return subprocess.run([BUSYBOX, "sh", "-c", f"PATH={to}; {LIST}"], cwd=root, capture_output=True, text=True,
-                          check=True).stdout.split()[0]
-
-
-def dump(image, to):
-    os.makedirs(to)
-    subprocess.run([SBIN + "debugfs", "-R", f"rdump / {to}", image], check=True, capture_output=True)
-    return str(to)
 
 
 @pytest.mark.parametrize("block", [1024, 2048, 4096])

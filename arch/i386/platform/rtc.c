@@ -2,6 +2,7 @@
 #include "arch/i386/i386.h"
 #include "arch/io.h"
 #include "arch/thread.h"
+#include "libc/date.h"
 
 #define CMOS_INDEX   0x70
 #define CMOS_DATA    0x71
@@ -94,15 +95,6 @@ static void decode(struct rtc_time *t)
     }
     if (!(mode & B_24H))
         t->hour = (uint8_t)(t->hour % 12 + (pm ? 12 : 0));
-}
-
-/* Days from 1970-01-01, by counting years from March so that the leap day comes last. */
-static uint32_t days_since_1970(uint32_t year, uint32_t month, uint32_t day)
-{
-    uint32_t y = month <= 2 ? year - 1 : year;
-    uint32_t m = month <= 2 ? month + 9 : month - 3;
-
-    return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
 
 uint32_t rtc_read(void)

@@ -1,0 +1,41 @@
+/* The options of a mount: a text of names and values, parted by commas. */
+#include "fs/vfs/vfs.h"
+#include "libc/string.h"
+
+bool mount_option(const char *data, const char *name, const char **value, size_t *len)
+{
+    size_t n = strlen(name);
+
+    while (data && *data) {
+        const char *end = strchr(data, ',');
+        size_t total = end ? (size_t)(end - data) : strlen(data);
+
+        if (total >= n && memcmp(data, name, n) == 0 && (total == n || data[n] == '=')) {
+            *value = total == n ? data + n : data + n + 1;
+            *len = total == n ? 0 : total - n - 1;
+            return true;
+        }
+        data = end ? end + 1 : NULL;
+    }
+    return false;
+}
+
+static bool is_known(const char *option, size_t len, const char *const *known)
+{
+    for (; *known; known++)
+        if (strlen(*known) == len && memcmp(*known, option, len) == 0)
+            return true;
+    return false;
+}
+
+bool mount_options_are(const char *data, const char *const *known)
+{
+    while (data && *data) {
+        const char *end = strchr(data, ',');
+
+        if (!is_known(data, end ? (size_t)(end - data) : strlen(data), known))
+            return false;
+        data = end ? end + 1 : NULL;
+    }
+    return true;
+}

@@ -1,0 +1,102 @@
+"""File systems on disks, made, checked and read on the host, and machines that have them attached."""
+
+import hashlib
+import os
+import stat
+import subprocess
+
+from machine import INITRD, POWERED_OFF, Machine
+
+MIB = 1 << 20
+SBIN = "/usr/sbin/"
+
+
+def make_tree(root):
+    """Files of every kind and size: links, holes, a large directory, several levels of pointers."""
+    os.makedirs(f"{root}/d/e/f")
+    os.makedirs(f"{root}/many")
+    with open(f"{root}/hello", "w") as f:
+        f.write("hello ext2\n")
+    with open(f"{root}/big", "wb") as f:
+        f.write(b"".join(i.to_bytes(4, "little") * 256 for i in range(6000)))
+    for i in range(300):
+        with open(f"{root}/many/a-file-with-a-rather-long-name-{i}", "w") as f:
+            f.write(str(i) * (i % 50))
+    with open(f"{root}/hole", "wb") as f:
+        f.seek(5000000)
+        f.write(b"end")
+    os.symlink("hello", f"{root}/short")
+    os.symlink("d/" + "x" * 200, f"{root}/long")
+    os.link(f"{root}/hello", f"{root}/d/hard")
+    os.mkfifo(f"{root}/d/fifo")
+    os.chmod(f"{root}/hello", 0o4751)
+    os.chmod(f"{root}/d/e", 0o1777)
+
+
+def make_fs(path, size=48 * MIB, block=1024, tree=None, more=()):
+    with open(path, "wb") as f:
+        f.truncate(size)
+    command = [SBIN + "mke2fs", "-q", "-F", "-t", "ext2", "-b", str(block), *more]
+    if tree:
+        command += ["-d", str(tree)]
+    subprocess.run([*command, str(path)], check=True, capture_output=True)
+    return str(path)
+
+
+def fsck(path, *how):
+    done = subprocess.run([SBIN + "e2fsck", *how, path], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def assert_sound(path):
+    status, said = fsck(path, "-f", "-n")
+    assert status == 0, said
+
+
+def boot(image, append="", mem=64):
+    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem,
+                          more=["-drive", f"file={image},format=raw,if=none,id=d,cache=writeback",
+                                "-device", "virtio-blk-pci,drive=d"])
+
+
+def power_off(m):
+    m.type("poweroff\n")
+    assert m.wait() == POWERED_OFF
+
+
+# What debugfs gives back: no special files, a copy for each hard link, no set-id and sticky bits.
+LIST = "find . -mindepth 1 -path ./lost+found -prune -o -mindepth 1 ! -type p -print | sort | while read f; do " \
+       "stat -c '%a %F' \"$f\" | sed 's/^[0-9]\\([0-9][0-9][0-9]\\) /\\1 /'; " \
+       "if [ -L \"$f\" ]; then readlink \"$f\"; elif [ -f \"$f\" ]; then md5sum <\"$f\"; fi; " \
+       "echo \"$f\"; done | tee /tmp/list | md5sum"
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+def on_host(root):
+    """What LIST says of a tree here."""
+    lines = []
+    paths = [os.path.join(top, name) for top, dirs, files in os.walk(root) for name in dirs + files]
+    for path in sorted(os.path.relpath(p, root).encode() for p in paths):
+        full = os.path.join(os.fsencode(root), path)
+        st = os.lstat(full)
+        if path.split(b"/")[0] == b"lost+found" or stat.S_ISFIFO(st.st_mode):
+            continue
+        kind = "directory" if stat.S_ISDIR(st.st_mode) else "symbolic link" if stat.S_ISLNK(st.st_mode) \
+            else "regular file" if st.st_size else "regular empty file"
+        lines.append(f"{st.st_mode & 0o777:o} {kind}".encode())
+        if stat.S_ISLNK(st.st_mode):
+            lines.append(os.readlink(full))
+        elif stat.S_ISREG(st.st_mode):
+            with open(full, "rb") as f:
+                lines.append(md5(f.read()).encode() + b"  -")
+        lines.append(b"./" + path)
+    return md5(b"".join(line + b"\n" for line in lines))
+
+
+def dump(image, to):
+    os.makedirs(to)
+    subprocess.run([SBIN + "debugfs", "-R", f"rdump / {to}", image], check=True, capture_output=True)
+    return str(to)

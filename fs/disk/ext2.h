@@ -1,5 +1,7 @@
 /*
- * ext2: the format on the disk (little-endian, as the machine), and what its files share.
+ * ext2: the format on the disk (little-endian, as the machine), and what its files share. ext3 and
+ * ext4 are the same format with more features; those of which reading knows enough are read here,
+ * too.
  *
  * Every number from the disk is checked before it is used: ext2_super.c checks the geometry once,
  * ext2_meta.c that a block is one of the file system's, the others what they read themselves.
@@ -14,16 +16,31 @@
 #include "fs/vfs/vfs.h"
 #include "libc/errno.h"
 
-#define EXT2_MAGIC         0xef53
-#define EXT2_ROOT_INO      2u
-#define EXT2_NDIR          12u
-#define EXT2_NBLOCKS       15u
-#define EXT2_LINK_MAX      32000u
-#define EXT2_STATE_VALID   1u
-#define EXT2_FL_INDEX      0x1000u
-#define EXT2_FEATURE_TYPES 2u /* incompatible: directory entries tell types */
-#define EXT2_FEATURE_LARGE 2u /* read-only compatible: files of 2 GiB and more */
-#define EXT2_RAW_INODE     128u
+#define EXT2_MAGIC       0xef53
+#define EXT2_ROOT_INO    2u
+#define EXT2_NDIR        12u
+#define EXT2_NBLOCKS     15u
+#define EXT2_LINK_MAX    32000u
+#define EXT2_STATE_VALID 1u
+#define EXT2_FL_INDEX    0x1000u
+#define EXT4_FL_EXTENTS  0x80000u
+#define EXT2_RAW_INODE   128u
+
+/* Features; incompatible: who does not know them cannot read. */
+#define EXT2_FEATURE_TYPES   2u /* directory entries tell types */
+#define EXT3_FEATURE_RECOVER 4u /* the journal has what is not yet in its place */
+#define EXT4_FEATURE_EXTENTS 0x40u
+#define EXT4_FEATURE_64BIT   0x80u
+#define EXT4_FEATURE_MMP     0x100u
+#define EXT4_FEATURE_FLEX_BG 0x200u
+#define EXT4_FEATURE_SEED    0x2000u
+#define EXT4_FEATURES_READ                                                                         \
+    (EXT2_FEATURE_TYPES | EXT3_FEATURE_RECOVER | EXT4_FEATURE_EXTENTS | EXT4_FEATURE_64BIT |       \
+     EXT4_FEATURE_MMP | EXT4_FEATURE_FLEX_BG | EXT4_FEATURE_SEED)
+/* Read-only compatible: who does not know them must not write. */
+#define EXT2_FEATURE_SPARSE 1u
+#define EXT2_FEATURE_LARGE  2u /* files of 2 GiB and more */
+#define EXT2_FEATURES_WRITE (EXT2_FEATURE_SPARSE | EXT2_FEATURE_LARGE)
 
 struct ext2_raw_super {
     uint32_t inodes, blocks, reserved, free_blocks, free_inodes, first_data;
@@ -35,6 +52,13 @@ struct ext2_raw_super {
     uint32_t first_ino;
     uint16_t inode_size, group_nr;
     uint32_t compat, incompat, ro_compat;
+    uint8_t uuid[16], label[16], last_mounted[64];
+    uint32_t bitmaps;
+    uint8_t prealloc[4], journal_uuid[16];
+    uint32_t journal_ino, journal_dev, last_orphan, hash_seed[4];
+    uint8_t hash_version, journal_backup;
+    uint16_t desc_size;
+    uint32_t mount_options, first_meta_bg, mkfs_time, journal_blocks[17], blocks_high;
 };
 
 struct ext2_raw_group {
@@ -53,6 +77,7 @@ struct ext2_raw_inode {
     uint32_t osd2_reserved;
 };
 _Static_assert(sizeof(struct ext2_raw_inode) == EXT2_RAW_INODE, "inode on disk");
+_Static_assert(offsetof(struct ext2_raw_super, blocks_high) == 0x150, "super block on disk");
 _Static_assert(sizeof(struct ext2_raw_group) == 32, "group descriptor on disk");
 
 struct ext2_raw_entry {
@@ -76,13 +101,15 @@ struct ext2_super {
     struct vm_object *cache; /* the device's pages, where metadata live; borrowed */
     uint32_t block_size, block_shift, pointers; /* pointers: in a block */
     uint32_t blocks, inodes, first_data, first_ino;
-    uint32_t blocks_per_group, inodes_per_group, inode_size, groups;
+    uint32_t blocks_per_group, inodes_per_group, inode_size, groups, desc_size;
     uint32_t reserved, resuid, resgid;
-    uint16_t state; /* as it was found */
-    bool types;     /* entries tell types */
-    bool large;     /* [alloc] the disk says that there are large files */
-    bool only_read; /* an unknown feature forbids writing */
-    bool marked;    /* the disk says that it is in use */
+    uint16_t state;  /* as it was found */
+    bool types;      /* entries tell types */
+    bool large;      /* [alloc] the disk says that there are large files */
+    bool only_read;  /* a feature forbids writing */
+    bool marked;     /* the disk says that it is in use */
+    bool is_ext4;    /* mounted as one: with features that can only be read */
+    bool no_journal; /* what its journal has is to be left alone */
 
     struct mutex alloc;                        /* bitmaps, descriptors, counts */
     struct ext2_bitmap block_bits, inode_bits; /* [alloc] */
@@ -130,6 +157,12 @@ static inline struct ext2_node *ext2_node(const struct inode *i)
     return i->private;
 }
 
+/* Which file system the log tells of. */
+static inline const char *ext2_name(const struct ext2_super *s)
+{
+    return s->is_ext4 ? "EXT4-fs" : "EXT2-fs";
+}
+
 static inline bool ext2_is_block(const struct ext2_super *s, uint32_t block)
 {
     return block >= s->first_data && block < s->blocks;
@@ -172,12 +205,15 @@ void ext2_inode_free(struct ext2_super *s, uint32_t ino, bool dir);
 
 /* ---- ext2_map.c: where the blocks of a file are ---- */
 
-/* 0 in *out: a hole. -EIO. No lock. */
+/* 0 in *out: a hole, or a place that was never written to. -EIO. No lock. */
 int ext2_map_find(struct ext2_node *n, uint32_t index, uint32_t *out);
 /* [map] The same; makes it. *fresh: it was a hole. */
 int ext2_map_make(struct ext2_node *n, uint32_t index, bool data, uint32_t *out, bool *fresh);
 /* [map] Frees all blocks from index on. */
 void ext2_map_cut(struct ext2_node *n, uint32_t index);
+
+/* The same for a file of ext4 whose map is a tree of extents: ext4_extent.c. */
+int ext4_extent_find(struct ext2_node *n, uint32_t index, uint32_t *out);
 
 /* ---- ext2_inode.c ---- */
 

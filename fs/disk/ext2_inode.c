@@ -57,6 +57,11 @@ static uint32_t device_number(const struct ext2_raw_inode *raw)
     return MKDEV(wide >> 8 & 0xfff, (wide & 0xff));
 }
 
+static uint64_t max_size_of(const struct ext2_super *s, const struct ext2_raw_inode *raw)
+{
+    return raw->flags & EXT4_FL_EXTENTS ? (uint64_t)UINT32_MAX << s->block_shift : ext2_max_size(s);
+}
+
 static int check_raw(struct ext2_super *s, uint32_t ino, const struct ext2_raw_inode *raw)
 {
     uint64_t size = raw->size | (S_ISREG(raw->mode) ? (uint64_t)raw->size_high << 32 : 0);
@@ -64,9 +69,11 @@ static int check_raw(struct ext2_super *s, uint32_t ino, const struct ext2_raw_i
     bool known = type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFCHR ||
                  type == S_IFBLK || type == S_IFIFO || type == S_IFSOCK;
 
+    if ((raw->flags & EXT4_FL_EXTENTS) && !s->is_ext4)
+        return ext2_corrupt(s, "extents in inode", ino);
     if (!raw->links || !known)
         return ext2_corrupt(s, "an entry names what is no inode:", ino);
-    if (size > ext2_max_size(s) || (type == S_IFLNK && size >= PATH_MAX))
+    if (size > max_size_of(s, raw) || (type == S_IFLNK && size >= PATH_MAX))
         return ext2_corrupt(s, "bad size of inode", ino);
     return 0;
 }
@@ -140,6 +147,33 @@ static void fill(struct inode *i, const struct ext2_raw_inode *raw)
         i->rdev = device_number(raw);
 }
 
+/* What a larger inode adds: the lower two bits of each belong to the seconds, the rest are ns. */
+struct raw_times {
+    uint16_t bytes, checksum;
+    uint32_t ctime, mtime, atime;
+};
+
+/* Only where nothing is written: what writes here knows of seconds alone. */
+static int fill_nanoseconds(struct inode *i)
+{
+    struct ext2_node *n = i->private;
+    struct raw_times t;
+    uint32_t block, at;
+    int err;
+
+    if (!n->super->only_read || n->super->inode_size < EXT2_RAW_INODE + sizeof(t))
+        return 0;
+    err = find_raw(n->super, n->ino, &block, &at);
+    if (!err)
+        err = ext2_meta_read(n->super, block, at + EXT2_RAW_INODE, &t, sizeof(t));
+    if (err || t.bytes < sizeof(t))
+        return err;
+    i->ctime.nsec = (t.ctime >> 2) % (uint32_t)NSEC_PER_SEC;
+    i->mtime.nsec = (t.mtime >> 2) % (uint32_t)NSEC_PER_SEC;
+    i->atime.nsec = (t.atime >> 2) % (uint32_t)NSEC_PER_SEC;
+    return 0;
+}
+
 static int load(struct superblock *sb, uint32_t ino, struct inode **out)
 {
     struct ext2_super *s = sb->private;
@@ -156,7 +190,9 @@ static int load(struct superblock *sb, uint32_t ino, struct inode **out)
         return -ENOMEM;
     fill(*out, &raw);
     size = raw.size | (S_ISREG(raw.mode) ? (uint64_t)raw.size_high << 32 : 0);
-    err = set_operations(*out, size);
+    err = fill_nanoseconds(*out);
+    if (!err)
+        err = set_operations(*out, size);
     if (err) {
         kmfree((*out)->private);
         inode_unref(*out);

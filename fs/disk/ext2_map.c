@@ -62,6 +62,8 @@ int ext2_map_find(struct ext2_node *n, uint32_t index, uint32_t *out)
     struct way w;
     int err;
 
+    if (n->flags & EXT4_FL_EXTENTS)
+        return ext4_extent_find(n, index, out);
     *out = 0;
     if (!find_way(n->super, index, &w))
         return 0;

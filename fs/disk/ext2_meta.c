@@ -9,7 +9,7 @@
 
 int ext2_corrupt(struct ext2_super *s, const char *what, uint32_t where)
 {
-    return disk_corrupt("EXT2-fs", s->dev, &s->complaints, what, where);
+    return disk_corrupt(ext2_name(s), s->dev, &s->complaints, what, where);
 }
 
 static int check(struct ext2_super *s, uint32_t block, uint32_t at, uint32_t len)
@@ -61,10 +61,10 @@ int ext2_meta_clear(struct ext2_super *s, uint32_t block)
 
 static uint32_t group_place(const struct ext2_super *s, uint32_t group, uint32_t *at)
 {
-    uint32_t in_block = s->block_size / sizeof(struct ext2_raw_group);
+    uint32_t in_block = s->block_size / s->desc_size;
 
     KASSERT(group < s->groups);
-    *at = group % in_block * sizeof(struct ext2_raw_group);
+    *at = group % in_block * s->desc_size;
     return s->first_data + 1 + group / in_block;
 }
 

@@ -41,26 +41,49 @@ uint64_t ext2_max_size(const struct ext2_super *s)
 
 /* ---- Mounting ---- */
 
-static bool check_features(struct ext2_super *s, const struct ext2_raw_super *raw)
+/* An ext4 has more, but for what its journal has yet to put in its place. */
+static uint32_t readable_features(const struct ext2_super *s)
 {
+    if (!s->is_ext4)
+        return EXT2_FEATURE_TYPES;
+    return s->no_journal ? EXT4_FEATURES_READ : EXT4_FEATURES_READ & ~EXT3_FEATURE_RECOVER;
+}
+
+static int check_features(struct ext2_super *s, const struct ext2_raw_super *raw)
+{
+    uint32_t unknown = raw->incompat & ~readable_features(s);
+
+    if (s->is_ext4 && unknown == EXT3_FEATURE_RECOVER) {
+        klog(LOG_ERR,
+             "EXT4-fs (%s): the journal has to be recovered, which cannot be done here: mount with "
+             "noload to see what is in its place already\n",
+             s->dev->name);
+        return -EROFS;
+    }
+    if (unknown)
+        klog(LOG_ERR,
+             "%s (%s): error: couldn't mount because of unsupported optional "
+             "features (%x)\n",
+             ext2_name(s), s->dev->name, unknown);
+    return unknown ? -EINVAL : 0;
+}
+
+static int read_features(struct ext2_super *s, const struct ext2_raw_super *raw)
+{
+    s->desc_size = sizeof(struct ext2_raw_group);
     if (raw->rev == 0) {
         s->inode_size = EXT2_RAW_INODE;
         s->first_ino = 11;
-        return true;
+        return 0;
     }
     s->inode_size = raw->inode_size;
     s->first_ino = raw->first_ino;
     s->types = raw->incompat & EXT2_FEATURE_TYPES;
     s->large = raw->ro_compat & EXT2_FEATURE_LARGE;
-    s->only_read = raw->ro_compat & ~3u;
-    if (raw->incompat & ~EXT2_FEATURE_TYPES) {
-        klog(LOG_ERR,
-             "EXT2-fs (%s): error: couldn't mount because of unsupported optional "
-             "features (%x)\n",
-             s->dev->name, raw->incompat & ~EXT2_FEATURE_TYPES);
-        return false;
-    }
-    return true;
+    s->only_read = (raw->ro_compat & ~EXT2_FEATURES_WRITE) || (raw->incompat & ~EXT2_FEATURE_TYPES);
+    if (s->is_ext4 && (raw->incompat & EXT4_FEATURE_64BIT))
+        s->desc_size = raw->desc_size;
+    return check_features(s, raw);
 }
 
 static bool is_power_of_2(uint32_t n)
@@ -75,12 +98,17 @@ static bool check_sizes(const struct ext2_super *s, const struct ext2_raw_super 
 
     return is_power_of_2(s->inode_size) && s->inode_size >= EXT2_RAW_INODE &&
            s->inode_size <= s->block_size && s->first_ino >= 11 && s->first_ino < s->inodes &&
+           is_power_of_2(s->desc_size) && s->desc_size >= sizeof(struct ext2_raw_group) &&
+           s->desc_size <= s->block_size &&
+           (s->desc_size == sizeof(struct ext2_raw_group) || !raw->blocks_high) &&
            s->inodes_per_group >= 8 && s->inodes_per_group <= bits && inodes >= s->inodes &&
            raw->log_frag_size == raw->log_block_size && s->first_ino <= s->inodes_per_group;
 }
 
 static int check_geometry(struct ext2_super *s, const struct ext2_raw_super *raw)
 {
+    int err;
+
     if (raw->magic != EXT2_MAGIC || raw->log_block_size > 2)
         return -EINVAL;
     s->block_shift = 10 + raw->log_block_size;
@@ -99,9 +127,13 @@ static int check_geometry(struct ext2_super *s, const struct ext2_raw_super *raw
         ((uint64_t)s->blocks << s->block_shift) > block_bytes(s->dev))
         return -EINVAL;
     s->groups = (s->blocks - s->first_data - 1) / s->blocks_per_group + 1;
-    if (!check_features(s, raw) || !check_sizes(s, raw))
+    err = read_features(s, raw);
+    if (err)
+        return err;
+    if (!check_sizes(s, raw))
         return -EINVAL;
-    return s->groups <= (s->blocks - s->first_data - 1) * (s->block_size / 32) ? 0 : -EINVAL;
+    return s->groups <= (s->blocks - s->first_data - 1) * (s->block_size / s->desc_size) ? 0
+                                                                                         : -EINVAL;
 }
 
 /* The descriptors are what counts; the super block's sums may be old. */
@@ -265,7 +297,7 @@ static void free_super(struct ext2_super *s)
     kmfree(s);
 }
 
-static struct ext2_super *new_super(struct superblock *sb)
+static struct ext2_super *new_super(struct superblock *sb, bool is_ext4, const char *data)
 {
     struct ext2_super *s = kzalloc(sizeof(*s));
     struct mem_stats m;
@@ -273,6 +305,8 @@ static struct ext2_super *new_super(struct superblock *sb)
     if (!s)
         return NULL;
     s->sb = sb;
+    s->is_ext4 = is_ext4;
+    s->no_journal = mount_has_option(data, "noload") || mount_has_option(data, "norecovery");
     mm_stats(&m);
     s->promised_max = m.total / DIRTY_PART;
     mutex_init(&s->alloc);
@@ -326,17 +360,17 @@ static int load(struct ext2_super *s, const char *source)
         return err;
     if (!s->only_read)
         return mark(s);
-    klog(LOG_WARN, "EXT2-fs (%s): warning: unknown features: mounted read-only\n", s->dev->name);
+    klog(LOG_WARN, "%s (%s): warning: has features that cannot be written: mounted read-only\n",
+         ext2_name(s), s->dev->name);
     s->sb->flags |= MS_RDONLY;
     return 0;
 }
 
-static int ext2_mount(struct superblock *sb, const char *source, const char *data)
+static int mount_as(struct superblock *sb, const char *source, const char *data, bool is_ext4)
 {
-    struct ext2_super *s = new_super(sb);
+    struct ext2_super *s = new_super(sb, is_ext4, data);
     int err;
 
-    (void)data;
     if (!s)
         return -ENOMEM;
     sb->private = s;
@@ -349,6 +383,16 @@ static int ext2_mount(struct superblock *sb, const char *source, const char *dat
         free_super(s);
     }
     return err;
+}
+
+static int ext2_mount(struct superblock *sb, const char *source, const char *data)
+{
+    return mount_as(sb, source, data, false);
+}
+
+static int ext4_mount(struct superblock *sb, const char *source, const char *data)
+{
+    return mount_as(sb, source, data, true);
 }
 
 static void ext2_unmount(struct superblock *sb)
@@ -395,8 +439,15 @@ static struct fs_type ext2_type = {
     .busy = ext2_busy,
 };
 
+/* The same format with more features. */
+static struct fs_type ext4_type;
+
 void ext2_init(void)
 {
     ext2_file_init();
+    ext4_type = ext2_type;
+    ext4_type.name = "ext4";
+    ext4_type.mount = ext4_mount;
     fs_register(&ext2_type);
+    fs_register(&ext4_type);
 }

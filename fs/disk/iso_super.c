@@ -66,14 +66,6 @@ static int read_descriptors(struct iso_super *s, uint8_t *d, bool *primary, bool
     return *primary ? 0 : -EINVAL;
 }
 
-static bool is_option(const char *data, const char *name)
-{
-    const char *value;
-    size_t len;
-
-    return mount_option(data, name, &value, &len);
-}
-
 /* Rock Ridge's names if there are any, else Joliet's. */
 static int choose_names(struct iso_super *s, const char *data)
 {
@@ -86,9 +78,9 @@ static int choose_names(struct iso_super *s, const char *data)
         kfree(d);
     if (err)
         return err;
-    if (!is_option(data, "norock") && iso_rock_is_used(s)) {
+    if (!mount_has_option(data, "norock") && iso_rock_is_used(s)) {
         s->names = ISO_ROCK;
-    } else if (joliet && !is_option(data, "nojoliet")) {
+    } else if (joliet && !mount_has_option(data, "nojoliet")) {
         s->names = ISO_JOLIET;
         s->root = joliet_root;
     }

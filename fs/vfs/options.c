@@ -20,6 +20,14 @@ bool mount_option(const char *data, const char *name, const char **value, size_t
     return false;
 }
 
+bool mount_has_option(const char *data, const char *name)
+{
+    const char *value;
+    size_t len;
+
+    return mount_option(data, name, &value, &len);
+}
+
 static bool is_known(const char *option, size_t len, const char *const *known)
 {
     for (; *known; known++)

@@ -204,6 +204,7 @@ struct fs_type {
 /* Finds name= or name in a comma-separated string of options: points *value at its value, *len
  * bytes. */
 bool mount_option(const char *data, const char *name, const char **value, size_t *len);
+bool mount_has_option(const char *data, const char *name);
 /* Whether all of it are names out of known, which ends with NULL. */
 bool mount_options_are(const char *data, const char *const *known);
 void fs_register(struct fs_type *t);

@@ -33,10 +33,10 @@ def make_tree(root):
     os.chmod(f"{root}/d/e", 0o1777)
 
 
-def make_fs(path, size=48 * MIB, block=1024, tree=None, more=()):
+def make_fs(path, size=48 * MIB, block=1024, tree=None, more=(), kind="ext2"):
     with open(path, "wb") as f:
         f.truncate(size)
-    command = [SBIN + "mke2fs", "-q", "-F", "-t", "ext2", "-b", str(block), *more]
+    command = [SBIN + "mke2fs", "-q", "-F", "-t", kind, "-b", str(block), *more]
     if tree:
         command += ["-d", str(tree)]
     subprocess.run([*command, str(path)], check=True, capture_output=True)

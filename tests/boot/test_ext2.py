@@ -11,7 +11,7 @@ import time
 import pytest
 
 from filesystems import MIB, SBIN, assert_sound, boot, dump, fsck, LIST, make_fs, make_tree, on_host, power_off
-from machine import BUILD, BUSYBOX, LIMIT, POWERED_OFF, Machine, have_busybox
+from machine import BUILD, BUSYBOX, LIMIT, POWERED_OFF, TOP, Machine, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
@@ -72,7 +72,7 @@ def make_exerciser(tmp_path, block, size=192 * MIB):
 
 def exercise_here(tmp_path, seed, operations):
     """The same program on the host's own file system: what it says, and the tree."""
-    done = subprocess.run([f"{BUILD}/guest/fs_random", str(tmp_path / "here"), str(seed), str(operations)],
+    done = subprocess.run([f"{TOP}/scripts/run-i386", f"{BUILD}/guest/fs_random", str(tmp_path / "here"), str(seed), str(operations)],
                           capture_output=True, text=True, check=True)
     return done.stdout.strip(), on_host(tmp_path / "here")
 

@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 LINUX_MEM = 256
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+LINUX = f"{TOP}/build/cache/i386/vmlinuz"
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 from newc import Archive  # noqa: E402
 
@@ -71,7 +72,7 @@ def runs_here(binary):
 
 def run_emulated(build, names):
     """What Linux prints in QEMU: {name: lines}."""
-    got, _ = parse(boot(build, names, LINUX_MEM, f"{build}/cache/i386/vmlinuz"))
+    got, _ = parse(boot(build, names, LINUX_MEM, LINUX))
     return {name: without_audit(lines) for name, lines in got.items()}
 
 

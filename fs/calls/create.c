@@ -121,7 +121,8 @@ static uint32_t decode_dev(uint32_t dev)
     return MKDEV((dev >> 8) & 0xfff, dev & 0xff);
 }
 
-static int make_node(struct walk *w, uint32_t mode, uint32_t dev)
+/* out: a reference to the new name, unless NULL. */
+static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry **out)
 {
     struct inode *dir = w->at->inode;
     struct dentry *d;
@@ -136,7 +137,28 @@ static int make_node(struct walk *w, uint32_t mode, uint32_t dev)
         err = dir->ops->create ? dir->ops->create(dir, d, mode) : -EACCES;
     else
         err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, decode_dev(dev)) : -EPERM;
+    if (!err && out) {
+        dentry_ref(d);
+        *out = d;
+    }
     new_name_end(d, err);
+    return err;
+}
+
+int path_mknod(const char *path, uint32_t mode, struct dentry **out)
+{
+    struct dentry *d;
+    struct walk w;
+    int err = walk_parent(&w, AT_FDCWD, path);
+
+    if (!err && out) {
+        err = make_node(&w, mode, 0, out);
+    } else if (!err) {
+        err = new_name_begin(&w, false, &d);
+        if (!err)
+            new_name_end(d, -EINVAL);
+    }
+    walk_end(&w);
     return err;
 }
 
@@ -169,7 +191,7 @@ static long do_mknod(int dirfd, const char __user *upath, uint32_t mode, uint32_
         err = user_parent(&w, dirfd, upath, &path);
     if (err)
         return err;
-    err = make_node(&w, mode, S_ISCHR(mode) || S_ISBLK(mode) ? dev : 0);
+    err = make_node(&w, mode, S_ISCHR(mode) || S_ISBLK(mode) ? dev : 0, NULL);
     walk_end(&w);
     kfree(path);
     return err;

@@ -115,11 +115,22 @@ long sys_pwrite64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, ui
 
 /* ---- Vectors ---- */
 
+static long iov_at_once(struct file *f, const struct iov_set *s, transfer_fn transfer)
+{
+    struct rusage_counts *u = &thread_current()->usage;
+
+    if (transfer == transfer_in)
+        return moved(f, f->ops->readv(f, s), &u->read_bytes, IN_ACCESS);
+    return moved(f, f->ops->writev(f, s), &u->written_bytes, IN_MODIFY);
+}
+
 /* Part after part, until one comes up short. */
 static long iov_transfer(struct file *f, struct iov_set *s, uint64_t *pos, transfer_fn transfer)
 {
     long total = 0;
 
+    if (f->ops->readv)
+        return iov_at_once(f, s, transfer);
     for (uint32_t i = 0; i < s->count; i++) {
         struct iovec *v = iov_at(s, i);
         long n;

@@ -162,14 +162,6 @@ static long pipe_read(struct file *f, void __user *ubuf, size_t len, uint64_t *p
     return ret;
 }
 
-static void broken_pipe(void)
-{
-    struct proc *me = proc_current();
-    struct siginfo info = {.code = SI_USER, .pid = me->pid, .uid = (int32_t)me->cred.uid};
-
-    signal_send_thread(thread_current(), SIGPIPE, &info);
-}
-
 /* Waits until may_write; drops and retakes p->lock. */
 static int wait_for_room(struct pipe *p, const struct file *f, uint32_t need)
 {
@@ -195,7 +187,7 @@ static long pipe_write(struct file *f, const void __user *ubuf, size_t len, uint
     mutex_lock(&p->lock);
     while (done < len && ret >= 0) {
         if (!p->readers) {
-            broken_pipe();
+            signal_broken_pipe();
             ret = -EPIPE;
         } else if (!may_write(p, need)) {
             ret = wait_for_room(p, f, need);

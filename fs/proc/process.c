@@ -136,7 +136,7 @@ static int show_cgroup(struct text *t, const struct target *who)
         FILE_ENTRY("limits", 0444, show_limits), GUARDED_ENTRY("maps", 0444, show_maps),           \
         {.name = "mem", .kind = ENTRY_FILE, .mode = 0600, .fops = &process_mem_ops},               \
         MOUNTS_ENTRY("mountinfo", show_mountinfo), MOUNTS_ENTRY("mounts", show_mounts),            \
-        FILE_ENTRY("oom_score", 0444, show_oom_score),                                             \
+        DIR_ENTRY("net", 0555, net_entries), FILE_ENTRY("oom_score", 0444, show_oom_score),        \
         STORE_ENTRY("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),               \
         {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \
         {.name = "pagetable", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagetable_ops},           \

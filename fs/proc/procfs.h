@@ -78,6 +78,8 @@ extern const struct proc_entry system_entries[];       /* system.c */
 extern const struct proc_entry sysctl_entries[];       /* sysctl.c */
 extern const struct proc_entry sysctl_vm_entries[];    /* sysctl_vm.c */
 extern const struct proc_entry sysvipc_entries[];      /* sysvipc.c */
+extern const struct proc_entry net_entries[];          /* net.c: /proc/net */
+extern const struct proc_entry sysctl_net_entries[];   /* net.c */
 extern const struct proc_entry process_entries[];      /* process.c: /proc/PID */
 extern const struct proc_entry sysctl_fs_entries[];    /* sysctl_fs.c */
 extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
@@ -171,7 +173,7 @@ int store_oom_score_adj(const char *text, size_t len, const struct target *who);
 
 /* lines.c: writes the line of the first item with a number >= *item, which is set to it; its
  * length, at most LINE_ROOM, 0 when there is none. */
-#define LINE_ROOM 160
+#define LINE_ROOM 192
 typedef int (*line_fn)(void *from, uint64_t *item, char *buf, size_t size);
 /* As file_ops.read, of lines alone. May sleep. */
 long lines_read(void *from, line_fn line, void __user *ubuf, size_t len, uint64_t *pos);

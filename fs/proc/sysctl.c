@@ -272,6 +272,7 @@ void sysctl_add(const struct proc_entry *e)
 const struct proc_entry sysctl_entries[] = {
     DIR_ENTRY("fs", 0555, sysctl_fs_entries),
     DIR_ENTRY("kernel", 0555, kernel_entries),
+    DIR_ENTRY("net", 0555, sysctl_net_entries),
     DIR_ENTRY("vm", 0555, sysctl_vm_entries),
     {0},
 };

@@ -297,6 +297,13 @@ static int show_mounts_link(struct text *t, const struct target *who)
     return 0;
 }
 
+static int show_net_link(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "self/net");
+    return 0;
+}
+
 /* ---- kmsg ---- */
 
 #define SYSLOG_READ        2
@@ -331,6 +338,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("mm_check", 0400, show_mm_check),
     FILE_ENTRY("modules", 0444, show_nothing),
     LINK_ENTRY("mounts", show_mounts_link),
+    LINK_ENTRY("net", show_net_link),
     FILE_ENTRY("partitions", 0444, show_partitions),
     LINK_ENTRY("self", show_self),
     STORE_ENTRY("sched_latency", 0600, show_sched_latency, store_sched_latency),

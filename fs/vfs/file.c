@@ -114,6 +114,13 @@ int file_deny_write(struct file *f)
     return 0;
 }
 
+static const char *kind_name(const struct inode *i)
+{
+    if (S_ISFIFO(i->mode))
+        return "pipe";
+    return S_ISSOCK(i->mode) ? "socket" : "anon_inode";
+}
+
 struct dentry *file_dentry(struct file *f)
 {
     struct dentry *d = f->dentry, *seen = NULL;
@@ -123,8 +130,7 @@ struct dentry *file_dentry(struct file *f)
         if (f->ops->name)
             snprintf(name, sizeof(name), "anon_inode:%s", f->ops->name);
         else
-            snprintf(name, sizeof(name), "%s:[%u]",
-                     S_ISFIFO(f->inode->mode) ? "pipe" : "anon_inode", f->inode->ino);
+            snprintf(name, sizeof(name), "%s:[%u]", kind_name(f->inode), f->inode->ino);
         d = dentry_new(NULL, name, strlen(name));
         if (!d)
             return NULL;

@@ -185,6 +185,9 @@ int may_change_dir(const struct dentry *dir);
 int may_delete(const struct dentry *d, bool want_dir);
 /* Whether the file system alone decides which names there are (procfs). */
 bool dir_is_made_up(const struct dentry *dir);
+/* A node that is no device at a kernel string: a reference to its name. out NULL: nothing is made,
+ * only whether it could be told. -EEXIST. */
+int path_mknod(const char *path, uint32_t mode, struct dentry **out);
 /* mode without what umask takes. */
 uint32_t apply_umask(uint32_t mode);
 

@@ -33,6 +33,7 @@
 #define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
 #define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
 #define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 
 #define O_ACCMODE   00000003
 #define O_RDONLY    00000000
@@ -115,6 +116,7 @@ struct notify_mark;
 struct async_items;
 struct async_list;
 struct text;
+struct iov_set;
 
 /* What statfs(2) tells; the VFS fills in the identifier and the mount flags. */
 struct kstatfs {
@@ -147,9 +149,12 @@ struct inode {
     struct file_lock *locks;     /* [lock_lock, fs/vfs/locks.c] POSIX and flock locks */
     int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
     uint32_t seals;              /* [lock] F_SEAL_*: fs/ram/memfd.c */
-    struct pipe *pipe;           /* [lock] a FIFO that is open: fs/event/pipe.c */
-    struct notify_mark *marks;   /* [notify_lock] who wants to know of changes: fs/notify */
-    void *private;               /* the file system's own */
+    union {
+        struct pipe *pipe;     /* [lock] a FIFO that is open: fs/event/pipe.c */
+        struct socket *socket; /* [net_lock] bound to this node: fs/net/address.c */
+    };
+    struct notify_mark *marks; /* [notify_lock] who wants to know of changes: fs/notify */
+    void *private;             /* the file system's own */
 };
 
 struct dentry {
@@ -294,6 +299,9 @@ struct file_ops {
     void (*release)(struct file *f); /* the last reference is gone */
     long (*read)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
     long (*write)(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos);
+    /* A vector as a whole; NULL: read and write, part after part. Where one is, so is the other. */
+    long (*readv)(struct file *f, const struct iov_set *iov);
+    long (*writev)(struct file *f, const struct iov_set *iov);
     long (*ioctl)(struct file *f, uint32_t cmd, uint32_t arg);
     /* Mask of POLL*; registers with pt (may be NULL) every queue whose wake-up may change it. */
     uint32_t (*poll)(struct file *f, struct poll_table *pt);

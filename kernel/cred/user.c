@@ -1,6 +1,6 @@
 /*
  * What each user has of the things that are counted by user: pages of pipes, watches of epoll sets
- * and of inotify.
+ * and of inotify, what is on its way between sockets.
  *
  * An account exists while something is charged to it. Who is charged keeps the account, so that a
  * process that changes its ids gives back to the right one.

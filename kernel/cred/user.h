@@ -12,6 +12,8 @@ enum user_count {
     USER_WATCHES,
     USER_INOTIFY_GROUPS,
     USER_INOTIFY_WATCHES,
+    USER_SOCKET_BYTES, /* of memory under way between sockets */
+    USER_INFLIGHT,     /* descriptors on their way */
     USER_COUNT_KINDS
 };
 

@@ -181,6 +181,8 @@ void signal_force_current(int signo, const struct siginfo *info);
 /* To a process group; -ESRCH when it is empty. Takes proc_lock. */
 int signal_send_group(int32_t pgid, int signo, const struct siginfo *info);
 
+void signal_broken_pipe(void); /* SIGPIPE to the current thread */
+
 bool signal_pending_current(void);
 bool signal_is_blocked_or_ignored_current(int signo); /* for SIGTTIN and SIGTTOU */
 

@@ -39,6 +39,13 @@ static struct siginfo sender_info(int code)
     return (struct siginfo){.code = code, .pid = p->pid, .uid = (int32_t)p->cred.uid};
 }
 
+void signal_broken_pipe(void)
+{
+    struct siginfo info = sender_info(SI_USER);
+
+    signal_send_thread(thread_current(), SIGPIPE, &info);
+}
+
 static int kill_one(int32_t pid, int signo, const struct siginfo *info)
 {
     struct thread *t;

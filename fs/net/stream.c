@@ -1,0 +1,265 @@
+/*
+ * Streams: bytes in order. A write becomes packets of at most CHUNK bytes, whose borders show only
+ * where descriptors or credentials come with them.
+ */
+#include "fs/net/unix.h"
+#include "kernel/signal/signal.h"
+#include "libc/errno.h"
+
+#define CHUNK 32768u /* bytes of a packet */
+
+/* ---- Sending ---- */
+
+/* How much of what is left goes into one packet: so that one does not fill the whole of sndbuf. */
+static uint32_t chunk_size(const struct socket *s, uint32_t left)
+{
+    uint32_t n = s->sndbuf / 2 - 64;
+
+    if (n > CHUNK)
+        n = CHUNK;
+    return left < n ? left : n;
+}
+
+static int deliver(struct socket *s, struct packet *p)
+{
+    struct socket *to = s->peer;
+    int err = 0;
+
+    spin_lock(&net_lock);
+    if (to->dead || (to->shutdown & SHUT_RECV)) {
+        err = -EPIPE;
+    } else {
+        packet_stamp(p, s, to);
+        packet_queue(to, p);
+    }
+    spin_unlock(&net_lock);
+    if (!err)
+        socket_wake_readers(to);
+    return err;
+}
+
+/* One packet of n bytes; the descriptors go with the first. refused: the peer will not read. */
+static int send_chunk(struct socket *s, struct message *m, uint32_t n, bool *refused)
+{
+    struct packet *p;
+    int err = packet_make(s, m, n, &p);
+
+    if (err)
+        return err;
+    err = deliver(s, p);
+    *refused = err;
+    if (err)
+        packet_free(p);
+    return err;
+}
+
+static int may_send(const struct socket *s, const struct message *m)
+{
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    if (m->name_len)
+        return s->state == SOCKET_CONNECTED ? -EISCONN : -EOPNOTSUPP;
+    if (!s->peer)
+        return -ENOTCONN;
+    return s->shutdown & SHUT_SEND ? -EPIPE : 0;
+}
+
+long stream_send(struct socket *s, struct message *m)
+{
+    int err = may_send(s, m);
+    bool refused = err == -EPIPE;
+    uint32_t done = 0, n;
+
+    while (!err && done < m->len) {
+        n = chunk_size(s, m->len - done);
+        err = send_chunk(s, m, n, &refused);
+        if (!err)
+            done += n;
+    }
+    if (done)
+        return (long)done;
+    if (refused && !(m->flags & MSG_NOSIGNAL))
+        signal_broken_pipe();
+    return err;
+}
+
+/* ---- Receiving ---- */
+
+/* How far one call has come. */
+struct reading {
+    uint32_t done, target; /* bytes: so far; for which it waits */
+    bool peek, has_cred;
+    struct packet *at; /* peeking: the packet that was looked at last, or NULL */
+    uint32_t skip;     /* peeking: bytes to pass over after it */
+    uint64_t until;
+};
+
+bool socket_has_news(const struct socket *s)
+{
+    return s->queued || s->error || (s->shutdown & SHUT_RECV);
+}
+
+bool socket_has_unpeeked(const struct socket *s)
+{
+    uint32_t passed = s->peek_off > 0 ? (uint32_t)s->peek_off : 0;
+
+    return s->queue_bytes > passed || (s->queued && s->peek_off < 0) || s->error ||
+           (s->shutdown & SHUT_RECV);
+}
+
+static uint32_t unread(const struct packet *p)
+{
+    return p->len - p->start;
+}
+
+static void start_over(const struct socket *s, struct reading *r)
+{
+    r->at = NULL;
+    r->skip = r->peek && s->peek_off > 0 ? (uint32_t)s->peek_off : 0;
+}
+
+/* [read_lock held] The packet to read from, or NULL. */
+static struct packet *next_packet(struct socket *s, struct reading *r)
+{
+    struct packet *p;
+
+    spin_lock(&net_lock);
+    p = r->at ? packet_next(s, r->at) : packet_first(s);
+    while (p && r->skip >= unread(p)) {
+        r->skip -= unread(p);
+        r->at = p;
+        p = packet_next(s, p);
+    }
+    spin_unlock(&net_lock);
+    return p;
+}
+
+/* [read_lock held; dropped while it waits] Nothing is there: 0 to look again, 1 at the end. */
+static long wait_for_data(struct socket *s, struct reading *r)
+{
+    long err;
+
+    if (r->done >= r->target || (r->peek && r->done))
+        return 1;
+    err = socket_take_error(s);
+    if (err)
+        return err;
+    if (s->shutdown & SHUT_RECV)
+        return s->queued && !r->peek ? 0 : 1;
+    if (!r->until)
+        return -EAGAIN;
+    mutex_unlock(&s->read_lock);
+    err = socket_wait(&s->readers, r->peek ? socket_has_unpeeked : socket_has_news, s, r->until);
+    mutex_lock(&s->read_lock);
+    start_over(s, r);
+    return err;
+}
+
+static bool same_cred(const struct packet *p, const struct message *m)
+{
+    return p->cred.pid == m->cred.pid && p->cred.uid == m->cred.uid && p->cred.gid == m->cred.gid;
+}
+
+/* Bytes of different senders stay apart where it is asked who they are. */
+static bool may_join(const struct socket *s, const struct packet *p, struct reading *r,
+                     struct message *m)
+{
+    if (r->has_cred)
+        return same_cred(p, m);
+    if (socket_passes_cred(s)) {
+        packet_show_cred(p, m);
+        r->has_cred = true;
+    }
+    return true;
+}
+
+/* n bytes of p are read: what was read to the end goes. True: go on with the next. */
+static bool consume(struct socket *s, struct packet *p, uint32_t n, struct message *m)
+{
+    bool had_rights = p->rights != NULL;
+    bool empty;
+
+    packet_give_rights(p, m, false);
+    spin_lock(&net_lock);
+    p->start += n;
+    s->queue_bytes -= n;
+    if (s->peek_off > 0)
+        s->peek_off = s->peek_off > (int32_t)n ? s->peek_off - (int32_t)n : 0;
+    empty = p->start == p->len;
+    if (empty)
+        packet_unqueue(s, p);
+    spin_unlock(&net_lock);
+    if (empty)
+        packet_free(p);
+    return empty && !had_rights;
+}
+
+/* The same for a look; true: go on with the next. */
+static bool pass_over(struct socket *s, struct packet *p, uint32_t n, struct message *m,
+                      struct reading *r)
+{
+    if (s->peek_off >= 0)
+        s->peek_off += (int32_t)n;
+    packet_give_rights(p, m, true);
+    r->at = p;
+    r->skip = 0;
+    return !p->rights;
+}
+
+/* [read_lock held] One packet, or a part. 1: enough, 0: go on, -errno. */
+static long read_packet(struct socket *s, struct packet *p, struct reading *r, struct message *m)
+{
+    uint32_t n = unread(p) - r->skip;
+    bool more;
+
+    if (!may_join(s, p, r, m))
+        return 1;
+    packet_show_sender(p, m);
+    if (n > m->len - r->done)
+        n = m->len - r->done;
+    if (packet_copy(p, p->start + r->skip, n, m))
+        return -EFAULT;
+    r->done += n;
+    more = r->peek ? pass_over(s, p, n, m, r) : consume(s, p, n, m);
+    return !more || r->done == m->len;
+}
+
+static long read_loop(struct socket *s, struct reading *r, struct message *m)
+{
+    struct packet *p;
+    long ret;
+
+    do {
+        p = next_packet(s, r);
+        ret = p ? read_packet(s, p, r, m) : wait_for_data(s, r);
+        sched_point();
+    } while (!ret);
+    return ret;
+}
+
+static uint32_t low_water(const struct socket *s, const struct message *m)
+{
+    uint32_t n = m->flags & MSG_WAITALL || s->lowat > m->len ? m->len : s->lowat;
+
+    return n ? n : 1;
+}
+
+long stream_recv(struct socket *s, struct message *m)
+{
+    struct reading r = {.target = low_water(s, m),
+                        .peek = m->flags & MSG_PEEK,
+                        .until = socket_deadline(m->flags & MSG_DONTWAIT, s->recv_timeout)};
+    long ret;
+
+    if (s->state != SOCKET_CONNECTED)
+        return -EINVAL;
+    if (m->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    mutex_lock(&s->read_lock);
+    start_over(s, &r);
+    ret = read_loop(s, &r, m);
+    mutex_unlock(&s->read_lock);
+    if (s->queued)
+        wake_one(&s->readers);
+    return r.done || ret > 0 ? (long)r.done : ret;
+}

@@ -1,0 +1,76 @@
+/*
+ * /proc/net and /proc/sys/net: sockets and what limits them. [man 5 proc, man 7 socket, man 7 unix]
+ */
+#include "fs/net/net.h"
+#include "fs/proc/procfs.h"
+#include "libc/errno.h"
+
+static long read_unix(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f;
+    return lines_read(NULL, net_unix_line, ubuf, len, pos);
+}
+
+static const struct file_ops unix_ops = {.read = read_unix};
+
+const struct proc_entry net_entries[] = {
+    {.name = "unix", .kind = ENTRY_FILE, .mode = 0444, .fops = &unix_ops},
+    {0},
+};
+
+/* ---- /proc/sys/net ---- */
+
+static int store_limit(const char *text, size_t len, uint32_t least, uint32_t *limit)
+{
+    uint32_t value;
+    int err = sysctl_number(text, len, INT32_MAX, &value);
+
+    if (!err && value < least)
+        err = -EINVAL;
+    if (!err)
+        *limit = value;
+    return err;
+}
+
+/* A limit that root may change, but not below least. */
+#define LIMIT(field, least)                                                                        \
+    static int show_##field(struct text *t, const struct target *who)                              \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%u\n", net_limits.field);                                                  \
+        return 0;                                                                                  \
+    }                                                                                              \
+    static int store_##field(const char *text, size_t len, const struct target *who)               \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        return store_limit(text, len, least, &net_limits.field);                                   \
+    }
+
+LIMIT(optmem_max, 0)
+LIMIT(rmem_default, NET_RCVBUF_LEAST)
+LIMIT(rmem_max, NET_RCVBUF_LEAST)
+LIMIT(somaxconn, 0)
+LIMIT(wmem_default, NET_SNDBUF_LEAST)
+LIMIT(wmem_max, NET_SNDBUF_LEAST)
+LIMIT(max_dgram_qlen, 0)
+
+static const struct proc_entry core_entries[] = {
+    STORE_ENTRY("optmem_max", 0644, show_optmem_max, store_optmem_max),
+    STORE_ENTRY("rmem_default", 0644, show_rmem_default, store_rmem_default),
+    STORE_ENTRY("rmem_max", 0644, show_rmem_max, store_rmem_max),
+    STORE_ENTRY("somaxconn", 0644, show_somaxconn, store_somaxconn),
+    STORE_ENTRY("wmem_default", 0644, show_wmem_default, store_wmem_default),
+    STORE_ENTRY("wmem_max", 0644, show_wmem_max, store_wmem_max),
+    {0},
+};
+
+static const struct proc_entry unix_entries[] = {
+    STORE_ENTRY("max_dgram_qlen", 0644, show_max_dgram_qlen, store_max_dgram_qlen),
+    {0},
+};
+
+const struct proc_entry sysctl_net_entries[] = {
+    DIR_ENTRY("core", 0555, core_entries),
+    DIR_ENTRY("unix", 0555, unix_entries),
+    {0},
+};

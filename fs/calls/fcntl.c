@@ -33,6 +33,8 @@ static long set_flags(struct file *f, int fd, uint32_t flags)
 {
     if ((flags & ~f->flags & O_NOATIME) && !is_owner(f->inode))
         return -EPERM;
+    if ((flags & O_DIRECT) && !S_ISFIFO(f->inode->mode) && !inode_goes_direct(f->inode))
+        return -EINVAL;
     f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
     return async_set(f, fd, flags & O_ASYNC);
 }

@@ -123,6 +123,19 @@ static int open_truncate(struct dentry *d)
     return err;
 }
 
+bool inode_goes_direct(const struct inode *i)
+{
+    return S_ISBLK(i->mode) || (i->sb && !i->sb->type->nodev);
+}
+
+/* What is left to do, and to find wrong, once the file has been opened. */
+static int check_opened(struct file *f, uint32_t flags)
+{
+    if ((flags & O_DIRECT) && !inode_goes_direct(f->inode))
+        return -EINVAL;
+    return (flags & O_TRUNC) && S_ISREG(f->inode->mode) ? open_truncate(f->dentry) : 0;
+}
+
 int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **out)
 {
     struct inode *i = d->inode;
@@ -150,8 +163,8 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
         file_put(f);
     else
         err = call_open(f);
-    if (!err && (flags & O_TRUNC) && S_ISREG(i->mode)) {
-        err = open_truncate(d);
+    if (!err) {
+        err = check_opened(f, flags);
         if (err)
             file_put(f);
     }

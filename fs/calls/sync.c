@@ -50,19 +50,31 @@ long sys_fdatasync(uint32_t fd)
 
 #define SYNC_FILE_RANGE_ALL 7u
 
+/* A length from an offset, each in two registers; in the right order, and not past the largest. */
+static bool is_range(uint64_t offset, uint64_t len)
+{
+    uint64_t end = offset + len;
+
+    return (int64_t)offset >= 0 && (int64_t)end >= 0 && end >= offset;
+}
+
+static bool has_pages(const struct inode *i)
+{
+    return S_ISREG(i->mode) || S_ISBLK(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode);
+}
+
 long sys_sync_file_range(uint32_t fd, uint32_t off_low, uint32_t off_high, uint32_t len_low,
                          uint32_t len_high, uint32_t flags)
 {
     struct file *f = fd_get((int)fd);
+    uint64_t offset = (uint64_t)off_high << 32 | off_low, len = (uint64_t)len_high << 32 | len_low;
     long err = 0;
 
-    (void)off_low;
-    (void)len_low;
     if (!f)
         return -EBADF;
-    if ((flags & ~SYNC_FILE_RANGE_ALL) || (int32_t)off_high < 0 || (int32_t)len_high < 0)
+    if ((flags & ~SYNC_FILE_RANGE_ALL) || !is_range(offset, len))
         err = -EINVAL;
-    else if (f->ops->stream)
+    else if (!has_pages(f->inode))
         err = -ESPIPE;
     file_put(f);
     return err;

@@ -141,6 +141,7 @@ static inline bool file_writable(const struct file *f)
     return (f->flags + 1) & 2;
 }
 int fd_check_free(int min);                        /* 0 or -EMFILE */
+bool inode_goes_direct(const struct inode *i);     /* whether O_DIRECT is for it: it is on a disk */
 int fd_dup(struct file *f, int min, bool cloexec); /* F_DUPFD; consumes nothing */
 int fd_set_cloexec(int fd, bool on);
 /* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */

@@ -269,7 +269,7 @@ static void fill_statx(struct statx *s, struct inode *i)
     s->rdev_minor = DEV_MINOR(i->rdev);
     s->dev_major = DEV_MAJOR(sb_dev(i));
     s->dev_minor = DEV_MINOR(sb_dev(i));
-    s->mnt_id = sb_dev(i);
+    s->mnt_id = i->sb ? i->sb->id : 0;
     if (i->sb && i->sb->root && i->sb->root->inode == i)
         s->attributes = STATX_ATTR_MOUNT_ROOT;
 }

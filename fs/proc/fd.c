@@ -47,8 +47,8 @@ int show_fdinfo(struct text *t, const struct target *who)
 
     if (!f)
         return err;
-    text_printf(t, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t1\nino:\t%u\n", (long long)f->pos, f->flags,
-                f->inode->ino);
+    text_printf(t, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%u\nino:\t%u\n", (long long)f->pos, f->flags,
+                f->inode->sb ? f->inode->sb->id : 0, f->inode->ino);
     if (f->ops->fdinfo)
         f->ops->fdinfo(f, t);
     file_put(f);

@@ -5,8 +5,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define FIRST_MOUNT_ID 20
-#define OPTIONS_SIZE   128
+#define OPTIONS_SIZE 128
 
 static const struct {
     uint32_t flag;
@@ -53,27 +52,13 @@ static void mounts_line(struct text *t, struct superblock *sb, char *page)
     text_printf(t, " 0 0\n");
 }
 
-/* [mount_lock held] Its place in the list. */
-static unsigned mount_id(const struct superblock *sb)
-{
-    unsigned id = FIRST_MOUNT_ID;
-    struct superblock *s;
-
-    list_for_each_entry (s, &mounts, link) {
-        if (s == sb)
-            break;
-        id++;
-    }
-    return id;
-}
-
 /* [mount_lock held] */
 static void mountinfo_line(struct text *t, struct superblock *sb, char *page)
 {
     struct dentry *covers = sb->root->covers;
 
-    text_printf(t, "%u %u %u:%u / ", mount_id(sb), covers ? mount_id(covers->inode->sb) : 1,
-                DEV_MAJOR(sb->dev), DEV_MINOR(sb->dev));
+    text_printf(t, "%u %u %u:%u / ", sb->id, covers ? covers->inode->sb->id : 1, DEV_MAJOR(sb->dev),
+                DEV_MINOR(sb->dev));
     path_or_source(t, dentry_path(sb->root, page, PAGE_SIZE));
     mount_flags(t, sb);
     text_printf(t, " - %s ", sb->type->name);

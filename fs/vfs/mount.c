@@ -18,6 +18,8 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
+#define FIRST_MOUNT_ID 20
+
 struct fs_type *fs_types;               /* [mount_lock for adding] */
 struct list mounts = LIST_INIT(mounts); /* [mount_lock] */
 struct mutex mount_lock;
@@ -97,6 +99,7 @@ static int sb_create(const char *fstype, const char *source, uint32_t flags, con
     sb->type = t;
     sb->flags = flags;
     sb->dev = MKDEV(0, ++last_dev);
+    sb->id = FIRST_MOUNT_ID + last_dev;
     strlcpy(sb->source, source && *source ? source : "none", sizeof(sb->source));
     list_init(&sb->link);
     mount_count++;

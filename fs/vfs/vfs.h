@@ -182,6 +182,7 @@ struct superblock {
     const struct fs_type *type;
     struct dentry *root;
     uint32_t dev;     /* st_dev */
+    uint32_t id;      /* of the mount: mountinfo, fdinfo, statx; never used twice */
     uint32_t flags;   /* MS_RDONLY ... */
     char source[64];  /* as /proc/mounts shows it */
     struct list link; /* all mounts, in order */

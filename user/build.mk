@@ -48,7 +48,7 @@ GUEST_CFLAGS := -m32 -static -s -O1 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werr
 GUEST_TESTS := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
 GUEST_BIN   := $(addprefix $(B)/guest/,$(GUEST_TESTS))
 
-$(GUEST_BIN): $(B)/guest/%: tests/guest/%.c tests/guest/guest.h
+$(GUEST_BIN): $(B)/guest/%: tests/guest/%.c $(wildcard tests/guest/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC guest $<)
 	$(Q)$(CC) $(GUEST_CFLAGS) -o $@ $<

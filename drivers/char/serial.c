@@ -233,11 +233,11 @@ static void serial_set_break(struct tty *t, bool on)
     console_unlock(&port.lock, flags);
 }
 
-static void serial_set_termios(struct tty *t)
+static void serial_set_termios(struct tty *t, const struct termios *old)
 {
     uint32_t baud = termios_baud(&t->termios);
 
-    if (baud == 0 || baud > UART_CLOCK_BAUD)
+    if (baud == 0 || baud > UART_CLOCK_BAUD || baud == termios_baud(old))
         return;
     uint32_t flags = console_lock(&port.lock);
     set_divisor(UART_CLOCK_BAUD / baud);
@@ -354,6 +354,7 @@ static void serial_interrupt(void *arg)
 
 static const struct tty_driver serial_driver = {
     .name = "ttyS0",
+    .cflag = TERMIOS_B115200 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL | TERMIOS_CLOCAL,
     .write = serial_write,
     .room = serial_room,
     .pending = serial_pending,
@@ -368,9 +369,8 @@ struct tty *serial_tty_init(void)
 {
     if (!port.present)
         return NULL;
-    tty_setup(&serial_tty, &serial_driver, TTY_SERIAL_DEV, 80, 24);
-    serial_tty.termios.cflag =
-        TERMIOS_B115200 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL | TERMIOS_CLOCAL;
+    if (tty_setup(&serial_tty, &serial_driver, TTY_SERIAL_DEV, 80, 24))
+        return NULL;
     int err = irq_register(COM1_IRQ, serial_interrupt, NULL);
     if (err)
         klog(LOG_WARN, "ttyS0: no interrupt (error %d)\n", -err);

@@ -78,8 +78,11 @@ enum {
 #define TERMIOS_BOTHER  0010000
 #define TERMIOS_B38400  0000017
 #define TERMIOS_B115200 0010002
+#define TERMIOS_B9600   0000015
+#define TERMIOS_CSIZE   0000060
 #define TERMIOS_CS8     0000060
 #define TERMIOS_CREAD   0000200
+#define TERMIOS_PARENB  0000400
 #define TERMIOS_HUPCL   0002000
 #define TERMIOS_CLOCAL  0004000
 
@@ -95,6 +98,7 @@ enum {
 #define TERMIOS_ECHOPRT 0002000
 #define TERMIOS_ECHOKE  0004000
 #define TERMIOS_IEXTEN  0100000
+#define TERMIOS_EXTPROC 0200000
 
 #define TCGETS      0x5401
 #define TCSETS      0x5402
@@ -119,6 +123,7 @@ enum {
 #define TIOCMGET    0x5415
 #define FIONREAD    0x541b
 #define TIOCCONS    0x541d
+#define TIOCPKT     0x5420
 #define FIONBIO     0x5421
 #define TIOCNOTTY   0x5422
 #define TIOCSETD    0x5423
@@ -131,7 +136,24 @@ enum {
 #define TCSETS2     0x402c542bu
 #define TCSETSW2    0x402c542cu
 #define TCSETSF2    0x402c542du
+#define TIOCGPTN    0x80045430u
+#define TIOCSPTLCK  0x40045431u
+#define TIOCGDEV    0x80045432u
+#define TIOCSIG     0x40045436u
 #define TIOCVHANGUP 0x5437
+#define TIOCGPKT    0x80045438u
+#define TIOCGPTLCK  0x80045439u
+#define TIOCGEXCL   0x80045440u
+#define TIOCGPTPEER 0x5441
+
+/* The first byte of a packet that a master reads: no bits, and data follows; or what happened. */
+#define TIOCPKT_FLUSHREAD  1
+#define TIOCPKT_FLUSHWRITE 2
+#define TIOCPKT_STOP       4
+#define TIOCPKT_START      8
+#define TIOCPKT_NOSTOP     16
+#define TIOCPKT_DOSTOP     32
+#define TIOCPKT_IOCTL      64
 
 #define TCIFLUSH  0
 #define TCOFLUSH  1

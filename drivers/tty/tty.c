@@ -1,48 +1,24 @@
 /*
- * Terminals as files: open, read, write, poll, and the drivers' side (input, room for output). The
- * line discipline proper is in tty_ldisc.c and tty_output.c.
+ * Terminals in use: read, write, poll, and the drivers' side (input, room for output). How they are
+ * opened is in tty_open.c, the line discipline proper in tty_ldisc.c and tty_output.c.
  *
  * Reads and writes are whole towards each other: whoever holds tty->reading or tty->writing is
  * alone until its call ends. A file opened before the last hang-up is dead.
  */
-#include "drivers/tty/tty.h"
+#include "drivers/tty/tty_file.h"
 #include "arch/uaccess.h"
-#include "kernel/base/init.h"
-#include "fs/dev/devfs.h"
-#include "fs/vfs/vfs.h"
-#include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/random.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
-#include "libc/printf.h"
 #include "libc/string.h"
 
-#define TTY_MAJOR     4
-#define TTYAUX_MAJOR  5
-#define SERIAL_MINOR  64
-#define AUX_TTY       0 /* minors of TTYAUX_MAJOR */
-#define AUX_CONSOLE   1
+#define WRITE_CHUNK   2048u /* copied at once: of a write that meets bad memory, whole ones count */
+#define READ_UNIT     64u   /* the same of a read */
 #define THROTTLE_OFF  (TTY_INPUT_SIZE - 512)
 #define XOFF_HIGH     (TTY_INPUT_SIZE - 256)
 #define XOFF_LOW      256u
 #define DECISECOND_NS (NSEC_PER_SEC / 10)
-
-static struct tty *serial_tty;
-
-void tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t cols,
-               uint16_t rows)
-{
-    memset(t, 0, sizeof(*t));
-    spin_init(&t->lock, d->name, LOCK_RANK_TERMINAL);
-    waitq_init(&t->read_wait);
-    waitq_init(&t->write_wait);
-    t->driver = d;
-    t->dev = dev;
-    termios_init(&t->termios);
-    t->winsize.rows = rows;
-    t->winsize.cols = cols;
-}
 
 void tty_unlock(struct tty *t)
 {
@@ -79,7 +55,7 @@ size_t tty_receive(struct tty *t, const char *s, size_t n)
         taken++;
     t->throttled = taken < n;
     send_xoff(t);
-    if (t->canon != canon || (!TTY_FLAG(t, lflag, ICANON) && t->head != head))
+    if (t->canon != canon || (!ldisc_by_line(t) && t->head != head))
         wake_all(&t->read_wait);
     tty_unlock(t);
     return taken;
@@ -110,7 +86,7 @@ void tty_output_ready(struct tty *t)
 /* [lock] */
 void tty_set_stopped(struct tty *t, bool stopped)
 {
-    if (t->stopped == stopped)
+    if (t->stopped == stopped || (t->held && !stopped))
         return;
     t->stopped = stopped;
     if (t->driver->flow)
@@ -150,68 +126,12 @@ void tty_flush_input(struct tty *t)
 {
     spin_lock(&t->lock);
     ldisc_reset(t);
+    if (t->driver->input_flushed)
+        t->driver->input_flushed(t);
     input_taken(t);
 }
 
-/* ---- Open ---- */
-
-static struct tty *console_tty(void)
-{
-    char name[16];
-
-    console_device_name(name, sizeof(name));
-    if (serial_tty && strcmp(name, serial_tty->driver->name) == 0)
-        return serial_tty;
-    return strncmp(name, "tty", 3) == 0 ? screen_tty((unsigned)strtoul(name + 3, NULL, 10))
-                                        : screen_tty(1);
-}
-
-static struct tty *tty_by_minor(uint32_t minor)
-{
-    if (minor == SERIAL_MINOR)
-        return serial_tty;
-    return minor < SERIAL_MINOR ? screen_tty(minor) : NULL;
-}
-
-/* A terminal opened as /dev/console, /dev/tty or /dev/tty0 never becomes the controlling one by
- * that. */
-static int tty_open(struct inode *inode, struct file *f)
-{
-    uint32_t major = DEV_MAJOR(inode->rdev), minor = DEV_MINOR(inode->rdev);
-    bool console = major == TTYAUX_MAJOR && minor == AUX_CONSOLE;
-    struct tty_file *tf;
-    struct tty *t;
-
-    if (major == TTY_MAJOR)
-        t = tty_by_minor(minor);
-    else if (minor == AUX_TTY)
-        t = tty_of_current();
-    else
-        t = console ? console_tty() : NULL;
-    if (!t)
-        return -ENXIO;
-    if (t->exclusive && !capable())
-        return -EBUSY;
-    tf = kmalloc(sizeof(*tf));
-    if (!tf)
-        return -ENOMEM;
-    *tf = (struct tty_file){.tty = t, .hangups = t->hangups, .console = console};
-    f->private = tf;
-    if (major == TTY_MAJOR && minor != 0 && !(f->flags & O_NOCTTY) &&
-        (f->flags & O_ACCMODE) != O_WRONLY)
-        tty_open_controlling(t);
-    return 0;
-}
-
-static void tty_release(struct file *f)
-{
-    kmfree(f->private);
-}
-
-bool tty_file_dead(const struct tty_file *tf)
-{
-    return !tf->console && tf->hangups != tf->tty->hangups;
-}
+/* ---- Read and write: one at a time ---- */
 
 /* Takes *flag (reading or writing) for the caller. */
 static int claim(struct file *f, struct waitq *q, bool *flag)
@@ -278,6 +198,13 @@ static int wait_input(struct read_state *r, uint32_t timeout)
     return err ? err : may_read(r, 1) ? 0 : -ETIME;
 }
 
+size_t tty_copy_out(void __user *ubuf, const char *s, size_t n)
+{
+    size_t missed = copy_to_user_partial(ubuf, s, n);
+
+    return missed ? (n - missed) / READ_UNIT * READ_UNIT : n;
+}
+
 /* Moves one chunk of what is there to the user; how many bytes, or -EFAULT. */
 static long take_chunk(struct read_state *r)
 {
@@ -288,10 +215,10 @@ static long take_chunk(struct read_state *r)
     spin_lock(&t->lock);
     size_t n = ldisc_take(t, buf, want < sizeof(buf) ? want : sizeof(buf), &r->ended);
     input_taken(t);
-    if (copy_to_user(r->ubuf + r->done, buf, n))
-        return -EFAULT;
-    r->done += n;
-    return (long)n;
+    size_t copied = tty_copy_out(r->ubuf + r->done, buf, n);
+    r->done += copied;
+    r->ended |= copied < n;
+    return copied < n && !r->done ? -EFAULT : (long)n;
 }
 
 /* A line, or what there is of one up to len. */
@@ -306,7 +233,7 @@ static long read_canonical(struct read_state *r)
             int err = wait_input(r, 0);
             if (err)
                 return err;
-            if (!TTY_FLAG(r->t, lflag, ICANON))
+            if (!ldisc_by_line(r->t))
                 break;
             continue;
         }
@@ -325,8 +252,8 @@ static long read_raw(struct read_state *r)
     while (r->done < r->len && !tty_file_dead(r->f->private)) {
         if (ldisc_input_ready(r->t, 1)) {
             long n = take_chunk(r);
-            if (n < 0)
-                return n;
+            if (n < 0 || r->ended)
+                return n < 0 ? n : (long)r->done;
             continue;
         }
         if (r->done >= (minimum ? minimum : 1u) || (minimum == 0 && time == 0))
@@ -342,7 +269,7 @@ static long read_raw(struct read_state *r)
     return (long)r->done;
 }
 
-static long tty_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+long tty_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
@@ -358,75 +285,111 @@ static long tty_read(struct file *f, void __user *ubuf, size_t len, uint64_t *po
     if (result)
         return result;
     do {
-        result = TTY_FLAG(t, lflag, ICANON) ? read_canonical(&r) : read_raw(&r);
+        result = ldisc_by_line(t) ? read_canonical(&r) : read_raw(&r);
     } while (result == 0 && !r.ended && !tty_file_dead(tf) && ldisc_input_ready(t, 1));
+    if (result == 0 && !r.ended && t->lost)
+        result = -EIO; /* it waited for what will never come */
     release(t, &t->read_wait, &t->reading);
     return result;
 }
 
 /* ---- Write ---- */
 
-/* Writes one chunk; the bytes taken, 0 when there is no room, -EFAULT, -EIO. */
-static long write_chunk(struct tty_file *tf, const char __user *ubuf, size_t len)
+/* The bytes taken, 0 when there is no room, -EIO. */
+static long write_some(struct tty_file *tf, const char *s, size_t len)
 {
-    char buf[TTY_CHUNK];
     struct tty *t = tf->tty;
 
     if (tty_file_dead(tf))
         return -EIO;
-    if (len > sizeof(buf))
-        len = sizeof(buf);
-    if (copy_from_user(buf, ubuf, len))
-        return -EFAULT;
     spin_lock(&t->lock);
-    size_t n = output_process(t, buf, len);
+    size_t n = output_process(t, s, len < TTY_CHUNK ? len : TTY_CHUNK);
     tty_unlock(t);
     return (long)n;
 }
 
-static long write_all(struct file *f, const char __user *ubuf, size_t len)
+/* Writes all of s, waiting for room unless the file must not: how much, or why nothing. */
+static long write_chunk(struct file *f, const char *s, size_t len)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
     size_t done = 0;
     long n = 0;
 
-    while (done < len) {
-        n = write_chunk(tf, ubuf + done, len - done);
+    while (done < len && n >= 0) {
+        n = write_some(tf, s + done, len - done);
         if (n > 0)
             done += (size_t)n;
         else if (n == 0 && (f->flags & O_NONBLOCK))
             n = -EAGAIN;
         else if (n == 0)
             n = wait_event_interruptible(&t->write_wait, has_room(t) || tty_file_dead(tf));
-        if (n < 0)
-            break;
         sched_point();
     }
     return done ? (long)done : n;
 }
 
-static long tty_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+static long write_all(struct file *f, const char __user *ubuf, size_t len,
+                      long (*chunk)(struct file *f, const char *s, size_t len))
 {
-    struct tty_file *tf = f->private;
-    struct tty *t = tf->tty;
-    long result = 0;
+    char small[TTY_CHUNK], *buf = len > sizeof(small) ? kmalloc(WRITE_CHUNK) : small;
+    size_t done = 0, want;
+    long n = 0;
 
-    (void)pos;
-    if (tty_file_dead(tf))
-        return -EIO;
-    if (TTY_FLAG(t, lflag, TOSTOP) && !tf->console)
-        result = tty_check_change(t);
-    if (result == 0)
-        result = claim(f, &t->write_wait, &t->writing);
+    if (!buf)
+        return -ENOMEM;
+    do {
+        want = len - done < WRITE_CHUNK ? len - done : WRITE_CHUNK;
+        n = copy_from_user(buf, ubuf + done, want) ? -EFAULT : chunk(f, buf, want);
+        if (n > 0)
+            done += (size_t)n;
+    } while (n == (long)want && done < len);
+    if (buf != small)
+        kmfree(buf);
+    return done ? (long)done : n;
+}
+
+long tty_write_whole(struct file *f, const void __user *ubuf, size_t len, struct waitq *q,
+                     bool *flag, long (*chunk)(struct file *f, const char *s, size_t len))
+{
+    long result = claim(f, q, flag);
+
     if (result)
         return result;
-    result = write_all(f, ubuf, len);
-    release(t, &t->write_wait, &t->writing);
+    result = len ? write_all(f, ubuf, len, chunk) : 0;
+    release(((struct tty_file *)f->private)->tty, q, flag);
     return result;
 }
 
-static uint32_t tty_poll(struct file *f, struct poll_table *pt)
+/* What is written to the console while somebody has redirected it: -ENODEV when nobody has. */
+static long write_redirected(const void __user *ubuf, size_t len, uint64_t *pos)
+{
+    struct file *f = console_redirect();
+    long result;
+
+    if (!f)
+        return -ENODEV;
+    result = tty_write(f, ubuf, len, pos);
+    file_put(f);
+    return result;
+}
+
+long tty_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+{
+    struct tty_file *tf = f->private;
+    struct tty *t = tf->tty;
+    long result = tf->redirects ? write_redirected(ubuf, len, pos) : -ENODEV;
+
+    if (result != -ENODEV)
+        return result;
+    if (tty_file_dead(tf))
+        return -EIO;
+    result = TTY_FLAG(t, lflag, TOSTOP) && !tf->console ? tty_check_change(t) : 0;
+    return result ? result
+                  : tty_write_whole(f, ubuf, len, &t->write_wait, &t->writing, write_chunk);
+}
+
+uint32_t tty_poll(struct file *f, struct poll_table *pt)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
@@ -447,39 +410,3 @@ static uint32_t tty_poll(struct file *f, struct poll_table *pt)
     spin_unlock(&t->lock);
     return mask;
 }
-
-static long tty_file_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
-{
-    return tty_ioctl(f->private, cmd, arg);
-}
-
-const struct file_ops tty_file_ops = {
-    .open = tty_open,
-    .release = tty_release,
-    .read = tty_read,
-    .write = tty_write,
-    .ioctl = tty_file_ioctl,
-    .poll = tty_poll,
-    .stream = true,
-};
-
-/* The nodes of the screen's terminals but the first, which there always is. */
-static void add_screen_nodes(void)
-{
-    static const char *const names[] = {"tty2", "tty3", "tty4"};
-
-    for (unsigned i = 0; i < 3 && i + 2 <= screen_tty_count(); i++)
-        devfs_add(names[i], S_IFCHR | 0620, MKDEV(TTY_MAJOR, i + 2));
-}
-
-static void tty_init(void)
-{
-    session_set_terminals(&tty_sessions);
-    screen_ttys_init();
-    add_screen_nodes();
-    serial_tty = serial_tty_init();
-    if (chrdev_register(TTY_MAJOR, "tty", &tty_file_ops) ||
-        chrdev_register(TTYAUX_MAJOR, "console", &tty_file_ops))
-        klog(LOG_ERR, "tty: no memory for the terminal devices\n");
-}
-INIT_AT(INIT_DEVICE, tty_init);

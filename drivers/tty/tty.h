@@ -1,11 +1,15 @@
 /*
- * Terminals: the line discipline between a driver (serial line, screen and keyboard, later a
- * pseudo-terminal) and the programs that have it open.
+ * Terminals: the line discipline between a driver (serial line, screen and keyboard, the master of
+ * a pseudo-terminal) and the programs that have it open.
  *
  * The driver feeds input by tty_receive, from its interrupt; signals are sent and echo happens
  * right there, whether or not anybody reads. Output goes through the line discipline into the
  * driver's write, which takes what it can and never waits; the driver calls tty_output_ready when
  * it can take more.
+ *
+ * Every open file holds a reference on its terminal, and so does whoever found it by
+ * tty_of_current. A process's controlling terminal (proc->tty) is no reference: a terminal that can
+ * vanish is hung up first, which takes it from every process.
  */
 #ifndef KERNEL_TTY_H
 #define KERNEL_TTY_H
@@ -19,9 +23,10 @@
 
 struct tty;
 struct proc;
+struct file;
 struct file_ops;
 
-#define TTY_INPUT_SIZE 4096u
+#define TTY_INPUT_SIZE 4096u /* a frame */
 #define TTY_ECHO_SIZE  512u
 #define TTY_CHUNK      256u
 
@@ -34,15 +39,22 @@ struct file_ops;
  */
 struct tty_driver {
     const char *name;
+    uint32_t cflag;        /* of a terminal without a past; 0: 38400 baud, hang up on close */
+    bool outlives_session; /* its leader's exit does not hang it up: a pseudo-terminal */
     size_t (*write)(struct tty *t, const char *s, size_t n); /* the bytes taken; never waits */
     size_t (*room)(struct tty *t);                           /* how many it would take */
-    size_t (*pending)(struct tty *t);                        /* bytes not yet sent */
+    size_t (*pending)(struct tty *t); /* bytes not yet sent; NULL: what is written is sent */
     void (*flush_output)(struct tty *t);
+    void (*input_flushed)(struct tty *t);
     void (*flow)(struct tty *t, bool stopped); /* ^S, ^Q */
     void (*set_break)(struct tty *t, bool on);
 
-    /* After the change. */
-    void (*set_termios)(struct tty *t);
+    /* One file more has it open: 0 or -errno; one less. */
+    int (*open)(struct tty *t);
+    void (*close)(struct tty *t);
+    void (*destroy)(struct tty *t); /* the last reference is gone; NULL: it never is */
+    /* After the change from old. */
+    void (*set_termios)(struct tty *t, const struct termios *old);
     /* Whether the size may become ws: 0 or -errno. NULL: any. */
     int (*resize)(struct tty *t, const struct winsize *ws);
     /* There is room again after tty_receive took less than it got. */
@@ -54,6 +66,7 @@ struct tty_driver {
 };
 
 struct tty {
+    uint32_t refs;        /* atomic */
     struct spinlock lock; /* LOCK_RANK_TERMINAL */
     const struct tty_driver *driver;
     void *private;          /* the driver's */
@@ -67,7 +80,7 @@ struct tty {
     uint32_t hangups; /* [lock] files opened before the last one are dead */
 
     /* Input: bytes [tail, head), in canonical mode complete lines up to canon. */
-    char input[TTY_INPUT_SIZE];           /* [lock] */
+    char *input;                          /* [lock] TTY_INPUT_SIZE bytes */
     uint8_t line_end[TTY_INPUT_SIZE / 8]; /* [lock] bytes that end a line */
     uint32_t head, tail, canon;           /* [lock] */
     bool literal;                         /* [lock] the next byte is taken as it is (^V) */
@@ -77,6 +90,7 @@ struct tty {
 
     /* Output. */
     bool stopped;                  /* [lock] by ^S or TCOOFF */
+    bool held;                     /* [lock] by TCOOFF: only TCOON lets it go on */
     uint32_t column;               /* [lock] of the cursor */
     uint32_t canon_column;         /* [lock] where the line being typed starts */
     char echo[TTY_ECHO_SIZE];      /* [lock] echo the driver had no room for */
@@ -84,6 +98,7 @@ struct tty {
 
     bool exclusive;        /* [lock] TIOCEXCL: only root may open it again */
     bool reading, writing; /* [lock] somebody is in the middle of a read or write */
+    bool lost;             /* [lock] the other side is gone for good */
     struct waitq read_wait, write_wait;
 };
 
@@ -91,8 +106,11 @@ extern struct spinlock tty_session_lock; /* LOCK_RANK_TTY: proc->tty, tty->sessi
 
 /* ---- For drivers ---- */
 
-void tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t cols,
-               uint16_t rows);
+/* One reference. -ENOMEM. */
+int tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t cols,
+              uint16_t rows);
+void tty_ref(struct tty *t);
+void tty_put(struct tty *t); /* drops a reference; may sleep */
 /* Input, from an interrupt or a process without locks. Returns how many bytes were taken: the
  * driver keeps the others until unthrottle, or drops them. */
 size_t tty_receive(struct tty *t, const char *s, size_t n);
@@ -104,7 +122,7 @@ void tty_hangup(struct tty *t);
 void tty_resize(struct tty *t, const struct winsize *ws); /* SIGWINCH if it changed */
 
 /* The file operations, for drivers that make files themselves. */
-extern const struct file_ops tty_file_ops;
+extern const struct file_ops tty_file_ops; /* tty_open.c */
 
 struct tty *serial_tty_init(void); /* drivers/char/serial.c; NULL: there is none */
 /* drivers/video/screen.c: the terminals of the screen, /dev/tty1 and on. 0: the one that shows;
@@ -127,15 +145,28 @@ struct tty_file {
     struct tty *tty;
     uint32_t hangups; /* tty->hangups at open */
     bool console;     /* through /dev/console: immune to hang-up and job control */
+    bool redirects;   /* TIOCCONS turns what is written here elsewhere */
+    bool master;      /* the other side of tty */
 };
+/* A file that open(2) is making becomes one of t, whose reference is consumed, on failure too. */
+int tty_file_begin(struct file *f, struct tty *t, bool console);
 bool tty_file_dead(const struct tty_file *f);
 
 /* tty_ldisc.c: input. [lock held] */
 void ldisc_reset(struct tty *t);
 bool ldisc_input(struct tty *t, char c); /* false: no room, not taken */
+/* Whether reads get lines; else what there is. Canonical mode alone, unless with EXTPROC the master
+ * edits them. */
+static inline bool ldisc_by_line(const struct tty *t)
+{
+    return (t->termios.lflag & (TERMIOS_ICANON | TERMIOS_EXTPROC)) == TERMIOS_ICANON;
+}
 void ldisc_break(struct tty *t);
 void ldisc_mode_changed(struct tty *t, const struct termios *old);
 uint32_t ldisc_readable(const struct tty *t); /* bytes a read could return now, for FIONREAD */
+bool ldisc_has_room(const struct tty *t);     /* for at least one byte more of input */
+/* Whether c may take many times the work of a usual byte: it edits the whole line. */
+bool ldisc_is_editing(const struct tty *t, char c);
 bool ldisc_input_ready(const struct tty *t, uint32_t minimum);
 /* Takes up to n bytes; *line_done: a line or an end-of-file mark ended there. */
 size_t ldisc_take(struct tty *t, char *buf, size_t n, bool *line_done);
@@ -147,18 +178,24 @@ bool output_flush_echo(struct tty *t); /* true: nothing is left */
 void output_flush(struct tty *t);      /* forget what was not sent */
 size_t output_pending(struct tty *t);
 /* tty_termios.c */
-void termios_init(struct termios *t);
+void termios_init(struct termios *t, uint32_t cflag); /* 0: the usual */
 long tty_termios_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);
 int tty_wait_sent(struct tty *t);
 /* tty_jobctl.c */
 int tty_check_read(struct tty *t);   /* SIGTTIN rules: 0 or -errno */
 int tty_check_change(struct tty *t); /* SIGTTOU rules */
 void tty_open_controlling(struct tty *t);
-struct tty *tty_of_current(void);
-long tty_job_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);
+struct tty *tty_of_current(void); /* a reference, or NULL */
+bool tty_is_of_current(const struct tty *t);
+long tty_job_ioctl(struct file *f, uint32_t cmd, uint32_t arg);
 void tty_signal(struct tty *t, int signo); /* to the foreground group; no locks held */
 /* tty_ioctl.c */
-long tty_ioctl(struct tty_file *f, uint32_t cmd, uint32_t arg);
+long tty_ioctl(struct file *f, uint32_t cmd, uint32_t arg);
+/* tty_console.c: where writes to the console go instead: a reference, or NULL. TIOCCONS. The
+ * terminal that they go to is hung up. */
+struct file *console_redirect(void);
+long console_set_redirect(struct file *f);
+void console_forget_redirect(const struct tty *t);
 
 /* tty.c: forgets what was typed. */
 void tty_flush_input(struct tty *t);

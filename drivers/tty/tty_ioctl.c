@@ -6,7 +6,7 @@
 #include "kernel/thread/proc.h"
 #include "kernel/signal/signal.h"
 #include "kernel/time/time.h"
-#include "drivers/tty/tty.h"
+#include "drivers/tty/tty_file.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -33,9 +33,10 @@ static long flow_control(struct tty *t, uint32_t what)
     if (what > TCION)
         return -EINVAL;
     spin_lock(&t->lock);
-    if (what == TCOOFF || what == TCOON)
-        tty_set_stopped(t, what == TCOOFF);
-    else
+    if (what == TCOOFF || (what == TCOON && t->held)) {
+        t->held = what == TCOOFF;
+        tty_set_stopped(t, t->held);
+    } else if (what != TCOON && t->termios.cc[what == TCIOFF ? VSTOP : VSTART])
         output_raw(t, (char)t->termios.cc[what == TCIOFF ? VSTOP : VSTART]);
     tty_unlock(t);
     return 0;
@@ -55,7 +56,7 @@ static long send_break(struct tty *t, uint64_t ns)
 {
     int err = tty_wait_sent(t);
 
-    if (err || ns == 0)
+    if (err || ns == 0 || !t->driver->set_break)
         return err;
     set_break(t, true);
     err = sleep_until(time_mono_ns() + ns);
@@ -98,7 +99,7 @@ static long simulate_input(struct tty *t, const void __user *user)
 {
     char c;
 
-    if (tty_of_current() != t && !capable())
+    if (!tty_is_of_current(t) && !capable())
         return -EPERM;
     if (copy_from_user(&c, user, 1))
         return -EFAULT;
@@ -170,17 +171,29 @@ static long plain_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
     case TIOCNXCL:
         t->exclusive = cmd == TIOCEXCL;
         return 0;
+    case TIOCGEXCL:
+        return put_user_u32(user, t->exclusive);
+    case TIOCGDEV:
+        return put_user_u32(user, t->dev);
+    case TIOCGPTPEER: /* of a master alone */
+        return -EIO;
     default:
         return t->driver->ioctl ? t->driver->ioctl(t, cmd, arg) : -ENOTTY;
     }
 }
 
-long tty_ioctl(struct tty_file *tf, uint32_t cmd, uint32_t arg)
+long tty_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 {
+    struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
+    long result;
 
+    if (tf->master && pty_master_ioctl(f, cmd, arg, &result))
+        return result;
     if (tty_file_dead(tf))
         return cmd == TIOCSPGRP ? -ENOTTY : -EIO;
+    if (cmd == TIOCCONS)
+        return console_set_redirect(f);
     switch (cmd) {
     case TCGETS:
     case TCSETS:
@@ -200,7 +213,7 @@ long tty_ioctl(struct tty_file *tf, uint32_t cmd, uint32_t arg)
     case TIOCGPGRP:
     case TIOCSPGRP:
     case TIOCGSID:
-        return tty_job_ioctl(t, cmd, arg);
+        return tty_job_ioctl(f, cmd, arg);
     case TCSBRK:
     case TCSBRKP:
     case TIOCSBRK:
@@ -216,11 +229,14 @@ long tty_ioctl(struct tty_file *tf, uint32_t cmd, uint32_t arg)
 
 long sys_vhangup(void)
 {
-    struct tty *t = tty_of_current();
+    struct tty *t;
 
     if (!capable())
         return -EPERM;
-    if (t)
+    t = tty_of_current();
+    if (t) {
         tty_hangup(t);
+        tty_put(t);
+    }
     return 0;
 }

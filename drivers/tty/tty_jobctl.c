@@ -6,7 +6,7 @@
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
 #include "kernel/signal/signal.h"
-#include "drivers/tty/tty.h"
+#include "drivers/tty/tty_file.h"
 #include "libc/errno.h"
 
 struct spinlock tty_session_lock = SPINLOCK_INIT("tty session", LOCK_RANK_TTY);
@@ -15,8 +15,15 @@ struct tty *tty_of_current(void)
 {
     spin_lock(&tty_session_lock);
     struct tty *t = proc_current()->tty;
+    if (t)
+        tty_ref(t);
     spin_unlock(&tty_session_lock);
     return t;
+}
+
+bool tty_is_of_current(const struct tty *t)
+{
+    return __atomic_load_n(&proc_current()->tty, __ATOMIC_RELAXED) == t;
 }
 
 static int32_t foreground_group(struct tty *t)
@@ -86,6 +93,7 @@ static void make_controlling(struct tty *t, struct proc *p)
     t->session = p->sid;
     t->pgrp = p->pgid;
     p->tty = t;
+    p->hung_up_group = 0;
 }
 
 void tty_open_controlling(struct tty *t)
@@ -116,39 +124,66 @@ static void clear_session(struct tty *t, int32_t *session, int32_t *pgrp)
     spin_unlock(&proc_lock);
 }
 
-static void signal_process(int32_t pid, int signo)
+/* The leader of a session loses its terminal, and will tell the group that was in front there when
+ * it ends itself. */
+static void tell_leader(int32_t session, int32_t pgrp)
 {
     spin_lock(&proc_lock);
-    struct proc *p = proc_find(pid);
-    if (p && p->state == PROC_ALIVE)
-        signal_send_proc(p, signo, NULL);
+    struct proc *p = proc_find(session);
+    if (p && p->state == PROC_ALIVE) {
+        p->hung_up_group = pgrp;
+        signal_send_proc(p, SIGHUP, NULL);
+        signal_send_proc(p, SIGCONT, NULL);
+    }
     spin_unlock(&proc_lock);
+}
+
+/* Every open file is dead from here on, and nobody who is in the middle of a call can make t his
+ * terminal any more (set_controlling). */
+static void kill_files(struct tty *t)
+{
+    spin_lock(&t->lock);
+    struct termios old = t->termios;
+    t->hangups++;
+    termios_init(&t->termios, old.cflag);
+    t->termios.ispeed = t->termios.ospeed = old.ospeed;
+    t->termios.iflag |= old.iflag & TERMIOS_IUTF8;
+    output_flush(t);
+    ldisc_reset(t);
+    t->held = false;
+    tty_set_stopped(t, false);
+    wake_all(&t->read_wait);
+    wake_all(&t->write_wait);
+    tty_unlock(t);
 }
 
 void tty_hangup(struct tty *t)
 {
     int32_t session, pgrp;
 
+    console_forget_redirect(t);
+    kill_files(t);
     clear_session(t, &session, &pgrp);
-    spin_lock(&t->lock);
-    struct termios old = t->termios;
-    t->hangups++;
-    termios_init(&t->termios);
-    t->termios.cflag = old.cflag;
-    t->termios.ispeed = t->termios.ospeed = old.ospeed;
-    t->termios.iflag |= old.iflag & TERMIOS_IUTF8;
-    output_flush(t);
-    ldisc_reset(t);
-    tty_set_stopped(t, false);
-    wake_all(&t->read_wait);
-    wake_all(&t->write_wait);
-    tty_unlock(t);
-    if (session > 0) {
-        signal_process(session, SIGHUP);
-        signal_process(session, SIGCONT);
-    }
+    if (session > 0)
+        tell_leader(session, pgrp);
+}
+
+static void signal_group(int32_t pgrp, int signo)
+{
     if (pgrp > 0)
-        signal_send_group(pgrp, SIGHUP, NULL);
+        signal_send_group(pgrp, signo, NULL);
+}
+
+/* The session's leader ends, and t is its terminal. */
+static void leave_terminal(struct tty *t, int32_t pgrp)
+{
+    int32_t session;
+
+    signal_group(pgrp, SIGHUP);
+    if (t->driver->outlives_session)
+        clear_session(t, &session, &pgrp);
+    else
+        tty_hangup(t);
 }
 
 void tty_session_ended(struct proc *leader)
@@ -156,10 +191,17 @@ void tty_session_ended(struct proc *leader)
     spin_lock(&tty_session_lock);
     struct tty *t = leader->tty;
     bool leads = t && leader->pid == leader->sid && t->session == leader->sid;
+    int32_t pgrp = leads ? t->pgrp : 0, old = t ? 0 : leader->hung_up_group;
     leader->tty = NULL;
-    spin_unlock(&tty_session_lock);
     if (leads)
-        tty_hangup(t);
+        tty_ref(t);
+    spin_unlock(&tty_session_lock);
+    if (leads) {
+        leave_terminal(t, pgrp);
+        tty_put(t);
+    }
+    signal_group(old, SIGHUP);
+    signal_group(old, SIGCONT);
 }
 
 static void detach(struct proc *p)
@@ -184,8 +226,10 @@ const struct session_terminals tty_sessions = {
 
 /* ---- ioctls ---- */
 
-static long set_controlling(struct tty *t, uint32_t steal)
+static long set_controlling(struct file *f, uint32_t steal)
 {
+    struct tty_file *tf = f->private;
+    struct tty *t = tf->tty;
     struct proc *p = proc_current();
     int32_t session, pgrp;
     long err = 0;
@@ -198,15 +242,17 @@ static long set_controlling(struct tty *t, uint32_t steal)
     spin_unlock(&tty_session_lock);
     if (mine || err)
         return err;
-    if (taken) {
-        if (steal != 1 || !capable())
-            return -EPERM;
+    if ((taken && (steal != 1 || !capable())) || ((f->flags & O_ACCMODE) == O_WRONLY && !capable()))
+        return -EPERM;
+    if (taken)
         clear_session(t, &session, &pgrp);
-    }
     spin_lock(&tty_session_lock);
-    make_controlling(t, p);
+    if (tty_file_dead(tf))
+        err = -EIO;
+    else
+        make_controlling(t, p);
     spin_unlock(&tty_session_lock);
-    return 0;
+    return err;
 }
 
 static long give_up_controlling(struct tty *t)
@@ -214,17 +260,15 @@ static long give_up_controlling(struct tty *t)
     struct proc *p = proc_current();
     int32_t session, pgrp;
 
-    if (tty_of_current() != t)
+    if (!tty_is_of_current(t))
         return -ENOTTY;
     if (p->pid != p->sid) {
         detach(p);
         return 0;
     }
     clear_session(t, &session, &pgrp);
-    if (pgrp > 0) {
-        signal_send_group(pgrp, SIGHUP, NULL);
-        signal_send_group(pgrp, SIGCONT, NULL);
-    }
+    signal_group(pgrp, SIGHUP);
+    signal_group(pgrp, SIGCONT);
     return 0;
 }
 
@@ -257,12 +301,12 @@ static long set_foreground(struct tty *t, uint32_t arg)
 
     if (err)
         return err == -EIO ? -ENOTTY : err;
-    if (tty_of_current() != t || t->session != proc_current()->sid)
-        return -ENOTTY;
     if (get_user_u32(&pgid, (void __user *)arg))
         return -EFAULT;
     if ((int32_t)pgid < 0)
         return -EINVAL;
+    if (!tty_is_of_current(t) || t->session != proc_current()->sid)
+        return -ENOTTY;
     int32_t sid = session_of_group((int32_t)pgid);
     if (sid < 0)
         return sid;
@@ -274,21 +318,26 @@ static long set_foreground(struct tty *t, uint32_t arg)
     return 0;
 }
 
-long tty_job_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
+/* A master may ask about its slave's session without being in it. */
+long tty_job_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 {
+    struct tty_file *tf = f->private;
+    struct tty *t = tf->tty;
+    bool may_ask = tf->master || tty_is_of_current(t);
+
     switch (cmd) {
     case TIOCSCTTY:
-        return set_controlling(t, arg);
+        return set_controlling(f, arg);
     case TIOCNOTTY:
-        return give_up_controlling(t);
+        return tf->master ? -ENOTTY : give_up_controlling(t);
     case TIOCSPGRP:
         return set_foreground(t, arg);
     case TIOCGPGRP:
-        if (tty_of_current() != t)
+        if (!may_ask)
             return -ENOTTY;
         return put_user_u32((void __user *)arg, (uint32_t)foreground_group(t));
     case TIOCGSID:
-        if (tty_of_current() != t || t->session == 0)
+        if (!may_ask || t->session == 0)
             return -ENOTTY;
         return put_user_u32((void __user *)arg, (uint32_t)t->session);
     default:

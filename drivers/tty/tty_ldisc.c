@@ -97,29 +97,29 @@ static bool is_continuation(const struct tty *t, uint8_t c)
     return TTY_FLAG(t, iflag, IUTF8) && (c & 0xc0) == 0x80;
 }
 
-/* The column that the line being typed reaches at pos. */
-static uint32_t column_at(const struct tty *t, uint32_t pos)
+/* The column, modulo 8, that the line being typed reaches at head. Looks back as far as a tab, so
+ * that erasing a whole line of them looks at each byte once. */
+static uint32_t column_of_head(const struct tty *t)
 {
-    uint32_t column = t->canon_column;
+    uint32_t column = 0;
 
-    for (uint32_t i = t->canon; i != pos; i++) {
-        uint8_t c = input_at(t, i);
+    for (uint32_t i = t->head; i != t->canon; i--) {
+        uint8_t c = input_at(t, i - 1);
         if (c == '\t')
-            column = (column | 7) + 1;
-        else if (is_control_char(c))
+            return column;
+        if (is_control_char(c))
             column += TTY_FLAG(t, lflag, ECHOCTL) ? 2 : 0;
         else if (!is_continuation(t, c))
             column++;
     }
-    return column;
+    return column + t->canon_column;
 }
 
 /* Takes from the screen what was echoed for c, which was at head. */
 static void echo_erased(struct tty *t, uint8_t c)
 {
     if (c == '\t') {
-        uint32_t before = column_at(t, t->head);
-        for (uint32_t column = (before | 7) + 1; column > before; column--)
+        for (uint32_t column = column_of_head(t) & 7; column < 8; column++)
             output_echo(t, '\b');
         return;
     }
@@ -210,6 +210,17 @@ static uint32_t input_count(const struct tty *t)
     return t->head - t->tail;
 }
 
+/* When the ring is full of one unfinished line, nobody can ever read it: what comes is dropped. */
+static bool drops_input(const struct tty *t)
+{
+    return ldisc_by_line(t) && t->canon == t->tail;
+}
+
+bool ldisc_has_room(const struct tty *t)
+{
+    return input_count(t) < TTY_INPUT_SIZE - 1 || drops_input(t);
+}
+
 static void store(struct tty *t, uint8_t c, bool line_end)
 {
     t->input[t->head % TTY_INPUT_SIZE] = (char)c;
@@ -227,12 +238,11 @@ static bool end_line(struct tty *t, uint8_t c)
     return true;
 }
 
-/* An ordinary byte. When the ring is full of one unfinished line, nobody can ever read it: the byte
- * is dropped. Otherwise the driver keeps it. */
+/* An ordinary byte. Where there is no room and it cannot be dropped, the driver keeps it. */
 static bool put_data(struct tty *t, uint8_t c)
 {
     if (input_count(t) >= TTY_INPUT_SIZE - 1) {
-        if (!TTY_FLAG(t, lflag, ICANON) || t->canon != t->tail)
+        if (!drops_input(t))
             return false;
         if (TTY_FLAG(t, iflag, IMAXBEL))
             output_echo(t, '\a');
@@ -255,6 +265,16 @@ static bool flow_char(struct tty *t, uint8_t c)
     return true;
 }
 
+static void flush_for_signal(struct tty *t)
+{
+    if (TTY_FLAG(t, lflag, NOFLSH))
+        return;
+    output_flush(t);
+    ldisc_reset(t);
+    if (t->driver->input_flushed)
+        t->driver->input_flushed(t);
+}
+
 static bool signal_char(struct tty *t, uint8_t c)
 {
     int signo = is_cc(t, VINTR, c)   ? SIGINT
@@ -264,16 +284,21 @@ static bool signal_char(struct tty *t, uint8_t c)
 
     if (!signo)
         return false;
-    if (!TTY_FLAG(t, lflag, NOFLSH)) {
-        output_flush(t);
-        ldisc_reset(t);
-    }
+    flush_for_signal(t);
     t->signals |= 1u << signo;
     if (TTY_FLAG(t, iflag, IXON))
         tty_set_stopped(t, false);
     if (TTY_FLAG(t, lflag, ECHO))
         echo_char(t, c);
     return true;
+}
+
+bool ldisc_is_editing(const struct tty *t, char ch)
+{
+    uint8_t c = (uint8_t)ch;
+
+    return TTY_FLAG(t, lflag, ICANON) &&
+           (is_cc(t, VKILL, c) || is_cc(t, VWERASE, c) || is_cc(t, VREPRINT, c));
 }
 
 static bool editing_char(struct tty *t, uint8_t c)
@@ -333,10 +358,29 @@ static bool canonical_input(struct tty *t, uint8_t c)
     return put_data(t, c);
 }
 
+/* Whether the master does all that the line discipline would, but for taking case and parity away.
+ */
+static bool is_left_to_master(const struct tty *t)
+{
+    return TTY_FLAG(t, lflag, EXTPROC) && !TTY_FLAG(t, iflag, ISTRIP) &&
+           !(TTY_FLAG(t, iflag, IUCLC) && TTY_FLAG(t, lflag, IEXTEN));
+}
+
+/* A byte that nothing is done with. */
+static bool raw_input(struct tty *t, uint8_t c)
+{
+    if (input_count(t) >= TTY_INPUT_SIZE - 1)
+        return false;
+    store(t, c, false);
+    return true;
+}
+
 bool ldisc_input(struct tty *t, char ch)
 {
     uint8_t c = (uint8_t)ch;
 
+    if (is_left_to_master(t))
+        return raw_input(t, c);
     if (t->literal) {
         bool taken = put_data(t, c);
         t->literal = !taken;
@@ -369,10 +413,7 @@ void ldisc_break(struct tty *t)
     if (TTY_FLAG(t, iflag, IGNBRK))
         return;
     if (TTY_FLAG(t, iflag, BRKINT)) {
-        if (!TTY_FLAG(t, lflag, NOFLSH)) {
-            output_flush(t);
-            ldisc_reset(t);
-        }
+        flush_for_signal(t);
         t->signals |= 1u << SIGINT;
         return;
     }
@@ -388,7 +429,7 @@ void ldisc_mode_changed(struct tty *t, const struct termios *old)
 {
     bool canonical = TTY_FLAG(t, lflag, ICANON);
 
-    if (((old->lflag ^ t->termios.lflag) & TERMIOS_ICANON) != 0) {
+    if (((old->lflag ^ t->termios.lflag) & (TERMIOS_ICANON | TERMIOS_EXTPROC)) != 0) {
         memset(t->line_end, 0, sizeof(t->line_end));
         t->canon = canonical ? t->head : t->tail;
         if (canonical && input_count(t))
@@ -405,7 +446,7 @@ uint32_t ldisc_readable(const struct tty *t)
 {
     uint32_t n = 0;
 
-    if (!TTY_FLAG(t, lflag, ICANON))
+    if (!ldisc_by_line(t))
         return input_count(t);
     for (uint32_t i = t->tail; i != t->canon; i++)
         n += !is_eof_mark(t, i);
@@ -414,7 +455,7 @@ uint32_t ldisc_readable(const struct tty *t)
 
 bool ldisc_input_ready(const struct tty *t, uint32_t minimum)
 {
-    return TTY_FLAG(t, lflag, ICANON) ? t->canon != t->tail : input_count(t) >= minimum;
+    return ldisc_by_line(t) ? t->canon != t->tail : input_count(t) >= minimum;
 }
 
 static size_t take_line(struct tty *t, char *buf, size_t n, bool *line_done)
@@ -437,11 +478,13 @@ static size_t take_line(struct tty *t, char *buf, size_t n, bool *line_done)
 size_t ldisc_take(struct tty *t, char *buf, size_t n, bool *line_done)
 {
     *line_done = false;
-    if (TTY_FLAG(t, lflag, ICANON))
+    if (ldisc_by_line(t))
         return take_line(t, buf, n, line_done);
     if (n > input_count(t))
         n = input_count(t);
     for (size_t i = 0; i < n; i++)
         buf[i] = (char)input_at(t, t->tail++);
-    return n;
+    /* With EXTPROC a lone end-of-file character is the master's word for it. */
+    *line_done = n == 1 && TTY_FLAG(t, lflag, ICANON) && is_cc(t, VEOF, (uint8_t)buf[0]);
+    return *line_done ? 0 : n;
 }

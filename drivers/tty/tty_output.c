@@ -148,7 +148,7 @@ void output_flush(struct tty *t)
 
 size_t output_pending(struct tty *t)
 {
-    size_t n = t->echo_head - t->echo_tail;
+    size_t echo = t->echo_head - t->echo_tail;
 
-    return t->driver->pending ? n + t->driver->pending(t) : n;
+    return t->driver->pending ? echo + t->driver->pending(t) : 0;
 }

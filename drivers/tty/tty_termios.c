@@ -30,7 +30,7 @@ uint32_t termios_baud(const struct termios *t)
     return code <= NHIGH ? high_speeds[code - 1] : 0;
 }
 
-void termios_init(struct termios *t)
+void termios_init(struct termios *t, uint32_t cflag)
 {
     static const uint8_t cc[TERMIOS_NCCS] = {
         [VINTR] = 0x03,    [VQUIT] = 0x1c,   [VERASE] = 0x7f, [VKILL] = 0x15, [VEOF] = 0x04,
@@ -41,7 +41,7 @@ void termios_init(struct termios *t)
     memset(t, 0, sizeof(*t));
     t->iflag = TERMIOS_ICRNL | TERMIOS_IXON;
     t->oflag = TERMIOS_OPOST | TERMIOS_ONLCR;
-    t->cflag = TERMIOS_B38400 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL;
+    t->cflag = cflag ? cflag : TERMIOS_B38400 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL;
     t->lflag = TERMIOS_ISIG | TERMIOS_ICANON | TERMIOS_ECHO | TERMIOS_ECHOE | TERMIOS_ECHOK |
                TERMIOS_ECHOCTL | TERMIOS_ECHOKE | TERMIOS_IEXTEN;
     memcpy(t->cc, cc, sizeof(cc));
@@ -65,18 +65,16 @@ int tty_wait_sent(struct tty *t)
 static void apply(struct tty *t, struct termios *new)
 {
     struct termios old;
-    bool line_changed;
 
     new->ispeed = new->ospeed = termios_baud(new);
     spin_lock(&t->lock);
     old = t->termios;
     t->termios = *new;
-    line_changed = old.cflag != new->cflag || old.ospeed != new->ospeed;
     ldisc_mode_changed(t, &old);
     wake_all(&t->read_wait);
     tty_unlock(t);
-    if (line_changed && t->driver->set_termios)
-        t->driver->set_termios(t);
+    if (t->driver->set_termios)
+        t->driver->set_termios(t, &old);
 }
 
 static struct termios snapshot(struct tty *t)

@@ -341,7 +341,8 @@ static void add_terminal(unsigned n)
 {
     struct screen *screen = &screens[n];
 
-    tty_setup(&screen->tty, &screen_drivers[n], TTY_SCREEN_DEV + n, cols, rows);
+    if (tty_setup(&screen->tty, &screen_drivers[n], TTY_SCREEN_DEV + n, cols, rows))
+        return;
     screen->tty.private = screen;
     screen->tty.termios.iflag |= TERMIOS_IUTF8;
     count = n + 1;

@@ -43,7 +43,9 @@ void block_show_majors(struct text *t)
 /* [name_lock] */
 static uint32_t extended_number(void)
 {
-    return MKDEV(EXTENDED_MAJOR, extended_used++);
+    uint32_t minor = extended_used++;
+
+    return MKDEV(EXTENDED_MAJOR, minor);
 }
 
 int name_disk(struct block_device *dev, enum block_kind kind)

@@ -115,12 +115,6 @@ long sys_mkdirat(uint32_t dirfd, const char __user *upath, uint32_t mode)
 
 /* ---- mknod ---- */
 
-/* Linux's 32-bit device number, which spreads a 20-bit minor around the major. */
-static uint32_t decode_dev(uint32_t dev)
-{
-    return MKDEV((dev >> 8) & 0xfff, dev & 0xff);
-}
-
 /* out: a reference to the new name, unless NULL. */
 static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry **out)
 {
@@ -136,7 +130,7 @@ static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry 
     else if (S_ISREG(mode))
         err = dir->ops->create ? dir->ops->create(dir, d, mode) : -EACCES;
     else
-        err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, decode_dev(dev)) : -EPERM;
+        err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, dev) : -EPERM;
     if (!err && out) {
         dentry_ref(d);
         *out = d;

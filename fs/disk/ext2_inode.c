@@ -48,13 +48,10 @@ static int write_raw(struct ext2_super *s, uint32_t ino, const struct ext2_raw_i
 
 /* ---- From the disk ---- */
 
+/* The first block has a number of 16 bits, or the second one of 32. */
 static uint32_t device_number(const struct ext2_raw_inode *raw)
 {
-    uint32_t wide = raw->block[1];
-
-    if (raw->block[0])
-        return raw->block[0] & 0xffff;
-    return MKDEV(wide >> 8 & 0xfff, (wide & 0xff));
+    return raw->block[0] ? raw->block[0] & 0xffff : raw->block[1];
 }
 
 static uint64_t max_size_of(const struct ext2_super *s, const struct ext2_raw_inode *raw)
@@ -490,7 +487,7 @@ int ext2_inode_make(struct inode *dir, uint32_t mode, uint32_t rdev, struct inod
     i->rdev = rdev;
     n->generation = __atomic_add_fetch(&s->next_generation, 1, __ATOMIC_RELAXED);
     if (S_ISCHR(mode) || S_ISBLK(mode))
-        n->block[0] = rdev & 0xffff;
+        n->block[rdev > 0xffff] = rdev;
     err = set_operations(i, 0);
     if (!err)
         err = write_first(i);

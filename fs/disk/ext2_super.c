@@ -274,11 +274,12 @@ static int unmark(struct ext2_super *s)
     return err;
 }
 
-static int ext2_remount(struct superblock *sb, uint32_t flags)
+static int ext2_remount(struct superblock *sb, uint32_t flags, const char *data)
 {
     struct ext2_super *s = sb->private;
     bool was = sb->flags & MS_RDONLY, wanted = flags & MS_RDONLY;
 
+    (void)data;
     if (was == wanted)
         return 0;
     return wanted ? unmark(s) : mark(s);

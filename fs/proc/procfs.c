@@ -444,3 +444,13 @@ void procfs_init(void)
 {
     fs_register(&procfs_type);
 }
+
+void proc_table_add(struct proc_entry *table, unsigned n, const struct proc_entry *e)
+{
+    while (n > 1 && table->name) {
+        table++;
+        n--;
+    }
+    KASSERT(n > 1);
+    *table = *e;
+}

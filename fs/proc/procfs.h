@@ -123,8 +123,11 @@ const struct target *inode_target(const struct inode *i);
  * -ESRCH, -ENOMEM. */
 struct proc_handle *procfs_handle(const struct file *f, int *err);
 
-/* Puts an entry into /proc/sys/kernel, for what lies above; at boot. */
+/* For what lies above, at boot: puts an entry into a table of n, of which the last stays empty;
+ * into /proc/sys/kernel, into /proc/tty. */
+void proc_table_add(struct proc_entry *table, unsigned n, const struct proc_entry *e);
 void sysctl_add(const struct proc_entry *e);
+void proc_tty_add(const struct proc_entry *e);
 /* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */
 int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out);
 int show_shmmax(struct text *t, const struct target *who); /* sysvipc.c */

@@ -260,13 +260,7 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
 
 void sysctl_add(const struct proc_entry *e)
 {
-    for (unsigned i = 0; i < KERNEL_ENTRIES - 1; i++) {
-        if (kernel_entries[i].name)
-            continue;
-        kernel_entries[i] = *e;
-        return;
-    }
-    KASSERT(!"no room for an entry in /proc/sys/kernel");
+    proc_table_add(kernel_entries, KERNEL_ENTRIES, e);
 }
 
 const struct proc_entry sysctl_entries[] = {

@@ -321,6 +321,17 @@ static const struct file_ops kmsg_file_ops = {
     .read = kmsg_file_read,
 };
 
+/* ---- The root's table ---- */
+
+#define TTY_ENTRIES 4
+
+static struct proc_entry tty_entries[TTY_ENTRIES];
+
+void proc_tty_add(const struct proc_entry *e)
+{
+    proc_table_add(tty_entries, TTY_ENTRIES, e);
+}
+
 const struct proc_entry system_entries[] = {
     FILE_ENTRY("buddyinfo", 0444, show_buddyinfo),
     FILE_ENTRY("cmdline", 0444, show_boot_cmdline),
@@ -348,6 +359,7 @@ const struct proc_entry system_entries[] = {
     DIR_ENTRY("sys", 0555, sysctl_entries),
     DIR_ENTRY("sysvipc", 0555, sysvipc_entries),
     LINK_ENTRY("thread-self", show_thread_self),
+    DIR_ENTRY("tty", 0555, tty_entries),
     FILE_ENTRY("uptime", 0444, show_uptime),
     FILE_ENTRY("version", 0444, show_version),
     FILE_ENTRY("vmstat", 0444, show_vmstat),

@@ -98,7 +98,8 @@ static int sb_create(const char *fstype, const char *source, uint32_t flags, con
         return -ENOMEM;
     sb->type = t;
     sb->flags = flags;
-    sb->dev = MKDEV(0, ++last_dev);
+    last_dev++;
+    sb->dev = MKDEV(0, last_dev);
     sb->id = FIRST_MOUNT_ID + last_dev;
     strlcpy(sb->source, source && *source ? source : "none", sizeof(sb->source));
     list_init(&sb->link);
@@ -240,7 +241,7 @@ void vfs_sync(void)
 /* [mount_lock held] */
 static void make_readonly(struct superblock *sb)
 {
-    if (sb->type->remount && !sb->type->remount(sb, sb->flags | MS_RDONLY))
+    if (sb->type->remount && !sb->type->remount(sb, sb->flags | MS_RDONLY, NULL))
         sb->flags |= MS_RDONLY;
 }
 
@@ -363,7 +364,7 @@ long sys_umount(const char __user *upath)
     (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME |  \
      MS_RELATIME)
 
-static int remount(struct dentry *d, uint32_t flags)
+static int remount(struct dentry *d, uint32_t flags, const char *data)
 {
     struct superblock *sb = d->inode->sb;
     int err = 0;
@@ -372,7 +373,7 @@ static int remount(struct dentry *d, uint32_t flags)
         return -EINVAL;
     mutex_lock(&mount_lock);
     if (sb->type->remount)
-        err = sb->type->remount(sb, flags);
+        err = sb->type->remount(sb, flags, data);
     if (!err) {
         sb->flags = flags & MS_KEPT;
         table_changed();
@@ -424,7 +425,7 @@ static int optional_string(const char __user *ustring, char **out)
 static int do_mount(const struct mount_request *r, struct dentry *where)
 {
     if (r->flags & MS_REMOUNT)
-        return remount(where, r->flags);
+        return remount(where, r->flags, r->data);
     if (r->flags & MS_BIND)
         return -EINVAL;
     if (r->flags & MS_PROPAGATION)

@@ -100,10 +100,11 @@
 #define POLLRDNORM 0x0040
 #define POLLWRNORM 0x0100
 
-/* Device numbers as Linux's dev_t of 32 bits: major and minor up to 8 bits here. */
-#define MKDEV(major, minor) (((uint32_t)(major) << 8) | (uint32_t)(minor))
-#define DEV_MAJOR(dev)      ((dev) >> 8)
-#define DEV_MINOR(dev)      ((dev)&0xff)
+/* Device numbers as Linux's dev_t of 32 bits: the major has 12, the minor 20, in two pieces. */
+#define MKDEV(major, minor)                                                                        \
+    ((uint32_t)(major) << 8 | ((uint32_t)(minor)&0xff) | ((uint32_t)(minor)&0xfff00) << 12)
+#define DEV_MAJOR(dev) ((dev) >> 8 & 0xfff)
+#define DEV_MINOR(dev) (((dev)&0xff) | ((dev) >> 12 & 0xfff00))
 
 struct inode;
 struct dentry;
@@ -199,8 +200,9 @@ struct fs_type {
     void (*statfs)(struct superblock *sb, struct kstatfs *out);
     /* All of it is on the medium after. NULL: nothing to write. May sleep. */
     int (*sync)(struct superblock *sb);
-    /* [mount_lock] The flags are about to become these: whether it may be written changes. */
-    int (*remount)(struct superblock *sb, uint32_t flags);
+    /* [mount_lock] The flags are about to become these: whether it may be written changes. data:
+     * options, NULL: none. */
+    int (*remount)(struct superblock *sb, uint32_t flags, const char *data);
     /* [mount_lock] Whether somebody uses a file without having a name of it: a mapping. */
     bool (*busy)(struct superblock *sb);
     /* What /proc/mounts shows after the flags: ",size=64k" or nothing. */

@@ -112,6 +112,7 @@ struct proc {
     struct list children, sibling; /* [proc_lock] */
     int32_t pgid, sid;             /* [proc_lock] */
     struct tty *tty;               /* [tty_session_lock] the controlling terminal */
+    int32_t hung_up_group; /* [tty_session_lock] a leader's: in front when its terminal hung up */
     bool did_exec;
     bool dumpable;
     char comm[COMM_LEN];

@@ -65,10 +65,10 @@ static void catch_signals(void)
     reboot(RB_DISABLE_CAD);
 }
 
-static void mount_one(const char *type, const char *where)
+static void mount_one(const char *type, const char *where, const char *options)
 {
     mkdir(where, 0755);
-    if (mount(type, where, type, 0, NULL) < 0 && errno != EBUSY)
+    if (mount(type, where, type, 0, options) < 0 && errno != EBUSY)
         fprintf(stderr, "init: cannot mount %s on %s: %s\n", type, where, strerror(errno));
 }
 
@@ -270,11 +270,12 @@ int main(void)
         fprintf(stderr, "init: only process 1 can be init\n");
         return 1;
     }
-    mount_one("proc", "/proc");
-    mount_one("sysfs", "/sys");
-    mount_one("devtmpfs", "/dev");
-    mount_one("tmpfs", "/dev/shm");
-    mount_one("tmpfs", "/tmp");
+    mount_one("proc", "/proc", NULL);
+    mount_one("sysfs", "/sys", NULL);
+    mount_one("devtmpfs", "/dev", NULL);
+    mount_one("devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666");
+    mount_one("tmpfs", "/dev/shm", NULL);
+    mount_one("tmpfs", "/tmp", NULL);
     set_hostname();
     set_environment();
     catch_signals();

@@ -194,6 +194,8 @@ int main(int argc, char **argv)
     sigaction(SIGALRM, &act, NULL);
     mount("proc", "/proc", "proc", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    mkdir("/dev/pts", 0755);
+    mount("devpts", "/dev/pts", "devpts", 0, "mode=600");
     mkdir("/dev/shm", 0755);
     mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);

@@ -164,8 +164,9 @@ static void iso_unmount(struct superblock *sb)
     free_super(s);
 }
 
-static int iso_remount(struct superblock *sb, uint32_t flags)
+static int iso_remount(struct superblock *sb, uint32_t flags, const char *data)
 {
+    (void)data;
     (void)sb;
     return flags & MS_RDONLY ? 0 : -EROFS;
 }

@@ -11,9 +11,11 @@ V       ?= 0
 Q       := $(if $(filter 0,$(V)),@)
 say     = $(if $(filter 0,$(V)),@echo "  $(1)")
 
-# -mgeneral-regs-only: the FPU belongs to the programs.
-ARCHFLAGS := -m32 -march=i486 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
-             -fno-asynchronous-unwind-tables
+# -mgeneral-regs-only: the FPU belongs to the programs. -mregparm=3: three arguments in registers, as
+# entry.asm and uaccess.asm have it too; the stack is aligned to words and no more. The instructions are a
+# 486's, their choice is for later CPUs.
+ARCHFLAGS := -m32 -march=i486 -mtune=generic -mregparm=3 -mpreferred-stack-boundary=2 -ffreestanding \
+             -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables
 WARN    := -std=gnu11 -Wall -Wextra -Werror
 # The canary of stack frames is the running thread's, at a place in struct cpu (arch/cpu.h).
 STACK_PROTECTOR ?= 1
@@ -36,12 +38,18 @@ all: $(B)/faultline.elf
 
 # ---- The kernel -----------------------------------------------------------------------------------
 
-LIBC_SHARED := libc/string.c libc/printf.c
+LIBC_SHARED := libc/string.c libc/printf.c libc/div64.c
 KSRC    := $(sort $(shell find arch/i386 mm kernel fs drivers -name "*.c")) $(LIBC_SHARED)
 KASM    := $(wildcard boot/*.asm arch/i386/*.asm)
 KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o) $(B)/font.o
 
-$(B)/%.o: %.c
+# Objects made with other flags do not fit: they may not even pass arguments in the same way.
+KFLAGS_NOW := $(KFLAGS)
+$(B)/kernel.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(KFLAGS_NOW)' | cmp -s - $@ || echo '$(KFLAGS_NOW)' >$@
+
+$(B)/%.o: %.c $(B)/kernel.flags
 	@mkdir -p $(@D)
 	$(call say,CC      $<)
 	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
@@ -59,7 +67,7 @@ $(B)/font.c: scripts/mkfont
 	$(call say,FONT    $@)
 	$(Q)$(PY) scripts/mkfont $@
 
-$(B)/font.o: $(B)/font.c drivers/video/font.h
+$(B)/font.o: $(B)/font.c drivers/video/font.h $(B)/kernel.flags
 	$(Q)$(CC) $(KFLAGS) -c $< -o $@
 
 # libc/ uses nothing, so it has nobody to tell of a changed canary.
@@ -67,7 +75,7 @@ $(LIBC_SHARED:%.c=$(B)/%.o): GUARD :=
 
 # Linked three times: without the symbol table that backtraces use, with one of the right size, and
 # with the right one. Nothing here reads standard input, which may be a terminal.
-LINK_KERNEL = $(CC) $(LDFLAGS) -T boot/linker.ld $(KOBJ) $(B)/ksyms.o -lgcc -o $@.tmp
+LINK_KERNEL = $(CC) $(LDFLAGS) -T boot/linker.ld $(KOBJ) $(B)/ksyms.o -o $@.tmp
 MAKE_KSYMS  = >$(B)/ksyms.asm && $(AS) -f elf32 $(B)/ksyms.asm -o $(B)/ksyms.o
 
 $(B)/faultline.elf: $(KOBJ) boot/linker.ld scripts/ksyms
@@ -183,6 +191,11 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
 	$(Q)$(PY) scripts/bench $(B)
 
+# Where the instructions of a row of the bench go, by function of the kernel.
+profile: deps
+	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
+	$(Q)$(PY) scripts/profile $(B) $(ROW)
+
 soak: deps
 	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest host
 	$(Q)$(PY) scripts/soak $(B)/debug $(MINUTES)
@@ -219,6 +232,7 @@ help:
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
+	@echo "make profile ROW=fork  where the instructions of one row of the bench go, by function"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lint       clang-format, sparse, clang-tidy, cppcheck"
 	@echo "make compile_commands.json  what clangd reads"
@@ -226,8 +240,8 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench soak lint fetch \
+.PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench profile soak lint fetch \
         compile_commands.json \
-        clean distclean help
+        clean distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -24,10 +24,10 @@ struct cpu {
     struct thread *idle;         /* kernel/thread/sched.c: runs when nothing else can */
     uint32_t id;
     uint32_t spin_depth;         /* spin locks held here; interrupts are off while > 0 */
-    bool irq_was_on;             /* interrupt flag before the first of them */
-    volatile bool need_resched;  /* switch at the next return to user mode */
-    volatile uint32_t irq_depth; /* interrupt handlers running here */
+    uint32_t lock_flags;         /* EFLAGS from before the first of them */
+    volatile bool need_resched;  /* at %fs:24; switch at the next return to user mode */
     uintptr_t stack_guard;       /* at %fs:28, for the compiler: the running thread's canary */
+    volatile uint32_t irq_depth; /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
     const struct trapframe *irq_frame;     /* what the interrupt handled here came from */
     struct arch_thread *fpu_owner;         /* arch: whose FPU state the registers hold, or NULL */

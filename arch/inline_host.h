@@ -2,6 +2,8 @@
 #ifndef ARCH_HOST_CPU_INLINE_H
 #define ARCH_HOST_CPU_INLINE_H
 
+#define EFLAGS_IF 0u
+
 extern struct cpu host_cpu;
 
 static inline struct cpu *cpu_self(void)

@@ -61,12 +61,11 @@ void lock_debug_released(struct spinlock *l);
 
 static inline void spin_lock(struct spinlock *l)
 {
-    uint32_t flags = irq_save();
     struct cpu *c = cpu_self();
 
-    if (c->spin_depth++ == 0) {
-        c->irq_was_on = (flags & 0x200u) != 0;
-        if (c->irq_was_on)
+    if (c->spin_depth++ == 0) { /* an interrupt that still comes puts the depth back */
+        c->lock_flags = irq_save();
+        if (c->lock_flags & EFLAGS_IF)
             latency_begin(LATENCY_IRQ_OFF);
     }
     while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0)) {
@@ -86,7 +85,7 @@ static inline void spin_unlock(struct spinlock *l)
     lock_debug_released(l);
 #endif
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
-    if (--c->spin_depth == 0 && c->irq_was_on) {
+    if (--c->spin_depth == 0 && (c->lock_flags & EFLAGS_IF)) {
         latency_end(LATENCY_IRQ_OFF);
         irq_enable();
     }

@@ -445,8 +445,15 @@ static __attribute__((noinline)) enum vm_result fault_traced(struct fault *f, va
 
 enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
-    struct fault f = {.space = s, .page = page_down(addr), .write = access == VM_WRITE};
+    struct fault f;
 
+    f.space = s; /* one by one: the compiler would clear the whole by a loop */
+    f.page = page_down(addr);
+    f.write = access == VM_WRITE;
+    f.vma = NULL;
+    f.major = f.grew = f.reclaimed = false;
+    f.why = f.more = 0;
+    f.failed = 0;
     if (addr >= USER_TOP)
         return VM_BAD_ADDRESS;
     if (__builtin_expect(trace_enabled, false))

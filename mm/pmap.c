@@ -52,20 +52,26 @@ pte_t *pmap_table(const struct pmap *pm, vaddr_t va)
     return is_user_table(pde) ? phys_to_virt(PTE_ADDR(pde)) : NULL;
 }
 
-/* The entry for va, NULL when its table is missing and cannot or shall not be made. */
-static pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
+static __attribute__((noinline)) bool make_table(struct pmap *pm, vaddr_t va)
 {
-    pde_t *pde = &pm->pgdir[PDX(va)];
+    struct frame *f = frame_alloc_zeroed(FRAME_TABLE);
+
+    if (!f)
+        return false;
+    f->table.pmap = pm;
+    f->table.pdx = (uint16_t)PDX(va);
+    pm->pgdir[PDX(va)] = frame_pa(f) | PTE_P | PTE_W | PTE_U;
+    return true;
+}
+
+/* The entry for va, NULL when its table is missing and cannot or shall not be made. */
+static inline pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
+{
+    const pde_t *pde = &pm->pgdir[PDX(va)];
 
     KASSERT(va < USER_TOP);
-    if (!is_user_table(*pde)) {
-        struct frame *f = create ? frame_alloc_zeroed(FRAME_TABLE) : NULL;
-        if (!f)
-            return NULL;
-        f->table.pmap = pm;
-        f->table.pdx = (uint16_t)PDX(va);
-        *pde = frame_pa(f) | PTE_P | PTE_W | PTE_U;
-    }
+    if (!is_user_table(*pde) && !(create && make_table(pm, va)))
+        return NULL;
     return (pte_t *)phys_to_virt(PTE_ADDR(*pde)) + PTX(va);
 }
 

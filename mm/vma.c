@@ -154,12 +154,36 @@ static struct vma *tree_remove(struct vma *root, const struct vma *v)
     return root;
 }
 
+static struct vma *child_towards(const struct vma *root, const struct vma *v)
+{
+    return v->start < root->start ? root->left : root->right;
+}
+
 /* Makes widest right on the way down to v, whose gap has changed. */
 static void tree_update(struct vma *root, const struct vma *v)
 {
     if (root != v)
-        tree_update(v->start < root->start ? root->left : root->right, v);
+        tree_update(child_towards(root, v), v);
     update_widest(root);
+}
+
+/* The gap of v has grown. */
+static void tree_widen(struct vma *root, const struct vma *v)
+{
+    for (;; root = child_towards(root, v)) {
+        if (root->widest < v->gap)
+            root->widest = v->gap;
+        if (root == v)
+            return;
+    }
+}
+
+/* The gap of v was wider: who knows a wider one still is right. */
+static void tree_narrow(struct vma *root, const struct vma *v, uint32_t was)
+{
+    while (root != v && root->widest > was)
+        root = child_towards(root, v);
+    tree_update(root, v);
 }
 
 /* ---- Accounts ---- */
@@ -223,10 +247,16 @@ static uint32_t gap_before(struct vm_space *s, struct vma *v)
 
 static void refresh_gap(struct vm_space *s, struct vma *v)
 {
+    uint32_t was;
+
     if (!v)
         return;
+    was = v->gap;
     v->gap = gap_before(s, v);
-    tree_update(s->root, v);
+    if (v->gap > was)
+        tree_widen(s->root, v);
+    else if (v->gap < was)
+        tree_narrow(s->root, v, was);
 }
 
 struct vma *vma_find(struct vm_space *s, vaddr_t addr)

@@ -47,13 +47,10 @@ section .text
 ; void chacha_sse2(void *out, uint32_t state[16], uint32_t blocks)
 global chacha_sse2
 chacha_sse2:
-        push ebp
-        mov ebp, esp
         push esi
         push edi
-        mov edi, [ebp + 8]
-        mov esi, [ebp + 12]
-        mov ecx, [ebp + 16]
+        mov edi, eax
+        mov esi, edx
         test ecx, ecx
         jz near .done
 .block:
@@ -78,7 +75,6 @@ chacha_sse2:
 .done:
         pop edi
         pop esi
-        pop ebp
         ret
 
 ; Keeps xmm0-4 of whoever they belong to: 80 bytes.
@@ -99,12 +95,10 @@ chacha_sse2:
 
 global xmm_save
 xmm_save:
-        mov eax, [esp + 4]
         MOVE_ALL SAVE
         ret
 
 global xmm_load
 xmm_load:
-        mov eax, [esp + 4]
         MOVE_ALL LOAD
         ret

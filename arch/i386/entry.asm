@@ -3,6 +3,7 @@
 ; Every entry builds a struct trapframe (arch/trap.h) at esp. From user mode that is the top of the
 ; thread's kernel stack. All user registers are saved; ds, es and fs get the kernel's selectors; gs
 ; is not used by the kernel and keeps the user's until the return loads it again.
+; C functions take their first three arguments in eax, edx, ecx (Makefile: -mregparm=3).
 ; Layout, from esp: ebx ecx edx esi edi ebp eax | ds es fs gs | orig_eax trapno err | eip cs eflags
 ; (esp ss, from user mode only).
 
@@ -12,7 +13,7 @@ SEL_KERNEL_DS   equ 0x68
 SEL_CPU         equ 0xd8
 
 CPU_CURRENT     equ 4                   ; struct cpu, arch/cpu.h
-CPU_RESCHED     equ 21
+CPU_RESCHED     equ 24
 THREAD_WORK     equ 8                   ; struct arch_thread, arch/thread.h
 
 TF_EAX          equ 24
@@ -76,9 +77,8 @@ syscall_entry:
         push 0x80                       ; trapno
         push eax                        ; orig_eax
         SAVE_REGISTERS
-        push esp
+        mov eax, esp
         call syscall_dispatch
-        add esp, 4
         ; fall through
 
 ; Returns to the user frame at esp. The test for work and the return are one piece for interrupts.
@@ -108,9 +108,8 @@ user_iret:
 
 user_work:
         sti
-        push esp
+        mov eax, esp
         call return_to_user
-        add esp, 4
         jmp user_exit
 
 ; A selector that cannot be loaded becomes the null selector: the program faults when it uses it.
@@ -134,9 +133,8 @@ bad_iret:
         SAVE_REGISTERS
         or dword [esp + TF_CS], 3       ; whatever it was, it was to be user mode
         sti
-        push esp
+        mov eax, esp
         call trap_dispatch
-        add esp, 4
         jmp user_exit
         FIXUP user_iret, bad_iret
 
@@ -164,18 +162,16 @@ trap_%1:
 trap_common:
         push -1
         SAVE_REGISTERS
-        push esp
+        mov eax, esp
         call trap_dispatch
-        add esp, 4
         jmp trap_exit
 
 trap_14:
         push 14
         push -1
         SAVE_REGISTERS
-        push esp
+        mov eax, esp
         call page_fault
-        add esp, 4
         ; fall through
 
 ; Returns from an exception or an interrupt, to whichever mode it came from.
@@ -215,9 +211,8 @@ irq_%1:
 irq_common:
         push -1
         SAVE_REGISTERS
-        push esp
+        mov eax, esp
         call irq_dispatch
-        add esp, 4
         jmp trap_exit
 
 ; The local APIC's interrupt that was not: wants no acknowledgement. Stack: eip cs eflags (esp ss).
@@ -231,11 +226,9 @@ entry_code_end:
 
 ; void switch_stacks(uint32_t *save_esp, uint32_t load_esp)
 ; Saves what the C calling convention keeps on the old stack, its esp at *save_esp, and continues on
-; the new one, where the same was saved. Stack: return address, arguments.
+; the new one, where the same was saved.
 global switch_stacks
 switch_stacks:
-        mov eax, [esp + 4]
-        mov edx, [esp + 8]
         push ebp
         push ebx
         push esi
@@ -257,14 +250,14 @@ user_thread_start:
 ; First run of a kernel thread: ebx = function, esi = argument; ebp = 0 ends backtraces.
 global kernel_thread_start
 kernel_thread_start:
-        push esi
+        mov eax, esi
         call ebx
         ud2
 
 ; _Noreturn void enter_user_frame(struct trapframe *tf): tf is at the top of the kernel stack.
 global enter_user_frame
 enter_user_frame:
-        mov esp, [esp + 4]
+        mov esp, eax
         jmp user_exit
 
 ; ---- Tables ---------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ static void print_address(const char *prefix, uint32_t addr, uint32_t back)
 /* Whether a frame pointer can be followed: two mapped words of kernel memory. */
 static bool is_frame(uint32_t ebp)
 {
-    return ebp >= USER_TOP && (ebp & 3) == 0 && kmap_is_mapped(ebp) && kmap_is_mapped(ebp + 11);
+    return ebp >= USER_TOP && (ebp & 3) == 0 && kmap_is_mapped(ebp) && kmap_is_mapped(ebp + 7);
 }
 
 /* A walk along the chain of frame pointers. */
@@ -60,7 +60,7 @@ struct walk {
 
 /*
  * One frame further; false at the end. A return address in the entry code means that an exception
- * or interrupt came in between: the function called there has the trap frame as its argument.
+ * or interrupt came in between: the trap frame was on top of the stack there.
  */
 static bool walk_on(struct walk *w)
 {
@@ -73,35 +73,46 @@ static bool walk_on(struct walk *w)
     w->ebp = frame[0];
     if (w->addr < (uint32_t)entry_code_start || w->addr >= (uint32_t)entry_code_end)
         return true;
-    if (!is_frame(frame[2]))
+    if (!is_frame((uint32_t)&frame[2]))
         return false;
-    w->trap = (const struct trapframe *)frame[2];
+    w->trap = (const struct trapframe *)&frame[2];
     w->addr = w->trap->eip;
     return true;
 }
 
-/* Whether the function at eip has put its frame on the chain: push ebp; mov ebp, esp is behind it.
+/* Whether the function has put its frame on the chain: mov ebp, esp lies between its start and eip.
  */
-static bool has_frame(uint32_t eip, uint32_t offset)
+static bool has_frame(uint32_t start, uint32_t eip)
 {
-    static const uint8_t prologue[] = {0x55, 0x89, 0xe5};
+    static const uint8_t link[] = {0x89, 0xe5};
 
-    for (uint32_t at = eip - offset; at + sizeof(prologue) <= eip && at < eip - offset + 32; at++)
-        if (memcmp((const void *)at, prologue, sizeof(prologue)) == 0)
+    for (uint32_t at = start; at + sizeof(link) <= eip && at < start + 32; at++)
+        if (memcmp((const void *)at, link, sizeof(link)) == 0)
             return true;
     return false;
 }
 
-/* Who called what has no frame: no code at all, or a small function. It is on top of the stack. */
+static bool has_pushed_ebp(uint32_t start, uint32_t eip)
+{
+    return eip > start && *(const uint8_t *)start == 0x55;
+}
+
+/* Who called what has no frame (yet): no code at all, or a small function. It is on top of the
+ * stack, where a trap of the kernel's own leaves no esp and ss: these are the words there. */
 static bool lost_caller(const struct trapframe *tf, uint32_t *addr)
 {
-    uint32_t offset;
+    uint32_t offset, start;
 
     if (trap_from_user(tf) || tf->trapno == 8)
         return false;
-    if (ksym_find(tf->eip, &offset) && has_frame(tf->eip, offset))
-        return false;
     *addr = tf->esp;
+    if (ksym_find(tf->eip, &offset)) {
+        start = tf->eip - offset;
+        if (has_frame(start, tf->eip))
+            return false;
+        if (has_pushed_ebp(start, tf->eip))
+            *addr = tf->ss;
+    }
     return ksym_find(*addr, &offset) != NULL;
 }
 

@@ -1,5 +1,6 @@
 ; User memory, with fix-ups for faults that mm/ could not resolve (arch/uaccess.h).
 ; Callers have checked that the range is in user addresses, but for get and put, which check.
+; Arguments come in eax, edx, ecx.
 
 %include "arch/i386/smap.inc"
 
@@ -21,10 +22,9 @@ global user_copy
 user_copy:
         push edi
         push esi
-        mov edi, [esp + 12]
-        mov esi, [esp + 16]
-        mov edx, [esp + 20]
-        mov ecx, edx
+        mov edi, eax
+        mov esi, edx
+        mov edx, ecx
         shr ecx, 2
         STAC
 copy_words:
@@ -50,8 +50,7 @@ copy_word_bad:
 global user_clear
 user_clear:
         push edi
-        mov edi, [esp + 8]
-        mov edx, [esp + 12]
+        mov edi, eax
         xor eax, eax
         mov ecx, edx
         shr ecx, 2
@@ -77,28 +76,24 @@ clear_word_bad:
 ; int get_user_u32(uint32_t *dst, const void *usrc)
 global get_user_u32
 get_user_u32:
-        mov ecx, [esp + 8]
-        cmp ecx, USER_TOP - 4
+        cmp edx, USER_TOP - 4
         ja word_bad
         STAC
 get_word:
-        mov eax, [ecx]
+        mov edx, [edx]
         CLAC
-        mov ecx, [esp + 4]
-        mov [ecx], eax
+        mov [eax], edx
         xor eax, eax
         ret
 
 ; int put_user_u32(void *udst, uint32_t value)
 global put_user_u32
 put_user_u32:
-        mov ecx, [esp + 4]
-        cmp ecx, USER_TOP - 4
+        cmp eax, USER_TOP - 4
         ja word_bad
-        mov eax, [esp + 8]
         STAC
 put_word:
-        mov [ecx], eax
+        mov [eax], edx
         CLAC
         xor eax, eax
         ret
@@ -135,9 +130,10 @@ user_string:
         push ebx
         push esi
         push edi
-        mov edi, [esp + 16]
-        mov esi, [esp + 20]
-        mov edx, [esp + 24]
+        push eax                        ; the start
+        mov edi, eax
+        mov esi, edx
+        mov edx, ecx
         STAC
         sub edx, 4
         jb string_tail
@@ -171,12 +167,13 @@ string_long:
         jmp string_out
 string_end:
         mov eax, edi
-        sub eax, [esp + 16]
+        sub eax, [esp]
         jmp string_out
 string_bad:
         mov eax, -EFAULT
 string_out:
         CLAC
+        add esp, 4
         pop edi
         pop esi
         pop ebx

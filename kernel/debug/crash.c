@@ -72,8 +72,8 @@ static void crash_free(void)
 {
     void *page = kalloc();
 
-    kfree(page);
-    kfree(page);
+    for (volatile int i = 0; i < 2; i++)
+        kfree(page);
 }
 
 static void crash_bug(void)

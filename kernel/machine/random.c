@@ -121,12 +121,26 @@ long random_to_user(void __user *ubuf, size_t n)
     return missed < n || !n ? (long)(n - missed) : -EFAULT;
 }
 
+/* A word of the pool. */
+static uint32_t random_word(void)
+{
+    uint32_t word;
+    uint8_t *from;
+
+    spin_lock(&random_lock);
+    if (left < sizeof(word))
+        refill();
+    from = (uint8_t *)pool + POOL_BYTES - left;
+    memcpy(&word, from, sizeof(word));
+    memset(from, 0, sizeof(word));
+    left -= sizeof(word);
+    spin_unlock(&random_lock);
+    return word;
+}
+
 uintptr_t random_guard(void)
 {
-    uintptr_t guard;
-
-    random_bytes(&guard, sizeof(guard));
-    return guard & ~(uintptr_t)0xff;
+    return random_word() & ~0xffu;
 }
 
 void random_mix(uint32_t sample)

@@ -97,12 +97,12 @@ void sched_use_space(struct vm_space *s)
 
 /* The first thing a thread does when it comes up: lets go of the lock that the one before it took,
  * and buries that one if it was dead. */
-static void finish_switch(bool irq_was_on)
+static void finish_switch(uint32_t lock_flags)
 {
     struct cpu *c = cpu_self();
     struct thread *prev = c->switched_from;
 
-    c->irq_was_on = irq_was_on;
+    c->lock_flags = lock_flags;
     spin_unlock(&sched_lock);
     if (__builtin_expect(prev->state == THREAD_DEAD, 0))
         thread_bury(prev);
@@ -110,7 +110,7 @@ static void finish_switch(bool irq_was_on)
 
 static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
 {
-    bool irq_was_on = c->irq_was_on;
+    uint32_t lock_flags = c->lock_flags;
 
     charge(prev);
     next->ran_at = prev->ran_at;
@@ -124,7 +124,7 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     if (tracing(TRACE_SCHED))
         trace_switch(prev, next);
     arch_switch(&prev->arch, &next->arch);
-    finish_switch(irq_was_on);
+    finish_switch(lock_flags);
 }
 
 static void give_up_cpu(void)
@@ -336,7 +336,7 @@ void thread_first_run(void)
 {
     struct thread *t;
 
-    finish_switch(true);
+    finish_switch(EFLAGS_IF);
     t = thread_current();
     if (t->set_child_tid)
         put_user_u32(t->set_child_tid, (uint32_t)t->tid);
@@ -344,7 +344,7 @@ void thread_first_run(void)
 
 void kthread_first_run(void)
 {
-    finish_switch(true);
+    finish_switch(EFLAGS_IF);
 }
 
 void sched_init(void)

@@ -1,21 +1,9 @@
 /*
  * A plugin for QEMU 7.2's TCG that counts executed instructions and prints the sum at the end.
- * [qemu/qemu-plugin.h, which no package has: what is used of it is declared here]
  */
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
-
-#define EXPORT __attribute__((visibility("default")))
-
-struct qemu_plugin_tb;
-typedef void (*translated_fn)(uint64_t id, struct qemu_plugin_tb *tb);
-typedef void (*exit_fn)(uint64_t id, void *arg);
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, translated_fn fn);
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int add, void *to,
-                                              uint64_t n);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn fn, void *arg);
+#include "qemu_plugin.h"
 
 EXPORT int qemu_plugin_version = 1;
 static uint64_t count;

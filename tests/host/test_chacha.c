@@ -5,7 +5,8 @@
 #include "tests/host/check.h"
 
 /* arch/i386/chacha.asm, which the host's processor runs as well */
-void chacha_sse2(void *out, uint32_t state[CHACHA_WORDS], uint32_t blocks);
+void __attribute__((regparm(3)))
+chacha_sse2(void *out, uint32_t state[CHACHA_WORDS], uint32_t blocks);
 
 bool arch_chacha20(void *out, uint32_t state[CHACHA_WORDS], uint32_t blocks)
 {

@@ -93,13 +93,13 @@ def stack_frames(ebp, eip=None):
         yield "pc", eip
     low, high = k.address("entry_code_start"), k.address("entry_code_end")
     for _ in range(64):
-        if ebp < k.USER_TOP or ebp & 3 or not readable(ebp) or not readable(ebp + 8):
+        if ebp < k.USER_TOP or ebp & 3 or not readable(ebp) or not readable(ebp + 4):
             return
-        after, back, argument = struct.unpack("<3I", k.read(ebp, 12))
+        after, back = struct.unpack("<2I", k.read(ebp, 8))
         if back == 0:
             return
-        if low <= back < high and readable(argument):
-            tf = k.View("trapframe", argument)
+        if low <= back < high:
+            tf = k.View("trapframe", ebp + 8) # on top of the stack when the entry code called
             yield "trap", tf
             if tf.cs & 3:
                 return
@@ -173,21 +173,6 @@ def thread_name(t):
     return f"{p.text('comm')} (thread {t.tid} of process {p.pid})" if p is not None else "?"
 
 
-def waits_for(t):
-    """The mutex a thread sleeps for: the argument of mutex_lock() on its stack."""
-    esp = t.arch.esp
-    ebp, eip = k.u32(esp + 12), k.u32(esp + 16)
-    start = k.address("mutex_lock")
-    block = gdb.block_for_pc(start)
-    for _ in range(32):
-        if block is not None and block.start <= eip < block.end:
-            return k.u32(ebp + 8)
-        if ebp < k.USER_TOP or not readable(ebp + 8):
-            return None
-        ebp, eip = k.u32(ebp), k.u32(ebp + 4)
-    return None
-
-
 class Locks(k.Command):
     """fl locks: the locks that are held, their holders, and who waits.
 
@@ -197,7 +182,7 @@ holds, in the order they were taken. Sleep locks: the static ones, and any that 
     def run(self, argv):
         cpu = k.View("cpu", k.address("boot_cpu"))
         print(f"CPU 0: {cpu.spin_depth} spin locks held, interrupts were "
-              f"{'on' if cpu.irq_was_on else 'off'} before")
+              f"{'on' if cpu.lock_flags & 0x200 else 'off'} before")
         for at in cpu.held.words():
             if at:
                 lock = k.View("spinlock", at)
@@ -209,10 +194,8 @@ holds, in the order they were taken. Sleep locks: the static ones, and any that 
         waiting = {}
         for p in k.processes():
             for t in k.threads(p):
-                if k.enum_name("thread_state", t.state) == "THREAD_BLOCKED":
-                    at = waits_for(t)
-                    if at:
-                        waiting.setdefault(at, []).append(t)
+                if t.wanted:
+                    waiting.setdefault(int(t.wanted), []).append(t)
         for at in sorted(set(known) | set(waiting)):
             mutex = k.View("mutex", at)
             if not mutex.owner and at not in waiting:

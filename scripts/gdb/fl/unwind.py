@@ -1,7 +1,7 @@
 """Backtraces through exceptions, interrupts and system calls, on to the program.
 
-The entry code (arch/i386/entry.asm) calls C with one argument, the struct trapframe that it pushed
-just before: from there come the registers of what was interrupted.
+The entry code (arch/i386/entry.asm) calls C with the struct trapframe that it pushed just before on top
+of the stack: from there come the registers of what was interrupted.
 """
 
 import gdb
@@ -36,7 +36,7 @@ class TrapUnwinder(gdb.unwinder.Unwinder):
         if not self.in_entry_code(pc):
             return None
         sp = int(pending.read_register("esp").cast(unsigned))
-        tf = k.View("trapframe", sp + 4)
+        tf = k.View("trapframe", sp)
         user = bool(tf.cs & 3)
         if not user and tf.cs & 0xFFFF != KERNEL_CS:
             return None

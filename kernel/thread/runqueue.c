@@ -94,9 +94,21 @@ void runqueue_remove(struct thread *t)
     nr_queued--;
 }
 
+/* Each switch asks, and mostly in vain. */
+static bool may_have_realtime(void)
+{
+    uint32_t used = 0;
+
+    for (unsigned w = 0; w < sizeof(realtime_used) / sizeof(realtime_used[0]); w++)
+        used |= realtime_used[w];
+    return used != 0;
+}
+
 /* The first of the highest priority, or NULL. */
 static struct thread *first_realtime(void)
 {
+    if (!may_have_realtime())
+        return NULL;
     for (int w = (int)(sizeof(realtime_used) / sizeof(realtime_used[0])) - 1; w >= 0; w--) {
         while (realtime_used[w]) {
             uint32_t bit = 31 - (uint32_t)__builtin_clz(realtime_used[w]);

@@ -97,22 +97,26 @@ put_word:
         CLAC
         xor eax, eax
         ret
-; int cmpxchg_user_u32(void *udst, uint32_t old, uint32_t new, uint32_t *seen)
+
+; int cmpxchg_user_u32(void *udst, uint32_t old, uint32_t new, uint32_t *seen); seen is above the return address
 global cmpxchg_user_u32
 cmpxchg_user_u32:
-        mov ecx, [esp + 4]
-        cmp ecx, USER_TOP - 4
+        cmp eax, USER_TOP - 4
         ja word_bad
-        mov eax, [esp + 8]
-        mov edx, [esp + 12]
+        push ebx
+        mov ebx, eax
+        mov eax, edx
         STAC
 exchange_word:
-        lock cmpxchg [ecx], edx
+        lock cmpxchg [ebx], ecx
         CLAC
-        mov ecx, [esp + 16]
-        mov [ecx], eax
+        mov edx, [esp + 8]
+        mov [edx], eax
+        pop ebx
         xor eax, eax
         ret
+exchange_fault:
+        pop ebx
 word_fault:
         CLAC
 word_bad:
@@ -120,7 +124,7 @@ word_bad:
         ret
         FIXUP get_word, word_fault
         FIXUP put_word, word_fault
-        FIXUP exchange_word, word_fault
+        FIXUP exchange_word, exchange_fault
 
 ; int user_string(char *dst, const char *usrc, size_t size): copies up to and with the terminator.
 ; Its length, -EFAULT, or -ENAMETOOLONG when size bytes hold no terminator. Four bytes at a time

@@ -6,13 +6,16 @@
 Each test is one static i386 Linux binary, built once: Linux's transcript is the truth. Tests called
 hostile_* run on Faultline only and are compared with NAME.expected. All run in one boot, and after
 each one the kernel audits its memory. --linux boots that kernel instead of Faultline, to check the
-tests themselves. Where this machine runs no i386 programs, Linux's transcript comes from Debian's
-i386 kernel in QEMU (build/cache/i386/vmlinuz, `scripts/fetch-i386 linux`).
+tests themselves. Where this machine runs no i386 programs, the transcripts are those in
+tests/guest/transcripts, each kept from a run on Linux of the source whose hash heads it (--keep makes
+them); where there is none, Debian's i386 kernel in QEMU says what is right
+(build/cache/i386/vmlinuz, `scripts/fetch-i386 linux`).
 """
 
 import argparse
 import difflib
 import errno
+import hashlib
 import os
 import re
 import signal
@@ -24,6 +27,7 @@ sys.dont_write_bytecode = True
 LINUX_MEM = 256
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+KEPT = f"{HERE}/transcripts"
 LINUX = f"{TOP}/build/cache/i386/vmlinuz"
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 from newc import Archive  # noqa: E402
@@ -73,11 +77,39 @@ def runs_here(binary):
 def run_emulated(build, names):
     """What Linux prints in QEMU: {name: lines}."""
     got, _ = parse(boot(build, names, LINUX_MEM, LINUX))
-    return {name: without_audit(lines) for name, lines in got.items()}
+    return {name: without_audit(lines) for name, lines in got.items() if name}
 
 
 def without_audit(lines):
     return [line for line in lines if not line.startswith("=== mm_check")]
+
+
+def source_hash(name):
+    with open(f"{HERE}/{name}.c", "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def kept(name):
+    """The transcript that was kept for the test as it is now, or None."""
+    try:
+        with open(f"{KEPT}/{name}", encoding="latin-1") as f:
+            head, *lines = f.read().split("\n")[:-1]
+    except FileNotFoundError:
+        return None
+    return lines if head == source_hash(name) else None
+
+
+def keep(name, lines):
+    os.makedirs(KEPT, exist_ok=True)
+    with open(f"{KEPT}/{name}", "w", encoding="latin-1") as f:
+        f.write("\n".join([source_hash(name), *lines]) + "\n")
+
+
+def linux_says(build, names):
+    """{name: lines} by this machine's Linux, or by one in QEMU."""
+    if runs_here(f"{build}/guest/{names[0]}"):
+        return {n: run_native(f"{build}/guest/{n}") for n in names}
+    return run_emulated(build, names)
 
 
 def expectations(build, names):
@@ -86,8 +118,10 @@ def expectations(build, names):
     if not ordinary or runs_here(f"{build}/guest/{ordinary[0]}"):
         return {n: expected(build, n) for n in names}
     right = {n: expected(build, n) for n in names if n not in ordinary}
-    emulated = run_emulated(build, ordinary)
-    return right | {n: emulated.get(n, ["(did not run on Linux)"]) for n in ordinary}
+    right |= {n: kept(n) for n in ordinary}
+    unknown = [n for n in ordinary if right[n] is None]
+    emulated = run_emulated(build, unknown) if unknown else {}
+    return right | {n: emulated.get(n, ["(did not run on Linux)"]) for n in unknown}
 
 
 def expected(build, name):
@@ -176,9 +210,14 @@ def main():
     p.add_argument("--linux", metavar="VMLINUZ")
     p.add_argument("--append", default="", help="more options for the kernel")
     p.add_argument("--show", action="store_true", help="the kernel's own lines too")
+    p.add_argument("--keep", action="store_true", help="run the tests on Linux alone and keep what it says")
     p.add_argument("names", nargs="*")
     a = p.parse_args()
-    names = a.names or [n for n in test_names() if not a.linux or not n.startswith("hostile_")]
+    names = a.names or [n for n in test_names() if not (a.linux or a.keep) or not n.startswith("hostile_")]
+    if a.keep:
+        for name, lines in linux_says(os.path.abspath(a.build), names).items():
+            keep(name, lines)
+        return 0
     outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux, append=a.append)
     if a.show:
         print("\n".join(noise))

@@ -5,6 +5,7 @@
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/reclaim/reclaim.h"
 
 /* ---- Advice that is remembered in the area ---- */
 
@@ -144,15 +145,13 @@ static struct frame *frame_of_page(const struct vma *v, vaddr_t va)
     return f && !(f->flags & FRAME_BUSY) ? f : NULL;
 }
 
-static int cool_down(struct change *c, struct vma *v, vaddr_t start, vaddr_t end, bool page_out)
+static int cool_down(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 {
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
         struct frame *f = frame_of_page(v, va);
         if (f)
             (void)pmap_test_accessed(f);
-        if (f && page_out)
-            reclaim_frame(f);
-        change_spend(c, page_out ? 4 : 1);
+        change_spend(c, 1);
     }
     return 0;
 }
@@ -170,8 +169,7 @@ static int act(struct change *c, struct vma *v, vaddr_t start, vaddr_t end, int 
                                                                   : -EINVAL;
     case VM_ADVICE_COLD:
     case VM_ADVICE_PAGEOUT:
-        return v->flags & VM_LOCKED ? -EINVAL
-                                    : cool_down(c, v, start, end, advice == VM_ADVICE_PAGEOUT);
+        return v->flags & VM_LOCKED ? -EINVAL : cool_down(c, v, start, end);
     default:
         return -EINVAL;
     }
@@ -302,6 +300,32 @@ static int punch(const struct vma *v, vaddr_t start, vaddr_t end)
     return vm_object_punch(v->object, from, end - start);
 }
 
+/* The page at va goes, if it is this space's alone; true: *out has to be sent. [v] */
+static bool page_out(struct vm_space *s, vaddr_t va, struct outgoing *out)
+{
+    const struct vma *v = vma_find(s, va);
+    struct frame *f = v && v->start <= va ? frame_of_page(v, va) : NULL;
+
+    return f && rmap_count(f) < 2 && reclaim_gather(f, out);
+}
+
+/* MADV_PAGEOUT, once the areas have agreed: what cannot go stays. */
+static void page_out_range(struct vm_space *s, vaddr_t start, vaddr_t end)
+{
+    struct outgoing out;
+
+    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+        bool goes;
+
+        spin_lock(&vm_lock);
+        goes = page_out(s, va, &out);
+        spin_unlock(&vm_lock);
+        if (goes)
+            (void)reclaim_send(&out);
+        port_yield();
+    }
+}
+
 static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
 {
     int unmapped = 0, err = 0;
@@ -374,6 +398,8 @@ int vm_advise(struct vm_space *s, vaddr_t addr, size_t length, int advice)
             return err;
         err = act_on_range(s, &c, addr, addr + len, advice);
         change_end(&c);
+        if (advice == VM_ADVICE_PAGEOUT && err != -EINVAL)
+            page_out_range(s, addr, addr + len);
         return err;
     }
 }

@@ -64,19 +64,4 @@ void vm_event_oom_kill(void);
 _Noreturn void vm_pageout_thread(void);
 bool vm_pageout_step(void); /* a batch of that; whether it freed any */
 
-/*
- * Compressed memory as a swap device of so many bytes of pages; at most max bytes of RAM (0: as
- * much as the pages themselves). NULL: no memory.
- */
-struct swap_device *zram_create(uint32_t slots, uint32_t max_bytes);
-void zram_destroy(struct swap_device *d); /* nothing may be in it */
-struct zram_stats {
-    uint32_t pages;      /* stored */
-    uint32_t same;       /* of these: one word repeated, which takes no memory */
-    uint32_t huge;       /* of these: raw, since they do not compress */
-    uint32_t compressed; /* bytes, of those that are compressed */
-    uint32_t used;       /* bytes of RAM in all, the table included */
-};
-void zram_stats(const struct swap_device *d, struct zram_stats *out);
-
 #endif

@@ -44,16 +44,8 @@ bool frame_is_locked(const struct frame *f)
 
 /* ---- One page ---- */
 
-/* What became of a page under the hand. */
-enum fate { STAYS, FREED, GOES_TO_FILE, GOES_TO_SWAP };
-
-/* Runs that the hand gathered and that wait to be written. */
-struct outgoing {
-    struct vm_object *object;
-    struct vm_run run;
-    struct swap_run swap;
-    bool may_write; /* else only what can be dropped goes */
-};
+/* What became of a page under the hand; one that GOES is in an outgoing run. */
+enum fate { STAYS, FREED, GOES };
 
 /* Drops a page given up by MADV_FREE. Only its one owner can have written to it, through its one
  * mapping; without a mapping it was never found dirty. */
@@ -118,9 +110,10 @@ static enum fate see_off(struct frame *f, struct outgoing *out)
             return STAYS;
         out->object = f->object;
         object_gather(f, &out->run);
-        return GOES_TO_FILE;
+        return GOES;
     }
-    return swap_gather(f, &out->swap) ? GOES_TO_SWAP : STAYS;
+    out->object = NULL;
+    return swap_gather(f, &out->swap) ? GOES : STAYS;
 }
 
 static bool may_go(const struct frame *f)
@@ -161,7 +154,7 @@ static enum fate pass_step(struct pass *p, struct outgoing *out)
         reclaim_hand = frame_next(reclaim_hand);
         fate = reclaim_hand ? look(reclaim_hand, out) : STAYS;
         p->freed += fate == FREED;
-        if (fate == GOES_TO_FILE || fate == GOES_TO_SWAP)
+        if (fate == GOES)
             return fate;
     }
     return STAYS;
@@ -197,6 +190,11 @@ static unsigned put_out(struct outgoing *out)
     return freed;
 }
 
+unsigned reclaim_send(struct outgoing *out)
+{
+    return out->object ? put_out(out) : swap_out(&out->swap);
+}
+
 /* One bounded step. Sleeps, not [v]. */
 static void step(struct pass *p, bool direct)
 {
@@ -207,10 +205,8 @@ static void step(struct pass *p, bool direct)
     spin_lock(&vm_lock);
     fate = pass_step(p, &out);
     spin_unlock(&vm_lock);
-    if (fate == GOES_TO_FILE)
-        p->freed += put_out(&out);
-    else if (fate == GOES_TO_SWAP)
-        p->freed += swap_out(&out.swap);
+    if (fate == GOES)
+        p->freed += reclaim_send(&out);
     *(direct ? &events.pgscan_direct : &events.pgscan_kswapd) += p->looked - looked;
     *(direct ? &events.pgsteal_direct : &events.pgsteal_kswapd) += p->freed - freed;
 }
@@ -253,6 +249,16 @@ void reclaim_frame(struct frame *f)
     frame_set_age(f, 0);
     if (is_clean(f) && !frame_is_locked(f))
         (void)page_evict(f);
+}
+
+bool reclaim_gather(struct frame *f, struct outgoing *out)
+{
+    if (!may_go(f) || (f->flags & FRAME_LAZY) || frame_is_locked(f))
+        return false;
+    (void)was_used(f);
+    frame_set_age(f, 0);
+    out->may_write = true;
+    return see_off(f, out) == GOES;
 }
 
 /* ---- The thread ---- */

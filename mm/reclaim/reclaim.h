@@ -54,6 +54,21 @@ unsigned swap_out(struct swap_run *run);
 /* A resident anon or page of an object that is clean gives its frame up; whether it did. [v] */
 bool page_evict(struct frame *f);
 
+/* ---- pageout.c ---- */
+
+/* Runs that were gathered and wait to be written: an object's, or to swap. */
+struct outgoing {
+    struct vm_object *object; /* NULL: it is the other */
+    struct vm_run run;
+    struct swap_run swap;
+    bool may_write; /* else only what can be dropped goes */
+};
+/* f goes, whatever the policy thinks of it: at once, or, if that is true, by a reclaim_send(). What
+ * is locked or in use stays. [v] */
+bool reclaim_gather(struct frame *f, struct outgoing *out);
+/* Writes them, frees those nobody used meanwhile. How many. Sleeps, not [v]. */
+unsigned reclaim_send(struct outgoing *out);
+
 extern struct vm_events events; /* [v] */
 
 #endif

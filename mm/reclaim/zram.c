@@ -1,16 +1,17 @@
 /*
- * Compressed memory as a swap device.
+ * Compressed memory: see mm/zram.h.
  *
- * A slot is a word: 0 for nothing; with bit 0, a struct same, for a page of one word over and over;
- * with bit 1, a frame that holds the page raw, because it does not compress; else the first of a
- * chain of small objects that hold its LZ4 block. Storing takes memory from the kernel's reserve,
- * but not the last of it; when that or the bound is reached the page is not taken, and stays where
- * it was.
+ * A page is a word of the table: 0 for nothing; with bit 0, a struct same, for a page of one word
+ * over and over; with bit 1, a frame that holds the page raw, because it does not compress; else
+ * the first of a chain of small objects that hold its LZ4 block. Storing takes memory from the
+ * kernel's reserve, but not the last of it; when that or the bound is reached the page is not
+ * taken, and stays where it was.
  */
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/mm.h"
 #include "mm/reclaim/lz4.h"
-#include "mm/reclaim/reclaim.h"
+#include "mm/zram.h"
 
 #define PIECE       264u /* a class of kmalloc, 15 to a frame */
 #define PIECE_BYTES (PIECE - sizeof(void *))
@@ -31,10 +32,9 @@ struct same {
 };
 
 struct zram {
-    struct swap_device device;
-    uint32_t slots, max;
-    uintptr_t **table; /* [zram_lock] by chunks of a frame */
-    struct zram_stats stats;
+    uint32_t pages;
+    uintptr_t **table;       /* [zram_lock] by chunks of a frame */
+    struct zram_stats stats; /* [zram_lock] */
 };
 
 /* One page at a time: the scratch memory is shared. [zram_lock] */
@@ -42,9 +42,29 @@ static struct spinlock zram_lock = SPINLOCK_INIT("zram", LOCK_RANK_ZRAM);
 static uint16_t places[LZ4_TABLE];
 static uint8_t packed[PAGE_SIZE];
 
-static uintptr_t *entry_of(const struct zram *z, uint32_t slot)
+static uintptr_t *entry_of(const struct zram *z, uint32_t index)
 {
-    return &z->table[slot / PER_CHUNK][slot % PER_CHUNK];
+    return &z->table[index / PER_CHUNK][index % PER_CHUNK];
+}
+
+/* Whether so many bytes more are allowed; counts them. */
+static bool charge(struct zram *z, uint32_t bytes)
+{
+    struct zram_stats *st = &z->stats;
+
+    if (st->limit && st->used + bytes > st->limit)
+        return false;
+    st->used += bytes;
+    if (st->used > st->peak)
+        st->peak = st->used;
+    return true;
+}
+
+static void *charged(struct zram *z, uint32_t bytes, void *p)
+{
+    if (!p)
+        z->stats.used -= bytes;
+    return p;
 }
 
 /* ---- Storing ---- */
@@ -66,7 +86,7 @@ static uintptr_t store_packed(struct zram *z, unsigned n)
 
     for (unsigned at = 0; at < n; at += PIECE_BYTES) {
         unsigned part = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
-        struct piece *p = z->stats.used + PIECE <= z->max ? kmalloc(sizeof(*p)) : NULL;
+        struct piece *p = charge(z, PIECE) ? charged(z, PIECE, kmalloc(sizeof(*p))) : NULL;
 
         if (!p) {
             free_pieces(z, first);
@@ -74,7 +94,6 @@ static uintptr_t store_packed(struct zram *z, unsigned n)
         }
         p->next = NULL;
         memcpy(p->data, packed + at, part);
-        z->stats.used += PIECE;
         *link = p;
         link = &p->next;
     }
@@ -83,13 +102,13 @@ static uintptr_t store_packed(struct zram *z, unsigned n)
 
 static uintptr_t store_raw(struct zram *z, const void *page)
 {
-    void *copy = z->stats.used + PAGE_SIZE <= z->max ? kalloc() : NULL;
+    void *copy = charge(z, PAGE_SIZE) ? charged(z, PAGE_SIZE, kalloc()) : NULL;
 
     if (!copy)
         return 0;
     page_copy(copy, page);
-    z->stats.used += PAGE_SIZE;
     z->stats.huge++;
+    z->stats.compressed += PAGE_SIZE;
     return (uintptr_t)copy | RAW;
 }
 
@@ -104,13 +123,12 @@ static bool is_same(const uint32_t *page)
 
 static uintptr_t store_same(struct zram *z, uint32_t word)
 {
-    struct same *s = kmalloc(sizeof(*s));
+    struct same *s = charge(z, sizeof(*s)) ? charged(z, sizeof(*s), kmalloc(sizeof(*s))) : NULL;
 
     if (!s)
         return 0;
     s->word = word;
     z->stats.same++;
-    z->stats.used += sizeof(*s);
     return (uintptr_t)s | SAME;
 }
 
@@ -149,8 +167,10 @@ static int fetch(uintptr_t entry, void *page)
 {
     void *p = (void *)(entry & ~(uintptr_t)TAGS);
 
-    if (!entry)
-        return -EIO;
+    if (!entry) {
+        page_zero(page);
+        return 0;
+    }
     if (entry & RAW) {
         page_copy(page, p);
         return 0;
@@ -173,6 +193,7 @@ static void drop(struct zram *z, uintptr_t entry)
     if (entry & RAW) {
         kfree(p);
         z->stats.used -= PAGE_SIZE;
+        z->stats.compressed -= PAGE_SIZE;
         z->stats.huge--;
     } else if (entry & SAME) {
         kmfree(p);
@@ -184,89 +205,98 @@ static void drop(struct zram *z, uintptr_t entry)
     }
 }
 
-/* ---- The device ---- */
+/* ---- The face ---- */
 
-static int zram_read(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
+int zram_read(struct zram *z, uint32_t index, void *page)
 {
-    struct zram *z = d->private;
-    int err = 0;
+    int err;
 
-    for (unsigned i = 0; i < n && !err; i++) {
-        spin_lock(&zram_lock);
-        err = fetch(*entry_of(z, slot + i), pages[i]);
-        spin_unlock(&zram_lock);
-    }
+    spin_lock(&zram_lock);
+    err = fetch(*entry_of(z, index), page);
+    z->stats.failed_reads += err != 0;
+    spin_unlock(&zram_lock);
     return err;
 }
 
-static int zram_write(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
+int zram_write(struct zram *z, uint32_t index, const void *page)
 {
-    struct zram *z = d->private;
-    unsigned i;
-
-    for (i = 0; i < n; i++) {
-        uintptr_t entry;
-
-        spin_lock(&zram_lock);
-        drop(z, *entry_of(z, slot + i));
-        entry = store(z, pages[i]);
-        *entry_of(z, slot + i) = entry;
-        z->stats.pages += entry != 0;
-        spin_unlock(&zram_lock);
-        if (!entry)
-            break;
-    }
-    return i ? (int)i : -ENOSPC;
-}
-
-static void zram_forget(struct swap_device *d, uint32_t slot)
-{
-    struct zram *z = d->private;
+    uintptr_t *entry;
+    bool stored;
 
     spin_lock(&zram_lock);
-    drop(z, *entry_of(z, slot));
-    *entry_of(z, slot) = 0;
+    entry = entry_of(z, index);
+    drop(z, *entry);
+    *entry = store(z, page);
+    stored = *entry != 0;
+    z->stats.pages += stored;
+    z->stats.failed_writes += !stored;
+    spin_unlock(&zram_lock);
+    return stored ? 0 : -ENOSPC;
+}
+
+void zram_forget(struct zram *z, uint32_t index)
+{
+    spin_lock(&zram_lock);
+    drop(z, *entry_of(z, index));
+    *entry_of(z, index) = 0;
     spin_unlock(&zram_lock);
 }
 
-void zram_destroy(struct swap_device *d)
+static uint32_t chunks_of(uint32_t pages)
 {
-    struct zram *z = d->private;
+    return (pages + PER_CHUNK - 1) / PER_CHUNK;
+}
 
-    for (uint32_t i = 0; z->table && i <= (z->slots - 1) / PER_CHUNK; i++) {
-        if (z->table[i])
-            kfree(z->table[i]);
-    }
+void zram_destroy(struct zram *z)
+{
+    for (uint32_t i = 0; i < z->pages && z->table[i / PER_CHUNK]; i++)
+        zram_forget(z, i);
+    for (uint32_t i = 0; i < chunks_of(z->pages) && z->table[i]; i++)
+        kfree(z->table[i]);
     kmfree(z->table);
     kmfree(z);
 }
 
-struct swap_device *zram_create(uint32_t slots, uint32_t max_bytes)
+struct zram *zram_create(uint32_t pages)
 {
-    uint32_t chunks = (slots + PER_CHUNK - 1) / PER_CHUNK;
-    struct zram *z = chunks && chunks <= PER_CHUNK ? kzalloc(sizeof(*z)) : NULL;
+    struct zram *z = pages && pages <= ZRAM_PAGES_MAX ? kzalloc(sizeof(*z)) : NULL;
 
     if (!z)
         return NULL;
-    *z = (struct zram){.slots = slots, .max = max_bytes ? max_bytes : UINT32_MAX};
-    z->device =
-        (struct swap_device){zram_read, zram_write, zram_forget, z, "/dev/zram0", "partition"};
-    z->table = kzalloc(chunks * sizeof(*z->table));
-    for (uint32_t i = 0; z->table && i < chunks; i++) {
-        z->table[i] = kalloc_zeroed();
-        if (!z->table[i])
-            break;
-        z->stats.used += PAGE_SIZE;
+    z->pages = pages;
+    z->table = kzalloc(chunks_of(pages) * sizeof(*z->table));
+    if (!z->table) {
+        kmfree(z);
+        return NULL;
     }
-    if (z->table && z->table[chunks - 1])
-        return &z->device;
-    zram_destroy(&z->device);
-    return NULL;
+    for (uint32_t i = 0; i < chunks_of(pages); i++) {
+        z->table[i] = kalloc_zeroed();
+        if (!z->table[i]) {
+            zram_destroy(z);
+            return NULL;
+        }
+        (void)charge(z, PAGE_SIZE);
+    }
+    return z;
 }
 
-void zram_stats(const struct swap_device *d, struct zram_stats *out)
+void zram_set_limit(struct zram *z, uint32_t bytes)
 {
     spin_lock(&zram_lock);
-    *out = ((const struct zram *)d->private)->stats;
+    z->stats.limit = bytes;
+    spin_unlock(&zram_lock);
+}
+
+void zram_reset_peak(struct zram *z)
+{
+    spin_lock(&zram_lock);
+    z->stats.peak = z->stats.used;
+    spin_unlock(&zram_lock);
+}
+
+void zram_stats(struct zram *z, struct zram_stats *out)
+{
+    spin_lock(&zram_lock);
+    *out = z->stats;
     spin_unlock(&zram_lock);
 }

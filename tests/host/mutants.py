@@ -201,7 +201,7 @@ MUTANTS = [
     ("spoilt-is-used", "reclaim/swap.c", "        take(a, slot);\n        a->usable--;", "        a->usable--;"),
     ("low-priority-first", "reclaim/swap.c", "a->priority > best->priority", "a->priority < best->priority"),
     ("free-run-crosses-end", "reclaim/swap.c", "place + n < a->slots && !is_taken", "!is_taken"),
-    ("zram-without-bound", "reclaim/zram.c", "z->stats.used + PAGE_SIZE <= z->max ? kalloc() : NULL", "kalloc()"),
+    ("zram-without-bound", "reclaim/zram.c", "charge(z, PAGE_SIZE) ? charged(z, PAGE_SIZE, kalloc()) : NULL", "(z->stats.used += PAGE_SIZE, kalloc())"),
     ("zram-loses-pieces", "reclaim/zram.c", "        kmfree(p);\n        z->stats.used -= PIECE;", "        z->stats.used -= PIECE;"),
     ("zram-same-looks-at-half", "reclaim/zram.c", "unsigned i = 1; i < PAGE_SIZE / 4; i++) {\n        if (page[i]", "unsigned i = 1; i < PAGE_SIZE / 8; i++) {\n        if (page[i]"),
     ("lz4-match-too-late", "reclaim/lz4.c", "#define MATCH_LAST 12u", "#define MATCH_LAST 8u"),

@@ -7,6 +7,7 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "mm/reclaim/reclaim.h"
+#include "mm/zram.h"
 #include "tests/host/check.h"
 #include "tests/host/port.h"
 #include "tests/host/program.h"
@@ -661,21 +662,51 @@ TEST(swapoff_without_memory_leaves_the_area_in_use)
 
 /* ---- Compressed memory ---- */
 
-static struct swap_device *zram;
+static struct zram *zram;
+static struct swap_device compressed;
+
+static int compressed_read(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
+{
+    int err = 0;
+
+    (void)d;
+    for (unsigned i = 0; i < n && !err; i++)
+        err = zram_read(zram, slot + i, pages[i]);
+    return err;
+}
+
+static int compressed_write(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
+{
+    unsigned i = 0;
+
+    (void)d;
+    while (i < n && zram_write(zram, slot + i, pages[i]) == 0)
+        i++;
+    return i ? (int)i : -ENOSPC;
+}
+
+static void compressed_forget(struct swap_device *d, uint32_t slot)
+{
+    (void)d;
+    zram_forget(zram, slot);
+}
 
 static void use_zram(uint32_t max_bytes)
 {
     EXPECT_EQ(vm_swap_off(&array[0].device), 0);
-    zram = zram_create(SLOTS, max_bytes);
+    zram = zram_create(SLOTS);
     EXPECT(zram != NULL);
-    EXPECT_EQ(vm_swap_on(zram, SLOTS, 1), 0);
+    zram_set_limit(zram, max_bytes);
+    compressed = (struct swap_device){
+        .read = compressed_read, .write = compressed_write, .forget = compressed_forget};
+    EXPECT_EQ(vm_swap_on(&compressed, SLOTS, 1), 0);
 }
 
 static void end_zram(void)
 {
     struct zram_stats st;
 
-    EXPECT_EQ(vm_swap_off(zram), 0);
+    EXPECT_EQ(vm_swap_off(&compressed), 0);
     zram_stats(zram, &st);
     EXPECT_EQ(st.pages, 0);
     EXPECT_EQ(st.compressed, 0);
@@ -721,7 +752,7 @@ TEST(compressed_memory_keeps_each_kind_of_page)
     EXPECT_EQ(st.pages, 4);
     EXPECT_EQ(st.huge, 1);
     EXPECT_EQ(st.same, 1);
-    EXPECT(st.compressed < PAGE_SIZE);
+    EXPECT(st.compressed < P(2));
     EXPECT(st.used < P(4));
     for (unsigned i = 0; i < 4; i++)
         EXPECT_EQ(sum(AT + P(i)), before_[i]);
@@ -743,6 +774,32 @@ TEST(compressed_memory_takes_no_more_than_it_may)
     EXPECT_EQ(vm_space_swapped(s), 2);
     EXPECT_EQ(mm_check(), 0);
     end_zram();
+}
+
+TEST(compressed_memory_without_memory_or_contents)
+{
+    static uint8_t page[PAGE_SIZE];
+
+    EXPECT(zram_create(0) == NULL);
+    EXPECT(zram_create(ZRAM_PAGES_MAX + 1) == NULL);
+    for (unsigned n = 1; n <= 4; n++) {
+        mm_inject_failure(n);
+        EXPECT(zram_create(2 * PAGE_SIZE / sizeof(void *)) == NULL);
+    }
+    mm_inject_failure(0);
+    zram = zram_create(2);
+    memset(page, 1, sizeof(page));
+    EXPECT_EQ(zram_read(zram, 1, page), 0);
+    EXPECT_EQ(page[0] | page[PAGE_SIZE - 1], 0);
+    page[5] = 7;
+    mm_inject_failure(1);
+    EXPECT_EQ(zram_write(zram, 1, page), -ENOSPC);
+    mm_inject_failure(0);
+    EXPECT_EQ(zram_write(zram, 1, page), 0);
+    page[5] = 0;
+    EXPECT_EQ(zram_read(zram, 1, page), 0);
+    EXPECT_EQ(page[5], 7);
+    zram_destroy(zram);
 }
 
 int main(void)

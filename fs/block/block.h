@@ -114,6 +114,9 @@ static inline int block_write(struct block_device *dev, uint64_t sector, void *c
 {
     return block_transfer(dev, BLOCK_WRITE, sector, pages, 0, n * 4096u);
 }
+/* What the page at sector holds is no longer needed; its contents are then anything. Any lock may
+ * be held. */
+void block_discard_page(struct block_device *dev, uint64_t sector);
 /* Whatever was written, and done, before is on the medium after. */
 int block_flush(struct block_device *dev);
 /* Writes back what the page cache of the device holds, then block_flush. May sleep. */

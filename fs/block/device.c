@@ -193,7 +193,7 @@ int block_register(struct block_queue *q, enum block_kind kind)
     if (err)
         return err;
     recovery_add(q);
-    if (kind == BLOCK_LOOP)
+    if (kind == BLOCK_LOOP || kind == BLOCK_ZRAM)
         return 0;
     announce(dev);
     if (dev->sectors && kind != BLOCK_SR)

@@ -44,6 +44,12 @@ struct block_driver {
     long (*ioctl)(struct block_device *dev, uint32_t cmd, uint32_t arg);
     /* The last who had it open has closed it. May sleep. May be NULL. */
     void (*closed)(struct block_device *dev);
+    /* A disk that is memory carries each transfer out at once, in its caller's context, instead of
+     * the first three. 0 or -errno. */
+    int (*move)(struct block_queue *q, const struct block_io *io);
+    /* The contents of the page at a sector are no longer needed. Any lock may be held. May be NULL.
+     */
+    void (*discard)(struct block_queue *q, uint64_t sector);
 };
 
 struct block_queue {
@@ -83,6 +89,7 @@ enum block_kind {
     BLOCK_NVME, /* nvme0n1..: 259:0.., named by the driver */
     BLOCK_SR,   /* sr0..: 11:0.. */
     BLOCK_LOOP, /* loop0..: 7:0.. */
+    BLOCK_ZRAM, /* zram0: 252:0 */
 };
 
 /*

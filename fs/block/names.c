@@ -27,6 +27,7 @@ static struct series series[] = {
     [BLOCK_NVME] = {.major = EXTENDED_MAJOR, .most = 64},
     [BLOCK_SR] = {.name = "sr", .major = 11, .minors = 1, .most = 16},
     [BLOCK_LOOP] = {.name = "loop", .major = 7, .minors = 1, .most = 256},
+    [BLOCK_ZRAM] = {.name = "zram", .major = 252, .minors = 1, .most = 1},
 };
 
 void block_show_majors(struct text *t)
@@ -34,7 +35,7 @@ void block_show_majors(struct text *t)
     static const struct {
         uint32_t major;
         const char *name;
-    } majors[] = {{7, "loop"}, {8, "sd"}, {11, "sr"}, {254, "virtblk"}, {EXTENDED_MAJOR, "blkext"}};
+    } majors[] = {{7, "loop"}, {8, "sd"}, {11, "sr"}, {252, "zram"}, {254, "virtblk"}, {EXTENDED_MAJOR, "blkext"}};
 
     for (unsigned i = 0; i < sizeof(majors) / sizeof(majors[0]); i++)
         text_printf(t, "%3u %s\n", majors[i].major, majors[i].name);

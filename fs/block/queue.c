@@ -157,6 +157,19 @@ static void throttle(struct block_queue *q)
         wait_event(&q->room, !*(volatile bool *)&q->throttled);
 }
 
+/* Of a disk that is memory. */
+static void move_now(struct block_queue *q, struct block_io *io)
+{
+    io->at = io->dev->start + io->sector;
+    io->since = time_mono_ns();
+    io->status = q->driver->move(q, io);
+    spin_lock(&q->lock);
+    count_flight(io->dev, io->since, 1);
+    count_done(io->dev, io, time_mono_ns());
+    spin_unlock(&q->lock);
+    io->done(io);
+}
+
 void block_submit(struct block_io *io)
 {
     struct block_queue *q = io->dev->queue;
@@ -164,6 +177,10 @@ void block_submit(struct block_io *io)
     io->status = check(io);
     if (io->status || (io->op == BLOCK_FLUSH && !q->has_cache)) {
         io->done(io);
+        return;
+    }
+    if (q->driver->move) {
+        move_now(q, io);
         return;
     }
     if (q->waiting.runs >= WAITING_MAX)
@@ -185,6 +202,14 @@ void block_submit(struct block_io *io)
     enqueue(q, io);
     dispatch(q);
     spin_unlock(&q->lock);
+}
+
+void block_discard_page(struct block_device *dev, uint64_t sector)
+{
+    const struct block_driver *driver = dev->queue->driver;
+
+    if (driver->discard)
+        driver->discard(dev->queue, dev->start + sector);
 }
 
 void block_plug(struct block_device *dev)

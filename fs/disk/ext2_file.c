@@ -304,7 +304,25 @@ void ext2_file_init(void)
     ext2_file_ops.mmap = ext2_mmap;
 }
 
+static int ext2_place(struct inode *i, uint32_t page, uint64_t *sector)
+{
+    struct ext2_node *n = ext2_node(i);
+    unsigned shift = PAGE_SHIFT - n->super->block_shift;
+    uint32_t first = 0, block;
+    int err = 0;
+
+    for (uint32_t b = 0; b < 1u << shift && !err; b++) {
+        err = ext2_map_find(n, (page << shift) + b, &block);
+        first = b ? first : block;
+        if (!err && (!block || block != first + b))
+            err = -EINVAL;
+    }
+    *sector = (uint64_t)first << (n->super->block_shift - SECTOR_SHIFT);
+    return err;
+}
+
 const struct inode_ops ext2_file_inode_ops = {
+    .place = ext2_place,
     .blocks = ext2_blocks,
     .truncate = ext2_truncate,
     .setattr = ext2_inode_write,

@@ -1,22 +1,22 @@
 /*
- * Where swapping goes: swapon and swapoff of block devices that mkswap prepared, and compressed
- * memory by the boot option zram=SIZE (K, M, G, or a part of RAM in %). The pageout thread starts
- * with the first of them.
+ * swapon and swapoff: of block devices and files that mkswap(8) prepared, and of compressed memory
+ * by the boot option zram=SIZE. The pageout thread starts with the first of them. [man 2 swapon]
  */
-#include "fs/block/block.h"
+#include "fs/block/zram.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/init.h"
 #include "kernel/base/log.h"
+#include "kernel/syscall/swap_area.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "libc/string.h"
-#include "mm/swap.h"
 
 #define SWAP_FLAG_PREFER    0x8000u
 #define SWAP_FLAG_PRIO_MASK 0x7fffu
 #define SWAP_FLAGS          (SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK | 0x70000u) /* discard: ignored */
-#define SECTORS_PER_PAGE    (PAGE_SIZE / SECTOR_SIZE)
+#define ZRAM_PRIORITY       100
+#define BAD_MAX             637u
 
 /* mkswap(8): the first page of a swap area. */
 struct swap_header {
@@ -26,41 +26,12 @@ struct swap_header {
     uint32_t bad_pages;
     uint8_t uuid[16], label[16];
     uint32_t padding[117];
-    uint32_t bad[637];
+    uint32_t bad[BAD_MAX];
+    uint16_t unused;
     char magic[10];
 } __attribute__((packed));
 
-#define BAD_MAX 637u
-
-struct swap_disk {
-    struct swap_device device;
-    struct block_device *disk;
-    char name[BLOCK_NAME_MAX + 8];
-};
-
-/* ---- The device ---- */
-
-static int disk_read(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
-{
-    const struct swap_disk *s = d->private;
-
-    return block_read(s->disk, (uint64_t)slot * SECTORS_PER_PAGE, pages, n);
-}
-
-static int disk_write(struct swap_device *d, uint32_t slot, unsigned n, void *const *pages)
-{
-    const struct swap_disk *s = d->private;
-    int err = block_write(s->disk, (uint64_t)slot * SECTORS_PER_PAGE, pages, n);
-
-    return err ? err : (int)n;
-}
-
-static void disk_close(struct swap_disk *s)
-{
-    block_close(s->disk, s);
-    block_put(s->disk);
-    kmfree(s);
-}
+_Static_assert(sizeof(struct swap_header) == PAGE_SIZE, "mkswap's layout");
 
 /* ---- The pageout thread ---- */
 
@@ -81,166 +52,139 @@ static void start_pageout(void)
 
 /* ---- swapon ---- */
 
-/* The device that path names, opened for swapping. */
-static int open_disk(const char __user *upath, struct swap_disk **out)
+static int check_header(const struct swap_header *h, const struct swap_area *a)
 {
-    struct swap_disk *s = kzalloc(sizeof(*s));
-    struct dentry *d;
+    if (memcmp(h->magic, "SWAPSPACE2", sizeof(h->magic)) != 0 || h->version != 1)
+        return -EINVAL;
+    if (h->last_page == 0 || h->last_page >= swap_area_pages(a))
+        return -EINVAL;
+    if (h->bad_pages > BAD_MAX || (h->bad_pages && a->file))
+        return -EINVAL;
+    for (uint32_t i = 0; i < h->bad_pages; i++) {
+        if (h->bad[i] == 0 || h->bad[i] > h->last_page)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int use_area(struct swap_area *a, const struct swap_header *h, int priority)
+{
+    uint32_t slots = h->last_page < VM_SWAP_SLOTS_MAX ? h->last_page + 1 : VM_SWAP_SLOTS_MAX;
+    int err = vm_swap_on(&a->device, slots, priority);
+
+    if (err)
+        return err == -EBUSY ? -EPERM : err; /* too many areas: man 2 swapon */
+    for (uint32_t i = 0; i < h->bad_pages; i++)
+        vm_swap_spoil(&a->device, h->bad[i]);
+    swap_area_spoil_gaps(a, slots);
+    start_pageout();
+    return 0;
+}
+
+static int swap_on(struct swap_area *a, int priority)
+{
+    struct swap_header *h = kalloc();
+    int err = h ? swap_area_read_header(a, h) : -ENOMEM;
+
+    if (!err)
+        err = check_header(h, a);
+    if (!err)
+        err = use_area(a, h, priority);
+    if (h)
+        kfree(h);
+    return err;
+}
+
+static int open_path(const char __user *upath, struct file **out)
+{
     char *path;
-    int err = s ? path_from_user(upath, &path) : -ENOMEM;
+    int err = path_from_user(upath, &path);
 
-    if (err) {
-        kmfree(s);
+    if (err)
         return err;
-    }
-    err = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &d);
+    err = file_open(AT_FDCWD, path, O_RDONLY | O_LARGEFILE, 0, out);
     kmfree(path);
-    if (!err) {
-        s->disk = S_ISBLK(d->inode->mode) ? block_find(d->inode->rdev) : NULL;
-        err = s->disk ? block_open(s->disk, true, s) : S_ISBLK(d->inode->mode) ? -ENXIO : -EINVAL;
-        if (err && s->disk)
-            block_put(s->disk);
-        dentry_unref(d);
-    }
-    if (err) {
-        kmfree(s);
-        return err;
-    }
-    strlcpy(s->name, "/dev/", sizeof(s->name));
-    strlcat(s->name, s->disk->name, sizeof(s->name));
-    s->device = (struct swap_device){disk_read, disk_write, NULL, s, s->name, "partition"};
-    *out = s;
-    return 0;
-}
-
-static int check_header(const struct swap_header *h, const struct block_device *disk)
-{
-    if (memcmp(h->magic, "SWAPSPACE2", 10) != 0 || h->version != 1 || h->bad_pages > BAD_MAX)
-        return -EINVAL;
-    if (h->last_page == 0 || h->last_page >= disk->sectors / SECTORS_PER_PAGE)
-        return -EINVAL;
-    return 0;
-}
-
-static int use_disk(struct swap_disk *s, struct swap_header *h, uint32_t flags)
-{
-    int priority = flags & SWAP_FLAG_PREFER ? (int)(flags & SWAP_FLAG_PRIO_MASK) : -1;
-    void *page = h;
-    int err = block_read(s->disk, 0, &page, 1);
-
-    if (!err)
-        err = check_header(h, s->disk);
-    if (!err)
-        err = vm_swap_on(&s->device,
-                         h->last_page < VM_SWAP_SLOTS_MAX ? h->last_page + 1 : VM_SWAP_SLOTS_MAX,
-                         priority);
-    for (uint32_t i = 0; !err && i < h->bad_pages; i++)
-        vm_swap_spoil(&s->device, h->bad[i]);
     return err;
 }
 
 long sys_swapon(const char __user *upath, uint32_t flags)
 {
-    struct swap_header *h;
-    struct swap_disk *s;
+    int priority = flags & SWAP_FLAG_PREFER ? (int)(flags & SWAP_FLAG_PRIO_MASK) : -1;
+    struct swap_area *a;
+    struct file *f;
     int err;
 
-    if (!capable())
-        return -EPERM;
     if (flags & ~SWAP_FLAGS)
         return -EINVAL;
-    err = open_disk(upath, &s);
+    if (!capable())
+        return -EPERM;
+    err = open_path(upath, &f);
     if (err)
         return err;
-    h = kalloc();
-    err = h ? use_disk(s, h, flags) : -ENOMEM;
-    if (h)
-        kfree(h);
+    err = swap_area_open(f, &a);
+    if (err) {
+        file_put(f);
+        return err;
+    }
+    err = swap_on(a, priority);
     if (err)
-        disk_close(s);
-    else
-        start_pageout();
+        swap_area_close(a);
     return err;
 }
 
 /* ---- swapoff ---- */
 
-/* The area on a device, by its number; or that of compressed memory, by its name. */
-static struct swap_device *find_area(uint32_t number)
-{
-    struct vm_swap_info info;
-
-    for (unsigned n = 0; vm_swap_info(n, &info); n++) {
-        const struct swap_disk *s = info.device->private;
-        if (info.device->read == disk_read && s->disk->number == number)
-            return info.device;
-    }
-    return NULL;
-}
-
 long sys_swapoff(const char __user *upath)
 {
-    struct swap_device *device;
-    struct dentry *d;
-    char *path;
+    struct swap_area *a;
+    struct file *f;
     int err;
 
     if (!capable())
         return -EPERM;
-    err = path_from_user(upath, &path);
+    err = open_path(upath, &f);
     if (err)
         return err;
-    err = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &d);
-    kmfree(path);
-    if (err)
-        return err;
-    device = S_ISBLK(d->inode->mode) ? find_area(d->inode->rdev) : NULL;
-    dentry_unref(d);
-    err = device ? vm_swap_off(device) : -EINVAL;
+    a = swap_area_find(f);
+    file_put(f);
+    err = a ? vm_swap_off(&a->device) : -EINVAL;
     if (!err)
-        disk_close(device->private);
+        swap_area_close(a);
     return err;
 }
 
 /* ---- zram= ---- */
 
-/* So many pages; 0: nonsense, or none. */
-static uint32_t parse_pages(const char *s)
+/* The device needs no signature: nobody else may have written to it yet. */
+static int swap_to(struct block_device *zram)
 {
-    uint64_t n = 0;
+    struct swap_area *a;
+    int err = swap_area_of(zram, &a);
 
-    while (*s >= '0' && *s <= '9' && n < 0x100000000ull)
-        n = n * 10 + (uint64_t)(*s++ - '0');
-    if (*s == '%')
-        return n <= 400 ? (uint32_t)(vm_total_frames() * n / 100) : 0;
-    if (*s == 'K' || *s == 'k')
-        n <<= 10;
-    else if (*s == 'M' || *s == 'm')
-        n <<= 20;
-    else if (*s == 'G' || *s == 'g')
-        n <<= 30;
-    n >>= PAGE_SHIFT;
-    return n < 0x100000 ? (uint32_t)n : 0;
+    if (err)
+        return err;
+    err = vm_swap_on(&a->device, (uint32_t)swap_area_pages(a), ZRAM_PRIORITY);
+    if (err)
+        swap_area_close(a);
+    else
+        start_pageout();
+    return err;
 }
 
-static void zram_boot(void)
+static void swap_boot(void)
 {
-    struct swap_device *d;
-    uint32_t pages;
+    struct block_device *zram;
     char value[16];
+    int err;
 
     if (!boot_option("zram", value, sizeof(value)) || strcmp(value, "off") == 0)
         return;
-    pages = parse_pages(value);
-    d = pages > 1 ? zram_create(pages, vm_total_frames() / 2 << PAGE_SHIFT) : NULL;
-    if (!d || vm_swap_on(d, pages, 100)) {
+    zram = zram_at_boot(value);
+    err = zram ? swap_to(zram) : -EINVAL;
+    if (err)
         klog(LOG_WARN, "zram=%s: there will be no compressed swap\n", value);
-        if (d)
-            zram_destroy(d);
-        return;
-    }
-    klog(LOG_INFO, "zram: %uK of compressed swap\n", pages * (PAGE_SIZE / 1024));
-    start_pageout();
+    else
+        klog(LOG_INFO, "zram0: %llu KiB of compressed swap\n",
+             (unsigned long long)block_bytes(zram) / 1024);
 }
-
-INIT_AT(INIT_DISK, zram_boot);
+INIT_AT(INIT_DEVICE, swap_boot);

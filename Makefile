@@ -224,6 +224,7 @@ help:
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make host-test  mm/ on the fake machine alone; make mutants: planted faults it must catch"
+	@echo "make policies   replacement policies compared on recorded runs (docs/replacement.md)"
 	@echo "make test-machines  every emulated machine, old and new; writes the table in docs/hardware.md"
 	@echo "make usb DEVICE=/dev/sdX  write the image to a USB stick (asks first)"
 	@echo "make screenshots    the pictures in docs/pictures"

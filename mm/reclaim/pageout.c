@@ -24,7 +24,7 @@ void reclaim_init(void)
     reclaim_hand = NULL;
     events = (struct vm_events){0};
     swapped_anons = swapped_pages = slots_on_their_way = 0;
-    policy_init();
+    policy_init(frame_total());
     swap_init();
 }
 

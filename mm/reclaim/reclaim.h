@@ -13,8 +13,8 @@
 /* The hand passes by a page that was or was not used since it last did. True: it may go; else
  * *state is changed. */
 bool policy_pass(uint8_t *state, bool used);
-/* The state of a page that comes in; key: which page it is, wherever it was before. */
-void policy_init(void);
+/* For a memory of so many frames: as long as a quarter of them is a page remembered that went. */
+void policy_init(uint32_t frames);
 
 /* ---- swap.c ---- */
 

@@ -1,5 +1,6 @@
 # mm/ and other pure parts of the kernel as ordinary 32-bit host programs, under ASan and UBSan.
 #   make host-test     directed tests and the fuzzer
+#   make policies      replacement policies on recorded runs
 #   make mutants       each planted fault in mm/ must be caught
 
 HB       := $(B)/host
@@ -28,8 +29,10 @@ HOST_SRC_test_div64   := libc/div64.c
 HOST_SRC_test_chacha  := kernel/machine/chacha.c libc/string.c
 HOST_SRC_test_block   := fs/block/elevator.c fs/block/table.c fs/block/mbr.c fs/block/gpt.c tests/host/port.c
 
+HOST_SRC_simulator := $(addprefix tests/policy/,simple.c opt.c two_queue.c clock_pro.c faultline.c) mm/reclaim/policy.c libc/string.c
+
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))
-HOST_BIN   := $(addprefix $(HB)/,$(HOST_TESTS) fuzz)
+HOST_BIN   := $(addprefix $(HB)/,$(HOST_TESTS) fuzz simulator)
 
 HOST_OBJ    = $(patsubst %.c,$(HB)/obj/%.o,$(1))
 
@@ -40,6 +43,10 @@ $(HB)/obj/%.o: %.c
 
 .SECONDEXPANSION:
 $(HB)/%: $(HB)/obj/tests/host/%.o $(HB)/obj/tests/host/check.o $$(call HOST_OBJ,$$(HOST_SRC_$$*))
+	$(call say,HOSTLD  $@)
+	$(Q)$(HOST_CC) $(HOST_SAN) -Wl,-z,noexecstack $^ -o $@
+
+$(HB)/simulator: $(HB)/obj/tests/policy/simulator.o $(call HOST_OBJ,$(HOST_SRC_simulator))
 	$(call say,HOSTLD  $@)
 	$(Q)$(HOST_CC) $(HOST_SAN) -Wl,-z,noexecstack $^ -o $@
 
@@ -57,7 +64,11 @@ host: $(HOST_BIN)
 host-test: $(HOST_BIN)
 	$(Q)tests/host/run $(HB) $(HOST_TESTS)
 
+# Which replacement policy is best on recorded runs; the table goes into docs/replacement.md.
+policies: $(HB)/simulator
+	$(Q)tests/policy/run $< --table docs/replacement.md
+
 mutants:
 	$(Q)$(PY) tests/host/mutants.py $(HB)/mutants
 
-.PHONY: host host-test mutants
+.PHONY: host host-test policies mutants

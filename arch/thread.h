@@ -14,6 +14,12 @@
 #define TLS_ENTRIES 3    /* GDT entries 6, 7, 8, as on Linux */
 #define FPU_AREA    512u /* bytes for a thread's FPU state, aligned to 16 */
 
+/* Watchpoints and breakpoints of a thread, in the processor's terms. [SDM 3B 17.2] */
+struct debug_registers {
+    uint32_t address[4]; /* DR0 to DR3: below USER_TOP where they are enabled */
+    uint32_t control;    /* DR7 */
+};
+
 /* What the hardware knows of a thread: the first member of the kernel's struct thread. A new one is
  * all zero but for fpu_area and kstack_top. */
 struct arch_thread {
@@ -25,6 +31,8 @@ struct arch_thread {
     void *fpu_area;            /* FPU_AREA bytes, by whoever makes the thread */
     struct trapframe *tf;      /* user state, at the top of the kernel stack */
     uint64_t tls[TLS_ENTRIES]; /* GDT descriptors */
+    const struct debug_registers *debug; /* loaded while it runs; NULL: none */
+    uint32_t debug_status;               /* DR6 of its last debug exception */
 };
 
 /*
@@ -68,10 +76,18 @@ void fpu_drop(struct arch_thread *t);
 const void *fpu_save(void);
 void fpu_load(void *area);
 bool fpu_has_fxsr(void);
+/* The same for a thread that does not run, which has the initial state before its first use. */
+void fpu_peek(const struct arch_thread *t, void *area);
+void fpu_poke(struct arch_thread *t, const void *area);
+uint32_t fpu_mxcsr_mask(void); /* bits that MXCSR may have */
 
 /* Converts between FXSAVE and the 108-byte FSAVE layout of i387 signal frames. */
 void fpu_fxsave_to_fsave(void *fsave108, const void *fxsave512);
 void fpu_fsave_to_fxsave(void *fxsave512, const void *fsave108);
+
+/* Whether each point that control enables is one that the processor knows and whose address, in
+ * address[], is a program's and aligned. */
+bool debug_registers_valid(const struct debug_registers *d);
 
 /* Loads the GDT's TLS slots from t->tls if t is current. */
 void arch_load_tls(struct arch_thread *t);

@@ -23,6 +23,10 @@ struct trapframe {
 #define USER_CS 0x73u
 #define USER_DS 0x7bu
 
+/* Of the flags: CF PF AF ZF SF TF DF OF RF AC are what a program may set. */
+#define EFLAGS_USER 0x50dd5u
+#define EFLAGS_TF   0x00100u
+
 /* Exceptions, by vector. [SDM 3A 6.3.1] */
 enum {
     TRAP_DIVIDE,
@@ -44,6 +48,7 @@ enum {
     TRAP_ALIGN,
     TRAP_MACHINE,
     TRAP_SIMD,
+    TRAP_IRET = 32, /* Linux's number: the way back to user mode was refused */
 };
 #define TRAP_IRQ_BASE 32
 #define TRAP_SYSCALL  0x80

@@ -7,19 +7,63 @@
 #include "libc/string.h"
 #include "mm/mm.h"
 
+static bool is_write(enum vm_access access)
+{
+    return access == VM_WRITE || access == VM_WRITE_FORCED;
+}
+
+/* [v] The frame that the tables give for the access, or NULL. */
+static struct frame *mapped_frame(struct vm_space *s, vaddr_t page, enum vm_access access)
+{
+    bool writable;
+    struct frame *f = pmap_lookup(&s->pmap, page, &writable);
+
+    return f && (writable || !is_write(access)) ? f : NULL;
+}
+
+/* [v] The frame of a private page's contents, if it can be used as it is. */
+static struct frame *anon_frame(struct amap_slot slot, enum vm_access access)
+{
+    struct frame *f = slot.anon->frame;
+    bool ready = f && !(f->flags & FRAME_BUSY) && (slot.sole || !is_write(access));
+
+    return ready ? f : NULL;
+}
+
+/* [v] The frame that is to be used for a forced access if it has been resolved, or NULL: the tables
+ * show neither what is not mapped nor whose copy is read-only. */
+static struct frame *forced_frame(struct vm_space *s, vaddr_t page, enum vm_access access)
+{
+    struct vma *v = vma_find(s, page);
+    struct amap_slot slot = {NULL, false};
+
+    if (!v || page < v->start || (s->changing && change_bars(s, page, false)))
+        return NULL;
+    if (!(v->maxprot & (is_write(access) ? VM_PROT_WRITE : VM_PROT_READ)))
+        return NULL;
+    if (vma_is_private(v))
+        slot = amap_lookup(&s->amap, page >> PAGE_SHIFT);
+    if (slot.anon)
+        return anon_frame(slot, access);
+    if (is_write(access))
+        return NULL;
+    return v->object ? object_lookup(v->object, vma_page_index(v, page)) : zero_frame_get();
+}
+
 /* The frame behind addr, pinned. NULL: no such access. May sleep. */
 static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     for (;;) {
         enum vm_result r;
         struct frame *f;
-        bool writable;
 
         spin_lock(&vm_lock);
-        f = pmap_lookup(&s->pmap, page_down(addr), &writable);
-        if (f && (writable || access != VM_WRITE)) {
+        f = mapped_frame(s, page_down(addr), access);
+        if (!f && access >= VM_READ_FORCED)
+            f = forced_frame(s, page_down(addr), access);
+        if (f) {
             frame_pin(f);
-            if (access == VM_WRITE)
+            if (is_write(access))
                 f->flags |= FRAME_DIRTY;
             spin_unlock(&vm_lock);
             return f;
@@ -54,7 +98,7 @@ static long move(struct vm_space *s, vaddr_t addr, uint8_t *buf, size_t len, enu
         f = user_range(addr, done + n) ? pin_user_page(s, addr + done, access) : NULL;
         if (!f)
             return done ? (long)done : -EFAULT;
-        if (access == VM_WRITE)
+        if (is_write(access))
             memcpy((uint8_t *)frame_kva(f) + within, buf + done, n);
         else
             memcpy(buf + done, (uint8_t *)frame_kva(f) + within, n);
@@ -104,4 +148,14 @@ int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out)
         err = -EFAULT;
     spin_unlock(&vm_lock);
     return err;
+}
+
+long vm_poke(struct vm_space *s, vaddr_t addr, const void *src, size_t len)
+{
+    return move(s, addr, (uint8_t *)src, len, VM_WRITE_FORCED);
+}
+
+long vm_peek(struct vm_space *s, void *dst, vaddr_t addr, size_t len)
+{
+    return move(s, addr, dst, len, VM_READ_FORCED);
 }

@@ -19,6 +19,9 @@
  *   shared                           resident      any   2A the cached frame itself       vma prot
  *   any                              (entry already right)  spurious: return
  *
+ * A debugger's access (VM_*_FORCED) is denied only what the program could never allow itself; then
+ * the rows count as they stand, but that an area without rights has nothing mapped.
+ *
  * Nothing here decides from a page-table entry. A decision is made under vm_lock and never sleeps; if
  * something is needed first, bring_in() sees to that and all starts over from the top. Each case
  * allocates all it needs, then changes the amap, then the pmap; out of memory on the way leaves a
@@ -39,6 +42,7 @@ struct fault {
     struct vma *vma;
     vaddr_t page; /* page-aligned address */
     bool write;
+    bool forced; /* a debugger's */
     bool major;
     bool grew;      /* the stack */
     uint8_t why;    /* enum vm_fault_case: the row of the table, for the trace */
@@ -89,6 +93,8 @@ static __attribute__((noinline)) struct vma *grow_stack(struct vm_space *s, stru
 
 static enum outcome enter(struct fault *f, struct frame *frame, uint8_t prot)
 {
+    if (__builtin_expect(!f->vma->prot, 0))
+        return DONE;
     return pmap_enter(&f->space->pmap, f->page, frame, prot) ? NO_MEMORY : DONE;
 }
 
@@ -118,6 +124,10 @@ static enum outcome install(struct fault *f, const struct place *at, struct anon
         return NO_MEMORY;
     }
     amap_set(at->slot, a);
+    if (__builtin_expect(!f->vma->prot, 0)) {
+        pmap_drop_empty(&f->space->pmap, f->page);
+        return DONE;
+    }
     return pmap_enter_at(&f->space->pmap, at->entry, f->page, a->frame, f->vma->prot) ? NO_MEMORY
                                                                                       : DONE;
 }
@@ -236,7 +246,7 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     }
     if (enter(f, frame, prot) != DONE)
         return NO_MEMORY;
-    if (!f->write && !(v->flags & VM_RANDOM))
+    if (!f->write && !f->forced && !(v->flags & VM_RANDOM))
         map_around(f);
     return DONE;
 }
@@ -277,15 +287,19 @@ static enum outcome fault_object(struct fault *f)
 
 /* ---- The fault ---- */
 
-static bool access_allowed(const struct vma *v, bool write)
+static bool access_allowed(const struct fault *f, const struct vma *v)
 {
-    return write ? v->prot & VM_PROT_WRITE : v->prot != 0;
+    if (f->forced && f->write)
+        return v->prot & VM_PROT_WRITE || (vma_is_private(v) && (v->maxprot & VM_PROT_WRITE));
+    if (f->forced)
+        return v->maxprot & VM_PROT_READ;
+    return f->write ? v->prot & VM_PROT_WRITE : v->prot != 0;
 }
 
 /* Whether v, the area that vma_find found, is none for this fault. */
 static bool is_refused(const struct fault *f, const struct vma *v)
 {
-    return !v || f->page < v->start || !access_allowed(v, f->write);
+    return !v || f->page < v->start || !access_allowed(f, v);
 }
 
 /* Has the pageout thread woken, or, if it is too late for that, memory made free here and now:
@@ -318,7 +332,7 @@ static enum outcome fault_once(struct fault *f)
     if (!v)
         return BAD_ADDRESS;
     f->vma = v;
-    if (!access_allowed(v, f->write))
+    if (!access_allowed(f, v))
         return BAD_ACCESS;
     if (frame_short() && must_reclaim(f))
         return NEEDED;
@@ -449,7 +463,8 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 
     f.space = s; /* one by one: the compiler would clear the whole by a loop */
     f.page = page_down(addr);
-    f.write = access == VM_WRITE;
+    f.write = access == VM_WRITE || access == VM_WRITE_FORCED;
+    f.forced = access >= VM_READ_FORCED;
     f.vma = NULL;
     f.major = f.grew = f.reclaimed = false;
     f.why = f.more = 0;

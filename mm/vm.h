@@ -141,7 +141,13 @@ void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap 
 /* exec: places for mappings are sought so far below the usual one, to be hard to foresee. */
 void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes);
 
-enum vm_access { VM_READ, VM_WRITE };
+enum vm_access {
+    VM_READ,
+    VM_WRITE,
+    VM_READ_FORCED,  /* a debugger's: whatever the rights are, if they could be changed to allow it
+                      */
+    VM_WRITE_FORCED, /* the same; what is shared it writes to only by the program's own rights */
+};
 
 enum vm_result {
     VM_MINOR,       /* resolved, the page was in memory */
@@ -157,11 +163,14 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 
 /*
  * Access to the memory of a space that need not be the current one, as the program itself would
- * (faulting pages in, copying on write): for exec's stack, ptrace, /proc/PID/mem. Return bytes
- * copied, short or -EFAULT where it stopped. May sleep.
+ * (faulting pages in, copying on write): for exec's stack, process_vm_readv. Return bytes copied,
+ * short or -EFAULT where it stopped. May sleep.
  */
 long vm_copy_to(struct vm_space *s, vaddr_t addr, const void *src, size_t len);
 long vm_copy_from(struct vm_space *s, void *dst, vaddr_t addr, size_t len);
+/* The same as a debugger does it, VM_*_FORCED: ptrace, /proc/PID/mem, core dumps. */
+long vm_poke(struct vm_space *s, vaddr_t addr, const void *src, size_t len);
+long vm_peek(struct vm_space *s, void *dst, vaddr_t addr, size_t len);
 
 /*
  * What the memory at addr is, whoever looks at it: equal in every space that shares it, whatever

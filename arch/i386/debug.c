@@ -108,6 +108,69 @@ size_t debug_poke(const pde_t *tables, vaddr_t va, const void *buf, size_t n)
 
 /* ---- Debug registers ---- */
 
+#define DR7_ALL 0xffff00ffu /* enables and fields, without GD */
+
+static bool points_used(void)
+{
+    for (unsigned i = 0; i < DEBUG_POINTS; i++)
+        if (points[i].used)
+            return true;
+    return false;
+}
+
+/* The points of a program's thread; the kernel's debugger, while it has some, goes before. */
+void debug_load(const struct debug_registers *d)
+{
+    if (points_used())
+        return;
+    __asm__ volatile("mov %0, %%dr7" : : "r"(0));
+    if (!d)
+        return;
+    __asm__ volatile("mov %0, %%dr0" : : "r"(d->address[0]));
+    __asm__ volatile("mov %0, %%dr1" : : "r"(d->address[1]));
+    __asm__ volatile("mov %0, %%dr2" : : "r"(d->address[2]));
+    __asm__ volatile("mov %0, %%dr3" : : "r"(d->address[3]));
+    __asm__ volatile("mov %0, %%dr7" : : "r"(d->control & DR7_ALL));
+}
+
+#define ENABLED(control, i) ((control) >> 2 * (i)&3)
+#define KIND(control, i)    ((control) >> DR7_FIELD(i) & 3)
+#define LENGTH(control, i)  ((control) >> (DR7_FIELD(i) + 2) & 3) /* less one */
+#define KIND_IO             2
+#define LENGTH_8            2
+
+static bool point_valid(const struct debug_registers *d, unsigned i)
+{
+    uint32_t kind = KIND(d->control, i), mask = LENGTH(d->control, i), at = d->address[i];
+
+    if (kind == KIND_IO || mask == LENGTH_8 || (kind == DEBUG_EXECUTE && mask))
+        return false;
+    return at < USER_TOP && !(at & mask);
+}
+
+bool debug_registers_valid(const struct debug_registers *d)
+{
+    for (unsigned i = 0; i < DEBUG_POINTS; i++)
+        if (ENABLED(d->control, i) && !point_valid(d, i))
+            return false;
+    return true;
+}
+
+uint32_t debug_thread_hits(struct trapframe *tf, uint32_t dr6)
+{
+    const struct debug_registers *d = cpu_self()->current->debug;
+    uint32_t hits = 0;
+
+    for (unsigned i = 0; d && i < DEBUG_POINTS; i++) {
+        if (!(dr6 & 1u << i) || !ENABLED(d->control, i))
+            continue;
+        hits |= 1u << i;
+        if (KIND(d->control, i) == DEBUG_EXECUTE)
+            tf->eflags |= EFLAGS_RF; /* it is reported before the instruction */
+    }
+    return hits;
+}
+
 static void load_points(void)
 {
     uint32_t dr7 = 0;
@@ -122,6 +185,7 @@ static void load_points(void)
             dr7 |= DR7_EXACT | DR7_ENABLE(i) |
                    ((points[i].len - 1) << 2 | points[i].kind) << DR7_FIELD(i);
     __asm__ volatile("mov %0, %%dr7" : : "r"(dr7));
+    debug_load(cpu_self()->current->debug);
 }
 
 bool debug_set_point(enum debug_point kind, vaddr_t va, unsigned len)

@@ -24,7 +24,7 @@ TF_GS           equ 40
 TF_ORIG_EAX     equ 44
 TF_CS           equ 60
 
-TRAP_GP         equ 13
+TRAP_IRET       equ 32                  ; arch/trap.h
 
 extern page_fault, trap_dispatch, irq_dispatch, syscall_dispatch, return_to_user, thread_first_run
 
@@ -124,11 +124,10 @@ null_%1:
         NULL_SELECTOR fs
         NULL_SELECTOR gs
 
-; iret refused the frame (a bad cs, ss or eip set by sigreturn): a general protection fault of the
-; program. Stack: eip cs eflags esp ss; the user's registers and selectors are loaded.
+; iret refused the frame (a bad cs, ss or eip, set by a tracer): an exception of the program. Stack: eip cs eflags esp ss; the user's registers and selectors are loaded.
 bad_iret:
         push 0                          ; err
-        push TRAP_GP                    ; trapno
+        push TRAP_IRET                  ; trapno
         push -1                         ; orig_eax
         SAVE_REGISTERS
         or dword [esp + TF_CS], 3       ; whatever it was, it was to be user mode

@@ -187,6 +187,34 @@ void fpu_load(void *area)
     irq_restore(flags);
 }
 
+void fpu_peek(const struct arch_thread *t, void *area)
+{
+    memcpy(area, t->uses_fpu ? t->fpu_area : initial_state, FPU_AREA);
+}
+
+void fpu_poke(struct arch_thread *t, const void *area)
+{
+    struct cpu *c = cpu_self();
+    uint32_t mxcsr;
+
+    if (!has_fpu)
+        return;
+    memcpy(t->fpu_area, area, FPU_AREA);
+    if (has_fxsr) {
+        memcpy(&mxcsr, (uint8_t *)t->fpu_area + MXCSR_OFFSET, 4);
+        mxcsr &= mxcsr_mask;
+        memcpy((uint8_t *)t->fpu_area + MXCSR_OFFSET, &mxcsr, 4);
+    }
+    t->uses_fpu = true;
+    if (c->fpu_owner == t)
+        c->fpu_owner = NULL; /* the registers hold what was */
+}
+
+uint32_t fpu_mxcsr_mask(void)
+{
+    return mxcsr_mask;
+}
+
 #define FPE_FLTDIV 3
 #define FPE_FLTOVF 4
 #define FPE_FLTUND 5

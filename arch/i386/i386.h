@@ -11,6 +11,8 @@
 #include "arch/mmu.h"
 #include "arch/trap.h"
 
+struct debug_registers; /* arch/thread.h */
+
 /* Segment selectors: Linux i386's, because programs see the user ones. */
 #define SEL_TLS_FIRST 6u /* index of the first of three TLS descriptors */
 #define SEL_KERNEL_CS 0x60u
@@ -23,7 +25,6 @@
 #define GDT_ENTRIES   32u
 
 #define EFLAGS_FIXED 0x002u
-#define EFLAGS_TF    0x100u
 
 #define CR4_PSE        0x010u
 #define CR4_PGE        0x080u
@@ -122,6 +123,10 @@ void cpu_enable_global_pages(void);  /* CR4.PGE, once the kernel's pages are fin
 void gdt_init(struct cpu *c);
 void gdt_set_esp0(uint32_t esp0);
 void gdt_set_tls(const uint64_t tls[3]);
+
+/* debug.c: a thread's points (NULL: none); which of them DR6 tells of, for a trap of user mode. */
+void debug_load(const struct debug_registers *d);
+uint32_t debug_thread_hits(struct trapframe *tf, uint32_t dr6);
 void gdt_double_fault_frame(struct trapframe *tf); /* the state that a double fault interrupted */
 extern struct cpu boot_cpu;
 

@@ -64,6 +64,8 @@ NO_STACK_GUARD void arch_switch(struct arch_thread *prev, struct arch_thread *ne
     gdt_set_esp0(next->kstack_top);
     if (tls_differs(prev, next))
         gdt_set_tls(next->tls);
+    if (prev->debug != next->debug)
+        debug_load(next->debug);
     switch_stacks(&prev->esp, next->esp);
 }
 

@@ -3,6 +3,7 @@
  * kernel there are fix-ups, or a panic. [SDM 3A 6.15]
  */
 #include "arch/debug.h"
+#include "arch/thread.h"
 #include "arch/i386/i386.h"
 #include "arch/upcalls.h"
 #include "kernel/base/log.h"
@@ -13,7 +14,6 @@
 #define CODE_WATCHPOINT 4
 
 #define DR6_STEP 0x4000u
-#define DR6_HIT  0x000fu
 
 static const char *const names[] = {
     [TRAP_DIVIDE] = "divide error",
@@ -61,15 +61,19 @@ bool extable_fixup(struct trapframe *tf)
 /* Reads and clears DR6; a step or breakpoint of the program that hit in kernel mode is dropped. */
 static int debug_code(struct trapframe *tf)
 {
-    uint32_t dr6;
+    uint32_t dr6, hits;
 
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(0));
-    if (!trap_from_user(tf))
+    if (!trap_from_user(tf)) {
         tf->eflags &= ~EFLAGS_TF;
+        return CODE_BREAKPOINT;
+    }
+    hits = debug_thread_hits(tf, dr6);
+    cpu_self()->current->debug_status = (dr6 & DR6_STEP) | hits;
     if (dr6 & DR6_STEP)
         return CODE_STEP;
-    return dr6 & DR6_HIT ? CODE_WATCHPOINT : CODE_BREAKPOINT;
+    return hits ? CODE_WATCHPOINT : CODE_BREAKPOINT;
 }
 
 static const char *trap_name(uint32_t n)

@@ -133,7 +133,7 @@ typedef long (*mem_copy)(struct vm_space *s, vaddr_t addr, void *page, void __us
 
 static long mem_from(struct vm_space *s, vaddr_t addr, void *page, void __user *ubuf, size_t n)
 {
-    long got = vm_copy_from(s, page, addr, n);
+    long got = vm_peek(s, page, addr, n);
 
     if (got > 0 && copy_to_user(ubuf, page, (size_t)got))
         return -EFAULT;
@@ -146,7 +146,7 @@ static long mem_to(struct vm_space *s, vaddr_t addr, void *page, void __user *ub
 
     if (copy_from_user(page, ubuf, n))
         return -EFAULT;
-    put = vm_copy_to(s, addr, page, n);
+    put = vm_poke(s, addr, page, n);
     return put == -EFAULT ? -EIO : put;
 }
 

@@ -2,6 +2,7 @@
  * /proc/PID/stat and status. What they tell is copied under proc_lock and written after it.
  */
 #include "fs/vfs/file.h"
+#include "kernel/ptrace/ptrace.h"
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -23,6 +24,7 @@ struct snapshot {
     int32_t pid, tgid, ppid, pgid, sid, tty_pgrp;
     uint32_t tty_dev, threads, flags;
     int umask; /* -1: gone */
+    int32_t tracer; /* 0: none */
     char state, comm[COMM_LEN];
     bool no_new_privs;
     struct sched_attr sched;
@@ -50,6 +52,8 @@ static char state_letter(const struct thread *t)
         return 'D';
     case THREAD_STOPPED:
         return 'T';
+    case THREAD_TRACED:
+        return 't';
     default:
         return 'X';
     }
@@ -139,6 +143,7 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
     take_usage(s, who, p, t);
     take_signals(&s->signals, p, t);
     s->state = state_letter(t);
+    s->tracer = t ? ptrace_tracer_pid(t) : 0;
     s->space = t ? p->space : NULL;
     s->flags = p->space || !t ? PF_RANDOMIZE : PF_KTHREAD;
     if (!p->did_exec)
@@ -235,6 +240,8 @@ static const char *state_name(char letter)
         return "disk sleep";
     case 'T':
         return "stopped";
+    case 't':
+        return "tracing stop";
     case 'Z':
         return "zombie";
     default:
@@ -252,8 +259,8 @@ static void status_ids(struct text *t, const struct snapshot *s)
         text_printf(t, "\nUmask:\t%04o", (unsigned)s->umask);
     text_printf(t, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", s->state,
                 state_name(s->state), s->tgid, s->pid, s->ppid);
-    text_printf(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid,
-                c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    text_printf(t, "TracerPid:\t%d\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", s->tracer,
+                c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     text_printf(t, "FDSize:\t%u\nGroups:\t", s->state == 'Z' ? 0 : 64);
     for (uint32_t i = 0; i < c->ngroups; i++)
         text_printf(t, "%u ", c->groups[i]);

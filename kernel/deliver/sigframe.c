@@ -18,9 +18,6 @@
 #define FXSAVE_STATUS 2 /* offset of the status word */
 #define FSAVE_STATUS  4
 
-/* CF PF AF ZF SF TF DF OF RF AC: what a program may set. */
-#define EFLAGS_USER 0x50dd5u
-#define EFLAGS_TF   0x00100u
 #define EFLAGS_DF   0x00400u
 #define EFLAGS_RF   0x10000u
 

@@ -5,6 +5,7 @@
  * reach the program: they become -EINTR, or the call starts again when the program goes on.
  */
 #include "kernel/debug/fault_report.h"
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
 
@@ -49,6 +50,7 @@ static void take_handler(struct thread *t, struct signal_handler *a, int signo,
 static int next_signal(struct thread *t, struct siginfo *info)
 {
     struct proc *p = t->proc;
+    int signo;
 
     for (;;) {
         if (p->sig.group_exit) {
@@ -59,9 +61,20 @@ static int next_signal(struct thread *t, struct siginfo *info)
             signal_report_continued(p);
         if ((p->sig.queue.pending | t->sig.queue.pending) & SIGMASK(SIGKILL))
             return SIGKILL;
-        if (!p->sig.stopped)
-            return signal_dequeue(t, ~t->sig.mask, info);
-        signal_stop_current(t);
+        if (signal_stop_wanted(t)) {
+            signal_stop_current(t);
+            continue;
+        }
+        if (ptrace_wants_trap(t)) {
+            ptrace_trap(t);
+            continue;
+        }
+        signo = signal_dequeue(t, ~t->sig.mask, info);
+        if (!signo || !t->trace)
+            return signo;
+        signo = ptrace_signal(t, signo, info);
+        if (signo)
+            return signo;
     }
 }
 
@@ -191,13 +204,17 @@ void signal_deliver(struct trapframe *tf)
     struct signal_handler h;
     struct siginfo info;
     sigset64_t old_mask;
+    bool stepping;
     int signo;
 
     while (t->arch.work && (signo = next_handled(t, tf, &info, &h, &old_mask)) != 0) {
         if (from_syscall(tf))
             restart_before_handler(tf, &h);
+        stepping = ptrace_end_step();
         if (sigframe_setup(tf, &h, &info, old_mask))
             frame_failed(t, signo, old_mask);
+        else if (stepping)
+            ptrace_handler_entered();
     }
     if (from_syscall(tf))
         restart_without_handler(tf);

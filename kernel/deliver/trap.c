@@ -15,6 +15,7 @@
 
 #define FPE_INTDIV 1
 #define ILL_ILLOPN 2
+#define ILL_BADSTK 8
 #define TRAP_BRKPT 1
 #define BUS_ADRALN 1
 
@@ -57,7 +58,7 @@ static const struct {
     [TRAP_TSS] = {SIGSEGV, SI_KERNEL, false},        [TRAP_NO_SEGMENT] = {SIGBUS, SI_KERNEL, false},
     [TRAP_STACK] = {SIGBUS, SI_KERNEL, false},       [TRAP_GP] = {SIGSEGV, SI_KERNEL, false},
     [TRAP_FPU] = {SIGFPE, SI_KERNEL, true},          [TRAP_ALIGN] = {SIGBUS, BUS_ADRALN, false},
-    [TRAP_SIMD] = {SIGFPE, SI_KERNEL, true},
+    [TRAP_SIMD] = {SIGFPE, SI_KERNEL, true},         [TRAP_IRET] = {SIGILL, ILL_BADSTK, false},
 };
 
 bool trap_exception(struct trapframe *tf, int code)

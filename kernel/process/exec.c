@@ -11,6 +11,7 @@
 #include "fs/vfs/vfs.h"
 #include "kernel/process/exec.h"
 #include "kernel/machine/random.h"
+#include "kernel/ptrace/ptrace.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -249,7 +250,8 @@ static void make_cred(struct exec *x)
     struct cred *c = &x->cred;
 
     *c = p->cred;
-    if (!p->no_new_privs && !(i->sb && (i->sb->flags & MS_NOSUID))) {
+    if (!p->no_new_privs && !ptrace_bars_setid(thread_current()) &&
+        !(i->sb && (i->sb->flags & MS_NOSUID))) {
         if (i->mode & S_ISUID)
             c->euid = i->uid;
         if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
@@ -362,7 +364,7 @@ static int kill_other_threads(struct thread *t)
 
     if (p->nthreads == 1)
         return 0;
-    if (!signal_begin_group_exit(p, SIGKILL))
+    if (!signal_begin_group_exit(p, 0))
         return -EINTR;
     wait_event(&p->child_exit, p->nthreads == 1);
     signal_end_group_exit(p);
@@ -379,8 +381,10 @@ static void change_space(struct exec *x, struct thread *t)
     proc_note_peak(p);
     spin_lock(&proc_lock);
     p->space = x->space;
-    if (t->tid != p->pid)
+    if (t->tid != p->pid) {
         thread_set_tid(t, p->pid);
+        ptrace_exec_ids(t);
+    }
     spin_unlock(&proc_lock);
     p->shares_space = false;
     sched_use_space(p->space);
@@ -484,6 +488,7 @@ static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *f
                    const struct string_list *argv, const struct string_list *envp)
 {
     struct exec *x;
+    int32_t tid = thread_current()->tid;
     int err = check_lists(argv, envp);
 
     if (err < 0)
@@ -506,6 +511,8 @@ static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *f
     kmfree(x->handlers);
     args_free(&x->args);
     kfree(x);
+    if (!err)
+        ptrace_exec(tid);
     return err;
 }
 

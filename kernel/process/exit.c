@@ -8,6 +8,7 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/base/log.h"
 #include "kernel/futex/futex.h"
 #include "kernel/ipc/ipc.h"
@@ -110,16 +111,6 @@ static void check_orphaned_group(struct proc *child, struct proc *parent, struct
     send_group_locked(pgid, SIGCONT);
 }
 
-/* [proc_lock held] Returns whether p, a zombie, is to vanish at once. */
-static bool tell_parent(struct proc *p)
-{
-    struct proc *parent = p->parent;
-
-    signal_notify_parent(p, child_code(p->exit_status));
-    return parent == &kernel_proc ||
-           (p->exit_signal == SIGCHLD && signal_children_autoreap(parent));
-}
-
 /* [proc_lock held] Whose children those of p become: the nearest ancestor's that asked for them. */
 static struct proc *reaper_of(const struct proc *p)
 {
@@ -143,7 +134,7 @@ static void reparent_children(struct proc *p, struct list *dead)
         c->exit_signal = SIGCHLD;
         if (c->parent_death_signal)
             signal_send_proc(c, c->parent_death_signal, NULL);
-        if (c->state == PROC_ZOMBIE && tell_parent(c)) {
+        if (c->state == PROC_ZOMBIE && proc_report_end(c)) {
             proc_unlink(c);
             list_add_tail(dead, &c->sibling);
         }
@@ -169,6 +160,7 @@ static void leave(struct thread *t)
     thread_add_usage(&p->usage, t);
     if (t->tid == p->pid)
         p->first_sched = t->sched;
+    ptrace_thread_gone(t);
     thread_unlink(t);
     signal_free_thread(t);
     timers_drop(&t->cpu_timers);
@@ -210,7 +202,7 @@ static void end_process(struct proc *p, struct thread *t)
     timers_drop(&p->cpu_timers);
     if (p->handle)
         wake_all(&p->handle->queue);
-    if (tell_parent(p)) {
+    if (proc_report_end(p)) {
         proc_unlink(p);
         list_add_tail(&dead, &p->sibling);
     }
@@ -242,6 +234,8 @@ void thread_exit(void)
     struct proc *p = t->proc;
     bool last;
 
+    ptrace_exit_stop(p->sig.group_exit ? p->sig.group_exit_status : t->exit_status);
+    ptrace_exit_tracer(t);
     thread_release_tid(t);
     vfork_release(t);
     fpu_drop(&t->arch);
@@ -264,6 +258,7 @@ void proc_exit(int status)
 {
     struct proc *p = proc_current();
 
+    thread_current()->exit_status = status;
     if (p->nthreads == 1)
         p->exit_status = status;
     else
@@ -278,8 +273,9 @@ long sys_exit(uint32_t code)
 {
     struct thread *t = thread_current();
 
+    t->exit_status = (int)(code & 0xff) << 8;
     if (t->tid == t->proc->pid)
-        t->proc->exit_status = (int)(code & 0xff) << 8;
+        t->proc->exit_status = t->exit_status;
     thread_exit();
 }
 

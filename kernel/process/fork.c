@@ -8,6 +8,7 @@
 #include "fs/vfs/file.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/tls.h"
+#include "kernel/ptrace/ptrace.h"
 #include "libc/errno.h"
 
 #define CSIGNAL              0x000000ffu
@@ -16,6 +17,7 @@
 #define CLONE_FILES          0x00000400u
 #define CLONE_SIGHAND        0x00000800u
 #define CLONE_PIDFD          0x00001000u
+#define CLONE_PTRACE         0x00002000u
 #define CLONE_VFORK          0x00004000u
 #define CLONE_PARENT         0x00008000u
 #define CLONE_THREAD         0x00010000u
@@ -25,6 +27,7 @@
 #define CLONE_DETACHED       0x00400000u /* once had a meaning */
 #define CLONE_PARENT_SETTID  0x00100000u
 #define CLONE_CHILD_CLEARTID 0x00200000u
+#define CLONE_UNTRACED       0x00800000u
 #define CLONE_CHILD_SETTID   0x01000000u
 #define CLONE_NEW_ANY        0x7e020000u /* namespaces: there is one of each */
 
@@ -39,6 +42,8 @@ struct clone_request {
     /* Under way. */
     struct proc_handle *handle; /* CLONE_PIDFD */
     int fd;
+    int event;            /* that its tracer hears of: PTRACE_EVENT_*, or 0 */
+    struct tracee *trace; /* for the child, until it has it */
 };
 
 /* A vfork parent waits with one of these on its stack. */
@@ -176,6 +181,7 @@ static void link_proc(struct proc *p, struct proc *creator, uint32_t flags)
     p->pgid = creator->pgid;
     p->sid = creator->sid;
     p->tty = creator->tty;
+    p->forked_by = thread_current()->tid;
     proc_link(p, parent);
 }
 
@@ -183,7 +189,7 @@ static void link_proc(struct proc *p, struct proc *creator, uint32_t flags)
  * Makes the child visible. A signal that waits restarts the call first: one sent to the whole
  * process group must not miss a child that was about to join it.
  */
-static int publish(struct thread *t, struct proc *creator, const struct clone_request *r)
+static int publish(struct thread *t, struct proc *creator, struct clone_request *r)
 {
     struct proc *p = t->proc;
     int pid;
@@ -204,6 +210,7 @@ static int publish(struct thread *t, struct proc *creator, const struct clone_re
                 proc_handle_attach(r->handle, p);
         }
         thread_link(t);
+        ptrace_fork_commit(&r->trace, t);
     }
     spin_unlock(&proc_lock);
     return pid;
@@ -305,7 +312,17 @@ static int prepare(struct clone_request *r, struct proc **p, struct thread **t)
     return err;
 }
 
-static long do_clone(struct clone_request *r)
+/* Which event this is for who traces the creator, if he has asked for it. */
+static int event_of(const struct clone_request *r)
+{
+    int event = r->flags & CLONE_VFORK      ? PTRACE_EVENT_VFORK
+                : r->exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE
+                                            : PTRACE_EVENT_FORK;
+
+    return !(r->flags & CLONE_UNTRACED) && ptrace_wants_event(event) ? event : 0;
+}
+
+static long clone_untied(struct clone_request *r)
 {
     struct proc *creator = proc_current(), *p = creator;
     struct thread *t;
@@ -336,8 +353,12 @@ static long do_clone(struct clone_request *r)
     sched_start(t);
     if (r->handle)
         proc_handle_put(r->handle);
-    if (r->flags & CLONE_VFORK)
+    if (r->event)
+        ptrace_event(r->event, (uint32_t)pid);
+    if (r->flags & CLONE_VFORK) {
         vfork_wait(&v, pid);
+        ptrace_event(PTRACE_EVENT_VFORK_DONE, (uint32_t)pid);
+    }
     return pid;
 
 drop_thread:
@@ -352,6 +373,21 @@ drop_proc:
         proc_free(p);
     }
     return err;
+}
+
+/* The child of one that is traced may be traced from its first instruction on. */
+static long do_clone(struct clone_request *r)
+{
+    bool follow;
+    int err;
+    long ret;
+
+    r->event = event_of(r);
+    follow = thread_current()->trace && (r->event || (r->flags & CLONE_PTRACE));
+    r->trace = ptrace_fork_prepare(follow, &err);
+    ret = err ? err : clone_untied(r);
+    kmfree(r->trace);
+    return ret;
 }
 
 long sys_fork(void)

@@ -1,9 +1,11 @@
 /*
- * wait4, waitpid, waitid: what a parent learns of its children. Every child is looked at under
- * proc_lock; what is found is noted there, and told to the program after the lock is gone.
+ * wait4, waitpid, waitid: what a parent learns of its children, and a tracer of its tracees. Every
+ * one is looked at under proc_lock; what is found is noted there, and told to the program after the
+ * lock is gone.
  */
 #include "arch/uaccess.h"
 #include "fs/event/pidfd.h"
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/thread/proc.h"
 #include "kernel/process/rusage.h"
 #include "libc/errno.h"
@@ -54,19 +56,93 @@ static void note(struct proc *c, struct wait_request *r, int status, int code)
     usage_add(&r->usage, &c->child_usage);
 }
 
+/* ---- Tracees ---- */
+
+/* [proc_lock held] A thread that ended, or a process if it is its first one that was traced: when
+ * that is to be told, and *reap that the tie is to go. */
+static bool tracee_end(struct tracee *x, struct wait_request *r, bool *reap)
+{
+    struct proc *c = x->proc;
+
+    if (!(r->options & WEXITED))
+        return false;
+    if (tracee_is_first(x)) {
+        if (c->state != PROC_ZOMBIE || c->dead_tracees)
+            return false;
+        note(c, r, c->exit_status, child_code(c->exit_status));
+    } else {
+        r->uid = c->cred.uid;
+        r->status = x->status;
+        r->code = child_code(x->status);
+        r->usage = x->usage;
+    }
+    r->pid = x->tid;
+    *reap = !(r->options & WNOWAIT);
+    return true;
+}
+
+/* [proc_lock held] Whether x has something to tell its tracer. */
+static bool look_at_tracee(struct tracee *x, struct wait_request *r, bool *reap)
+{
+    if (!x->thread)
+        return tracee_end(x, r, reap);
+    if (x->stopped && !x->listening && !x->told) {
+        note(x->proc, r, x->code << 8 | 0x7f, CLD_TRAPPED);
+        r->pid = x->tid;
+        x->told = !(r->options & WNOWAIT);
+        return true;
+    }
+    return false;
+}
+
+static bool tracee_matches(const struct tracee *x, const struct wait_request *r)
+{
+    if (r->which == P_PID && x->tid != r->id)
+        return false;
+    if (r->which == P_PGID && x->proc->pgid != r->id)
+        return false;
+    return !(r->options & WNOTHREAD) || x->tracer == thread_current();
+}
+
+/* [proc_lock held] Of those whom p traces, as find_child(). */
+static int find_tracee(struct proc *p, struct wait_request *r, struct tracee **out, bool *reap)
+{
+    struct tracee *x;
+    int ret = -ECHILD;
+
+    list_for_each_entry (x, &p->tracees, link) {
+        if (!tracee_matches(x, r))
+            continue;
+        ret = 0;
+        *out = x;
+        if (look_at_tracee(x, r, reap))
+            return 1;
+    }
+    return ret;
+}
+
+/* ---- Children ---- */
+
+/* [proc_lock held] Whether c, a zombie, has told everybody who has to hear of it before. */
+static bool may_report_end(const struct proc *c)
+{
+    return !c->dead_tracees && !ptrace_foreign_tracer(c);
+}
+
 /* [proc_lock held] Whether c has something to tell; *reap when it is to be freed for it. */
 static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
 {
     bool keep = r->options & WNOWAIT;
+    bool own_tracee = c->trace && !ptrace_foreign_tracer(c);
 
     if (c->state == PROC_ZOMBIE) {
-        if (!(r->options & WEXITED))
+        if (!(r->options & WEXITED) || !may_report_end(c))
             return false;
         note(c, r, c->exit_status, child_code(c->exit_status));
         *reap = !keep;
         return true;
     }
-    if ((r->options & WSTOPPED) && c->sig.stop_report) {
+    if ((r->options & WSTOPPED) && c->sig.stop_report && !own_tracee) {
         note(c, r, c->sig.stop_report << 8 | 0x7f, CLD_STOPPED);
         if (!keep)
             c->sig.stop_report = 0;
@@ -83,7 +159,7 @@ static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
 
 /* [proc_lock held] The first child of those asked for that tells something, in *out. 1, 0 when one
  * may yet, -ECHILD. */
-static int find_teller(struct proc *p, struct wait_request *r, struct proc **out, bool *reap)
+static int find_child(struct proc *p, struct wait_request *r, struct proc **out, bool *reap)
 {
     struct proc *c;
     int ret = -ECHILD;
@@ -105,19 +181,36 @@ static int find_teller(struct proc *p, struct wait_request *r, struct proc **out
     return ret;
 }
 
-/* One look at all children: 1 when one has told something, 0 when one may yet, -ECHILD. */
+/* [proc_lock held] c is waited for and goes. */
+static void take(struct proc *c, struct wait_request *r)
+{
+    if (c->parent == proc_current())
+        usage_add(&c->parent->child_usage, &r->usage);
+    r->dead = c;
+    proc_unlink(c);
+}
+
+/* One look at all children and tracees: 1 when one has told something, 0 when one may yet,
+ * -ECHILD. */
 static int scan(struct proc *p, struct wait_request *r)
 {
+    struct tracee *x;
     struct proc *c;
     bool reap = false;
-    int ret;
+    int ret, traced;
 
     spin_lock(&proc_lock);
-    ret = find_teller(p, r, &c, &reap);
-    if (ret == 1 && reap) {
-        r->dead = c;
-        proc_unlink(c);
-        usage_add(&p->child_usage, &r->usage);
+    ret = find_child(p, r, &c, &reap);
+    if (ret == 1 && reap)
+        take(c, r);
+    if (ret != 1 && !list_empty(&p->tracees)) {
+        traced = find_tracee(p, r, &x, &reap);
+        ret = traced == -ECHILD ? ret : traced;
+        if (traced == 1 && reap) {
+            c = x->proc;
+            if ((tracee_is_first(x) && !ptrace_foreign_tracer(c)) || ptrace_end_told(x))
+                take(c, r);
+        }
     }
     spin_unlock(&proc_lock);
     return ret;
@@ -197,6 +290,8 @@ static int put_info(void __user *uinfo, const struct wait_request *r, bool found
         info.uid = (int32_t)r->uid;
         if (r->code == CLD_EXITED || r->code == CLD_STOPPED)
             info.status = r->status >> 8 & 0xff;
+        else if (r->code == CLD_TRAPPED)
+            info.status = r->status >> 8;
         else
             info.status = r->code == CLD_CONTINUED ? SIGCONT : r->status & 0x7f;
     }

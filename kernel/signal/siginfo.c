@@ -35,6 +35,7 @@ void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info
     out->code = info->code;
     if (siginfo_kind(info) == SIGINFO_FAULT) {
         out->field[0] = info->addr;
+        out->field[1] = (uint32_t)info->uid; /* 0, or a stop that ptrace tells of */
         return;
     }
     out->field[0] = (uint32_t)info->pid;

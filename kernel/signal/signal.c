@@ -10,6 +10,7 @@
  *  - threads join and leave proc->threads under proc_lock and handlers->lock, so either is enough
  *    to walk them.
  */
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -23,7 +24,8 @@ void signal_recalc(struct thread *t)
 {
     const struct signal_shared *s = &t->proc->sig;
 
-    t->arch.work = deliverable(t) != 0 || s->group_exit || s->stopped || s->cont_notify;
+    t->arch.work = deliverable(t) != 0 || s->group_exit || signal_stop_wanted(t) ||
+                   s->cont_notify || ptrace_wants_trap(t);
 }
 
 bool signal_pending_current(void)
@@ -160,18 +162,24 @@ int signal_dequeue(struct thread *t, sigset64_t set, struct siginfo *out)
 
 /* ---- Sending ---- */
 
-static bool handler_ignores(const struct proc *p, int signo)
+static bool is_traced(const struct proc *p, const struct thread *t)
+{
+    return t ? t->trace != NULL : p->trace && p->trace->thread;
+}
+
+/* A tracer hears of what would be ignored, too. */
+static bool handler_ignores(const struct proc *p, const struct thread *t, int signo)
 {
     uint32_t handler = p->handlers->action[signo - 1].handler;
 
-    if (handler > SIG_IGN)
+    if (handler > SIG_IGN || (signo != SIGKILL && is_traced(p, t)))
         return false;
     return handler == SIG_IGN || p == init_proc || (SIGMASK(signo) & SIGS_IGNORED);
 }
 
 static bool wants(const struct thread *t, sigset64_t bit)
 {
-    if (t->state == THREAD_DEAD || t->sig.in_stop)
+    if (t->state == THREAD_DEAD || t->sig.in_stop || ptrace_in_stop(t))
         return false;
     return !(t->sig.mask & bit) || (t->sig.waiting & bit);
 }
@@ -194,6 +202,16 @@ void signal_wake_threads(struct proc *p, bool stopped_too)
     }
 }
 
+/* Out of every stop: they are to die. */
+static void wake_to_die(struct proc *p)
+{
+    struct thread *t;
+
+    signal_wake_threads(p, true);
+    list_for_each_entry (t, &p->threads, proc_link)
+        ptrace_wake_killed(t);
+}
+
 /* Those that die go first: that gives back memory, and ends what eats the machine. */
 static void hurry_threads(struct proc *p)
 {
@@ -208,7 +226,7 @@ static void wake_for(struct proc *p, struct thread *target, sigset64_t bit)
     struct thread *t;
 
     if (bit == SIGMASK(SIGKILL)) {
-        signal_wake_threads(p, true);
+        wake_to_die(p);
         hurry_threads(p);
     } else if (target) {
         if (wants(target, bit))
@@ -248,6 +266,11 @@ static int queue_add(struct proc *p, struct signal_queue *q, int signo, const st
     return 1;
 }
 
+void signal_requeue(struct thread *t, int signo, const struct siginfo *info)
+{
+    (void)queue_add(t->proc, &t->sig.queue, signo, info, NULL);
+}
+
 static bool blocked_by(struct proc *p, const struct thread *t, sigset64_t bit)
 {
     if (!t) {
@@ -274,7 +297,7 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
         signal_discard(p, SIGMASK(SIGCONT));
     else if (signo == SIGCONT)
         signal_continue(p);
-    if (!handler_ignores(p, signo) || blocked_by(p, t, bit)) {
+    if (!handler_ignores(p, t, signo) || blocked_by(p, t, bit)) {
         done =
             queue_add(p, t ? &t->sig.queue : &p->sig.queue, signo, info ? info : &kernel_info, q);
         if (done > 0) {
@@ -406,7 +429,7 @@ bool signal_begin_group_exit(struct proc *p, int status)
     if (first) {
         p->sig.group_exit = true;
         p->sig.group_exit_status = status;
-        signal_wake_threads(p, true);
+        wake_to_die(p);
     }
     spin_unlock(&h->lock);
     return first;

@@ -64,6 +64,7 @@ typedef uint64_t sigset64_t; /* bit n-1 is signal n */
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_DUMPED    3
+#define CLD_TRAPPED   4
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
@@ -142,6 +143,7 @@ struct signal_state { /* of a thread */
     struct signal_queue queue;
     uint32_t altstack, altstack_size, altstack_flags; /* size 0: none */
     uint32_t trap_addr, trap_no, trap_err;            /* of the last exception, for the frame */
+    int trace_signo; /* [handlers->lock] what its tracer lets it go on with */
     int trap_signo; /* its signal, until that is taken: one that somebody sent is not it */
     /* nanosleep and poll restart here after a signal without a handler */
     long (*restart_fn)(struct thread *t);
@@ -154,6 +156,7 @@ struct signal_shared { /* of a process */
     bool group_exit; /* [handlers->lock] every thread is on its way out */
     int group_exit_status;
     bool stopped;                /* [handlers->lock] by a stop signal */
+    bool stop_complete;          /* [handlers->lock] every thread has come to it */
     int stop_report;             /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
     bool cont_report;            /* continue not yet seen by wait4(WCONTINUED) */
     bool cont_notify;            /* [handlers->lock] the parent is yet to be told */
@@ -245,6 +248,9 @@ void signal_free_thread(struct thread *t); /* [proc_lock may be held] */
  * (may be NULL). */
 void signal_init_thread(struct thread *t, const struct thread *creator);
 void signal_notify_parent(struct proc *p, int code); /* [proc_lock held] SIGCHLD; CLD_* */
+/* [proc_lock held] The same for anybody: signo (0: none) if it is wanted, and a look by its wait.
+ */
+void signal_tell_waiter(struct proc *to, int signo, const struct siginfo *info);
 void signal_charge_cpu(struct thread *t, uint64_t ns,
                        bool user); /* ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
 

@@ -35,6 +35,10 @@ void signal_recalc(struct thread *t); /* sets work from scratch; t is current */
 void signal_change_mask(struct thread *t, sigset64_t mask); /* the same, with a new mask */
 void signal_discard(struct proc *p, sigset64_t set); /* drops pending ones, whoever they are for */
 void signal_wake_threads(struct proc *p, bool stopped_too); /* every thread to signal_deliver */
+void signal_requeue(struct thread *t, int signo, const struct siginfo *info); /* taken too early */
+/* Whether t has to stop with its process: not if a tracer has let it go on. */
+bool signal_stop_wanted(const struct thread *t);
+bool signal_join_stop(struct thread *t); /* t stops; whether it is the last of its process */
 
 /* kernel/signal/watch.c. The first with handlers->lock held. */
 void signal_tell_listeners(struct signal_handlers *h, sigset64_t bit);

@@ -3,8 +3,10 @@
  *
  * A process stops when one of its threads takes a stop signal: sig.stopped is set and every thread
  * comes by in signal_deliver and sleeps in THREAD_STOPPED. The last to arrive tells the parent.
- * SIGCONT clears the flag; the first thread to run again tells the parent.
+ * SIGCONT clears the flag; the first thread to run again tells the parent. Those who are traced
+ * stop in kernel/ptrace/stop.c instead, and may go on before the others.
  */
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
 
@@ -38,7 +40,8 @@ static bool parent_wants(struct proc *parent, int code)
 
     if (a->handler == SIG_IGN)
         return false;
-    return !(a->flags & SA_NOCLDSTOP) || (code != CLD_STOPPED && code != CLD_CONTINUED);
+    return !(a->flags & SA_NOCLDSTOP) ||
+           (code != CLD_STOPPED && code != CLD_CONTINUED && code != CLD_TRAPPED);
 }
 
 static int child_status(const struct proc *p, int code)
@@ -60,26 +63,27 @@ static uint32_t to_ticks(uint64_t ns)
     return ns ? (uint32_t)(ns / NSEC_PER_TICK) : 0;
 }
 
+void signal_tell_waiter(struct proc *to, int signo, const struct siginfo *info)
+{
+    if (signo && to->handlers && (signo != SIGCHLD || parent_wants(to, info->code)))
+        signal_send_proc(to, signo, info);
+    wake_all(&to->child_exit);
+}
+
 void signal_notify_parent(struct proc *p, int code)
 {
-    struct proc *parent = p->parent;
     bool ended = code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED;
-    int signo = ended ? p->exit_signal : SIGCHLD;
+    struct siginfo info = {
+        .code = code,
+        .pid = p->pid,
+        .uid = (int32_t)p->cred.uid,
+        .status = child_status(p, code),
+        .utime = to_ticks(p->usage.user_ns),
+        .stime = to_ticks(p->usage.system_ns),
+    };
 
-    if (!parent)
-        return;
-    if (signo && parent->handlers && (signo != SIGCHLD || parent_wants(parent, code))) {
-        struct siginfo info = {
-            .code = code,
-            .pid = p->pid,
-            .uid = (int32_t)p->cred.uid,
-            .status = child_status(p, code),
-            .utime = to_ticks(p->usage.user_ns),
-            .stime = to_ticks(p->usage.system_ns),
-        };
-        signal_send_proc(parent, signo, &info);
-    }
-    wake_all(&parent->child_exit);
+    if (p->parent)
+        signal_tell_waiter(p->parent, ended ? p->exit_signal : SIGCHLD, &info);
 }
 
 /* ---- Stop ---- */
@@ -89,9 +93,30 @@ static bool all_stopped(struct proc *p)
     struct thread *t;
 
     list_for_each_entry (t, &p->threads, proc_link)
-        if (!t->sig.in_stop && t->state != THREAD_DEAD)
+        if (!t->sig.in_stop && t->state != THREAD_DEAD && !(t->trace && t->trace->passed_stop))
             return false;
     return true;
+}
+
+bool signal_stop_wanted(const struct thread *t)
+{
+    return t->proc->sig.stopped && !(t->trace && t->trace->passed_stop);
+}
+
+bool signal_join_stop(struct thread *t)
+{
+    struct proc *p = t->proc;
+    bool last;
+
+    if (t->sig.in_stop)
+        return false;
+    t->sig.in_stop = true;
+    last = !p->sig.stop_complete && all_stopped(p);
+    if (last) {
+        p->sig.stop_complete = true;
+        p->sig.stop_report = p->sig.stop_signo;
+    }
+    return last;
 }
 
 static bool killed(const struct proc *p, const struct thread *t)
@@ -113,16 +138,15 @@ void signal_stop_current(struct thread *t)
     struct proc *p = t->proc;
     struct signal_handlers *h = p->handlers;
 
-    while (p->sig.stopped && !killed(p, t)) {
-        bool last = false;
+    while (signal_stop_wanted(t) && !killed(p, t)) {
+        bool last;
 
-        t->state = THREAD_STOPPED;
-        if (!t->sig.in_stop) {
-            t->sig.in_stop = true;
-            last = all_stopped(p);
-            if (last)
-                p->sig.stop_report = p->sig.stop_signo;
+        if (t->trace) {
+            ptrace_group_stop(t);
+            continue;
         }
+        t->state = THREAD_STOPPED;
+        last = signal_join_stop(t);
         spin_unlock(&h->lock);
         if (last)
             report_stopped(p);
@@ -140,6 +164,7 @@ bool signal_start_stop(struct thread *t, int signo)
 {
     struct proc *p = t->proc;
     struct signal_handlers *h = p->handlers;
+    struct thread *other;
     bool orphaned;
 
     p->sig.stop_dequeued = true;
@@ -156,6 +181,8 @@ bool signal_start_stop(struct thread *t, int signo)
     p->sig.stopped = true;
     p->sig.stop_signo = signo;
     p->sig.cont_report = p->sig.cont_notify = false;
+    list_for_each_entry (other, &p->threads, proc_link)
+        ptrace_process_stops(other);
     signal_wake_threads(p, false);
     return true;
 }
@@ -163,11 +190,15 @@ bool signal_start_stop(struct thread *t, int signo)
 /* SIGCONT was sent, whatever becomes of the signal itself. */
 void signal_continue(struct proc *p)
 {
+    struct thread *t;
+
     signal_discard(p, SIGS_STOP);
     p->sig.stop_dequeued = false;
+    list_for_each_entry (t, &p->threads, proc_link)
+        ptrace_process_continues(t);
     if (!p->sig.stopped)
         return;
-    p->sig.stopped = false;
+    p->sig.stopped = p->sig.stop_complete = false;
     p->sig.stop_report = 0;
     p->sig.cont_report = p->sig.cont_notify = true;
     signal_wake_threads(p, true);
@@ -181,6 +212,8 @@ void signal_report_continued(struct proc *p)
     spin_unlock(&p->handlers->lock);
     spin_lock(&proc_lock);
     signal_notify_parent(p, CLD_CONTINUED);
+    if (ptrace_foreign_tracer(p))
+        ptrace_tell_tracer(p->trace, CLD_CONTINUED, SIGCONT);
     spin_unlock(&proc_lock);
     spin_lock(&p->handlers->lock);
 }

@@ -8,6 +8,7 @@
 #include "arch/trap.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/trace.h"
 #include "libc/errno.h"
@@ -49,30 +50,45 @@ static long missing(uint32_t nr)
     return -ENOSYS;
 }
 
+static void dispatch(struct trapframe *tf, uint32_t nr)
+{
+    if (__builtin_expect(nr < NR_SYSCALLS && handlers[nr], 1))
+        tf->eax = (uint32_t)handlers[nr](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
+    else
+        tf->eax = (uint32_t)missing(nr);
+}
+
 /* The same with a line in the log. */
-static __attribute__((noinline)) void dispatch_traced(struct trapframe *tf, uint32_t nr)
+static void dispatch_logged(struct trapframe *tf, uint32_t nr)
 {
     const uint32_t args[] = {tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp};
     struct trace_call call;
 
     trace_syscall_begin(&call, nr < NR_SYSCALLS ? names[nr] : NULL, nr, args);
-    if (nr < NR_SYSCALLS && handlers[nr])
-        tf->eax = (uint32_t)handlers[nr](args[0], args[1], args[2], args[3], args[4], args[5]);
-    else
-        tf->eax = (uint32_t)missing(nr);
+    dispatch(tf, nr);
     trace_syscall_end(&call, (long)tf->eax);
+}
+
+/* With somebody to watch it: the log, or the thread's tracer, who may change the call. */
+static __attribute__((noinline)) void dispatch_watched(struct trapframe *tf)
+{
+    const struct thread *t = thread_current();
+    bool wanted = !t->trace || ptrace_call_entry(tf);
+
+    if (wanted && tracing(TRACE_SYSCALLS))
+        dispatch_logged(tf, tf->orig_eax);
+    else if (wanted)
+        dispatch(tf, tf->orig_eax);
+    if (t->trace)
+        ptrace_call_exit(tf);
 }
 
 void syscall_dispatch(struct trapframe *tf)
 {
-    uint32_t nr = tf->orig_eax;
-
     latency_begin(LATENCY_NO_SWITCH);
-    if (tracing(TRACE_SYSCALLS))
-        dispatch_traced(tf, nr);
-    else if (__builtin_expect(nr < NR_SYSCALLS && handlers[nr], 1))
-        tf->eax = (uint32_t)handlers[nr](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
+    if (tracing(TRACE_SYSCALLS | TRACE_TRACEES))
+        dispatch_watched(tf);
     else
-        tf->eax = (uint32_t)missing(nr);
+        dispatch(tf, tf->orig_eax);
     latency_end(LATENCY_NO_SWITCH);
 }

@@ -9,6 +9,7 @@
 #include "kernel/thread/proc.h"
 #include "arch/thread.h"
 #include "kernel/base/log.h"
+#include "kernel/ptrace/ptrace.h"
 #include "kernel/machine/random.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"
@@ -86,6 +87,17 @@ uint32_t proc_count_tasks(void)
     return nr_threads + nr_zombies;
 }
 
+/* [proc_lock held] Whether p has yet to be told of the end of that thread. */
+static bool names_dead_tracee(const struct proc *p, int32_t tid)
+{
+    const struct tracee *x;
+
+    list_for_each_entry (x, &p->tracees, link)
+        if (!x->thread && x->tid == tid)
+            return true;
+    return false;
+}
+
 /* [proc_lock held] */
 static bool pid_in_use(int32_t pid)
 {
@@ -94,10 +106,16 @@ static bool pid_in_use(int32_t pid)
     if (thread_find(pid) || proc_find(pid))
         return true;
     list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pid || p->sid == pid)
+        if (p->pgid == pid || p->sid == pid || names_dead_tracee(p, pid))
             return true;
     }
     return false;
+}
+
+void proc_count_dead_tracee(struct proc *p, int n)
+{
+    p->dead_tracees += (uint32_t)n;
+    nr_zombies += (uint32_t)n;
 }
 
 int pid_alloc(void)
@@ -137,9 +155,11 @@ void proc_link(struct proc *p, struct proc *parent)
 
 void proc_unlink(struct proc *p)
 {
-    KASSERT(p->nthreads == 0);
     if (p->handle)
         proc_handle_detach(p);
+    KASSERT(p->nthreads == 0 && p->dead_tracees == 0);
+    if (p->trace)
+        tracee_free(p->trace);
     nr_zombies--;
     list_remove(&p->sibling);
     list_remove(&p->all_link);
@@ -183,6 +203,7 @@ static void proc_init_lists(struct proc *p)
 {
     list_init(&p->threads);
     list_init(&p->children);
+    list_init(&p->tracees);
     list_init(&p->sibling);
     list_init(&p->all_link);
     list_init(&p->hash_link);

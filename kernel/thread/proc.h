@@ -22,6 +22,7 @@ struct fs_context; /* fs/vfs/file.h: cwd, root, umask */
 struct file;
 struct futex_waiter;
 struct tty;
+struct tracee; /* kernel/ptrace/ptrace.h */
 
 struct cred {
     uint32_t uid, euid, suid, fsuid;
@@ -79,8 +80,11 @@ struct thread {
     struct rusage_counts usage;    /* own CPU and owner's thread only */
     unsigned writing_out;          /* own CPU only; mm/port.h */
     struct vfork_wait *vfork;      /* [proc_lock] the vfork parent that waits, until exec or exit */
-    uint32_t robust_list;          /* user address for set_robust_list, or 0 */
-    char comm[COMM_LEN];           /* PR_SET_NAME on a thread that is not the first; else empty */
+    struct tracee *trace; /* [proc_lock and handlers->lock: either to read] NULL: untraced */
+    int exit_status;      /* [own] what it ends with, as wait4 gives it */
+    bool exiting;         /* [own] nobody's tracer any more */
+    uint32_t robust_list; /* user address for set_robust_list, or 0 */
+    char comm[COMM_LEN];  /* PR_SET_NAME on a thread that is not the first; else empty */
 
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */
@@ -110,8 +114,12 @@ struct proc {
     uint32_t personality;
     struct proc *parent;           /* [proc_lock] */
     struct list children, sibling; /* [proc_lock] */
-    int32_t pgid, sid;             /* [proc_lock] */
-    struct tty *tty;               /* [tty_session_lock] the controlling terminal */
+    int32_t forked_by;             /* [proc_lock] the thread of the parent that made it */
+    struct list tracees;           /* [proc_lock] those whom its threads trace */
+    struct tracee *trace;          /* [proc_lock] of the first thread, also when that is gone */
+    uint32_t dead_tracees; /* [proc_lock] ended threads whose tracer has yet to hear of it */
+    int32_t pgid, sid;     /* [proc_lock] */
+    struct tty *tty;       /* [tty_session_lock] the controlling terminal */
     int32_t hung_up_group; /* [tty_session_lock] a leader's: in front when its terminal hung up */
     bool did_exec;
     bool dumpable;
@@ -163,6 +171,8 @@ struct proc *proc_find_any(int32_t tid, struct thread **t);
 bool proc_lost_first(const struct proc *p);
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
+/* [proc_lock held] n more (-1: one less) ended threads of p, whose ids stay taken meanwhile. */
+void proc_count_dead_tracee(struct proc *p, int n);
 int32_t proc_last_pid(void);           /* the newest id given out */
 uint32_t proc_count_threads(void);     /* all of the system */
 uint32_t proc_count_tasks(void);       /* with processes that nobody has waited for yet */

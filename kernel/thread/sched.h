@@ -16,6 +16,7 @@ enum thread_state {
     THREAD_SLEEPING, /* interruptible: a signal wakes it */
     THREAD_BLOCKED,  /* uninterruptible */
     THREAD_STOPPED,  /* by a signal, until SIGCONT or SIGKILL */
+    THREAD_TRACED,   /* for its tracer, until that lets it go on, or SIGKILL */
     THREAD_DEAD,
 };
 

@@ -8,11 +8,6 @@
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
-#define TLS_FIRST 6
-
-struct user_desc { /* man 2 set_thread_area */
-    uint32_t entry, base, limit, flags;
-};
 #define UD_32BIT          0x01u
 #define UD_CONTENTS       0x06u
 #define UD_CONTENTS_SHIFT 1
@@ -77,6 +72,25 @@ static int free_entry(const struct thread *t)
     return -ESRCH;
 }
 
+int tls_put(struct thread *t, uint32_t entry, const struct user_desc *d)
+{
+    if (!desc_is_ok(d) || entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
+        return -EINVAL;
+    t->arch.tls[entry - TLS_FIRST] = desc_pack(d);
+    if (t == thread_current())
+        arch_load_tls(&t->arch);
+    return 0;
+}
+
+int tls_get(const struct thread *t, uint32_t entry, struct user_desc *out)
+{
+    if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
+        return -EINVAL;
+    out->entry = entry;
+    desc_unpack(t->arch.tls[entry - TLS_FIRST], out);
+    return 0;
+}
+
 int tls_set(struct thread *t, void __user *udesc, bool may_choose)
 {
     struct user_desc d;
@@ -94,12 +108,7 @@ int tls_set(struct thread *t, void __user *udesc, bool may_choose)
         if (put_user_u32(udesc, (uint32_t)entry))
             return -EFAULT;
     }
-    if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
-        return -EINVAL;
-    t->arch.tls[entry - TLS_FIRST] = desc_pack(&d);
-    if (t == thread_current())
-        arch_load_tls(&t->arch);
-    return 0;
+    return tls_put(t, (uint32_t)entry, &d);
 }
 
 long sys_set_thread_area(void __user *udesc)
@@ -111,12 +120,10 @@ long sys_get_thread_area(void __user *udesc)
 {
     struct user_desc d;
     uint32_t entry;
+    int err;
 
     if (get_user_u32(&entry, udesc))
         return -EFAULT;
-    if (entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
-        return -EINVAL;
-    d.entry = entry;
-    desc_unpack(thread_current()->arch.tls[entry - TLS_FIRST], &d);
-    return copy_to_user(udesc, &d, sizeof(d));
+    err = tls_get(thread_current(), entry, &d);
+    return err ? err : copy_to_user(udesc, &d, sizeof(d));
 }

@@ -49,7 +49,7 @@ int trace_set(const char *names, size_t len)
             return -EINVAL;
         word += n;
     }
-    trace_mask = mask;
+    trace_mask = mask | (trace_mask & TRACE_TRACEES);
     return 0;
 }
 

@@ -18,6 +18,7 @@ enum trace_category {
     TRACE_SCHED = 0x04,
     TRACE_IRQ = 0x08,
     TRACE_BLOCK = 0x10,
+    TRACE_TRACEES = 0x20, /* not a category: somebody is traced by ptrace */
 };
 extern uint32_t trace_mask;
 

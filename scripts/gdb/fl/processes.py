@@ -9,7 +9,7 @@ import gdb
 from . import kernel as k
 
 STATES = {"THREAD_RUNNABLE": "R", "THREAD_SLEEPING": "S", "THREAD_BLOCKED": "D",
-          "THREAD_STOPPED": "T", "THREAD_DEAD": "Z"}
+          "THREAD_STOPPED": "T", "THREAD_TRACED": "t", "THREAD_DEAD": "Z"}
 
 
 def state_letter(proc):

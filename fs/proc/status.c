@@ -23,7 +23,7 @@ struct signal_sets {
 struct snapshot {
     int32_t pid, tgid, ppid, pgid, sid, tty_pgrp;
     uint32_t tty_dev, threads, flags;
-    int umask; /* -1: gone */
+    int umask;      /* -1: gone */
     int32_t tracer; /* 0: none */
     char state, comm[COMM_LEN];
     bool no_new_privs;

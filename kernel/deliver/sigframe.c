@@ -18,8 +18,8 @@
 #define FXSAVE_STATUS 2 /* offset of the status word */
 #define FSAVE_STATUS  4
 
-#define EFLAGS_DF   0x00400u
-#define EFLAGS_RF   0x10000u
+#define EFLAGS_DF 0x00400u
+#define EFLAGS_RF 0x10000u
 
 /* popl %eax; movl $__NR_sigreturn, %eax; int $0x80 */
 static const uint8_t old_retcode[8] = {0x58, 0xb8, 119, 0, 0, 0, 0xcd, 0x80};

@@ -144,7 +144,7 @@ struct signal_state { /* of a thread */
     uint32_t altstack, altstack_size, altstack_flags; /* size 0: none */
     uint32_t trap_addr, trap_no, trap_err;            /* of the last exception, for the frame */
     int trace_signo; /* [handlers->lock] what its tracer lets it go on with */
-    int trap_signo; /* its signal, until that is taken: one that somebody sent is not it */
+    int trap_signo;  /* its signal, until that is taken: one that somebody sent is not it */
     /* nanosleep and poll restart here after a signal without a handler */
     long (*restart_fn)(struct thread *t);
     uint64_t restart_until;

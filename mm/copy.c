@@ -118,6 +118,16 @@ long vm_copy_from(struct vm_space *s, void *dst, vaddr_t addr, size_t len)
     return move(s, addr, dst, len, VM_READ);
 }
 
+long vm_poke(struct vm_space *s, vaddr_t addr, const void *src, size_t len)
+{
+    return move(s, addr, (uint8_t *)src, len, VM_WRITE_FORCED);
+}
+
+long vm_peek(struct vm_space *s, void *dst, vaddr_t addr, size_t len)
+{
+    return move(s, addr, dst, len, VM_READ_FORCED);
+}
+
 /* A private page of a file is the file's as long as it was not, and cannot be, copied. [v] */
 static bool shows_object(const struct vma *v, vaddr_t addr)
 {
@@ -148,14 +158,4 @@ int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out)
         err = -EFAULT;
     spin_unlock(&vm_lock);
     return err;
-}
-
-long vm_poke(struct vm_space *s, vaddr_t addr, const void *src, size_t len)
-{
-    return move(s, addr, (uint8_t *)src, len, VM_WRITE_FORCED);
-}
-
-long vm_peek(struct vm_space *s, void *dst, vaddr_t addr, size_t len)
-{
-    return move(s, addr, dst, len, VM_READ_FORCED);
 }

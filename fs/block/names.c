@@ -35,7 +35,8 @@ void block_show_majors(struct text *t)
     static const struct {
         uint32_t major;
         const char *name;
-    } majors[] = {{7, "loop"}, {8, "sd"}, {11, "sr"}, {252, "zram"}, {254, "virtblk"}, {EXTENDED_MAJOR, "blkext"}};
+    } majors[] = {{7, "loop"},   {8, "sd"},        {11, "sr"},
+                  {252, "zram"}, {254, "virtblk"}, {EXTENDED_MAJOR, "blkext"}};
 
     for (unsigned i = 0; i < sizeof(majors) / sizeof(majors[0]); i++)
         text_printf(t, "%3u %s\n", majors[i].major, majors[i].name);

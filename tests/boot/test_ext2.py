@@ -15,7 +15,8 @@ from machine import BUILD, BUSYBOX, LIMIT, POWERED_OFF, TOP, Machine, have_busyb
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
-needs_guest = pytest.mark.skipif(not os.path.exists(f"{BUILD}/guest/fs_random"), reason="needs make guest")
+EXERCISER = BUILD + "/debug/guest/fs_random"
+needs_guest = pytest.mark.skipif(not os.path.exists(EXERCISER), reason="needs make B=build/debug guest")
 
 
 @pytest.mark.parametrize("block", [1024, 2048, 4096])
@@ -66,14 +67,14 @@ def test_writes_what_e2fsck_likes(block, tmp_path):
 
 def make_exerciser(tmp_path, block, size=192 * MIB):
     os.makedirs(tmp_path / "start")
-    shutil.copy(f"{BUILD}/guest/fs_random", tmp_path / "start/fs_random")
+    shutil.copy(EXERCISER, tmp_path / "start/fs_random")
     return make_fs(tmp_path / "disk", size=size, block=block, tree=tmp_path / "start")
 
 
 def exercise_here(tmp_path, seed, operations):
     """The same program on the host's own file system: what it says, and the tree."""
-    done = subprocess.run([f"{TOP}/scripts/run-i386", f"{BUILD}/guest/fs_random", str(tmp_path / "here"), str(seed), str(operations)],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run([f"{TOP}/scripts/run-i386", EXERCISER, str(tmp_path / "here"), str(seed),
+                           str(operations)], capture_output=True, text=True, check=True)
     return done.stdout.strip(), on_host(tmp_path / "here")
 
 

@@ -189,7 +189,7 @@ def test_help_and_completion(pages):
 
 def test_pretty_printers(pages):
     out = pages.gdb("print *init_proc->space", "print *init_proc", "print vm_lock",
-                    "print *(struct vma *)((char *)init_proc->space->vmas.next - 24)")
+                    "print *(struct vma *)((char *)init_proc->space->vmas.next - (int)&((struct vma *)0)->link)")
     assert "process 1 (init), parent 0" in out
     assert "vm (rank 50), free" in out
     assert re.search(r"space of \d+ pages, \d+ resident", out)

@@ -8,10 +8,10 @@ import time
 import pexpect
 import pytest
 
-from machine import BUILD, runs_i386
+from machine import BUILD, TOP
 
 SH = BUILD + "/user/sh"
-pytestmark = pytest.mark.skipif(not runs_i386(), reason="this machine runs no i386 programs")
+HERE = [TOP + "/scripts/run-i386", SH]
 
 SCRIPTS = [
     'x=5; echo ${x:-3} ${y:-3} "${z:-q w}" $x$y "$x"',
@@ -47,24 +47,24 @@ SCRIPTS = [
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script_does_what_it_does_elsewhere(script, tmp_path):
     def result(shell):
-        where = tmp_path / shell.replace("/", "_")
+        where = tmp_path / shell[-1].replace("/", "_")
         where.mkdir()
-        p = subprocess.run([shell, "-c", script], cwd=where, stdin=subprocess.DEVNULL,
+        p = subprocess.run([*shell, "-c", script], cwd=where, stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, timeout=20)
         return p.returncode, p.stdout.decode()
 
-    assert result(SH) == result("/bin/sh")
+    assert result(HERE) == result(["/bin/sh"])
 
 
 @pytest.mark.parametrize("script", ["if; then", "echo a |", 'echo "open', "done", "(echo", "a && ;"])
 def test_bad_syntax_is_refused(script):
-    p = subprocess.run([SH, "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    p = subprocess.run([*HERE, "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
     assert p.returncode == 2 and b"syntax error" in p.stderr
 
 
 @pytest.fixture
 def terminal():
-    t = pexpect.spawn(SH, encoding="latin-1", timeout=20)
+    t = pexpect.spawn(HERE[0], HERE[1:], encoding="latin-1", timeout=20)
     t.expect("[#$] ")
     yield t
     t.close(force=True)

@@ -122,7 +122,7 @@ iso: deps
 
 # ---- Running --------------------------------------------------------------------------------------
 
-MEM     ?= 256
+MEM     ?= $(if $(ROOT),1024,256)
 APPEND  ?= console=ttyS0
 
 deps:
@@ -132,7 +132,19 @@ deps:
 DISK_OPTIONS = $(if $(DISK),-boot d -drive file=$(DISK)$(comma)format=raw$(comma)if=virtio)
 comma := ,
 
-ifeq ($(GDB),1)
+# Debian's own i386 packages, with all that they need, as a ramdisk; PACKAGES= chooses others.
+debian-root: deps
+	$(Q)$(PY) scripts/debian-root -o $(B)/debian.cpio $(PACKAGES)
+
+$(B)/debian.cpio: scripts/debian-root scripts/newc.py $(shell find iso/debian -type f)
+	$(Q)$(MAKE) --no-print-directory debian-root
+
+ifeq ($(ROOT),debian)
+run: deps $(B)/faultline.elf $(B)/debian.cpio
+	@echo "Debian's programs on Faultline, on this terminal. To leave: poweroff, or Ctrl-A X."
+	$(Q)$(if $(DISK),scripts/mkdisk $(DISK))
+	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/faultline.elf -initrd $(B)/debian.cpio -append "$(APPEND)" $(DISK_OPTIONS)
+else ifeq ($(GDB),1)
 run: debug-images
 	@echo "The machine waits for gdb: make gdb-attach, in another terminal. To leave: Ctrl-A X."
 	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/debug/faultline.elf -initrd $(B)/debug/initrd.cpio \
@@ -185,7 +197,7 @@ usb: iso
 screenshots: iso
 	$(Q)FAULTLINE_BUILD=$(B) $(PY) scripts/screenshots docs/pictures
 
-.PHONY: test-machines usb screenshots
+.PHONY: debian-root test-machines usb screenshots
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
@@ -221,6 +233,8 @@ distclean:
 help:
 	@echo "make run        boot the ISO in QEMU; the shell is on this terminal (Ctrl-A X leaves)"
 	@echo "                DISK=file: with a disk, which is made when there is none"
+	@echo "                ROOT=debian: bash, gcc, gdb, python3, vim, tmux ... from Debian's i386 packages"
+	@echo "make debian-root PACKAGES=...  that root with other packages"
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make host-test  mm/ on the fake machine alone; make mutants: planted faults it must catch"

@@ -76,24 +76,25 @@ class Archive:
         ):
             self.node("dev/" + name, "c", major, minor, mode)
 
-    def tree(self, path):
-        """Everything under a directory of this machine, sorted; modes cut to rwxr-xr-x."""
+    def tree(self, path, whole_modes=False):
+        """Everything under a directory of this machine, sorted; modes cut to rwxr-xr-x unless told."""
         for top, dirs, files in os.walk(path):
             dirs.sort()
             rel = os.path.relpath(top, path)
             if rel != ".":
-                self.dir(rel)
-            for name in sorted(files):
+                self.dir(rel, os.stat(top).st_mode & 0o7777 if whole_modes else 0o755)
+            links = [d for d in dirs if os.path.islink(os.path.join(top, d))]
+            for name in sorted(files + links):
                 full = os.path.join(top, name)
                 here = os.path.normpath(os.path.join(rel, name))
                 if os.path.islink(full):
                     self.symlink(here, os.readlink(full))
                 else:
-                    self.copy(here, full)
+                    self.copy(here, full, os.stat(full).st_mode & 0o7777 if whole_modes else None)
 
-    def copy(self, name, path):
+    def copy(self, name, path, mode=None):
         with open(path, "rb") as f:
-            self.file(name, f.read(), 0o755 if os.access(path, os.X_OK) else 0o644)
+            self.file(name, f.read(), mode or (0o755 if os.access(path, os.X_OK) else 0o644))
 
     def bytes(self):
         end = Archive.__new__(Archive)

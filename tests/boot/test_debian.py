@@ -1,0 +1,86 @@
+"""Debian's own i386 packages as the root (scripts/debian-root): a login on the serial line, and programs that run.
+
+The small root is tested always, the one of `make run ROOT=debian` with FAULTLINE_DEBIAN=1."""
+
+import os
+import subprocess
+
+import pytest
+
+from machine import KERNEL, POWERED_OFF, TOP, Machine
+
+LONG = 180
+
+
+def make_root(path, *packages):
+    made = subprocess.run([TOP + "/scripts/debian-root", "-o", str(path), *packages], capture_output=True, text=True)
+    if made.returncode and "apt" in made.stderr:
+        pytest.skip("Debian's packages cannot be had: " + made.stderr.strip().splitlines()[-1])
+    assert made.returncode == 0, made.stderr
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def small_root(tmp_path_factory):
+    return make_root(tmp_path_factory.mktemp("debian") / "root.cpio", "less")
+
+
+@pytest.fixture(scope="module")
+def large_root(tmp_path_factory):
+    if not os.environ.get("FAULTLINE_DEBIAN"):
+        pytest.skip("FAULTLINE_DEBIAN=1 is for this")
+    return make_root(tmp_path_factory.mktemp("debian") / "root.cpio")
+
+
+def login(root, mem):
+    m = Machine.direct(root, "console=ttyS0 quiet panic=-1", kernel=KERNEL, mem=mem)
+    m.prompt(LONG)
+    m.sh("bind 'set enable-bracketed-paste off'; PS1='$(true):~# '")
+    return m
+
+
+def test_a_login_on_the_serial_line(small_root):
+    with login(small_root, 256) as m:
+        assert m.sh("id -un; tty; ps -o comm= -p $$").split() == ["root", "/dev/ttyS0", "bash"]
+        assert m.sh("echo $TERM") == "xterm-256color\n"
+        assert m.sh("stty size").split() != ["0", "0"]
+        assert m.sh("cat /etc/debian_version").startswith("12")
+        m.type("poweroff\n")
+        assert m.wait() == POWERED_OFF
+
+
+def test_jobs_and_pipes_of_bash(small_root):
+    with login(small_root, 256) as m:
+        m.sh("set +b; sleep 1000 & sleep 1")
+        assert "sleep 1000" in m.sh("jobs")
+        assert m.sh("kill %1; wait %1; echo $?").split()[-1] == "143"
+        assert m.sh("seq 1 100000 | grep -c 7 | tee >(cat >/dev/null)") == "40951\n"
+        assert m.sh("exec 3<>/tmp/f; flock -n 3 && ! flock -n /tmp/f true && echo held") == "held\n"
+
+
+PROGRAMS = {
+    "gcc": ("echo 'int main(void){return 42;}' >a.c && gcc -O2 a.c -o a && { ./a; echo $?; }", "42"),
+    "python3": ("python3 -c 'import subprocess; print(subprocess.check_output([\"echo\", \"hi\"]))'", r"b'hi\n'"),
+    "perl": ("perl -e 'print join(\",\", map { $_ * 2 } 1..3), \"\\n\"'", "2,4,6"),
+    "sqlite3": ("sqlite3 /tmp/d.db 'create table t(a); insert into t values(7); select a*6 from t'", "42"),
+    "git": ("git init -q r && cd r && echo x >f && git add f && git -c user.name=a -c user.email=b commit -qm m && "
+            "git --no-pager log --format=%s; cd", "m"),
+    "make": ("printf 'all:\\n\\t@echo made\\n' >Makefile && make", "made"),
+    "gdb": ("echo 'int main(void){return 7;}' >b.c && gcc -g b.c -o b && gdb -batch -ex 'break main' -ex run "
+            "-ex 'print 6*7' ./b 2>/dev/null | tail -n 1", "$1 = 42"),
+    "strace": ("strace -f -o log bash -c 'true | true' && grep -c '^[0-9]* *execve' log", "1"),
+    "vim": ("vim -es -c 'normal iword' -c 'wq! /tmp/v' && cat /tmp/v", "word"),
+    "tmux": ("tmux new -d -s a 'echo inside >/tmp/t; sleep 1000' && sleep 2 && cat /tmp/t && tmux kill-server", "inside"),
+}
+
+
+@pytest.fixture(scope="module")
+def machine(large_root):
+    with login(large_root, 1024) as m:
+        yield m
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_of_the_default_set(machine, program):
+    command, says = PROGRAMS[program]
+    assert machine.sh(command, LONG).strip() == says

@@ -1,114 +1,172 @@
 /*
  * Pipes and FIFOs: a ring of pages between readers and writers.
  *
- * head and tail count bytes and wrap at 2^32; a byte at position n lies in slot n / 4096 modulo the
- * number of slots. Pages come when they are first written to and go when they are read to the end,
- * so an empty pipe holds at most one. The pipe is full when the pages from tail's to head's are as
- * many as there are slots, which is also how Linux counts.
+ * What a write brings is appended to the last buffer where all that goes beyond whole pages fits
+ * there, else to pages of its own, as Linux has it: the slots that a sequence of writes takes are
+ * the same, and a write of at most PIPE_BUF bytes lands in one piece. A page that a fault cut short
+ * does not count. In packet mode (O_DIRECT) nothing is appended, so that reads find what was
+ * written.
  *
- * A writer of at most PIPE_BUF bytes waits for room for all of them (atomicity); room comes only
- * when a page is read to the end, so that alone wakes writers. Every write wakes readers, for the
- * sake of edge-triggered epoll.
+ * Room comes only when a buffer is read to the end, so that alone wakes writers. Every write wakes
+ * readers, for the sake of edge-triggered epoll.
  */
 #include "fs/event/pipe.h"
 #include "arch/uaccess.h"
-#include "fs/notify/owner.h"
+#include "fs/event/pipe_ring.h"
 #include "fs/vfs/internal.h"
+#include "fs/vfs/iov.h"
 #include "fs/vfs/limits.h"
 #include "kernel/cred/user.h"
 #include "libc/string.h"
 
 #define DEFAULT_SLOTS 16u
-#define SMALL_SLOTS   2u   /* of a user over pipe-user-pages-soft */
-#define MAX_SLOTS     256u /* 1 MiB, as Linux's fs.pipe-max-size */
+#define SMALL_SLOTS   2u       /* of a user over pipe-user-pages-soft */
+#define MAX_SLOTS     0x20000u /* Linux's array for more would be longer than its kmalloc gives */
 #define FIONREAD      0x541b
-
-struct pipe {
-    struct mutex lock;
-    uint32_t users;                       /* [inode->lock] open files, and opens under way */
-    uint32_t readers, writers;            /* [lock] open files of each kind */
-    uint32_t reads_opened, writes_opened; /* [lock] how many ever: what blocking opens wait for */
-    uint32_t head, tail;                  /* [lock] positions of the next byte in and out */
-    uint32_t slots;                       /* [lock] a power of two */
-    void **pages;                         /* [lock] by slot; NULL: none yet */
-    struct user *user;                    /* who made it: charged for the slots */
-    struct waitq read_wait, write_wait;
-    struct async_list async_read, async_write; /* O_ASYNC */
-};
 
 /* ---- The ring ---- */
 
-static uint32_t page_start(uint32_t pos)
+void *pipe_page(struct pipe *p)
 {
-    return pos & PAGE_MASK;
+    void *page = p->spare;
+
+    p->spare = NULL;
+    return page ? page : kalloc();
 }
 
-static void **slot(struct pipe *p, uint32_t pos)
+void pipe_page_free(struct pipe *p, void *page)
 {
-    return &p->pages[(pos >> PAGE_SHIFT) & (p->slots - 1)];
+    if (p->spare)
+        kfree(page);
+    else
+        p->spare = page;
 }
 
-/* Bytes that can be written now. */
-static uint32_t room(const struct pipe *p)
+void pipe_push(struct pipe *p, struct pipe_buf buf)
 {
-    return page_start(p->tail) + p->slots * PAGE_SIZE - p->head;
+    *pipe_buf(p, p->head++) = buf;
 }
 
-/* No page is free: the last one may have room all the same. */
-static bool is_full(const struct pipe *p)
+void pipe_consume(struct pipe *p, uint32_t n)
 {
-    return room(p) < PAGE_SIZE;
+    struct pipe_buf *b = pipe_buf(p, p->tail);
+
+    b->offset += n;
+    b->len -= n;
+    if (b->len)
+        return;
+    pipe_page_free(p, b->page);
+    p->tail++;
 }
 
-static uint32_t min3(uint32_t a, uint32_t b, uint32_t c)
+static uint32_t min(uint32_t a, uint32_t b)
 {
-    uint32_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
+    return a < b ? a : b;
 }
 
-/* Moves what there is, up to len bytes; -EFAULT when the first byte could not be. */
-static long take_bytes(struct pipe *p, char __user *ubuf, uint32_t len)
+/* Moves what there is, up to c->left bytes; -EFAULT when the first buffer's could not be. */
+static long take_bytes(struct pipe *p, struct iov_cursor *c)
 {
-    uint32_t done = 0, offset, n, missed = 0;
+    uint32_t done = 0, n;
+    struct pipe_buf *b;
+    bool packet = false;
 
-    while (done < len && p->tail != p->head && !missed) {
-        offset = p->tail & ~PAGE_MASK;
-        n = min3(len - done, p->head - p->tail, PAGE_SIZE - offset);
-        missed = copy_to_user_partial(ubuf + done, (char *)*slot(p, p->tail) + offset, n);
-        done += n - missed;
-        if (offset + n - missed == PAGE_SIZE) {
-            kfree(*slot(p, p->tail));
-            *slot(p, p->tail) = NULL;
-        }
-        p->tail += n - missed;
-        sched_point();
-    }
-    if (p->tail == p->head)
-        p->tail = p->head = page_start(p->head);
-    return done || !missed ? (long)done : -EFAULT;
-}
-
-/* Moves len bytes, for which there is room; less where a fault or lack of memory stops it. */
-static long give(struct pipe *p, const char __user *ubuf, uint32_t len)
-{
-    uint32_t done = 0, offset, n, missed;
-    void **page;
-
-    while (done < len) {
-        page = slot(p, p->head);
-        if (!*page && !(*page = kalloc()))
-            return done ? (long)done : -ENOMEM;
-        offset = p->head & ~PAGE_MASK;
-        n = min3(len - done, PAGE_SIZE - offset, PAGE_SIZE);
-        missed = copy_from_user_partial((char *)*page + offset, ubuf + done, n);
-        done += n - missed;
-        p->head += n - missed;
-        if (missed)
+    while (c->left && !packet && !pipe_is_empty(p)) {
+        b = pipe_buf(p, p->tail);
+        n = min(c->left, b->len);
+        packet = b->packet;
+        if (iov_give(c, (char *)b->page + b->offset, n))
             return done ? (long)done : -EFAULT;
+        pipe_consume(p, packet ? b->len : n);
+        done += n;
         sched_point();
     }
-    return done;
+    return (long)done;
+}
+
+/* What of a write goes beyond whole pages is appended to the last buffer, if all of it fits. */
+static long append(struct pipe *p, struct iov_cursor *c)
+{
+    uint32_t n = c->left % PAGE_SIZE;
+    struct pipe_buf *b = pipe_buf(p, p->head - 1);
+
+    if (!n || pipe_is_empty(p) || !b->open || b->offset + b->len + n > PAGE_SIZE)
+        return 0;
+    if (iov_take(c, (char *)b->page + b->offset + b->len, n))
+        return -EFAULT;
+    b->len += n;
+    return (long)n;
+}
+
+/* One page more, for which there is a slot. */
+static long give_page(struct pipe *p, struct iov_cursor *c, bool packet)
+{
+    uint32_t n = min(c->left, PAGE_SIZE);
+    void *page = pipe_page(p);
+
+    if (!page)
+        return -ENOMEM;
+    if (iov_take(c, page, n)) {
+        pipe_page_free(p, page);
+        return -EFAULT;
+    }
+    pipe_push(p, (struct pipe_buf){.page = page, .len = n, .open = !packet, .packet = packet});
+    return (long)n;
+}
+
+/* ---- Waiting ---- */
+
+void pipe_tell_readers(struct pipe *p)
+{
+    wake_all(&p->read_wait);
+    async_tell(&p->async_read, POLL_IN);
+}
+
+void pipe_tell_writers(struct pipe *p)
+{
+    wake_all(&p->write_wait);
+    async_tell(&p->async_write, POLL_OUT);
+}
+
+static bool may_read(const struct pipe *p)
+{
+    return !pipe_is_empty(p) || !p->writers;
+}
+
+static bool may_write(const struct pipe *p)
+{
+    return !pipe_is_full(p) || !p->readers;
+}
+
+int pipe_wait_data(struct pipe *p, bool nonblock)
+{
+    int err = 0;
+
+    while (!err && !may_read(p)) {
+        if (nonblock)
+            return -EAGAIN;
+        mutex_unlock(&p->lock);
+        err = wait_event_interruptible(&p->read_wait, may_read(p));
+        mutex_lock(&p->lock);
+    }
+    return err;
+}
+
+int pipe_wait_room(struct pipe *p, bool nonblock)
+{
+    int err = 0;
+
+    while (!err && !may_write(p)) {
+        if (nonblock)
+            return -EAGAIN;
+        mutex_unlock(&p->lock);
+        err = wait_event_interruptible(&p->write_wait, may_write(p));
+        mutex_lock(&p->lock);
+    }
+    if (err || p->readers)
+        return err;
+    signal_broken_pipe();
+    return -EPIPE;
 }
 
 /* ---- Reading and writing ---- */
@@ -123,89 +181,96 @@ static bool writes(const struct file *f)
     return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-static bool may_read(const struct pipe *p)
-{
-    return p->head != p->tail || !p->writers;
-}
-
-static bool may_write(const struct pipe *p, uint32_t need)
-{
-    return room(p) >= need || !p->readers;
-}
-
-static long pipe_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+static long read_cursor(struct file *f, struct iov_cursor *c)
 {
     struct pipe *p = f->inode->pipe;
     bool was_full;
     long ret;
 
-    (void)pos;
-    if (!len)
+    if (!c->left)
         return 0;
     mutex_lock(&p->lock);
-    while (!may_read(p)) {
-        mutex_unlock(&p->lock);
-        if (f->flags & O_NONBLOCK)
-            return -EAGAIN;
-        ret = wait_event_interruptible(&p->read_wait, may_read(p));
-        if (ret)
-            return ret;
-        mutex_lock(&p->lock);
-    }
-    was_full = is_full(p);
-    ret = take_bytes(p, ubuf, len);
+    ret = pipe_wait_data(p, f->flags & O_NONBLOCK);
+    was_full = pipe_is_full(p);
+    if (!ret)
+        ret = take_bytes(p, c);
+    was_full = was_full && !pipe_is_full(p);
     mutex_unlock(&p->lock);
-    if (was_full && !is_full(p)) {
-        wake_all(&p->write_wait);
-        async_tell(&p->async_write, POLL_OUT);
+    if (was_full)
+        pipe_tell_writers(p);
+    return ret;
+}
+
+/* [lock held; dropped while it waits] All of it, until something stops it: the last result. */
+static long write_pages(struct pipe *p, struct file *f, struct iov_cursor *c, uint32_t *done)
+{
+    long ret = 0;
+
+    while (c->left && ret >= 0) {
+        if (pipe_is_full(p))
+            wake_all(&p->read_wait);
+        ret = pipe_wait_room(p, f->flags & O_NONBLOCK);
+        if (!ret)
+            ret = give_page(p, c, f->flags & O_DIRECT);
+        if (ret > 0)
+            *done += (uint32_t)ret;
+        sched_point();
     }
     return ret;
 }
 
-/* Waits until may_write; drops and retakes p->lock. */
-static int wait_for_room(struct pipe *p, const struct file *f, uint32_t need)
+static long write_cursor(struct file *f, struct iov_cursor *c)
 {
-    int ret = -EAGAIN;
+    struct pipe *p = f->inode->pipe;
+    uint32_t done = 0;
+    long ret;
 
-    mutex_unlock(&p->lock);
-    if (!(f->flags & O_NONBLOCK))
-        ret = wait_event_interruptible(&p->write_wait, may_write(p, need));
+    if (!c->left)
+        return 0;
     mutex_lock(&p->lock);
-    return ret;
+    ret = p->readers ? append(p, c) : 0;
+    if (ret > 0)
+        done = (uint32_t)ret;
+    if (ret >= 0)
+        ret = write_pages(p, f, c, &done);
+    mutex_unlock(&p->lock);
+    if (done)
+        pipe_tell_readers(p);
+    return done ? (long)done : ret;
+}
+
+static long pipe_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    struct iov_cursor c;
+
+    (void)pos;
+    iov_cursor_single(&c, ubuf, len);
+    return read_cursor(f, &c);
 }
 
 static long pipe_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    struct pipe *p = f->inode->pipe;
-    const uint32_t need = len <= PIPE_BUF ? len : 1;
-    uint32_t done = 0, n;
-    long ret = 0;
+    struct iov_cursor c;
 
     (void)pos;
-    if (!len)
-        return 0;
-    mutex_lock(&p->lock);
-    while (done < len && ret >= 0) {
-        if (!p->readers) {
-            signal_broken_pipe();
-            ret = -EPIPE;
-        } else if (!may_write(p, need)) {
-            ret = wait_for_room(p, f, need);
-        } else {
-            n = min3(len - done, room(p), UINT32_MAX);
-            ret = give(p, (const char __user *)ubuf + done, n);
-            if (ret > 0) {
-                wake_all(&p->read_wait);
-                done += (uint32_t)ret;
-                if ((uint32_t)ret < n)
-                    break;
-            }
-        }
-    }
-    mutex_unlock(&p->lock);
-    if (done)
-        async_tell(&p->async_read, POLL_IN);
-    return done ? (long)done : ret;
+    iov_cursor_single(&c, (void __user *)ubuf, len);
+    return write_cursor(f, &c);
+}
+
+static long pipe_readv(struct file *f, const struct iov_set *iov)
+{
+    struct iov_cursor c;
+
+    iov_cursor_vector(&c, iov);
+    return read_cursor(f, &c);
+}
+
+static long pipe_writev(struct file *f, const struct iov_set *iov)
+{
+    struct iov_cursor c;
+
+    iov_cursor_vector(&c, iov);
+    return write_cursor(f, &c);
 }
 
 static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
@@ -215,14 +280,14 @@ static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
 
     if (access != O_WRONLY) {
         poll_wait(pt, &p->read_wait);
-        if (p->head != p->tail)
+        if (!pipe_is_empty(p))
             mask |= POLLIN;
         if (!p->writers && (uintptr_t)f->private != p->writes_opened)
             mask |= POLLHUP;
     }
     if (access != O_RDONLY) {
         poll_wait(pt, &p->write_wait);
-        if (!is_full(p))
+        if (!pipe_is_full(p))
             mask |= POLLOUT;
         if (!p->readers)
             mask |= POLLERR;
@@ -242,10 +307,17 @@ static struct async_list *pipe_async(struct file *f, bool out)
 static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 {
     struct pipe *p = f->inode->pipe;
+    uint32_t bytes = 0;
 
     if (cmd != FIONREAD)
         return -ENOTTY;
-    return put_user_u32((void __user *)arg, p->head - p->tail);
+    mutex_lock(&p->lock);
+    for (uint32_t pos = p->tail; pos != p->head; pos++) {
+        bytes += pipe_buf(p, pos)->len;
+        sched_point();
+    }
+    mutex_unlock(&p->lock);
+    return put_user_u32((void __user *)arg, bytes);
 }
 
 /* ---- Life cycle ---- */
@@ -256,11 +328,41 @@ static uint32_t page_limit(uint32_t setting)
     return setting && !capable() ? setting : UINT32_MAX;
 }
 
+static uint32_t frames_of(uint32_t slots)
+{
+    return (slots + BUFS_PER_FRAME - 1) / BUFS_PER_FRAME;
+}
+
+static void bufs_free(struct pipe_buf **bufs, uint32_t slots)
+{
+    for (uint32_t i = 0; bufs && i < frames_of(slots); i++)
+        kmfree(bufs[i]);
+    kmfree(bufs);
+}
+
+/* An array of empty buffers; NULL: no memory. */
+static struct pipe_buf **bufs_new(uint32_t slots)
+{
+    struct pipe_buf **bufs = kzalloc(frames_of(slots) * sizeof(*bufs));
+
+    for (uint32_t i = 0; bufs && i < frames_of(slots); i++) {
+        bufs[i] = kzalloc(min(slots, BUFS_PER_FRAME) * sizeof(**bufs));
+        if (!bufs[i]) {
+            bufs_free(bufs, slots);
+            return NULL;
+        }
+        sched_point();
+    }
+    return bufs;
+}
+
 /* A user with many pipes gets small ones, then none. */
 static bool charge_slots(struct pipe *p)
 {
-    if (user_charge(p->user, USER_PIPE_PAGES, DEFAULT_SLOTS, page_limit(fs_limits.pipe_pages_soft)))
-        p->slots = DEFAULT_SLOTS;
+    uint32_t usual = min(DEFAULT_SLOTS, page_limit(fs_limits.pipe_bytes) / PAGE_SIZE);
+
+    if (user_charge(p->user, USER_PIPE_PAGES, usual, page_limit(fs_limits.pipe_pages_soft)))
+        p->slots = usual;
     else if (user_charge(p->user, USER_PIPE_PAGES, SMALL_SLOTS,
                          page_limit(fs_limits.pipe_pages_hard)))
         p->slots = SMALL_SLOTS;
@@ -269,14 +371,17 @@ static bool charge_slots(struct pipe *p)
 
 static void pipe_free(struct pipe *p)
 {
-    for (uint32_t i = 0; p->pages && i < p->slots; i++)
-        if (p->pages[i])
-            kfree(p->pages[i]);
+    for (; !pipe_is_empty(p); p->tail++) {
+        kfree(pipe_buf(p, p->tail)->page);
+        sched_point();
+    }
+    if (p->spare)
+        kfree(p->spare);
+    bufs_free(p->bufs, p->slots);
     if (p->user) {
         user_uncharge(p->user, USER_PIPE_PAGES, p->slots);
         user_put(p->user);
     }
-    kmfree(p->pages);
     kmfree(p);
 }
 
@@ -288,8 +393,8 @@ static struct pipe *pipe_new(void)
         return NULL;
     p->user = user_get();
     if (p->user && charge_slots(p))
-        p->pages = kzalloc(p->slots * sizeof(void *));
-    if (!p->pages) {
+        p->bufs = bufs_new(p->slots);
+    if (!p->bufs) {
         pipe_free(p);
         return NULL;
     }
@@ -412,9 +517,8 @@ static int fifo_open(struct inode *inode, struct file *f)
 static uint32_t pipe_held(const struct file *f)
 {
     const struct pipe *p = f->inode->pipe;
-    uint32_t first = page_start(p->tail), end = page_start(p->head + PAGE_SIZE - 1);
 
-    return (sizeof(*p) + p->slots * sizeof(void *) + (end - first)) / 2;
+    return (sizeof(*p) + p->slots * sizeof(struct pipe_buf) + (p->head - p->tail) * PAGE_SIZE) / 2;
 }
 
 const struct file_ops fifo_file_ops = {
@@ -422,6 +526,8 @@ const struct file_ops fifo_file_ops = {
     .release = pipe_release,
     .read = pipe_read,
     .write = pipe_write,
+    .readv = pipe_readv,
+    .writev = pipe_writev,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
     .async = pipe_async,
@@ -449,35 +555,36 @@ static bool may_grow(const struct pipe *p, uint32_t slots)
     return user_charge(p->user, USER_PIPE_PAGES, slots, soft < hard ? soft : hard);
 }
 
+/* [p->lock held] The accounts for a ring of another size, or back again. */
+static void uncharge(struct pipe *p, uint32_t from, uint32_t to)
+{
+    if (from > to)
+        user_uncharge(p->user, USER_PIPE_PAGES, from - to);
+}
+
 /* [p->lock held] Moves the ring into an array of another size. */
 static long resize(struct pipe *p, uint32_t slots)
 {
-    uint32_t used = (page_start(p->head + PAGE_SIZE - 1) - page_start(p->tail)) >> PAGE_SHIFT;
-    void **old = p->pages, **pages;
-    uint32_t pos, first = page_start(p->tail), old_slots = p->slots;
+    struct pipe_buf **bufs, **old = p->bufs;
+    uint32_t used = p->head - p->tail, old_slots = p->slots;
 
-    if (used > slots)
-        return -EBUSY;
     if (slots > old_slots && !may_grow(p, slots - old_slots))
         return -EPERM;
-    pages = kzalloc(slots * sizeof(*pages));
-    if (!pages) {
-        if (slots > old_slots)
-            user_uncharge(p->user, USER_PIPE_PAGES, slots - old_slots);
-        return -ENOMEM;
+    bufs = used > slots || slots > MAX_SLOTS ? NULL : bufs_new(slots);
+    if (!bufs) {
+        uncharge(p, slots, old_slots);
+        return used > slots ? -EBUSY : -ENOMEM;
     }
-    if (slots < old_slots)
-        user_uncharge(p->user, USER_PIPE_PAGES, old_slots - slots);
-    for (pos = first; pos != first + used * PAGE_SIZE; pos += PAGE_SIZE) {
-        pages[(pos >> PAGE_SHIFT) & (slots - 1)] = *slot(p, pos);
-        *slot(p, pos) = NULL;
+    uncharge(p, old_slots, slots);
+    for (uint32_t i = 0; i < used; i++) {
+        bufs[i / BUFS_PER_FRAME][i % BUFS_PER_FRAME] = *pipe_buf(p, p->tail + i);
+        sched_point();
     }
-    for (uint32_t i = 0; i < old_slots; i++)
-        if (old[i])
-            kfree(old[i]);
-    p->pages = pages;
+    p->bufs = bufs;
     p->slots = slots;
-    kmfree(old);
+    p->tail = 0;
+    p->head = used;
+    bufs_free(old, old_slots);
     return (long)(slots * PAGE_SIZE);
 }
 
@@ -485,26 +592,26 @@ long pipe_set_size(struct file *f, uint32_t size)
 {
     struct pipe *p = f->inode->pipe;
     uint32_t slots = 1;
-    long ret;
+    long ret = -EPERM;
 
     if (!file_is_pipe(f))
         return -EBADF;
     if (size > 1u << 31)
         return -EINVAL;
-    while (slots * PAGE_SIZE < size && slots <= MAX_SLOTS)
+    while (slots < (size + PAGE_SIZE - 1) / PAGE_SIZE)
         slots *= 2;
-    if (slots > MAX_SLOTS)
-        return -EPERM;
     mutex_lock(&p->lock);
-    ret = resize(p, slots);
+    if (slots <= p->slots || capable() || slots * PAGE_SIZE <= fs_limits.pipe_bytes)
+        ret = resize(p, slots);
     mutex_unlock(&p->lock);
-    wake_all(&p->write_wait);
+    if (ret > 0)
+        wake_all(&p->write_wait);
     return ret;
 }
 
 /* ---- pipe ---- */
 
-/* Two files on one inode of their own. */
+/* Two files on one inode of their own; O_DIRECT is for who writes. */
 static int pipe_files(uint32_t flags, struct file *out[2])
 {
     struct inode *inode = anon_inode(S_IFIFO | 0600);
@@ -512,7 +619,7 @@ static int pipe_files(uint32_t flags, struct file *out[2])
 
     if (!inode)
         return -ENOMEM;
-    out[0] = file_new(inode, NULL, &fifo_file_ops, O_RDONLY | flags);
+    out[0] = file_new(inode, NULL, &fifo_file_ops, O_RDONLY | (flags & O_NONBLOCK));
     out[1] = file_new(inode, NULL, &fifo_file_ops, O_WRONLY | flags);
     if (!out[0] || !out[1]) {
         ret = file_new_error();
@@ -541,9 +648,9 @@ static long do_pipe(void __user *ufds, uint32_t flags)
     int fd[2] = {-1, -1};
     long ret;
 
-    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
         return -EINVAL;
-    ret = pipe_files(flags & O_NONBLOCK, f);
+    ret = pipe_files(flags & (O_NONBLOCK | O_DIRECT), f);
     if (ret)
         return ret;
     for (int i = 0; i < 2 && !ret; i++) {

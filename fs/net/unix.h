@@ -130,9 +130,7 @@ struct message {
     uint32_t flags;     /* MSG_* of the call */
     uint32_t out_flags; /* what msg_flags tells */
     uint32_t len;       /* of all buffers */
-    struct iov_set iov;
-    struct iovec single; /* the only buffer of a call without a vector */
-    uint32_t part, offset;
+    struct iov_cursor buffers;
     bool wants_name; /* receiving: the sender's name is asked for */
     uint32_t name_len;
     struct sockaddr_un name;
@@ -255,6 +253,7 @@ static inline bool socket_is_full(const struct socket *s)
 
 /* One buffer of len bytes at ubuf. */
 void message_single(struct message *m, void __user *ubuf, uint32_t len, uint32_t flags);
+void message_kernel(struct message *m, void *buf, uint32_t len, uint32_t flags);
 void message_vector(struct message *m, const struct iov_set *iov, uint32_t flags);
 void message_end(struct message *m);                       /* the rights that are left go */
 int message_take(struct message *m, void *to, uint32_t n); /* the next n bytes; -EFAULT */

@@ -4,6 +4,8 @@
 #include "fs/proc/procfs.h"
 #include "fs/vfs/limits.h"
 
+#define PIPE_BYTES_MOST (1u << 31)
+
 /* A limit that root may change. */
 #define LIMIT(name, field, largest)                                                                \
     static int show_##name(struct text *t, const struct target *who)                               \
@@ -44,8 +46,22 @@ static int show_nr_open(struct text *t, const struct target *who)
 static int show_pipe_max_size(struct text *t, const struct target *who)
 {
     (void)who;
-    text_printf(t, "1048576\n");
+    text_printf(t, "%u\n", fs_limits.pipe_bytes);
     return 0;
+}
+
+/* Rounded up to what a pipe can have. */
+static int store_pipe_max_size(const char *text, size_t len, const struct target *who)
+{
+    uint32_t asked, size = PAGE_SIZE;
+    int err = sysctl_number(text, len, PIPE_BYTES_MOST, &asked);
+
+    (void)who;
+    while (!err && size < asked)
+        size *= 2;
+    if (!err)
+        fs_limits.pipe_bytes = size;
+    return err;
 }
 
 static int show_off(struct text *t, const struct target *who)
@@ -74,7 +90,7 @@ const struct proc_entry sysctl_fs_entries[] = {
     DIR_ENTRY("inotify", 0555, inotify_entries),
     STORE_ENTRY("mount-max", 0644, show_mount_max, store_mount_max),
     FILE_ENTRY("nr_open", 0444, show_nr_open),
-    FILE_ENTRY("pipe-max-size", 0444, show_pipe_max_size),
+    STORE_ENTRY("pipe-max-size", 0644, show_pipe_max_size, store_pipe_max_size),
     STORE_ENTRY("pipe-user-pages-hard", 0644, show_pipe_pages_hard, store_pipe_pages_hard),
     STORE_ENTRY("pipe-user-pages-soft", 0644, show_pipe_pages_soft, store_pipe_pages_soft),
     FILE_ENTRY("protected_hardlinks", 0444, show_off),

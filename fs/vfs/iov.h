@@ -35,4 +35,24 @@ static inline struct iovec *iov_at(struct iov_set *s, uint32_t i)
 int iov_from_user(struct iov_set *s, const void __user *uvec, uint32_t count, bool local);
 void iov_free(struct iov_set *s);
 
+/* One side of a transfer, used up from the front: a buffer, a vector of them, or kernel memory. It
+ * stays where it was made: a single buffer points into it. */
+struct iov_cursor {
+    struct iov_set iov;
+    struct iovec single;   /* the only buffer, where there is no vector */
+    uint32_t part, offset; /* how far it is used */
+    uint32_t left;         /* bytes in all that is not */
+    char *kernel;          /* what is left, instead of all that; NULL: the user's */
+};
+
+void iov_cursor_single(struct iov_cursor *c, void __user *ubuf, uint32_t len);
+void iov_cursor_kernel(struct iov_cursor *c, void *buf, uint32_t len);
+void iov_cursor_vector(struct iov_cursor *c, const struct iov_set *iov);
+/* Moves the next n bytes, of which at least that many are left. Returns how many could NOT be
+ * moved, as copy_from_user_partial does; after that it is of no more use. */
+uint32_t iov_take(struct iov_cursor *c, void *to, uint32_t n);
+uint32_t iov_give(struct iov_cursor *c, const void *from, uint32_t n);
+/* How much of what is left lies in one page of the user's. */
+uint32_t iov_page_part(struct iov_cursor *c);
+
 #endif

@@ -8,6 +8,7 @@
 #define FILES_LEAST   1024u
 #define MOUNTS_LEAST  64u
 #define PIPES_MOST    16384u /* Linux's soft limit */
+#define PIPE_BYTES    (1u << 20)
 #define MOUNTS_MOST   100000u
 #define WATCH_COST    160u /* bytes */
 #define INOTIFY_COST  256u /* the watch and its inode */
@@ -33,6 +34,7 @@ void fs_limits_init(void)
     fs_limits = (struct fs_limits){
         .files = most(pages * (PAGE_SIZE / 1024) / 10, FILES_LEAST),
         .pipe_pages_soft = least(PIPES_MOST, pages / 8),
+        .pipe_bytes = PIPE_BYTES,
         .user_watches = pages / 25 * (PAGE_SIZE / WATCH_COST),
         .inotify_events = 16384,
         .inotify_groups = 128,

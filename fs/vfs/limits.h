@@ -11,6 +11,7 @@ extern struct fs_limits { /* words, read without a lock */
     uint32_t
         pipe_pages_soft; /* pipe-user-pages-soft: beyond it a user's new pipes are small; 0: none */
     uint32_t pipe_pages_hard; /* pipe-user-pages-hard: beyond it he gets none; 0: no such limit */
+    uint32_t pipe_bytes;      /* pipe-max-size: of one pipe */
     uint32_t user_watches;    /* epoll/max_user_watches */
     uint32_t inotify_events;  /* inotify/max_queued_events: of a group */
     uint32_t inotify_groups;  /* inotify/max_user_instances */

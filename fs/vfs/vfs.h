@@ -244,11 +244,11 @@ struct inode_ops {
     /* The first page at or after *index that holds data; false: none does. NULL: all do. */
     bool (*next_data)(const struct inode *inode, uint32_t *index);
     uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
-    /* Where a page lies whole on the device of the file system, for swap files: its sector. -EINVAL:
-     * in a hole, or in pieces. NULL: on none. May sleep. */
+    /* Where a page lies whole on the device of the file system, for swap files: its sector.
+     * -EINVAL: in a hole, or in pieces. NULL: on none. May sleep. */
     int (*place)(struct inode *inode, uint32_t page, uint64_t *sector);
-    int (*setattr)(struct inode *inode);           /* after the fields were changed */
-    int (*fsync)(struct inode *inode);             /* NULL: memory is all there is */
+    int (*setattr)(struct inode *inode); /* after the fields were changed */
+    int (*fsync)(struct inode *inode);   /* NULL: memory is all there is */
     /* The last word on access, after what the mode says (0 or -EACCES). */
     int (*permission)(const struct inode *inode, int err);
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */

@@ -69,6 +69,17 @@ static long device_read(struct file *f, void __user *ubuf, size_t len, uint64_t 
     return n;
 }
 
+static long device_read_kernel(struct file *f, void *buf, size_t len, uint64_t *pos, bool nonblock)
+{
+    struct block_device *dev = device_of(f);
+    long n = *pos < block_bytes(dev) ? vm_object_read_kernel(dev->object, *pos, buf, len) : 0;
+
+    (void)nonblock;
+    if (n > 0)
+        *pos += (uint32_t)n;
+    return n;
+}
+
 /* A writer who is faster than the disk must not fill memory with what is dirty, which cannot be
  * dropped: when little is free he writes back first. */
 static int make_room(struct block_device *dev)
@@ -150,6 +161,7 @@ const struct file_ops block_file_ops = {
     .open = device_open,
     .release = device_release,
     .read = device_read,
+    .read_kernel = device_read_kernel,
     .write = device_write,
     .seek = device_seek,
     .mmap = device_mmap,

@@ -24,6 +24,12 @@ static long null_write(struct file *f, const void __user *ubuf, size_t len, uint
     return (long)len;
 }
 
+static long null_write_kernel(struct file *f, const void *buf, size_t len, uint64_t *pos)
+{
+    (void)f, (void)buf, (void)pos;
+    return (long)len;
+}
+
 /* Every position is the beginning. */
 static int64_t null_seek(struct file *f, int64_t offset, int whence)
 {
@@ -41,6 +47,7 @@ static uint32_t always_ready(struct file *f, struct poll_table *pt)
 static const struct file_ops null_ops = {
     .read = null_read,
     .write = null_write,
+    .write_kernel = null_write_kernel,
     .seek = null_seek,
 };
 

@@ -328,6 +328,30 @@ static long file_write(struct file *f, const void __user *ubuf, size_t len, uint
     return ret;
 }
 
+static long file_read_kernel(struct file *f, void *buf, size_t len, uint64_t *pos, bool nonblock)
+{
+    struct message m;
+    long ret;
+
+    (void)pos;
+    message_kernel(&m, buf, len, flags_of(f) | (nonblock ? MSG_DONTWAIT : 0));
+    ret = socket_recv(f->private, &m);
+    message_end(&m);
+    return ret;
+}
+
+static long file_write_kernel(struct file *f, const void *buf, size_t len, uint64_t *pos)
+{
+    struct message m;
+    long ret;
+
+    (void)pos;
+    message_kernel(&m, (void *)buf, len, flags_of(f));
+    ret = socket_send(f->private, &m);
+    message_end(&m);
+    return ret;
+}
+
 static long file_readv(struct file *f, const struct iov_set *iov)
 {
     struct message m;
@@ -433,6 +457,8 @@ const struct file_ops socket_file_ops = {
     .release = file_release,
     .read = file_read,
     .write = file_write,
+    .read_kernel = file_read_kernel,
+    .write_kernel = file_write_kernel,
     .readv = file_readv,
     .writev = file_writev,
     .ioctl = file_ioctl,

@@ -8,19 +8,29 @@
 #include "fs/vfs/internal.h"
 #include "kernel/signal/signal.h"
 
-static long object_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+/* What was read, n bytes or an error, moves the position and the time. */
+static long read_done(const struct file *f, long n, uint64_t *pos)
 {
-    struct inode *i = f->inode;
-    long n;
-
-    if (len == 0 || *pos > MAX_FILE_SIZE)
-        return 0;
-    n = vm_object_read(i->object, *pos, ubuf, len);
     if (n > 0)
         *pos += (uint32_t)n;
     if (!(f->flags & O_NOATIME))
-        inode_accessed(i);
+        inode_accessed(f->inode);
     return n;
+}
+
+static long object_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    if (len == 0 || *pos > MAX_FILE_SIZE)
+        return 0;
+    return read_done(f, vm_object_read(f->inode->object, *pos, ubuf, len), pos);
+}
+
+static long object_read_kernel(struct file *f, void *buf, size_t len, uint64_t *pos, bool nonblock)
+{
+    (void)nonblock;
+    if (len == 0 || *pos > MAX_FILE_SIZE)
+        return 0;
+    return read_done(f, vm_object_read_kernel(f->inode->object, *pos, buf, len), pos);
 }
 
 static uint64_t file_size_limit(void)
@@ -64,7 +74,9 @@ static long written(struct file *f, long n)
     return err ? err : n;
 }
 
-static long object_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+/* From buf, or where that is NULL from ubuf. */
+static long write_from(struct file *f, const void __user *ubuf, const void *buf, size_t len,
+                       uint64_t *pos)
 {
     struct inode *i = f->inode;
     long n;
@@ -79,12 +91,23 @@ static long object_write(struct file *f, const void __user *ubuf, size_t len, ui
         n = seals_writable_length(i, *pos, (size_t)n);
     if (n > 0) {
         inode_modified(i);
-        n = vm_object_write(i->object, *pos, ubuf, (size_t)n);
+        n = buf ? vm_object_write_kernel(i->object, *pos, buf, (size_t)n)
+                : vm_object_write(i->object, *pos, ubuf, (size_t)n);
     }
     if (n > 0)
         *pos += (uint32_t)n;
     mutex_unlock(&i->lock);
     return n > 0 ? written(f, n) : n;
+}
+
+static long object_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+{
+    return write_from(f, ubuf, NULL, len, pos);
+}
+
+static long object_write_kernel(struct file *f, const void *buf, size_t len, uint64_t *pos)
+{
+    return write_from(f, NULL, buf, len, pos);
 }
 
 static int object_mmap(struct file *f, struct vm_mapping *m)
@@ -102,6 +125,8 @@ static int object_mmap(struct file *f, struct vm_mapping *m)
 const struct file_ops object_file_ops = {
     .read = object_read,
     .write = object_write,
+    .read_kernel = object_read_kernel,
+    .write_kernel = object_write_kernel,
     .seek = object_seek,
     .mmap = object_mmap,
     .fsync = object_fsync,

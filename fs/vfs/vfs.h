@@ -305,6 +305,10 @@ struct file_ops {
     void (*release)(struct file *f); /* the last reference is gone */
     long (*read)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
     long (*write)(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos);
+    /* The same with kernel memory, for splice and its kin: NULL: they are -EINVAL. nonblock: as if
+     * the file were O_NONBLOCK. */
+    long (*read_kernel)(struct file *f, void *buf, size_t len, uint64_t *pos, bool nonblock);
+    long (*write_kernel)(struct file *f, const void *buf, size_t len, uint64_t *pos);
     /* A vector as a whole; NULL: read and write, part after part. Where one is, so is the other. */
     long (*readv)(struct file *f, const struct iov_set *iov);
     long (*writev)(struct file *f, const struct iov_set *iov);

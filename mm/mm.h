@@ -312,10 +312,11 @@ struct vm_object {
     uint32_t resident; /* [v] frames in the tree */
     uint64_t size;     /* [v] bytes */
     const struct pager *pager;
-    void *private;      /* the pager's */
-    struct list vmas;   /* [v] areas that map it */
-    uint32_t promised;  /* [v] part of committed_pages */
-    uint32_t puts;      /* [v] runs of it that are on their way out; 0 again wakes &puts */
+    void *private;     /* the pager's */
+    struct list vmas;  /* [v] areas that map it */
+    uint32_t promised; /* [v] part of committed_pages */
+    uint32_t puts[2]; /* [v] runs on their way out, of even and of odd turns; 0 again wakes &puts */
+    uint32_t put_turn;  /* [v] object_await_puts() */
     uint32_t next_miss; /* [v] where a sequence of misses would go on */
     uint8_t window;     /* [v] pages brought in at the last miss */
     bool cutting;       /* [v] pages past a new end are still being taken out; ends with a wake */
@@ -428,6 +429,9 @@ bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end);
 void object_gather(struct frame *f, struct vm_run *run);
 /* The rest: calls the pager and drops the reference. As pager.put. Sleeps, not [v]. */
 int object_put(struct vm_object *o, struct vm_run *run);
+/* Sleeps until the runs that are on their way out by now have arrived, whatever follows them. [v],
+ * but let go of meanwhile. */
+void object_await_puts(struct vm_object *o);
 /* Takes vm_lock when the object may grow to end: no cut is under way, and what object_clear_tail()
  * has to clear is in memory. -EIO, -ENOMEM, without the lock. Sleeps. */
 int object_lock_to_grow(struct vm_object *o, uint64_t end);

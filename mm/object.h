@@ -24,6 +24,7 @@ struct vm_run {
     unsigned count;         /* 1 to VM_RUN_MAX */
     void *page[VM_RUN_MAX]; /* the frames, by their kernel addresses; virt_to_phys() applies */
     bool fresh;             /* out, get(): the first page was made up (zeros): a minor fault */
+    uint8_t turn;           /* put(): mm's own, see object_await_puts() */
 };
 
 /*

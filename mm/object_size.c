@@ -125,17 +125,6 @@ int object_lock_to_grow(struct vm_object *o, uint64_t end)
     return err;
 }
 
-/* Until no run of o is on its way out. What follows may reuse the places that were written to. */
-static void wait_for_puts(struct vm_object *o)
-{
-    spin_lock(&vm_lock);
-    while (o->puts) {
-        port_sleep(&o->puts, &vm_lock);
-        spin_lock(&vm_lock);
-    }
-    spin_unlock(&vm_lock);
-}
-
 void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end)
 {
     bool done;
@@ -146,7 +135,9 @@ void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end)
         spin_unlock(&vm_lock);
         port_yield();
     } while (!done);
-    wait_for_puts(o);
+    spin_lock(&vm_lock);
+    object_await_puts(o); /* what follows may reuse the places that are being written to */
+    spin_unlock(&vm_lock);
 }
 
 /* The pages past a new end go in steps; until then nobody may grow the object over them. */

@@ -31,13 +31,13 @@ void object_gather(struct frame *f, struct vm_run *run)
 {
     struct vm_object *o = f->object;
 
-    *run = (struct vm_run){.index = f->index};
+    *run = (struct vm_run){.index = f->index, .turn = o->put_turn & 1};
     do {
         send(f, run);
         f = run->index + run->count > run->index ? object_frame(o, run->index + run->count) : NULL;
     } while (run->count < VM_RUN_MAX && f && !(f->flags & FRAME_WRITING) && is_dirty(f));
     o->refs++;
-    o->puts++;
+    o->puts[run->turn]++;
 }
 
 /* The next dirty pages from *index on. A page that is dirty again while it is still on its way must
@@ -80,11 +80,30 @@ int object_put(struct vm_object *o, struct vm_run *run)
     }
     if (put < 0)
         o->put_error = put;
-    if (--o->puts == 0)
+    if (--o->puts[run->turn] == 0)
         port_wakeup(&o->puts);
     spin_unlock(&vm_lock);
     vm_object_unref(o);
     return put;
+}
+
+/*
+ * A run counts in the turn in which it began. A turn ends when the runs of the one before it have
+ * arrived: by the end of the turn after this one, all that are on their way by now have. To wait
+ * for none at all to be under way could be for ever: the next may begin before who waits has woken.
+ */
+void object_await_puts(struct vm_object *o)
+{
+    uint32_t enough = o->put_turn + 2;
+
+    while ((int32_t)(o->put_turn - enough) < 0) {
+        if (!o->puts[(o->put_turn + 1) & 1]) {
+            o->put_turn++;
+            continue;
+        }
+        port_sleep(&o->puts, &vm_lock);
+        spin_lock(&vm_lock);
+    }
 }
 
 /* What others are writing out is awaited, too, and its errors are told here. */
@@ -93,10 +112,7 @@ static int wait_and_tell(struct vm_object *o)
     int err;
 
     spin_lock(&vm_lock);
-    while (o->puts) {
-        port_sleep(&o->puts, &vm_lock);
-        spin_lock(&vm_lock);
-    }
+    object_await_puts(o);
     err = o->put_error;
     o->put_error = 0;
     spin_unlock(&vm_lock);
@@ -114,9 +130,8 @@ int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end)
         spin_lock(&vm_lock);
         g = gather_next(o, &first, end, &run);
         if (g == MUST_WAIT)
-            port_sleep(&o->puts, &vm_lock);
-        else
-            spin_unlock(&vm_lock);
+            object_await_puts(o);
+        spin_unlock(&vm_lock);
         if (g == GATHERED) {
             int put = object_put(o, &run);
 

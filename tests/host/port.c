@@ -14,8 +14,10 @@ void (*port_on_sleep)(struct spinlock *lock);
 static void host_sleep(const void *chan, struct spinlock *lock)
 {
     (void)chan;
-    if (port_on_sleep)
+    if (port_on_sleep) {
         port_on_sleep(lock);
+        return;
+    }
     fprintf(stderr, "a sleep that nobody would end\n");
     abort();
 }

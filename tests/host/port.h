@@ -8,7 +8,8 @@ extern const struct mm_port host_port;
 /* Runs between two steps of long work, where another thread could; NULL: nothing does. */
 extern void (*port_between_steps)(void);
 
-/* Somebody sleeps whom nobody would wake: releases the lock and leaves by longjmp(). NULL: the end.
+/* Somebody sleeps whom nobody would wake: releases the lock, and ends the sleep by returning or by
+ * longjmp(). NULL: the end.
  */
 extern void (*port_on_sleep)(struct spinlock *lock);
 

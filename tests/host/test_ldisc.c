@@ -8,6 +8,7 @@
 #include "drivers/tty/tty.h"
 
 static struct tty tty;
+static char ring[TTY_INPUT_SIZE];
 static char screen[8192];
 static size_t shown, room_left;
 static int failures;
@@ -43,6 +44,7 @@ static void begin(const char *name)
     test = name;
     memset(&tty, 0, sizeof(tty));
     tty.driver = &driver;
+    tty.input = ring;
     tty.termios.iflag = TERMIOS_ICRNL | TERMIOS_IXON;
     tty.termios.oflag = TERMIOS_OPOST | TERMIOS_ONLCR;
     tty.termios.lflag = TERMIOS_ISIG | TERMIOS_ICANON | TERMIOS_ECHO | TERMIOS_ECHOE |

@@ -1244,6 +1244,41 @@ TEST(dirty_neighbours_are_put_together_and_once)
     vm_object_unref(o);
 }
 
+static struct {
+    struct vm_object *object;
+    struct vm_run first, next;
+} on_their_way;
+
+static void another_begins_and_the_first_arrives(struct spinlock *lock)
+{
+    port_on_sleep = NULL;
+    object_gather(object_frame(on_their_way.object, 3), &on_their_way.next);
+    spin_unlock(lock);
+    EXPECT_EQ(object_put(on_their_way.object, &on_their_way.first), 1);
+}
+
+TEST(waiting_for_what_is_on_its_way_does_not_wait_for_what_follows)
+{
+    struct vm_object *o = disk_object(8);
+
+    map(AT, 8, RW, VM_SHARED, o, 0);
+    store(s, AT + PAGE_SIZE, 1);
+    store(s, AT + 3 * PAGE_SIZE, 3);
+    on_their_way.object = o;
+    port_on_sleep = another_begins_and_the_first_arrives;
+    spin_lock(&vm_lock);
+    object_gather(object_frame(o, 1), &on_their_way.first);
+    object_await_puts(o);
+    spin_unlock(&vm_lock);
+    EXPECT_EQ(disk.puts, 1);
+    EXPECT_EQ(object_put(o, &on_their_way.next), 1);
+    EXPECT_EQ(disk.disk[1], 1);
+    EXPECT_EQ(disk.disk[3], 3);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(disk.puts, 2);
+    vm_object_unref(o);
+}
+
 TEST(what_cannot_be_put_stays_dirty_and_is_told)
 {
     struct vm_object *o = disk_object(2);

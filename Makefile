@@ -41,7 +41,7 @@ all: $(B)/faultline.elf
 LIBC_SHARED := libc/string.c libc/printf.c libc/div64.c
 KSRC    := $(sort $(shell find arch/i386 mm kernel fs drivers -name "*.c")) $(LIBC_SHARED)
 KASM    := $(wildcard boot/*.asm arch/i386/*.asm)
-KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o) $(B)/font.o
+KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o) $(B)/font.o $(B)/vdso/image.o
 
 # Objects made with other flags do not fit: they may not even pass arguments in the same way.
 KFLAGS_NOW := $(KFLAGS)
@@ -87,6 +87,8 @@ $(B)/faultline.elf: $(KOBJ) boot/linker.ld scripts/ksyms
 	$(Q)mv $@.tmp $@
 
 -include $(KOBJ:.o=.d)
+
+include vdso/build.mk
 
 # ---- Programs: our own userland, and the guest tests -------------------------------------------------
 

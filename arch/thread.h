@@ -95,12 +95,17 @@ void arch_load_tls(struct arch_thread *t);
 /* Features for AT_HWCAP (CPUID.1:EDX) and AT_PLATFORM ("i686"...), and /proc/cpuinfo. */
 uint32_t cpu_hwcap(void);
 const char *cpu_platform(void);
+bool cpu_has_sysenter(void);
 int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
 
 /* The clock: timer_tick() HZ times a second. clock_mono_ns never steps back. rtc_read gives seconds
  * since 1970 (UTC), 0 when there is no clock. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
+struct clock_page;
+/* Keeps the time in the page right from now on; real time is monotonic time and the offset. */
+void clock_publish(struct clock_page *page);
+void clock_publish_real(uint64_t offset);
 /* Waits for an interrupt, from interrupts off to interrupts on. Until the time given the tick may
  * stop: returns how many ticks did not come. */
 uint32_t clock_idle(uint64_t until);

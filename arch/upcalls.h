@@ -24,6 +24,10 @@ _Noreturn void kernel_main(void);
  * on, may sleep. (kernel/syscall/syscall.c) */
 void syscall_dispatch(struct trapframe *tf);
 
+/* The same by sysenter: eip is not known, and the sixth argument is on the program's stack.
+ * (kernel/syscall/syscall.c) */
+void sysenter_dispatch(struct trapframe *tf);
+
 /*
  * A page fault at addr that a process is to answer for, whether the program or a copy of the kernel
  * for it touched the page. True: go on where it was. False: it cannot be resolved; the program has

@@ -210,6 +210,16 @@ void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes)
     s->mmap_shift = page_down(bytes);
 }
 
+void vm_set_gate(struct vm_space *s, vaddr_t addr)
+{
+    s->gate = addr;
+}
+
+vaddr_t vm_gate(const struct vm_space *s)
+{
+    return s->gate;
+}
+
 /* [steps] */
 static int grow_heap(struct vm_space *s, struct change *c, vaddr_t from, vaddr_t to)
 {

@@ -487,6 +487,7 @@ struct vm_space {
     vaddr_t held, held_end; /* [v] meanwhile faults in here wait: mremap moves these pages */
     vaddr_t brk_start, brk; /* [v] */
     uint32_t mmap_shift;    /* [v] how far below the usual place mappings begin */
+    vaddr_t gate;           /* [v] see vm_set_gate */
     struct vm_limits limits;
     struct list all;  /* [v] in all_spaces */
     struct amap amap; /* [v] */

@@ -408,6 +408,13 @@ void object_unpin(struct frame *f, bool dirtied)
     spin_unlock(&vm_lock);
 }
 
+void *vm_object_hold(struct vm_object *o, uint32_t index)
+{
+    struct frame *f;
+
+    return object_pin(o, index, false, &f) ? NULL : frame_kva(f);
+}
+
 int vm_object_touch(struct vm_object *o, uint32_t index)
 {
     struct frame *f;

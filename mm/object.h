@@ -98,6 +98,8 @@ bool vm_object_deny_writers(struct vm_object *o);
 /* Counts all of a shared object as promised memory, until it goes; false: too much of that. */
 bool vm_object_promise(struct vm_object *o);
 int vm_object_touch(struct vm_object *o, uint32_t index); /* makes a page resident; may sleep */
+/* The same for ever: where the kernel finds it, NULL without memory. May sleep. */
+void *vm_object_hold(struct vm_object *o, uint32_t index);
 /*
  * Writes the dirty pages of [first, end) back, if there is where to, and waits until they are
  * there. The first error; what could not be written stays dirty. May sleep.

@@ -174,6 +174,8 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
         clear_range(s, c, r->addr, r->addr + r->old_len);
     else if (r->old_len && (v->flags & VM_LOCKED))
         (void)edit_areas(s, c, r->addr, r->addr + r->old_len, &unlocking, NULL);
+    if (s->gate - r->addr < r->old_len)
+        s->gate += r->to - r->addr;
     add_area(s, c, moved);
 }
 

@@ -225,6 +225,8 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
         child->brk_start = parent->brk_start;
         child->brk = parent->brk;
         child->limits = parent->limits;
+        child->mmap_shift = parent->mmap_shift;
+        child->gate = parent->gate;
         change_end(&c);
     }
     if (err) {

@@ -140,6 +140,10 @@ vaddr_t vm_brk(struct vm_space *s, vaddr_t addr);
 void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap starts */
 /* exec: places for mappings are sought so far below the usual one, to be hard to foresee. */
 void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes);
+/* The page of code that the kernel sends the program through: a place that fork keeps and that
+ * follows mremap. What became of the mapping there otherwise is the program's affair. 0: none. */
+void vm_set_gate(struct vm_space *s, vaddr_t addr);
+vaddr_t vm_gate(const struct vm_space *s);
 
 enum vm_access {
     VM_READ,

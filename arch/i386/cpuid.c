@@ -114,6 +114,13 @@ static unsigned model(void)
     return f == 6 || f == 0xf ? m | ((id.signature >> 12) & 0xf0) : m;
 }
 
+/* Early Pentium Pros say that they have it. [SDM 2B, SYSENTER] */
+bool cpu_has_sysenter(void)
+{
+    return (cpu_features & (CPU_SEP | CPU_MSR)) == (CPU_SEP | CPU_MSR) &&
+           !(family() == 6 && (id.signature & 0xff) < 0x33);
+}
+
 /* AT_PLATFORM: the C library may choose its directories of libraries by it. */
 const char *cpu_platform(void)
 {

@@ -1,4 +1,4 @@
-; Ways into the kernel and back: exceptions, interrupts, int 0x80.
+; Ways into the kernel and back: exceptions, interrupts, int 0x80, sysenter.
 ;
 ; Every entry builds a struct trapframe (arch/trap.h) at esp. From user mode that is the top of the
 ; thread's kernel stack. All user registers are saved; ds, es and fs get the kernel's selectors; gs
@@ -11,6 +11,14 @@
 
 SEL_KERNEL_DS   equ 0x68
 SEL_CPU         equ 0xd8
+SEL_USER_CS     equ 0x73
+SEL_USER_DS     equ 0x7b
+
+EFLAGS_FIXED    equ 0x002
+EFLAGS_TF       equ 0x100
+EFLAGS_IF       equ 0x200
+
+TSS_ESP0        equ 4                   ; struct tss, gdt.c
 
 CPU_CURRENT     equ 4                   ; struct cpu, arch/cpu.h
 CPU_RESCHED     equ 24
@@ -26,7 +34,7 @@ TF_CS           equ 60
 
 TRAP_IRET       equ 32                  ; arch/trap.h
 
-extern page_fault, trap_dispatch, irq_dispatch, syscall_dispatch, return_to_user, thread_first_run
+extern page_fault, trap_dispatch, irq_dispatch, syscall_dispatch, sysenter_dispatch, return_to_user, thread_first_run
 
 ; A fault at %1 resumes at %2 (arch/i386/trap.c).
 %macro FIXUP 2
@@ -111,6 +119,35 @@ user_work:
         mov eax, esp
         call return_to_user
         jmp user_exit
+
+; sysenter, from __kernel_vsyscall (vdso/entry.asm): interrupts off, esp is main.tss (gdt.c), ebp the
+; program's esp; its flags are as they were but for IF. Some of them would harm here: NT makes iretd
+; switch tasks. TF came as a debug exception at the first instruction (trap.c).
+%macro SYSENTER 1                       ; flags that the program had and that are lost
+        mov esp, [esp + TSS_ESP0]
+        push SEL_USER_DS
+        push ebp
+        pushfd
+        or dword [esp], EFLAGS_IF | %1
+        push EFLAGS_FIXED
+        popfd
+        push SEL_USER_CS
+        push 0                          ; eip: sysenter_dispatch knows
+        push 0                          ; err
+        push 0x80                       ; trapno
+        push eax                        ; orig_eax
+        SAVE_REGISTERS
+        sti
+        mov eax, esp
+        call sysenter_dispatch
+        jmp user_exit
+%endmacro
+
+global sysenter_entry, sysenter_stepped
+sysenter_entry:
+        SYSENTER 0
+sysenter_stepped:
+        SYSENTER EFLAGS_TF
 
 ; A selector that cannot be loaded becomes the null selector: the program faults when it uses it.
 %macro NULL_SELECTOR 1

@@ -4,6 +4,7 @@
  * brings a stack of its own. [SDM 3A 3.4.5, 7.2]
  */
 #include "arch/i386/i386.h"
+#include "arch/thread.h"
 #include "libc/string.h"
 
 #define DESC_CODE 0x9au /* present, ring 0, code, readable */
@@ -12,6 +13,11 @@
 #define DESC_USER 0x60u /* ring 3 */
 #define DESC_FLAT 0xcu  /* 4 KiB granularity, 32-bit */
 #define DF_STACK  4096u
+
+#define SYSENTER_STACK   4096u
+#define MSR_SYSENTER_CS  0x174u
+#define MSR_SYSENTER_ESP 0x175u
+#define MSR_SYSENTER_EIP 0x176u
 
 struct tss {
     uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags;
@@ -23,7 +29,16 @@ struct tss {
 struct cpu boot_cpu;
 
 static uint64_t gdt[GDT_ENTRIES];
-static struct tss main_tss, df_tss;
+static struct tss df_tss;
+
+/*
+ * sysenter finds its stack at main.tss, from where it takes that of the thread. In between a debug
+ * exception (a program that steps through its own instructions) or an NMI may come in, below it.
+ */
+static struct {
+    uint8_t stack[SYSENTER_STACK];
+    struct tss tss;
+} main __attribute__((aligned(16)));
 static uint8_t df_stack[DF_STACK];
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t type, uint32_t flags)
@@ -77,22 +92,37 @@ NO_STACK_GUARD void gdt_init(struct cpu *c)
 {
     c->self = c;
     c->pgdir = kernel_pgdir;
-    main_tss.ss0 = SEL_KERNEL_DS;
-    main_tss.io_map = sizeof(struct tss);
+    main.tss.ss0 = SEL_KERNEL_DS;
+    main.tss.io_map = sizeof(struct tss);
     init_df_tss();
     gdt[SEL_KERNEL_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE, DESC_FLAT);
     gdt[SEL_KERNEL_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA, DESC_FLAT);
     gdt[SEL_USER_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE | DESC_USER, DESC_FLAT);
     gdt[SEL_USER_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA | DESC_USER, DESC_FLAT);
     gdt[SEL_CPU >> 3] = descriptor((uint32_t)c, sizeof(*c) - 1, DESC_DATA, 0x4);
-    gdt[SEL_TSS >> 3] = descriptor((uint32_t)&main_tss, sizeof(main_tss) - 1, DESC_TSS, 0);
+    gdt[SEL_TSS >> 3] = descriptor((uint32_t)&main.tss, sizeof(main.tss) - 1, DESC_TSS, 0);
     gdt[SEL_DF_TSS >> 3] = descriptor((uint32_t)&df_tss, sizeof(df_tss) - 1, DESC_TSS, 0);
     load_gdt();
 }
 
+static void write_msr(uint32_t msr, uint32_t low)
+{
+    __asm__ volatile("wrmsr" : : "a"(low), "d"(0), "c"(msr));
+}
+
+/* The second way to call the system. [SDM 3A 5.8.7] */
+void sysenter_init(void)
+{
+    if (!cpu_has_sysenter())
+        return;
+    write_msr(MSR_SYSENTER_CS, SEL_KERNEL_CS);
+    write_msr(MSR_SYSENTER_ESP, (uint32_t)&main.tss);
+    write_msr(MSR_SYSENTER_EIP, (uint32_t)sysenter_entry);
+}
+
 void gdt_set_esp0(uint32_t esp0)
 {
-    main_tss.esp0 = esp0;
+    main.tss.esp0 = esp0;
 }
 
 void gdt_set_tls(const uint64_t tls[3])
@@ -104,23 +134,23 @@ void gdt_set_tls(const uint64_t tls[3])
 void gdt_double_fault_frame(struct trapframe *tf)
 {
     *tf = (struct trapframe){
-        .ebx = main_tss.ebx,
-        .ecx = main_tss.ecx,
-        .edx = main_tss.edx,
-        .esi = main_tss.esi,
-        .edi = main_tss.edi,
-        .ebp = main_tss.ebp,
-        .eax = main_tss.eax,
-        .ds = main_tss.ds,
-        .es = main_tss.es,
-        .fs = main_tss.fs,
-        .gs = main_tss.gs,
+        .ebx = main.tss.ebx,
+        .ecx = main.tss.ecx,
+        .edx = main.tss.edx,
+        .esi = main.tss.esi,
+        .edi = main.tss.edi,
+        .ebp = main.tss.ebp,
+        .eax = main.tss.eax,
+        .ds = main.tss.ds,
+        .es = main.tss.es,
+        .fs = main.tss.fs,
+        .gs = main.tss.gs,
         .orig_eax = (uint32_t)-1,
         .trapno = 8,
-        .eip = main_tss.eip,
-        .cs = main_tss.cs,
-        .eflags = main_tss.eflags,
-        .esp = main_tss.esp,
-        .ss = main_tss.ss,
+        .eip = main.tss.eip,
+        .cs = main.tss.cs,
+        .eflags = main.tss.eflags,
+        .esp = main.tss.esp,
+        .ss = main.tss.ss,
     };
 }

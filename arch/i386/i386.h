@@ -42,6 +42,7 @@ struct debug_registers; /* arch/thread.h */
 #define CPU_TSC   (1u << 4)
 #define CPU_MSR   (1u << 5)
 #define CPU_APIC  (1u << 9)
+#define CPU_SEP   (1u << 11)
 #define CPU_PGE   (1u << 13)
 #define CPU_PAT   (1u << 16)
 #define CPU_PSE36 (1u << 17)
@@ -122,6 +123,7 @@ void cpu_enable_global_pages(void);  /* CR4.PGE, once the kernel's pages are fin
 /* gdt.c */
 void gdt_init(struct cpu *c);
 void gdt_set_esp0(uint32_t esp0);
+void sysenter_init(void);
 void gdt_set_tls(const uint64_t tls[3]);
 
 /* debug.c: a thread's points (NULL: none); which of them DR6 tells of, for a trap of user mode. */
@@ -136,6 +138,8 @@ extern void (*const trap_entries[32])(void);
 extern void (*const irq_entries[17])(void);
 void apic_spurious_entry(void);
 void syscall_entry(void);
+void sysenter_entry(void);
+void sysenter_stepped(void); /* the same for a program that has TF set */
 void user_exit(void); /* pops a user frame at esp and returns to user mode */
 void page_fault(struct trapframe *tf);
 void trap_dispatch(struct trapframe *tf);

@@ -58,7 +58,8 @@ bool extable_fixup(struct trapframe *tf)
     return fixup != 0;
 }
 
-/* Reads and clears DR6; a step or breakpoint of the program that hit in kernel mode is dropped. */
+/* Reads and clears DR6; a step or breakpoint of the program that hit in kernel mode is dropped, but
+ * for the step that sysenter took into the kernel, which goes on when the program does. */
 static int debug_code(struct trapframe *tf)
 {
     uint32_t dr6, hits;
@@ -66,6 +67,8 @@ static int debug_code(struct trapframe *tf)
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(0));
     if (!trap_from_user(tf)) {
+        if (tf->eip == (uint32_t)sysenter_entry)
+            tf->eip = (uint32_t)sysenter_stepped;
         tf->eflags &= ~EFLAGS_TF;
         return CODE_BREAKPOINT;
     }

@@ -9,6 +9,7 @@
 #include "arch/trap.h"
 #include "arch/uaccess.h"
 #include "kernel/deliver/sigframe.h"
+#include "kernel/process/vdso.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -180,9 +181,16 @@ static void enter_handler(struct trapframe *tf, const struct signal_handler *h, 
     tf->orig_eax = (uint32_t)-1;
 }
 
-static uint32_t return_address(const struct signal_handler *h, uint32_t retcode)
+/* Where the handler returns to: what the program says, the vDSO's place for it, or the frame's code
+ * where there is no vDSO. */
+static uint32_t return_address(const struct signal_handler *h, uint32_t place, uint32_t retcode)
 {
-    return h->flags & SA_RESTORER ? h->restorer : retcode;
+    uint32_t in_vdso;
+
+    if (h->flags & SA_RESTORER)
+        return h->restorer;
+    in_vdso = vdso_address(place);
+    return in_vdso ? in_vdso : retcode;
 }
 
 static __attribute__((noinline)) int setup_rt(struct trapframe *tf, const struct signal_handler *h,
@@ -195,7 +203,8 @@ static __attribute__((noinline)) int setup_rt(struct trapframe *tf, const struct
 
     if (!at)
         return -EFAULT;
-    f.pretcode = return_address(h, at + offsetof(struct user_rt_sigframe, retcode));
+    f.pretcode =
+        return_address(h, vdso_rt_sigreturn, at + offsetof(struct user_rt_sigframe, retcode));
     f.sig = info->signo;
     f.pinfo = at + offsetof(struct user_rt_sigframe, info);
     f.puc = at + offsetof(struct user_rt_sigframe, uc);
@@ -236,7 +245,7 @@ static __attribute__((noinline)) int setup_old(struct trapframe *tf, const struc
 
     if (!at)
         return -EFAULT;
-    head.pretcode = return_address(h, at + offsetof(struct user_sigframe, retcode));
+    head.pretcode = return_address(h, vdso_sigreturn, at + offsetof(struct user_sigframe, retcode));
     head.sig = signo;
     context_save(&head.sc, tf, t, mask);
     tail.extramask = (uint32_t)(mask >> 32);

@@ -10,6 +10,7 @@
 #include "fs/notify/notify.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/process/exec.h"
+#include "kernel/process/vdso.h"
 #include "kernel/machine/random.h"
 #include "kernel/ptrace/ptrace.h"
 #include "libc/errno.h"
@@ -40,6 +41,8 @@ enum { /* man 3 getauxval */
        AT_RANDOM = 25,
        AT_HWCAP2,
        AT_EXECFN = 31,
+       AT_SYSINFO,
+       AT_SYSINFO_EHDR,
 };
 
 struct exec {             /* one frame */
@@ -270,8 +273,11 @@ static int add_auxv(struct exec *x)
 {
     const struct elf_program *e = &x->elf;
     const struct cred *c = &x->cred;
-    uint32_t at = x->strings_at;
+    uint32_t at = x->strings_at, vdso = vdso_start(x->space);
+    unsigned skip = vdso ? 0 : 2;
     const uint32_t aux[][2] = {
+        {AT_SYSINFO, vdso + vdso_vsyscall},
+        {AT_SYSINFO_EHDR, vdso},
         {AT_HWCAP, cpu_hwcap()},
         {AT_PAGESZ, PAGE_SIZE},
         {AT_CLKTCK, HZ},
@@ -293,10 +299,10 @@ static int add_auxv(struct exec *x)
         {AT_NULL, 0},
     };
 
-    x->auxv_size = sizeof(aux);
+    x->auxv_size = sizeof(aux) - skip * sizeof(aux[0]);
     /* The count lies below the table; the stack pointer is added later. */
     x->auxv_at = x->args.table.size + 4;
-    return args_add_words(&x->args, &aux[0][0], sizeof(aux) / 4);
+    return args_add_words(&x->args, &aux[skip][0], x->auxv_size / 4);
 }
 
 static int map_stack(struct exec *x)
@@ -342,6 +348,8 @@ static int build_space(struct exec *x, long head_size)
     layout_choose(&x->layout, x->personality);
     vm_set_mmap_shift(x->space, x->layout.mmap_shift);
     err = elf_load(x->file, x->head, (uint32_t)head_size, x->space, x->layout.program, &x->elf);
+    if (!err)
+        err = vdso_map(x->space);
     if (err)
         return err;
     vm_set_brk_base(x->space, x->elf.brk + x->layout.brk);

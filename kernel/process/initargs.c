@@ -11,11 +11,11 @@
 
 /* Options that the kernel, its drivers or the loader takes; the name up to '='. */
 static const char *const known[] = {
-    "BOOT_IMAGE", "acpi",       "console",   "debug",       "earlyprintk", "initrd",
-    "loglevel",   "maxcpus",    "mem",       "mitigations", "noapic",      "nolapic",
-    "nokaslr",    "norandmaps", "nosmp",     "nosys",       "panic",       "quiet",
-    "ro",         "root",       "rootflags", "rootfstype",  "rootwait",    "rw",
-    "tsc",        "vga",        "failevery", "failfor",     "failnth",     "failsites",
+    "BOOT_IMAGE", "acpi",      "console",     "debug",  "earlyprintk", "initrd",    "loglevel",
+    "maxcpus",    "mem",       "mitigations", "noapic", "nolapic",     "nokaslr",   "norandmaps",
+    "nosmp",      "nosys",     "panic",       "quiet",  "ro",          "root",      "rootflags",
+    "rootfstype", "rootwait",  "rw",          "tsc",    "vga",         "failevery", "failfor",
+    "failnth",    "failsites", "vdso",
 };
 
 static char words[CMDLINE_MAX];

@@ -6,8 +6,10 @@
 #include "kernel/syscall/syscall.h"
 #include "arch/cpu.h"
 #include "arch/trap.h"
+#include "arch/uaccess.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
+#include "kernel/process/vdso.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/trace.h"
@@ -91,4 +93,15 @@ void syscall_dispatch(struct trapframe *tf)
     else
         dispatch(tf, tf->orig_eax);
     latency_end(LATENCY_NO_SWITCH);
+}
+
+void sysenter_dispatch(struct trapframe *tf)
+{
+    const void __user *sixth = (const void __user *)tf->esp;
+
+    tf->eip = vdso_address(vdso_vsyscall_landing);
+    if (get_user_u32(&tf->ebp, sixth) && copy_from_user(&tf->ebp, sixth, sizeof(tf->ebp)))
+        tf->eax = (uint32_t)-EFAULT;
+    else
+        syscall_dispatch(tf);
 }

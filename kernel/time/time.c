@@ -3,6 +3,7 @@
  * which the RTC gives at boot and settimeofday changes.
  */
 #include "kernel/time/time.h"
+#include "arch/clock_page.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
@@ -12,7 +13,8 @@
 
 static struct spinlock time_lock = SPINLOCK_INIT("time", LOCK_RANK_LEAF);
 static uint64_t real_offset; /* [time_lock] real time at boot */
-static uint32_t timezone[2]; /* minutes west, dst: kept for settimeofday's callers */
+static uint32_t own_timezone[2];
+static uint32_t *timezone = own_timezone; /* minutes west, dst: kept for settimeofday's callers */
 
 uint64_t time_mono_ns(void)
 {
@@ -36,6 +38,14 @@ static void set_offset(uint64_t real_ns)
     spin_lock(&time_lock);
     real_offset = offset;
     spin_unlock(&time_lock);
+    clock_publish_real(offset);
+}
+
+void time_publish(struct clock_page *page)
+{
+    page->coarse_step = NSEC_PER_TICK;
+    timezone = page->timezone;
+    clock_publish(page);
 }
 
 void time_init(void)
@@ -182,7 +192,7 @@ long sys_gettimeofday(void __user *utv, void __user *utz)
         if (copy_to_user(utv, &tv, sizeof(tv)))
             return -EFAULT;
     }
-    return utz ? copy_to_user(utz, timezone, sizeof(timezone)) : 0;
+    return utz ? copy_to_user(utz, timezone, sizeof(own_timezone)) : 0;
 }
 
 long sys_settimeofday(void __user *utv, void __user *utz)
@@ -201,7 +211,7 @@ long sys_settimeofday(void __user *utv, void __user *utz)
     if (!capable())
         return -EPERM;
     if (utz)
-        memcpy(timezone, tz, sizeof(timezone));
+        memcpy(timezone, tz, sizeof(tz));
     if (utv)
         time_set_real_ns((uint32_t)tv.sec * NSEC_PER_SEC + (uint32_t)tv.usec * NSEC_PER_USEC);
     return 0;

@@ -34,6 +34,7 @@ enum {
     NR_rt_sigaction = 174,
     NR_pread64 = 180,
     NR_mmap2 = 192,
+    NR_clock_gettime = 265,
     NR_pipe2 = 331,
 };
 
@@ -220,6 +221,87 @@ static uint64_t do_getppid(void)
     uint64_t t = begin();
     for (int i = 0; i < 100; i++)
         sys0(NR_getppid);
+    return end(t);
+}
+
+/* ---- The vDSO ---- */
+
+#define AT_SYSINFO_EHDR 33
+#define PT_DYNAMIC      2
+enum { DT_NULL, DT_HASH = 4, DT_STRTAB, DT_SYMTAB };
+
+struct elf_symbol {
+    uint32_t name, value, size, rest;
+};
+
+static int (*vdso_gettime)(int clock, void *ts); /* NULL: there is none */
+
+/* What AT_SYSINFO_EHDR says, behind the environment. */
+static uint32_t find_vdso(char **argv)
+{
+    uint32_t *at = (uint32_t *)argv;
+
+    while (*at++) /* the arguments */
+        ;
+    while (*at++) /* the environment */
+        ;
+    for (; at[0]; at += 2)
+        if (at[0] == AT_SYSINFO_EHDR)
+            return at[1];
+    return 0;
+}
+
+/* The symbol's address in the object at base, whose dynamic section is at d. */
+static void *find_symbol(uint32_t base, const uint32_t *d, const char *name)
+{
+    const struct elf_symbol *symbols = NULL;
+    const uint32_t *hash = NULL;
+    const char *strings = NULL;
+
+    for (; d[0] != DT_NULL; d += 2) {
+        if (d[0] == DT_HASH)
+            hash = (const uint32_t *)(base + d[1]);
+        else if (d[0] == DT_STRTAB)
+            strings = (const char *)(base + d[1]);
+        else if (d[0] == DT_SYMTAB)
+            symbols = (const struct elf_symbol *)(base + d[1]);
+    }
+    for (uint32_t i = 1; i < hash[1]; i++)
+        if (same(strings + symbols[i].name, name))
+            return (void *)(base + symbols[i].value);
+    return NULL;
+}
+
+static void open_vdso(char **argv)
+{
+    uint32_t base = find_vdso(argv);
+    const uint32_t *header;
+
+    if (!base)
+        return;
+    header = (const uint32_t *)(base + ((const uint32_t *)base)[7]); /* e_phoff */
+    while (header[0] != PT_DYNAMIC)
+        header += 8;
+    vdso_gettime = find_symbol(base, (const uint32_t *)(base + header[2]), "__vdso_clock_gettime");
+}
+
+static uint64_t do_clock_gettime(void)
+{
+    uint32_t ts[2];
+    uint64_t t = begin();
+
+    for (int i = 0; i < 100; i++)
+        vdso_gettime(1, ts);
+    return end(t);
+}
+
+static uint64_t do_clock_call(void)
+{
+    uint32_t ts[2];
+    uint64_t t = begin();
+
+    for (int i = 0; i < 100; i++)
+        sys(NR_clock_gettime, 1, (long)ts, 0, 0, 0);
     return end(t);
 }
 
@@ -773,6 +855,10 @@ static void all_rows(void)
     measure("sigsegv", do_segv, 20);
     measure("ping-pong", do_ping_pong, 50);
     measure("pipe-kib", do_pipe, 1);
+    /* Last: right after the boot the TSC's rate is not known yet. */
+    measure("clock-call", do_clock_call, 100);
+    if (vdso_gettime)
+        measure("clock-gettime", do_clock_gettime, 100);
 }
 
 __attribute__((used)) void bench_main(char **argv, uint32_t low, uint32_t high)
@@ -787,6 +873,7 @@ __attribute__((used)) void bench_main(char **argv, uint32_t low, uint32_t high)
     print("first-user-tsc "); /* in thousands: it need not fit in 32 bits */
     print(decimal((uint32_t)(now >> 10), buf + sizeof(buf)));
     print("\n");
+    open_vdso(argv);
     prepare();
     all_rows();
     print("bench: done\n");

@@ -213,7 +213,7 @@ static void compare(const struct figures *told, const struct figures *counted, s
     w->private += told->private != counted->private;
 }
 
-/* The kernel's own areas have no page-table entries of the usual kind. */
+/* Linux's own areas have no page-table entries of the usual kind. */
 static bool is_special(const char *line)
 {
     const char *end = strchr(line, '\n'), *p = strstr(line, "[v");
@@ -236,7 +236,7 @@ static struct figures compare_areas(pid_t pid, struct wrong *w)
             return sum;
         next = strstr(line, "VmFlags:");
         next = next ? strchr(next, '\n') + 1 : NULL;
-        if (is_special(line))
+        if (!exact && is_special(line))
             continue;
         told = figures_of(line, next);
         counted = recount(pid, start, end);

@@ -16,6 +16,7 @@
 #include "arch/i386/platform/apic.h"
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/tick_source.h"
+#include "arch/clock_page.h"
 #include "arch/lock.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
@@ -23,7 +24,6 @@
 #include "kernel/base/log.h"
 #include "libc/units.h"
 
-#define MULT_SHIFT  24
 #define WINDOW_MAX  1024u /* ticks between samples in the end */
 #define NOISE_PART  128   /* a sample may take this part of the time since the last one */
 #define REFUSALS    8
@@ -36,11 +36,14 @@ static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_CLOCK);
 /* Written at ticks only; seq is odd meanwhile and readers try again. */
 static volatile uint32_t seq;
 static uint64_t base_ns, base_tsc;
-static uint32_t mult; /* ns in a TSC cycle << MULT_SHIFT; 0: not known (yet) */
+static uint32_t mult; /* ns in a TSC cycle << CLOCK_MULT_SHIFT; 0: not known (yet) */
 static uint64_t ticks;
 static uint64_t tick_length_ns;
 static uint64_t lost_ns;     /* of ticks that were lost before the rate was */
 static uint64_t pit_last_ns; /* [pit_lock] the latest time that the PIT alone gave */
+/* What programs read. */
+static struct clock_page *published; /* [pit_lock] or NULL */
+static uint64_t real_offset;         /* [pit_lock] from monotonic to real time */
 
 /* A moment by both clocks. */
 struct sample {
@@ -67,7 +70,8 @@ static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
 {
     uint32_t low = (uint32_t)cycles, high = (uint32_t)(cycles >> 32);
 
-    return ((uint64_t)low * m >> MULT_SHIFT) + ((uint64_t)high * m << (32 - MULT_SHIFT));
+    return ((uint64_t)low * m >> CLOCK_MULT_SHIFT) +
+           ((uint64_t)high * m << (32 - CLOCK_MULT_SHIFT));
 }
 
 /* The time by the ticks that were counted: never too much. */
@@ -107,7 +111,7 @@ uint64_t clock_mono_ns(void)
 
 uint32_t clock_tsc_khz(void)
 {
-    return mult ? (uint32_t)((1000000ull << MULT_SHIFT) / mult) : 0;
+    return mult ? (uint32_t)((1000000ull << CLOCK_MULT_SHIFT) / mult) : 0;
 }
 
 /* False when something (a hypervisor) came in between the two clocks. */
@@ -162,7 +166,8 @@ static uint32_t learn_rate(void)
         learn.ticks = 0;
         return 0;
     }
-    m = (uint32_t)((pit_to_ns(clocks_since_last(&s)) << MULT_SHIFT) / (s.tsc - learn.last.tsc));
+    m = (uint32_t)((pit_to_ns(clocks_since_last(&s)) << CLOCK_MULT_SHIFT) /
+                   (s.tsc - learn.last.tsc));
     learn.last = s;
     learn.mult = m;
     learn.ticks = 0;
@@ -174,7 +179,47 @@ static uint32_t learn_rate(void)
     return m;
 }
 
-/* Makes the clock go on from ns at tsc with rate m. */
+static void put_moment(struct clock_moment *m, uint64_t ns)
+{
+    m->sec = ns / NSEC_PER_SEC;
+    m->nsec = (uint32_t)(ns - m->sec * NSEC_PER_SEC);
+}
+
+/* Tells the programs. None is kept out by a lock: one that was interrupted in the middle of reading
+ * finds seq changed. [pit_lock] */
+static void publish(void)
+{
+    struct clock_page *p = published;
+
+    if (!p)
+        return;
+    p->seq++;
+    clock_page_fence();
+    p->mult = mult;
+    p->base_tsc = base_tsc;
+    put_moment(&p->mono, base_ns);
+    put_moment(&p->real, base_ns + real_offset);
+    clock_page_fence();
+    p->seq++;
+}
+
+void clock_publish(struct clock_page *page)
+{
+    spin_lock(&pit_lock);
+    published = page;
+    publish();
+    spin_unlock(&pit_lock);
+}
+
+void clock_publish_real(uint64_t offset)
+{
+    spin_lock(&pit_lock);
+    real_offset = offset;
+    publish();
+    spin_unlock(&pit_lock);
+}
+
+/* Makes the clock go on from ns at tsc with rate m. [pit_lock] */
 static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
 {
     seq++;
@@ -184,6 +229,7 @@ static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
     mult = m;
     __asm__ volatile("" : : : "memory");
     seq++;
+    publish();
 }
 
 static void clock_tick(void *arg)

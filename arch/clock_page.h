@@ -1,0 +1,33 @@
+/*
+ * What programs read the clock from without a system call: a page that the kernel writes and every
+ * program may read (vdso/clock.c). The time is that of its last writing and the cycles since; seq
+ * is odd while it changes: a reader then tries again.
+ */
+#ifndef ARCH_CLOCK_PAGE_H
+#define ARCH_CLOCK_PAGE_H
+
+#include <stdint.h>
+
+#define CLOCK_MULT_SHIFT 24
+
+struct clock_moment {
+    uint64_t sec;
+    uint32_t nsec;
+};
+
+struct clock_page {
+    volatile uint32_t seq;
+    uint32_t mult; /* ns in a TSC cycle << CLOCK_MULT_SHIFT; 0: the TSC tells no time */
+    uint64_t base_tsc;
+    struct clock_moment mono, real; /* at base_tsc */
+    uint32_t coarse_step;           /* ns: resolution of the coarse clocks */
+    uint32_t timezone[2];           /* minutes west, dst: each by itself */
+};
+
+/* Not to be moved into or out of what stands between two of them. */
+static inline void clock_page_fence(void)
+{
+    __asm__ volatile("" : : : "memory");
+}
+
+#endif

@@ -140,7 +140,7 @@ void apic_spurious_entry(void);
 void syscall_entry(void);
 void sysenter_entry(void);
 void sysenter_stepped(void); /* the same for a program that has TF set */
-void user_exit(void); /* pops a user frame at esp and returns to user mode */
+void user_exit(void);        /* pops a user frame at esp and returns to user mode */
 void page_fault(struct trapframe *tf);
 void trap_dispatch(struct trapframe *tf);
 void irq_dispatch(struct trapframe *tf);

@@ -41,3 +41,19 @@ def test_time_in_user_mode_is_user_time_whatever_ticks(clock):
         pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
     for name, diff in run.compare(BUILD + "/debug", ["cpu_clocks"], machine=("-M", clock))[0]:
         assert diff is None, f"{name}\n{diff}"
+
+
+@pytest.mark.parametrize("cpu", ["qemu32,sep=off", "qemu32,tsc=off", "max"])
+def test_vdso_fits_the_processor(cpu):
+    """Without sysenter int 0x80 takes its place, without a TSC the system call that of the clock."""
+    if not runs_i386() and not have_linux():
+        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
+    for name, diff in run.compare(BUILD + "/debug", ["vdso"], machine=("-cpu", cpu))[0]:
+        assert diff is None, f"{name}\n{diff}"
+
+
+def test_programs_run_without_a_vdso():
+    if not runs_i386() and not have_linux():
+        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
+    for name, diff in run.compare(BUILD + "/debug", ["signal_frames"], append="vdso=0")[0]:
+        assert diff is None, f"{name}\n{diff}"

@@ -11,13 +11,13 @@
 #define CLOCK_MULT_SHIFT 24
 
 struct clock_moment {
-    uint64_t sec;
-    uint32_t nsec;
+    uint32_t sec, nsec;
 };
 
 struct clock_page {
     volatile uint32_t seq;
-    uint32_t mult; /* ns in a TSC cycle << CLOCK_MULT_SHIFT; 0: the TSC tells no time */
+    uint32_t mult; /* ns in a TSC cycle << CLOCK_MULT_SHIFT; 0: no time by the TSC, or one after the
+                      year 2106 */
     uint64_t base_tsc;
     struct clock_moment mono, real; /* at base_tsc */
     uint32_t coarse_step;           /* ns: resolution of the coarse clocks */

@@ -1,9 +1,10 @@
 /*
- * The clocks in user mode, from the page that the kernel keeps right (arch/clock_page.h). What the
- * page cannot tell (another clock, a machine whose TSC is of no use) becomes a system call.
+ * The clocks in user mode, from the page that the kernel keeps right
+ * (arch/clock_page.h). What the page cannot tell (another clock, a machine
+ * whose TSC is of no use) becomes a system call.
  *
- * man 7 vdso, man 2 clock_gettime. Errors are returned as -errno, as by the kernel. A pointer that
- * is wrong faults in the program.
+ * man 7 vdso, man 2 clock_gettime. Errors are returned as -errno, as by the
+ * kernel. A pointer that is wrong faults in the program.
  */
 #include "arch/clock_page.h"
 #include "libc/errno.h"
@@ -13,7 +14,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Before the image, in memory as in vdso.ld. Not const: the compiler would read it once. */
+/* Before the image, in memory as in vdso.ld. Not const: the compiler would read
+ * it once. */
 extern struct clock_page clock_page __attribute__((visibility("hidden")));
 
 enum { /* man 2 clock_gettime */
@@ -56,12 +58,31 @@ static long call(long number, uint32_t a, void *b)
     return ret;
 }
 
-static inline uint64_t cycles(void)
+/* The lower word of the cycles since then; true: they have no more than that.
+ */
+static inline bool cycles_since(const uint64_t *then, uint32_t *cycles)
 {
-    uint64_t t;
+    const uint32_t *word = (const uint32_t *)then;
+    uint32_t high;
 
-    __asm__ volatile("rdtsc" : "=A"(t));
-    return t;
+    __asm__ volatile("rdtsc\n\tsubl %2, %0\n\tsbbl %3, %1"
+                     : "=&a"(*cycles), "=&d"(high)
+                     : "m"(word[0]), "m"(word[1])
+                     : "cc");
+    return high == 0;
+}
+
+/* high:low of the product, without the lower CLOCK_MULT_SHIFT bits; high is to
+ * fit. */
+static inline uint32_t scale(uint32_t cycles, uint32_t mult, uint32_t *high)
+{
+    uint32_t low;
+
+    __asm__("mull %3\n\tshrdl %4, %1, %0"
+            : "=a"(low), "=d"(*high)
+            : "0"(cycles), "rm"(mult), "i"(CLOCK_MULT_SHIFT)
+            : "cc");
+    return low;
 }
 
 static inline bool is_one_of(uint32_t id, uint32_t clocks)
@@ -69,42 +90,49 @@ static inline bool is_one_of(uint32_t id, uint32_t clocks)
     return id < 32 && (clocks >> id & 1);
 }
 
-/* Nanoseconds from the page's moment on, or as much as DELTA_MAX and more when they are too many to
- * reckon with: the tick has been asleep for long, or is late. */
+/* More nanoseconds than these since the page's moment are not reckoned with:
+ * the tick sleeps, or is late, and the kernel is asked. */
 #define DELTA_MAX (1u << 30)
 
-static inline uint32_t delta_ns(const struct clock_page *p)
-{
-    uint64_t delta = cycles() - p->base_tsc, product;
-
-    if (delta >> 32)
-        return DELTA_MAX;
-    product = (uint64_t)(uint32_t)delta * p->mult;
-    if (product >> 32 >= DELTA_MAX >> (32 - CLOCK_MULT_SHIFT))
-        return DELTA_MAX;
-    return (uint32_t)(product >> CLOCK_MULT_SHIFT);
-}
-
-/* False: the kernel has to be asked. */
-static inline __attribute__((always_inline)) bool read_clock(uint32_t id, struct clock_moment *now)
+/* Its address in one register, which the compiler is not to reckon out anew. */
+static inline const struct clock_page *find_page(void)
 {
     const struct clock_page *p = &clock_page;
-    const struct clock_moment *base = is_one_of(id, REAL_CLOCKS) ? &p->real : &p->mono;
-    uint32_t seq, delta;
 
-    if (!is_one_of(id, REAL_CLOCKS | MONO_CLOCKS))
+    __asm__("" : "+r"(p));
+    return p;
+}
+
+/* False: the kernel has to be asked. Written for few instructions: programs
+ * read the clock often. */
+static inline __attribute__((always_inline)) bool read_clock(uint32_t id, struct clock_moment *now)
+{
+    const struct clock_page *p = find_page();
+    const struct clock_moment *base = &p->mono;
+    const uint32_t bit = 1u << (id & 31);
+    uint32_t seq, mult, delta, high;
+
+    if (id > 31 || !(bit & (REAL_CLOCKS | MONO_CLOCKS)))
         return false;
+    if (bit & REAL_CLOCKS)
+        base = &p->real;
     do {
-        seq = p->seq;
+        seq = p->seq & ~1u; /* an odd one is not what it will be */
         clock_page_fence();
-        delta = delta_ns(p);
-        *now = *base;
-        if (!p->mult || delta >= DELTA_MAX)
+        mult = p->mult;
+        if (!mult || !cycles_since(&p->base_tsc, &delta))
             return false;
+        delta = scale(delta, mult, &high);
+        if (high >= DELTA_MAX >> (32 - CLOCK_MULT_SHIFT))
+            return false;
+        now->sec = base->sec;
+        now->nsec = base->nsec + delta;
         clock_page_fence();
-    } while ((seq & 1) || seq != p->seq);
-    for (now->nsec += delta; now->nsec >= NSEC_PER_SEC; now->nsec -= (uint32_t)NSEC_PER_SEC)
+    } while (__builtin_expect(seq != p->seq, 0));
+    while (__builtin_expect(now->nsec >= NSEC_PER_SEC, 0)) {
+        now->nsec -= (uint32_t)NSEC_PER_SEC;
         now->sec++;
+    }
     return true;
 }
 

@@ -17,10 +17,10 @@
 void time_init(void);
 struct clock_page;
 void time_publish(struct clock_page *page);
-    /* keeps it right from now on */ /* once at boot, when clock_init is done: reads the RTC */
-uint64_t time_mono_ns(void);         /* since boot, never steps back */
-uint64_t time_real_ns(void);         /* since 1970 */
-void time_set_real_ns(uint64_t ns);  /* may sleep, but at boot; wall timers and watches follow */
+/* keeps it right from now on */    /* once at boot, when clock_init is done: reads the RTC */
+uint64_t time_mono_ns(void);        /* since boot, never steps back */
+uint64_t time_real_ns(void);        /* since 1970 */
+void time_set_real_ns(uint64_t ns); /* may sleep, but at boot; wall timers and watches follow */
 
 /* Is told when the wall clock has been set; without a lock but the one of the list. */
 struct clock_watch {

@@ -179,10 +179,14 @@ static uint32_t learn_rate(void)
     return m;
 }
 
-static void put_moment(struct clock_moment *m, uint64_t ns)
+/* False: after the year 2106. */
+static bool put_moment(struct clock_moment *m, uint64_t ns)
 {
-    m->sec = ns / NSEC_PER_SEC;
-    m->nsec = (uint32_t)(ns - m->sec * NSEC_PER_SEC);
+    uint64_t sec = ns / NSEC_PER_SEC;
+
+    m->sec = (uint32_t)sec;
+    m->nsec = (uint32_t)(ns - sec * NSEC_PER_SEC);
+    return !(sec >> 32);
 }
 
 /* Tells the programs. None is kept out by a lock: one that was interrupted in the middle of reading
@@ -195,10 +199,9 @@ static void publish(void)
         return;
     p->seq++;
     clock_page_fence();
-    p->mult = mult;
     p->base_tsc = base_tsc;
     put_moment(&p->mono, base_ns);
-    put_moment(&p->real, base_ns + real_offset);
+    p->mult = put_moment(&p->real, base_ns + real_offset) ? mult : 0;
     clock_page_fence();
     p->seq++;
 }

@@ -90,7 +90,7 @@ def test_another_threads_stack_and_memory(stub):
     out = Gdb(stub.gdb_socket, "thread 2", "bt", SYSCALL, "fl bt 1", "detach").output()
     assert re.search(r"schedule \(\) at kernel/thread/sched.c", out)
     assert "0xcd\t0x80" in out
-    assert re.search(r"^#\d+ .* in syscall_entry \(\)", out, re.M)
+    assert re.search(r"^#\d+ .* in (syscall|sysenter)_entry \(\)", out, re.M)
     alive(stub)
 
 
@@ -116,7 +116,7 @@ def test_breakpoint_hits_again_and_again(stub):
     out = g.output()
     assert out.count("Breakpoint 1, sys_uname") == 2
     assert re.search(r"#1 +0x\w+ in (syscall_)?dispatch", out), out
-    assert re.search(r"#2 .* in syscall_entry .*\n#3 +0x0\w+ in ", out)
+    assert re.search(r"#2 .* in (syscall|sysenter)_entry .*\n#3 +0x[0-7]\w+ in ", out), out
     stub.expect("Linux\r\n.*Linux\r\n|Faultline\r\n.*Faultline\r\n")
     alive(stub)
 

@@ -421,9 +421,13 @@ static void set_names(struct exec *x, struct proc *p)
         file_put(old);
 }
 
+/* The number of the call stays: a tracer is told of its end. */
 static void set_registers(const struct exec *x, struct trapframe *tf)
 {
+    uint32_t call = tf->orig_eax;
+
     memset(tf, 0, sizeof(*tf));
+    tf->orig_eax = call;
     tf->ds = tf->es = tf->ss = USER_DS;
     tf->cs = USER_CS;
     tf->eip = x->elf.start;

@@ -55,6 +55,7 @@ struct tracee {
     bool stopped;
     bool listening;       /* stopped, but as good as running: PTRACE_LISTEN */
     bool told;            /* the tracer has been told by wait */
+    bool last;            /* its process ends: only the tracer lets it go on, no SIGKILL does */
     bool frozen, killed;  /* a request is being carried out: SIGKILL waits, and has come */
     int code;             /* signal | event << 8 */
     struct siginfo *info; /* on the tracee's stack; NULL in a group stop */

@@ -43,6 +43,7 @@ static void enter(struct thread *t, struct tracee *x, const struct stop *s)
 {
     x->stopped = true;
     x->listening = x->told = x->killed = false;
+    x->last = s->at_end && (t->proc->sig.group_exit || t->proc->nthreads == 1);
     x->code = s->code;
     x->info = s->info;
     x->message = s->message;
@@ -241,7 +242,7 @@ void ptrace_exit_stop(int status)
     if (!ptrace_wants_event(PTRACE_EVENT_EXIT))
         return;
     spin_lock(&t->proc->handlers->lock);
-    signal_discard(t->proc, SIGMASK(SIGKILL)); /* one that comes from now on ends the stop */
+    signal_discard(t->proc, SIGMASK(SIGKILL)); /* it has done its work */
     spin_unlock(&t->proc->handlers->lock);
     ptrace_event(PTRACE_EVENT_EXIT, (uint32_t)status);
 }
@@ -317,7 +318,7 @@ static void leave_stop(struct thread *t)
 
 void ptrace_wake_killed(struct thread *t)
 {
-    if (!ptrace_in_stop(t))
+    if (!ptrace_in_stop(t) || t->trace->last)
         return;
     t->trace->killed = true;
     if (!t->trace->frozen)

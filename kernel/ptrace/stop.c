@@ -93,6 +93,7 @@ static bool begin(struct thread *t, const struct stop *s)
 static int stop_here(struct thread *t, const struct stop *s)
 {
     struct spinlock *lock = &t->proc->handlers->lock;
+    bool had_work;
 
     if (!begin(t, s)) {
         spin_lock(lock);
@@ -112,7 +113,9 @@ static int stop_here(struct thread *t, const struct stop *s)
         t->trace->message = 0;
         t->trace->listening = false;
     }
+    had_work = t->arch.work;
     signal_recalc(t);
+    t->arch.work |= had_work; /* its call may have to start again: signal_deliver sees to that */
     return t->sig.trace_signo;
 }
 

@@ -77,11 +77,11 @@ chacha_sse2:
         pop esi
         ret
 
-; Keeps xmm0-4 of whoever they belong to: 80 bytes.
+; Keeps xmm0-7 of whoever they belong to: 128 bytes.
 ; void xmm_save(void *area), void xmm_load(const void *area)
 %macro MOVE_ALL 1
 %assign i 0
-%rep 5
+%rep 8
         %1 i
 %assign i i + 1
 %endrep

@@ -86,6 +86,22 @@ void cpu_control_add(uint32_t bits)
     write_cr4(cr4);
 }
 
+void cpu_window_open(uint32_t bits)
+{
+    write_cr4(cr4 | bits);
+}
+
+void cpu_window_close(void)
+{
+    write_cr4(cr4);
+}
+
+bool cpu_has_avx2(void)
+{
+    return (id.features_ecx & (CPU_XSAVE | CPU_AVX)) == (CPU_XSAVE | CPU_AVX) &&
+           (cpu_features_7_ebx & CPU7_AVX2);
+}
+
 void cpu_enable_global_pages(void)
 {
     if (cpu_features & CPU_PGE)

@@ -31,6 +31,7 @@ struct debug_registers; /* arch/thread.h */
 #define CR4_OSFXSR     0x200u
 #define CR4_OSXMMEXCPT 0x400u
 #define CR4_UMIP       0x000800u
+#define CR4_OSXSAVE    0x040000u
 #define CR4_SMEP       0x100000u
 #define CR4_SMAP       0x200000u
 #define CR0_TS         0x008u
@@ -50,7 +51,12 @@ struct debug_registers; /* arch/thread.h */
 #define CPU_SSE2  (1u << 26)
 #define CPU_SSE   (1u << 25)
 
+/* CPUID.1:ECX */
+#define CPU_XSAVE (1u << 26)
+#define CPU_AVX   (1u << 28)
+
 /* CPUID.7.0: EBX and ECX */
+#define CPU7_AVX2 (1u << 5)
 #define CPU7_SMEP (1u << 7)
 #define CPU7_SMAP (1u << 20)
 #define CPU7_UMIP (1u << 2)
@@ -117,8 +123,11 @@ extern uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 void cpuid_init(void);
 void cpu_control_init(void);         /* CR4 as a whole, but for PGE */
 void cpu_control_add(uint32_t bits); /* more of CR4 */
-void cpu_protection_init(void);      /* protect.c; once the boot options are known */
-void cpu_enable_global_pages(void);  /* CR4.PGE, once the kernel's pages are final */
+bool cpu_has_avx2(void);
+void cpu_window_open(uint32_t bits); /* more of CR4 until cpu_window_close; interrupts are off */
+void cpu_window_close(void);
+void cpu_protection_init(void);     /* protect.c; once the boot options are known */
+void cpu_enable_global_pages(void); /* CR4.PGE, once the kernel's pages are final */
 
 /* gdt.c */
 void gdt_init(struct cpu *c);

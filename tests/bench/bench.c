@@ -557,6 +557,19 @@ static uint64_t do_file_shared(void)
 
 static char *buffer; /* 64 KiB, touched */
 
+static uint64_t do_urandom(void)
+{
+    long fd = must("open /dev/urandom", sys(NR_open, (long)"/dev/urandom", 0, 0, 0, 0));
+    uint64_t t = begin();
+    long got = sys(NR_read, fd, (long)buffer, 65536, 0, 0);
+    uint64_t took = end(t);
+
+    if (got != 65536)
+        die("read urandom", -got);
+    sys(NR_close, fd, 0, 0, 0, 0);
+    return took;
+}
+
 static uint64_t do_pread(void)
 {
     uint64_t t = begin();
@@ -842,6 +855,7 @@ static void all_rows(void)
     measure("file-write-fault", do_file_write, PAGES);
     measure("file-shared-fault", do_file_shared, PAGES);
     measure("pread-kib", do_pread, 64);
+    measure("urandom-kib", do_urandom, 64);
     measure("mmap-64k", do_map_64k, 10);
     measure("mmap-64k-touched", do_map_64k_touched, 10);
     measure("mprotect", do_mprotect, 20);

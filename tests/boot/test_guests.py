@@ -52,6 +52,14 @@ def test_vdso_fits_the_processor(cpu):
         assert diff is None, f"{name}\n{diff}"
 
 
+@pytest.mark.parametrize("cpu", ["pentium3", "max"], ids=["no SSE2", "AVX2"])
+def test_random_bytes_by_every_way(cpu):
+    if not runs_i386() and not have_linux():
+        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
+    for name, diff in run.compare(BUILD + "/debug", ["random_bytes"], machine=("-cpu", cpu))[0]:
+        assert diff is None, f"{name}\n{diff}"
+
+
 def test_programs_run_without_a_vdso():
     if not runs_i386() and not have_linux():
         pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")

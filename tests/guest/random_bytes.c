@@ -89,26 +89,24 @@ static void cut(void)
     SHOW(getrandom(p + 2 * PAGE - 10, 20, 0));
 }
 
+#define EACH(what) what(0) what(1) what(2) what(3) what(4) what(5) what(6) what(7)
+#define LOAD(n)    "movups (%3), %%xmm" #n "\n"
+#define STORE(n)   "movups %%xmm" #n ", 16*" #n "(%4)\n"
+
 static void registers(void)
 {
-    float in[4] = {1.5f, 2.5f, -3.5f, 4.5f}, out[5][4];
+    float in[4] = {1.5f, 2.5f, -3.5f, 4.5f}, out[8][4];
     int fd = open("/dev/urandom", O_RDONLY), same = 1;
 
     for (int round = 0; round < 20; round++) {
         long r, n = round % 2 ? 50000 : 16;
 
         memset(out, 0, sizeof(out));
-        __asm__ volatile(
-            "movups (%3), %%xmm0; movups (%3), %%xmm1; movups (%3), %%xmm2; movups (%3), %%xmm3\n"
-            "movups (%3), %%xmm4\n"
-            "int $0x80\n"
-            "movups %%xmm0, (%4); movups %%xmm1, 16(%4); movups %%xmm2, 32(%4); movups %%xmm3, "
-            "48(%4)\n"
-            "movups %%xmm4, 64(%4)"
-            : "=a"(r)
-            : "a"(SYS_read), "b"(fd), "S"(in), "D"(out), "c"(a), "d"(n)
-            : "memory");
-        for (int i = 0; i < 5; i++)
+        __asm__ volatile(EACH(LOAD) "int $0x80\n" EACH(STORE)
+                         : "=a"(r)
+                         : "a"(SYS_read), "b"(fd), "S"(in), "D"(out), "c"(a), "d"(n)
+                         : "memory");
+        for (int i = 0; i < 8; i++)
             same &= memcmp(out[i], in, sizeof(in)) == 0;
         DIE_UNLESS(r == n);
     }

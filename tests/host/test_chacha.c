@@ -4,9 +4,11 @@
 #include "kernel/machine/chacha.h"
 #include "tests/host/check.h"
 
-/* arch/i386/chacha.asm, which the host's processor runs as well */
+/* arch/i386/chacha.asm, chacha_avx2.asm, which the host's processor runs as well */
 void __attribute__((regparm(3)))
 chacha_sse2(void *out, uint32_t state[CHACHA_WORDS], uint32_t blocks);
+void __attribute__((regparm(3)))
+chacha_avx2(void *out, uint32_t state[CHACHA_WORDS], uint32_t pairs);
 
 bool arch_chacha20(void *out, uint32_t state[CHACHA_WORDS], uint32_t blocks)
 {
@@ -72,6 +74,24 @@ TEST(vector_unit_gives_the_same)
     EXPECT(memcmp(plain, vector + 1, sizeof(plain)) == 0);
     EXPECT(memcmp(a, b, sizeof(a)) == 0);
     chacha_sse2(vector, b, 0);
+    EXPECT(memcmp(a, b, sizeof(a)) == 0);
+}
+
+TEST(two_blocks_at_once_give_the_same)
+{
+    uint32_t a[CHACHA_WORDS], b[CHACHA_WORDS];
+    uint8_t plain[20 * CHACHA_BLOCK], vector[20 * CHACHA_BLOCK + 1];
+
+    if (!__builtin_cpu_supports("avx2"))
+        return;
+    key_of_the_rfc(a);
+    a[12] = UINT32_MAX - 2; /* the counter's end lies between the halves */
+    memcpy(b, a, sizeof(b));
+    chacha_blocks_plain(plain, a, 20);
+    chacha_avx2(vector + 1, b, 10);
+    EXPECT(memcmp(plain, vector + 1, sizeof(plain)) == 0);
+    EXPECT(memcmp(a, b, sizeof(a)) == 0);
+    chacha_avx2(vector, b, 0);
     EXPECT(memcmp(a, b, sizeof(a)) == 0);
 }
 

@@ -13,11 +13,14 @@ union wide {
     struct pair part;
 };
 
-uint64_t __udivmoddi4(uint64_t n, uint64_t d, uint64_t *rest);
-uint64_t __udivdi3(uint64_t n, uint64_t d);
-uint64_t __umoddi3(uint64_t n, uint64_t d);
-int64_t __divdi3(int64_t n, int64_t d);
-int64_t __moddi3(int64_t n, int64_t d);
+/* Hidden: in a host test they must not take the place of those that a library's own calls mean. */
+#define OURS __attribute__((visibility("hidden")))
+
+OURS uint64_t __udivmoddi4(uint64_t n, uint64_t d, uint64_t *rest);
+OURS uint64_t __udivdi3(uint64_t n, uint64_t d);
+OURS uint64_t __umoddi3(uint64_t n, uint64_t d);
+OURS int64_t __divdi3(int64_t n, int64_t d);
+OURS int64_t __moddi3(int64_t n, int64_t d);
 
 /* high:low by d, where high < d: a quotient of 32 bits. */
 static inline uint32_t divide_step(uint32_t high, uint32_t low, uint32_t d, uint32_t *rest)

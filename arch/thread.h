@@ -122,6 +122,10 @@ void backtrace_trap(const struct trapframe *tf);
 void backtrace_thread(const struct arch_thread *t);
 /* Return addresses on the way to here, nearest first; where there are no more, 0. */
 void backtrace_collect(uint32_t *calls, unsigned max);
+/* The same of a thread that does not run. */
+void backtrace_collect_thread(const struct arch_thread *t, uint32_t *calls, unsigned max);
+/* The function that addr lies in, how far, and how long it is; NULL: none is known. */
+const char *code_symbol(uint32_t addr, uint32_t *offset, uint32_t *size);
 /* "function+0x12" for an address of the kernel's code; its number where there is no name. */
 void code_name(uint32_t addr, char *buf, uint32_t size);
 /* Registers of a frame into the log. */

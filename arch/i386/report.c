@@ -13,12 +13,13 @@
 /* entry.asm: where calls from the entry code return to */
 extern const char entry_code_start[], entry_code_end[];
 
-const char *ksym_find(uint32_t addr, uint32_t *offset)
+/* The index of the first symbol past addr; 0: addr is not the kernel's code. */
+static uint32_t ksym_after(uint32_t addr)
 {
     uint32_t low = 0, high = ksyms_count;
 
     if (addr < (uint32_t)kernel_text_start || addr >= (uint32_t)kernel_text_end)
-        return NULL;
+        return 0;
     while (low < high) {
         uint32_t mid = (low + high) / 2;
         if (ksyms_addr[mid] <= addr)
@@ -26,10 +27,17 @@ const char *ksym_find(uint32_t addr, uint32_t *offset)
         else
             high = mid;
     }
-    if (low == 0)
+    return low;
+}
+
+const char *ksym_find(uint32_t addr, uint32_t *offset)
+{
+    uint32_t after = ksym_after(addr);
+
+    if (after == 0)
         return NULL;
-    *offset = addr - ksyms_addr[low - 1];
-    return ksyms_strings + ksyms_name[low - 1];
+    *offset = addr - ksyms_addr[after - 1];
+    return ksyms_strings + ksyms_name[after - 1];
 }
 
 /* back: 1 for a return address, which may be past the end of a function that ends in a call. */
@@ -153,12 +161,35 @@ void backtrace_thread(const struct arch_thread *t)
     print_walk(arch_thread_frame(t));
 }
 
-void backtrace_collect(uint32_t *calls, unsigned max)
+static void collect(uint32_t ebp, uint32_t *calls, unsigned max)
 {
-    struct walk w = {.ebp = (uint32_t)__builtin_frame_address(0)};
+    struct walk w = {.ebp = ebp};
 
     for (unsigned i = 0; i < max; i++)
-        calls[i] = walk_on(&w) ? w.addr : 0;
+        calls[i] = walk_on(&w) && !(w.trap && trap_from_user(w.trap)) ? w.addr : 0;
+}
+
+void backtrace_collect(uint32_t *calls, unsigned max)
+{
+    collect((uint32_t)__builtin_frame_address(0), calls, max);
+}
+
+void backtrace_collect_thread(const struct arch_thread *t, uint32_t *calls, unsigned max)
+{
+    collect(arch_thread_frame(t), calls, max);
+}
+
+const char *code_symbol(uint32_t addr, uint32_t *offset, uint32_t *size)
+{
+    uint32_t after = ksym_after(addr), end = (uint32_t)kernel_text_end;
+
+    if (after == 0)
+        return NULL;
+    if (after < ksyms_count && ksyms_addr[after] < end)
+        end = ksyms_addr[after];
+    *offset = addr - ksyms_addr[after - 1];
+    *size = end - ksyms_addr[after - 1];
+    return ksyms_strings + ksyms_name[after - 1];
 }
 
 void code_name(uint32_t addr, char *buf, uint32_t size)

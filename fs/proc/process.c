@@ -80,13 +80,6 @@ static int show_limits(struct text *t, const struct target *who)
     return 0;
 }
 
-static int show_zero(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_write(t, "0", 1);
-    return 0;
-}
-
 /* With the children that were waited for. There is no storage to read from or write to. */
 static int show_io(struct text *t, const struct target *who)
 {
@@ -143,7 +136,8 @@ static int show_cgroup(struct text *t, const struct target *who)
         PLACE_ENTRY("root", place_root), GUARDED_ENTRY("smaps", 0444, show_smaps),                 \
         GUARDED_ENTRY("smaps_rollup", 0444, show_smaps_rollup),                                    \
         FILE_ENTRY("stat", 0444, show_stat), FILE_ENTRY("statm", 0444, show_statm),                \
-        FILE_ENTRY("status", 0444, show_status), FILE_ENTRY("wchan", 0444, show_zero)
+        FILE_ENTRY("stack", 0400, show_stack), FILE_ENTRY("status", 0444, show_status),            \
+        FILE_ENTRY("syscall", 0400, show_syscall), FILE_ENTRY("wchan", 0444, show_wchan)
 
 const struct proc_entry process_entries[] = {
     COMMON_ENTRIES,

@@ -181,6 +181,9 @@ typedef int (*line_fn)(void *from, uint64_t *item, char *buf, size_t size);
 /* As file_ops.read, of lines alone. May sleep. */
 long lines_read(void *from, line_fn line, void __user *ubuf, size_t len, uint64_t *pos);
 
+int show_syscall(struct text *t, const struct target *who); /* waiting.c */
+int show_stack(struct text *t, const struct target *who);
+int show_wchan(struct text *t, const struct target *who);
 int show_stat(struct text *t, const struct target *who); /* status.c */
 int show_status(struct text *t, const struct target *who);
 /* The program's code: its first executable area. May sleep. */

@@ -38,7 +38,7 @@ long console_set_redirect(struct file *f)
 {
     bool taken;
 
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (((struct tty_file *)f->private)->redirects) {
         end_redirect();

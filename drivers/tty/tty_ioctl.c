@@ -99,7 +99,7 @@ static long simulate_input(struct tty *t, const void __user *user)
 {
     char c;
 
-    if (!tty_is_of_current(t) && !capable())
+    if (!tty_is_of_current(t) && !capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (copy_from_user(&c, user, 1))
         return -EFAULT;
@@ -118,7 +118,7 @@ static long set_discipline(const void __user *user)
 
 static long hang_up(struct tty *t)
 {
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     tty_hangup(t);
     return 0;
@@ -231,7 +231,7 @@ long sys_vhangup(void)
 {
     struct tty *t;
 
-    if (!capable())
+    if (!capable(CAP_SYS_TTY_CONFIG))
         return -EPERM;
     t = tty_of_current();
     if (t) {

@@ -242,7 +242,8 @@ static long set_controlling(struct file *f, uint32_t steal)
     spin_unlock(&tty_session_lock);
     if (mine || err)
         return err;
-    if ((taken && (steal != 1 || !capable())) || ((f->flags & O_ACCMODE) == O_WRONLY && !capable()))
+    if ((taken && (steal != 1 || !capable(CAP_SYS_ADMIN))) ||
+        ((f->flags & O_ACCMODE) == O_WRONLY && !capable(CAP_SYS_ADMIN)))
         return -EPERM;
     if (taken)
         clear_session(t, &session, &pgrp);

@@ -75,7 +75,7 @@ static long first_free(uint32_t arg)
 
 static long activate(uint32_t n)
 {
-    if (!capable())
+    if (!capable(CAP_SYS_TTY_CONFIG))
         return -EPERM;
     if (n < 1 || n > screen_tty_count())
         return -ENXIO;
@@ -85,7 +85,7 @@ static long activate(uint32_t n)
 
 static long set_spawner(uint32_t signo)
 {
-    if (!capable())
+    if (!capable(CAP_SYS_TTY_CONFIG))
         return -EPERM;
     if (signo < 1 || signo > 64)
         return -EINVAL;

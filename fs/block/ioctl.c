@@ -59,7 +59,7 @@ static long set_block_size(void __user *arg)
 {
     uint32_t size;
 
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EACCES;
     if (get_user_u32(&size, arg))
         return -EFAULT;
@@ -75,7 +75,7 @@ static long set_read_only(struct block_device *dev, void __user *arg)
 {
     uint32_t on;
 
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EACCES;
     if (get_user_u32(&on, arg))
         return -EFAULT;
@@ -86,7 +86,7 @@ static long set_read_only(struct block_device *dev, void __user *arg)
 
 static long flush_buffers(struct block_device *dev)
 {
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EACCES;
     block_drop_cache(dev);
     return 0;
@@ -94,7 +94,7 @@ static long flush_buffers(struct block_device *dev)
 
 static long reread_table(struct block_device *dev)
 {
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EACCES;
     if (dev->partition)
         return -EINVAL;
@@ -154,7 +154,7 @@ long block_ioctl(struct block_device *dev, uint32_t cmd, uint32_t uarg)
     case BLKRRPART:
         return reread_table(dev);
     case BLKRASET:
-        return capable() ? 0 : -EACCES;
+        return capable(CAP_SYS_ADMIN) ? 0 : -EACCES;
     case BLKDISCARD:
     case BLKSECDISCARD:
     case BLKZEROOUT:

@@ -438,7 +438,7 @@ static long loop_ioctl(struct block_device *dev, uint32_t cmd, uint32_t arg)
 
     if (!is_ours(cmd) || dev->partition)
         return -ENOTTY;
-    if (!capable() && cmd != LOOP_GET_STATUS && cmd != LOOP_GET_STATUS64)
+    if (!capable(CAP_SYS_ADMIN) && cmd != LOOP_GET_STATUS && cmd != LOOP_GET_STATUS64)
         return -EPERM;
     mutex_lock(&l->lock);
     ret = loop_command(l, cmd, arg);
@@ -515,7 +515,7 @@ static long control_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     long ret = -ENOTTY;
 
     (void)f;
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     mutex_lock(&loops_lock);
     if (cmd == LOOP_CTL_GET_FREE)

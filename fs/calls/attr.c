@@ -22,7 +22,7 @@ static int change_mode(struct inode *i, uint32_t mode)
         return -EOPNOTSUPP;
     if (!is_owner(i))
         return -EPERM;
-    if ((mode & S_ISGID) && !in_group(i->gid) && !capable())
+    if ((mode & S_ISGID) && !in_group(i->gid) && !capable(CAP_FSETID))
         mode &= ~S_ISGID;
     i->mode = (i->mode & S_IFMT) | (mode & 07777);
     return changed(i);
@@ -73,7 +73,7 @@ long sys_fchmod(uint32_t fd, uint32_t mode)
 /* Root may give files away; an owner may only choose among the groups it is in. */
 static bool may_chown(const struct inode *i, uint32_t uid, uint32_t gid)
 {
-    if (capable())
+    if (capable(CAP_CHOWN))
         return true;
     if (proc_current()->cred.fsuid != i->uid)
         return false;

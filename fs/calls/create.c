@@ -125,7 +125,7 @@ static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry 
     if (err)
         return err;
     mode = (mode & S_IFMT) | apply_umask(mode & 07777);
-    if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable())
+    if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD))
         err = -EPERM;
     else if (S_ISREG(mode))
         err = dir->ops->create ? dir->ops->create(dir, d, mode) : -EACCES;
@@ -300,7 +300,7 @@ static long do_link(int olddir, const char __user *uold, int newdir, const char 
 
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    if ((flags & AT_EMPTY_PATH) && !capable())
+    if ((flags & AT_EMPTY_PATH) && !capable(CAP_DAC_READ_SEARCH))
         return -ENOENT;
     err = user_lookup(olddir, uold, at, &old);
     if (err)

@@ -303,9 +303,7 @@ long sys_statx(uint32_t dirfd, const char __user *upath, uint32_t flags, uint32_
 
 static long access_path(int dirfd, const char __user *upath, uint32_t mode, uint32_t flags)
 {
-    const struct cred *c = &proc_current()->cred;
-    uint32_t uid = flags & AT_EACCESS ? c->fsuid : c->uid;
-    uint32_t gid = flags & AT_EACCESS ? c->fsgid : c->gid;
+    struct access_ids who = access_ids_current(!(flags & AT_EACCESS));
     struct dentry *d;
     int err;
 
@@ -313,10 +311,10 @@ static long access_path(int dirfd, const char __user *upath, uint32_t mode, uint
         return -EINVAL;
     if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    err = user_lookup_as(dirfd, upath, flags, uid, gid, &d);
+    err = user_lookup_as(dirfd, upath, flags, &who, &d);
     if (err)
         return err;
-    err = mode ? inode_permission_as(d->inode, mode, uid, gid) : 0;
+    err = mode ? inode_permission_as(d->inode, mode, &who) : 0;
     dentry_unref(d);
     return err;
 }

@@ -96,7 +96,7 @@ int log_syslog(int type, char __user *ubuf, int len)
 {
     bool reads = type >= 2 && type <= 4;
 
-    if (type != 3 && type != 10 && !capable())
+    if (type != 3 && type != 10 && !capable(CAP_SYSLOG))
         return -EPERM;
     if (reads && (!ubuf || len < 0))
         return -EINVAL;

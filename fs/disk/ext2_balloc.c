@@ -131,7 +131,7 @@ static bool may_use_reserve(const struct ext2_super *s)
 {
     const struct cred *c = &proc_current()->cred;
 
-    return c->fsuid == 0 || c->fsuid == s->resuid;
+    return capable(CAP_SYS_RESOURCE) || c->fsuid == s->resuid;
 }
 
 /* [alloc] */

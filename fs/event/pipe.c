@@ -325,7 +325,7 @@ static long pipe_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 /* A limit of pages for the current process; 0 in the setting, or root: none. */
 static uint32_t page_limit(uint32_t setting)
 {
-    return setting && !capable() ? setting : UINT32_MAX;
+    return setting && !capable(CAP_SYS_RESOURCE) ? setting : UINT32_MAX;
 }
 
 static uint32_t frames_of(uint32_t slots)
@@ -601,7 +601,7 @@ long pipe_set_size(struct file *f, uint32_t size)
     while (slots < (size + PAGE_SIZE - 1) / PAGE_SIZE)
         slots *= 2;
     mutex_lock(&p->lock);
-    if (slots <= p->slots || capable() || slots * PAGE_SIZE <= fs_limits.pipe_bytes)
+    if (slots <= p->slots || capable(CAP_SYS_RESOURCE) || slots * PAGE_SIZE <= fs_limits.pipe_bytes)
         ret = resize(p, slots);
     mutex_unlock(&p->lock);
     if (ret > 0)

@@ -11,18 +11,17 @@
 
 enum { FULL = 1, AGAIN = 2 }; /* beside 0 and -errno */
 
-/* Who the current process is, for the other end to ask. */
-static void note_ids(struct peer_ids *ids)
+/* Who the current process is, for the other end to ask. The groups before, to be put. */
+static struct group_list *note_ids(struct peer_ids *ids)
 {
-    const struct proc *p = proc_current();
+    struct proc *p = proc_current();
+    struct group_list *old = ids->groups;
 
     ids->cred = (struct ucred){p->pid, p->cred.euid, p->cred.egid};
-    ids->ngroups = p->cred.ngroups;
-    memcpy(ids->groups, p->cred.groups, p->cred.ngroups * sizeof(ids->groups[0]));
+    ids->known = true;
+    ids->groups = groups_get(p->cred.groups);
+    return old;
 }
-
-_Static_assert(sizeof(((struct peer_ids *)0)->groups) == sizeof(((struct cred *)0)->groups),
-               "as many groups as a process may have");
 
 void socket_pair(struct socket *a, struct socket *b)
 {
@@ -39,6 +38,7 @@ void socket_pair(struct socket *a, struct socket *b)
 
 int socket_listen(struct socket *s, uint32_t backlog)
 {
+    struct group_list *old = NULL;
     int err = 0;
     bool more;
 
@@ -53,9 +53,10 @@ int socket_listen(struct socket *s, uint32_t backlog)
     } else {
         s->backlog = backlog;
         s->state = SOCKET_LISTENING;
-        note_ids(&s->ids);
+        old = note_ids(&s->ids);
     }
     spin_unlock(&net_lock);
+    groups_put(old);
     if (!err && more)
         wake_all(&s->senders);
     return err;
@@ -71,7 +72,8 @@ static void join(struct socket *s, struct socket *e, struct socket *to)
     e->peer = s;
     socket_ref(e);
     s->peer = e;
-    s->ids = to->ids;
+    s->ids = to->ids; /* it had none: it never listened */
+    groups_get(s->ids.groups);
     __atomic_fetch_add(&to->address->refs, 1, __ATOMIC_RELAXED);
     e->address = to->address;
     e->listener = to;

@@ -17,9 +17,10 @@ static int check_cred(const struct ucred *c)
 
     if (c->uid == UINT32_MAX || c->gid == UINT32_MAX)
         return -EINVAL;
-    if (!capable() &&
-        (c->pid != p->pid || (c->uid != own->uid && c->uid != own->euid && c->uid != own->suid) ||
-         (c->gid != own->gid && c->gid != own->egid && c->gid != own->sgid)))
+    if ((c->pid != p->pid && !capable(CAP_SYS_ADMIN)) ||
+        (c->uid != own->uid && c->uid != own->euid && c->uid != own->suid &&
+         !capable(CAP_SETUID)) ||
+        (c->gid != own->gid && c->gid != own->egid && c->gid != own->sgid && !capable(CAP_SETGID)))
         return -EPERM;
     if (c->pid != p->pid) {
         struct thread *t;

@@ -156,13 +156,14 @@ static long get_value(struct socket *s, int name, void *out, uint32_t len)
 /* The whole list or none of it; the length that it takes is told in any case. */
 static long get_peergroups(struct socket *s, void __user *uval, void __user *ulen, uint32_t len)
 {
-    uint32_t n = s->ids.ngroups * sizeof(uint32_t);
+    const struct group_list *g = s->ids.groups;
+    uint32_t n = g ? g->count * sizeof(uint32_t) : 0;
 
-    if (s->ids.ngroups == NO_GROUPS)
+    if (!s->ids.known)
         return -ENODATA;
     if (len < n)
         return put_user_u32(ulen, n) ? -EFAULT : -ERANGE;
-    if (copy_to_user(uval, s->ids.groups, n))
+    if (g && groups_to_user(g, uval, true))
         return -EFAULT;
     return put_user_u32(ulen, n);
 }
@@ -205,7 +206,7 @@ static uint32_t buffer_size(uint32_t value, uint32_t most, uint32_t least)
 
 static long force_buffer(uint32_t *size, uint32_t value, uint32_t least)
 {
-    if (!capable())
+    if (!capable(CAP_NET_ADMIN))
         return -EPERM;
     *size = buffer_size((int32_t)value < 0 ? 0 : value, INT32_MAX, least);
     return 0;
@@ -213,7 +214,7 @@ static long force_buffer(uint32_t *size, uint32_t value, uint32_t least)
 
 static long set_switch(struct socket *s, int name, bool on)
 {
-    if (name == SO_DEBUG && on && !capable())
+    if (name == SO_DEBUG && on && !capable(CAP_NET_ADMIN))
         return -EACCES;
     spin_lock(&net_lock);
     s->flags = on ? s->flags | FLAG_OF(name) : s->flags & ~FLAG_OF(name);
@@ -265,12 +266,12 @@ static long set_word(struct socket *s, int name, uint32_t value)
     case SO_RCVBUFFORCE:
         return set_sizes(s, name, value);
     case SO_PRIORITY:
-        if (value > PRIORITY_MOST && !capable())
+        if (value > PRIORITY_MOST && !capable(CAP_NET_ADMIN))
             return -EPERM;
         s->priority = value;
         return 0;
     case SO_MARK:
-        if (!capable())
+        if (!capable(CAP_NET_RAW))
             return -EPERM;
         s->mark = value;
         return 0;

@@ -23,7 +23,7 @@ static bool may_allocate(const struct socket *s)
 /* [net_lock held] */
 static int charge(struct socket *s, uint32_t bytes)
 {
-    uint32_t limit = capable() ? UINT32_MAX : net_limits.user_bytes;
+    uint32_t limit = capable(CAP_SYS_RESOURCE) ? UINT32_MAX : net_limits.user_bytes;
 
     if (!user_charge(s->user, USER_SOCKET_BYTES, bytes, limit))
         return -ENOBUFS;

@@ -72,7 +72,7 @@ int rights_charge(struct rights *r)
 
     if (!u)
         return -ENOMEM;
-    if (capable() || most > UINT32_MAX / 2)
+    if (capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN) || most > UINT32_MAX / 2)
         most = UINT32_MAX / 2;
     if (collect_inflight > collect_threshold)
         collect();

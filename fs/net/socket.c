@@ -72,7 +72,6 @@ int socket_new(unsigned type, struct socket **out)
     s->type = (uint8_t)type;
     s->backlog = net_limits.max_dgram_qlen;
     s->ids.cred = (struct ucred){0, UINT32_MAX, UINT32_MAX};
-    s->ids.ngroups = NO_GROUPS;
     init_links(s);
     options_init(s);
     s->user = user_get();
@@ -97,6 +96,7 @@ void socket_put(struct socket *s)
     spin_unlock(&net_lock);
     address_put(s->address);
     user_put(s->user);
+    groups_put(s->ids.groups);
     kmfree(s);
 }
 

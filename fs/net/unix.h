@@ -33,10 +33,9 @@ struct address {   /* never changes */
 /* Who was at the other end when the connection was made: SO_PEERCRED, SO_PEERGROUPS. */
 struct peer_ids {
     struct ucred cred;
-    uint32_t ngroups; /* NO_GROUPS: no credentials at all */
-    uint32_t groups[32];
+    bool known; /* there are credentials at all */
+    struct group_list *groups;
 };
-#define NO_GROUPS UINT32_MAX
 
 /* Descriptors on their way, with a reference to each file. */
 struct rights {

@@ -108,7 +108,7 @@ static long pagemap_read(struct file *f, void __user *ubuf, size_t len, uint64_t
     b = kmalloc(sizeof(*b));
     if (!b)
         return -ENOMEM;
-    b->show_frames = capable();
+    b->show_frames = capable(CAP_SYS_ADMIN);
     b->space = target_space(inode_target(f->inode), true, &err);
     n = err;
     if (b->space) {

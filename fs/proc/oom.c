@@ -47,11 +47,11 @@ int store_oom_score_adj(const char *text, size_t len, const struct target *who)
     p = target_lock(who);
     if (!p)
         return -ESRCH;
-    if (adj < p->oom_score_adj_min && !capable()) {
+    if (adj < p->oom_score_adj_min && !capable(CAP_SYS_RESOURCE)) {
         err = -EACCES;
     } else {
         p->oom_score_adj = (int16_t)adj;
-        if (capable())
+        if (capable(CAP_SYS_RESOURCE))
             p->oom_score_adj_min = (int16_t)adj;
     }
     spin_unlock(&proc_lock);

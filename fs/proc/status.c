@@ -108,6 +108,7 @@ static void take_identity(struct snapshot *s, const struct target *who, struct p
     s->comm[COMM_LEN - 1] = '\0';
     s->no_new_privs = p->no_new_privs;
     s->cred = p->cred;
+    groups_get(s->cred.groups);
     s->exit_signal = p->exit_signal;
     s->exit_status = p->exit_status;
     s->start_ns = p->start_ns;
@@ -160,6 +161,7 @@ static void snapshot_free(struct snapshot *s)
 {
     if (s->space)
         vm_space_unref(s->space);
+    groups_put(s->cred.groups);
     kmfree(s);
 }
 
@@ -262,8 +264,8 @@ static void status_ids(struct text *t, const struct snapshot *s)
     text_printf(t, "TracerPid:\t%d\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", s->tracer,
                 c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     text_printf(t, "FDSize:\t%u\nGroups:\t", s->state == 'Z' ? 0 : 64);
-    for (uint32_t i = 0; i < c->ngroups; i++)
-        text_printf(t, "%u ", c->groups[i]);
+    for (uint32_t i = 0; c->groups && i < c->groups->count; i++)
+        text_printf(t, "%u ", *group_at(c->groups, i));
     text_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", s->tgid, s->pid, s->pgid,
                 s->sid);
 }
@@ -321,10 +323,11 @@ static void status_signals(struct text *t, const struct snapshot *s)
 
 static void status_rest(struct text *t, const struct snapshot *s)
 {
-    unsigned long long all = 0x1ffffffffffull, caps = s->cred.euid == 0 ? all : 0;
+    const struct cred *c = &s->cred;
 
-    text_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n", 0ull, caps, caps);
-    text_printf(t, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", all, 0ull);
+    text_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n", c->inheritable,
+                c->permitted, c->effective);
+    text_printf(t, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", c->bounding, c->ambient);
     text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", s->no_new_privs);
     text_printf(t, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\n"
                    "Mems_allowed_list:\t0\n");

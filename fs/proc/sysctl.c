@@ -46,7 +46,7 @@ FACT(osrelease, UTS_RELEASE)
 FACT(uts_version, UTS_VERSION)
 FACT(pid_max, "32768")
 FACT(cap_last_cap, "40")
-FACT(ngroups_max, "32")
+FACT(ngroups_max, "65536")
 FACT(overflow_id, "65534")
 FACT(core_pattern, "core")
 

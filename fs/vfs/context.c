@@ -142,7 +142,7 @@ long sys_chroot(const char __user *upath)
     if (err)
         return err;
     err = S_ISDIR(d->inode->mode) ? inode_permission(d->inode, MAY_EXEC) : -ENOTDIR;
-    if (!err && !capable())
+    if (!err && !capable(CAP_SYS_CHROOT))
         err = -EPERM;
     if (err)
         dentry_unref(d);

@@ -21,7 +21,7 @@ uint32_t files_open(void)
 /* Whether the machine has as many open files as it may; root may have more. */
 static bool too_many(void)
 {
-    return files_open() >= fs_limits.files && !capable();
+    return files_open() >= fs_limits.files && !capable(CAP_SYS_ADMIN);
 }
 
 int file_new_error(void)

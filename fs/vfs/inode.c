@@ -88,7 +88,7 @@ bool is_owner(const struct inode *i)
 {
     uint32_t uid = proc_current()->cred.fsuid;
 
-    return uid == i->uid || uid == 0;
+    return uid == i->uid || capable(CAP_FOWNER);
 }
 
 /* Read-only and noexec file systems bind root as well. */
@@ -102,7 +102,31 @@ static int superblock_permission(const struct inode *i, unsigned want)
     return 0;
 }
 
-int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint32_t gid)
+struct access_ids access_ids_current(bool real)
+{
+    const struct cred *c = &proc_current()->cred;
+    uint64_t caps = c->effective;
+
+    if (real && !(c->securebits & SECURE_NO_SETUID_FIXUP))
+        caps = c->uid == 0 ? c->permitted : 0;
+    return (struct access_ids){.uid = real ? c->uid : c->fsuid,
+                               .gid = real ? c->gid : c->fsgid,
+                               .overrides = caps >> CAP_DAC_OVERRIDE & 1,
+                               .searches = caps >> CAP_DAC_READ_SEARCH & 1};
+}
+
+/* What capabilities allow when the mode does not. Nobody runs what nobody may. */
+static bool capable_of(const struct inode *i, unsigned want, const struct access_ids *who)
+{
+    bool runs = S_ISDIR(i->mode) || (i->mode & 0111);
+
+    if (who->overrides && (!(want & MAY_EXEC) || runs))
+        return true;
+    return who->searches &&
+           (S_ISDIR(i->mode) ? !(want & MAY_WRITE) : !(want & (MAY_WRITE | MAY_EXEC)));
+}
+
+int inode_permission_as(const struct inode *i, unsigned want, const struct access_ids *who)
 {
     uint32_t mode = i->mode;
 
@@ -112,23 +136,19 @@ int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint
         if (err)
             return err;
     }
-    if (uid == 0) {
-        bool runs = S_ISDIR(mode) || (mode & 0111);
-        return (want & MAY_EXEC) && !runs ? -EACCES : 0;
-    }
-    if (uid == i->uid)
+    if (who->uid == i->uid)
         mode >>= 6;
-    else if (cred_in_group(&proc_current()->cred, gid, i->gid))
+    else if (cred_in_group(&proc_current()->cred, who->gid, i->gid))
         mode >>= 3;
-    int err = want & ~mode & 7 ? -EACCES : 0;
+    int err = (want & ~mode & 7) && !capable_of(i, want, who) ? -EACCES : 0;
     return i->ops && i->ops->permission ? i->ops->permission(i, err) : err;
 }
 
 int inode_permission(const struct inode *i, unsigned want)
 {
-    const struct cred *c = &proc_current()->cred;
+    struct access_ids who = access_ids_current(false);
 
-    return inode_permission_as(i, want, c->fsuid, c->fsgid);
+    return inode_permission_as(i, want, &who);
 }
 
 /* ---- Times ---- */
@@ -200,6 +220,6 @@ bool inode_strip_setid(struct inode *i)
 void inode_modified(struct inode *i)
 {
     inode_touch(i, false, true, true);
-    if ((i->mode & (S_ISUID | S_ISGID)) && !capable())
+    if ((i->mode & (S_ISUID | S_ISGID)) && !capable(CAP_FSETID))
         inode_strip_setid(i);
 }

@@ -62,6 +62,13 @@ bool dentry_tree_busy(struct dentry *root);
 /* Takes a tree nobody refers to apart, root included. */
 void dentry_tree_free(struct dentry *root);
 
+/* Who accesses files, and by which capabilities he may do more than the modes say. */
+struct access_ids {
+    uint32_t uid, gid;
+    bool overrides; /* CAP_DAC_OVERRIDE */
+    bool searches;  /* CAP_DAC_READ_SEARCH */
+};
+
 /* ---- path.c ---- */
 
 /* LAST_PLACE: a magic link led to walk.at itself. */
@@ -78,12 +85,12 @@ struct walk {
     size_t len;
     uint32_t hash;
     enum last_kind kind;
-    bool last;         /* it is the last of all */
-    bool must_be_dir;  /* slashes follow the last component */
-    bool parent_only;  /* stop before the last component */
-    unsigned flags;    /* LOOKUP_* */
-    unsigned links;    /* followed so far */
-    uint32_t uid, gid; /* whose permissions count */
+    bool last;             /* it is the last of all */
+    bool must_be_dir;      /* slashes follow the last component */
+    bool parent_only;      /* stop before the last component */
+    unsigned flags;        /* LOOKUP_* */
+    unsigned links;        /* followed so far */
+    struct access_ids who; /* whose permissions count */
 };
 
 /* Walks to the directory of the last component, which is left in name, len and kind. walk_end gives
@@ -101,16 +108,18 @@ int walk_follow_last(struct walk *w, struct dentry *d);
  * AT_SYMLINK_NOFOLLOW: the link itself. */
 int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct dentry **out);
 /* The same with the permissions of the given user. */
-int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags, uint32_t uid,
-                   uint32_t gid, struct dentry **out);
+int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
+                   const struct access_ids *who, struct dentry **out);
 /* A user's path, walked to its parent: path is freed by the caller after walk_end. */
 int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path);
 
 /* ---- inode.c ---- */
 
-int inode_permission_as(const struct inode *i, unsigned want, uint32_t uid, uint32_t gid);
+int inode_permission_as(const struct inode *i, unsigned want, const struct access_ids *who);
+/* Of the current process: as it accesses files; real: as access(2) asks. */
+struct access_ids access_ids_current(bool real);
 bool in_group(uint32_t gid);          /* of the current process, by file-system gid */
-bool is_owner(const struct inode *i); /* owner or root */
+bool is_owner(const struct inode *i); /* or may act as one */
 struct timestamp timestamp_now(void);
 struct timestamp timestamp_from_ns(uint64_t ns);
 /* Reading: the access time, as relatime moves it. */

@@ -329,7 +329,7 @@ long sys_umount2(const char __user *upath, uint32_t flags)
     err = user_lookup(AT_FDCWD, upath, flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &d);
     if (err)
         return err;
-    if (!capable()) {
+    if (!capable(CAP_SYS_ADMIN)) {
         dentry_unref(d);
         return -EPERM;
     }
@@ -444,7 +444,7 @@ static int mount_walked(const struct mount_request *r, const char __user *utarge
 
     if (err)
         return err;
-    err = capable() ? do_mount(r, where) : -EPERM;
+    err = capable(CAP_SYS_ADMIN) ? do_mount(r, where) : -EPERM;
     dentry_unref(where);
     return err;
 }

@@ -121,7 +121,7 @@ static int check_search(const struct walk *w)
         return -ENOTDIR;
     if ((dir->mode & 0111) == 0111)
         return 0;
-    return inode_permission_as(dir, MAY_EXEC, w->uid, w->gid);
+    return inode_permission_as(dir, MAY_EXEC, &w->who);
 }
 
 /* Whether the walk goes on through a link found at this component. */
@@ -371,10 +371,7 @@ static int walk_begin(struct walk *w, int dirfd, const char *path)
 
 static void walk_as_current(struct walk *w)
 {
-    const struct cred *c = &proc_current()->cred;
-
-    w->uid = c->fsuid;
-    w->gid = c->fsgid;
+    w->who = access_ids_current(false);
 }
 
 void walk_end(struct walk *w)
@@ -466,10 +463,10 @@ static int lookup_fd(int dirfd, struct dentry **out)
     return *out ? 0 : -ENOMEM;
 }
 
-int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags, uint32_t uid,
-                   uint32_t gid, struct dentry **out)
+int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
+                   const struct access_ids *who, struct dentry **out)
 {
-    struct walk w = {.uid = uid, .gid = gid};
+    struct walk w = {.who = *who};
     char *path;
     int err = path_from_user(upath, &path);
 
@@ -485,9 +482,9 @@ int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags, uint3
 
 int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct dentry **out)
 {
-    const struct cred *c = &proc_current()->cred;
+    struct access_ids who = access_ids_current(false);
 
-    return user_lookup_as(dirfd, upath, at_flags, c->fsuid, c->fsgid, out);
+    return user_lookup_as(dirfd, upath, at_flags, &who, out);
 }
 
 int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path)

@@ -138,18 +138,25 @@ static void commit(const struct cred *new)
     p->cred = *new;
 }
 
+/* The same where uids were set: what the process may changes with them. */
+static void commit_uids(struct cred *new)
+{
+    cred_fix_caps(new, cred_current());
+    commit(new);
+}
+
 long sys_setuid32(uint32_t id)
 {
     struct cred c = *cred_current();
 
     if (id == NO_CHANGE)
         return -EINVAL;
-    if (capable())
+    if (capable(CAP_SETUID))
         c.uid = c.suid = id;
     else if (id != c.uid && id != c.suid)
         return -EPERM;
     c.euid = c.fsuid = id;
-    commit(&c);
+    commit_uids(&c);
     return 0;
 }
 
@@ -159,7 +166,7 @@ long sys_setgid32(uint32_t id)
 
     if (id == NO_CHANGE)
         return -EINVAL;
-    if (capable())
+    if (capable(CAP_SETGID))
         c.gid = c.sgid = id;
     else if (id != c.gid && id != c.sgid)
         return -EPERM;
@@ -172,7 +179,7 @@ long sys_setreuid32(uint32_t r, uint32_t e)
 {
     struct cred c = *cred_current();
 
-    if (!capable() && (!is_uid(&c, r, false) || !is_uid(&c, e, true)))
+    if (!capable(CAP_SETUID) && (!is_uid(&c, r, false) || !is_uid(&c, e, true)))
         return -EPERM;
     if (r != NO_CHANGE)
         c.uid = r;
@@ -181,7 +188,7 @@ long sys_setreuid32(uint32_t r, uint32_t e)
     if (r != NO_CHANGE || (e != NO_CHANGE && e != cred_current()->uid))
         c.suid = c.euid;
     c.fsuid = c.euid;
-    commit(&c);
+    commit_uids(&c);
     return 0;
 }
 
@@ -189,7 +196,7 @@ long sys_setregid32(uint32_t r, uint32_t e)
 {
     struct cred c = *cred_current();
 
-    if (!capable() && (!is_gid(&c, r, false) || !is_gid(&c, e, true)))
+    if (!capable(CAP_SETGID) && (!is_gid(&c, r, false) || !is_gid(&c, e, true)))
         return -EPERM;
     if (r != NO_CHANGE)
         c.gid = r;
@@ -206,7 +213,8 @@ long sys_setresuid32(uint32_t r, uint32_t e, uint32_t s)
 {
     struct cred c = *cred_current();
 
-    if (!capable() && (!is_uid(&c, r, true) || !is_uid(&c, e, true) || !is_uid(&c, s, true)))
+    if (!capable(CAP_SETUID) &&
+        (!is_uid(&c, r, true) || !is_uid(&c, e, true) || !is_uid(&c, s, true)))
         return -EPERM;
     if (r != NO_CHANGE)
         c.uid = r;
@@ -215,7 +223,7 @@ long sys_setresuid32(uint32_t r, uint32_t e, uint32_t s)
     if (s != NO_CHANGE)
         c.suid = s;
     c.fsuid = c.euid;
-    commit(&c);
+    commit_uids(&c);
     return 0;
 }
 
@@ -223,7 +231,8 @@ long sys_setresgid32(uint32_t r, uint32_t e, uint32_t s)
 {
     struct cred c = *cred_current();
 
-    if (!capable() && (!is_gid(&c, r, true) || !is_gid(&c, e, true) || !is_gid(&c, s, true)))
+    if (!capable(CAP_SETGID) &&
+        (!is_gid(&c, r, true) || !is_gid(&c, e, true) || !is_gid(&c, s, true)))
         return -EPERM;
     if (r != NO_CHANGE)
         c.gid = r;
@@ -242,8 +251,9 @@ long sys_setfsuid32(uint32_t id)
     struct cred c = *cred_current();
     uint32_t old = c.fsuid;
 
-    if (id != NO_CHANGE && (capable() || is_uid(&c, id, true) || id == old))
+    if (id != NO_CHANGE && (capable(CAP_SETUID) || is_uid(&c, id, true) || id == old))
         c.fsuid = id;
+    cred_fix_fs_caps(&c, cred_current());
     commit(&c);
     return (long)old;
 }
@@ -253,7 +263,7 @@ long sys_setfsgid32(uint32_t id)
     struct cred c = *cred_current();
     uint32_t old = c.fsgid;
 
-    if (id != NO_CHANGE && (capable() || is_gid(&c, id, true) || id == old))
+    if (id != NO_CHANGE && (capable(CAP_SETGID) || is_gid(&c, id, true) || id == old))
         c.fsgid = id;
     commit(&c);
     return (long)old;
@@ -297,72 +307,4 @@ long sys_setfsuid(uint32_t id)
 long sys_setfsgid(uint32_t id)
 {
     return (long)narrow((uint32_t)sys_setfsgid32(widen(id)));
-}
-
-/* ---- Supplementary groups ---- */
-
-#define GROUPS_MAX (sizeof(((struct cred *)0)->groups) / sizeof(uint32_t))
-
-static long put_groups(uint32_t size, void __user *ulist, bool wide)
-{
-    const struct cred *c = cred_current();
-
-    if ((int32_t)size < 0)
-        return -EINVAL;
-    if (size == 0)
-        return (long)c->ngroups;
-    if (size < c->ngroups)
-        return -EINVAL;
-    for (uint32_t i = 0; i < c->ngroups; i++) {
-        uint16_t small = (uint16_t)narrow(c->groups[i]);
-
-        if (wide ? put_user_u32((uint32_t __user *)ulist + i, c->groups[i])
-                 : copy_to_user((uint16_t __user *)ulist + i, &small, sizeof(small)))
-            return -EFAULT;
-    }
-    return (long)c->ngroups;
-}
-
-static long take_groups(uint32_t size, void __user *ulist, bool wide)
-{
-    struct cred c = *cred_current();
-
-    if (!capable())
-        return -EPERM;
-    if (size > GROUPS_MAX)
-        return -EINVAL;
-    for (uint32_t i = 0; i < size; i++) {
-        uint16_t small = 0;
-
-        if (wide ? get_user_u32(&c.groups[i], (uint32_t __user *)ulist + i)
-                 : copy_from_user(&small, (uint16_t __user *)ulist + i, sizeof(small)))
-            return -EFAULT;
-        if (!wide)
-            c.groups[i] = widen(small);
-        if (c.groups[i] == NO_CHANGE)
-            return -EINVAL;
-    }
-    c.ngroups = size;
-    commit(&c);
-    return 0;
-}
-
-long sys_getgroups32(uint32_t size, void __user *ulist)
-{
-    return put_groups(size, ulist, true);
-}
-
-long sys_setgroups32(uint32_t size, void __user *ulist)
-{
-    return take_groups(size, ulist, true);
-}
-
-long sys_getgroups(uint32_t size, void __user *ulist)
-{
-    return put_groups(size, ulist, false);
-}
-
-long sys_setgroups(uint32_t size, void __user *ulist)
-{
-    return take_groups(size, ulist, false);
 }

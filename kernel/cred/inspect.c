@@ -11,8 +11,10 @@ bool proc_may_inspect(const struct proc *p, enum inspect_ids which)
     uint32_t uid = which == INSPECT_FS ? me->fsuid : me->uid;
     uint32_t gid = which == INSPECT_FS ? me->fsgid : me->gid;
 
-    if (p == proc_current() || capable())
+    if (p == proc_current() || capable(CAP_SYS_PTRACE))
         return true;
+    if (c->permitted & ~me->permitted)
+        return false;
     return p->dumpable && uid == c->euid && uid == c->suid && uid == c->uid && gid == c->egid &&
            gid == c->sgid && gid == c->gid;
 }
@@ -21,5 +23,5 @@ bool proc_may_schedule(const struct proc *p)
 {
     uint32_t euid = proc_current()->cred.euid;
 
-    return euid == p->cred.euid || euid == p->cred.uid || capable();
+    return euid == p->cred.euid || euid == p->cred.uid || capable(CAP_SYS_NICE);
 }

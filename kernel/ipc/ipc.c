@@ -109,14 +109,14 @@ bool ipc_permits(const struct ipc_object *o, uint32_t wanted)
     else if (cred_in_group(c, c->fsgid, o->cgid) || cred_in_group(c, c->fsgid, o->gid))
         granted >>= 3;
     wanted = (wanted >> 6 | wanted >> 3 | wanted) & 7;
-    return !(wanted & ~granted) || capable();
+    return !(wanted & ~granted) || capable(CAP_IPC_OWNER);
 }
 
 bool ipc_owns(const struct ipc_object *o)
 {
     uint32_t euid = proc_current()->cred.euid;
 
-    return euid == o->uid || euid == o->cuid || capable();
+    return euid == o->uid || euid == o->cuid || capable(CAP_SYS_ADMIN);
 }
 
 /* ---- Structures ---- */

@@ -458,7 +458,7 @@ static long control_set(struct msg_queue *q, const void __user *ubuf, bool wide)
         return -EFAULT;
     if (!q)
         return -EINVAL;
-    if (!ipc_owns(&q->object) || (most > msg_limits.queue && !capable()))
+    if (!ipc_owns(&q->object) || (most > msg_limits.queue && !capable(CAP_SYS_RESOURCE)))
         return -EPERM;
     ipc_set_ownership(&q->object, &o);
     q->most_bytes = most;

@@ -102,7 +102,7 @@ bool shm_permits(const struct shm_segment *s, uint32_t wanted)
     else if (cred_in_group(c, c->fsgid, s->cgid) || cred_in_group(c, c->fsgid, s->gid))
         granted >>= 3;
     wanted = (wanted >> 6 | wanted >> 3 | wanted) & 7;
-    return !(wanted & ~granted) || capable();
+    return !(wanted & ~granted) || capable(CAP_IPC_OWNER);
 }
 
 /* ---- The object ---- */

@@ -165,7 +165,7 @@ static bool owns(const struct shm_segment *s)
 {
     uint32_t euid = proc_current()->cred.euid;
 
-    return euid == s->uid || euid == s->cuid || capable();
+    return euid == s->uid || euid == s->cuid || capable(CAP_SYS_ADMIN);
 }
 
 struct ownership {
@@ -226,7 +226,7 @@ static long control_lock(int32_t id, bool lock)
     spin_lock(&shm_lock);
     s = shm_find(id);
     err = !s ? -EINVAL : owns(s) ? 0 : -EPERM;
-    if (!err && lock && !capable() && proc_current()->rlimits[RLIMIT_MEMLOCK].cur == 0)
+    if (!err && lock && !capable(CAP_IPC_LOCK) && proc_current()->rlimits[RLIMIT_MEMLOCK].cur == 0)
         err = -EPERM;
     if (!err)
         s->mode = lock ? s->mode | SHM_LOCKED : s->mode & ~SHM_LOCKED;

@@ -245,26 +245,27 @@ static int collect_strings(struct exec *x, const struct string_list *argv,
     return err;
 }
 
-/* The ids of the program to come: set-user-ID and set-group-ID count for the file that is run. */
-static void make_cred(struct exec *x)
+/* The ids and capabilities of the program to come: set-user-ID and set-group-ID count for the file
+ * that is run. 0 or -EPERM. */
+static int make_cred(struct exec *x)
 {
     const struct proc *p = proc_current();
     const struct inode *i = x->file->inode;
+    bool barred = p->no_new_privs || ptrace_bars_setid(thread_current());
     struct cred *c = &x->cred;
+    int err;
 
     *c = p->cred;
-    if (!p->no_new_privs && !ptrace_bars_setid(thread_current()) &&
-        !(i->sb && (i->sb->flags & MS_NOSUID))) {
+    if (!barred && !(i->sb && (i->sb->flags & MS_NOSUID))) {
         if (i->mode & S_ISUID)
             c->euid = i->uid;
         if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
             c->egid = i->gid;
     }
-    c->suid = c->fsuid = c->euid;
-    c->sgid = c->fsgid = c->egid;
-    x->secure = c->euid != c->uid || c->egid != c->gid;
+    err = cred_exec(c, &p->cred, NULL, barred, &x->secure);
     x->personality = p->personality & (x->secure ? ~PER_CLEAR_ON_SETID : UINT32_MAX);
     x->readable = inode_permission(i, MAY_READ) == 0;
+    return err;
 }
 
 /* ---- The new space ---- */
@@ -447,7 +448,7 @@ static void exec_commit(struct exec *x, struct thread *t)
         p->parent_death_signal = 0;
     p->dumpable = !x->secure && x->readable;
     p->personality = x->personality;
-    p->keep_caps = false;
+    x->cred.groups = p->cred.groups; /* another thread may have set them meanwhile */
     p->cred = x->cred;
     set_names(x, p);
     files_close_on_exec(p->files);
@@ -477,8 +478,9 @@ static int exec_run(struct exec *x, const struct string_list *argv, const struct
         err = collect_strings(x, argv, envp);
     if (err)
         return err;
-    make_cred(x);
-    err = build_space(x, head_size);
+    err = make_cred(x);
+    if (!err)
+        err = build_space(x, head_size);
     if (!err)
         err = reserve_parts(x, t->proc);
     if (!err)

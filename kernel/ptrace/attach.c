@@ -85,7 +85,7 @@ long ptrace_attach(int32_t tid, bool seize, uint32_t options)
     if (!x)
         return -ENOMEM;
     x->seized = seize;
-    x->privileged = capable();
+    x->privileged = capable(CAP_SYS_PTRACE);
     x->options = options;
     err = attach(tid, x, &settle);
     if (err)
@@ -120,7 +120,7 @@ long ptrace_traceme(void)
     if (tracer && tracer->exiting)
         err = 0; /* and nobody traces it, as on Linux */
     else if (tracer && !t->trace) {
-        x->privileged = tracer->proc->cred.euid == 0;
+        x->privileged = cred_capable(&tracer->proc->cred, CAP_SYS_PTRACE);
         tie(x, t, tracer);
         x = NULL;
         err = 0;
@@ -174,7 +174,7 @@ void ptrace_exec_ids(struct thread *t)
 
 bool ptrace_bars_setid(const struct thread *t)
 {
-    return t->trace && !t->trace->privileged && !capable();
+    return t->trace && !t->trace->privileged && !capable(CAP_SETUID);
 }
 
 /* ---- Cutting it ---- */

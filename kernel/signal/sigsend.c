@@ -10,7 +10,7 @@ static bool may_signal(const struct proc *to, int signo)
     const struct proc *from = proc_current();
     const struct cred *a = &from->cred, *b = &to->cred;
 
-    if (from == to || capable())
+    if (from == to || capable(CAP_KILL))
         return true;
     if (a->euid == b->suid || a->euid == b->uid || a->uid == b->suid || a->uid == b->uid)
         return true;

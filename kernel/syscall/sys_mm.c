@@ -43,7 +43,7 @@ static struct vm_space *space(void)
 
 static uint32_t lock_limit_bytes(void)
 {
-    return capable() ? UINT32_MAX : proc_current()->rlimits[RLIMIT_MEMLOCK].cur;
+    return capable(CAP_IPC_LOCK) ? UINT32_MAX : proc_current()->rlimits[RLIMIT_MEMLOCK].cur;
 }
 
 /* Pages that the current process may lock; root may lock all. */

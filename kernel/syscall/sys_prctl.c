@@ -9,13 +9,10 @@ enum { /* man 2 prctl */
        PR_GET_PDEATHSIG = 2,
        PR_GET_DUMPABLE = 3,
        PR_SET_DUMPABLE = 4,
-       PR_GET_KEEPCAPS = 7,
-       PR_SET_KEEPCAPS = 8,
        PR_GET_TIMING = 13,
        PR_SET_TIMING = 14,
        PR_SET_NAME = 15,
        PR_GET_NAME = 16,
-       PR_CAPBSET_READ = 23,
        PR_GET_TSC = 25,
        PR_SET_TIMERSLACK = 29,
        PR_GET_TIMERSLACK = 30,
@@ -25,7 +22,6 @@ enum { /* man 2 prctl */
        PR_GET_NO_NEW_PRIVS = 39,
        PR_GET_TID_ADDRESS = 40,
 };
-#define CAP_LAST          40
 #define TIMER_SLACK_NS    50000
 #define PR_TSC_ENABLE     1
 #define PERSONALITY_QUERY 0xffffffffu
@@ -103,6 +99,13 @@ static long set_no_new_privs(struct proc *p, uint32_t value, uint32_t rest)
     return 0;
 }
 
+static long other_option(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
+{
+    long ret = cred_prctl(option, a2, a3, a4, a5);
+
+    return ret == -ENOSYS ? -EINVAL : ret;
+}
+
 long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
 {
     struct proc *p = proc_current();
@@ -116,10 +119,6 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
         return p->dumpable;
     case PR_SET_DUMPABLE:
         return set_flag(&p->dumpable, a2);
-    case PR_GET_KEEPCAPS:
-        return p->keep_caps;
-    case PR_SET_KEEPCAPS:
-        return set_flag(&p->keep_caps, a2);
     case PR_GET_TIMING:
         return 0;
     case PR_SET_TIMING:
@@ -128,8 +127,6 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
         return set_name((const char __user *)a2);
     case PR_GET_NAME:
         return get_name((void __user *)a2);
-    case PR_CAPBSET_READ:
-        return a2 > CAP_LAST ? -EINVAL : 1;
     case PR_GET_TSC:
         return put_user_u32((void __user *)a2, PR_TSC_ENABLE);
     case PR_SET_TIMERSLACK:
@@ -147,7 +144,7 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_GET_TID_ADDRESS:
         return put_user_u32((void __user *)a2, (vaddr_t)thread_current()->clear_child_tid);
     default:
-        return -EINVAL;
+        return other_option(option, a2, a3, a4, a5);
     }
 }
 

@@ -31,7 +31,8 @@ static int set_nice(struct proc *p, struct thread *t, int *value)
 
     if (!proc_may_schedule(p))
         return -EPERM;
-    if (*value < a.nice && !capable() && (uint32_t)(20 - *value) > p->rlimits[RLIMIT_NICE].cur)
+    if (*value < a.nice && !capable(CAP_SYS_NICE) &&
+        (uint32_t)(20 - *value) > p->rlimits[RLIMIT_NICE].cur)
         return -EACCES;
     a.nice = (int8_t)*value;
     if (t)
@@ -143,7 +144,7 @@ static int check_io_priority(uint32_t value)
     case IO_CLASS_NONE:
         return level ? -EINVAL : 0;
     case IO_CLASS_RT:
-        if (!capable())
+        if (!capable(CAP_SYS_ADMIN))
             return -EPERM;
         return level < IO_LEVELS ? 0 : -EINVAL;
     case IO_CLASS_BE:
@@ -159,7 +160,7 @@ static int set_io_priority(struct proc *p, struct thread *t, int *value)
 {
     const struct cred *c = &proc_current()->cred;
 
-    if (p->cred.uid != c->euid && p->cred.uid != c->uid && !capable())
+    if (p->cred.uid != c->euid && p->cred.uid != c->uid && !capable(CAP_SYS_NICE))
         return -EPERM;
     if (t)
         t->io_priority = (uint16_t)*value;

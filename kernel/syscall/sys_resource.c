@@ -107,7 +107,7 @@ static int set_limit(struct proc *p, uint32_t which, const struct rlimit32 *new)
         return -EINVAL;
     if (which == RLIMIT_NOFILE && new->max > NOFILE_MAX)
         return -EPERM;
-    if (new->max > l->max && !capable())
+    if (new->max > l->max && !capable(CAP_SYS_RESOURCE))
         return -EPERM;
     *l = *new;
     if (which == RLIMIT_STACK || which == RLIMIT_DATA || which == RLIMIT_AS) {
@@ -172,7 +172,7 @@ static bool may_limit(const struct proc *p)
 {
     const struct cred *c = &proc_current()->cred, *o = &p->cred;
 
-    return p == proc_current() || capable() ||
+    return p == proc_current() || capable(CAP_SYS_RESOURCE) ||
            (c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid &&
             c->gid == o->egid && c->gid == o->sgid);
 }

@@ -104,7 +104,7 @@ static int apply(struct proc *p, struct thread *t, const struct request *r)
         new.reset_on_fork = r->reset_on_fork;
     if (r->nice != INT32_MIN && !sched_is_realtime(&new) && !r->keep_params)
         new.nice = (int8_t)r->nice;
-    if (!capable() && !is_allowed(p, old, &new))
+    if (!capable(CAP_SYS_NICE) && !is_allowed(p, old, &new))
         return -EPERM;
     if (!t) {
         *old = new;

@@ -116,7 +116,7 @@ long sys_swapon(const char __user *upath, uint32_t flags)
 
     if (flags & ~SWAP_FLAGS)
         return -EINVAL;
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     err = open_path(upath, &f);
     if (err)
@@ -140,7 +140,7 @@ long sys_swapoff(const char __user *upath)
     struct file *f;
     int err;
 
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     err = open_path(upath, &f);
     if (err)

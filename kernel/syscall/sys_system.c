@@ -81,7 +81,7 @@ static bool is_end(uint32_t cmd)
 
 long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
 {
-    if (!capable())
+    if (!capable(CAP_SYS_BOOT))
         return -EPERM;
     if (magic1 != REBOOT_MAGIC1 || !magic2_ok(magic2))
         return -EINVAL;

@@ -58,7 +58,7 @@ static long set_name(int (*set)(const char *, size_t), void __user *ubuf, uint32
 {
     char new[UTS_NAME_MAX];
 
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (len > UTS_NAME_MAX)
         return -EINVAL;

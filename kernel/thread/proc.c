@@ -220,12 +220,12 @@ struct proc *proc_alloc(struct proc *like)
     proc_init_lists(p);
     memcpy(p->comm, like->comm, COMM_LEN);
     p->cred = like->cred;
+    groups_get(p->cred.groups);
     memcpy(p->rlimits, like->rlimits, sizeof(p->rlimits));
     p->oom_score_adj = like->oom_score_adj;
     p->oom_score_adj_min = like->oom_score_adj_min;
     p->dumpable = like->dumpable;
     p->no_new_privs = like->no_new_privs;
-    p->keep_caps = like->keep_caps;
     p->personality = like->personality;
     p->exit_signal = SIGCHLD;
     p->start_ns = time_mono_ns();
@@ -235,6 +235,7 @@ struct proc *proc_alloc(struct proc *like)
 void proc_free(struct proc *p)
 {
     signal_free_proc(p);
+    groups_put(p->cred.groups);
     kmfree(p);
 }
 
@@ -463,6 +464,7 @@ void proc_init(void)
     proc_init_lists(p);
     p->parent = p;
     p->exit_signal = SIGCHLD;
+    p->cred.permitted = p->cred.effective = p->cred.bounding = CAPS_ALL;
     strlcpy(p->comm, "swapper", COMM_LEN);
     for (int i = 0; i < RLIM_NLIMITS; i++)
         p->rlimits[i] = (struct rlimit32){UINT32_MAX, UINT32_MAX};

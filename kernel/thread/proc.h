@@ -10,6 +10,7 @@
 #include "arch/lock.h"
 #include "arch/thread.h"
 #include "arch/trap.h"
+#include "kernel/cred/cred.h"
 #include "kernel/thread/sched.h"
 #include "kernel/thread/rlimit.h"
 #include "kernel/signal/signal.h"
@@ -23,23 +24,6 @@ struct file;
 struct futex_waiter;
 struct tty;
 struct tracee; /* kernel/ptrace/ptrace.h */
-
-struct cred {
-    uint32_t uid, euid, suid, fsuid;
-    uint32_t gid, egid, sgid, fsgid;
-    uint32_t ngroups;
-    uint32_t groups[32];
-};
-
-/* Whether own (the gid that counts here) or a supplementary group of c is gid. */
-static inline bool cred_in_group(const struct cred *c, uint32_t own, uint32_t gid)
-{
-    bool in = own == gid;
-
-    for (uint32_t i = 0; !in && i < c->ngroups; i++)
-        in = c->groups[i] == gid;
-    return in;
-}
 
 struct rusage_counts {
     uint64_t user_ns, system_ns;
@@ -100,16 +84,16 @@ struct thread {
 enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
 
 struct proc {
-    int32_t pid;                  /* thread group id */
-    uint32_t serial;              /* grows with every process linked: the order of all_procs */
-    enum proc_state state;        /* [proc_lock] */
-    struct list threads;          /* [proc_lock] */
-    uint32_t nthreads;            /* [proc_lock] */
-    struct list all_link;         /* [proc_lock] every process */
-    struct list hash_link;        /* [proc_lock] all processes by pid */
-    bool shares_space;            /* space is, or was, also another process's */
-    bool no_new_privs, keep_caps; /* prctl */
-    bool subreaper; /* [proc_lock] prctl: orphans below it become its children, not init's */
+    int32_t pid;           /* thread group id */
+    uint32_t serial;       /* grows with every process linked: the order of all_procs */
+    enum proc_state state; /* [proc_lock] */
+    struct list threads;   /* [proc_lock] */
+    uint32_t nthreads;     /* [proc_lock] */
+    struct list all_link;  /* [proc_lock] every process */
+    struct list hash_link; /* [proc_lock] all processes by pid */
+    bool shares_space;     /* space is, or was, also another process's */
+    bool no_new_privs;     /* prctl */
+    bool subreaper;        /* [proc_lock] prctl: orphans below it become its children, not init's */
     uint8_t parent_death_signal; /* prctl */
     uint32_t personality;
     struct proc *parent;           /* [proc_lock] */
@@ -265,10 +249,10 @@ struct vm_space *proc_get_space(struct proc *p);
  * return; after it the process is killed. */
 int proc_exec(const char *path, char *const argv[], char *const envp[]);
 
-/* Owner checks. capable(): root. */
-static inline bool capable(void)
+/* Whether the current process has the capability CAP_*, in effect. */
+static inline bool capable(unsigned cap)
 {
-    return proc_current()->cred.euid == 0;
+    return cred_capable(&proc_current()->cred, cap);
 }
 
 /* [proc_lock held] Whether the current process may look into p (its memory, descriptors, links): as

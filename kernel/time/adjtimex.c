@@ -91,7 +91,7 @@ static int check_right(const struct timex64 *x)
             return -EINVAL;
         reads = x->modes & ADJ_OFFSET_READONLY;
     }
-    return reads || capable() ? 0 : -EPERM;
+    return reads || capable(CAP_SYS_TIME) ? 0 : -EPERM;
 }
 
 static int check(const struct timex64 *x)
@@ -106,7 +106,7 @@ static int check(const struct timex64 *x)
         return -EINVAL;
     if (!(x->modes & ADJ_SETOFFSET))
         return 0;
-    if (!capable())
+    if (!capable(CAP_SYS_TIME))
         return -EPERM;
     return x->usec < 0 || x->usec >= unit ? -EINVAL : 0;
 }

@@ -76,7 +76,7 @@ static long settime(uint32_t id, void __user *uptr, bool wide)
     ret = timespec_get(&ns, uptr, wide);
     if (ret)
         return ret;
-    if (!capable())
+    if (!capable(CAP_SYS_TIME))
         return -EPERM;
     time_set_real_ns(ns);
     return 0;

@@ -172,7 +172,7 @@ long sys_stime(void __user *uptr)
 
     if (get_user_u32(&sec, uptr))
         return -EFAULT;
-    if (!capable())
+    if (!capable(CAP_SYS_TIME))
         return -EPERM;
     if ((int32_t)sec < 0)
         return -EINVAL;
@@ -208,7 +208,7 @@ long sys_settimeofday(void __user *utv, void __user *utz)
     }
     if (utz && copy_from_user(tz, utz, sizeof(tz)))
         return -EFAULT;
-    if (!capable())
+    if (!capable(CAP_SYS_TIME))
         return -EPERM;
     if (utz)
         memcpy(timezone, tz, sizeof(tz));

@@ -101,7 +101,7 @@ int show_stack(struct text *t, const struct target *who)
     struct proc *p;
     uint32_t calls[DEPTH], offset = 0, size;
 
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EACCES;
     p = target_lock(who);
     if (!p)

@@ -63,8 +63,6 @@ static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_acc
             f = forced_frame(s, page_down(addr), access);
         if (f) {
             frame_pin(f);
-            if (is_write(access))
-                f->flags |= FRAME_DIRTY;
             spin_unlock(&vm_lock);
             return f;
         }
@@ -75,9 +73,14 @@ static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_acc
     }
 }
 
-static void unpin_user_page(struct frame *f)
+/* Written to: by now, and not when it was pinned, since it may have been sent out in between. */
+static void unpin_user_page(struct frame *f, bool dirtied)
 {
     spin_lock(&vm_lock);
+    if (dirtied && f->kind == FRAME_OBJECT)
+        object_dirtied(f);
+    else if (dirtied)
+        f->flags |= FRAME_DIRTY;
     frame_unpin(f);
     spin_unlock(&vm_lock);
 }
@@ -102,7 +105,7 @@ static long move(struct vm_space *s, vaddr_t addr, uint8_t *buf, size_t len, enu
             memcpy((uint8_t *)frame_kva(f) + within, buf + done, n);
         else
             memcpy(buf + done, (uint8_t *)frame_kva(f) + within, n);
-        unpin_user_page(f);
+        unpin_user_page(f, is_write(access));
         done += n;
     }
     return (long)done;

@@ -29,6 +29,7 @@
  */
 /* clang-format on */
 #include "libc/errno.h"
+#include "mm/dirty.h"
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/seen/trace.h"
@@ -49,6 +50,7 @@ struct fault {
     uint8_t more;   /* pages mapped around it */
     bool reclaimed; /* once for a fault: again could drop the very page that it waited for */
     int failed;     /* what bring_in() could not do */
+    struct vm_object *dirtied; /* its writer may have to wait: with a reference */
     struct need *need;
 };
 
@@ -228,7 +230,18 @@ static __attribute__((noinline)) void map_around(struct fault *f)
     f->more = (uint8_t)pmap_enter_absent(&f->space->pmap, start, around, n, read_only(v));
 }
 
-/* 2A: the rights to write only once the pager has made sure of a place for what is written. */
+/* A page with a home becomes dirty: the writer may have to wait for that. */
+static __attribute__((noinline)) void make_dirty(struct fault *f, struct frame *frame)
+{
+    object_dirtied(frame);
+    if (dirty_many()) {
+        f->dirtied = frame->object;
+        f->dirtied->refs++;
+    }
+}
+
+/* 2A: the rights to write only once the pager has made sure of a place for what is written, and the
+ * page counts as dirty. */
 static enum outcome fault_cached(struct fault *f, struct frame *frame)
 {
     struct vma *v = f->vma;
@@ -237,11 +250,14 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     f->why = VM_CASE_CACHED;
     if (vma_is_private(v)) {
         prot = read_only(v);
-    } else if (object_needs_place(v->object, frame)) {
-        if (f->write) {
+    } else if (f->write) {
+        if (object_needs_place(v->object, frame)) {
             object_need_place(frame, f->need);
             return NEEDED;
         }
+        if (v->object->pager->put)
+            make_dirty(f, frame);
+    } else if (object_first_store_faults(v->object, frame)) {
         prot = read_only(v);
     }
     if (enter(f, frame, prot) != DONE)
@@ -440,6 +456,10 @@ static enum outcome resolve(struct fault *f, struct tracing *t)
         f->failed = bring_in(f->need);
         f->major |= f->need->major;
     }
+    if (__builtin_expect(f->dirtied != NULL, false)) {
+        vm_dirty_balance(f->dirtied);
+        vm_object_unref(f->dirtied);
+    }
     return o;
 }
 
@@ -467,6 +487,7 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
     f.forced = access >= VM_READ_FORCED;
     f.vma = NULL;
     f.major = f.grew = f.reclaimed = false;
+    f.dirtied = NULL;
     f.why = f.more = 0;
     f.failed = 0;
     if (addr >= USER_TOP)

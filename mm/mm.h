@@ -207,6 +207,8 @@ bool pmap_test_dirty(const struct frame *f);
 /* Makes frame clean: forgets that anybody wrote to it; whether a space had since it was mapped. [v]
  */
 bool pmap_clear_dirty(struct frame *f);
+/* The same, and every mapping loses the right to write. [v] */
+void pmap_clean(struct frame *f);
 /* Which entry a reverse mapping is. [v] */
 struct pmap *pmap_of_entry(const pte_t *pte);
 vaddr_t pmap_entry_address(const pte_t *pte);
@@ -316,15 +318,19 @@ struct vm_object {
     struct list vmas;  /* [v] areas that map it */
     uint32_t promised; /* [v] part of committed_pages */
     uint32_t puts[2]; /* [v] runs on their way out, of even and of odd turns; 0 again wakes &puts */
-    uint32_t put_turn;  /* [v] object_await_puts() */
-    uint32_t next_miss; /* [v] where a sequence of misses would go on */
-    uint8_t window;     /* [v] pages brought in at the last miss */
-    bool cutting;       /* [v] pages past a new end are still being taken out; ends with a wake */
-    int put_error;      /* [v] of a put that nobody waited for: the next sync tells */
-    bool no_writers;    /* [v] shared areas may not be, nor become, writable */
-    uint32_t swapped;   /* [v] pages that are in swap */
-    struct radix pages; /* [v] index -> struct frame, or a slot in swap: item_slot() */
-    struct list all;    /* [v] in all_objects */
+    uint32_t put_turn;   /* [v] object_await_puts() */
+    uint32_t next_miss;  /* [v] where a sequence of misses would go on */
+    uint8_t window;      /* [v] pages brought in at the last miss */
+    bool cutting;        /* [v] pages past a new end are still being taken out; ends with a wake */
+    int put_error;       /* [v] of a put that nobody waited for: the next sync tells */
+    bool no_writers;     /* [v] shared areas may not be, nor become, writable */
+    uint32_t dirty;      /* [v] pages that are; with a put alone. dirty.c has these four: */
+    uint32_t next_put;   /* [v] or for a hint: where writing goes on */
+    uint64_t dirtied_at; /* [v] when the oldest of them became dirty, at the earliest */
+    struct list dirty_link; /* [v] if any are: in dirty_objects */
+    uint32_t swapped;       /* [v] pages that are in swap */
+    struct radix pages;     /* [v] index -> struct frame, or a slot in swap: item_slot() */
+    struct list all;        /* [v] in all_objects */
 };
 extern struct list all_objects;
 
@@ -399,6 +405,16 @@ static inline uint32_t object_key(const struct vm_object *o, uint32_t index)
     return (uint32_t)(uintptr_t)o * 31 + index + 1;
 }
 
+/* A page of an object is no longer what its pager would give again; or is once more. [v] */
+void object_dirtied(struct frame *f);
+void object_cleaned(struct frame *f);
+extern uint32_t dirty_pages, writing_pages; /* [v] of objects with a put */
+/* [v] The pager is through with a run, of which it wrote so many, or failed. */
+void object_put_done(const struct vm_run *run, int put);
+void dirty_init(void);
+/* So many that vm_dirty_balance() is due. For a hint. */
+bool dirty_many(void);
+
 bool object_is_anonymous(const struct vm_object *o);
 static inline uint64_t object_page_count(const struct vm_object *o)
 {
@@ -415,6 +431,10 @@ static inline bool object_needs_place(const struct vm_object *o, const struct fr
 {
     return o->pager->reserve && !(f->flags & FRAME_PLACED);
 }
+static inline bool object_first_store_faults(const struct vm_object *o, const struct frame *f)
+{
+    return object_needs_place(o, f) || (o->pager->put && !(f->flags & FRAME_DIRTY));
+}
 bool object_zero_behind(const struct vm_object *o, uint32_t index);
 /* The frame of a page, pinned. make_past_end: also past the end of the object, for a writer. -ENXIO
  * past the end, -EIO, -ENOSPC, -ENOMEM. Sleeps, not [v]. */
@@ -427,6 +447,11 @@ bool object_evict_some(struct vm_object *o, uint32_t *first, uint64_t end);
 /* Begins to write back f, which is dirty, and its dirty neighbours behind it: gathers them into
  * run, takes a reference of its object. How many. [v] */
 void object_gather(struct frame *f, struct vm_run *run);
+/* The next dirty pages from *index on, below end. A page that is dirty again while it is still on
+ * its way must be waited for, or left. [v] */
+enum gathered { GATHERED, NOT_YET, MUST_WAIT, NO_MORE };
+enum gathered object_gather_next(struct vm_object *o, uint32_t *index, uint32_t end,
+                                 struct vm_run *run);
 /* The rest: calls the pager and drops the reference. As pager.put. Sleeps, not [v]. */
 int object_put(struct vm_object *o, struct vm_run *run);
 /* Sleeps until the runs that are on their way out by now have arrived, whatever follows them. [v],

@@ -146,6 +146,7 @@ void object_evict(struct frame *f)
     struct vm_object *o = f->object;
 
     pmap_remove_frame(f);
+    object_cleaned(f);
     radix_clear(&o->pages, f->index);
     o->resident--;
     frame_release(f);
@@ -403,7 +404,9 @@ int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct f
 void object_unpin(struct frame *f, bool dirtied)
 {
     spin_lock(&vm_lock);
-    f->flags |= dirtied ? FRAME_DIRTY | FRAME_REFERENCED : FRAME_REFERENCED;
+    if (dirtied && f->kind == FRAME_OBJECT)
+        object_dirtied(f);
+    f->flags |= FRAME_REFERENCED;
     frame_unpin(f);
     spin_unlock(&vm_lock);
 }

@@ -8,6 +8,7 @@
 #include "arch/uaccess.h"
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/dirty.h"
 #include "mm/mm.h"
 #include "mm/port.h"
 
@@ -135,7 +136,8 @@ static int commit_write(struct vm_object *o, struct frame *f, uint64_t at, size_
     } else {
         kept = f->kind == FRAME_OBJECT;
         if (kept && n > 0) {
-            f->flags |= FRAME_DIRTY | FRAME_REFERENCED;
+            object_dirtied(f);
+            f->flags |= FRAME_REFERENCED;
             if (at + n > o->size) {
                 object_clear_tail(o, o->size, at);
                 o->size = at + n;
@@ -167,6 +169,8 @@ static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size
             continue;
         done += n - left;
         err = left ? -EFAULT : 0;
+        if (move == user_to_page && o->pager->put)
+            vm_dirty_balance(o);
     }
     return done ? (long)done : err;
 }

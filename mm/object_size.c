@@ -87,7 +87,7 @@ void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
     memset((uint8_t *)frame_kva(f) + within, 0, n);
     /* What is on its way out is what was there before. */
     if (f->flags & FRAME_WRITING)
-        f->flags |= FRAME_DIRTY;
+        object_dirtied(f);
 }
 
 /* Growth must wait for the page that holds the end: it is in swap, or on its way in. [v] */

@@ -349,16 +349,16 @@ void pmap_remove_some(struct frame *f, unsigned most)
     }
 }
 
-/* Clears a bit that the hardware sets in every mapping of f; whether one had it. */
-static bool clear_in_all(struct frame *f, pte_t bit)
+/* Clears bits in every mapping of f; whether one had any of them. */
+static bool clear_in_all(struct frame *f, pte_t bits)
 {
     bool was_set = false;
     pte_t *pte;
 
     for (unsigned n = 0; (pte = rmap_nth(f, n)); n++) {
-        if (!(*pte & bit))
+        if (!(*pte & bits))
             continue;
-        __atomic_and_fetch(pte, ~bit, __ATOMIC_SEQ_CST);
+        __atomic_and_fetch(pte, ~bits, __ATOMIC_SEQ_CST);
         mmu_flush_page(pmap_of_entry(pte)->pgdir, pmap_entry_address(pte));
         was_set = true;
     }
@@ -388,6 +388,12 @@ bool pmap_is_accessed(const struct frame *f)
 bool pmap_test_dirty(const struct frame *f)
 {
     return any_has(f, PTE_D);
+}
+
+void pmap_clean(struct frame *f)
+{
+    f->flags &= ~FRAME_DIRTY;
+    (void)clear_in_all(f, PTE_D | PTE_W);
 }
 
 bool pmap_clear_dirty(struct frame *f)

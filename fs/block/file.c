@@ -80,13 +80,6 @@ static long device_read_kernel(struct file *f, void *buf, size_t len, uint64_t *
     return n;
 }
 
-/* A writer who is faster than the disk must not fill memory with what is dirty, which cannot be
- * dropped: when little is free he writes back first. */
-static int make_room(struct block_device *dev)
-{
-    return vm_free_frames() < vm_total_frames() / 8 ? vm_object_sync(dev->object) : 0;
-}
-
 /* At most PIECE bytes at a time. */
 static long write_pieces(struct block_device *dev, const char __user *ubuf, size_t len,
                          uint64_t pos)
@@ -97,9 +90,7 @@ static long write_pieces(struct block_device *dev, const char __user *ubuf, size
     while (done < len) {
         size_t piece = len - done < PIECE ? len - done : PIECE;
 
-        n = make_room(dev);
-        if (!n)
-            n = vm_object_write(dev->object, pos + done, ubuf + done, piece);
+        n = vm_object_write(dev->object, pos + done, ubuf + done, piece);
         if (n > 0)
             done += (size_t)n;
         if (n < (long)piece)
@@ -123,6 +114,7 @@ static long device_write(struct file *f, const void __user *ubuf, size_t len, ui
         return -ENOSPC;
     if (len > size - *pos)
         len = (size_t)(size - *pos);
+    flush_start();
     n = write_pieces(dev, ubuf, len, *pos);
     if (n <= 0)
         return n;

@@ -119,14 +119,13 @@ struct ext2_super {
     struct list frozen;                        /* [alloc] struct ext2_frozen */
     uint32_t next_generation;                  /* [alloc] */
 
-    struct mutex cached;   /* the list of nodes in memory */
-    struct list nodes;     /* [cached] those with a name on the disk, least recently used first */
-    uint32_t count;        /* [cached] */
-    struct mutex commit;   /* one at a time; before cached */
-    uint32_t epoch;        /* [cached] of the commit under way */
-    uint32_t promised_max; /* more is too much for memory: writers wait */
-    uint32_t complaints;   /* atomic: errors told */
-    uint32_t orphans;      /* atomic: files without a name that are still in use */
+    struct mutex cached; /* the list of nodes in memory */
+    struct list nodes;   /* [cached] those with a name on the disk, least recently used first */
+    uint32_t count;      /* [cached] */
+    struct mutex commit; /* one at a time; before cached */
+    uint32_t epoch;      /* [cached] of the commit under way */
+    uint32_t complaints; /* atomic: errors told */
+    uint32_t orphans;    /* atomic: files without a name that are still in use */
 };
 
 /* What is known of one inode beyond the VFS's. It lives as long as the page cache of its file. */

@@ -176,23 +176,12 @@ static int ext2_put(struct vm_object *o, const struct vm_run *run)
     return done ? (int)done : err;
 }
 
-/* Who writes faster than the disk waits for it, before memory is full of what has to be written. */
-static void throttle(struct ext2_super *s, struct vm_object *o)
-{
-    if (s->promised / (blocks_in_page(s) + 1) < s->promised_max)
-        return;
-    (void)vm_object_sync(o);
-    if (!is_direct(s))
-        (void)vm_object_sync(s->cache);
-}
-
 static int ext2_reserve(struct vm_object *o, uint32_t index)
 {
     struct ext2_node *n = vm_object_private(o);
 
     if ((uint64_t)index << PAGE_SHIFT >= ext2_max_size(n->super))
         return -EIO;
-    throttle(n->super, o);
     return ext2_promise(n);
 }
 

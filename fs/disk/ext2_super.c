@@ -13,8 +13,7 @@
 #include "kernel/time/time.h"
 #include "libc/string.h"
 
-#define SUPER_AT   1024u
-#define DIRTY_PART 8u /* of memory may be pages of files that have no place yet */
+#define SUPER_AT 1024u
 
 static int read_super(struct ext2_super *s, struct ext2_raw_super *raw)
 {
@@ -236,6 +235,11 @@ static int ext2_sync(struct superblock *sb)
     return ext2_commit(sb->private, true);
 }
 
+static int ext2_sync_metadata(struct superblock *sb)
+{
+    return ext2_commit(sb->private, false);
+}
+
 /* Writing begins: the disk says so before anything changes. */
 static int mark(struct ext2_super *s)
 {
@@ -301,15 +305,12 @@ static void free_super(struct ext2_super *s)
 static struct ext2_super *new_super(struct superblock *sb, bool is_ext4, const char *data)
 {
     struct ext2_super *s = kzalloc(sizeof(*s));
-    struct mem_stats m;
 
     if (!s)
         return NULL;
     s->sb = sb;
     s->is_ext4 = is_ext4;
     s->no_journal = mount_has_option(data, "noload") || mount_has_option(data, "norecovery");
-    mm_stats(&m);
-    s->promised_max = m.total / DIRTY_PART;
     mutex_init(&s->alloc);
     mutex_init(&s->cached);
     mutex_init(&s->commit);
@@ -436,6 +437,7 @@ static struct fs_type ext2_type = {
     .unmount = ext2_unmount,
     .statfs = ext2_statfs,
     .sync = ext2_sync,
+    .commit = ext2_sync_metadata,
     .remount = ext2_remount,
     .busy = ext2_busy,
 };

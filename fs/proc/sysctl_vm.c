@@ -1,9 +1,11 @@
 /*
- * /proc/sys/vm: how freely memory is promised, and how finely a space may be divided.
+ * /proc/sys/vm: how freely memory is promised, how finely a space may be divided, how much may
+ * be dirty.
  */
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
+#include "mm/dirty.h"
 
 #define SWAPPINESS_MAX 200
 
@@ -133,20 +135,94 @@ static int store_swappiness(const char *text, size_t len, const struct target *w
     return sysctl_number(text, len, SWAPPINESS_MAX, &swappiness);
 }
 
-static int show_writeback(struct text *t, const struct target *who)
+/* ---- Dirty pages ---- */
+
+#define DIRTY_BYTES_MIN (2 * PAGE_SIZE)
+
+#define DIRTY_SETTING(field)                                                                       \
+    static int show_dirty_##field(struct text *t, const struct target *who)                        \
+    {                                                                                              \
+        struct vm_dirty_settings s;                                                                \
+                                                                                                   \
+        (void)who;                                                                                 \
+        vm_dirty_get(&s);                                                                          \
+        return show_number(t, s.field);                                                            \
+    }                                                                                              \
+                                                                                                   \
+    static int store_dirty_##field(const char *text, size_t len, const struct target *who)         \
+    {                                                                                              \
+        struct vm_dirty_settings s;                                                                \
+        uint32_t n;                                                                                \
+        int err;                                                                                   \
+                                                                                                   \
+        (void)who;                                                                                 \
+        err = sysctl_number(text, len, UINT32_MAX, &n);                                            \
+        vm_dirty_get(&s);                                                                          \
+        return err || !change_##field(&s, n) ? -EINVAL : (vm_dirty_set(&s), 0);                    \
+    }
+
+/* Of ratio and bytes, setting one takes the other back: of the limits' pair if that is a change, as
+ * on Linux. False: out of range. */
+static bool change_background_ratio(struct vm_dirty_settings *s, uint32_t n)
 {
-    (void)who;
-    return show_number(t, flush_centisecs);
+    s->background_ratio = n;
+    s->background_bytes = 0;
+    return n <= 100;
 }
 
-static int store_writeback(const char *text, size_t len, const struct target *who)
+static bool change_background_bytes(struct vm_dirty_settings *s, uint32_t n)
 {
-    (void)who;
-    return sysctl_number(text, len, INT32_MAX, &flush_centisecs);
+    s->background_bytes = n;
+    s->background_ratio = 0;
+    return n > 0;
 }
+
+static bool change_ratio(struct vm_dirty_settings *s, uint32_t n)
+{
+    if (s->ratio != n)
+        s->bytes = 0;
+    s->ratio = n;
+    return n <= 100;
+}
+
+static bool change_bytes(struct vm_dirty_settings *s, uint32_t n)
+{
+    if (s->bytes != n)
+        s->ratio = 0;
+    s->bytes = n;
+    return n >= DIRTY_BYTES_MIN;
+}
+
+static bool change_expire_centisecs(struct vm_dirty_settings *s, uint32_t n)
+{
+    s->expire_centisecs = n;
+    return n <= INT32_MAX;
+}
+
+static bool change_turn_centisecs(struct vm_dirty_settings *s, uint32_t n)
+{
+    s->turn_centisecs = n;
+    return n <= INT32_MAX;
+}
+
+DIRTY_SETTING(background_ratio)
+DIRTY_SETTING(background_bytes)
+DIRTY_SETTING(ratio)
+DIRTY_SETTING(bytes)
+DIRTY_SETTING(expire_centisecs)
+DIRTY_SETTING(turn_centisecs)
 
 const struct proc_entry sysctl_vm_entries[] = {
-    STORE_ENTRY("dirty_writeback_centisecs", 0644, show_writeback, store_writeback),
+    STORE_ENTRY("dirty_background_bytes", 0644, show_dirty_background_bytes,
+                store_dirty_background_bytes),
+    STORE_ENTRY("dirty_background_ratio", 0644, show_dirty_background_ratio,
+                store_dirty_background_ratio),
+    STORE_ENTRY("dirty_bytes", 0644, show_dirty_bytes, store_dirty_bytes),
+    STORE_ENTRY("dirty_expire_centisecs", 0644, show_dirty_expire_centisecs,
+                store_dirty_expire_centisecs),
+    STORE_ENTRY("dirty_ratio", 0644, show_dirty_ratio, store_dirty_ratio),
+    STORE_ENTRY("dirty_writeback_centisecs", 0644, show_dirty_turn_centisecs,
+                store_dirty_turn_centisecs),
     STORE_ENTRY("drop_caches", 0200, show_drop_caches, store_drop_caches),
     STORE_ENTRY("max_map_count", 0644, show_max_map_count, store_max_map_count),
     FILE_ENTRY("mmap_min_addr", 0444, show_mmap_min_addr),

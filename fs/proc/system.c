@@ -15,6 +15,7 @@
 #include "kernel/base/version.h"
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/dirty.h"
 #include "mm/see.h"
 
 #define IRQ_LINES 16
@@ -31,6 +32,7 @@ static void memory_row(struct text *t, const char *name, uint32_t pages)
 static int show_meminfo(struct text *t, const struct target *who)
 {
     struct vm_swap_stats swap;
+    struct vm_dirty_stats dirty;
     struct frame_census census;
     struct vm_overcommit commit;
     struct mem_stats m;
@@ -38,6 +40,7 @@ static int show_meminfo(struct text *t, const struct target *who)
 
     (void)who;
     vm_swap_stats(&swap);
+    vm_dirty_stats(&dirty);
     mm_stats(&m);
     vm_frame_census(&census);
     vm_overcommit_get(&commit);
@@ -60,8 +63,8 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "Mlocked:", m.locked);
     memory_row(t, "SwapTotal:", swap.total);
     memory_row(t, "SwapFree:", swap.total - swap.used);
-    memory_row(t, "Dirty:", 0);
-    memory_row(t, "Writeback:", 0);
+    memory_row(t, "Dirty:", dirty.dirty);
+    memory_row(t, "Writeback:", dirty.writing);
     memory_row(t, "AnonPages:", m.anon);
     memory_row(t, "Mapped:", census.mapped_file);
     memory_row(t, "Shmem:", shared);

@@ -4,6 +4,7 @@
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "fs/ram/ramfs.h"
+#include "mm/dirty.h"
 #include "mm/see.h"
 #include "mm/swap.h"
 
@@ -32,21 +33,27 @@ int show_vmstat(struct text *t, const struct target *who)
     struct mem_stats m;
     struct frame_census c;
     struct vm_events e;
+    struct vm_dirty_stats d;
     uint32_t shared;
 
     (void)who;
     mm_stats(&m);
     vm_events(&e);
+    vm_dirty_stats(&d);
     vm_frame_census(&c);
     shared = m.cached_shmem + ramfs_total_pages();
     text_printf(t, "nr_free_pages %u\nnr_inactive_anon 0\nnr_active_anon %u\n", m.free, m.anon);
     text_printf(t, "nr_inactive_file 0\nnr_active_file %u\nnr_unevictable 0\nnr_mlock 0\n",
                 m.cached);
     text_printf(t, "nr_slab_reclaimable 0\nnr_slab_unreclaimable %u\n", m.slab);
-    text_printf(t, "nr_anon_pages %u\nnr_mapped %u\nnr_file_pages %u\nnr_dirty 0\n", m.anon,
-                c.mapped_file, m.cached);
-    text_printf(t, "nr_writeback 0\nnr_shmem %u\nnr_page_table_pages %u\n",
+    text_printf(t, "nr_anon_pages %u\nnr_mapped %u\nnr_file_pages %u\nnr_dirty %u\n", m.anon,
+                c.mapped_file, m.cached, d.dirty);
+    text_printf(t, "nr_writeback %u\nnr_shmem %u\nnr_page_table_pages %u\n", d.writing,
                 shared < m.cached ? shared : m.cached, m.tables);
+    text_printf(t, "nr_dirtied %llu\nnr_written %llu\n", (unsigned long long)d.dirtied,
+                (unsigned long long)d.written);
+    text_printf(t, "nr_dirty_threshold %u\nnr_dirty_background_threshold %u\n", d.limit,
+                d.background);
     text_printf(t, "nr_kernel_stack %u\n", proc_count_threads() * (KSTACK_SIZE / 1024));
     text_printf(t, "pgpgin 0\npgpgout 0\npswpin %llu\npswpout %llu\n", (unsigned long long)e.pswpin,
                 (unsigned long long)e.pswpout);

@@ -224,17 +224,32 @@ int vfs_mount_root_disk(const char *source, uint32_t flags)
     return err;
 }
 
-void vfs_sync(void)
+/* [mount_lock] */
+static void sync_some(struct list *list, bool data)
 {
     struct superblock *sb;
 
+    list_for_each_entry (sb, list, link) {
+        int (*sync)(struct superblock * sb) = data ? sb->type->sync : sb->type->commit;
+
+        if (sync && !sb_readonly(sb))
+            (void)sync(sb);
+    }
+}
+
+void vfs_sync(void)
+{
     mutex_lock(&mount_lock);
-    list_for_each_entry (sb, &mounts, link)
-        if (sb->type->sync && !sb_readonly(sb))
-            (void)sb->type->sync(sb);
-    list_for_each_entry (sb, &detached, link)
-        if (sb->type->sync && !sb_readonly(sb))
-            (void)sb->type->sync(sb);
+    sync_some(&mounts, true);
+    sync_some(&detached, true);
+    mutex_unlock(&mount_lock);
+}
+
+void vfs_commit(void)
+{
+    mutex_lock(&mount_lock);
+    sync_some(&mounts, false);
+    sync_some(&detached, false);
     mutex_unlock(&mount_lock);
 }
 

@@ -7,6 +7,7 @@
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "kernel/signal/signal.h"
+#include "mm/dirty.h"
 
 /* What was read, n bytes or an error, moves the position and the time. */
 static long read_done(const struct file *f, long n, uint64_t *pos)
@@ -107,7 +108,10 @@ static long object_write(struct file *f, const void __user *ubuf, size_t len, ui
 
 static long object_write_kernel(struct file *f, const void *buf, size_t len, uint64_t *pos)
 {
-    return write_from(f, NULL, buf, len, pos);
+    long n = write_from(f, NULL, buf, len, pos);
+
+    vm_dirty_balance(f->inode->object);
+    return n;
 }
 
 static int object_mmap(struct file *f, struct vm_mapping *m)

@@ -200,6 +200,8 @@ struct fs_type {
     void (*statfs)(struct superblock *sb, struct kstatfs *out);
     /* All of it is on the medium after. NULL: nothing to write. May sleep. */
     int (*sync)(struct superblock *sb);
+    /* The same of metadata: so that what was written of files can be found. May be NULL. */
+    int (*commit)(struct superblock *sb);
     /* [mount_lock] The flags are about to become these: whether it may be written changes. data:
      * options, NULL: none. */
     int (*remount)(struct superblock *sb, uint32_t flags, const char *data);
@@ -419,10 +421,10 @@ int cpio_load(struct dentry *root, const void *archive, size_t size); /* fs/arch
 /* Mounts the root from a disk (root=): source as "/dev/sda1". Tries every type that has a device.
  */
 int vfs_mount_root_disk(const char *source, uint32_t flags);
-/* [mount_lock] Something can be written to: the thread that does so from time to time starts. */
+/* Something can be written to: the thread that does so from time to time starts. */
 void flush_start(void);
-extern uint32_t flush_centisecs; /* how often; 0: never */
-void vfs_sync(void);             /* every mount; may sleep */
+void vfs_sync(void);   /* every mount; may sleep */
+void vfs_commit(void); /* the same, metadata only */
 /* The end of the machine: nothing is written to any mount after, and all of it is on the medium. */
 void vfs_shutdown(void);
 int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,

@@ -26,6 +26,7 @@ void reclaim_init(void)
     swapped_anons = swapped_pages = slots_on_their_way = 0;
     policy_init(frame_total());
     swap_init();
+    dirty_init();
 }
 
 bool frame_is_locked(const struct frame *f)

@@ -11,17 +11,17 @@
 
 #define LOOK_STEP 256u /* pages looked at without leaving vm_lock */
 
-enum gathered { GATHERED, NOT_YET, MUST_WAIT, NO_MORE };
-
 static bool is_dirty(const struct frame *f)
 {
-    return !(f->flags & FRAME_BUSY) && ((f->flags & FRAME_DIRTY) || pmap_test_dirty(f));
+    return (f->flags & (FRAME_BUSY | FRAME_DIRTY)) == FRAME_DIRTY;
 }
 
-/* Appends f to the run: clean from now on. [v] */
+/* Appends f to the run: clean from now on, and the next store is a fault. [v] */
 static void send(struct frame *f, struct vm_run *run)
 {
-    (void)pmap_clear_dirty(f);
+    object_cleaned(f);
+    pmap_clean(f);
+    writing_pages++;
     f->flags |= FRAME_WRITING;
     frame_pin(f);
     run->page[run->count++] = frame_kva(f);
@@ -40,9 +40,7 @@ void object_gather(struct frame *f, struct vm_run *run)
     o->puts[run->turn]++;
 }
 
-/* The next dirty pages from *index on. A page that is dirty again while it is still on its way must
- * be waited for. [v] */
-static enum gathered gather_next(struct vm_object *o, uint32_t *index, uint32_t end,
+enum gathered object_gather_next(struct vm_object *o, uint32_t *index, uint32_t end,
                                  struct vm_run *run)
 {
     struct frame *f;
@@ -74,10 +72,11 @@ int object_put(struct vm_object *o, struct vm_run *run)
         struct frame *f = frame_of(run->page[i]);
 
         f->flags &= ~FRAME_WRITING;
-        if ((int)i >= put)
-            f->flags |= FRAME_DIRTY;
+        if ((int)i >= put && f->kind == FRAME_OBJECT)
+            object_dirtied(f);
         frame_unpin(f);
     }
+    object_put_done(run, put);
     if (put < 0)
         o->put_error = put;
     if (--o->puts[run->turn] == 0)
@@ -121,14 +120,14 @@ static int wait_and_tell(struct vm_object *o)
 
 int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end)
 {
-    enum gathered g = NOT_YET;
+    enum gathered g = o->dirty ? NOT_YET : NO_MORE;
     struct vm_run run;
 
     if (!o->pager->put)
         return 0;
     while (g != NO_MORE) {
         spin_lock(&vm_lock);
-        g = gather_next(o, &first, end, &run);
+        g = object_gather_next(o, &first, end, &run);
         if (g == MUST_WAIT)
             object_await_puts(o);
         spin_unlock(&vm_lock);

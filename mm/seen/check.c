@@ -65,6 +65,10 @@ static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const p
     CHECK(a, f == expected_frame(s, v, va, &may_write), "%08x maps frame %x, not its own", va,
           frame_number(f));
     CHECK(a, may_write || !(*pte & PTE_W), "%08x is writable and must not be", va);
+    CHECK(a,
+          !(*pte & (PTE_W | PTE_D)) || f->kind != FRAME_OBJECT || !f->object->pager->put ||
+              (f->flags & FRAME_DIRTY),
+          "%08x can be written to, and its page counts as clean", va);
     CHECK(a, !(f->flags & FRAME_BUSY), "%08x maps a frame that is being filled", va);
     if (f->kind == FRAME_ZERO)
         return;
@@ -229,10 +233,10 @@ static void check_amaps(struct audit *a)
 static uint32_t check_objects(struct audit *a)
 {
     struct vm_object *o;
-    uint32_t total = 0;
+    uint32_t total = 0, all_dirty = 0;
 
     list_for_each_entry (o, &all_objects, all) {
-        uint32_t resident = 0, swapped = 0, index = 0;
+        uint32_t resident = 0, swapped = 0, dirty = 0, index = 0;
         void *item;
 
         while ((item = radix_next(&o->pages, &index))) {
@@ -249,6 +253,7 @@ static uint32_t check_objects(struct audit *a)
             CHECK(a, (uint64_t)index << PAGE_SHIFT < o->size || f->pins || o->cutting,
                   "page %u of an object lies past its end", index);
             resident++;
+            dirty += o->pager->put && (f->flags & FRAME_DIRTY);
             if (index++ == UINT32_MAX)
                 break;
         }
@@ -257,8 +262,12 @@ static uint32_t check_objects(struct audit *a)
         a->pages_away += swapped;
         CHECK(a, resident == o->resident, "an object counts %u pages, has %u", o->resident,
               resident);
+        CHECK(a, dirty == o->dirty, "an object counts %u dirty pages, has %u", o->dirty, dirty);
         total += resident;
+        all_dirty += dirty;
     }
+    CHECK(a, all_dirty == dirty_pages, "%u dirty pages are counted, %u are", dirty_pages,
+          all_dirty);
     return total;
 }
 

@@ -126,7 +126,7 @@ def test_what_is_written_reaches_the_disk_by_itself(tmp_path):
     image = make_fs(tmp_path / "disk")
     with boot(image) as m:
         m.prompt()
-        m.sh("mount -t ext2 /dev/vda /mnt; echo 20 >/proc/sys/vm/dirty_writeback_centisecs; cp /bin/busybox /mnt/b")
+        m.sh("mount -t ext2 /dev/vda /mnt; cd /proc/sys/vm; echo 20 >dirty_expire_centisecs; echo 20 >dirty_writeback_centisecs; cd /; cp /bin/busybox /mnt/b")
         sums = m.sh("md5sum </mnt/b").split()[0]
         out, end = str(tmp_path / "out"), time.monotonic() + LIMIT
         while time.monotonic() < end:

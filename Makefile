@@ -6,7 +6,6 @@ CC      := gcc
 AS      := nasm
 PY      := /usr/bin/python3
 DEBUG   ?= 0
-LATENCY ?= 0
 V       ?= 0
 Q       := $(if $(filter 0,$(V)),@)
 say     = $(if $(filter 0,$(V)),@echo "  $(1)")
@@ -29,9 +28,6 @@ KFLAGS   = $(ARCHFLAGS) $(GUARD) -mgeneral-regs-only -fno-omit-frame-pointer $(W
 LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack
 ifeq ($(DEBUG),1)
 KFLAGS  += -DCONFIG_DEBUG
-endif
-ifeq ($(LATENCY),1)
-KFLAGS  += -DCONFIG_LATENCY
 endif
 
 all: $(B)/faultline.elf

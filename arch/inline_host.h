@@ -16,6 +16,19 @@ static inline uint32_t irq_save(void)
     return 0;
 }
 
+static inline uint32_t irq_save_watched(void)
+{
+    return 0;
+}
+
+static inline void irq_enable_watched(void)
+{
+}
+
+static inline void latency_point(void)
+{
+}
+
 static inline void irq_restore(uint32_t flags)
 {
     (void)flags;

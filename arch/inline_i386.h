@@ -20,6 +20,28 @@ static inline uint32_t irq_save(void)
     return flags;
 }
 
+/* Sites of the recorder of stretches (arch/latency.h): instructions of one byte, by address and
+ * code. */
+#define LATENCY_SITE(insn) "1: " insn "; .pushsection .latency_sites, \"aw\"; .long 1b; .popsection"
+
+static inline uint32_t irq_save_watched(void)
+{
+    uint32_t flags;
+    __asm__ volatile("pushf; pop %0; " LATENCY_SITE("cli") : "=r"(flags) : : "memory");
+    return flags;
+}
+
+static inline void irq_enable_watched(void)
+{
+    __asm__ volatile(LATENCY_SITE("sti") : : : "memory");
+}
+
+/* Where another thread could run. */
+static inline void latency_point(void)
+{
+    __asm__ volatile(LATENCY_SITE("nop"));
+}
+
 static inline void irq_enable(void)
 {
     __asm__ volatile("sti" : : : "memory");

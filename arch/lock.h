@@ -13,7 +13,6 @@
 #define ARCH_LOCK_H
 
 #include "arch/cpu.h"
-#include "arch/latency.h"
 #include "libc/assert.h"
 
 enum lock_rank {
@@ -63,11 +62,8 @@ static inline void spin_lock(struct spinlock *l)
 {
     struct cpu *c = cpu_self();
 
-    if (c->spin_depth++ == 0) { /* an interrupt that still comes puts the depth back */
-        c->lock_flags = irq_save();
-        if (c->lock_flags & EFLAGS_IF)
-            latency_begin(LATENCY_IRQ_OFF);
-    }
+    if (c->spin_depth++ == 0) /* an interrupt that still comes puts the depth back */
+        c->lock_flags = irq_save_watched();
     while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0)) {
         while (l->held)
             cpu_relax();
@@ -85,10 +81,8 @@ static inline void spin_unlock(struct spinlock *l)
     lock_debug_released(l);
 #endif
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
-    if (--c->spin_depth == 0 && (c->lock_flags & EFLAGS_IF)) {
-        latency_end(LATENCY_IRQ_OFF);
-        irq_enable();
-    }
+    if (--c->spin_depth == 0 && (c->lock_flags & EFLAGS_IF))
+        irq_enable_watched();
 }
 
 static inline bool spin_is_held(const struct spinlock *l)

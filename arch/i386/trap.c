@@ -104,6 +104,8 @@ void trap_dispatch(struct trapframe *tf)
         klog(LOG_EMERG, "NMI at %08x: a hardware failure?\n", (unsigned)tf->eip);
         return;
     }
+    if (tf->trapno == TRAP_BREAKPOINT && latency_trap(tf))
+        return;
     if ((tf->trapno == TRAP_DEBUG || tf->trapno == TRAP_BREAKPOINT) && debug_trap(tf))
         return;
     if (tf->trapno == TRAP_DEBUG)

@@ -162,10 +162,8 @@ extern const struct file_ops pagemap_ops, pagetable_ops; /* frames.c */
 extern const struct file_ops kpagecount_ops, kpageflags_ops;
 extern const struct file_ops faults_ops;                   /* faults.c */
 int show_vmstat(struct text *t, const struct target *who); /* vmstat.c */
-#ifdef CONFIG_LATENCY
 int show_latency(struct text *t, const struct target *who);
 int reset_latency(const char *text, size_t len, const struct target *who);
-#endif
 int show_slabinfo(struct text *t, const struct target *who);
 int show_sched_latency(struct text *t, const struct target *who); /* latency.c */
 int store_sched_latency(const char *text, size_t len, const struct target *who);

@@ -1,7 +1,7 @@
 /* /proc/latency: the longest stretches with interrupts off and without a chance to switch, and
- * between which two places. Whatever is written starts over. In kernels built with LATENCY=1. */
+ * between which two places. Whatever is written starts over. Recorded with the boot option
+ * `latency`. */
 #include "arch/latency.h"
-#ifdef CONFIG_LATENCY
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
 
@@ -19,7 +19,9 @@ int show_latency(struct text *t, const struct target *who)
         [LATENCY_IRQ_OFF] = "irq_off", [LATENCY_NO_SWITCH] = "no_switch"};
 
     (void)who;
-    for (int i = 0; i < LATENCY_KINDS; i++) {
+    if (!latency_on)
+        text_printf(t, "not recorded: boot with the option latency\n");
+    for (int i = 0; latency_on && i < LATENCY_KINDS; i++) {
         struct latency l;
 
         latency_get(i, &l);
@@ -37,4 +39,3 @@ int reset_latency(const char *text, size_t len, const struct target *who)
     latency_reset();
     return 0;
 }
-#endif

@@ -347,6 +347,7 @@ const struct proc_entry system_entries[] = {
     {.name = "kmsg", .kind = ENTRY_FILE, .mode = 0400, .fops = &kmsg_file_ops},
     {.name = "kpagecount", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpagecount_ops},
     {.name = "kpageflags", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpageflags_ops},
+    STORE_ENTRY("latency", 0600, show_latency, reset_latency),
     FILE_ENTRY("loadavg", 0444, show_loadavg),
     FILE_ENTRY("meminfo", 0444, show_meminfo),
     FILE_ENTRY("mm_check", 0400, show_mm_check),
@@ -366,8 +367,5 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("uptime", 0444, show_uptime),
     FILE_ENTRY("version", 0444, show_version),
     FILE_ENTRY("vmstat", 0444, show_vmstat),
-#ifdef CONFIG_LATENCY
-    STORE_ENTRY("latency", 0600, show_latency, reset_latency),
-#endif
     {0},
 };

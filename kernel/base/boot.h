@@ -36,9 +36,20 @@ struct boot_info {
 };
 extern struct boot_info boot_info;
 
+/* The name of an option that the kernel takes, a literal: whoever asks for it has it in the table
+ * of names that are not init's (linker.ld), too. */
+#define BOOT_NAME(name)                                                                            \
+    ({                                                                                             \
+        static const char *const taken __attribute__((section(".boot_names"), used)) = (name);     \
+        taken;                                                                                     \
+    })
+
 /* The value of "name=value" on the command line, copied into buf; false when it is not there.
  * The last one wins. boot_flag: whether the bare word "name" is there. */
-bool boot_option(const char *name, char *buf, size_t size);
-bool boot_flag(const char *name);
+#define boot_option(name, buf, size) boot_find_option(BOOT_NAME(name), buf, size)
+#define boot_flag(name)              boot_find_flag(BOOT_NAME(name))
+bool boot_find_option(const char *name, char *buf, size_t size);
+bool boot_find_flag(const char *name);
+bool boot_is_taken(const char *name, size_t len); /* by the kernel */
 
 #endif

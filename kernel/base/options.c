@@ -4,6 +4,8 @@
 #include "libc/ctype.h"
 #include "libc/string.h"
 
+extern const char *const boot_names_start[], *const boot_names_end[]; /* linker.ld */
+
 struct boot_info boot_info = {.cmdline = ""};
 
 /* The word at *p and its length; moves *p past it. A part in double quotes may hold spaces. */
@@ -42,7 +44,7 @@ static void copy_value(char *buf, size_t size, const char *value, size_t len)
     buf[len] = '\0';
 }
 
-bool boot_option(const char *name, char *buf, size_t size)
+bool boot_find_option(const char *name, char *buf, size_t size)
 {
     const char *p = boot_info.cmdline, *w;
     size_t len, name_len = strlen(name);
@@ -57,13 +59,21 @@ bool boot_option(const char *name, char *buf, size_t size)
     return found;
 }
 
-bool boot_flag(const char *name)
+bool boot_find_flag(const char *name)
 {
     const char *p = boot_info.cmdline, *w;
     size_t len, name_len = strlen(name);
 
     while ((w = next_option(&p, &len)))
         if (len == name_len && memcmp(w, name, len) == 0)
+            return true;
+    return false;
+}
+
+bool boot_is_taken(const char *name, size_t len)
+{
+    for (const char *const *n = boot_names_start; n < boot_names_end; n++)
+        if (strlen(*n) == len && memcmp(*n, name, len) == 0)
             return true;
     return false;
 }

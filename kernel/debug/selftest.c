@@ -432,6 +432,7 @@ static void test_options(void)
     CHECK(boot_flag("selftest") && !boot_flag("self"));
     CHECK(boot_option("console", value, sizeof(value)) && value[0]);
     CHECK(!boot_option("selftest", value, sizeof(value)));
+    CHECK(boot_is_taken("selftest", 8) && boot_is_taken("mem", 3) && !boot_is_taken("me", 2));
 }
 
 static void test_audit(void)

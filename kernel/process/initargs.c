@@ -9,13 +9,12 @@
 
 #define CMDLINE_MAX 2048
 
-/* Options that the kernel, its drivers or the loader takes; the name up to '='. */
+/* Options of the loader, and of Linux, where the kernel takes them and init never sees them; the
+ * name up to '='. Those that this kernel knows are not here: boot_is_taken(). */
 static const char *const known[] = {
-    "BOOT_IMAGE", "acpi",      "console",     "debug",  "earlyprintk", "initrd",    "loglevel",
-    "maxcpus",    "mem",       "mitigations", "noapic", "nolapic",     "nokaslr",   "norandmaps",
-    "nosmp",      "nosys",     "panic",       "quiet",  "ro",          "root",      "rootflags",
-    "rootfstype", "rootwait",  "rw",          "tsc",    "vga",         "failevery", "failfor",
-    "failnth",    "failsites", "vdso",
+    "BOOT_IMAGE",  "console", "debug", "earlyprintk", "initrd",    "maxcpus",
+    "mitigations", "nokaslr", "nosmp", "ro",          "rootflags", "rootfstype",
+    "rootwait",    "tsc",     "vga",   "failfor",     "failevery", "failnth",
 };
 
 static char words[CMDLINE_MAX];
@@ -27,6 +26,8 @@ static bool is_known(const char *word)
 
     /* module.parameter=: of a module that is not there. */
     if (memchr(word, '.', len))
+        return true;
+    if (boot_is_taken(word, len))
         return true;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strlen(known[i]) == len && memcmp(known[i], word, len) == 0)

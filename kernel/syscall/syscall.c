@@ -71,28 +71,30 @@ static void dispatch_logged(struct trapframe *tf, uint32_t nr)
     trace_syscall_end(&call, (long)tf->eax);
 }
 
-/* With somebody to watch it: the log, or the thread's tracer, who may change the call. */
+/* With somebody to watch it: the log, the recorder of stretches, or the thread's tracer, who may
+ * change the call. */
 static __attribute__((noinline)) void dispatch_watched(struct trapframe *tf)
 {
     const struct thread *t = thread_current();
-    bool wanted = !t->trace || ptrace_call_entry(tf);
+    bool wanted;
 
+    latency_begin(LATENCY_NO_SWITCH);
+    wanted = !t->trace || ptrace_call_entry(tf);
     if (wanted && tracing(TRACE_SYSCALLS))
         dispatch_logged(tf, tf->orig_eax);
     else if (wanted)
         dispatch(tf, tf->orig_eax);
     if (t->trace)
         ptrace_call_exit(tf);
+    latency_end(LATENCY_NO_SWITCH);
 }
 
 void syscall_dispatch(struct trapframe *tf)
 {
-    latency_begin(LATENCY_NO_SWITCH);
-    if (tracing(TRACE_SYSCALLS | TRACE_TRACEES))
+    if (tracing(TRACE_SYSCALLS | TRACE_OTHERS))
         dispatch_watched(tf);
     else
         dispatch(tf, tf->orig_eax);
-    latency_end(LATENCY_NO_SWITCH);
 }
 
 void sysenter_dispatch(struct trapframe *tf)

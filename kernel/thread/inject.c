@@ -204,7 +204,7 @@ void inject_boot_options(void)
     if (boot_flag("failsites"))
         strlcat(text, "sites ", sizeof(text));
     for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        if (!boot_option(options[i][0], value, sizeof(value)))
+        if (!boot_find_option(options[i][0], value, sizeof(value)))
             continue;
         strlcat(text, options[i][1], sizeof(text));
         strlcat(text, value, sizeof(text));

@@ -61,8 +61,7 @@ void sched_give_way(void); /* let others run, whatever current->state says */
 static inline void sched_point(void)
 {
     DEBUG_ASSERT(!cpu_self()->spin_depth);
-    latency_end(LATENCY_NO_SWITCH);
-    latency_begin(LATENCY_NO_SWITCH);
+    latency_point();
     if (__builtin_expect(cpu_self()->need_resched, 0))
         sched_give_way();
 }

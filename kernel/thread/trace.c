@@ -1,4 +1,5 @@
 /* Trace categories: the switch, and the lines of page faults, switches and interrupts. */
+#include "arch/latency.h"
 #include "kernel/thread/trace.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
@@ -49,7 +50,7 @@ int trace_set(const char *names, size_t len)
             return -EINVAL;
         word += n;
     }
-    trace_mask = mask | (trace_mask & TRACE_TRACEES);
+    trace_mask = mask | (trace_mask & TRACE_OTHERS);
     return 0;
 }
 
@@ -69,6 +70,8 @@ void trace_init(void)
 {
     char names[64];
 
+    if (latency_on)
+        trace_mask |= TRACE_LATENCY;
     if (boot_option("trace", names, sizeof(names)) && trace_set(names, strlen(names)))
         klog(LOG_WARN, "trace: no such category in %s\n", names);
 }

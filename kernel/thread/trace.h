@@ -18,7 +18,10 @@ enum trace_category {
     TRACE_SCHED = 0x04,
     TRACE_IRQ = 0x08,
     TRACE_BLOCK = 0x10,
-    TRACE_TRACEES = 0x20, /* not a category: somebody is traced by ptrace */
+    /* Not categories, but whoever dispatches a call asks for all of them at once. */
+    TRACE_TRACEES = 0x20, /* somebody is traced by ptrace */
+    TRACE_LATENCY = 0x40, /* stretches are recorded: arch/latency.h */
+    TRACE_OTHERS = TRACE_TRACEES | TRACE_LATENCY,
 };
 extern uint32_t trace_mask;
 

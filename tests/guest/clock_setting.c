@@ -11,6 +11,8 @@
 #include <sys/timex.h>
 #include <time.h>
 
+CHANGES_THE_MACHINE("the clock");
+
 static volatile int fired;
 
 static void on_alarm(int signo)

@@ -3,6 +3,10 @@
  * when the transcript on Faultline is the one that the same binary prints on Linux. So nothing that
  * differs from run to run is printed: no process ids, no addresses, no times.
  *
+ * A test that sets what belongs to the whole machine (the clock, a limit in /proc/sys) says so with
+ * CHANGES_THE_MACHINE: it never runs on the machine of whoever starts the tests; its kept transcript says
+ * what is right.
+ *
  * Tests named hostile_* would hurt the machine they run on: only Faultline runs them, and what they
  * print is compared with NAME.expected.
  */
@@ -28,6 +32,8 @@
 #include <unistd.h>
 
 #define PAGE 4096
+
+#define CHANGES_THE_MACHINE(what) _Static_assert(sizeof(what) > 1, "say what")
 
 /* Unbuffered, so that output and fork go together. Runs before main. */
 __attribute__((constructor)) static void guest_start(void)

@@ -6,6 +6,8 @@
 #include <sys/mount.h>
 #include <utime.h>
 
+CHANGES_THE_MACHINE("/proc/sys/fs/inotify");
+
 static int in;
 static uint32_t cookies[64];
 static int cookie_count;

@@ -2,6 +2,8 @@
  * for nothing. */
 #include "guest.h"
 
+CHANGES_THE_MACHINE("/proc/sys/vm/swappiness");
+
 #define VALUE(class, level) ((class) << 13 | (level))
 #define NOBODY              65534
 

@@ -4,7 +4,9 @@
     tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--append OPTIONS] [--show] [NAME...]
 
 Each test is one static i386 Linux binary, built once: Linux's transcript is the truth. Tests called
-hostile_* run on Faultline only and are compared with NAME.expected. All run in one boot, and after
+hostile_* run on Faultline only and are compared with NAME.expected, and those that say
+CHANGES_THE_MACHINE are compared with kept transcripts (see below). The others run in namespaces of their
+own for mounts and System V objects. All run in one boot, and after
 each one the kernel audits its memory. --linux boots that kernel instead of Faultline, to check the
 tests themselves. Where this machine runs no i386 programs, the transcripts are those in
 tests/guest/transcripts, each kept from a run on Linux of the source whose hash heads it (--keep makes
@@ -13,6 +15,7 @@ them); where there is none, Debian's i386 kernel in QEMU says what is right
 """
 
 import argparse
+import ctypes
 import difflib
 import errno
 import hashlib
@@ -41,10 +44,26 @@ def status_text(code):
     return f"signal {-code}" if code < 0 else f"exit {code}"
 
 
+CLONE_NEWNS, CLONE_NEWIPC = 0x20000, 0x8000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+
+
+def own_namespaces():
+    """What root mounts or leaves behind in a test is gone after it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0:
+        libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+
+
 def default_signals():
     """As init has them on Faultline, also where we were started with nohup."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
+
+
+def prepare_test():
+    default_signals()
+    own_namespaces()
 
 
 def run_native(binary, timeout=120):
@@ -52,7 +71,7 @@ def run_native(binary, timeout=120):
     with tempfile.TemporaryDirectory(prefix="guest-") as where, tempfile.TemporaryFile() as out:
         p = subprocess.Popen([binary], cwd=where, stdin=subprocess.DEVNULL, stdout=out,
                              stderr=subprocess.STDOUT, start_new_session=True,
-                             env={"HOME": "/", "PATH": "/bin:/usr/bin"}, preexec_fn=default_signals)
+                             env={"HOME": "/", "PATH": "/bin:/usr/bin"}, preexec_fn=prepare_test)
         try:
             status = status_text(p.wait(timeout))
         except subprocess.TimeoutExpired:
@@ -105,33 +124,43 @@ def keep(name, lines):
         f.write("\n".join([source_hash(name), *lines]) + "\n")
 
 
+def changes_the_machine(name):
+    with open(f"{HERE}/{name}.c", encoding="utf-8") as f:
+        return "\nCHANGES_THE_MACHINE(" in f.read()
+
+
+def may_run_here(build, names):
+    """Those of the tests that this machine's Linux can run, and may."""
+    if not names or not runs_here(f"{build}/guest/image"):
+        return []
+    return [n for n in names if not changes_the_machine(n)]
+
+
 def linux_says(build, names):
     """{name: lines} by this machine's Linux, or by one in QEMU."""
-    if runs_here(f"{build}/guest/{names[0]}"):
-        return {n: run_native(f"{build}/guest/{n}") for n in names}
-    return run_emulated(build, names)
+    here = may_run_here(build, names)
+    elsewhere = [n for n in names if n not in here]
+    said = run_emulated(build, elsewhere) if elsewhere else {}
+    return said | {n: run_native(f"{build}/guest/{n}") for n in here}
 
 
 def expectations(build, names):
     """{name: the lines that are right}."""
     ordinary = [n for n in names if not n.startswith("hostile_")]
-    if not ordinary or runs_here(f"{build}/guest/{ordinary[0]}"):
-        return {n: expected(build, n) for n in names}
-    right = {n: expected(build, n) for n in names if n not in ordinary}
-    right |= {n: kept(n) for n in ordinary}
+    here = may_run_here(build, ordinary)
+    right = {n: expected(n) for n in names if n not in ordinary}
+    right |= {n: run_native(f"{build}/guest/{n}") if n in here else kept(n) for n in ordinary}
     unknown = [n for n in ordinary if right[n] is None]
     emulated = run_emulated(build, unknown) if unknown else {}
     return right | {n: emulated.get(n, ["(did not run on Linux)"]) for n in unknown}
 
 
-def expected(build, name):
-    if name.startswith("hostile_"):
-        path = f"{HERE}/{name}.expected"
-        if not os.path.exists(path):
-            return [f"(no {name}.expected)"]
-        with open(path) as f:
-            return f.read().splitlines() + ["exit 0"]
-    return run_native(f"{build}/guest/{name}")
+def expected(name):
+    path = f"{HERE}/{name}.expected"
+    if not os.path.exists(path):
+        return [f"(no {name}.expected)"]
+    with open(path) as f:
+        return f.read().splitlines() + ["exit 0"]
 
 
 def archive(build, names):

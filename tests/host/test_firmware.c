@@ -44,7 +44,7 @@ static unsigned ngot;
         }                                                                                          \
     } while (0)
 
-bool boot_option(const char *name, char *buf, size_t size)
+bool boot_find_option(const char *name, char *buf, size_t size)
 {
     const char *value = strcmp(name, "mem") == 0 ? mem_option : scale_option;
 

@@ -148,6 +148,7 @@ NO_STACK_GUARD _Noreturn void boot_main(void)
     known_loader = read_handover();
     init_run(INIT_CONSOLE);
     cpu_protection_init();
+    latency_init();
     sysenter_init();
     memmap_parse(&handover);
     init_screen(false);

@@ -47,11 +47,14 @@ static unsigned long long by_mountinfo(const char *place, unsigned long long *pa
 static void compare(const char *place)
 {
     unsigned long long parent = 0, id = by_mountinfo(place, &parent), root = 0;
+    char above[20];
+
+    snprintf(above, sizeof(above), "%.*s/", (int)(strrchr(place, '/') - place), place);
 
     by_mountinfo("/", &root);
     printf("%s: statx %s, fdinfo %s, %s\n", place, by_statx(place) == id ? "same" : "different",
            by_fdinfo(place) == id ? "same" : "different",
-           parent == by_statx("/") ? "below the root" : "elsewhere");
+           parent == by_statx(above) ? "below the mount above" : "elsewhere");
 }
 
 int main(void)

@@ -4,7 +4,7 @@
  *
  * Spin locks and marked points pay nothing for it: where one turns interrupts off or on, or passes
  * a marked point, stands a *site*, an instruction of one byte that the option replaces by a
- * breakpoint (arch/i386/latency.c). Rarer places ask latency_on.
+ * breakpoint (arch/i386/platform/latency.c). Rarer places ask latency_on.
  */
 #ifndef ARCH_LATENCY_H
 #define ARCH_LATENCY_H

@@ -126,7 +126,7 @@ void cpu_control_add(uint32_t bits); /* more of CR4 */
 bool cpu_has_avx2(void);
 void cpu_window_open(uint32_t bits); /* more of CR4 until cpu_window_close; interrupts are off */
 void cpu_window_close(void);
-void latency_init(void);             /* latency.c; after it, before the text is read-only */
+void latency_init(void); /* latency.c; after it, before the text is read-only */
 bool latency_trap(struct trapframe *tf);
 void cpu_protection_init(void);     /* protect.c; once the boot options are known */
 void cpu_enable_global_pages(void); /* CR4.PGE, once the kernel's pages are final */

@@ -30,6 +30,11 @@ def test_prints_the_same_as_on_linux(outcome, name):
     assert diff is None, "\n" + diff
 
 
+def test_every_test_has_the_transcript_of_its_source():
+    ordinary = [name for name in run.test_names() if not name.startswith("hostile_")]
+    assert [name for name in ordinary if run.kept(name) is None] == []
+
+
 def test_machine_ends_well(outcome):
     assert "machine" not in outcome, outcome["machine"]
 

@@ -4,8 +4,8 @@
  * differs from run to run is printed: no process ids, no addresses, no times.
  *
  * A test that sets what belongs to the whole machine (the clock, a limit in /proc/sys) says so with
- * CHANGES_THE_MACHINE: it never runs on the machine of whoever starts the tests; its kept transcript says
- * what is right.
+ * CHANGES_THE_MACHINE: it never runs on the machine of whoever starts the tests; its kept
+ * transcript says what is right.
  *
  * Tests named hostile_* would hurt the machine they run on: only Faultline runs them, and what they
  * print is compared with NAME.expected.

@@ -50,7 +50,6 @@ static void compare(const char *place)
     char above[20];
 
     snprintf(above, sizeof(above), "%.*s/", (int)(strrchr(place, '/') - place), place);
-
     by_mountinfo("/", &root);
     printf("%s: statx %s, fdinfo %s, %s\n", place, by_statx(place) == id ? "same" : "different",
            by_fdinfo(place) == id ? "same" : "different",

@@ -3,15 +3,14 @@
 
     tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--append OPTIONS] [--show] [NAME...]
 
-Each test is one static i386 Linux binary, built once: Linux's transcript is the truth. Tests called
-hostile_* run on Faultline only and are compared with NAME.expected, and those that say
-CHANGES_THE_MACHINE are compared with kept transcripts (see below). The others run in namespaces of their
-own for mounts and System V objects. All run in one boot, and after
-each one the kernel audits its memory. --linux boots that kernel instead of Faultline, to check the
-tests themselves. Where this machine runs no i386 programs, the transcripts are those in
-tests/guest/transcripts, each kept from a run on Linux of the source whose hash heads it (--keep makes
-them); where there is none, Debian's i386 kernel in QEMU says what is right
-(build/cache/i386/vmlinuz, `scripts/fetch-i386 linux`).
+Each test is one static i386 Linux binary, built once: what Linux prints is the truth. It is kept in
+tests/guest/transcripts, each headed by the hash of the source it is of. Where that has changed, Debian's
+i386 kernel in QEMU says what is right (build/cache/i386/vmlinuz, `scripts/fetch-i386 linux`), without it
+this machine's own; --keep keeps it. --native prefers this machine: its Linux may be another one, so its
+word is not kept. A test that says CHANGES_THE_MACHINE never runs on it, and the others run there in
+namespaces of their own for mounts and System V objects. Tests called hostile_* run on Faultline only and
+are compared with NAME.expected. All run in one boot, and after each one the kernel audits its memory.
+--linux boots that kernel instead of Faultline, to check the tests themselves.
 """
 
 import argparse
@@ -133,12 +132,12 @@ def may_run_here(build, names):
     """Those of the tests that this machine's Linux can run, and may."""
     if not names or not runs_here(f"{build}/guest/image"):
         return []
-    return [n for n in names if not changes_the_machine(n)]
+    return [n for n in names if not changes_the_machine(n) and not n.startswith("hostile_")]
 
 
 def linux_says(build, names):
-    """{name: lines} by this machine's Linux, or by one in QEMU."""
-    here = may_run_here(build, names)
+    """{name: lines} by Debian's Linux in QEMU, or by this machine's where that cannot be had."""
+    here = may_run_here(build, names) if not os.path.exists(LINUX) else []
     elsewhere = [n for n in names if n not in here]
     said = run_emulated(build, elsewhere) if elsewhere else {}
     return said | {n: run_native(f"{build}/guest/{n}") for n in here}
@@ -147,12 +146,10 @@ def linux_says(build, names):
 def expectations(build, names):
     """{name: the lines that are right}."""
     ordinary = [n for n in names if not n.startswith("hostile_")]
-    here = may_run_here(build, ordinary)
-    right = {n: expected(n) for n in names if n not in ordinary}
-    right |= {n: run_native(f"{build}/guest/{n}") if n in here else kept(n) for n in ordinary}
+    right = {n: expected(n) for n in names if n not in ordinary} | {n: kept(n) for n in ordinary}
     unknown = [n for n in ordinary if right[n] is None]
-    emulated = run_emulated(build, unknown) if unknown else {}
-    return right | {n: emulated.get(n, ["(did not run on Linux)"]) for n in unknown}
+    said = linux_says(build, unknown) if unknown else {}
+    return right | {n: said.get(n, ["(did not run on Linux)"]) for n in unknown}
 
 
 def expected(name):
@@ -214,10 +211,12 @@ def parse(output):
     return results, noise
 
 
-def compare(build, names, mem=96, kernel=None, machine=(), append=""):
+def compare(build, names, mem=96, kernel=None, machine=(), append="", native=False):
     """[(name, None or a diff)] and the console's other lines. machine: further options of QEMU,
     append: of the kernel."""
     right = expectations(build, names)
+    if native:
+        right |= {n: run_native(f"{build}/guest/{n}") for n in may_run_here(build, names)}
     output = boot(build, names, mem, kernel, machine=machine, append=append)
     got, noise = parse(output)
     outcome = []
@@ -239,6 +238,7 @@ def main():
     p.add_argument("--linux", metavar="VMLINUZ")
     p.add_argument("--append", default="", help="more options for the kernel")
     p.add_argument("--show", action="store_true", help="the kernel's own lines too")
+    p.add_argument("--native", action="store_true", help="compare with this machine's Linux")
     p.add_argument("--keep", action="store_true", help="run the tests on Linux alone and keep what it says")
     p.add_argument("names", nargs="*")
     a = p.parse_args()
@@ -247,7 +247,7 @@ def main():
         for name, lines in linux_says(os.path.abspath(a.build), names).items():
             keep(name, lines)
         return 0
-    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux, append=a.append)
+    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux, append=a.append, native=a.native)
     if a.show:
         print("\n".join(noise))
     for name, diff in outcome:

@@ -174,8 +174,11 @@ size_t ldisc_take(struct tty *t, char *buf, size_t n, bool *line_done);
 size_t output_process(struct tty *t, const char *s, size_t n); /* how many bytes were taken */
 void output_echo(struct tty *t, char c); /* through OPOST, never lost while the ring has room */
 void output_raw(struct tty *t, char c);
-bool output_flush_echo(struct tty *t); /* true: nothing is left */
-void output_flush(struct tty *t);      /* forget what was not sent */
+void output_back(struct tty *t, uint32_t n);   /* echoes n backspaces, at most 8 */
+void output_rub_out(struct tty *t);            /* and what takes a character off the screen */
+bool output_echo_is_full(const struct tty *t); /* what is echoed now is lost */
+bool output_flush_echo(struct tty *t);         /* true: nothing is left */
+void output_flush(struct tty *t);              /* forget what was not sent */
 size_t output_pending(struct tty *t);
 /* tty_termios.c */
 void termios_init(struct termios *t, uint32_t cflag); /* 0: the usual */

@@ -85,13 +85,6 @@ static void echo_data(struct tty *t, uint8_t c)
         echo_char(t, c);
 }
 
-static void rub_out(struct tty *t)
-{
-    output_echo(t, '\b');
-    output_echo(t, ' ');
-    output_echo(t, '\b');
-}
-
 static bool is_continuation(const struct tty *t, uint8_t c)
 {
     return TTY_FLAG(t, iflag, IUTF8) && (c & 0xc0) == 0x80;
@@ -115,22 +108,24 @@ static uint32_t column_of_head(const struct tty *t)
     return column + t->canon_column;
 }
 
-/* Takes from the screen what was echoed for c, which was at head. */
+/* Takes from the screen what was echoed for c, which was at head. A terminal that takes no more is
+ * spared the work: a line may be 4 KiB long. */
 static void echo_erased(struct tty *t, uint8_t c)
 {
+    if (output_echo_is_full(t))
+        return;
     if (c == '\t') {
-        for (uint32_t column = column_of_head(t) & 7; column < 8; column++)
-            output_echo(t, '\b');
+        output_back(t, 8 - (column_of_head(t) & 7));
         return;
     }
     if (is_control_char(c)) {
         if (TTY_FLAG(t, lflag, ECHOCTL)) {
-            rub_out(t);
-            rub_out(t);
+            output_rub_out(t);
+            output_rub_out(t);
         }
         return;
     }
-    rub_out(t);
+    output_rub_out(t);
 }
 
 /* ---- Editing ---- */
@@ -201,7 +196,7 @@ static void reprint_line(struct tty *t)
     echo_char(t, t->termios.cc[VREPRINT]);
     output_echo(t, '\n');
     t->canon_column = t->column;
-    for (uint32_t i = t->canon; i != t->head; i++)
+    for (uint32_t i = t->canon; i != t->head && !output_echo_is_full(t); i++)
         echo_char(t, input_at(t, i));
 }
 

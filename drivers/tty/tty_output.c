@@ -134,6 +134,29 @@ void output_echo(struct tty *t, char c)
     put_echo(t, out, (size_t)n);
 }
 
+static void columns_back(struct tty *t, uint32_t n)
+{
+    if (TTY_FLAG(t, oflag, OPOST))
+        t->column -= n < t->column ? n : t->column;
+}
+
+void output_back(struct tty *t, uint32_t n)
+{
+    columns_back(t, n);
+    put_echo(t, "\b\b\b\b\b\b\b\b", n);
+}
+
+void output_rub_out(struct tty *t)
+{
+    columns_back(t, 1);
+    put_echo(t, "\b \b", 3);
+}
+
+bool output_echo_is_full(const struct tty *t)
+{
+    return t->echo_head - t->echo_tail == TTY_ECHO_SIZE;
+}
+
 void output_raw(struct tty *t, char c)
 {
     put_echo(t, &c, 1);

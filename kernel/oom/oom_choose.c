@@ -8,8 +8,9 @@
 #include "arch/thread.h"
 #include "kernel/oom/oom.h"
 #include "kernel/signal/signal_impl.h"
+#include "kernel/thread/sched.h"
 
-#define STEP        8u  /* processes looked at with proc_lock held */
+#define STEP        2u  /* processes looked at with proc_lock held */
 #define GROUPS      24u /* process groups that are told apart */
 #define SMALL_PART  16u /* a process below this part of memory is small */
 #define GROUP_SMALL 4u  /* so many members are no bomb */
@@ -164,7 +165,7 @@ int32_t oom_choose(bool *dying)
     const struct group *g;
 
     while (hunt_step(&h))
-        ;
+        sched_point();
     *dying = h.dying;
     g = biggest_group(&h);
     if (h.worst.points < (int32_t)(vm_total_frames() / SMALL_PART) && g->members > GROUP_SMALL &&

@@ -63,11 +63,12 @@ static int kill_one(int32_t pid, int signo, const struct siginfo *info)
 static int kill_group(int32_t pgid, int signo, const struct siginfo *info)
 {
     struct proc *p;
+    uint32_t steps = 0;
     int ret = -ESRCH, err;
     bool sent = false;
 
     spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
+    for (p = proc_oldest(); p; p = proc_walk_on(p, &steps)) {
         if (p->pgid != pgid)
             continue;
         err = send(p, NULL, signo, info);
@@ -80,14 +81,16 @@ static int kill_group(int32_t pgid, int signo, const struct siginfo *info)
     return sent ? 0 : ret;
 }
 
-/* Everyone but init, the sender and the kernel's own. */
+/* Everyone but init, the sender and the kernel's own. Children that are born meanwhile to one who
+ * has not got it yet come later in the walk; one who has it has no more before he took it. */
 static int kill_all(int signo, const struct siginfo *info)
 {
     struct proc *p;
+    uint32_t steps = 0;
     int ret = -ESRCH, err;
 
     spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
+    for (p = proc_oldest(); p; p = proc_walk_on(p, &steps)) {
         if (p->pid <= 1 || p == proc_current())
             continue;
         err = send(p, NULL, signo, info);

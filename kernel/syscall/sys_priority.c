@@ -78,18 +78,19 @@ static int for_threads(struct proc *p, priority_fn fn, int *value, int err)
     return err;
 }
 
-/* [proc_lock held] */
+/* [proc_lock held, and let go now and then] */
 static int for_selected(int which, int32_t who, priority_fn fn, int *value)
 {
     struct thread *t;
     struct proc *p;
+    uint32_t steps = 0;
     int err = -ESRCH;
 
     if (which == PRIO_PROCESS) {
         p = proc_find_any(who, &t);
         return p ? fn(p, t, value) : -ESRCH;
     }
-    list_for_each_entry (p, &all_procs, all_link)
+    for (p = proc_oldest(); p; p = proc_walk_on(p, &steps))
         if (selected(p, which, who))
             err = for_threads(p, fn, value, err);
     return err;

@@ -18,6 +18,7 @@
 #define PID_MAX    32768
 #define PID_FIRST  300  /* where a second round starts, as on Linux */
 #define HASH_SIZE  256  /* a power of two */
+#define WALK_STEP  32   /* processes that are signalled, or the like, in one go */
 #define STACK_JUNK 0xc5 /* in new stacks of a debug kernel */
 
 struct spinlock proc_lock = SPINLOCK_INIT("proc", LOCK_RANK_PROC);
@@ -63,6 +64,44 @@ struct proc *proc_find_any(int32_t tid, struct thread **t)
 {
     *t = tid ? thread_find(tid) : thread_current();
     return *t ? (*t)->proc : proc_find(tid);
+}
+
+struct proc *proc_oldest(void)
+{
+    return list_empty(&all_procs) ? NULL : list_first_entry(&all_procs, struct proc, all_link);
+}
+
+/* [proc_lock held] */
+static struct proc *next_of(const struct proc *p)
+{
+    return p->all_link.next == &all_procs ? NULL
+                                          : list_entry(p->all_link.next, struct proc, all_link);
+}
+
+/* [proc_lock held] The first that is younger than one that may be gone. */
+static struct proc *younger_than(int32_t pid, uint32_t serial)
+{
+    struct proc *p = proc_find(pid);
+
+    if (p && p->serial == serial)
+        return next_of(p);
+    list_for_each_entry (p, &all_procs, all_link)
+        if (p->serial > serial)
+            return p;
+    return NULL;
+}
+
+struct proc *proc_walk_on(struct proc *p, uint32_t *steps)
+{
+    int32_t pid = p->pid;
+    uint32_t serial = p->serial;
+
+    if (++*steps % WALK_STEP)
+        return next_of(p);
+    spin_unlock(&proc_lock);
+    sched_point();
+    spin_lock(&proc_lock);
+    return fatal_signal_pending() ? NULL : younger_than(pid, serial);
 }
 
 bool proc_lost_first(const struct proc *p)

@@ -151,6 +151,12 @@ struct thread *thread_find(int32_t tid); /* [proc_lock held] */
 /* [proc_lock held] Whom a thread's id names, 0 being the caller: its process, or NULL. The id of a
  * first thread is the process's as long as there is one; if that thread is gone, *t is NULL. */
 struct proc *proc_find_any(int32_t tid, struct thread **t);
+/* [proc_lock held, but let go every so many steps] The process that was made after p, NULL: none,
+ * or the caller is to die. *steps is 0 before the first. All there are from beginning to end are
+ * met. */
+struct proc *proc_walk_on(struct proc *p, uint32_t *steps);
+/* [proc_lock held] The oldest: where such a walk starts. */
+struct proc *proc_oldest(void);
 /* [proc_lock held] Its first thread is gone, others may be there: as on Linux it still counts. */
 bool proc_lost_first(const struct proc *p);
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */

@@ -7,6 +7,7 @@
  */
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 #define STEP 256u /* pages, frames or mappings looked at with vm_lock held */
 
@@ -311,7 +312,7 @@ void vm_frame_census(struct frame_census *out)
     struct frame *f = frame_next(NULL);
 
     *out = (struct frame_census){0};
-    while (f)
+    for (; f; port_yield())
         f = census_step(f, out);
 }
 
@@ -492,7 +493,7 @@ void vm_drop_caches(void)
 {
     struct frame *f = frame_next(NULL);
 
-    while (f)
+    for (; f; port_yield())
         f = drop_step(f);
     spin_lock(&vm_lock);
     anon_drop_kept();
@@ -512,6 +513,7 @@ void vm_object_drop(struct vm_object *o)
                 reclaim_frame(f);
         }
         spin_unlock(&vm_lock);
+        port_yield();
     } while (item);
 }
 

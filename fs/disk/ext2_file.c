@@ -176,12 +176,31 @@ static int ext2_put(struct vm_object *o, const struct vm_run *run)
     return done ? (int)done : err;
 }
 
+/* Whether all blocks of a page have their places: then it needs no promise, and nothing would end one. */
+static int has_place(struct ext2_node *n, uint32_t index, bool *has)
+{
+    uint32_t count = blocks_in_page(n->super), block = 1;
+    int err = 0;
+
+    mutex_lock(&n->map);
+    for (uint32_t i = 0; i < count && block && !err; i++)
+        err = ext2_map_find(n, index * count + i, &block);
+    mutex_unlock(&n->map);
+    *has = block != 0;
+    return err;
+}
+
 static int ext2_reserve(struct vm_object *o, uint32_t index)
 {
     struct ext2_node *n = vm_object_private(o);
+    bool has;
+    int err;
 
     if ((uint64_t)index << PAGE_SHIFT >= ext2_max_size(n->super))
         return -EIO;
+    err = has_place(n, index, &has);
+    if (err || has)
+        return err;
     return ext2_promise(n);
 }
 

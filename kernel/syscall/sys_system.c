@@ -10,6 +10,7 @@
 #include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/swap.h"
 
 /* ---- sysinfo ---- */
 
@@ -23,22 +24,36 @@ struct user_sysinfo {
 };
 #define SI_LOAD_SHIFT 16
 
+/* In bytes, or in pages where that does not fit into 32 bits. */
+static void count_memory(struct user_sysinfo *s)
+{
+    struct vm_swap_stats swap;
+    struct mem_stats m;
+    uint32_t pages = 1;
+
+    mm_stats(&m);
+    vm_swap_stats(&swap);
+    s->mem_unit = m.total + swap.total > UINT32_MAX / PAGE_SIZE ? PAGE_SIZE : 1;
+    if (s->mem_unit == 1)
+        pages = PAGE_SIZE;
+    s->totalram = m.total * pages;
+    s->freeram = m.free * pages;
+    s->sharedram = m.cached_shmem * pages;
+    s->totalswap = swap.total * pages;
+    s->freeswap = (swap.total - swap.used) * pages;
+}
+
 long sys_sysinfo(void __user *ubuf)
 {
     struct user_sysinfo s;
-    struct mem_stats m;
 
     memset(&s, 0, sizeof(s));
-    mm_stats(&m);
     load_average(s.loads);
     for (int i = 0; i < 3; i++)
         s.loads[i] <<= SI_LOAD_SHIFT - LOAD_SHIFT;
     s.uptime = (int32_t)(time_mono_ns() / NSEC_PER_SEC);
-    s.totalram = m.total * PAGE_SIZE;
-    s.freeram = m.free * PAGE_SIZE;
-    s.sharedram = m.cached_shmem * PAGE_SIZE;
+    count_memory(&s);
     s.procs = (uint16_t)proc_count_threads();
-    s.mem_unit = 1;
     return copy_to_user(ubuf, &s, sizeof(s));
 }
 

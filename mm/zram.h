@@ -1,7 +1,7 @@
 /*
  * Compressed memory: pages by index, each as small as it goes. Behind /dev/zram0.
  *
- * Any context but an interrupt; nothing sleeps.
+ * Any context but an interrupt; nothing sleeps, but for zram_destroy().
  */
 #ifndef MM_ZRAM_H
 #define MM_ZRAM_H

@@ -113,10 +113,14 @@ static int show_swaps(struct text *t, const struct target *who)
 
     (void)who;
     text_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-    for (unsigned n = 0; vm_swap_info(n, &info); n++)
-        text_printf(t, "%-40s%s\t%u\t%s%u\t%s%d\n", info.device->name, info.device->type,
-                    info.slots * (PAGE_SIZE / 1024), info.slots < 2500000 ? "\t" : "",
-                    info.used * (PAGE_SIZE / 1024), info.used < 2500000 ? "\t" : "", info.priority);
+    for (unsigned n = 0; vm_swap_info(n, &info); n++) {
+        unsigned length = text_escape(t, info.device->name, " \t\n");
+
+        text_printf(t, "%*s%s\t%u\t%s%u\t%s%d\n", length < 40 ? 40 - length : 1, "",
+                    info.device->type, info.slots * (PAGE_SIZE / 1024),
+                    info.slots < 2500000 ? "\t" : "", info.used * (PAGE_SIZE / 1024),
+                    info.used < 2500000 ? "\t" : "", info.priority);
+    }
     return 0;
 }
 

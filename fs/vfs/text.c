@@ -92,20 +92,25 @@ void text_printf(struct text *t, const char *fmt, ...)
     t->last->used += (size_t)n < left ? (size_t)n : left - 1;
 }
 
-void text_escape(struct text *t, const char *s, const char *escape)
+size_t text_escape(struct text *t, const char *s, const char *escape)
 {
+    size_t length = 0;
+
     while (*s) {
         size_t n = 0;
 
         while (s[n] && s[n] != '\\' && !strchr(escape, s[n]))
             n++;
         text_write(t, s, n);
+        length += n;
         s += n;
         if (*s) {
             text_printf(t, "\\%03o", (unsigned char)*s);
+            length += 4;
             s++;
         }
     }
+    return length;
 }
 
 size_t text_copy(const struct text *t, char *buf, size_t size)

@@ -22,8 +22,8 @@ void text_free(struct text *t); /* as after text_init */
 void text_printf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void text_write(struct text *t, const void *bytes, size_t n);
 /* A path or name as /proc/mounts and maps show it: the characters of escape, and backslashes, in
- * octal. */
-void text_escape(struct text *t, const char *s, const char *escape);
+ * octal. How long that is. */
+size_t text_escape(struct text *t, const char *s, const char *escape);
 
 /* Copies the beginning, at most size bytes: how many. */
 size_t text_copy(const struct text *t, char *buf, size_t size);

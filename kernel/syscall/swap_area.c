@@ -239,7 +239,7 @@ static int area_in_file(struct file *f, struct swap_area **out)
         err = i->ops->fsync(i);
     if (err)
         return err;
-    a = area_new("file");
+    a = area_new("file\t");
     buf = kmalloc(PATH_MAX);
     err = a && buf ? 0 : -ENOMEM;
     if (!err) {

@@ -1,6 +1,6 @@
 /*
- * swapon and swapoff: of block devices and files that mkswap(8) prepared, and of compressed memory
- * by the boot option zram=SIZE. The pageout thread starts with the first of them. [man 2 swapon]
+ * swapon and swapoff: of block devices and files that mkswap(8) prepared; and at boot, of compressed
+ * memory, unless zram=0. The pageout thread starts with the first of them. [man 2 swapon]
  */
 #include "fs/block/zram.h"
 #include "fs/vfs/vfs.h"
@@ -16,6 +16,7 @@
 #define SWAP_FLAG_PRIO_MASK 0x7fffu
 #define SWAP_FLAGS          (SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK | 0x70000u) /* discard: ignored */
 #define ZRAM_PRIORITY       100
+#define ZRAM_DEFAULT        "50%"
 #define BAD_MAX             637u
 
 /* mkswap(8): the first page of a swap area. */
@@ -171,13 +172,17 @@ static int swap_to(struct block_device *zram)
     return err;
 }
 
+/* A swap partition is not looked for: what lies on a disk may be another system's, asleep. Who wants
+ * it says swapon, and it is used when the compressed memory is full. */
 static void swap_boot(void)
 {
     struct block_device *zram;
     char value[16];
     int err;
 
-    if (!boot_option("zram", value, sizeof(value)) || strcmp(value, "off") == 0)
+    if (!boot_option("zram", value, sizeof(value)))
+        strlcpy(value, ZRAM_DEFAULT, sizeof(value));
+    if (strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
         return;
     zram = zram_at_boot(value);
     err = zram ? swap_to(zram) : -EINVAL;

@@ -3,13 +3,14 @@
  *
  * A page is a word of the table: 0 for nothing; with bit 0, a struct same, for a page of one word
  * over and over; with bit 1, a frame that holds the page raw, because it does not compress; else
- * the first of a chain of small objects that hold its LZ4 block. Storing takes memory from the
- * kernel's reserve, but not the last of it; when that or the bound is reached the page is not
- * taken, and stays where it was.
+ * the first of a chain of small objects that hold its LZ4 block. The table grows with what is in
+ * it. Storing takes memory from the kernel's reserve, but not the last of it; when that or the
+ * bound is reached the page is not taken, and stays where it was.
  */
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 #include "mm/reclaim/lz4.h"
 #include "mm/zram.h"
 
@@ -33,7 +34,7 @@ struct same {
 
 struct zram {
     uint32_t pages;
-    uintptr_t **table;       /* [zram_lock] by chunks of a frame */
+    uintptr_t **table;       /* [zram_lock] by chunks of a frame; NULL: nothing was stored there */
     struct zram_stats stats; /* [zram_lock] */
 };
 
@@ -44,7 +45,9 @@ static uint8_t packed[PAGE_SIZE];
 
 static uintptr_t *entry_of(const struct zram *z, uint32_t index)
 {
-    return &z->table[index / PER_CHUNK][index % PER_CHUNK];
+    uintptr_t *chunk = z->table[index / PER_CHUNK];
+
+    return chunk ? &chunk[index % PER_CHUNK] : NULL;
 }
 
 /* Whether so many bytes more are allowed; counts them. */
@@ -65,6 +68,16 @@ static void *charged(struct zram *z, uint32_t bytes, void *p)
     if (!p)
         z->stats.used -= bytes;
     return p;
+}
+
+/* The same, in a chunk that is made if need be. NULL: no memory. */
+static uintptr_t *make_entry(struct zram *z, uint32_t index)
+{
+    uintptr_t **chunk = &z->table[index / PER_CHUNK];
+
+    if (!*chunk && !frame_scarce() && charge(z, PAGE_SIZE))
+        *chunk = charged(z, PAGE_SIZE, kalloc_zeroed());
+    return entry_of(z, index);
 }
 
 /* ---- Storing ---- */
@@ -209,10 +222,12 @@ static void drop(struct zram *z, uintptr_t entry)
 
 int zram_read(struct zram *z, uint32_t index, void *page)
 {
+    const uintptr_t *entry;
     int err;
 
     spin_lock(&zram_lock);
-    err = fetch(*entry_of(z, index), page);
+    entry = entry_of(z, index);
+    err = fetch(entry ? *entry : 0, page);
     z->stats.failed_reads += err != 0;
     spin_unlock(&zram_lock);
     return err;
@@ -221,13 +236,15 @@ int zram_read(struct zram *z, uint32_t index, void *page)
 int zram_write(struct zram *z, uint32_t index, const void *page)
 {
     uintptr_t *entry;
-    bool stored;
+    bool stored = false;
 
     spin_lock(&zram_lock);
-    entry = entry_of(z, index);
-    drop(z, *entry);
-    *entry = store(z, page);
-    stored = *entry != 0;
+    entry = make_entry(z, index);
+    if (entry) {
+        drop(z, *entry);
+        *entry = store(z, page);
+        stored = *entry != 0;
+    }
     z->stats.pages += stored;
     z->stats.failed_writes += !stored;
     spin_unlock(&zram_lock);
@@ -236,9 +253,14 @@ int zram_write(struct zram *z, uint32_t index, const void *page)
 
 void zram_forget(struct zram *z, uint32_t index)
 {
+    uintptr_t *entry;
+
     spin_lock(&zram_lock);
-    drop(z, *entry_of(z, index));
-    *entry_of(z, index) = 0;
+    entry = entry_of(z, index);
+    if (entry) {
+        drop(z, *entry);
+        *entry = 0;
+    }
     spin_unlock(&zram_lock);
 }
 
@@ -249,10 +271,13 @@ static uint32_t chunks_of(uint32_t pages)
 
 void zram_destroy(struct zram *z)
 {
-    for (uint32_t i = 0; i < z->pages && z->table[i / PER_CHUNK]; i++)
-        zram_forget(z, i);
-    for (uint32_t i = 0; i < chunks_of(z->pages) && z->table[i]; i++)
-        kfree(z->table[i]);
+    for (uint32_t i = 0; i < chunks_of(z->pages); i++) {
+        for (uint32_t n = 0; n < PER_CHUNK && z->table[i]; n++)
+            zram_forget(z, i * (uint32_t)PER_CHUNK + n);
+        if (z->table[i])
+            kfree(z->table[i]);
+        port_yield();
+    }
     kmfree(z->table);
     kmfree(z);
 }
@@ -268,14 +293,6 @@ struct zram *zram_create(uint32_t pages)
     if (!z->table) {
         kmfree(z);
         return NULL;
-    }
-    for (uint32_t i = 0; i < chunks_of(pages); i++) {
-        z->table[i] = kalloc_zeroed();
-        if (!z->table[i]) {
-            zram_destroy(z);
-            return NULL;
-        }
-        (void)charge(z, PAGE_SIZE);
     }
     return z;
 }

@@ -5,10 +5,11 @@
  *     pressure sort MIB           heapsort, in place, of records of 1 KiB
  *     pressure rewrite FILE MIB   every page of a shared mapping, in an order that jumps
  *     pressure both FILE MIB      the two at once; a third process, of the sorter's by fork, reads along
- *     pressure hold MIB SECONDS   fills memory, waits, looks at it again
+ *     pressure hold MIB FILE      fills memory, waits until there is such a file, looks at it again
  *     pressure eat                takes memory until it is killed
+ *     pressure swapon PATH PRIORITY
  *
- * Of every four words one cannot be compressed: the contents become a third.
+ * Of every six words one cannot be compressed: the contents become a third.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,14 +54,14 @@ static void *get(size_t bytes, int flags, int fd)
 static void make_record(uint32_t *r, uint32_t key)
 {
     for (uint32_t i = 0; i < WORDS; i++)
-        r[i] = i % 4 ? 77 : mix(key + i);
+        r[i] = i % 6 ? 77 : mix(key + i);
     r[0] = key;
 }
 
 static int record_is_right(const uint32_t *r)
 {
     for (uint32_t i = 1; i < WORDS; i++)
-        if (r[i] != (i % 4 ? 77 : mix(r[0] + i)))
+        if (r[i] != (i % 6 ? 77 : mix(r[0] + i)))
             return 0;
     return 1;
 }
@@ -138,7 +140,7 @@ static int sort(uint32_t mib, int forks)
 
 static uint32_t file_word(uint32_t page, uint32_t i)
 {
-    return i % 4 ? page : mix(page * PAGE_WORDS + i);
+    return i % 6 ? page : mix(page * PAGE_WORDS + i);
 }
 
 /* Page numbers in an order that jumps: a stride without a common divisor. */
@@ -198,15 +200,15 @@ static int both(const char *path, uint32_t mib)
 
 /* ---- Holding, eating ---- */
 
-static int hold(uint32_t mib, unsigned seconds)
+static int hold(uint32_t mib, const char *file)
 {
     uint32_t n = mib << 10, wrong = 0;
     record *a = get((size_t)mib << 20, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
     fill(a, n);
     printf("hold: filled\n");
-    fflush(stdout);
-    sleep(seconds);
+    while (access(file, F_OK))
+        usleep(20000);
     for (uint32_t i = 0; i < n; i++)
         wrong += a[i][0] != mix(i) || !record_is_right(a[i]);
     printf("hold: %u records, %u wrong\n", n, wrong);
@@ -235,9 +237,14 @@ int main(int argc, char **argv)
     if (strcmp(what, "both") == 0 && argc == 4)
         return both(argv[2], (uint32_t)atoi(argv[3]));
     if (strcmp(what, "hold") == 0 && argc == 4)
-        return hold((uint32_t)atoi(argv[2]), (unsigned)atoi(argv[3]));
+        return hold((uint32_t)atoi(argv[2]), argv[3]);
     if (strcmp(what, "eat") == 0)
         eat();
+    if (strcmp(what, "swapon") == 0 && argc == 4) {
+        if (swapon(argv[2], SWAP_FLAG_PREFER | atoi(argv[3])))
+            die("swapon");
+        return 0;
+    }
     fprintf(stderr, "pressure: what?\n");
     return 2;
 }

@@ -1,14 +1,113 @@
-"""Swapping: a program that needs more memory than the machine has ends with the right answer."""
+"""Swapping: programs that need more memory than the machine has end with the right answer, on partitions and files
+that mkswap made and in compressed memory; areas come and go; and when all is full one process dies, not the machine.
+
+The sizes are small here. The whole ones, and 30 minutes of stress, are part of `make soak`."""
 
 import os
+import re
+import subprocess
 import sys
 
-from machine import BUILD, TOP
+import pytest
+
+from filesystems import power_off
+from machine import BUILD, BUSYBOX, TOP, Machine, have_busybox
 
 sys.path.insert(0, os.path.join(TOP, "tests/guest"))
 import run  # noqa: E402
+
+needs_busybox = pytest.mark.skipif(not have_busybox(), reason="no i386 BusyBox could be fetched")
 
 
 def test_compressed_swap_holds_what_memory_cannot():
     for name, diff in run.compare(BUILD + "/debug", ["swap"], 32, append="zram=64M")[0]:
         assert diff is None, f"{name}\n{diff}"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """A ramdisk with `pressure`: tests/boot/pressure.c says what that can do."""
+    where = tmp_path_factory.mktemp("swap")
+    subprocess.run(["gcc", "-m32", "-static", "-O2", "-D_GNU_SOURCE", "-o", where / "pressure",
+                    TOP + "/tests/boot/pressure.c"], check=True)
+    ours = [f"{BUILD}/user/{name}" for name in ("init", "sh", "tools")]
+    subprocess.run([TOP + "/scripts/mkinitrd", "-o", where / "initrd", "--root", TOP + "/iso/root",
+                    "--busybox", BUSYBOX, *ours, where / "pressure"], check=True)
+    return str(where / "initrd")
+
+
+def boot(image, mem, append="", disk=None):
+    more = ["-drive", f"file={disk},format=raw,if=none,id=d,cache=writeback",
+            "-device", "virtio-blk-pci,drive=d"] if disk else []
+    return Machine.direct(image, "console=ttyS0 panic=-1 " + append, mem=mem, more=more).prompt()
+
+
+def make_disk(path, mib):
+    """A quarter is for swapping, formatted by mkswap; the rest is ext2."""
+    subprocess.run([TOP + "/scripts/mkdisk", path, str(mib)], check=True, capture_output=True)
+    return path
+
+
+def areas(m):
+    """{name: (size, used, priority)} in KiB, as /proc/swaps has it."""
+    rows = [line.split() for line in m.sh("cat /proc/swaps").splitlines()[1:]]
+    return {row[0]: tuple(map(int, row[2:5])) for row in rows}
+
+
+def assert_nothing_lost(m):
+    assert "violations 0" in m.sh("cat /proc/mm_check")
+
+
+# ---- Work
+
+
+@needs_busybox
+def test_sorting_and_rewriting_more_than_memory(image, tmp_path):
+    with boot(image, 16, "zram=off", make_disk(tmp_path / "disk", 256)) as m:
+        m.sh("swapon /dev/vda1 && mount -t ext2 /dev/vda2 /mnt")
+        said = m.sh("pressure both /mnt/file 16")
+        assert "both: 0 failed" in said, said
+        assert int(m.sh("awk '/^pswpin/ {print $2}' /proc/vmstat")) > 2000
+        m.sh("swapoff /dev/vda1 && umount /mnt")
+        assert_nothing_lost(m)
+        power_off(m)
+
+
+@needs_busybox
+def test_the_same_in_compressed_memory(image):
+    with boot(image, 16, "zram=200%") as m:
+        said = m.sh("pressure sort 12")
+        assert "12288 records, 0 wrong" in said, said
+        assert int(m.sh("awk '/^pswpin/ {print $2}' /proc/vmstat")) > 1000
+        m.sh("swapoff /dev/zram0")
+        assert_nothing_lost(m)
+
+
+# ---- Areas
+
+
+@needs_busybox
+def test_areas_by_priority_and_back_again(image, tmp_path):
+    with boot(image, 24, "zram=off", make_disk(tmp_path / "disk", 128)) as m:
+        m.sh("mount -t ext2 /dev/vda2 /mnt; cd /mnt; dd if=/dev/zero of='a swap\\file' bs=1M count=8 2>/dev/null")
+        m.sh("mkswap 'a swap\\file' && pressure swapon 'a swap\\file' 9 && pressure swapon /dev/vda1 5 && cd /")
+        file = "/mnt/a\\040swap\\134file"
+        size = areas(m)
+        assert size["/dev/vda1"] == (32764, 0, 5) and size[file][1:] == (0, 9) and size[file][0] > 8000, size
+        assert int(m.sh("free | awk '/Swap/ {print $2}'")) == 32764 + size[file][0]
+        # What is preferred is full before the other is used at all.
+        m.type("pressure hold 30 /tmp/end &\n")
+        m.prompt()
+        m.expect("hold: filled")
+        held = areas(m)
+        assert held[file][1] > size[file][0] - 400 and held["/dev/vda1"][1] > 1000, held
+        # One goes, and its pages find room elsewhere; the other is needed, and stays.
+        m.sh("swapoff '/mnt/a swap\\file'")
+        assert list(areas(m)) == ["/dev/vda1"]
+        said, status = m.run("swapoff /dev/vda1")
+        assert status != 0 and "Cannot allocate memory" in said, said
+        assert areas(m)["/dev/vda1"][0] == 32764
+        assert "30720 records, 0 wrong" in m.sh("touch /tmp/end; wait")
+        m.sh("swapoff /dev/vda1; umount /mnt")
+        assert_nothing_lost(m)
+        power_off(m)

@@ -96,6 +96,16 @@ static long used(void)
     return figure("/proc/meminfo", "SwapTotal:") - figure("/proc/meminfo", "SwapFree:");
 }
 
+/* The kernel swaps to the device from boot on, unless it was told zram=0. */
+static void end_boot_area(void)
+{
+    int fd = open(FILES "reset", O_WRONLY);
+
+    (void)swapoff(DEVICE);
+    DIE_UNLESS(fd >= 0 && write(fd, "1", 1) == 1);
+    close(fd);
+}
+
 static void refusals(void)
 {
     SHOW(swapon("/nowhere", 0));
@@ -169,6 +179,7 @@ int main(void)
         (uint32_t *)map(PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mkdir("/sys", 0755) == 0 || access(FILES, F_OK))
         DIE_UNLESS(mount("sysfs", "/sys", "sysfs", 0, NULL) == 0);
+    end_boot_area();
     put(FILES "comp_algorithm", "lzo");
     put(FILES "comp_algorithm", "lz4\n");
     put(FILES "disksize", "much");

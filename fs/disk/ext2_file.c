@@ -176,7 +176,8 @@ static int ext2_put(struct vm_object *o, const struct vm_run *run)
     return done ? (int)done : err;
 }
 
-/* Whether all blocks of a page have their places: then it needs no promise, and nothing would end one. */
+/* Whether all blocks of a page have their places: then it needs no promise, and nothing would end
+ * one. */
 static int has_place(struct ext2_node *n, uint32_t index, bool *has)
 {
     uint32_t count = blocks_in_page(n->super), block = 1;

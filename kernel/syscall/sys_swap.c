@@ -1,6 +1,7 @@
 /*
- * swapon and swapoff: of block devices and files that mkswap(8) prepared; and at boot, of compressed
- * memory, unless zram=0. The pageout thread starts with the first of them. [man 2 swapon]
+ * swapon and swapoff: of block devices and files that mkswap(8) prepared; and at boot, of
+ * compressed memory, unless zram=0. The pageout thread starts with the first of them. [man 2
+ * swapon]
  */
 #include "fs/block/zram.h"
 #include "fs/vfs/vfs.h"
@@ -172,8 +173,8 @@ static int swap_to(struct block_device *zram)
     return err;
 }
 
-/* A swap partition is not looked for: what lies on a disk may be another system's, asleep. Who wants
- * it says swapon, and it is used when the compressed memory is full. */
+/* A swap partition is not looked for: what lies on a disk may be another system's, asleep. Who
+ * wants it says swapon, and it is used when the compressed memory is full. */
 static void swap_boot(void)
 {
     struct block_device *zram;

@@ -83,7 +83,7 @@ static void counted(void)
 
 static void guess(void *arg)
 {
-    long total = get("/proc/meminfo", "MemTotal:");
+    long total = get("/proc/meminfo", "MemTotal:") + get("/proc/meminfo", "SwapTotal:");
 
     (void)arg;
     SHOW(set("overcommit_memory", "0"));
@@ -95,7 +95,7 @@ static void guess(void *arg)
 
 static void always(void *arg)
 {
-    long total = get("/proc/meminfo", "MemTotal:");
+    long total = get("/proc/meminfo", "MemTotal:") + get("/proc/meminfo", "SwapTotal:");
 
     (void)arg;
     SHOW(set("overcommit_memory", "1\n"));
@@ -132,8 +132,8 @@ static void never(void)
     printf("the ratio is out of use: %d\n", number("overcommit_ratio"));
     SHOW(set("overcommit_ratio", "50"));
     printf("and now the size: %d\n", number("overcommit_kbytes"));
-    printf("half: %d\n", limit() == get("/proc/meminfo", "MemTotal:") / 2 ||
-                             limit() == get("/proc/meminfo", "MemTotal:") / 8 * 4);
+    long ram = get("/proc/meminfo", "MemTotal:"), swap = get("/proc/meminfo", "SwapTotal:");
+    printf("half: %d\n", limit() - swap == ram / 2 || limit() - swap == ram / 8 * 4);
     SHOW(set("overcommit_memory", "3"));
     SHOW(set("overcommit_memory", "x"));
     SHOW(set("overcommit_memory", "-1"));

@@ -247,6 +247,8 @@ bool vm_object_next_dirty(struct vm_object *o, uint32_t *index)
     bool dirty = false;
     struct frame *f;
 
+    if (o->pager->put && !o->dirty)
+        return false;
     do {
         spin_lock(&vm_lock);
         for (unsigned n = 0; (f = radix_next(&o->pages, index)) && n < LOOK_STEP; n++, ++*index) {

@@ -1,6 +1,9 @@
 /*
  * The space of regular files: fallocate, and where lseek finds data and holes. man 2 fallocate.
  *
+ * On a disk a hole is what the file system says; its blocks come with what is written, and are not
+ * allocated ahead, as Linux does not for ext2.
+ *
  * In memory space is frames: allocating makes pages resident, so that they are there when they are
  * written; a hole is pages that nobody needs to keep.
  */
@@ -102,6 +105,8 @@ static int allocate(struct inode *i, uint64_t from, uint64_t end, bool keep_size
 
     if ((i->seals & F_SEAL_GROW) && end > old)
         return -EPERM;
+    if (i->ops->extent)
+        return -EOPNOTSUPP; /* on a disk it would have to be zeros that are written */
     if (end > old && !keep_size)
         err = inode_set_size(i, end);
     if (!err)
@@ -141,6 +146,28 @@ long sys_fallocate(uint32_t fd, uint32_t mode, uint32_t off_low, uint32_t off_hi
 
 /* ---- Data and holes ---- */
 
+/* By what the file system tells. */
+static int64_t find_by_extents(struct inode *i, uint64_t at, uint64_t size, bool data)
+{
+    struct file_extent e;
+    int found = 1;
+
+    while (at < size) {
+        found = i->ops->extent(i, at, &e);
+        if (found <= 0)
+            break;
+        if (data || e.at > at)
+            return (int64_t)(data && e.at > at ? e.at : at);
+        at = e.at + e.len;
+        if (fatal_signal_pending())
+            return -EINTR;
+        sched_point();
+    }
+    if (found < 0)
+        return found;
+    return data ? -ENXIO : (int64_t)(at < size ? at : size);
+}
+
 static bool next_data(const struct inode *i, uint32_t *index)
 {
     return !i->ops->next_data || i->ops->next_data(i, index);
@@ -176,6 +203,11 @@ int64_t object_seek(struct file *f, int64_t offset, int whence)
         return generic_seek(f, offset, whence, size);
     if (at >= size)
         return -ENXIO;
+    if (i->ops->extent) {
+        int64_t found = find_by_extents(i, at, size, whence == SEEK_DATA);
+
+        return found < 0 ? found : generic_seek(f, found, SEEK_SET, size);
+    }
     at = whence == SEEK_DATA ? find_data(i, at) : find_hole(i, at, size);
     if (at >= size && whence == SEEK_DATA)
         return -ENXIO;

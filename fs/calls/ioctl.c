@@ -5,13 +5,15 @@
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 
-#define FIONREAD 0x541Bu
-#define FIONBIO  0x5421u
-#define FIONCLEX 0x5450u
-#define FIOCLEX  0x5451u
-#define FIOASYNC 0x5452u
-#define FIOQSIZE 0x5460u
-#define FIGETBSZ 2u
+#define FIONREAD  0x541Bu
+#define FIONBIO   0x5421u
+#define FIONCLEX  0x5450u
+#define FIOCLEX   0x5451u
+#define FIOASYNC  0x5452u
+#define FIOQSIZE  0x5460u
+#define FIBMAP    1u
+#define FIGETBSZ  2u
+#define FS_FIEMAP 0xc020660bu
 
 static long set_nonblocking(struct file *f, void __user *uarg)
 {
@@ -46,6 +48,27 @@ static long set_async(int fd, struct file *f, const void __user *uon)
     return f->ops->async ? async_set(f, fd, on) : -ENOTTY;
 }
 
+/* Which block of the device has that one of the file: root's, since nothing keeps it there. */
+static long find_block(struct file *f, int32_t __user *uarg)
+{
+    struct inode *i = f->inode;
+    struct file_extent e;
+    uint32_t n, size;
+
+    if (!S_ISREG(i->mode))
+        return -ENOTTY;
+    if (!capable(CAP_SYS_RAWIO))
+        return -EPERM;
+    if (get_user_u32(&n, uarg))
+        return -EFAULT;
+    if ((int32_t)n < 0 || !i->ops->extent)
+        return -EINVAL;
+    size = inode_block_size(i);
+    if (i->ops->extent(i, (uint64_t)n * size, &e) != 1 || e.unplaced || e.at > (uint64_t)n * size)
+        return put_user_u32(uarg, 0);
+    return put_user_u32(uarg, (uint32_t)((e.place + (uint64_t)n * size - e.at) / size));
+}
+
 static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
 {
     uint32_t mode = f->inode->mode;
@@ -63,8 +86,12 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
         if (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode))
             return put_s64((void __user *)arg, inode_size(f->inode));
         return -ENOTTY;
+    case FIBMAP:
+        return find_block(f, (int32_t __user *)arg);
+    case FS_FIEMAP:
+        return file_map_ioctl(f, (void __user *)arg);
     case FIGETBSZ:
-        return f->dentry ? put_user_u32((void __user *)arg, PAGE_SIZE) : -EINVAL;
+        return f->dentry ? put_user_u32((void __user *)arg, inode_block_size(f->inode)) : -EINVAL;
     default:
         return of_the_file(f, cmd, arg);
     }

@@ -99,7 +99,7 @@ static int put_stat64(struct inode *i, void __user *ubuf)
         .gid = i->gid,
         .rdev = i->rdev,
         .size = (int64_t)stat_size(i),
-        .blksize = PAGE_SIZE,
+        .blksize = inode_block_size(i),
         .blocks = inode_blocks(i),
         .atime = i->atime,
         .mtime = i->mtime,
@@ -122,7 +122,7 @@ static int put_stat32(struct inode *i, void __user *ubuf)
         .gid = uid16(i->gid),
         .rdev = i->rdev,
         .size = (uint32_t)size,
-        .blksize = PAGE_SIZE,
+        .blksize = inode_block_size(i),
         .blocks = (uint32_t)inode_blocks(i),
         .atime = i->atime,
         .mtime = i->mtime,
@@ -253,7 +253,7 @@ static void fill_statx(struct statx *s, struct inode *i)
 {
     memset(s, 0, sizeof(*s));
     s->mask = STATX_BASIC_STATS | STATX_MNT_ID;
-    s->blksize = PAGE_SIZE;
+    s->blksize = inode_block_size(i);
     s->nlink = i->nlink;
     s->uid = i->uid;
     s->gid = i->gid;

@@ -6,8 +6,8 @@
  * Every number from the disk is checked before it is used: ext2_super.c checks the geometry once,
  * ext2_meta.c that a block is one of the file system's, the others what they read themselves.
  *
- * Locks, in this order: inode->lock (the VFS's), super->commit, super->cached, node->map,
- * super->alloc. All of them are sleep locks.
+ * Locks, in this order: inode->lock (the VFS's), super->commit, super->cached, node->punch,
+ * node->map, super->alloc. All of them are sleep locks.
  */
 #ifndef FS_DISK_EXT2_H
 #define FS_DISK_EXT2_H
@@ -134,6 +134,8 @@ struct ext2_node {
     struct inode *inode; /* NULL once that is gone */
     uint32_t ino;
     struct mutex map;             /* changes to the block map */
+    struct mutex punch;           /* held while a hole is made; before map */
+    bool punching;                /* atomic: no page may be read in until punch is free */
     uint32_t block[EXT2_NBLOCKS]; /* [map] or the text of a short link */
     uint32_t sectors;             /* [map] */
     uint32_t flags, generation, file_acl;
@@ -208,11 +210,22 @@ void ext2_inode_free(struct ext2_super *s, uint32_t ino, bool dir);
 int ext2_map_find(struct ext2_node *n, uint32_t index, uint32_t *out);
 /* [map] The same; makes it. *fresh: it was a hole. */
 int ext2_map_make(struct ext2_node *n, uint32_t index, bool data, uint32_t *out, bool *fresh);
-/* [map] Frees all blocks from index on. */
-void ext2_map_cut(struct ext2_node *n, uint32_t index);
+/* [map] Frees the blocks of [index, end). */
+void ext2_map_cut(struct ext2_node *n, uint32_t index, uint64_t end);
+/* The first block from *index on that is there, with its place: 1. 0: none before end. -EIO. No
+ * lock.
+ */
+int ext2_map_next(struct ext2_node *n, uint64_t end, uint32_t *index, uint32_t *block);
 
 /* The same for a file of ext4 whose map is a tree of extents: ext4_extent.c. */
 int ext4_extent_find(struct ext2_node *n, uint32_t index, uint32_t *out);
+int ext4_extent_next(struct ext2_node *n, uint32_t *index, uint32_t *block);
+
+/* ---- ext2_space.c ---- */
+
+int ext2_extent(struct inode *i, uint64_t at, struct file_extent *out);
+int ext2_punch(struct inode *i, uint64_t from, uint64_t len);
+void ext2_await_punch(struct ext2_node *n); /* before a page is read in */
 
 /* ---- ext2_inode.c ---- */
 

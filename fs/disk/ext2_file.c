@@ -92,6 +92,7 @@ static int ext2_get(struct vm_object *o, struct vm_run *run)
     unsigned filled = 0, count;
     int err = 0;
 
+    ext2_await_punch(n);
     while (filled < run->count && !err) {
         count = 1;
         if (is_direct(n->super))
@@ -280,7 +281,7 @@ static int ext2_truncate(struct inode *i, uint64_t size)
         return err;
     if (shrinks) {
         mutex_lock(&n->map);
-        ext2_map_cut(n, (uint32_t)keep);
+        ext2_map_cut(n, (uint32_t)keep, UINT64_MAX);
         mutex_unlock(&n->map);
         if (size == 0)
             ext2_promise_end(n, UINT32_MAX);
@@ -332,6 +333,8 @@ static int ext2_place(struct inode *i, uint32_t page, uint64_t *sector)
 
 const struct inode_ops ext2_file_inode_ops = {
     .place = ext2_place,
+    .extent = ext2_extent,
+    .punch = ext2_punch,
     .blocks = ext2_blocks,
     .truncate = ext2_truncate,
     .setattr = ext2_inode_write,

@@ -121,6 +121,7 @@ static struct inode *new_node(struct superblock *sb, uint32_t ino, uint32_t mode
     n->super = sb->private;
     n->inode = i;
     mutex_init(&n->map);
+    mutex_init(&n->punch);
     list_init(&n->link);
     return i;
 }
@@ -528,7 +529,7 @@ static void release(struct ext2_node *n, bool has_map)
 
     mutex_lock(&n->map);
     if (has_map)
-        ext2_map_cut(n, 0);
+        ext2_map_cut(n, 0, UINT64_MAX);
     mutex_unlock(&n->map);
     drop_attributes(n);
     if (!read_raw(s, n->ino, &raw)) {

@@ -177,86 +177,108 @@ static bool is_branch(const struct ext2_node *n, uint32_t block)
     return false;
 }
 
-/* [map] These free what a block of pointers leads to, from its from-th block on. True: nothing is
- * left of it. */
-static bool cut_leaf(struct ext2_node *n, uint32_t block, uint32_t from)
+/* [map] Whether a block of pointers has none. */
+static bool is_empty(struct ext2_node *n, uint32_t block)
 {
-    for (uint32_t i = from; i < n->super->pointers; i++) {
-        uint32_t child;
+    uint32_t child = 0;
 
-        if (ext2_meta_read(n->super, block, i * 4, &child, 4) || !child)
-            continue;
-        (void)set_pointer(n, block, i, 0);
-        drop_block(n, child);
-        if (i % 16 == 0)
+    for (uint32_t i = 0; i < n->super->pointers; i++)
+        if (ext2_meta_read(n->super, block, i * 4, &child, 4) || child)
+            return false;
+    return true;
+}
+
+/* [map] Frees [from, to) of the blocks that a block of pointers leads to, by so many steps. True:
+ * nothing is left of it. */
+static bool cut_below(struct ext2_node *n, uint32_t block, unsigned steps, uint64_t from,
+                      uint64_t to)
+{
+    uint64_t span = 1, below;
+
+    for (unsigned i = 1; i < steps; i++)
+        span *= n->super->pointers;
+    below = span * n->super->pointers;
+    to = to < below ? to : below;
+    for (uint64_t at = from / span * span; at < to; at += span) {
+        uint32_t child, number = (uint32_t)(at / span);
+
+        if (number % 16 == 0)
             sched_point();
-    }
-    return from == 0;
-}
-
-static bool cut_double(struct ext2_node *n, uint32_t block, uint32_t from)
-{
-    uint32_t span = n->super->pointers, start = from % span;
-
-    for (uint32_t i = from / span; i < n->super->pointers; i++, start = 0) {
-        uint32_t child;
-
-        if (ext2_meta_read(n->super, block, i * 4, &child, 4) || !child || !is_branch(n, child))
+        if (ext2_meta_read(n->super, block, number * 4, &child, 4) || !child)
             continue;
-        if (!cut_leaf(n, child, start))
+        if (steps > 1 && (!is_branch(n, child) ||
+                          !cut_below(n, child, steps - 1, from > at ? from - at : 0, to - at)))
             continue;
-        (void)set_pointer(n, block, i, 0);
+        (void)set_pointer(n, block, number, 0);
         drop_block(n, child);
     }
-    return from == 0;
+    return (from == 0 && to == below) || is_empty(n, block);
 }
 
-static bool cut_triple(struct ext2_node *n, uint32_t block, uint32_t from)
+/* [map] The same of a pointer of the inode. */
+static void cut_branch(struct ext2_node *n, unsigned steps, uint64_t from, uint64_t to)
 {
-    uint32_t span = n->super->pointers * n->super->pointers, start = from % span;
-
-    for (uint32_t i = from / span; i < n->super->pointers; i++, start = 0) {
-        uint32_t child;
-
-        if (ext2_meta_read(n->super, block, i * 4, &child, 4) || !child || !is_branch(n, child))
-            continue;
-        if (!cut_double(n, child, start))
-            continue;
-        (void)set_pointer(n, block, i, 0);
-        drop_block(n, child);
-    }
-    return from == 0;
-}
-
-/* [map] The pointer of the inode that leads to span blocks, of which those from from on go. */
-static void cut_branch(struct ext2_node *n, unsigned slot, uint64_t from, uint64_t span,
-                       bool (*cut)(struct ext2_node *, uint32_t, uint32_t))
-{
+    unsigned slot = EXT2_NDIR + steps - 1;
     uint32_t block = n->block[slot];
 
-    if (!block || from >= span || !is_branch(n, block))
-        return;
-    if (cut(n, block, (uint32_t)from)) {
+    if (block && is_branch(n, block) && cut_below(n, block, steps, from, to)) {
         n->block[slot] = 0;
         drop_block(n, block);
     }
 }
 
-void ext2_map_cut(struct ext2_node *n, uint32_t index)
+void ext2_map_cut(struct ext2_node *n, uint32_t index, uint64_t end)
 {
-    uint64_t p = n->super->pointers, start = EXT2_NDIR;
+    uint64_t start = EXT2_NDIR, span = 1;
 
-    for (uint32_t i = index; i < EXT2_NDIR; i++) {
+    for (uint32_t i = index; i < EXT2_NDIR && i < end; i++) {
         uint32_t block = n->block[i];
 
         n->block[i] = 0;
         if (block)
             drop_block(n, block);
     }
-    cut_branch(n, EXT2_NDIR, index > start ? index - start : 0, p, cut_leaf);
-    start += p;
-    cut_branch(n, EXT2_NDIR + 1, index > start ? index - start : 0, p * p, cut_double);
-    start += p * p;
-    cut_branch(n, EXT2_NDIR + 2, index > start ? index - start : 0, p * p * p, cut_triple);
+    for (unsigned steps = 1; steps < DEPTH_MAX; steps++) {
+        span *= n->super->pointers;
+        if (index < start + span && end > start)
+            cut_branch(n, steps, index > start ? index - start : 0, end - start);
+        start += span;
+    }
     n->last_block = 0;
+}
+
+/* ---- Looking for the next ---- */
+
+/* Follows the way: to a block, or 0 and how many blocks, this one included, are missing with it. */
+static int follow(struct ext2_node *n, const struct way *w, uint32_t *block, uint64_t *missing)
+{
+    uint64_t span = 1, within = 0;
+    unsigned d = 0;
+    int err = first_pointer(n, w, block);
+
+    while (!err && *block && d < w->depth)
+        err = read_pointer(n->super, *block, w->step[++d], block);
+    while (d++ < w->depth) {
+        span *= n->super->pointers;
+        within = within * n->super->pointers + w->step[d];
+    }
+    *missing = span - within;
+    return err;
+}
+
+int ext2_map_next(struct ext2_node *n, uint64_t end, uint32_t *index, uint32_t *block)
+{
+    uint64_t at = *index, missing;
+    struct way w;
+
+    while (at < end && at <= UINT32_MAX && find_way(n->super, (uint32_t)at, &w)) {
+        int err = follow(n, &w, block, &missing);
+
+        *index = (uint32_t)at;
+        if (err || *block)
+            return err ? err : 1;
+        at += missing;
+        sched_point();
+    }
+    return 0;
 }

@@ -356,6 +356,7 @@ static int load(struct ext2_super *s, const char *source)
         err = read_super(s, &raw);
     if (!err)
         err = check_geometry(s, &raw);
+    s->sb->block = s->block_size;
     if (!err)
         err = count_free(s);
     if (err || read_only)

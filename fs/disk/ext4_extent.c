@@ -78,8 +78,9 @@ static int read_entry(const struct node *t, uint32_t n, struct entry *e)
     return read_part(t, sizeof(struct head) + n * sizeof(*e), e, sizeof(*e));
 }
 
-/* The last entry that begins at index or before it: 1, or 0 when there is none. */
-static int search(const struct node *t, uint32_t index, struct entry *e)
+/* The last entry that begins at index or before it: 1, or 0 when there is none. *next: where the
+ * one after it begins, if there is one. */
+static int search(const struct node *t, uint32_t index, struct entry *e, uint32_t *next)
 {
     uint32_t low = 0, high = t->head.entries;
     int err = 0;
@@ -88,10 +89,12 @@ static int search(const struct node *t, uint32_t index, struct entry *e)
         uint32_t middle = (low + high) / 2;
 
         err = read_entry(t, middle, e);
-        if (e->first <= index)
+        if (e->first <= index) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+            *next = e->first;
+        }
     }
     if (err || low == 0)
         return err;
@@ -113,23 +116,51 @@ static int take_extent(const struct ext2_node *n, const struct entry *e, uint32_
     return 0;
 }
 
-int ext4_extent_find(struct ext2_node *n, uint32_t index, uint32_t *out)
+/* The extent that begins at index or before it: 1, or 0. *next: where the one after it begins, or
+ * UINT32_MAX. */
+static int find_extent(struct ext2_node *n, uint32_t index, struct entry *e, uint32_t *next)
 {
     struct node t = {.file = n};
-    struct entry e;
     int found, err = open_node(&t, DEPTH_MAX + 1);
 
-    *out = 0;
+    *next = UINT32_MAX;
     while (!err) {
-        found = search(&t, index, &e);
-        if (found != 1)
+        found = search(&t, index, e, next);
+        if (found != 1 || t.head.depth == 0)
             return found;
-        if (t.head.depth == 0)
-            return take_extent(n, &e, index, out);
-        if (e.child.block_high || !ext2_is_block(n->super, e.child.block))
+        if (e->child.block_high || !ext2_is_block(n->super, e->child.block))
             return corrupt(n);
-        t.block = e.child.block;
+        t.block = e->child.block;
         err = open_node(&t, t.head.depth - 1u);
     }
     return err;
+}
+
+int ext4_extent_find(struct ext2_node *n, uint32_t index, uint32_t *out)
+{
+    struct entry e;
+    uint32_t next;
+    int found = find_extent(n, index, &e, &next);
+
+    *out = 0;
+    return found == 1 ? take_extent(n, &e, index, out) : found;
+}
+
+int ext4_extent_next(struct ext2_node *n, uint32_t *index, uint32_t *block)
+{
+    for (;;) {
+        struct entry e;
+        uint32_t next;
+        int found = find_extent(n, *index, &e, &next);
+
+        *block = 0;
+        if (found == 1)
+            found = take_extent(n, &e, *index, block);
+        if (found || *block)
+            return *block ? 1 : found;
+        if (next == UINT32_MAX || next <= *index)
+            return 0;
+        *index = next;
+        sched_point();
+    }
 }

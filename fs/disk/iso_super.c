@@ -97,6 +97,7 @@ static int load(struct iso_super *s, const char *source, const char *data)
     if (err)
         return err;
     s->sb->dev = s->dev->number;
+    s->sb->block = ISO_BLOCK;
     blocks = block_bytes(s->dev) >> ISO_BLOCK_SHIFT;
     s->blocks = blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX;
     if (s->dev->block_size > ISO_BLOCK)

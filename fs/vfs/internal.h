@@ -135,7 +135,8 @@ static inline bool sb_readonly(const struct superblock *sb)
 int inode_truncate(struct inode *i, uint64_t size);
 /* [i->lock held] The same within a larger change: neither locks nor touches the times. */
 int inode_set_size(struct inode *i, uint64_t size);
-uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
+long file_map_ioctl(struct file *f, void __user *uarg); /* fs/calls/fiemap.c */
+uint64_t inode_blocks(const struct inode *i);           /* of 512 bytes */
 /* seek of regular files, which knows where the holes are: allocate.c */
 int64_t object_seek(struct file *f, int64_t offset, int whence);
 

@@ -183,12 +183,18 @@ struct superblock {
     const struct fs_type *type;
     struct dentry *root;
     uint32_t dev;     /* st_dev */
+    uint32_t block;   /* bytes of a block, st_blksize; 0: a page */
     uint32_t id;      /* of the mount: mountinfo, fdinfo, statx; never used twice */
     uint32_t flags;   /* MS_RDONLY ... */
     char source[64];  /* as /proc/mounts shows it */
     struct list link; /* all mounts, in order */
     void *private;
 };
+
+static inline uint32_t inode_block_size(const struct inode *i)
+{
+    return i->sb && i->sb->block ? i->sb->block : PAGE_SIZE;
+}
 
 struct fs_type {
     const char *name;
@@ -220,6 +226,13 @@ bool mount_options_are(const char *data, const char *const *known);
 void fs_register(struct fs_type *t);
 extern struct fs_type *fs_types; /* every one, linked by next; only ever grows */
 
+/* A piece of a file that is data, in bytes. */
+struct file_extent {
+    uint64_t at, len; /* may begin before what was asked for, by less than a block */
+    uint64_t place;   /* on the device, unless */
+    bool unplaced;    /* only memory has it */
+};
+
 /*
  * Called with dir->lock held for directory operations. A new dentry comes with name and parent set
  * and inode NULL; the operation sets d->inode (consuming a reference).
@@ -246,6 +259,9 @@ struct inode_ops {
     /* The first page at or after *index that holds data; false: none does. NULL: all do. */
     bool (*next_data)(const struct inode *inode, uint32_t *index);
     uint64_t (*blocks)(const struct inode *inode); /* st_blocks; NULL: the resident pages */
+    /* The first data at or after a place: 1; 0: none is left; -errno. NULL: pages that are in
+     * memory are all there is. May sleep. */
+    int (*extent)(struct inode *inode, uint64_t at, struct file_extent *out);
     /* Where a page lies whole on the device of the file system, for swap files: its sector.
      * -EINVAL: in a hole, or in pieces. NULL: on none. May sleep. */
     int (*place)(struct inode *inode, uint32_t page, uint64_t *sector);

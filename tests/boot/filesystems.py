@@ -43,6 +43,13 @@ def make_fs(path, size=48 * MIB, block=1024, tree=None, more=(), kind="ext2"):
     return str(path)
 
 
+def build_program(source, out):
+    """A static program for the machine, of a source beside the tests."""
+    subprocess.run(["gcc", "-m32", "-static", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Wall",
+                    "-Wextra", "-Werror", "-o", str(out), f"{os.path.dirname(os.path.abspath(__file__))}/{source}"],
+                   check=True)
+
+
 def fsck(path, *how):
     done = subprocess.run([SBIN + "e2fsck", *how, path], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from filesystems import MIB, SBIN, assert_sound, boot, dump, fsck, LIST, make_fs, make_tree, on_host, power_off
+from filesystems import MIB, SBIN, assert_sound, boot, build_program, dump, fsck, LIST, make_fs, make_tree, on_host, power_off
 from machine import BUILD, BUSYBOX, LIMIT, POWERED_OFF, TOP, Machine, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
@@ -169,6 +169,19 @@ def test_a_full_disk_is_told_and_nothing_is_broken(block, tmp_path):
         assert "No space left" in m.run("cp /bin/busybox /mnt/more 2>&1")[0]
         m.sh("sync; rm /mnt/fill /mnt/more; cp /bin/busybox /mnt/again; cmp /bin/busybox /mnt/again")
         m.sh("i=0; while [ $i -lt 3000 ]; do true >/mnt/f$i || break; i=$((i+1)); done 2>/dev/null; rm /mnt/f*1")
+        power_off(m)
+    assert_sound(image)
+
+
+@pytest.mark.parametrize("block", [1024, 4096])
+def test_holes_are_found_and_punched(block, tmp_path):
+    os.makedirs(tmp_path / "tree")
+    build_program("space.c", tmp_path / "tree/space")
+    image = make_fs(tmp_path / "disk", block=block, tree=tmp_path / "tree")
+    with boot(image) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt; cd /mnt")
+        assert m.sh(f"./space {block}") == "well\n"
         power_off(m)
     assert_sound(image)
 

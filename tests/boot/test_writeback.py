@@ -7,12 +7,11 @@ import time
 
 import pytest
 
-from filesystems import MIB, assert_sound, boot, fsck, make_fs, power_off
+from filesystems import MIB, assert_sound, boot, build_program, fsck, make_fs, power_off
 from machine import LIMIT, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 VM = "/proc/sys/vm/dirty_"
 
 
@@ -20,8 +19,7 @@ VM = "/proc/sys/vm/dirty_"
 def machine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("writeback")
     os.makedirs(folder / "tree")
-    subprocess.run(["gcc", "-m32", "-static", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-                    "-o", str(folder / "tree/map_writer"), HERE + "/map_writer.c"], check=True)
+    build_program("map_writer.c", folder / "tree/map_writer")
     image = make_fs(folder / "disk", size=96 * MIB, block=4096, tree=folder / "tree")
     with boot(image) as m:
         m.prompt()

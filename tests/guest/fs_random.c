@@ -1,8 +1,8 @@
 /*
  * Random operations on files: create, write, append, truncate, rename, link, symlink, unlink,
- * mkdir, rmdir, stores through a mapping, holes, fsync. fs_random [DIR [SEED [OPERATIONS]]]: the
- * tree that is left, and the checksum of all results and contents that is printed, are the same on
- * every file system.
+ * mkdir, rmdir, stores through a mapping, holes, fsync, punched holes. fs_random [DIR [SEED
+ * [OPERATIONS]]]: the tree that is left, and the checksum of all results and contents that is
+ * printed, are the same on every file system.
  */
 #include "guest.h"
 #include <dirent.h>
@@ -105,6 +105,34 @@ static void read_some(void)
     close(fd);
 }
 
+/* Zeros over a range, by a hole where there are such. */
+static void punch_some(void)
+{
+    int fd = open(path(), O_RDWR);
+    struct stat st;
+    off_t at = (off_t)rnd(FILE_MAX), len = 1 + (off_t)rnd(rnd(3) ? 20000 : 600000);
+
+    if (rnd(2)) {
+        at &= ~(off_t)(PAGE - 1);
+        len = (len + PAGE - 1) & ~(off_t)(PAGE - 1);
+    }
+    note(fd < 0 ? -1 : 0);
+    if (fd < 0)
+        return;
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, len)) {
+        DIE_UNLESS(errno == EOPNOTSUPP && fstat(fd, &st) == 0);
+        memset(bytes, 0, sizeof(bytes));
+        for (off_t end = at + len < st.st_size ? at + len : st.st_size; at < end;) {
+            long n = pwrite(fd, bytes, end - at < 65536 ? (size_t)(end - at) : 65536, at);
+
+            DIE_UNLESS(n > 0);
+            at += n;
+        }
+    }
+    errno = 0;
+    close(fd);
+}
+
 /* Unlinked while open: it is there until it is closed. */
 static void unlink_open(void)
 {
@@ -124,7 +152,7 @@ static void operate(void)
     char dir[8];
 
     sprintf(dir, "d%u", rnd(DIRS));
-    switch (rnd(16)) {
+    switch (rnd(18)) {
     case 0:
     case 1:
     case 2:
@@ -168,6 +196,10 @@ static void operate(void)
         break;
     case 14:
         unlink_open();
+        break;
+    case 15:
+    case 16:
+        punch_some();
         break;
     default:
         note(chmod(path(), rnd(0777)));

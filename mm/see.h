@@ -38,6 +38,9 @@ struct vm_page_info {
 };
 /* The n pages from va on; n is at most a few hundred. */
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out);
+/* The first page in [va, end) of which the space has contents of its own, in memory or in swap; end
+ * when there is none. May sleep. */
+vaddr_t vm_next_private(struct vm_space *s, vaddr_t va, vaddr_t end);
 /* The first page at or above va that is mapped, USER_TOP when there is none. */
 vaddr_t vm_next_mapped(struct vm_space *s, vaddr_t va);
 

@@ -126,6 +126,17 @@ static long do_remove(int dirfd, const char __user *upath, bool as_dir)
     return err;
 }
 
+int path_unlink(const char *path)
+{
+    struct walk w;
+    int err = walk_parent(&w, AT_FDCWD, path);
+
+    if (!err)
+        err = remove_last(&w, false);
+    walk_end(&w);
+    return err;
+}
+
 long sys_unlink(const char __user *upath)
 {
     return do_remove(AT_FDCWD, upath, false);

@@ -3,6 +3,7 @@
  */
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
+#include "libc/printf.h"
 #include "libc/string.h"
 
 static int show_comm(struct text *t, const struct target *who)
@@ -106,6 +107,39 @@ static int show_io(struct text *t, const struct target *who)
     return 0;
 }
 
+/* Which memory its core will hold: man 5 core. */
+static int show_core_filter(struct text *t, const struct target *who)
+{
+    struct proc *p = target_lock(who);
+    uint32_t filter;
+    bool has_space;
+
+    if (!p)
+        return -ESRCH;
+    filter = p->core_filter;
+    has_space = p->space != NULL;
+    spin_unlock(&proc_lock);
+    if (has_space)
+        text_printf(t, "%08x\n", (unsigned)filter);
+    return 0;
+}
+
+static int store_core_filter(const char *text, size_t len, const struct target *who)
+{
+    struct proc *p;
+    char *end;
+    uint32_t filter = (uint32_t)strtoul(text, &end, 0);
+
+    if (end == text || (*end && *end != '\n') || len == 0)
+        return -EINVAL;
+    p = target_lock(who);
+    if (!p)
+        return -ESRCH;
+    p->core_filter = filter & CORE_FILTER_ALL;
+    spin_unlock(&proc_lock);
+    return 0;
+}
+
 static int show_cgroup(struct text *t, const struct target *who)
 {
     (void)who;
@@ -122,6 +156,7 @@ static int show_cgroup(struct text *t, const struct target *who)
     GUARDED_ENTRY("auxv", 0400, show_auxv), FILE_ENTRY("cgroup", 0444, show_cgroup),               \
         STORE_ENTRY("clear_refs", 0200, NULL, store_clear_refs),                                   \
         FILE_ENTRY("cmdline", 0444, show_cmdline),                                                 \
+        STORE_ENTRY("coredump_filter", 0644, show_core_filter, store_core_filter),                 \
         STORE_ENTRY("comm", 0644, show_comm, store_comm), PLACE_ENTRY("cwd", place_cwd),           \
         GUARDED_ENTRY("environ", 0400, show_environ), PLACE_ENTRY("exe", place_exe),               \
         {.name = "fd", .kind = ENTRY_FDS, .mode = 0500},                                           \

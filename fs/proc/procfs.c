@@ -184,7 +184,7 @@ static void set_owner(struct inode *i, const struct target *who)
     i->uid = i->gid = 0;
     if (!p)
         return;
-    if (p->dumpable) {
+    if (p->dumpable == DUMPABLE_USER) {
         i->uid = p->cred.euid;
         i->gid = p->cred.egid;
     }

@@ -26,7 +26,7 @@ struct snapshot {
     int umask;      /* -1: gone */
     int32_t tracer; /* 0: none */
     char state, comm[COMM_LEN];
-    bool no_new_privs;
+    bool no_new_privs, dumping;
     struct sched_attr sched;
     uint8_t realtime; /* the priority that it runs with, lent perhaps; 0: none */
     int exit_signal, exit_status;
@@ -107,6 +107,7 @@ static void take_identity(struct snapshot *s, const struct target *who, struct p
     memcpy(s->comm, p->comm, COMM_LEN);
     s->comm[COMM_LEN - 1] = '\0';
     s->no_new_privs = p->no_new_privs;
+    s->dumping = p->sig.dumping;
     s->cred = p->cred;
     groups_get(s->cred.groups);
     s->exit_signal = p->exit_signal;
@@ -305,8 +306,8 @@ static void status_memory(struct text *t, const struct snapshot *s)
                 "VmData:\t%8u kB\nVmStk:\t%8u kB\nVmExe:\t%8u kB\nVmLib:\t%8u kB\n",
                 KIB(m.resident - m.resident_file), KIB(m.resident_file - shmem), KIB(shmem),
                 KIB(m.data), KIB(m.stack), KIB(exe), KIB(m.text > exe ? m.text - exe : 0));
-    text_printf(t, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t0\n",
-                KIB(vm_space_table_frames(s->space)), KIB(vm_space_swapped(s->space)));
+    text_printf(t, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\nCoreDumping:\t%d\nTHP_enabled:\t0\n",
+                KIB(vm_space_table_frames(s->space)), KIB(vm_space_swapped(s->space)), s->dumping);
 }
 
 static void status_signals(struct text *t, const struct snapshot *s)

@@ -48,7 +48,6 @@ FACT(pid_max, "32768")
 FACT(cap_last_cap, "40")
 FACT(ngroups_max, "65536")
 FACT(overflow_id, "65534")
-FACT(core_pattern, "core")
 
 static int show_randomize(struct text *t, const struct target *who)
 {
@@ -232,7 +231,6 @@ static const struct proc_entry random_entries[] = {
 
 static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     FILE_ENTRY("cap_last_cap", 0444, show_cap_last_cap),
-    FILE_ENTRY("core_pattern", 0444, show_core_pattern),
     STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
     STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
     STORE_ENTRY("hung_task_timeout_secs", 0644, show_hung_secs, store_hung_secs),

@@ -71,6 +71,19 @@ static int show_off(struct text *t, const struct target *who)
     return 0;
 }
 
+static int show_suid_dumpable(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", (unsigned)suid_dumpable);
+    return 0;
+}
+
+static int store_suid_dumpable(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, DUMPABLE_ROOT, &suid_dumpable);
+}
+
 static const struct proc_entry epoll_entries[] = {
     STORE_ENTRY("max_user_watches", 0644, show_user_watches, store_user_watches),
     {0},
@@ -95,6 +108,6 @@ const struct proc_entry sysctl_fs_entries[] = {
     STORE_ENTRY("pipe-user-pages-soft", 0644, show_pipe_pages_soft, store_pipe_pages_soft),
     FILE_ENTRY("protected_hardlinks", 0444, show_off),
     FILE_ENTRY("protected_symlinks", 0444, show_off),
-    FILE_ENTRY("suid_dumpable", 0444, show_off),
+    STORE_ENTRY("suid_dumpable", 0644, show_suid_dumpable, store_suid_dumpable),
     {0},
 };

@@ -404,6 +404,7 @@ int inode_permission(const struct inode *i, unsigned want); /* 0, -EACCES, -EROF
 
 /* open(2) on a kernel string: a new file with one reference. */
 int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+int path_unlink(const char *path); /* unlink(2) on a kernel string */
 void file_ref(struct file *f);
 void file_put(struct file *f); /* drops a reference; may sleep */
 struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,

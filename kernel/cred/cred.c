@@ -132,7 +132,7 @@ static void commit(const struct cred *new)
 
     if (new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
         new->fsgid != old->fsgid) {
-        p->dumpable = false;
+        p->dumpable = (uint8_t)suid_dumpable;
         p->parent_death_signal = 0;
     }
     p->cred = *new;

@@ -5,6 +5,8 @@
  */
 #include "kernel/thread/proc.h"
 
+uint32_t suid_dumpable = DUMPABLE_NOT;
+
 bool proc_may_inspect(const struct proc *p, enum inspect_ids which)
 {
     const struct cred *me = &proc_current()->cred, *c = &p->cred;
@@ -15,8 +17,8 @@ bool proc_may_inspect(const struct proc *p, enum inspect_ids which)
         return true;
     if (c->permitted & ~me->permitted)
         return false;
-    return p->dumpable && uid == c->euid && uid == c->suid && uid == c->uid && gid == c->egid &&
-           gid == c->sgid && gid == c->gid;
+    return p->dumpable == DUMPABLE_USER && uid == c->euid && uid == c->suid && uid == c->uid &&
+           gid == c->egid && gid == c->sgid && gid == c->gid;
 }
 
 bool proc_may_schedule(const struct proc *p)

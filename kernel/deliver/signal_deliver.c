@@ -5,6 +5,7 @@
  * reach the program: they become -EINTR, or the call starts again when the program goes on.
  */
 #include "kernel/debug/fault_report.h"
+#include "kernel/dump/dump.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
@@ -117,7 +118,7 @@ static int next_handled(struct thread *t, const struct trapframe *tf, struct sig
                 report_fatal_fault(t, tf, signo);
             else if (SIGMASK(signo) & SIGS_SYNCHRONOUS)
                 report_sent_fault(t, signo, info);
-            proc_exit(signo);
+            proc_exit(core_wanted(signo) ? core_dump(signo, info) : signo);
         }
     }
     if (!signo)

@@ -446,7 +446,7 @@ static void exec_commit(struct exec *x, struct thread *t)
     p->exit_signal = SIGCHLD;
     if (x->secure)
         p->parent_death_signal = 0;
-    p->dumpable = !x->secure && x->readable;
+    p->dumpable = !x->secure && x->readable ? DUMPABLE_USER : (uint8_t)suid_dumpable;
     p->personality = x->personality;
     x->cred.groups = p->cred.groups; /* another thread may have set them meanwhile */
     p->cred = x->cred;

@@ -92,7 +92,7 @@ static void thaw(struct tracee *x)
 /* What became undumpable since is for those alone who may look into everything. */
 static struct vm_space *space_of(const struct tracee *x)
 {
-    return x->proc->dumpable || x->privileged ? proc_get_space(x->proc) : NULL;
+    return x->proc->dumpable == DUMPABLE_USER || x->privileged ? proc_get_space(x->proc) : NULL;
 }
 
 static long peek(struct tracee *x, uint32_t addr, void __user *uvalue)

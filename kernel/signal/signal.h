@@ -155,6 +155,8 @@ struct signal_shared { /* of a process */
     struct signal_queue queue;
     bool group_exit; /* [handlers->lock] every thread is on its way out */
     int group_exit_status;
+    bool dumping;                /* [handlers->lock] a thread writes the core: signal_begin_dump */
+    uint32_t waiting_for_dump;   /* [handlers->lock] threads at their end */
     bool stopped;                /* [handlers->lock] by a stop signal */
     bool stop_complete;          /* [handlers->lock] every thread has come to it */
     int stop_report;             /* stop signal not yet seen by wait4(WUNTRACED), or 0 */
@@ -196,6 +198,12 @@ bool signal_is_blocked_or_ignored_current(int signo); /* for SIGTTIN and SIGTTOU
  */
 bool signal_begin_group_exit(struct proc *p, int status);
 void signal_end_group_exit(struct proc *p);
+/* The same for one that writes its core first, kernel/signal/dump.c: returns when every other
+ * thread is at its end. signal_end_dump lets them go: the wait status. signal_wait_for_dump: at the
+ * end of a thread. */
+bool signal_begin_dump(struct proc *p, int status);
+int signal_end_dump(struct proc *p, bool dumped);
+void signal_wait_for_dump(struct proc *p);
 
 /* Whether p's children vanish without wait4: SIGCHLD ignored, or SA_NOCLDWAIT. */
 bool signal_children_autoreap(struct proc *p);

@@ -54,11 +54,11 @@ static long get_name(void __user *uname)
     return copy_to_user(uname, name, COMM_LEN);
 }
 
-static long set_flag(bool *flag, uint32_t value)
+static long set_dumpable(struct proc *p, uint32_t value)
 {
-    if (value > 1)
+    if (value > DUMPABLE_USER)
         return -EINVAL;
-    *flag = value;
+    p->dumpable = (uint8_t)value;
     return 0;
 }
 
@@ -118,7 +118,7 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_GET_DUMPABLE:
         return p->dumpable;
     case PR_SET_DUMPABLE:
-        return set_flag(&p->dumpable, a2);
+        return set_dumpable(p, a2);
     case PR_GET_TIMING:
         return 0;
     case PR_SET_TIMING:

@@ -264,6 +264,7 @@ struct proc *proc_alloc(struct proc *like)
     p->oom_score_adj = like->oom_score_adj;
     p->oom_score_adj_min = like->oom_score_adj_min;
     p->dumpable = like->dumpable;
+    p->core_filter = like->core_filter;
     p->no_new_privs = like->no_new_privs;
     p->personality = like->personality;
     p->exit_signal = SIGCHLD;
@@ -509,6 +510,7 @@ void proc_init(void)
         p->rlimits[i] = (struct rlimit32){UINT32_MAX, UINT32_MAX};
     p->rlimits[RLIMIT_STACK].cur = 8u << 20;
     p->rlimits[RLIMIT_CORE].cur = 0;
+    p->core_filter = CORE_FILTER_DEFAULT;
     p->rlimits[RLIMIT_NOFILE] = (struct rlimit32){1024, 4096};
     p->rlimits[RLIMIT_MEMLOCK] = (struct rlimit32){8u << 20, 8u << 20};
     proc_settle_thread_limit(p);

@@ -106,7 +106,8 @@ struct proc {
     struct tty *tty;       /* [tty_session_lock] the controlling terminal */
     int32_t hung_up_group; /* [tty_session_lock] a leader's: in front when its terminal hung up */
     bool did_exec;
-    bool dumpable;
+    uint8_t dumpable;     /* DUMPABLE_* */
+    uint32_t core_filter; /* /proc/PID/coredump_filter, man 5 core */
     char comm[COMM_LEN];
 
     struct vm_space *space; /* NULL in a kernel process and in a zombie */
@@ -137,6 +138,13 @@ struct proc {
 extern struct spinlock proc_lock; /* LOCK_RANK_PROC */
 extern struct list all_procs;     /* [proc_lock] */
 extern struct proc *init_proc;
+
+/* Whether a process may be looked into by its user, and leaves a core; DUMPABLE_ROOT: no, but one
+ * that belongs to root. It becomes suid_dumpable (/proc/sys/fs) when its rights change. */
+enum { DUMPABLE_NOT, DUMPABLE_USER, DUMPABLE_ROOT };
+extern uint32_t suid_dumpable;
+#define CORE_FILTER_DEFAULT 0x33u
+#define CORE_FILTER_ALL     0x1ffu
 
 static inline struct proc *proc_current(void)
 {

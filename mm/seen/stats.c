@@ -298,6 +298,36 @@ void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out)
         describe_place(first + i, &out[i]);
 }
 
+/* A step of vm_next_private, which ends at a page that has contents, or before end. */
+static vaddr_t private_step(struct vm_space *s, vaddr_t va, vaddr_t end, bool *found)
+{
+    const struct amap *m = &s->amap;
+
+    spin_lock(&vm_lock);
+    for (unsigned n = 0; va < end && n < STEP; n++) {
+        uint32_t page = va >> PAGE_SHIFT;
+
+        *found = amap_get(m, page) != NULL;
+        if (*found)
+            break;
+        va = m->leaf[page / LEAF_SLOTS] ? va + PAGE_SIZE
+                                        : (page / LEAF_SLOTS + 1) * LEAF_SLOTS << PAGE_SHIFT;
+    }
+    spin_unlock(&vm_lock);
+    return va < end ? va : end;
+}
+
+vaddr_t vm_next_private(struct vm_space *s, vaddr_t va, vaddr_t end)
+{
+    bool found = false;
+
+    while (va < end && !found) {
+        va = private_step(s, va, end, &found);
+        port_yield();
+    }
+    return va;
+}
+
 static struct frame *census_step(struct frame *f, struct frame_census *out)
 {
     spin_lock(&vm_lock);

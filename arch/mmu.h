@@ -19,7 +19,7 @@
 #define PT_SPAN    0x400000u /* bytes mapped by one page table */
 
 #define USER_TOP 0x80000000u /* user addresses are below it */
-#define USER_MIN 0x00010000u /* mmap_min_addr: never mapped below it */
+#define USER_MIN 0x00010000u /* mmap_min_addr: below it maps only who has CAP_SYS_RAWIO */
 
 typedef uint32_t paddr_t; /* physical address */
 typedef uint32_t vaddr_t; /* virtual address as the hardware sees it */

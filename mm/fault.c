@@ -262,6 +262,8 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     }
     if (enter(f, frame, prot) != DONE)
         return NO_MEMORY;
+    if (f->write && v->object->pager->written)
+        v->object->pager->written(v->object);
     if (!f->write && !f->forced && !(v->flags & VM_RANDOM))
         map_around(f);
     return DONE;

@@ -13,7 +13,7 @@ static int place(struct vm_space *s, struct vma *v, const struct vm_mapping *m, 
     if (m->flags & VM_FIXED) {
         if (!range_valid(at, len))
             return at & ~PAGE_MASK ? -EINVAL : -ENOMEM;
-        if (at < USER_MIN)
+        if (at < USER_MIN && !(m->flags & VM_LOW))
             return -EPERM;
         if ((m->flags & VM_NOREPLACE) && !range_free(s, at, len))
             return -EEXIST;
@@ -32,7 +32,7 @@ static void describe(struct vma *v, const struct vm_mapping *m)
     *v = (struct vma){
         .prot = m->prot,
         .maxprot = m->maxprot,
-        .flags = m->flags & ~(VM_FIXED | VM_NOREPLACE),
+        .flags = m->flags & ~(VM_FIXED | VM_NOREPLACE | VM_LOW),
         .object = m->object,
         .pgoff = m->object ? m->pgoff : 0,
     };

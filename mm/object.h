@@ -52,6 +52,9 @@ struct pager {
     /* The page is about to be written to for the first time: makes sure of a place where put() can
      * leave it. May be NULL. -ENOSPC, -EIO: the write fails, or the fault is SIGBUS. */
     int (*reserve)(struct vm_object *o, uint32_t index);
+    /* A program writes to a page through a mapping, which had been clean or unmapped. [v], must not
+     * sleep. May be NULL. */
+    void (*written)(struct vm_object *o);
     /* How many pages a sequence of faults or reads is worth bringing in ahead; 0 and 1: none. */
     unsigned ahead;
     /* Whether get() would give zeros for this page and all that follow: then a hole may be punched

@@ -209,6 +209,7 @@ static int set_times(struct inode *i, const struct times *t)
     err = may_set_times(i, t);
     if (err)
         return err;
+    inode_settle(i);
     set_time(&i->atime, &t->atime, &now);
     set_time(&i->mtime, &t->mtime, &now);
     return changed(i);

@@ -164,6 +164,7 @@ static long stat_path(int dirfd, const char __user *upath, uint32_t at_flags, st
 
     if (err)
         return err;
+    inode_settle(d->inode);
     err = put(d->inode, ubuf);
     dentry_unref(d);
     return err;
@@ -176,6 +177,7 @@ static long stat_fd(uint32_t fd, stat_fn put, void __user *ubuf)
 
     if (!f)
         return -EBADF;
+    inode_settle(f->inode);
     err = put(f->inode, ubuf);
     file_put(f);
     return err;

@@ -142,6 +142,7 @@ struct ext2_node {
     uint32_t last_index, last_block; /* [map] what was allocated last: the next goes behind it */
     uint32_t promised;               /* [super->alloc] of super->promised */
     char *path;                      /* where it was when it was mapped, or NULL */
+    struct mapped_write written;
     bool orphan, is_dir, short_link; /* once inode is gone: nothing names it; what it was */
     struct list link;                /* [super->cached] */
     bool listed;                     /* [super->cached] the list has a reference to the inode */

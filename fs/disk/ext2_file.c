@@ -254,8 +254,21 @@ static void ext2_object_destroy(struct vm_object *o)
     ext2_node_free(vm_object_private(o));
 }
 
+static void ext2_written(struct vm_object *o)
+{
+    struct ext2_node *n = vm_object_private(o);
+
+    mapped_write_note(&n->written);
+}
+
+static void ext2_settle(struct inode *i)
+{
+    inode_settle_from(i, &ext2_node(i)->written);
+}
+
 const struct pager ext2_pager = {
     .name = "ext2",
+    .written = ext2_written,
     .get = ext2_get,
     .put = ext2_put,
     .reserve = ext2_reserve,
@@ -332,6 +345,7 @@ static int ext2_place(struct inode *i, uint32_t page, uint64_t *sector)
 }
 
 const struct inode_ops ext2_file_inode_ops = {
+    .settle = ext2_settle,
     .place = ext2_place,
     .extent = ext2_extent,
     .punch = ext2_punch,

@@ -433,6 +433,7 @@ int ext2_inode_write(struct inode *i)
     if (err)
         return err;
     new = old;
+    inode_settle(i);
     encode(i, &new);
     if (memcmp(&old, &new, sizeof(old)) == 0)
         return 0;

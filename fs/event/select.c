@@ -13,8 +13,7 @@
 #define OUT_MASK (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
 #define EX_MASK  POLLPRI
 
-#define MAX_FDS      4096u /* bits above are of no descriptor */
-#define INLINE_WORDS 8u    /* of each set on the stack */
+#define INLINE_WORDS 8u /* of each set on the stack */
 
 enum { IN, OUT, EX, SETS };
 static const uint32_t set_mask[SETS] = {IN_MASK, OUT_MASK, EX_MASK};
@@ -117,7 +116,7 @@ static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
 
     if ((int32_t)n < 0)
         return -EINVAL;
-    s.n = n < MAX_FDS ? n : MAX_FDS;
+    s.n = n < files_room() ? n : files_room(); /* what lies behind is not looked at */
     memcpy(s.user, user, sizeof(s.user));
     ret = sets_alloc(&s);
     if (ret)

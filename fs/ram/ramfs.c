@@ -21,7 +21,8 @@ struct ramfs_file {
     uint32_t ino, dev;
     const struct archive *archive; /* where the first archive_size bytes come from */
     uint32_t archive_offset, archive_size;
-    uint32_t pages;     /* [ramfs_lock] charged to super */
+    uint32_t pages; /* [ramfs_lock] charged to super */
+    struct mapped_write written;
     char *deleted_name; /* the last name it had, for mappings that outlive it; or NULL */
 };
 
@@ -184,9 +185,24 @@ static bool ramfs_zero_behind(const struct vm_object *o, uint32_t index)
     return index >= archive_pages(vm_object_private(o));
 }
 
+static void ramfs_written(struct vm_object *o)
+{
+    struct ramfs_file *f = vm_object_private(o);
+
+    mapped_write_note(&f->written);
+}
+
+static void ramfs_settle(struct inode *i)
+{
+    struct ramfs_file *f = vm_object_private(i->object);
+
+    inode_settle_from(i, &f->written);
+}
+
 static const struct pager ramfs_pager = {
     .name = "ramfs",
     .get = ramfs_get,
+    .written = ramfs_written,
     .zero_behind = ramfs_zero_behind,
     .destroy = ramfs_object_destroy,
     .describe = ramfs_describe,
@@ -523,6 +539,7 @@ static const struct inode_ops ramfs_dir_ops = {
 };
 
 static const struct inode_ops ramfs_file_ops = {
+    .settle = ramfs_settle,
     .blocks = ramfs_blocks,
     .truncate = ramfs_truncate,
     .punch = ramfs_punch,

@@ -55,6 +55,16 @@ static void unlock_own(struct files *t, bool locked)
         spin_unlock(&t->lock);
 }
 
+/* As Linux counts it once there were more than a few: a power of two, at least 256. */
+uint32_t files_room(void)
+{
+    uint32_t room = 256, top = (uint32_t)proc_current()->files->top;
+
+    while (room < top)
+        room *= 2;
+    return room;
+}
+
 struct files *files_new(void)
 {
     struct files *t = kzalloc(sizeof(*t));

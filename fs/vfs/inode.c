@@ -177,10 +177,24 @@ struct timestamp timestamp_now(void)
     return t;
 }
 
+void mapped_write_note(struct mapped_write *w)
+{
+    w->at = timestamp_now();
+    w->pending = true;
+}
+
+void inode_settle_from(struct inode *i, struct mapped_write *w)
+{
+    if (w->pending)
+        i->mtime = i->ctime = w->at;
+    w->pending = false;
+}
+
 void inode_touch(struct inode *i, bool atime, bool mtime, bool ctime)
 {
     struct timestamp now = timestamp_now();
 
+    inode_settle(i);
     if (atime)
         i->atime = now;
     if (mtime)

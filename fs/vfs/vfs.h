@@ -132,6 +132,12 @@ struct timestamp {
     uint32_t sec, nsec;
 };
 
+/* What a pager remembers of writes through mappings, until the inode's times are looked at. */
+struct mapped_write {
+    bool pending;
+    struct timestamp at;
+};
+
 struct inode {
     uint32_t refs; /* atomic */
     uint32_t ino;
@@ -267,6 +273,8 @@ struct inode_ops {
     int (*place)(struct inode *inode, uint32_t page, uint64_t *sector);
     int (*setattr)(struct inode *inode); /* after the fields were changed */
     int (*fsync)(struct inode *inode);   /* NULL: memory is all there is */
+    /* The times take in what was written through mappings. NULL: nothing is. */
+    void (*settle)(struct inode *inode);
     /* The last word on access, after what the mode says (0 or -EACCES). */
     int (*permission)(const struct inode *inode, int err);
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
@@ -400,6 +408,14 @@ int path_from_user(const char __user *upath, char **out);
 #define MAY_EXEC  1
 #define MAY_WRITE 2
 #define MAY_READ  4
+void mapped_write_note(struct mapped_write *w); /* does not sleep */
+void inode_settle_from(struct inode *i, struct mapped_write *w);
+/* Before the times are read or changed. */
+static inline void inode_settle(struct inode *i)
+{
+    if (i->ops && i->ops->settle)
+        i->ops->settle(i);
+}
 int inode_permission(const struct inode *i, unsigned want); /* 0, -EACCES, -EROFS */
 
 /* open(2) on a kernel string: a new file with one reference. */

@@ -172,6 +172,16 @@ static int check_mmap(size_t len, uint32_t flags, uint32_t pgoff)
     return 0;
 }
 
+/* That there is something already counts before what is wrong with the file. */
+static int check_free(const struct vm_mapping *m)
+{
+    struct vm_area_info a;
+
+    if ((m->addr & ~PAGE_MASK) || (m->addr < USER_MIN && !(m->flags & VM_LOW)))
+        return 0; /* refused for that */
+    return vm_next_area(space(), m->addr, &a) && a.start < m->addr + m->len ? -EEXIST : 0;
+}
+
 /* f: NULL for anonymous memory. */
 static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, struct file *f,
                     uint32_t pgoff)
@@ -190,6 +200,12 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, str
         return err;
     if (!(m.flags & VM_FIXED) && addr && addr < USER_MIN)
         m.addr = USER_MIN;
+    if ((m.flags & VM_FIXED) && addr < USER_MIN && capable(CAP_SYS_RAWIO))
+        m.flags |= VM_LOW;
+    if (f && (m.flags & VM_NOREPLACE))
+        err = check_free(&m);
+    if (err)
+        return err;
     err = f ? map_file(f, flags, &m, &addr) : map_anonymous(flags, &m, &addr);
     if (err)
         return err;

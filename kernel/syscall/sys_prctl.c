@@ -24,6 +24,8 @@ enum { /* man 2 prctl */
 };
 #define TIMER_SLACK_NS    50000
 #define PR_TSC_ENABLE     1
+#define ARCH_GET_CPUID    0x1011u
+#define ARCH_SET_CPUID    0x1012u
 #define PERSONALITY_QUERY 0xffffffffu
 
 /* A thread that is not the first has a name of its own once it was given one. */
@@ -159,10 +161,17 @@ long sys_personality(uint32_t persona)
     return (long)old;
 }
 
-/* glibc asks for shadow stacks at the start of every program: there are none. */
+/* glibc asks for shadow stacks at the start of every program: there are none. CPUID is always
+ * allowed: the processors that could forbid it are not asked to. */
 long sys_arch_prctl(uint32_t option, uint32_t arg)
 {
-    (void)option;
     (void)arg;
-    return -EINVAL;
+    switch (option) {
+    case ARCH_GET_CPUID:
+        return 1;
+    case ARCH_SET_CPUID:
+        return -ENODEV;
+    default:
+        return -EINVAL;
+    }
 }

@@ -24,7 +24,9 @@ int may_change_dir(const struct dentry *dir)
 /* In procfs a name that is not there cannot be. */
 bool dir_is_made_up(const struct dentry *dir)
 {
-    return dir->inode->ops->lookup && !dir->inode->sb->type->cache_names;
+    const struct inode_ops *ops = dir->inode->ops;
+
+    return ops->lookup && !ops->create && !dir->inode->sb->type->cache_names;
 }
 
 static int check_new_name(struct walk *w, bool for_dir)

@@ -18,6 +18,7 @@
 #define F_SETLKW64      14
 #define F_OFD_GETLK     36
 #define F_OFD_SETLKW    38
+#define F_SETLEASE      1024
 #define F_GETLEASE      1025
 #define F_DUPFD_CLOEXEC 1030
 #define F_SETPIPE_SZ    1031
@@ -26,7 +27,6 @@
 #define F_GET_SEALS     1034
 
 #define FD_CLOEXEC 1u
-#define F_UNLCK    2
 #define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 static long set_flags(struct file *f, int fd, uint32_t flags)
@@ -68,8 +68,10 @@ static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg)
         return (long)f->flags;
     case F_SETFL:
         return set_flags(f, fd, arg);
+    case F_SETLEASE:
+        return lease_set(f, fd, arg);
     case F_GETLEASE:
-        return F_UNLCK;
+        return lease_get(f);
     case F_NOTIFY:
         return dnotify_fcntl(f, fd, arg);
     case F_GETPIPE_SZ:

@@ -158,7 +158,12 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
     if (S_ISREG(i->mode) && file_writable(f)) {
         err = inode_get_write(i);
         f->counts_writer = !err;
+    } else if (S_ISREG(i->mode)) {
+        __atomic_fetch_add(&i->readers, 1, __ATOMIC_RELAXED);
+        f->counts_reader = true;
     }
+    if (!err && i->leases)
+        err = lease_break(i, file_writable(f), flags & O_NONBLOCK);
     if (err)
         file_put(f);
     else

@@ -3,6 +3,7 @@
  */
 #include "fs/vfs/file.h"
 #include "kernel/ptrace/ptrace.h"
+#include "kernel/seccomp/seccomp.h"
 #include "fs/proc/procfs.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -27,6 +28,7 @@ struct snapshot {
     int32_t tracer; /* 0: none */
     char state, comm[COMM_LEN];
     bool no_new_privs, dumping;
+    uint32_t seccomp, filters;
     struct sched_attr sched;
     uint8_t realtime; /* the priority that it runs with, lent perhaps; 0: none */
     int exit_signal, exit_status;
@@ -145,6 +147,8 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
     take_usage(s, who, p, t);
     take_signals(&s->signals, p, t);
     s->state = state_letter(t);
+    s->seccomp = t ? t->seccomp : SECCOMP_NONE;
+    s->filters = t ? seccomp_count(t) : 0;
     s->tracer = t ? ptrace_tracer_pid(t) : 0;
     s->space = t ? p->space : NULL;
     s->flags = p->space || !t ? PF_RANDOMIZE : PF_KTHREAD;
@@ -329,7 +333,8 @@ static void status_rest(struct text *t, const struct snapshot *s)
     text_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n", c->inheritable,
                 c->permitted, c->effective);
     text_printf(t, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", c->bounding, c->ambient);
-    text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", s->no_new_privs);
+    text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n", s->no_new_privs,
+                (unsigned)s->seccomp, (unsigned)s->filters);
     text_printf(t, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\n"
                    "Mems_allowed_list:\t0\n");
     text_printf(t, "voluntary_ctxt_switches:\t%u\nnonvoluntary_ctxt_switches:\t%u\n",

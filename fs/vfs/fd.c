@@ -183,6 +183,8 @@ static void close_file(struct files *t, struct file *f)
         locks_close_posix(f->inode, t);
     if (f->dnotify)
         dnotify_close(f, t);
+    if (f->ops->flush)
+        f->ops->flush(f);
     file_put(f);
 }
 

@@ -45,7 +45,7 @@ struct file *file_new(struct inode *inode, struct dentry *d, const struct file_o
     f->dentry = d;
     f->ops = ops;
     f->private = NULL;
-    f->counts_writer = f->denies_write = f->opened = false;
+    f->counts_writer = f->counts_reader = f->denies_write = f->opened = false;
     f->owner = (struct file_owner){0};
     f->dnotify = 0;
     f->async = NULL;
@@ -67,6 +67,8 @@ static void give_back_writers(struct file *f)
         __atomic_fetch_sub(&f->inode->writers, 1, __ATOMIC_RELAXED);
     if (f->denies_write)
         __atomic_fetch_add(&f->inode->writers, 1, __ATOMIC_RELAXED);
+    if (f->counts_reader)
+        __atomic_fetch_sub(&f->inode->readers, 1, __ATOMIC_RELAXED);
 }
 
 void file_put(struct file *f)
@@ -83,7 +85,9 @@ void file_put(struct file *f)
         async_drop(f);
     if (f->ops->release)
         f->ops->release(f);
-    if (f->counts_writer || f->denies_write)
+    if (f->inode->leases)
+        lease_close(f);
+    if (f->counts_writer || f->denies_write || f->counts_reader)
         give_back_writers(f);
     dentry_unref(f->dentry);
     inode_unref(f->inode);

@@ -239,4 +239,15 @@ static inline uint64_t make64(uint32_t low, uint32_t high)
     return (uint64_t)high << 32 | low;
 }
 
+/* ---- Leases: leases.c ---- */
+
+extern uint32_t lease_break_seconds; /* /proc/sys/fs/lease-break-time; 0: for ever */
+extern uint32_t leases_enabled;      /* leases-enable */
+long lease_set(struct file *f, int fd, uint32_t arg); /* F_SETLEASE */
+long lease_get(struct file *f);                       /* F_GETLEASE */
+void lease_close(struct file *f);                     /* it is being closed */
+/* Before i, which has leases, is opened or (write) changed: tells their holders and waits until
+ * none is in the way. -EAGAIN if it may not wait, -ERESTARTSYS. */
+int lease_break(struct inode *i, bool write, bool nonblock);
+
 #endif

@@ -155,6 +155,8 @@ struct inode {
     struct dentry *alias;        /* [dentry_lock] one of its linked names or NULL; no reference */
     struct file_lock *locks;     /* [lock_lock, fs/vfs/locks.c] POSIX and flock locks */
     int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
+    int32_t readers;             /* atomic: regular files open for reading alone */
+    struct lease *leases;        /* [lease_lock, fs/vfs/leases.c] */
     uint32_t seals;              /* [lock] F_SEAL_*: fs/ram/memfd.c */
     union {
         struct pipe *pipe;     /* [lock] a FIFO that is open: fs/event/pipe.c */
@@ -313,6 +315,7 @@ struct file {
     const struct file_ops *ops;
     void *private;
     bool counts_writer;         /* holds one of inode->writers */
+    bool counts_reader;         /* and of inode->readers */
     bool denies_write;          /* holds minus one of inode->writers, see file_deny_write */
     bool opened;                /* by name: who watches was told, and is told of its end */
     uint32_t dnotify;           /* [notify_lock] F_NOTIFY requests through it */
@@ -329,6 +332,7 @@ struct file {
 struct file_ops {
     int (*open)(struct inode *inode, struct file *f);
     void (*release)(struct file *f); /* the last reference is gone */
+    void (*flush)(struct file *f);   /* a descriptor of it was closed, by the current process */
     long (*read)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
     long (*write)(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos);
     /* The same with kernel memory, for splice and its kin: NULL: they are -EINVAL. nonblock: as if

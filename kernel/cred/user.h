@@ -14,6 +14,7 @@ enum user_count {
     USER_INOTIFY_WATCHES,
     USER_SOCKET_BYTES, /* of memory under way between sockets */
     USER_INFLIGHT,     /* descriptors on their way */
+    USER_QUEUE_BYTES,  /* that message queues can hold */
     USER_COUNT_KINDS
 };
 

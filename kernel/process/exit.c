@@ -9,6 +9,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/ptrace/ptrace.h"
+#include "kernel/seccomp/seccomp.h"
 #include "kernel/base/log.h"
 #include "kernel/futex/futex.h"
 #include "kernel/ipc/ipc.h"
@@ -238,6 +239,7 @@ void thread_exit(void)
         signal_wait_for_dump(p);
     ptrace_exit_stop(p->sig.group_exit ? p->sig.group_exit_status : t->exit_status);
     ptrace_exit_tracer(t);
+    seccomp_exit(t);
     thread_release_tid(t);
     vfork_release(t);
     fpu_drop(&t->arch);

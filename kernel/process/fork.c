@@ -9,6 +9,7 @@
 #include "kernel/thread/proc.h"
 #include "kernel/thread/tls.h"
 #include "kernel/ptrace/ptrace.h"
+#include "kernel/seccomp/seccomp.h"
 #include "libc/errno.h"
 
 #define CSIGNAL              0x000000ffu
@@ -214,6 +215,7 @@ static int publish(struct thread *t, struct proc *creator, struct clone_request 
         }
         thread_link(t);
         ptrace_fork_commit(&r->trace, t);
+        seccomp_fork(t);
     }
     spin_unlock(&proc_lock);
     return pid;

@@ -21,13 +21,14 @@
 #define PTRACE_EVENT_EXEC       4
 #define PTRACE_EVENT_VFORK_DONE 5
 #define PTRACE_EVENT_EXIT       6
+#define PTRACE_EVENT_SECCOMP    7
 #define PTRACE_EVENT_STOP       128
 
 #define PTRACE_O_TRACESYSGOOD    0x00000001u
 #define PTRACE_O_EVENT(event)    (1u << (event)) /* of FORK to EXIT */
 #define PTRACE_O_EXITKILL        0x00100000u
 #define PTRACE_O_SUSPEND_SECCOMP 0x00200000u
-#define PTRACE_O_ALL             0x001000ffu /* TRACESECCOMP has nothing to tell of */
+#define PTRACE_O_ALL             0x001000ffu
 
 #define PTRACE_EVENTMSG_ENTRY 1 /* the message at a stop for a system call */
 #define PTRACE_EVENTMSG_EXIT  2

@@ -121,7 +121,7 @@ long ptrace_setsigmask(struct tracee *x, uint32_t size, void __user *umask)
 #define SYSGOOD_CODE    (SIGTRAP | 0x80)
 #define CALL_ARGS       6
 
-enum { INFO_NONE, INFO_ENTRY, INFO_EXIT }; /* PTRACE_SYSCALL_INFO_* */
+enum { INFO_NONE, INFO_ENTRY, INFO_EXIT, INFO_SECCOMP }; /* PTRACE_SYSCALL_INFO_* */
 
 struct call_info { /* man 2 ptrace, struct ptrace_syscall_info */
     uint8_t op, pad[3];
@@ -136,13 +136,14 @@ struct call_info { /* man 2 ptrace, struct ptrace_syscall_info */
             uint8_t is_error;
         } exit;
     };
-    uint32_t rest[2]; /* of seccomp's variant, which is the longest */
+    uint32_t verdict_data, pad2; /* of seccomp's variant, which else is that of the entry */
 };
 
-#define CALL_INFO_NONE  24u /* bytes that count, by op */
-#define CALL_INFO_ENTRY 80u
-#define CALL_INFO_EXIT  33u
-#define MAX_ERRNO       4095
+#define CALL_INFO_NONE    24u /* bytes that count, by op */
+#define CALL_INFO_ENTRY   80u
+#define CALL_INFO_EXIT    33u
+#define CALL_INFO_SECCOMP 84u
+#define MAX_ERRNO         4095
 
 /* Fills the part for where x is stopped; how long it all is. */
 static uint32_t fill_call(struct call_info *c, const struct tracee *x)
@@ -150,14 +151,17 @@ static uint32_t fill_call(struct call_info *c, const struct tracee *x)
     const struct trapframe *tf = x->thread->arch.tf;
     const uint32_t args[CALL_ARGS] = {tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp};
 
-    if (!x->info || x->info->code != SYSGOOD_CODE)
+    bool judged = x->info && x->info->code == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8);
+
+    if (!x->info || (x->info->code != SYSGOOD_CODE && !judged))
         return CALL_INFO_NONE;
-    if (x->message == PTRACE_EVENTMSG_ENTRY) {
-        c->op = INFO_ENTRY;
+    if (judged || x->message == PTRACE_EVENTMSG_ENTRY) {
+        c->op = judged ? INFO_SECCOMP : INFO_ENTRY;
+        c->verdict_data = judged ? x->message : 0;
         c->entry.nr = tf->orig_eax;
         for (unsigned i = 0; i < CALL_ARGS; i++)
             c->entry.args[i] = args[i];
-        return CALL_INFO_ENTRY;
+        return judged ? CALL_INFO_SECCOMP : CALL_INFO_ENTRY;
     }
     c->op = INFO_EXIT;
     c->exit.value = (int32_t)tf->eax;

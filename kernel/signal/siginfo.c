@@ -35,7 +35,8 @@ void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info
     out->code = info->code;
     if (siginfo_kind(info) == SIGINFO_FAULT) {
         out->field[0] = info->addr;
-        out->field[1] = (uint32_t)info->uid; /* 0, or a stop that ptrace tells of */
+        out->field[1] = (uint32_t)info->uid; /* 0, or a stop that ptrace tells of; SIGSYS: the */
+        out->field[2] = info->value;         /* call, and here its architecture */
         return;
     }
     out->field[0] = (uint32_t)info->pid;

@@ -1,5 +1,6 @@
 /* prctl, personality, arch_prctl: settings of a process. What is not there is -EINVAL. */
 #include "arch/uaccess.h"
+#include "kernel/syscall/syscall.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -23,6 +24,8 @@ enum { /* man 2 prctl */
        PR_GET_TID_ADDRESS = 40,
 };
 #define TIMER_SLACK_NS    50000
+#define PR_GET_SECCOMP    21
+#define PR_SET_SECCOMP    22
 #define PR_TSC_ENABLE     1
 #define ARCH_GET_CPUID    0x1011u
 #define ARCH_SET_CPUID    0x1012u
@@ -121,6 +124,10 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
         return p->dumpable;
     case PR_SET_DUMPABLE:
         return set_dumpable(p, a2);
+    case PR_GET_SECCOMP:
+        return thread_current()->seccomp;
+    case PR_SET_SECCOMP:
+        return seccomp_prctl(a2, (const void __user *)a3);
     case PR_GET_TIMING:
         return 0;
     case PR_SET_TIMING:

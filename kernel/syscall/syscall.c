@@ -11,6 +11,7 @@
 #include "kernel/base/log.h"
 #include "kernel/process/vdso.h"
 #include "kernel/ptrace/ptrace.h"
+#include "kernel/seccomp/seccomp.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/trace.h"
 #include "libc/errno.h"
@@ -80,6 +81,8 @@ static __attribute__((noinline)) void dispatch_watched(struct trapframe *tf)
 
     latency_begin(LATENCY_NO_SWITCH);
     wanted = !t->trace || ptrace_call_entry(tf);
+    if (wanted && t->seccomp)
+        wanted = (int32_t)tf->orig_eax >= 0 && seccomp_act(tf, seccomp_judge(tf));
     if (wanted && tracing(TRACE_SYSCALLS))
         dispatch_logged(tf, tf->orig_eax);
     else if (wanted)

@@ -6,10 +6,20 @@
 #ifndef KERNEL_SYSCALL_H
 #define KERNEL_SYSCALL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/user.h"
+
 #include <stdint.h>
 
 typedef long (*syscall_fn)(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
 
 void syscall_init(void); /* reads the boot options */
+
+struct trapframe;
+/* kernel/syscall/sys_seccomp.c: does what seccomp_judge() said; whether the call is to be made. May
+ * not return. */
+bool seccomp_act(struct trapframe *tf, uint32_t verdict);
+long seccomp_prctl(uint32_t mode, const void __user *uprogram); /* PR_SET_SECCOMP */
 
 #endif

@@ -64,6 +64,8 @@ struct thread {
     struct rusage_counts usage;    /* own CPU and owner's thread only */
     unsigned writing_out;          /* own CPU only; mm/port.h */
     struct vfork_wait *vfork;      /* [proc_lock] the vfork parent that waits, until exec or exit */
+    uint8_t seccomp;               /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
+    struct seccomp_filter *filters; /* [own; others, proc_lock] the newest, or NULL */
     struct tracee *trace; /* [proc_lock and handlers->lock: either to read] NULL: untraced */
     int exit_status;      /* [own] what it ends with, as wait4 gives it */
     bool exiting;         /* [own] nobody's tracer any more */

@@ -21,7 +21,8 @@ enum trace_category {
     /* Not categories, but whoever dispatches a call asks for all of them at once. */
     TRACE_TRACEES = 0x20, /* somebody is traced by ptrace */
     TRACE_LATENCY = 0x40, /* stretches are recorded: arch/latency.h */
-    TRACE_OTHERS = TRACE_TRACEES | TRACE_LATENCY,
+    TRACE_FILTERS = 0x80, /* somebody has a seccomp mode */
+    TRACE_OTHERS = TRACE_TRACEES | TRACE_LATENCY | TRACE_FILTERS,
 };
 extern uint32_t trace_mask;
 

@@ -5,13 +5,18 @@
  * kernel was given exhaust=all, which makes it a variable of init's environment.
  */
 #include "guest.h"
+#include <dirent.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -415,6 +420,53 @@ static int take_timer(void)
     return failed(timer_create(CLOCK_MONOTONIC, &ev, &t));
 }
 
+/* A queue that is full. */
+static int take_queue(void)
+{
+    static char text[8192];
+    static int made;
+    char name[32];
+    int q;
+
+    snprintf(name, sizeof(name), "/%d.%d", getpid(), made++);
+    q = mq_open(name, O_CREAT | O_RDWR | O_NONBLOCK, 0600, NULL);
+    if (q < 0)
+        return errno;
+    while (mq_send(q, text, sizeof(text), 0) == 0)
+        ;
+    mq_close(q);
+    return 0;
+}
+
+static void remove_queues(void)
+{
+    struct dirent *e;
+    DIR *d;
+
+    mkdir("/tmp/queues", 0700);
+    DIE_UNLESS(mount("none", "/tmp/queues", "mqueue", 0, NULL) == 0);
+    d = opendir("/tmp/queues");
+    while ((e = readdir(d))) {
+        char name[300];
+
+        snprintf(name, sizeof(name), "/%s", e->d_name);
+        if (e->d_name[0] != '.')
+            mq_unlink(name);
+    }
+    closedir(d);
+    umount("/tmp/queues");
+}
+
+static int take_filter(void)
+{
+    static struct sock_filter code[BPF_MAXINSNS];
+    struct sock_fprog p = {BPF_MAXINSNS, code};
+
+    for (int i = 0; i < BPF_MAXINSNS; i++)
+        code[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    return failed(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p));
+}
+
 static int take_segment(void)
 {
     return failed(shmget(IPC_PRIVATE, PAGE, 0600));
@@ -495,6 +547,8 @@ static const struct exhaustion table[] = {
     {"file locks", take_lock, {ENOLCK}, unmount_all, false},
     {"signals", take_signal, {EAGAIN}, NULL, false},
     {"timers", take_timer, {EAGAIN}, NULL, false},
+    {"message queues", take_queue, {EMFILE, ENOSPC}, remove_queues, false},
+    {"filters", take_filter, {ENOMEM}, NULL, false},
     {"segments", take_segment, {ENOSPC}, remove_segments, false},
     {"big segments", take_big_segment, {ENOSPC, ENOMEM}, remove_segments, false},
     {"arguments", take_arguments, {E2BIG, ENOMEM}, NULL, false},

@@ -442,7 +442,8 @@ int vm_sync(struct vm_space *s, vaddr_t addr, size_t length, bool sync, bool inv
         if (invalidate && (v.flags & VM_LOCKED))
             err = -EBUSY;
         else if (sync && v.object && !vma_is_private(&v))
-            err = vm_object_sync(v.object);
+            err =
+                v.object->pager->sync ? v.object->pager->sync(v.object) : vm_object_sync(v.object);
         if (v.object)
             vm_object_unref(v.object);
         port_yield();

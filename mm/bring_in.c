@@ -7,6 +7,7 @@
  * a state again.
  */
 #include "libc/errno.h"
+#include "mm/dirty.h"
 #include "mm/mm.h"
 #include "mm/port.h"
 
@@ -51,6 +52,9 @@ int bring_in(struct need *n)
         break;
     case NEED_PLACE:
         err = object_place(n);
+        break;
+    case NEED_BALANCE:
+        vm_dirty_balance(n->object);
         break;
     }
     vm_object_unref(n->object);

@@ -29,7 +29,6 @@
  */
 /* clang-format on */
 #include "libc/errno.h"
-#include "mm/dirty.h"
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/seen/trace.h"
@@ -48,9 +47,9 @@ struct fault {
     bool grew;      /* the stack */
     uint8_t why;    /* enum vm_fault_case: the row of the table, for the trace */
     uint8_t more;   /* pages mapped around it */
+    bool balanced;  /* the writer has seen to it that not too much is dirty */
     bool reclaimed; /* once for a fault: again could drop the very page that it waited for */
     int failed;     /* what bring_in() could not do */
-    struct vm_object *dirtied; /* its writer may have to wait: with a reference */
     struct need *need;
 };
 
@@ -230,14 +229,17 @@ static __attribute__((noinline)) void map_around(struct fault *f)
     f->more = (uint8_t)pmap_enter_absent(&f->space->pmap, start, around, n, read_only(v));
 }
 
-/* A page with a home becomes dirty: the writer may have to wait for that. */
-static __attribute__((noinline)) void make_dirty(struct fault *f, struct frame *frame)
+/* A page with a home becomes dirty, for which its writer may have to write others first: before,
+ * and once, since what is dirty already might be sent again and the store never come to pass. */
+static __attribute__((noinline)) bool make_dirty(struct fault *f, struct frame *frame)
 {
-    object_dirtied(frame);
-    if (dirty_many()) {
-        f->dirtied = frame->object;
-        f->dirtied->refs++;
+    if (!(frame->flags & FRAME_DIRTY) && !f->balanced && dirty_many()) {
+        f->balanced = true;
+        object_need_balance(frame->object, f->need);
+        return false;
     }
+    object_dirtied(frame);
+    return true;
 }
 
 /* 2A: the rights to write only once the pager has made sure of a place for what is written, and the
@@ -255,8 +257,8 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
             object_need_place(frame, f->need);
             return NEEDED;
         }
-        if (v->object->pager->put)
-            make_dirty(f, frame);
+        if (v->object->pager->put && !make_dirty(f, frame))
+            return NEEDED;
     } else if (object_first_store_faults(v->object, frame)) {
         prot = read_only(v);
     }
@@ -458,10 +460,6 @@ static enum outcome resolve(struct fault *f, struct tracing *t)
         f->failed = bring_in(f->need);
         f->major |= f->need->major;
     }
-    if (__builtin_expect(f->dirtied != NULL, false)) {
-        vm_dirty_balance(f->dirtied);
-        vm_object_unref(f->dirtied);
-    }
     return o;
 }
 
@@ -488,8 +486,7 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
     f.write = access == VM_WRITE || access == VM_WRITE_FORCED;
     f.forced = access >= VM_READ_FORCED;
     f.vma = NULL;
-    f.major = f.grew = f.reclaimed = false;
-    f.dirtied = NULL;
+    f.major = f.grew = f.reclaimed = f.balanced = false;
     f.why = f.more = 0;
     f.failed = 0;
     if (addr >= USER_TOP)

@@ -272,6 +272,28 @@ void frame_release(struct frame *f)
     spin_unlock(&frame_lock);
 }
 
+struct frame *frame_alloc_orphan(void)
+{
+    struct frame *f;
+
+    spin_lock(&vm_lock);
+    f = frame_alloc(FRAME_ORPHAN);
+    if (f)
+        frame_pin(f);
+    spin_unlock(&vm_lock);
+    return f;
+}
+
+void frame_adopt(struct frame *f)
+{
+    KASSERT(f->kind == FRAME_ORPHAN && f->pins && f->rmap == 0);
+    spin_lock(&frame_lock);
+    counts[FRAME_ORPHAN]--;
+    counts[FRAME_OBJECT]++;
+    f->kind = FRAME_OBJECT;
+    spin_unlock(&frame_lock);
+}
+
 void frame_pin(struct frame *f)
 {
     f->pins++;

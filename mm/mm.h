@@ -138,8 +138,10 @@ uint32_t frame_free_count(void);
 uint32_t frame_total(void);
 /* The owner is gone: frees f, or makes it an orphan while it is pinned. [v] */
 void frame_release(struct frame *f);
-void frame_pin(struct frame *f);   /* [v] */
-void frame_unpin(struct frame *f); /* [v] */
+struct frame *frame_alloc_orphan(void); /* a pinned frame that has no owner yet; NULL. Not [v] */
+void frame_adopt(struct frame *f);      /* and it gets one, an object [v] */
+void frame_pin(struct frame *f);        /* [v] */
+void frame_unpin(struct frame *f);      /* [v] */
 
 /* Every frame ever handed out, in order: for (f = NULL; (f = frame_next(f));). For audit and clock.
  */
@@ -337,18 +339,19 @@ extern struct list all_objects;
 /* ---- What is needed first: bring_in.c ---- */
 
 enum need_what {
-    NEED_MEMORY, /* user pages are about to be refused */
-    NEED_PAGE,   /* a page of an object is not resident */
-    NEED_PLACE,  /* a page of an object is about to be written to, see pager.reserve */
-    NEED_FRAME,  /* a frame is BUSY */
-    NEED_CHANGE, /* a space is being changed where it is looked at */
-    NEED_ANON,   /* an anon is in swap */
+    NEED_MEMORY,  /* user pages are about to be refused */
+    NEED_PAGE,    /* a page of an object is not resident */
+    NEED_PLACE,   /* a page of an object is about to be written to, see pager.reserve */
+    NEED_BALANCE, /* too much of an object and others is dirty */
+    NEED_FRAME,   /* a frame is BUSY */
+    NEED_CHANGE,  /* a space is being changed where it is looked at */
+    NEED_ANON,    /* an anon is in swap */
 };
 
 /* The answer of deciding when it cannot go on. Whoever fills it in must have bring_in() called. */
 struct need {
     enum need_what what;
-    struct vm_object *object; /* PAGE, PLACE: with a reference, which bring_in() drops */
+    struct vm_object *object; /* PAGE, PLACE, BALANCE: with a reference, which bring_in() drops */
     struct vm_space *space;   /* CHANGE, ANON: the caller's */
     uint32_t index;           /* PAGE, PLACE; ANON: the page number */
     unsigned count;           /* PAGE: so many pages from index on are wanted */
@@ -373,6 +376,8 @@ enum object_state object_find(struct vm_object *o, uint32_t index, unsigned leas
 void object_need_page(struct vm_object *o, uint32_t index, struct need *need);
 /* That the pager make sure of a place for f, before it is written to. [v] */
 void object_need_place(const struct frame *f, struct need *need);
+/* That vm_dirty_balance() be called before more of o becomes dirty. [v] */
+void object_need_balance(struct vm_object *o, struct need *need);
 /* bring_in()'s part for objects. Sleep, not [v]. */
 int object_fetch(struct need *n);
 int object_place(const struct need *n);
@@ -436,6 +441,8 @@ static inline bool object_first_store_faults(const struct vm_object *o, const st
     return object_needs_place(o, f) || (o->pager->put && !(f->flags & FRAME_DIRTY));
 }
 bool object_zero_behind(const struct vm_object *o, uint32_t index);
+/* f, a pinned orphan with all of a page's contents, becomes that page, if there is none. [v] */
+bool object_adopt(struct vm_object *o, uint32_t index, struct frame *f);
 /* The frame of a page, pinned. make_past_end: also past the end of the object, for a writer. -ENXIO
  * past the end, -EIO, -ENOSPC, -ENOMEM. Sleeps, not [v]. */
 int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct frame **out);

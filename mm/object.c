@@ -125,14 +125,33 @@ uint32_t vm_object_areas(struct vm_object *o)
     return n;
 }
 
-bool vm_object_deny_writers(struct vm_object *o)
+/* [v] */
+static bool has_writers(const struct vm_object *o)
 {
     const struct vma *v;
     bool written = false;
 
-    spin_lock(&vm_lock);
     list_for_each_entry (v, &o->vmas, object_link)
         written |= (v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);
+    return written;
+}
+
+bool vm_object_has_writers(struct vm_object *o)
+{
+    bool written;
+
+    spin_lock(&vm_lock);
+    written = has_writers(o);
+    spin_unlock(&vm_lock);
+    return written;
+}
+
+bool vm_object_deny_writers(struct vm_object *o)
+{
+    bool written;
+
+    spin_lock(&vm_lock);
+    written = has_writers(o);
     if (!written)
         o->no_writers = true;
     spin_unlock(&vm_lock);
@@ -267,6 +286,12 @@ void object_need_place(const struct frame *f, struct need *need)
     f->object->refs++;
 }
 
+void object_need_balance(struct vm_object *o, struct need *need)
+{
+    *need = (struct need){.what = NEED_BALANCE, .object = o};
+    o->refs++;
+}
+
 int object_place(const struct need *n)
 {
     int err = n->object->pager->reserve(n->object, n->index);
@@ -282,27 +307,44 @@ int object_place(const struct need *n)
     return 0;
 }
 
+/* Puts f into the tree, where nothing is. -ENOMEM [v] */
+static int insert(struct vm_object *o, uint32_t index, struct frame *f, uint8_t flags)
+{
+    bool refault;
+
+    if (radix_set(&o->pages, index, f))
+        return -ENOMEM;
+    f->object = o;
+    f->index = index;
+    f->flags = flags;
+    frame_set_age(f, policy_enter(object_key(o, index), &refault));
+    events.workingset_refault_file += refault;
+    o->resident++;
+    return 0;
+}
+
 /* A BUSY frame in the tree for a page that is not there: others wait for it. The pin keeps it ours
  * if the object is cut short meanwhile. */
 static struct frame *claim(struct vm_object *o, uint32_t index)
 {
     struct frame *f = frame_alloc(FRAME_OBJECT);
-    bool refault;
 
     if (!f)
         return NULL;
-    f->object = o;
-    f->index = index;
-    f->flags = FRAME_BUSY;
-    frame_set_age(f, policy_enter(object_key(o, index), &refault));
-    events.workingset_refault_file += refault;
-    if (radix_set(&o->pages, index, f)) {
+    if (insert(o, index, f, FRAME_BUSY)) {
         frame_free(f);
         return NULL;
     }
-    o->resident++;
     frame_pin(f);
     return f;
+}
+
+bool object_adopt(struct vm_object *o, uint32_t index, struct frame *f)
+{
+    if (radix_get(&o->pages, index) || insert(o, index, f, o->pager->reserve ? FRAME_PLACED : 0))
+        return false;
+    frame_adopt(f);
+    return true;
 }
 
 /* Claims the pages of the run up to one that is there, as far as the object and memory go. 0: the

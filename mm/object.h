@@ -55,6 +55,9 @@ struct pager {
     /* A program writes to a page through a mapping, which had been clean or unmapped. [v], must not
      * sleep. May be NULL. */
     void (*written)(struct vm_object *o);
+    /* For msync(MS_SYNC): the dirty pages, and all that finding them again takes, are on the medium
+     * after. Without a lock, sleeps. NULL: put is enough. */
+    int (*sync)(struct vm_object *o);
     /* How many pages a sequence of faults or reads is worth bringing in ahead; 0 and 1: none. */
     unsigned ahead;
     /* Whether get() would give zeros for this page and all that follow: then a hole may be punched
@@ -98,6 +101,7 @@ uint32_t vm_object_areas(struct vm_object *o); /* how many map it */
 /* From now on -EPERM to map it shared and writable, or so that it could become; false, and nothing
  * changes, when somebody has. */
 bool vm_object_deny_writers(struct vm_object *o);
+bool vm_object_has_writers(struct vm_object *o); /* is mapped so, or could become */
 /* Counts all of a shared object as promised memory, until it goes; false: too much of that. */
 bool vm_object_promise(struct vm_object *o);
 int vm_object_touch(struct vm_object *o, uint32_t index); /* makes a page resident; may sleep */
@@ -109,6 +113,8 @@ void *vm_object_hold(struct vm_object *o, uint32_t index);
  */
 int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end);
 int vm_object_sync(struct vm_object *o); /* all of it */
+/* What is on its way to the disk is there. Its errors are told, as by a sync. May sleep. */
+int vm_object_await(struct vm_object *o);
 /* The pages of [first, end) are no longer what is behind them: they go, dirty or not, once nothing
  * is at work on them. May sleep. */
 void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end);

@@ -149,6 +149,76 @@ static int commit_write(struct vm_object *o, struct frame *f, uint64_t at, size_
     return err ? err : !kept;
 }
 
+static bool is_absent(struct vm_object *o, uint32_t index)
+{
+    bool absent;
+
+    spin_lock(&vm_lock);
+    absent = !radix_get(&o->pages, index);
+    spin_unlock(&vm_lock);
+    return absent;
+}
+
+/* Fills a frame that is not yet the page's, so that a fault on the very page may go its way; then
+ * it is. False: not all could be copied, or somebody else was faster. */
+static bool fill_new(struct vm_object *o, uint32_t index, uint8_t *buf, size_t n, mover move,
+                     struct frame *f)
+{
+    uint8_t *page = frame_kva(f);
+    bool done = move(page, buf, n) == 0;
+
+    memset(page + n, 0, PAGE_SIZE - n);
+    spin_lock(&vm_lock);
+    done = done && object_adopt(o, index, f);
+    if (!done)
+        frame_unpin(f);
+    spin_unlock(&vm_lock);
+    return done;
+}
+
+/*
+ * All that a page will have is about to be written: n bytes at its beginning, and nothing of the
+ * object follows. So it need not be read. *out is the page, filled and pinned as object_pin() would
+ * do; NULL: it has to go the usual way. -ENOSPC, -EIO, -ENOMEM.
+ */
+static int write_new(struct vm_object *o, uint64_t at, uint8_t *buf, size_t n, mover move,
+                     struct frame **out)
+{
+    uint32_t index = (uint32_t)(at >> PAGE_SHIFT);
+    struct frame *f;
+    int err = 0;
+
+    *out = NULL;
+    if ((at & (PAGE_SIZE - 1)) || !o->pager->put || (n < PAGE_SIZE && at + n < o->size) ||
+        !is_absent(o, index))
+        return 0;
+    if (frame_low() && !reclaim())
+        return -ENOMEM;
+    if (o->pager->reserve)
+        err = o->pager->reserve(o, index);
+    if (err)
+        return err == -ENOSPC || err == -ENOMEM ? err : -EIO;
+    f = frame_alloc_orphan();
+    if (f && fill_new(o, index, buf, n, move, f))
+        *out = f;
+    return 0;
+}
+
+/* The page of [at, at + n), pinned and filled; *left: bytes that could not be copied. */
+static int fill_page(struct vm_object *o, uint64_t at, uint8_t *buf, size_t n, mover move,
+                     struct frame **out, size_t *left)
+{
+    int err = write_new(o, at, buf, n, move, out);
+
+    *left = 0;
+    if (err || *out)
+        return err;
+    err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, out);
+    if (!err)
+        *left = move((uint8_t *)frame_kva(*out) + (at & (PAGE_SIZE - 1)), buf, n);
+    return err;
+}
+
 static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move)
 {
     size_t done = 0;
@@ -159,10 +229,9 @@ static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size
         size_t n = within_page(at, len - done), left;
         struct frame *f;
 
-        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);
+        err = fill_page(o, at, buf + done, n, move, &f, &left);
         if (err)
             break;
-        left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
         port_yield();
         err = commit_write(o, f, at, n - left);
         if (err)

@@ -51,6 +51,11 @@ static int device_put(struct vm_object *o, const struct vm_run *run)
     return transfer_run(o, BLOCK_WRITE, run);
 }
 
+static int device_sync(struct vm_object *o)
+{
+    return block_sync(vm_object_private(o));
+}
+
 static void device_describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino,
                             uint32_t *number)
 {
@@ -66,6 +71,7 @@ static const struct pager device_pager = {
     .name = "device",
     .get = device_get,
     .put = device_put,
+    .sync = device_sync,
     .ahead = VM_RUN_MAX,
     .describe = device_describe,
 };

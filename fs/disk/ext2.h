@@ -240,6 +240,7 @@ void ext2_inode_adopt(struct inode *i); /* it has a name again */
 int ext2_nodes_write(struct ext2_super *s, bool data);
 void ext2_nodes_drop(struct ext2_super *s); /* unmounting */
 bool ext2_nodes_busy(struct ext2_super *s);
+bool ext2_nodes_written(struct ext2_super *s); /* are open or mapped for that, or about to go */
 /* The last of a node goes; with the last name of its file gone, so do its blocks. */
 void ext2_node_free(struct ext2_node *n);
 

@@ -238,6 +238,17 @@ static void ext2_describe(struct vm_object *o, char *buf, size_t size, uint32_t 
         strlcat(buf, " (deleted)", size);
 }
 
+/* Of a file without a name only the data count. */
+static int ext2_object_sync(struct vm_object *o)
+{
+    struct inode *i = inode_of(vm_object_private(o));
+    int err = i ? ext2_fsync(i) : vm_object_sync(o);
+
+    if (i)
+        inode_unref(i);
+    return err;
+}
+
 static int ext2_mmap(struct file *f, struct vm_mapping *m)
 {
     struct ext2_node *n = ext2_node(f->inode);
@@ -271,6 +282,7 @@ const struct pager ext2_pager = {
     .written = ext2_written,
     .get = ext2_get,
     .put = ext2_put,
+    .sync = ext2_object_sync,
     .reserve = ext2_reserve,
     .ahead = VM_RUN_MAX,
     .destroy = ext2_object_destroy,

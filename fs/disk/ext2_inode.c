@@ -382,6 +382,19 @@ bool ext2_nodes_busy(struct ext2_super *s)
     return busy;
 }
 
+bool ext2_nodes_written(struct ext2_super *s)
+{
+    struct ext2_node *n;
+    bool written = __atomic_load_n(&s->orphans, __ATOMIC_RELAXED) != 0;
+
+    mutex_lock(&s->cached);
+    list_for_each_entry (n, &s->nodes, link)
+        written = written || __atomic_load_n(&n->inode->writers, __ATOMIC_RELAXED) > 0 ||
+                  (n->inode->object && vm_object_has_writers(n->inode->object));
+    mutex_unlock(&s->cached);
+    return written;
+}
+
 void ext2_nodes_drop(struct ext2_super *s)
 {
     struct ext2_node *n, *next;

@@ -415,6 +415,11 @@ static bool ext2_busy(struct superblock *sb)
     return ext2_nodes_busy(sb->private);
 }
 
+static bool ext2_written(struct superblock *sb)
+{
+    return ext2_nodes_written(sb->private);
+}
+
 static void ext2_statfs(struct superblock *sb, struct kstatfs *out)
 {
     struct ext2_super *s = sb->private;
@@ -441,6 +446,7 @@ static struct fs_type ext2_type = {
     .commit = ext2_sync_metadata,
     .remount = ext2_remount,
     .busy = ext2_busy,
+    .written = ext2_written,
 };
 
 /* The same format with more features. */

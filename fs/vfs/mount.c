@@ -387,7 +387,9 @@ static int remount(struct dentry *d, uint32_t flags, const char *data)
     if (!sb || sb->root != d)
         return -EINVAL;
     mutex_lock(&mount_lock);
-    if (sb->type->remount)
+    if ((flags & ~sb->flags & MS_RDONLY) && sb->type->written && sb->type->written(sb))
+        err = -EBUSY;
+    else if (sb->type->remount)
         err = sb->type->remount(sb, flags, data);
     if (!err) {
         sb->flags = flags & MS_KEPT;

@@ -221,6 +221,9 @@ struct fs_type {
     int (*remount)(struct superblock *sb, uint32_t flags, const char *data);
     /* [mount_lock] Whether somebody uses a file without having a name of it: a mapping. */
     bool (*busy)(struct superblock *sb);
+    /* [mount_lock] Whether somebody is about to write: an open file, a mapping, a file that goes
+     * with its last use. Then -EBUSY to make it read-only. NULL: nobody. */
+    bool (*written)(struct superblock *sb);
     /* What /proc/mounts shows after the flags: ",size=64k" or nothing. */
     void (*options)(struct superblock *sb, char *buf, size_t size);
     struct fs_type *next;

@@ -106,7 +106,7 @@ void object_await_puts(struct vm_object *o)
 }
 
 /* What others are writing out is awaited, too, and its errors are told here. */
-static int wait_and_tell(struct vm_object *o)
+int vm_object_await(struct vm_object *o)
 {
     int err;
 
@@ -137,7 +137,7 @@ int vm_object_sync_range(struct vm_object *o, uint32_t first, uint32_t end)
             first = run.index + (put > 0 ? (uint32_t)put : 1);
         }
     }
-    return wait_and_tell(o);
+    return vm_object_await(o);
 }
 
 int vm_object_sync(struct vm_object *o)

@@ -2,7 +2,7 @@
  * For the tests of write-back: writes to every page of a file through a mapping and prints the most
  * that was dirty meanwhile.
  *
- *     map_writer FILE MiB
+ *     map_writer FILE MiB [COPY]     the beginning is then written to COPY, O_DSYNC
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,6 +50,13 @@ int main(int argc, char **argv)
     for (size_t at = 0; at < size; at += PAGE)
         if (p[at] != (char)(at / PAGE + 1))
             return 1;
+    if (msync(p, size, MS_SYNC))
+        return 1;
+    if (argc > 3) {
+        fd = open(argv[3], O_WRONLY | O_CREAT | O_DSYNC, 0644);
+        if (write(fd, p, 65536) != 65536)
+            return 1;
+    }
     printf("most %lu\n", most);
     return 0;
 }

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from filesystems import MIB, assert_sound, boot, build_program, fsck, make_fs, power_off
+from filesystems import MIB, assert_sound, boot, build_program, dump, fsck, make_fs, power_off
 from machine import LIMIT, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
@@ -110,16 +110,37 @@ def test_writers_wait_at_the_limit(machine, how):
     m.sh("rm /mnt/m; sync")
 
 
-def test_two_crash_states(tmp_path):
-    """What was dirty for long is there after a power cut, although nobody asked for it."""
-    image = make_fs(tmp_path / "disk")
+def test_the_power_is_cut_after_what_was_synced_in_each_way(tmp_path):
+    """By age, by msync with its metadata, by O_DSYNC: it is there, although nobody called fsync."""
+    os.makedirs(tmp_path / "tree")
+    build_program("map_writer.c", tmp_path / "tree/map_writer")
+    image = make_fs(tmp_path / "disk", tree=tmp_path / "tree")
     with boot(image) as m:
         m.prompt()
         m.sh(f"mount -t ext2 /dev/vda /mnt; echo 10 >{VM}writeback_centisecs; echo 50 >{VM}expire_centisecs")
-        m.sh("mkdir /mnt/d; cp /bin/busybox /mnt/d/b; chmod 4711 /mnt/d/b; sleep 3")
+        m.sh("mkdir /mnt/d; cp /bin/busybox /mnt/d/b; chmod 4711 /mnt/d/b")
+        await_dirty(m, 0)
+        time.sleep(1)
+        put(m, writeback_centisecs=0)
+        m.sh("/mnt/map_writer /mnt/m 2 /mnt/s")
         m.qemu.kill()
         m.qemu.wait()
     assert fsck(image, "-p")[0] in (0, 1)
     assert_sound(image)
     out = subprocess.run(["/usr/sbin/debugfs", "-R", "stat /d/b", image], capture_output=True, text=True).stdout
     assert "04711" in out
+    kept = dump(image, tmp_path / "dump")
+    wanted = b"".join(bytes([(i + 1) % 256]) + bytes(4095) for i in range(512))
+    with open(kept + "/m", "rb") as f:
+        assert f.read() == wanted
+    with open(kept + "/s", "rb") as f:
+        assert f.read() == wanted[:65536]
+
+
+def test_what_is_written_to_cannot_become_read_only(machine):
+    m = machine
+    m.sh("exec 5>/mnt/open")
+    assert "busy" in m.run("mount -o remount,ro /mnt 2>&1")[0]
+    m.sh("exec 5>&-")
+    assert m.sh("mount -o remount,ro /mnt; echo $?").split()[-1] == "0"
+    assert m.sh("mount -o remount,rw /mnt; echo $?").split()[-1] == "0"

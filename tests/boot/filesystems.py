@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import random
 import stat
 import subprocess
 
-from machine import INITRD, POWERED_OFF, Machine
+from machine import INITRD, KERNEL, POWERED_OFF, Machine
 
 MIB = 1 << 20
 SBIN = "/usr/sbin/"
@@ -60,10 +61,15 @@ def assert_sound(path):
     assert status == 0, said
 
 
-def boot(image, append="", mem=64):
-    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem,
+def boot(image, append="", mem=64, kernel=KERNEL):
+    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem, kernel=kernel,
                           more=["-drive", f"file={image},format=raw,if=none,id=d,cache=writeback",
                                 "-device", "virtio-blk-pci,drive=d"])
+
+
+def damage_dice(seed, count):
+    """For damaged images: dice, and how many of them; make soak has others and more."""
+    return random.Random(int(os.environ.get("DAMAGED_SEED", seed))), int(os.environ.get("DAMAGED_IMAGES", count))
 
 
 def power_off(m):

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from filesystems import LIST, MIB, boot, make_tree, on_host, power_off
-from machine import INITRD, ISO, Machine, have_busybox
+from filesystems import LIST, MIB, boot, damage_dice, make_tree, on_host, power_off
+from machine import DEBUG_KERNEL, INITRD, ISO, Machine, have_busybox
 
 pytestmark = [pytest.mark.skipif(not have_busybox(), reason="needs BusyBox"),
               pytest.mark.skipif(not shutil.which("xorriso"), reason="needs xorriso")]
@@ -164,23 +164,23 @@ WALK = "i=0; while [ $i -lt %d ]; do dd if=/dev/vda of=/tmp/i bs=1M skip=$i coun
 
 
 def test_damaged_images_harm_nobody(tmp_path):
-    rnd, images = random.Random(9), list(EVIL.values())
+    (rnd, count), images = damage_dice(9, 40), list(EVIL.values())
     os.makedirs(tmp_path / "tree/d/e")
     for i in range(20):
         with open(tmp_path / f"tree/d/file{i}", "w") as f:
             f.write("x" * (i * 3000))
     os.symlink("y/" * 100, tmp_path / "tree/long")
     good = open(make_iso(tmp_path / "good", tmp_path / "tree", "-R", "-J"), "rb").read()
-    images += [damage(good, rnd) for _ in range(40)]
+    images += [damage(good, rnd) for _ in range(count)]
     with open(tmp_path / "disk", "wb") as f:
         for image in images:
             f.write(image[:MIB].ljust(MIB, b"\0"))
-    with boot(tmp_path / "disk", append="quiet") as m:
+    with boot(tmp_path / "disk", append="quiet", kernel=DEBUG_KERNEL) as m:
         m.prompt()
         free = "awk '/^MemFree|^Cached|^Buffers/ {n += $2} END {print n}' /proc/meminfo"
         m.run(WALK % 4, limit=300)
         before = int(m.sh(free))
-        m.run(WALK % len(images), limit=300)
+        m.run(WALK % len(images), limit=1800)
         assert abs(before - int(m.sh(free))) < 1500, "memory is gone"
         assert m.sh("mount -t iso9660 2>/dev/null | wc -l; echo alive").split()[-1] == "alive"
         power_off(m)

@@ -1,0 +1,108 @@
+"""Disks that fail, at every kind of request: the right error reaches who asked, the page stays what it was, and the
+machine lives on."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from filesystems import MIB, SBIN, assert_sound, build_program, fsck, make_fs, power_off
+from machine import INITRD, Machine, have_busybox
+
+pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
+
+RULE = '[inject-error]\nevent = "none"\niotype = "{}"\nerrno = "5"\nsector = "{}"\nonce = "{}"\n'
+EVERY = '[inject-error]\nevent = "none"\niotype = "{}"\nerrno = "5"\nonce = "{}"\n'
+
+
+def boot_failing(image, rules, tmp_path, append="", mem=64):
+    with open(tmp_path / "rules", "w") as f:
+        f.write(rules)
+    drive = f"driver=blkdebug,config={tmp_path}/rules,image.driver=raw,image.file.filename={image},if=none,id=d"
+    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem,
+                          more=["-drive", drive, "-device", "virtio-blk-pci,drive=d"])
+
+
+def block_of(image, path, page):
+    """Where on the disk a page of a file is, in sectors; blocks are pages."""
+    out = subprocess.run([SBIN + "debugfs", "-R", f"bmap {path} {page}", image], capture_output=True, text=True).stdout
+    return int(re.search(r"\d+", out)[0]) * 8
+
+
+def lives(m):
+    assert m.sh("echo lives; grep -c . /proc/mounts >/dev/null").startswith("lives")
+
+
+def test_data(tmp_path):
+    os.makedirs(tmp_path / "tree")
+    build_program("io_errors.c", tmp_path / "tree/io_errors")
+    with open(tmp_path / "tree/data", "wb") as f:
+        f.write(b"".join(bytes([i]) * 4096 for i in range(64)))
+    image = make_fs(tmp_path / "disk", block=4096, tree=tmp_path / "tree")
+    rules = RULE.format("read", block_of(image, "/data", 20), "off") + \
+        RULE.format("write", block_of(image, "/data", 40), "off")
+    with boot_failing(image, rules, tmp_path) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt; echo 0 >/proc/sys/vm/dirty_writeback_centisecs")
+        said = m.sh("/mnt/io_errors /mnt").splitlines()
+        assert [line for line in said if not line.startswith("[")] == [  # without the log
+            "pread before: ok", "pread: Input/output error", "pread over it: 8192", "pread after: ok",
+            "pwrite: ok", "fsync: Input/output error", "fsync again: Input/output error",
+            "fdatasync: Input/output error", "pread: ok", "it is 66", "sync_file_range: Input/output error",
+            "a load: SIGBUS BUS_ADRERR", "a store: SIGBUS", "a neighbour: 22", "a call: Bad address",
+            "msync: Input/output error", "it stays what it was: 77"]
+        lives(m)
+        m.sh("rm /mnt/data; sync")
+        power_off(m)
+    assert_sound(image)
+
+
+@pytest.mark.parametrize("what", ["read", "write", "flush"])
+def test_metadata(what, tmp_path):
+    """Every request of a kind fails from some time on, then none any more: what was dirty stayed dirty."""
+    os.makedirs(tmp_path / "tree/d")
+    for i in range(40):
+        with open(tmp_path / f"tree/d/f{i}", "w") as f:
+            f.write("x" * 5000)
+    image = make_fs(tmp_path / "disk", block=1024, tree=tmp_path / "tree")
+    with Machine.direct(INITRD, "console=ttyS0 panic=-1", more=[
+            "-blockdev", f"driver=file,node-name=good,filename={image}",
+            "-blockdev", "driver=blkdebug,node-name=bad,image=good,inject-error.0.event=none,"
+            f"inject-error.0.iotype={what},inject-error.0.errno=5",
+            "-blockdev", "driver=raw,node-name=d,file=good", "-device", "virtio-blk-pci,drive=d"]) as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt; echo 0 >/proc/sys/vm/dirty_writeback_centisecs; ls /mnt >/dev/null")
+        m.qmp("blockdev-reopen", options=[{"driver": "raw", "node-name": "d", "file": "bad"}])
+        if what == "read":
+            assert "Input/output error" in m.run("cat /mnt/d/f* 2>&1 | tail -n 1")[0]
+            assert "Input/output error" in m.run("mkdir /mnt/d/new 2>&1; touch /mnt/new 2>&1; ls -l /mnt/d 2>&1")[0]
+        else:
+            m.run("mkdir /mnt/new; echo some >/mnt/new/thing; rm /mnt/d/f1; mv /mnt/d/f2 /mnt/new")
+            m.run("dd if=/dev/zero of=/mnt/big bs=64k count=20 conv=fsync 2>&1")
+            assert "Input/output error" in m.run("dd if=/dev/zero of=/mnt/big bs=64k count=20 conv=fsync 2>&1")[0]
+        lives(m)
+        if what != "flush":  # QEMU cannot take that back
+            m.qmp("blockdev-reopen", options=[{"driver": "raw", "node-name": "d", "file": "good"}])
+            m.sh("sync; cat /mnt/d/f5 >/dev/null; echo more >/mnt/more; sync")
+            assert m.sh("umount /mnt; echo $?").split()[-1] == "0"
+        power_off(m)
+    if what == "flush":
+        assert fsck(image, "-p")[0] in (0, 1)
+    assert_sound(image)  # what could not be written was written later
+
+
+def test_swap(tmp_path):
+    """A page that cannot be read back kills who needs it; one that cannot be written stays in memory."""
+    image = str(tmp_path / "swap")
+    with open(image, "wb") as f:
+        f.truncate(64 * MIB)
+    subprocess.run(["/usr/sbin/mkswap", "-q", image], check=True, capture_output=True)
+    with boot_failing(image, EVERY.format("write", "off"), tmp_path, "zram=0", mem=32) as m:
+        m.prompt()
+        assert m.sh("swapon /dev/vda; echo $?").split()[-1] == "0"
+        m.run("dd if=/dev/zero of=/tmp/fill bs=64k count=600 2>&1; ls -l /tmp/fill", limit=200)
+        lives(m)
+        m.run("rm -f /tmp/fill; swapoff /dev/vda", limit=100)
+        lives(m)
+        power_off(m)

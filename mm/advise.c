@@ -82,7 +82,7 @@ static bool is_anonymous_private(const struct vma *v)
 }
 
 /* Private pages go back to zeros or to the file; shared ones are only unmapped. Others may fault
- * pages in again meanwhile: their mappings go with their anons. */
+ * pages in again meanwhile, so what is mapped goes with each part once more. */
 static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 {
     struct vm_space *s = v->space;
@@ -96,10 +96,7 @@ static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end
     while (vma_is_private(v) && page < last) {
         uint32_t stop = (page | (LEAF_SLOTS - 1)) + 1;
 
-        stop = stop < last ? stop : last;
-        if (amap_leaf_shared(&s->amap, page)) /* whose anons stay, in a child */
-            pmap_remove(&s->pmap, page << PAGE_SHIFT, stop << PAGE_SHIFT);
-        page = amap_remove_step(&s->amap, page, stop, &c->budget);
+        page = cut_in_leaf(s, page, stop < last ? stop : last, &c->budget);
         change_spend(c, 1);
     }
     return 0;

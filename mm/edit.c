@@ -122,11 +122,18 @@ static void split(struct vm_space *s, struct change *c, struct vma *v, vaddr_t a
     vma_insert(s, upper);
 }
 
+/* While an object is being cut, areas that this has come to and others are kept apart. */
+static bool can_join_object(const struct vma *a, const struct vma *b)
+{
+    const struct vm_object *o = a->object;
+
+    return !o || (vma_page_index(a, a->end) == b->pgoff && !o->pager->unmapped && !o->cutting);
+}
+
 static bool can_join(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->prot == b->prot && a->maxprot == b->maxprot &&
-           a->flags == b->flags && a->object == b->object &&
-           (!a->object || (vma_page_index(a, a->end) == b->pgoff && !a->object->pager->unmapped));
+           a->flags == b->flags && a->object == b->object && can_join_object(a, b);
 }
 
 /* Joins v with the area after it if they are alike. */

@@ -316,9 +316,12 @@ struct vm_object {
     uint32_t resident; /* [v] frames in the tree */
     uint64_t size;     /* [v] bytes */
     const struct pager *pager;
-    void *private;     /* the pager's */
-    struct list vmas;  /* [v] areas that map it */
-    uint32_t promised; /* [v] part of committed_pages */
+    void *private;                  /* the pager's */
+    struct list vmas;               /* [v] areas that map it; new ones come last */
+    uint32_t areas, writable_areas; /* [v] how many; shared ones that are or may become writable */
+    struct vma *uncut;              /* [v] while cutting: the first area that was not come to yet */
+    uint32_t uncut_page;            /* [v] and in it, pages of the space below this one are done */
+    uint32_t promised;              /* [v] part of committed_pages */
     uint32_t puts[2]; /* [v] runs on their way out, of even and of odd turns; 0 again wakes &puts */
     uint32_t put_turn;   /* [v] object_await_puts() */
     uint32_t next_miss;  /* [v] where a sequence of misses would go on */
@@ -421,6 +424,27 @@ void dirty_init(void);
 bool dirty_many(void);
 
 bool object_is_anonymous(const struct vm_object *o);
+/* [v] The list of the object's areas, and what is counted of them: cut.c. */
+void object_add_area(struct vm_object *o, struct vma *v);
+void object_remove_area(struct vm_object *o, struct vma *v);
+bool object_may_be_written(const struct vma *v); /* through v */
+/* [v, let go between steps] Makes sure that the private copies of pages from first on can go. Until
+ * the cut is finished, nobody else changes the size. -ENOMEM: nothing has changed. */
+int object_begin_cut(struct vm_object *o, uint32_t first);
+/* [v] Takes private pages [from, stop), which are in one leaf and reserved, out of s and its
+ * tables, or the first of them; where it came to. An anon may stay in a child: it goes by its
+ * address. */
+uint32_t cut_in_leaf(struct vm_space *s, uint32_t from, uint32_t stop, unsigned *budget);
+/* The end has moved to first: what lies past it goes in steps. Sleeps. */
+void object_finish_cut(struct vm_object *o, uint32_t first);
+extern uint32_t shmem_pages; /* [v] resident ones of anonymous objects */
+/* [v] */
+static inline void object_count_pages(struct vm_object *o, int n)
+{
+    o->resident += (uint32_t)n;
+    if (o->pager->shared_memory)
+        shmem_pages += (uint32_t)n;
+}
 static inline uint64_t object_page_count(const struct vm_object *o)
 {
     return (o->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -538,6 +562,7 @@ void vma_forget(struct vma *v); /* its space dies: off its object and the accoun
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
 /* Pages promised: to private writable memory of all spaces but for VM_NORESERVE, and to shared
  * objects; and whether more may be. [v] */
+extern uint32_t locked_pages; /* [v] of all spaces */
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
 /* What areas claim of their space's limits and of memory, in pages; of a change, what it gains. */

@@ -18,6 +18,7 @@
 #define EVICT_STEP 100u /* pages and mappings taken out without leaving vm_lock */
 
 struct list all_objects = LIST_INIT(all_objects);
+uint32_t shmem_pages;
 
 struct vm_object *vm_object_create(const struct pager *pager, void *private, uint64_t size)
 {
@@ -113,51 +114,6 @@ void vm_object_ref(struct vm_object *o)
     spin_unlock(&vm_lock);
 }
 
-uint32_t vm_object_areas(struct vm_object *o)
-{
-    const struct list *l;
-    uint32_t n = 0;
-
-    spin_lock(&vm_lock);
-    for (l = o->vmas.next; l != &o->vmas; l = l->next)
-        n++;
-    spin_unlock(&vm_lock);
-    return n;
-}
-
-/* [v] */
-static bool has_writers(const struct vm_object *o)
-{
-    const struct vma *v;
-    bool written = false;
-
-    list_for_each_entry (v, &o->vmas, object_link)
-        written |= (v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);
-    return written;
-}
-
-bool vm_object_has_writers(struct vm_object *o)
-{
-    bool written;
-
-    spin_lock(&vm_lock);
-    written = has_writers(o);
-    spin_unlock(&vm_lock);
-    return written;
-}
-
-bool vm_object_deny_writers(struct vm_object *o)
-{
-    bool written;
-
-    spin_lock(&vm_lock);
-    written = has_writers(o);
-    if (!written)
-        o->no_writers = true;
-    spin_unlock(&vm_lock);
-    return !written;
-}
-
 /* ---- Taking pages out ---- */
 
 void object_evict(struct frame *f)
@@ -167,7 +123,7 @@ void object_evict(struct frame *f)
     pmap_remove_frame(f);
     object_cleaned(f);
     radix_clear(&o->pages, f->index);
-    o->resident--;
+    object_count_pages(o, -1);
     frame_release(f);
 }
 
@@ -319,7 +275,7 @@ static int insert(struct vm_object *o, uint32_t index, struct frame *f, uint8_t 
     f->flags = flags;
     frame_set_age(f, policy_enter(object_key(o, index), &refault));
     events.workingset_refault_file += refault;
-    o->resident++;
+    object_count_pages(o, 1);
     return 0;
 }
 

@@ -34,44 +34,6 @@ static int pin_tail(struct vm_object *o, uint64_t size, struct frame **tail)
     return err == -ENXIO ? 0 : err;
 }
 
-/* The pages of v that show index first of its object and what follows; false: none. */
-static bool pages_from(const struct vma *v, uint32_t first, uint32_t *from, uint32_t *end)
-{
-    uint32_t skip = first > v->pgoff ? first - v->pgoff : 0;
-
-    *from = (v->start >> PAGE_SHIFT) + skip;
-    *end = v->end >> PAGE_SHIFT;
-    return skip < vma_pages(v);
-}
-
-/* Private copies of pages past the new end go as well: man 2 mmap, and Linux. Reserve... */
-static int reserve_cut(struct vm_object *o, uint32_t first)
-{
-    uint32_t from, end;
-    struct vma *v;
-
-    list_for_each_entry (v, &o->vmas, object_link) {
-        if (vma_is_private(v) && pages_from(v, first, &from, &end) &&
-            amap_reserve_remove(&v->space->amap, from, end))
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* ...and commit. */
-static void cut_copies(struct vm_object *o, uint32_t first)
-{
-    uint32_t from, end;
-    struct vma *v;
-
-    list_for_each_entry (v, &o->vmas, object_link) {
-        if (!vma_is_private(v) || !pages_from(v, first, &from, &end))
-            continue;
-        pmap_remove(&v->space->pmap, from << PAGE_SHIFT, end << PAGE_SHIFT);
-        amap_remove(&v->space->amap, from, end);
-    }
-}
-
 void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at)
 {
     uint32_t within = end & (PAGE_SIZE - 1), n = PAGE_SIZE - within;
@@ -140,38 +102,20 @@ void vm_object_forget(struct vm_object *o, uint32_t first, uint64_t end)
     spin_unlock(&vm_lock);
 }
 
-/* The pages past a new end go in steps; until then nobody may grow the object over them. */
-static void finish_cut(struct vm_object *o, uint32_t first)
-{
-    vm_object_forget(o, first, UINT64_MAX);
-    spin_lock(&vm_lock);
-    o->cutting = false;
-    port_wakeup(&o->cutting);
-    spin_unlock(&vm_lock);
-}
-
 static uint32_t first_past(uint64_t size)
 {
     return (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
-/* The end moves to size, which lies in tail, or in a page that has nothing to be cleared. What has
- * to go for it is left to finish_cut(). -ENOMEM: nothing has changed. [v] */
-static int set_size(struct vm_object *o, uint64_t size, struct frame *tail)
+/* [v] The end moves to size, which lies in tail, or in a page that has nothing to be cleared. */
+static void set_size(struct vm_object *o, uint64_t size, struct frame *tail)
 {
     uint32_t within = size & (PAGE_SIZE - 1);
-    bool shrinks = size < o->size;
 
-    if (shrinks && reserve_cut(o, first_past(size)))
-        return -ENOMEM;
-    if (shrinks)
-        cut_copies(o, first_past(size));
     if (tail)
         memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);
     object_clear_tail(o, o->size, size);
     o->size = size;
-    o->cutting = shrinks;
-    return 0;
 }
 
 int vm_object_resize(struct vm_object *o, uint64_t size)
@@ -188,13 +132,16 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
     err = object_lock_to_grow(o, size);
     if (!err) {
         shrinks = size < o->size;
-        err = set_size(o, size, tail);
+        if (shrinks)
+            err = object_begin_cut(o, first_past(size));
+        if (!err)
+            set_size(o, size, tail);
         spin_unlock(&vm_lock);
     }
     if (tail)
         object_unpin(tail, !err);
     if (!err && shrinks)
-        finish_cut(o, first_past(size));
+        object_finish_cut(o, first_past(size));
     return err;
 }
 

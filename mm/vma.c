@@ -188,7 +188,7 @@ static void tree_narrow(struct vma *root, const struct vma *v, uint32_t was)
 
 /* ---- Accounts ---- */
 
-uint32_t committed_pages;
+uint32_t committed_pages, locked_pages;
 
 /* Adds v to the figures of its space, or takes it out of them. */
 static void account(const struct vma *v, bool add)
@@ -205,8 +205,10 @@ static void account(const struct vma *v, bool add)
         s->stack_pages += pages;
     else if ((v->prot & VM_PROT_EXEC) && !(v->prot & VM_PROT_WRITE))
         s->text_pages += pages;
-    if (v->flags & VM_LOCKED)
+    if (v->flags & VM_LOCKED) {
         s->locked_pages += pages;
+        locked_pages += pages;
+    }
     if (vma_is_promised(v))
         committed_pages += pages;
 }
@@ -223,7 +225,7 @@ void vma_forget(struct vma *v)
 {
     account(v, false);
     if (v->object)
-        list_remove(&v->object_link);
+        object_remove_area(v->object, v);
 }
 
 /* ---- List and tree together ---- */
@@ -291,7 +293,7 @@ void vma_insert(struct vm_space *s, struct vma *v)
     refresh_gap(s, next);
     v->space = s;
     if (v->object)
-        list_add_tail(&v->object->vmas, &v->object_link);
+        object_add_area(v->object, v);
     s->areas++;
     account(v, true);
 }

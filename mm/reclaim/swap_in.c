@@ -176,7 +176,7 @@ static int claim_slots(struct vm_object *o, uint32_t index, uint32_t *first, str
         f->object = o;
         f->index = *first + i;
         radix_replace(&o->pages, f->index, f);
-        o->resident++;
+        object_count_pages(o, 1);
         o->swapped--;
         swapped_pages--;
         slots_on_their_way++;
@@ -201,7 +201,7 @@ static void settle_slot(struct frame *f, uint32_t slot, bool read)
         return;
     }
     radix_replace(&o->pages, f->index, slot_item(slot));
-    o->resident--;
+    object_count_pages(o, -1);
     o->swapped++;
     swapped_pages++;
     port_wakeup(f);

@@ -137,7 +137,7 @@ static bool leave_slot(struct frame *f, uint32_t slot)
     if (f->flags & FRAME_DIRTY)
         return false;
     radix_replace(&o->pages, f->index, slot_item(slot));
-    o->resident--;
+    object_count_pages(o, -1);
     o->swapped++;
     swapped_pages++;
     frame_free(f);

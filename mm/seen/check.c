@@ -22,6 +22,7 @@ struct audit {
     uint32_t tables;  /* page tables and directories */
     uint32_t anons;   /* seen in leaves */
     uint32_t leaves;
+    uint32_t locked, shmem;    /* pages */
     uint32_t away, pages_away; /* anons and pages of objects without a frame */
     uint32_t slots, slot_sum;  /* in swap that have an owner */
 };
@@ -230,6 +231,20 @@ static void check_amaps(struct audit *a)
 
 /* ---- Objects and frames ---- */
 
+static void check_areas_of(struct audit *a, const struct vm_object *o)
+{
+    uint32_t areas = 0, writable = 0;
+    const struct vma *v;
+
+    list_for_each_entry (v, &o->vmas, object_link) {
+        areas++;
+        writable += object_may_be_written(v);
+    }
+    CHECK(a, areas == o->areas && writable == o->writable_areas,
+          "an object counts %u areas, %u of them writable, has %u and %u", o->areas,
+          o->writable_areas, areas, writable);
+}
+
 static uint32_t check_objects(struct audit *a)
 {
     struct vm_object *o;
@@ -264,6 +279,8 @@ static uint32_t check_objects(struct audit *a)
               resident);
         CHECK(a, dirty == o->dirty, "an object counts %u dirty pages, has %u", o->dirty, dirty);
         total += resident;
+        a->shmem += object_is_anonymous(o) ? resident : 0;
+        check_areas_of(a, o);
         all_dirty += dirty;
     }
     CHECK(a, all_dirty == dirty_pages, "%u dirty pages are counted, %u are", dirty_pages,
@@ -323,6 +340,7 @@ static uint32_t check_accounts(struct audit *a, const struct vm_space *s)
     CHECK(a, data == s->data_pages, "a space counts %u data pages, has %u", s->data_pages, data);
     CHECK(a, locked == s->locked_pages, "a space counts %u locked pages, has %u", s->locked_pages,
           locked);
+    a->locked += locked;
     return promised;
 }
 
@@ -372,6 +390,9 @@ int mm_check(void)
     cached = check_objects(&a);
     CHECK(&a, cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",
           frame_count(FRAME_OBJECT), cached);
+    CHECK(&a, a.shmem == shmem_pages && a.locked == locked_pages,
+          "%u pages are shared memory and %u locked, %u and %u were counted", a.shmem, a.locked,
+          shmem_pages, locked_pages);
     check_frames(&a);
     check_swap(&a);
     a.errors += frame_check_free_lists();

@@ -558,9 +558,6 @@ bool vm_make_room(uint32_t n)
 
 void mm_stats(struct mem_stats *out)
 {
-    struct vm_object *o;
-    struct vm_space *s;
-
     *out = (struct mem_stats){
         .total = frame_total(),
         .free = frame_free_count(),
@@ -573,11 +570,7 @@ void mm_stats(struct mem_stats *out)
     };
     spin_lock(&vm_lock);
     fault_totals(&out->minor_faults, &out->major_faults);
-    list_for_each_entry (o, &all_objects, all) {
-        if (object_is_anonymous(o))
-            out->cached_shmem += o->resident;
-    }
-    list_for_each_entry (s, &all_spaces, all)
-        out->locked += s->locked_pages;
+    out->cached_shmem = shmem_pages;
+    out->locked = locked_pages;
     spin_unlock(&vm_lock);
 }

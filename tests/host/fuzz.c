@@ -862,7 +862,9 @@ static void op_punch(struct object *o)
     mm_inject_failure(0);
     if (err) {
         no_memory++;
-        return;
+        /* Whole pages need no memory and come first; the one with the end was to be brought in. */
+        len = from + len < o->bytes ? len : o->bytes > from ? o->bytes - from : 0;
+        len = from & ~PAGE_MASK ? 0 : len & PAGE_MASK;
     }
     for (uint32_t i = 0; i < FILE_MAX; i++) {
         for (unsigned w = 0; w < WORDS; w++) {

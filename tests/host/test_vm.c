@@ -1066,6 +1066,58 @@ TEST(truncation_drops_private_copies_too)
     EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1));
 }
 
+#define COPIES 300u /* areas with a private copy of page 1 */
+
+static unsigned steps_seen;
+
+static vaddr_t copy_at(unsigned i)
+{
+    return AT + i * 4 * PAGE_SIZE;
+}
+
+/* While a cut goes on, another takes areas away, parts and joins them, and forks. */
+static void disturb(void)
+{
+    unsigned i = steps_seen * 7 % COPIES;
+
+    port_between_steps = NULL;
+    if (steps_seen++ == 2)
+        vm_space_fork(s, &child);
+    for (unsigned n = 0; n < COPIES; n++)
+        vm_protect(s, copy_at(n), PAGE_SIZE, steps_seen % 3 ? RW : VM_PROT_READ);
+    vm_unmap(s, copy_at(i), 2 * PAGE_SIZE);
+    EXPECT_EQ(mm_check(), 0);
+    port_between_steps = disturb;
+}
+
+static void expect_cut(struct vm_space *sp)
+{
+    uint32_t v;
+
+    for (unsigned i = 0; i < COPIES; i++) {
+        EXPECT(program_load(0, sp, copy_at(i), &v) == VM_BAD_ADDRESS || v == i + 1);
+        int r = program_load(0, sp, copy_at(i) + PAGE_SIZE, &v);
+        EXPECT(r == VM_PAST_END || r == VM_BAD_ADDRESS);
+    }
+}
+
+TEST(a_cut_of_many_copies_goes_in_steps_whatever_becomes_of_the_areas)
+{
+    for (unsigned i = 0; i < COPIES; i++) {
+        map(copy_at(i), 2, RW, 0, file, 0);
+        store(s, copy_at(i), i + 1);
+        store(s, copy_at(i) + PAGE_SIZE, i + 1);
+    }
+    steps_seen = 0;
+    port_between_steps = disturb;
+    EXPECT_EQ(vm_object_resize(file, PAGE_SIZE), 0);
+    port_between_steps = NULL;
+    EXPECT(steps_seen > 4 && child);
+    expect_cut(s);
+    expect_cut(child);
+    EXPECT_EQ(mm_check(), 0);
+}
+
 TEST(failed_truncation_loses_nothing)
 {
     int err = -ENOMEM;

@@ -36,6 +36,42 @@ enum lock_rank {
     LOCK_RANK_CLOCK = 110,      /* which everybody may ask for the time */
 };
 
+/*
+ * Sleep locks (kernel/thread/sched.h) have an order of their own, and all come before spin locks:
+ * one is taken only while every one that the thread holds has a lower rank; asserted in debug
+ * builds. Several of one rank: those marked so, in the order told there.
+ */
+enum mutex_rank {
+    MUTEX_RANK_COLLECT = 5,    /* sockets that only queues hold are freed, and the files in them */
+    MUTEX_RANK_LOOPS = 10,     /* which loop devices there are */
+    MUTEX_RANK_FILE = 20,      /* the position of an open file; several: splice.c */
+    MUTEX_RANK_TEXT = 25,      /* the text of an open file of /proc or /sys */
+    MUTEX_RANK_PIPE = 27,      /* several: by address */
+    MUTEX_RANK_MOUNT = 30,     /* mounts and superblocks */
+    MUTEX_RANK_LOOP = 31,      /* a loop device */
+    MUTEX_RANK_DEVPTS = 32,    /* who has which pseudo-terminal */
+    MUTEX_RANK_BIND = 35,      /* the address of a socket */
+    MUTEX_RANK_DEVFS = 38,     /* devices and their nodes */
+    MUTEX_RANK_RENAME = 40,    /* ancestry */
+    MUTEX_RANK_INODE = 42,     /* names and contents; several: rename.c */
+    MUTEX_RANK_MQUEUE = 44,    /* which message queues there are */
+    MUTEX_RANK_SYSFS = 45,     /* the tree of /sys */
+    MUTEX_RANK_READ = 51,      /* who reads from a socket */
+    MUTEX_RANK_EPOLL = 60,     /* which set watches which */
+    MUTEX_RANK_EPOLL_SET = 61, /* several: those that watch first */
+    MUTEX_RANK_IPC = 70,       /* a System V table */
+    MUTEX_RANK_TIMERS = 75,    /* POSIX timers */
+    MUTEX_RANK_NTP = 77,       /* adjtimex */
+    MUTEX_RANK_CLOCK = 78,     /* the wall clock is set */
+    MUTEX_RANK_SETTING = 79,   /* a text in /proc/sys */
+    MUTEX_RANK_COMMIT = 80,    /* a file system's writing of its inodes */
+    MUTEX_RANK_CACHED = 82,    /* a file system's inodes in memory */
+    MUTEX_RANK_PUNCH = 83,     /* a hole is made in a file */
+    MUTEX_RANK_MAP = 84,       /* the block map of a file */
+    MUTEX_RANK_ALLOC = 86,     /* a file system's free blocks */
+    MUTEX_RANK_ZRAM = 90,      /* compressed memory */
+};
+
 struct spinlock {
     volatile uint32_t held;
     uint32_t rank;

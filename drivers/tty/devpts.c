@@ -446,7 +446,7 @@ void devpts_init(void)
 {
     static const struct proc_entry entry = DIR_ENTRY("pty", 0555, pty_entries);
 
-    mutex_init(&devpts_lock);
+    mutex_init(&devpts_lock, MUTEX_RANK_DEVPTS);
     fs_register(&devpts_type);
     sysctl_add(&entry);
 }

@@ -477,7 +477,7 @@ static long add_loop(unsigned number)
     if (!l)
         return -ENOMEM;
     l->number = number;
-    mutex_init(&l->lock);
+    mutex_init(&l->lock, MUTEX_RANK_LOOP);
     waitq_init(&l->wake);
     spin_init(&l->work_lock, "loop", LOCK_RANK_LEAF);
     q->driver = &loop_driver;
@@ -542,7 +542,7 @@ static const struct file_ops misc_ops = {.open = misc_open};
 
 void loop_init(void)
 {
-    mutex_init(&loops_lock);
+    mutex_init(&loops_lock, MUTEX_RANK_LOOPS);
     if (chrdev_register(MISC_MAJOR, "misc", &misc_ops) == 0)
         (void)devfs_add("loop-control", S_IFCHR | 0600, MKDEV(MISC_MAJOR, CONTROL));
 }

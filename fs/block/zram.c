@@ -317,7 +317,7 @@ static void zram_init(void)
     struct block_queue *q = &disk.queue;
     int err;
 
-    mutex_init(&disk.lock);
+    mutex_init(&disk.lock, MUTEX_RANK_ZRAM);
     q->driver = &zram_driver;
     q->depth = 1;
     q->max_segments = BLOCK_IO_PAGES;

@@ -13,7 +13,17 @@ struct device_node {
     uint32_t mode, rdev;
 };
 
-static struct list nodes = LIST_INIT(nodes); /* [mount_lock] in order of their coming */
+/* A mounted devtmpfs. */
+struct instance {
+    struct list link;
+    struct dentry *root;
+};
+
+/* Not mount_lock, under which devices can go: a loop device that was to be free after its last use.
+ */
+static struct mutex devfs_lock = MUTEX_INIT(devfs_lock, MUTEX_RANK_DEVFS);
+static struct list nodes = LIST_INIT(nodes);         /* [devfs_lock] in order of their coming */
+static struct list instances = LIST_INIT(instances); /* [devfs_lock] */
 
 /* The directory of a name of two parts, made when it is missing (borrowed); *name is cut down. */
 static struct dentry *node_directory(struct dentry *root, const char **name)
@@ -56,26 +66,64 @@ static int add_node(struct dentry *root, const struct device_node *n)
     return ramfs_attach(dir, name, strlen(name), i) ? 0 : -ENOMEM;
 }
 
+/* [devfs_lock held] */
+static struct instance *find_instance(const struct superblock *sb)
+{
+    struct instance *i;
+
+    list_for_each_entry (i, &instances, link)
+        if (i->root == sb->root)
+            return i;
+    return NULL;
+}
+
+/* [devfs_lock held] */
+static int populate(struct dentry *root)
+{
+    const struct device_node *n;
+    int err = 0;
+
+    list_for_each_entry (n, &nodes, link)
+        if (!err)
+            err = add_node(root, n);
+    return err;
+}
+
 static int devfs_mount(struct superblock *sb, const char *source, const char *data)
 {
-    int err = ramfs_mount_root(sb, 0755, ramfs_default_limit(), ramfs_default_limit());
-    const struct device_node *n;
+    struct instance *i = kzalloc(sizeof(*i));
+    int err =
+        i ? ramfs_mount_root(sb, 0755, ramfs_default_limit(), ramfs_default_limit()) : -ENOMEM;
 
     (void)source, (void)data;
-    if (err)
+    if (err) {
+        kmfree(i);
         return err;
-    list_for_each_entry (n, &nodes, link) {
-        err = add_node(sb->root, n);
-        if (err)
-            return err;
     }
-    return 0;
+    i->root = sb->root;
+    mutex_lock(&devfs_lock);
+    list_add_tail(&instances, &i->link);
+    err = populate(sb->root);
+    mutex_unlock(&devfs_lock);
+    return err;
+}
+
+static void devfs_leave(struct superblock *sb)
+{
+    struct instance *i;
+
+    mutex_lock(&devfs_lock);
+    i = find_instance(sb);
+    list_remove(&i->link);
+    mutex_unlock(&devfs_lock);
+    kmfree(i);
 }
 
 static struct fs_type devfs_type = {
     .name = "devtmpfs",
     .nodev = true,
     .mount = devfs_mount,
+    .leave = devfs_leave,
     .unmount = ramfs_unmount,
     .statfs = ramfs_statfs,
 };
@@ -95,20 +143,18 @@ static void remove_node(struct dentry *root, const struct device_node *n)
     dentry_unref(d);
 }
 
-/* What is mounted follows the list: n came, or goes. */
+/* [devfs_lock held] What is mounted follows the list: n came, or goes. */
 static void change_mounted(const struct device_node *n, bool add)
 {
-    struct superblock *sb;
+    struct instance *i;
 
-    list_for_each_entry (sb, &mounts, link) {
-        if (sb->type != &devfs_type)
-            continue;
-        mutex_lock(&sb->root->inode->lock);
+    list_for_each_entry (i, &instances, link) {
+        mutex_lock(&i->root->inode->lock);
         if (add)
-            (void)add_node(sb->root, n);
+            (void)add_node(i->root, n);
         else
-            remove_node(sb->root, n);
-        mutex_unlock(&sb->root->inode->lock);
+            remove_node(i->root, n);
+        mutex_unlock(&i->root->inode->lock);
     }
 }
 
@@ -131,7 +177,7 @@ int devfs_add(const char *name, uint32_t mode, uint32_t rdev)
         return -ENOMEM;
     *n = (struct device_node){.mode = mode, .rdev = rdev};
     strlcpy(n->name, name, sizeof(n->name));
-    mutex_lock(&mount_lock);
+    mutex_lock(&devfs_lock);
     if (find_node(name)) {
         err = -EEXIST;
         kmfree(n);
@@ -139,7 +185,7 @@ int devfs_add(const char *name, uint32_t mode, uint32_t rdev)
         list_add_tail(&nodes, &n->link);
         change_mounted(n, true);
     }
-    mutex_unlock(&mount_lock);
+    mutex_unlock(&devfs_lock);
     return err;
 }
 
@@ -147,14 +193,14 @@ void devfs_remove(const char *name)
 {
     struct device_node *n;
 
-    mutex_lock(&mount_lock);
+    mutex_lock(&devfs_lock);
     n = find_node(name);
     if (n) {
         list_remove(&n->link);
         change_mounted(n, false);
         kmfree(n);
     }
-    mutex_unlock(&mount_lock);
+    mutex_unlock(&devfs_lock);
 }
 
 void devfs_init(void)

@@ -120,8 +120,8 @@ static struct inode *new_node(struct superblock *sb, uint32_t ino, uint32_t mode
     i->private = n;
     n->super = sb->private;
     n->inode = i;
-    mutex_init(&n->map);
-    mutex_init(&n->punch);
+    mutex_init(&n->map, MUTEX_RANK_MAP);
+    mutex_init(&n->punch, MUTEX_RANK_PUNCH);
     list_init(&n->link);
     return i;
 }

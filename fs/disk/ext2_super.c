@@ -311,9 +311,9 @@ static struct ext2_super *new_super(struct superblock *sb, bool is_ext4, const c
     s->sb = sb;
     s->is_ext4 = is_ext4;
     s->no_journal = mount_has_option(data, "noload") || mount_has_option(data, "norecovery");
-    mutex_init(&s->alloc);
-    mutex_init(&s->cached);
-    mutex_init(&s->commit);
+    mutex_init(&s->alloc, MUTEX_RANK_ALLOC);
+    mutex_init(&s->cached, MUTEX_RANK_CACHED);
+    mutex_init(&s->commit, MUTEX_RANK_COMMIT);
     list_init(&s->frozen);
     list_init(&s->nodes);
     s->block_bits.bits = kalloc_zeroed();

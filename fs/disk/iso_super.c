@@ -146,7 +146,7 @@ static int iso_mount(struct superblock *sb, const char *source, const char *data
         return -ENOMEM;
     sb->private = s;
     s->sb = sb;
-    mutex_init(&s->cached);
+    mutex_init(&s->cached, MUTEX_RANK_CACHED);
     for (unsigned b = 0; b < ISO_BUCKETS; b++)
         list_init(&s->buckets[b]);
     err = load(s, source, data);

@@ -72,8 +72,7 @@ struct epoll_hook { /* the item on one wait queue */
     struct epoll_hook *next;
 };
 
-static struct mutex sets_lock = {.waiters = {.lock = SPINLOCK_INIT("epoll", LOCK_RANK_WAITQ),
-                                             .waiters = LIST_INIT(sets_lock.waiters.waiters)}};
+static struct mutex sets_lock = MUTEX_INIT(sets_lock, MUTEX_RANK_EPOLL);
 static struct spinlock ready_lock = SPINLOCK_INIT("epoll ready", LOCK_RANK_EPOLL_READY);
 
 static const struct file_ops epoll_file_ops;
@@ -386,7 +385,7 @@ static long epoll_new(uint32_t flags)
         kmfree(set);
         return -ENOMEM;
     }
-    mutex_init(&set->mutex);
+    mutex_init(&set->mutex, MUTEX_RANK_EPOLL_SET);
     list_init(&set->items);
     list_init(&set->ready);
     list_init(&set->outer);

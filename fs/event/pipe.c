@@ -398,7 +398,7 @@ static struct pipe *pipe_new(void)
         pipe_free(p);
         return NULL;
     }
-    mutex_init(&p->lock);
+    mutex_init(&p->lock, MUTEX_RANK_PIPE);
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
     async_init(&p->async_read);

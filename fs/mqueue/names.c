@@ -402,7 +402,7 @@ static struct fs_type mqueue_type = {
 
 static void mqueue_init(void)
 {
-    mutex_init(&names_lock);
+    mutex_init(&names_lock, MUTEX_RANK_MQUEUE);
     directory = inode_new(&super, S_IFDIR | 01777);
     if (!directory)
         return;

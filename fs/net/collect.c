@@ -15,8 +15,7 @@
 
 #define THRESHOLD_LEAST 64u
 
-static struct mutex collecting = {.waiters = {.lock = SPINLOCK_INIT("collect", LOCK_RANK_WAITQ),
-                                              .waiters = LIST_INIT(collecting.waiters.waiters)}};
+static struct mutex collecting = MUTEX_INIT(collecting, MUTEX_RANK_COLLECT);
 static volatile bool wanted; /* something was closed since the running collection began */
 
 static struct list carriers = LIST_INIT(carriers); /* [net_lock] by carrier_link */

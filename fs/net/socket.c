@@ -58,8 +58,8 @@ static void init_links(struct socket *s)
         list_init(lists[i]);
     for (unsigned i = 0; i < sizeof(queues) / sizeof(*queues); i++)
         waitq_init(queues[i]);
-    mutex_init(&s->bind_lock);
-    mutex_init(&s->read_lock);
+    mutex_init(&s->bind_lock, MUTEX_RANK_BIND);
+    mutex_init(&s->read_lock, MUTEX_RANK_READ);
 }
 
 int socket_new(unsigned type, struct socket **out)

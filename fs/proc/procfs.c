@@ -283,7 +283,7 @@ static int text_open(struct inode *i, struct file *f)
     pf = kzalloc(sizeof(*pf));
     if (!pf)
         return -ENOMEM;
-    mutex_init(&pf->lock);
+    mutex_init(&pf->lock, MUTEX_RANK_TEXT);
     text_init(&pf->text);
     if (pi->entry->changes)
         pf->seen = *pi->entry->changes;

@@ -116,7 +116,7 @@ static int text_open(struct inode *i, struct file *f)
     (void)i;
     if (!s)
         return -ENOMEM;
-    mutex_init(&s->lock);
+    mutex_init(&s->lock, MUTEX_RANK_TEXT);
     text_init(&s->text);
     f->private = s;
     return 0;
@@ -241,7 +241,7 @@ static struct fs_type sysfs_type = {
 
 void sysfs_init(void)
 {
-    mutex_init(&sysfs_lock);
+    mutex_init(&sysfs_lock, MUTEX_RANK_SYSFS);
     fs_register(&sysfs_type);
     (void)sysfs_path("block");
     (void)sysfs_path("class/block");

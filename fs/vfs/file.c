@@ -40,7 +40,7 @@ struct file *file_new(struct inode *inode, struct dentry *d, const struct file_o
     f->refs = 1;
     f->flags = flags;
     f->pos = 0;
-    mutex_init(&f->pos_lock);
+    mutex_init(&f->pos_lock, MUTEX_RANK_FILE);
     f->inode = inode;
     f->dentry = d;
     f->ops = ops;

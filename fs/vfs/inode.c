@@ -20,7 +20,7 @@ struct inode *inode_bare(struct superblock *sb, uint32_t mode)
     i->mode = mode;
     i->nlink = 1;
     i->sb = sb;
-    mutex_init(&i->lock);
+    mutex_init(&i->lock, MUTEX_RANK_INODE);
     return i;
 }
 

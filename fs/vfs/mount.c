@@ -39,10 +39,10 @@ void fs_register(struct fs_type *t)
 
 void vfs_init(void)
 {
-    mutex_init(&mount_lock);
+    mutex_init(&mount_lock, MUTEX_RANK_MOUNT);
     oom_count_files(files_held_bytes);
     fs_limits_init();
-    mutex_init(&rename_lock);
+    mutex_init(&rename_lock, MUTEX_RANK_RENAME);
     ramfs_init();
     devfs_init();
     sysfs_init();
@@ -75,6 +75,8 @@ static void sb_destroy(struct superblock *sb)
 {
     mount_count--;
     notify_unmount(sb);
+    if (sb->type->leave)
+        sb->type->leave(sb);
     dentry_tree_free(sb->root);
     if (sb->type->unmount)
         sb->type->unmount(sb);

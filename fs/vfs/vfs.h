@@ -210,6 +210,7 @@ struct fs_type {
     bool cache_names; /* with a lookup op: names stay true once looked up */
     /* Fills sb->root. data: kernel string of options. */
     int (*mount)(struct superblock *sb, const char *source, const char *data);
+    void (*leave)(struct superblock *sb); /* before the tree is freed; or NULL */
     void (*unmount)(struct superblock *sb);
     void (*statfs)(struct superblock *sb, struct kstatfs *out);
     /* All of it is on the medium after. NULL: nothing to write. May sleep. */

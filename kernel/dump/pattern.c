@@ -188,7 +188,7 @@ static void pattern_init(void)
         STORE_ENTRY("core_uses_pid", 0644, show_uses_pid, store_uses_pid),
     };
 
-    mutex_init(&pattern_lock);
+    mutex_init(&pattern_lock, MUTEX_RANK_SETTING);
     sysctl_add(&entries[0]);
     sysctl_add(&entries[1]);
 }

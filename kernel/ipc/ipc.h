@@ -42,9 +42,7 @@ struct ipc_table {                              /* all of it under its lock */
 };
 #define IPC_TABLE(name)                                                                            \
     {                                                                                              \
-        .lock = {.waiters = {.lock = SPINLOCK_INIT(#name, LOCK_RANK_WAITQ),                        \
-                             .waiters = LIST_INIT(name.lock.waiters.waiters)}},                    \
-        .limit = IPC_MOST, .last_index = -1                                                        \
+        .lock = MUTEX_INIT(name.lock, MUTEX_RANK_IPC), .limit = IPC_MOST, .last_index = -1         \
     }
 
 /* [table->lock held] The object of an id, or of the place that its low bits name; NULL. */

@@ -59,6 +59,9 @@ static void dispatch(struct trapframe *tf, uint32_t nr)
         tf->eax = (uint32_t)handlers[nr](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
     else
         tf->eax = (uint32_t)missing(nr);
+#ifdef CONFIG_DEBUG
+    mutex_check_none_held();
+#endif
 }
 
 /* The same with a line in the log. */

@@ -60,11 +60,15 @@ struct thread {
     struct list donors;   /* [futex_lock] futex_waiter.donor_link: who waits for it */
     struct futex_waiter *waits_in; /* [futex_lock] where it is a donor itself, or NULL */
     struct mutex *wanted;          /* [own] the sleep lock that it waits for */
-    uint64_t reported_ran_at;      /* [proc_lock] the watchdog told of the sleep that began then */
-    struct rusage_counts usage;    /* own CPU and owner's thread only */
-    unsigned writing_out;          /* own CPU only; mm/port.h */
-    struct vfork_wait *vfork;      /* [proc_lock] the vfork parent that waits, until exec or exit */
-    uint8_t seccomp;               /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
+#ifdef CONFIG_DEBUG
+#define MUTEXES_HELD 12
+    struct mutex *held[MUTEXES_HELD]; /* [own] sleep locks */
+#endif
+    uint64_t reported_ran_at;   /* [proc_lock] the watchdog told of the sleep that began then */
+    struct rusage_counts usage; /* own CPU and owner's thread only */
+    unsigned writing_out;       /* own CPU only; mm/port.h */
+    struct vfork_wait *vfork;   /* [proc_lock] the vfork parent that waits, until exec or exit */
+    uint8_t seccomp;            /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
     struct seccomp_filter *filters; /* [own; others, proc_lock] the newest, or NULL */
     struct tracee *trace; /* [proc_lock and handlers->lock: either to read] NULL: untraced */
     int exit_status;      /* [own] what it ends with, as wait4 gives it */

@@ -174,11 +174,20 @@ bool signal_pending_current(void); /* kernel/signal/signal.c: an unblocked signa
 struct mutex {
     struct thread *owner; /* atomic; NULL: free */
     struct waitq waiters;
+    enum mutex_rank rank;
 };
 
-void mutex_init(struct mutex *m);
+#define MUTEX_INIT(lockvar, lockrank)                                                              \
+    {                                                                                              \
+        .waiters = {.lock = SPINLOCK_INIT(#lockvar, LOCK_RANK_WAITQ),                              \
+                    .waiters = LIST_INIT((lockvar).waiters.waiters)},                              \
+        .rank = (lockrank)                                                                         \
+    }
+
+void mutex_init(struct mutex *m, enum mutex_rank rank);
 void mutex_lock(struct mutex *m); /* may sleep, not interruptible */
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
+void mutex_check_none_held(void); /* debug builds */
 
 #endif

@@ -5,6 +5,7 @@
  * is not lost: it finds the thread on the queue and makes it runnable before it has slept.
  */
 #include "arch/cpu.h"
+#include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
 
@@ -97,13 +98,65 @@ void wake_one(struct waitq *q)
     spin_unlock(&q->lock);
 }
 
-void mutex_init(struct mutex *m)
+#ifdef CONFIG_DEBUG
+static bool may_hold_several(enum mutex_rank rank)
+{
+    return rank == MUTEX_RANK_INODE || rank == MUTEX_RANK_PIPE || rank == MUTEX_RANK_FILE ||
+           rank == MUTEX_RANK_EPOLL_SET;
+}
+
+/* Before it waits: an order that is wrong is found whether or not it locks up this time. */
+static void check_order(const struct mutex *m)
+{
+    struct thread *t = thread_current();
+
+    for (unsigned i = 0; i < MUTEXES_HELD; i++) {
+        const struct mutex *h = t->held[i];
+
+        if (h && h->rank >= m->rank && !(h->rank == m->rank && may_hold_several(m->rank)))
+            panic("order of sleep locks: rank %u taken while %u is held", (unsigned)m->rank,
+                  (unsigned)h->rank);
+    }
+}
+
+static void note_held(struct mutex *from, struct mutex *to)
+{
+    struct thread *t = thread_current();
+
+    for (unsigned i = 0; i < MUTEXES_HELD; i++) {
+        if (t->held[i] == from) {
+            t->held[i] = to;
+            return;
+        }
+    }
+    panic("more than %u sleep locks held, or one twice", MUTEXES_HELD);
+}
+
+void mutex_check_none_held(void)
+{
+    for (unsigned i = 0; i < MUTEXES_HELD; i++)
+        DEBUG_ASSERT(!thread_current()->held[i]);
+}
+#else
+static void check_order(const struct mutex *m)
+{
+    (void)m;
+}
+
+static void note_held(struct mutex *from, struct mutex *to)
+{
+    (void)from, (void)to;
+}
+#endif
+
+void mutex_init(struct mutex *m, enum mutex_rank rank)
 {
     m->owner = NULL;
+    m->rank = rank;
     waitq_init(&m->waiters);
 }
 
-bool mutex_trylock(struct mutex *m)
+static bool take(struct mutex *m)
 {
     struct thread *free = NULL;
 
@@ -111,19 +164,36 @@ bool mutex_trylock(struct mutex *m)
                                        __ATOMIC_SEQ_CST);
 }
 
-void mutex_lock(struct mutex *m)
+/* In any order, since it does not wait. */
+bool mutex_trylock(struct mutex *m)
 {
-    if (mutex_trylock(m))
-        return;
+    bool taken = take(m);
+
+    if (taken)
+        note_held(NULL, m);
+    return taken;
+}
+
+static void wait_for(struct mutex *m)
+{
     DEBUG_ASSERT(m->owner != thread_current());
     thread_current()->wanted = m;
-    wait_event(&m->waiters, mutex_trylock(m));
+    wait_event(&m->waiters, take(m));
     thread_current()->wanted = NULL;
+}
+
+void mutex_lock(struct mutex *m)
+{
+    check_order(m);
+    if (!take(m))
+        wait_for(m);
+    note_held(NULL, m);
 }
 
 void mutex_unlock(struct mutex *m)
 {
     DEBUG_ASSERT(m->owner == thread_current());
+    note_held(m, NULL);
     /* Ordered before the look at the queue: who queues itself tries again after. */
     __atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
     if (!list_empty(&m->waiters.waiters))

@@ -61,8 +61,7 @@ struct timex64 {
 _Static_assert(sizeof(struct timex32) == 128, "timex");
 _Static_assert(sizeof(struct timex64) == 208, "__kernel_timex");
 
-static struct mutex ntp_lock = {.waiters = {.lock = SPINLOCK_INIT("adjtimex", LOCK_RANK_WAITQ),
-                                            .waiters = LIST_INIT(ntp_lock.waiters.waiters)}};
+static struct mutex ntp_lock = MUTEX_INIT(ntp_lock, MUTEX_RANK_NTP);
 
 static struct { /* [ntp_lock] */
     int64_t offset_ns, freq, maxerror, esterror, constant, tick, adjtime_us;

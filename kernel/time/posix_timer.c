@@ -42,8 +42,7 @@ struct timer_setting { /* ns; value 0: off */
     uint64_t interval, value;
 };
 
-static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT("posix timers", LOCK_RANK_WAITQ),
-                                             .waiters = LIST_INIT(list_lock.waiters.waiters)}};
+static struct mutex list_lock = MUTEX_INIT(list_lock, MUTEX_RANK_TIMERS);
 
 static struct posix_timer *table[CHAINS]; /* [list_lock] all of the system, by process and id */
 

@@ -95,9 +95,7 @@ static void tell_watches(void)
 
 void time_set_real_ns(uint64_t ns)
 {
-    static struct mutex setting = {
-        .waiters = {.lock = SPINLOCK_INIT("clock setting", LOCK_RANK_WAITQ),
-                    .waiters = LIST_INIT(setting.waiters.waiters)}};
+    static struct mutex setting = MUTEX_INIT(setting, MUTEX_RANK_CLOCK);
 
     mutex_lock(&setting);
     timers_clock_set(set_offset, ns);

@@ -41,9 +41,10 @@ uint64_t time_real_ns(void)
     return 1000000000ull * 1700000000;
 }
 
-void mutex_init(struct mutex *m)
+void mutex_init(struct mutex *m, enum mutex_rank rank)
 {
     memset(m, 0, sizeof(*m));
+    m->rank = rank;
 }
 
 void notify_gone(struct inode *i)

@@ -334,6 +334,7 @@ static long clone_untied(struct clone_request *r)
     struct vfork_wait v;
     int err = check_flags(r);
 
+    timers_expect(proc_count_threads());
     if (!err)
         err = proc_may_fork(creator);
     if (!err && !(r->flags & CLONE_THREAD))

@@ -297,6 +297,7 @@ long sys_timer_create(uint32_t clock, void __user *uevent, void __user *uid)
         return ret;
     if (uevent && copy_from_user(&ev, uevent, sizeof(ev)))
         return -EFAULT;
+    timers_expect(proc_current()->sig.timers + 1);
     mutex_lock(&list_lock);
     ret = create((int32_t)clock, &cpu, uevent ? &ev : NULL, uid);
     mutex_unlock(&list_lock);

@@ -71,8 +71,10 @@ void timer_init(struct timer *t, void (*fn)(void *), void *arg);
 void timer_start_wall(struct timer *t, uint64_t real_ns);
 /* In the heap of a CPU clock, at that clock's time. */
 void timer_start_in(struct timer **heap, struct timer *t, uint64_t when);
-/* Fires what is due on a CPU clock; from the tick. */
-void timers_run(struct timer **heap, uint64_t now);
+/* Fires what is due on a clock, but so many at most: whether there are more. Interrupts are off. */
+bool timers_run(struct timer **heap, uint64_t now);
+/* So many timers may soon be armed: enough for a thread that fires those more? May sleep. */
+void timers_expect(uint32_t n);
 void timers_drop(struct timer **heap); /* the clock has gone: none of its timers is armed */
 /* Sets the wall clock by set(real_ns); wall timers follow. One at a time. */
 void timers_clock_set(void (*set)(uint64_t real_ns), uint64_t real_ns);

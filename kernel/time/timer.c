@@ -22,7 +22,8 @@ static struct cpu *running_on;     /* [timer_lock] */
 static struct list wall_timers = LIST_INIT(wall_timers); /* [timer_lock] */
 static uint32_t settings;                                /* [timer_lock] of the wall clock */
 
-#define WALL_STEP 50 /* timers moved with the lock held */
+#define WALL_STEP 50   /* timers moved with the lock held */
+#define RUN_STEP  100u /* timers fired by one interrupt: 360 instructions each and more */
 
 /* ---- The heap ---- */
 
@@ -235,12 +236,14 @@ uint64_t timer_next(void)
     return when;
 }
 
-void timers_run(struct timer **heap, uint64_t now)
+bool timers_run(struct timer **heap, uint64_t now)
 {
+    unsigned left = RUN_STEP;
     struct timer *t;
+    bool more;
 
     spin_lock(&timer_lock);
-    while (!running && *heap && (*heap)->when <= now) {
+    while (left-- && !running && *heap && (*heap)->when <= now) {
         t = *heap;
         heap_remove(t);
         running = t;
@@ -250,13 +253,65 @@ void timers_run(struct timer **heap, uint64_t now)
         spin_lock(&timer_lock);
         running = NULL;
     }
+    more = !running && *heap && (*heap)->when <= now;
     spin_unlock(&timer_lock);
+    return more;
+}
+
+/* ---- Many at once ---- */
+
+static struct waitq crowded;
+static bool has_thread; /* and crowded is ready */
+
+static bool is_due(void)
+{
+    return timer_next() <= time_mono_ns();
+}
+
+/* What an interrupt leaves of the timers that are due is fired in steps, ahead of all other threads
+ * but not of interrupts. */
+static void fire_the_rest(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        bool more = true;
+
+        wait_event_idle(&crowded, is_due());
+        while (more) {
+            uint32_t flags = irq_save();
+
+            more = timers_run(&machine_heap, time_mono_ns());
+            irq_restore(flags);
+            sched_point();
+        }
+    }
+}
+
+static void start_thread(void)
+{
+    const struct sched_attr first = {.policy = SCHED_FIFO, .priority = SCHED_PRIORITY_MAX};
+    struct thread *t;
+
+    waitq_init(&crowded);
+    t = kthread_create("timers", fire_the_rest, NULL);
+    if (t)
+        sched_set_attr(t, &first);
+    __atomic_store_n(&has_thread, t != NULL, __ATOMIC_RELEASE);
+}
+
+/* Without memory for the thread what is due waits for the next interrupt. */
+void timers_expect(uint32_t n)
+{
+    static bool begun;
+
+    if (n >= RUN_STEP && !__atomic_exchange_n(&begun, true, __ATOMIC_ACQUIRE))
+        start_thread();
 }
 
 static void run_due(void)
 {
-    if (machine_heap)
-        timers_run(&machine_heap, time_mono_ns());
+    if (machine_heap && timers_run(&machine_heap, time_mono_ns()) && has_thread)
+        wake_all(&crowded);
 }
 
 void timer_tick(bool whole, bool user)

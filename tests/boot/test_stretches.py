@@ -18,13 +18,19 @@ SIZE = 1024  # MiB
 LONG = ("mprotect", "mremap", "fork", "MADV_FREE", "DONTNEED", "munmap", "exit", "exec", "write", "read", "truncate",
         "fork-areas", "prot-areas", "unmap-areas")
 
+# Calls that have to do with many objects: a chance to switch after a millisecond at most.
+MANY = 1_000_000
+CROWDS = ("tty-line", "tty-reprint", "tty-word", "tty-kill", "umount-busy", "umount", "net-unix", "close-range", "sysvipc",
+          "cut-copies", "cut-areas", "meminfo", "deny-areas", "locks", "unlock-all", "timers", "crowd", "kill-all",
+          "kill-group", "setpriority", "getpriority", "cut-shared", "wake-all", "as-user", "exit-parent",
+          "kill-9", "wait")
 
-@pytest.fixture(scope="module")
-def longest():
-    """(name, kind) -> (instructions, where)"""
+
+def records(program, mem, arguments=""):
+    """What a program printed, as init of a kernel that records: (name, kind) -> (instructions, where)"""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["gcc", "-m32", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o",
-                        folder + "/init", HERE + "/stretches.c"], check=True)
+        subprocess.run(["gcc", "-m32", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result", "-static",
+                        "-o", folder + "/init", f"{HERE}/{program}.c"], check=True)
         ar = Archive()
         ar.devices()
         ar.dir("proc")
@@ -32,12 +38,22 @@ def longest():
         with open(folder + "/initrd", "wb") as f:
             f.write(ar.bytes())
         out = subprocess.run(
-            [TOP + "/scripts/qemu", "--test", "-nodefaults", "-icount", "shift=0,sleep=off", "-m", str(SIZE + 256),
-             "-kernel", KERNEL, "-initrd", folder + "/initrd", "-append", f"console=ttyS0 panic=-1 latency -- {SIZE}"],
+            [TOP + "/scripts/qemu", "--test", "-nodefaults", "-icount", "shift=0,sleep=off", "-m", str(mem),
+             "-kernel", KERNEL, "-initrd", folder + "/initrd", "-append", f"console=ttyS0 panic=-1 latency -- {arguments}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=600).stdout.decode("latin-1")
     assert "latency: done" in out, out[-2000:]
     return {(name, kind): (int(n), where.strip()) for name, kind, n, where in
             re.findall(r"longest (\S+) +(\S+) +(\d+) (.*)", out)}
+
+
+@pytest.fixture(scope="module")
+def longest():
+    return records("stretches", SIZE + 256, SIZE)
+
+
+@pytest.fixture(scope="module")
+def crowds():
+    return records("crowds", 512)
 
 
 @pytest.mark.parametrize("kind", ["irq_off", "no_switch"])
@@ -45,3 +61,10 @@ def longest():
 def test_bounded(longest, name, kind):
     instructions, where = longest[name, kind]
     assert instructions <= MOST, where
+
+
+@pytest.mark.parametrize("kind", ["irq_off", "no_switch"])
+@pytest.mark.parametrize("name", CROWDS)
+def test_crowds_give_way(crowds, name, kind):
+    instructions, where = crowds[name, kind]
+    assert instructions <= MANY, where

@@ -84,6 +84,37 @@ void pci_write16(const struct pci_device *d, uint32_t reg, uint16_t value)
     spin_unlock(&config_lock);
 }
 
+/* ---- Base registers ---- */
+
+/* Bytes that a register decodes, which it does not meanwhile: its lowest bit that holds. */
+static uint32_t bar_size(const struct pci_device *d, unsigned bar)
+{
+    uint16_t command = pci_read16(d, PCI_COMMAND);
+    uint32_t flags = irq_save(), value = pci_read32(d, REG_BAR(bar)), mask;
+
+    pci_write16(d, PCI_COMMAND, command & (uint16_t) ~(PCI_COMMAND_MEMORY | PCI_COMMAND_IO));
+    pci_write32(d, REG_BAR(bar), UINT32_MAX);
+    mask = pci_read32(d, REG_BAR(bar)) & (value & BAR_PORT ? ~0x3u : ~0xfu);
+    pci_write32(d, REG_BAR(bar), value);
+    pci_write16(d, PCI_COMMAND, command);
+    irq_restore(flags);
+    return value & BAR_PORT ? (mask & -mask) & 0xffff : mask & -mask;
+}
+
+static void find_ranges(struct pci_device *d, unsigned bars)
+{
+    for (unsigned bar = 0; bar < bars; bar++) {
+        uint32_t value = pci_read32(d, REG_BAR(bar));
+        bool wide = (value & (BAR_PORT | BAR_64)) == BAR_64;
+        uint32_t base = value & (value & BAR_PORT ? 0xfffcu : ~0xfu);
+
+        if (base && !(wide && bar + 1 < bars && pci_read32(d, REG_BAR(bar + 1))))
+            d->ranges[bar] = (struct pci_range){base, bar_size(d, bar), value & BAR_PORT,
+                                                value & (value & BAR_PORT ? 0x3 : 0xf)};
+        bar += wide;
+    }
+}
+
 /* ---- Finding ---- */
 
 /* Marks the bus behind a bridge in buses. */
@@ -98,6 +129,7 @@ static void look_at(uint32_t where, uint8_t buses[32])
                              .class = config_read(where, REG_CLASS) >> 8,
                              .line = (uint8_t)irq,
                              .pin = (uint8_t)(irq >> 8)};
+    find_ranges(d, HEADER_TYPE(config_read(where, REG_HEADER)) == TYPE_BRIDGE ? 2 : PCI_BARS);
     klog(LOG_DEBUG, "PCI %02x:%02x.%x %04x:%04x class %06x, line %u, pin %u\n",
          (unsigned)(where >> 16 & 0xff), (unsigned)(where >> 11 & 31), (unsigned)(where >> 8 & 7),
          d->vendor, d->device, (unsigned)d->class, d->line, d->pin);
@@ -157,21 +189,6 @@ static bool is_low_memory(const struct pci_device *d, unsigned bar, uint32_t *ba
     if ((value & BAR_PORT) || !*base)
         return false;
     return !(value & BAR_64) || (bar < 5 && !pci_read32(d, REG_BAR(bar + 1)));
-}
-
-/* Bytes that a memory register decodes, which it does not meanwhile: its lowest bit that holds. */
-static uint32_t bar_size(const struct pci_device *d, unsigned bar)
-{
-    uint16_t command = pci_read16(d, PCI_COMMAND);
-    uint32_t flags = irq_save(), value = pci_read32(d, REG_BAR(bar)), mask;
-
-    pci_write16(d, PCI_COMMAND, command & (uint16_t)~PCI_COMMAND_MEMORY);
-    pci_write32(d, REG_BAR(bar), UINT32_MAX);
-    mask = pci_read32(d, REG_BAR(bar)) & ~0xfu;
-    pci_write32(d, REG_BAR(bar), value);
-    pci_write16(d, PCI_COMMAND, command);
-    irq_restore(flags);
-    return mask & -mask;
 }
 
 /* Where a bridge's window to memory ends, whose limit is in reg; 0: it is closed. */

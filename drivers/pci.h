@@ -9,20 +9,32 @@
 #include <stdint.h>
 #include "arch/trap.h"
 
+#define PCI_BARS 6
+
+struct pci_range { /* that a base register decodes; bytes 0: it is none, or above 4 GiB */
+    uint32_t start, bytes;
+    bool ports;
+    uint8_t flags; /* the register's lowest bits */
+};
+
 struct pci_device {
     uint32_t where; /* its place in a configuration address */
     uint16_t vendor, device;
     uint32_t class; /* class, subclass, interface: 24 bits */
     uint8_t line, pin;
     bool claimed;
+    struct pci_range ranges[PCI_BARS]; /* as the firmware has set them */
 };
 
-#define PCI_COMMAND        0x04u
-#define PCI_COMMAND_IO     0x001u
-#define PCI_COMMAND_MEMORY 0x002u
-#define PCI_COMMAND_MASTER 0x004u
-#define PCI_COMMAND_NO_IRQ 0x400u
-#define PCI_CAP_VENDOR     0x09u
+#define PCI_REVISION         0x08u
+#define PCI_SUBSYSTEM_VENDOR 0x2cu
+#define PCI_SUBSYSTEM        0x2eu
+#define PCI_COMMAND          0x04u
+#define PCI_COMMAND_IO       0x001u
+#define PCI_COMMAND_MEMORY   0x002u
+#define PCI_COMMAND_MASTER   0x004u
+#define PCI_COMMAND_NO_IRQ   0x400u
+#define PCI_CAP_VENDOR       0x09u
 
 void pci_init(void); /* finds them; one line in the log for each, at LOG_DEBUG */
 /* The index-th function; NULL: no more. */

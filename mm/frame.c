@@ -331,6 +331,11 @@ void kfree(void *page)
 
 /* ---- Figures ---- */
 
+uint32_t frame_reserve(void)
+{
+    return reserve;
+}
+
 bool frame_low(void)
 {
     return free_frames <= reserve;

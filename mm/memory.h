@@ -31,7 +31,8 @@ void *kzalloc(size_t size);
 void kmfree(void *p); /* NULL is allowed */
 
 struct mem_stats {
-    uint32_t total; /* all in frames: RAM handed to mm_init */
+    uint32_t reserve; /* frames that user pages may not take */
+    uint32_t total;   /* all in frames: RAM handed to mm_init */
     uint32_t free;
     uint32_t kernel;                     /* kalloc'd and kmalloc's frames */
     uint32_t slab;                       /* part of kernel: under kmalloc */

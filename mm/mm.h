@@ -129,6 +129,7 @@ struct frame *frame_alloc(enum frame_kind kind);
 struct frame *frame_alloc_zeroed(enum frame_kind kind);
 void frame_free(struct frame *f);
 void frame_free_zeroed(struct frame *f); /* the caller has left it all zeros */
+uint32_t frame_reserve(void);            /* frames that user pages may not take */
 bool frame_low(void);                    /* user pages are about to be refused */
 bool frame_scarce(void);                 /* even the reserve is half gone */
 bool frame_short(void);                  /* less than the low watermark: the thread shall run */

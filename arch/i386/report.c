@@ -1,5 +1,6 @@
 /* Readable reports: registers, symbolised backtraces, what the kernel was doing when it failed. */
 #include "arch/i386/i386.h"
+#include "arch/debug.h"
 #include "arch/i386/ksyms.h"
 #include "arch/thread.h"
 #include "kernel/base/log.h"
@@ -38,6 +39,15 @@ const char *ksym_find(uint32_t addr, uint32_t *offset)
         return NULL;
     *offset = addr - ksyms_addr[after - 1];
     return ksyms_strings + ksyms_name[after - 1];
+}
+
+const char *debug_symbol(uint32_t n, uint32_t *addr, char *type)
+{
+    if (n >= ksyms_count)
+        return NULL;
+    *addr = ksyms_addr[n];
+    *type = 't';
+    return ksyms_strings + ksyms_name[n];
 }
 
 /* back: 1 for a return address, which may be past the end of a function that ends in a call. */

@@ -9,6 +9,7 @@
  * [16550D data sheet]
  */
 #include "arch/io.h"
+#include "arch/resource.h"
 #include "arch/trap.h"
 #include "kernel/base/init.h"
 #include "kernel/base/log.h"
@@ -155,6 +156,14 @@ static void set_divisor(uint32_t divisor)
     reg_write(REG_IER, port.ier);
 }
 
+/* What console= says; without it the log goes out at the highest speed. */
+static uint32_t start_baud(void)
+{
+    uint32_t baud = console_speed("ttyS0");
+
+    return baud && baud <= UART_CLOCK_BAUD ? baud : UART_CLOCK_BAUD;
+}
+
 static void serial_early_init(void)
 {
     static struct console serial_console = {.name = "ttyS0", .write = serial_console_write};
@@ -163,7 +172,7 @@ static void serial_early_init(void)
         return;
     port.present = true;
     reg_write(REG_IER, 0);
-    set_divisor(1);
+    set_divisor(UART_CLOCK_BAUD / start_baud());
     reg_write(REG_FCR, FCR_ENABLE_CLEAR);
     reg_write(REG_MCR, MCR_DTR_RTS | MCR_OUT2);
     console_register(&serial_console);
@@ -352,9 +361,9 @@ static void serial_interrupt(void *arg)
         tty_output_ready(&serial_tty);
 }
 
-static const struct tty_driver serial_driver = {
+static struct tty_driver serial_driver = {
     .name = "ttyS0",
-    .cflag = TERMIOS_B115200 | TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL | TERMIOS_CLOCAL,
+    .cflag = TERMIOS_CS8 | TERMIOS_CREAD | TERMIOS_HUPCL | TERMIOS_CLOCAL,
     .write = serial_write,
     .room = serial_room,
     .pending = serial_pending,
@@ -369,8 +378,10 @@ struct tty *serial_tty_init(void)
 {
     if (!port.present)
         return NULL;
+    serial_driver.cflag |= termios_code(start_baud());
     if (tty_setup(&serial_tty, &serial_driver, TTY_SERIAL_DEV, 80, 24))
         return NULL;
+    resource_add(RESOURCE_PORTS, COM1, COM1 + 7, "serial");
     int err = irq_register(COM1_IRQ, serial_interrupt, NULL);
     if (err)
         klog(LOG_WARN, "ttyS0: no interrupt (error %d)\n", -err);

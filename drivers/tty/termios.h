@@ -166,5 +166,6 @@ enum {
 /* drivers/tty/tty_termios.c: bits a second of the CBAUD code, 0 for B0 or an unknown one; and the
  * code for a speed (BOTHER when it has none). */
 uint32_t termios_baud(const struct termios *t);
+uint32_t termios_code(uint32_t baud); /* its TERMIOS_B*; of an odd one, that of 9600 */
 
 #endif

@@ -30,6 +30,17 @@ uint32_t termios_baud(const struct termios *t)
     return code <= NHIGH ? high_speeds[code - 1] : 0;
 }
 
+uint32_t termios_code(uint32_t baud)
+{
+    for (uint32_t i = 1; i < 16; i++)
+        if (low_speeds[i] == baud)
+            return i;
+    for (uint32_t i = 0; i < NHIGH; i++)
+        if (high_speeds[i] == baud)
+            return (i + 1) | TERMIOS_BOTHER;
+    return TERMIOS_B9600;
+}
+
 void termios_init(struct termios *t, uint32_t cflag)
 {
     static const uint8_t cc[TERMIOS_NCCS] = {

@@ -92,11 +92,13 @@ static void consoles_on(void)
     saved_level = 0;
 }
 
+uint32_t log_restricted;
+
 int log_syslog(int type, char __user *ubuf, int len)
 {
     bool reads = type >= 2 && type <= 4;
 
-    if (type != 3 && type != 10 && !capable(CAP_SYSLOG))
+    if (((type != 3 && type != 10) || log_restricted) && !capable(CAP_SYSLOG))
         return -EPERM;
     if (reads && (!ubuf || len < 0))
         return -EINVAL;

@@ -141,6 +141,22 @@ static int lookup_number(struct inode *dir, struct dentry *d)
     return 0;
 }
 
+static int lookup_area(struct inode *dir, struct dentry *d)
+{
+    struct target who;
+    uint32_t mode;
+    int err = map_files_find(&proc_inode(dir)->who, d->name, &who, &mode);
+
+    if (err)
+        return err;
+    d->inode = proc_make_inode(dir->sb, &map_file_entry, &who, proc_entry_ino(&who, 0));
+    if (!d->inode)
+        return -ENOMEM;
+    d->inode->mode = S_IFLNK | mode;
+    d->inode->bytes = FD_LINK_BYTES;
+    return 0;
+}
+
 static uint32_t child_ino(const struct proc_inode *dir, const struct proc_entry *e)
 {
     const struct proc_entry *table = dir->entry->children;
@@ -161,10 +177,12 @@ static int proc_lookup(struct inode *dir, struct dentry *d)
     for (e = table; e && e->name; e++) {
         if (strcmp(e->name, d->name) == 0) {
             d->inode = proc_make_inode(dir->sb, e, &pi->who, child_ino(pi, e));
+            if (d->inode)
+                proc_inode(d->inode)->setting = pi->setting || e->children == sysctl_entries;
             return d->inode ? 0 : -ENOMEM;
         }
     }
-    return lookup_number(dir, d);
+    return pi->entry->kind == ENTRY_MAPS ? lookup_area(dir, d) : lookup_number(dir, d);
 }
 
 /* ---- Directories ---- */
@@ -290,6 +308,23 @@ static bool emit_table(const struct proc_inode *pi, struct dir_context *ctx)
     return true;
 }
 
+/* Positions are addresses, behind the table's. */
+static int iterate_areas(const struct proc_inode *pi, struct dir_context *ctx)
+{
+    uint64_t at = ctx->pos > FIRST_NUMBER ? ctx->pos - FIRST_NUMBER : 0;
+    struct target who = pi->who;
+    char name[24];
+    int n;
+
+    while ((n = map_files_next(&pi->who, &at, name, sizeof(name))) > 0) {
+        who.fd = (int32_t)(strtoul(name, NULL, 16) >> PAGE_SHIFT) + 1;
+        if (!dir_emit(ctx, name, (size_t)n, proc_entry_ino(&who, 0), S_IFLNK))
+            return 0;
+        ctx->pos = FIRST_NUMBER + at;
+    }
+    return n;
+}
+
 static int proc_iterate(struct file *f, struct dir_context *ctx)
 {
     struct proc_inode *pi = proc_inode(f->inode);
@@ -298,6 +333,8 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
 
     if (!target_exists(&pi->who))
         return -ENOENT;
+    if (pi->entry->kind == ENTRY_MAPS)
+        return iterate_areas(pi, ctx);
     if (!emit_table(pi, ctx) || ctx->pos > INT32_MAX)
         return 0;
     do {
@@ -312,11 +349,12 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
 
 /* A process may always see its own descriptors, whatever it has become; the states of descriptors
  * are for those who may look into it. */
-static int proc_dir_permission(const struct inode *i, int err)
+static int proc_dir_permission(const struct inode *i, unsigned want, int err)
 {
     const struct proc_inode *pi = proc_inode(i);
     int inspect;
 
+    (void)want;
     if (pi->entry->kind == ENTRY_FDS)
         return pi->who.pid == proc_current()->pid ? 0 : err;
     if (pi->entry->kind != ENTRY_FDINFO)

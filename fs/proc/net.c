@@ -13,7 +13,18 @@ static long read_unix(struct file *f, void __user *ubuf, size_t len, uint64_t *p
 
 static const struct file_ops unix_ops = {.read = read_unix};
 
+/* There are no interfaces. */
+static int show_dev(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "Inter-|   Receive                                                |  Transmit\n"
+                   " face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
+                   "packets errs drop fifo colls carrier compressed\n");
+    return 0;
+}
+
 const struct proc_entry net_entries[] = {
+    FILE_ENTRY("dev", 0444, show_dev),
     {.name = "unix", .kind = ENTRY_FILE, .mode = 0444, .fops = &unix_ops},
     {0},
 };

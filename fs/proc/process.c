@@ -153,34 +153,51 @@ static int show_cgroup(struct text *t, const struct target *who)
         .changed = &mount_changed                                                                  \
     }
 #define COMMON_ENTRIES                                                                             \
-    GUARDED_ENTRY("auxv", 0400, show_auxv), FILE_ENTRY("cgroup", 0444, show_cgroup),               \
+    DIR_ENTRY("attr", 0555, attr_entries), GUARDED_ENTRY("auxv", 0400, show_auxv),                 \
+        FILE_ENTRY("cgroup", 0444, show_cgroup),                                                   \
         STORE_ENTRY("clear_refs", 0200, NULL, store_clear_refs),                                   \
         FILE_ENTRY("cmdline", 0444, show_cmdline),                                                 \
         STORE_ENTRY("coredump_filter", 0644, show_core_filter, store_core_filter),                 \
         STORE_ENTRY("comm", 0644, show_comm, store_comm), PLACE_ENTRY("cwd", place_cwd),           \
         GUARDED_ENTRY("environ", 0400, show_environ), PLACE_ENTRY("exe", place_exe),               \
         {.name = "fd", .kind = ENTRY_FDS, .mode = 0500},                                           \
-        {.name = "fdinfo", .kind = ENTRY_FDINFO, .mode = 0555}, FILE_ENTRY("io", 0400, show_io),   \
-        FILE_ENTRY("limits", 0444, show_limits), GUARDED_ENTRY("maps", 0444, show_maps),           \
+        {.name = "fdinfo", .kind = ENTRY_FDINFO, .mode = 0555},                                    \
+        STORE_ENTRY("gid_map", 0644, show_id_map, store_id_map), FILE_ENTRY("io", 0400, show_io),  \
+        FILE_ENTRY("limits", 0444, show_limits),                                                   \
+        STORE_ENTRY("loginuid", 0644, show_loginuid, store_loginuid),                              \
+        GUARDED_ENTRY("maps", 0444, show_maps),                                                    \
         {.name = "mem", .kind = ENTRY_FILE, .mode = 0600, .fops = &process_mem_ops},               \
         MOUNTS_ENTRY("mountinfo", show_mountinfo), MOUNTS_ENTRY("mounts", show_mounts),            \
-        DIR_ENTRY("net", 0555, net_entries), FILE_ENTRY("oom_score", 0444, show_oom_score),        \
+        DIR_ENTRY("net", 0555, net_entries), DIR_ENTRY("ns", 0511, ns_entries),                    \
+        STORE_ENTRY("oom_adj", 0644, show_oom_adj, store_oom_adj),                                 \
+        FILE_ENTRY("oom_score", 0444, show_oom_score),                                             \
         STORE_ENTRY("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),               \
         {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \
         {.name = "pagetable", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagetable_ops},           \
-        PLACE_ENTRY("root", place_root), GUARDED_ENTRY("smaps", 0444, show_smaps),                 \
+        GUARDED_ENTRY("personality", 0400, show_personality),                                      \
+        STORE_ENTRY("projid_map", 0644, show_id_map, store_id_map),                                \
+        PLACE_ENTRY("root", place_root), FILE_ENTRY("sched", 0444, show_sched),                    \
+        FILE_ENTRY("sessionid", 0444, show_sessionid),                                             \
+        STORE_ENTRY("setgroups", 0644, show_setgroups, store_setgroups),                           \
+        GUARDED_ENTRY("smaps", 0444, show_smaps),                                                  \
         GUARDED_ENTRY("smaps_rollup", 0444, show_smaps_rollup),                                    \
         FILE_ENTRY("stat", 0444, show_stat), FILE_ENTRY("statm", 0444, show_statm),                \
         FILE_ENTRY("stack", 0400, show_stack), FILE_ENTRY("status", 0444, show_status),            \
-        FILE_ENTRY("syscall", 0400, show_syscall), FILE_ENTRY("wchan", 0444, show_wchan)
+        FILE_ENTRY("syscall", 0400, show_syscall),                                                 \
+        STORE_ENTRY("uid_map", 0644, show_id_map, store_id_map),                                   \
+        FILE_ENTRY("wchan", 0444, show_wchan)
 
 const struct proc_entry process_entries[] = {
     COMMON_ENTRIES,
+    {.name = "map_files", .kind = ENTRY_MAPS, .mode = 0500},
     {.name = "task", .kind = ENTRY_TASKS, .mode = 0555},
+    FILE_ENTRY("timers", 0444, show_timers),
+    STORE_ENTRY("timerslack_ns", 0666, show_timer_slack, store_timer_slack),
     {0},
 };
 
 const struct proc_entry thread_entries[] = {
     COMMON_ENTRIES,
+    FILE_ENTRY("children", 0444, show_children),
     {0},
 };

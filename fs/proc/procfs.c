@@ -205,6 +205,7 @@ struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
     }
     pi->entry = e;
     pi->who = *who;
+    pi->setting = false;
     i->private = pi;
     i->ino = ino;
     i->ops = entry_ops(e);
@@ -392,7 +393,15 @@ static const struct file_ops waited_file_ops = {
     .poll = waited_poll,
 };
 
+static int file_permission(const struct inode *i, unsigned want, int err)
+{
+    const struct proc_inode *pi = proc_inode(i);
+
+    return pi->setting && (want & MAY_WRITE) && !(pi->entry->mode & 0200) ? -EACCES : err;
+}
+
 static const struct inode_ops file_ops = {
+    .permission = file_permission,
     .truncate = file_truncate,
     .destroy = proc_destroy,
 };

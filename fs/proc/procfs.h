@@ -27,6 +27,7 @@ enum entry_kind {
     ENTRY_FDS,    /* the descriptors, as links */
     ENTRY_FDINFO, /* the descriptors, as files */
     ENTRY_LINK,   /* a text */
+    ENTRY_MAPS,   /* the mapped files, as links */
     ENTRY_PLACE,  /* a magic link: leads to the place itself */
 };
 
@@ -88,6 +89,7 @@ extern const struct proc_entry fd_entry, fdinfo_entry; /* fd.c: what is in fd/ a
 struct proc_inode {
     const struct proc_entry *entry;
     struct target who;
+    bool setting; /* below /proc/sys: what cannot be set is not opened to be written, by nobody */
 };
 
 static inline struct proc_inode *proc_inode(const struct inode *i)
@@ -168,7 +170,39 @@ int show_slabinfo(struct text *t, const struct target *who);
 int show_sched_latency(struct text *t, const struct target *who); /* latency.c */
 int store_sched_latency(const char *text, size_t len, const struct target *who);
 int show_buddyinfo(struct text *t, const struct target *who);
+extern uint32_t symbols_restricted; /* kptr_restrict: 0, 1: without CAP_SYSLOG zeros, 2: always */
+extern const struct file_ops kallsyms_ops, locks_ops; /* machine.c */
+int show_iomem(struct text *t, const struct target *who);
+int show_ioports(struct text *t, const struct target *who);
+int show_softirqs(struct text *t, const struct target *who);
+int show_consoles(struct text *t, const struct target *who);
+int show_zoneinfo(struct text *t, const struct target *who);
+int show_pagetypeinfo(struct text *t, const struct target *who);
+int show_misc(struct text *t, const struct target *who);
+int store_sysrq(const char *text, size_t len, const struct target *who);
+int show_execdomains(struct text *t, const struct target *who);
+extern const struct proc_entry attr_entries[], ns_entries[]; /* task/identity.c */
+int show_loginuid(struct text *t, const struct target *who);
+int store_loginuid(const char *text, size_t len, const struct target *who);
+int show_sessionid(struct text *t, const struct target *who);
+int show_id_map(struct text *t, const struct target *who);
+int store_id_map(const char *text, size_t len, const struct target *who);
+int show_setgroups(struct text *t, const struct target *who);
+int store_setgroups(const char *text, size_t len, const struct target *who);
+int show_personality(struct text *t, const struct target *who);
+int show_sched(struct text *t, const struct target *who); /* task/scheduling.c */
+int show_children(struct text *t, const struct target *who);
+int show_timers(struct text *t, const struct target *who);
+int show_timer_slack(struct text *t, const struct target *who);
+int store_timer_slack(const char *text, size_t len, const struct target *who);
+/* task/map_files.c: the area that a name stands for, as the fd of its target; 0 or -errno. */
+int map_files_find(const struct target *who, const char *name, struct target *out, uint32_t *mode);
+/* The next name at or after *at, which moves on: its length, 0: none, or -errno. */
+int map_files_next(const struct target *who, uint64_t *at, char *name, size_t size);
+extern const struct proc_entry map_file_entry;
 int show_oom_score(struct text *t, const struct target *who); /* oom.c */
+int show_oom_adj(struct text *t, const struct target *who);
+int store_oom_adj(const char *text, size_t len, const struct target *who);
 int show_oom_score_adj(struct text *t, const struct target *who);
 int store_oom_score_adj(const char *text, size_t len, const struct target *who);
 

@@ -187,7 +187,8 @@ static int show_interrupts(struct text *t, const struct target *who)
     text_printf(t, "           CPU0       \n");
     for (unsigned irq = 0; irq < IRQ_LINES; irq++)
         if (irq_count(irq, &count))
-            text_printf(t, "%3u: %10u    XT-PIC      %s\n", irq, count, irq_name(irq));
+            text_printf(t, "%3u: %10u  %8s  %2u-%-8s  %s\n", irq, count, irq_chip(irq), irq, "edge",
+                        irq_name(irq));
     return 0;
 }
 
@@ -342,27 +343,37 @@ void proc_tty_add(const struct proc_entry *e)
 const struct proc_entry system_entries[] = {
     FILE_ENTRY("buddyinfo", 0444, show_buddyinfo),
     FILE_ENTRY("cmdline", 0444, show_boot_cmdline),
+    FILE_ENTRY("consoles", 0444, show_consoles),
     FILE_ENTRY("cpuinfo", 0444, show_cpuinfo),
     FILE_ENTRY("devices", 0444, show_devices),
     FILE_ENTRY("diskstats", 0444, show_diskstats),
+    FILE_ENTRY("execdomains", 0444, show_execdomains),
     {.name = "faults", .kind = ENTRY_FILE, .mode = 0600, .fops = &faults_ops},
     FILE_ENTRY("filesystems", 0444, show_filesystems),
     FILE_ENTRY("interrupts", 0444, show_interrupts),
+    FILE_ENTRY("iomem", 0400, show_iomem),
+    FILE_ENTRY("ioports", 0400, show_ioports),
+    {.name = "kallsyms", .kind = ENTRY_FILE, .mode = 0444, .fops = &kallsyms_ops},
     {.name = "kmsg", .kind = ENTRY_FILE, .mode = 0400, .fops = &kmsg_file_ops},
     {.name = "kpagecount", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpagecount_ops},
     {.name = "kpageflags", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpageflags_ops},
     STORE_ENTRY("latency", 0600, show_latency, reset_latency),
     FILE_ENTRY("loadavg", 0444, show_loadavg),
+    {.name = "locks", .kind = ENTRY_FILE, .mode = 0444, .fops = &locks_ops},
     FILE_ENTRY("meminfo", 0444, show_meminfo),
     FILE_ENTRY("mm_check", 0400, show_mm_check),
+    FILE_ENTRY("misc", 0444, show_misc),
     FILE_ENTRY("modules", 0444, show_nothing),
     LINK_ENTRY("mounts", show_mounts_link),
     LINK_ENTRY("net", show_net_link),
+    FILE_ENTRY("pagetypeinfo", 0400, show_pagetypeinfo),
     FILE_ENTRY("partitions", 0444, show_partitions),
     LINK_ENTRY("self", show_self),
     STORE_ENTRY("sched_latency", 0600, show_sched_latency, store_sched_latency),
     FILE_ENTRY("slabinfo", 0400, show_slabinfo),
+    FILE_ENTRY("softirqs", 0444, show_softirqs),
     FILE_ENTRY("stat", 0444, show_system_stat),
+    {.name = "sysrq-trigger", .kind = ENTRY_FILE, .mode = 0200, .store = store_sysrq},
     FILE_ENTRY("swaps", 0444, show_swaps),
     DIR_ENTRY("sys", 0555, sysctl_entries),
     DIR_ENTRY("sysvipc", 0555, sysvipc_entries),
@@ -371,5 +382,6 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("uptime", 0444, show_uptime),
     FILE_ENTRY("version", 0444, show_version),
     FILE_ENTRY("vmstat", 0444, show_vmstat),
+    FILE_ENTRY("zoneinfo", 0444, show_zoneinfo),
     {0},
 };

@@ -40,6 +40,8 @@ int fd_install(struct file *f, int min, bool cloexec);
 int fd_close(int fd);
 /* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.
  */
+/* A line of /proc/locks, of the first lock whose number is at least *item: fs/proc/procfs.h */
+int locks_line(void *from, uint64_t *item, char *buf, size_t size);
 uint32_t files_room(void); /* descriptors that the current process's table has a place for */
 struct file *files_next(struct files *t, int *fd);
 

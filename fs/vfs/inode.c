@@ -141,7 +141,7 @@ int inode_permission_as(const struct inode *i, unsigned want, const struct acces
     else if (cred_in_group(&proc_current()->cred, who->gid, i->gid))
         mode >>= 3;
     int err = (want & ~mode & 7) && !capable_of(i, want, who) ? -EACCES : 0;
-    return i->ops && i->ops->permission ? i->ops->permission(i, err) : err;
+    return i->ops && i->ops->permission ? i->ops->permission(i, want, err) : err;
 }
 
 int inode_permission(const struct inode *i, unsigned want)

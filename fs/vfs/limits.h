@@ -18,6 +18,7 @@ extern struct fs_limits { /* words, read without a lock */
     uint32_t inotify_watches; /* inotify/max_user_watches */
     uint32_t mounts;          /* mount-max */
     uint32_t locks;           /* of all files */
+    uint32_t nr_open;         /* the most that RLIMIT_NOFILE can be set to */
 } fs_limits;
 void fs_limits_init(void);
 

@@ -14,6 +14,7 @@
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "arch/uaccess.h"
+#include "libc/printf.h"
 
 #define F_RDLCK 0
 #define F_WRLCK 1
@@ -40,6 +41,9 @@ struct file_lock {
     int type;           /* F_RDLCK or F_WRLCK; F_UNLCK in a request */
     int pid;            /* as F_GETLK shows it; -1 for an open file description */
     int64_t start, end; /* inclusive */
+    struct inode *inode;
+    struct list all; /* [lock_lock] in all_locks, in order of serial; empty: a request or spare */
+    uint64_t serial;
 };
 
 struct lock_waiter {
@@ -48,6 +52,8 @@ struct lock_waiter {
 };
 
 static struct spinlock lock_lock = SPINLOCK_INIT("file locks", LOCK_RANK_FS);
+static struct list all_locks = LIST_INIT(all_locks);       /* [lock_lock] */
+static uint64_t last_serial;                               /* [lock_lock] */
 static struct list lock_waiters = LIST_INIT(lock_waiters); /* [lock_lock] */
 static struct waitq lock_queue = {
     .lock = SPINLOCK_INIT("file lock queue", LOCK_RANK_WAITQ),
@@ -60,16 +66,28 @@ static struct file_lock *lock_new(void)
 {
     struct file_lock *l = kmalloc(sizeof(*l));
 
-    if (l)
-        __atomic_fetch_add(&lock_count, 1, __ATOMIC_RELAXED);
+    if (!l)
+        return NULL;
+    list_init(&l->all);
+    __atomic_fetch_add(&lock_count, 1, __ATOMIC_RELAXED);
     return l;
 }
 
 static void lock_free(struct file_lock *l)
 {
-    if (l)
-        __atomic_fetch_sub(&lock_count, 1, __ATOMIC_RELAXED);
+    if (!l)
+        return;
+    list_remove(&l->all);
+    __atomic_fetch_sub(&lock_count, 1, __ATOMIC_RELAXED);
     kmfree(l);
+}
+
+/* [lock_lock held] l is new in the list of its inode. */
+static void lock_enlist(struct file_lock *l)
+{
+    l->serial = ++last_serial;
+    list_init(&l->all);
+    list_add_tail(&all_locks, &l->all);
 }
 
 static bool kinds_meet(enum lock_kind a, enum lock_kind b)
@@ -111,6 +129,7 @@ static bool cut(struct file_lock **p, const struct file_lock *want, struct file_
         right = *spare;
         *spare = NULL;
         *right = *l;
+        lock_enlist(right);
         right->start = want->end + 1;
         l->end = want->start - 1;
         right->next = before->next;
@@ -172,6 +191,8 @@ static void apply(struct inode *i, const struct file_lock *want, struct file_loc
         new = spares[1];
         spares[1] = NULL;
         *new = *want;
+        new->inode = i;
+        lock_enlist(new);
         insert(i, new); /* first, so that the owner keeps his place */
     }
     while (*p) {
@@ -480,6 +501,42 @@ long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg)
         return set_posix(f, fd, &fl, ofd, wait);
     err = get_lock(f, &fl, ofd);
     return err ? err : flock_to_user((void __user *)arg, &fl, wide);
+}
+
+/* ---- /proc/locks ---- */
+
+static int describe(const struct file_lock *l, unsigned ordinal, char *buf, size_t size)
+{
+    static const char *const kinds[] = {
+        [LOCK_POSIX] = "POSIX ", [LOCK_OFD] = "OFDLCK", [LOCK_FLOCK] = "FLOCK "};
+    uint32_t dev = l->inode->sb ? l->inode->sb->dev : 0;
+    char end[24] = "EOF";
+
+    if (l->end != RANGE_END)
+        snprintf(end, sizeof(end), "%lld", (long long)l->end);
+    return snprintf(buf, size, "%u: %s ADVISORY  %s %d %02x:%02x:%u %lld %s\n", ordinal,
+                    kinds[l->kind], l->type == F_WRLCK ? "WRITE" : "READ", l->pid, DEV_MAJOR(dev),
+                    DEV_MINOR(dev), l->inode->ino, (long long)l->start, end);
+}
+
+int locks_line(void *from, uint64_t *item, char *buf, size_t size)
+{
+    struct file_lock *l;
+    unsigned ordinal = 0;
+    int n = 0;
+
+    (void)from;
+    spin_lock(&lock_lock);
+    list_for_each_entry (l, &all_locks, all) {
+        ordinal++;
+        if (l->serial < *item)
+            continue;
+        *item = l->serial;
+        n = describe(l, ordinal, buf, size);
+        break;
+    }
+    spin_unlock(&lock_lock);
+    return n;
 }
 
 /* ---- flock ---- */

@@ -282,7 +282,7 @@ struct inode_ops {
     /* The times take in what was written through mappings. NULL: nothing is. */
     void (*settle)(struct inode *inode);
     /* The last word on access, after what the mode says (0 or -EACCES). */
-    int (*permission)(const struct inode *inode, int err);
+    int (*permission)(const struct inode *inode, unsigned want, int err);
     /* Directories with a lookup: names beyond "." and "..", see dir_emit. */
     int (*iterate)(struct file *f, struct dir_context *ctx);
     void (*destroy)(struct inode *inode); /* the last reference is gone */

@@ -4,9 +4,11 @@
  */
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
+#include "libc/printf.h"
 #include "libc/string.h"
 
 #define DEFAULT_CONSOLE "tty1"
+#define DEFAULT_SPEED   9600 /* as on Linux */
 
 /* The next console= at or after *s: its device name, up to a comma (ttyS0,115200n8), with its
  * length; *s is moved past it. tty0 is the screen as well. */
@@ -47,6 +49,22 @@ bool console_is_named(const char *name)
             return true;
     }
     return !any;
+}
+
+uint32_t console_speed(const char *name)
+{
+    const char *s = boot_info.cmdline, *word;
+    uint32_t speed = 0;
+    size_t len;
+
+    while ((word = next_console(&s, &len))) {
+        if (strlen(name) != len || strncmp(word, name, len) != 0)
+            continue;
+        speed = DEFAULT_SPEED;
+        if (word[len] == ',' && strtoul(word + len + 1, NULL, 10))
+            speed = (uint32_t)strtoul(word + len + 1, NULL, 10);
+    }
+    return speed;
 }
 
 void console_device_name(char *buf, size_t size)

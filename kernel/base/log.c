@@ -192,6 +192,11 @@ void klog(enum log_level level, const char *fmt, ...)
     va_end(ap);
 }
 
+struct console *console_first(void)
+{
+    return consoles;
+}
+
 void console_register(struct console *c)
 {
     char level[16];

@@ -61,6 +61,7 @@ struct console {
     uint32_t shown;       /* [flusher] how far of the ring it has shown */
     bool muted;           /* console= names others: urgent lines only */
 };
+struct console *console_first(void);      /* all are linked by next; only ever grows */
 void console_register(struct console *c); /* replays the log so far into it */
 
 /*
@@ -79,6 +80,8 @@ void console_unlock(struct console_lock *l, uint32_t flags);
  * the command line, "tty1" without one. console_is_named: whether the log goes to that console. */
 void console_device_name(char *buf, size_t size);
 bool console_is_named(const char *name);
+/* The speed of a serial line: console=NAME,SPEED; without a speed 9600; 0: console= names none. */
+uint32_t console_speed(const char *name);
 
 extern bool panicking; /* one CPU is printing its last words */
 

@@ -39,6 +39,7 @@ enum { /* Linux's numbers; one that nothing here asks for can be held, dropped a
        CAP_SYS_TTY_CONFIG,
        CAP_MKNOD,
        CAP_LEASE = 28,
+       CAP_AUDIT_CONTROL = 30,
        CAP_SETFCAP = 31,
        CAP_MAC_OVERRIDE,
        CAP_SYSLOG = 34,

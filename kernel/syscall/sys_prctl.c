@@ -23,7 +23,6 @@ enum { /* man 2 prctl */
        PR_GET_NO_NEW_PRIVS = 39,
        PR_GET_TID_ADDRESS = 40,
 };
-#define TIMER_SLACK_NS    50000
 #define PR_GET_SECCOMP    21
 #define PR_SET_SECCOMP    22
 #define PR_TSC_ENABLE     1
@@ -86,7 +85,7 @@ static long set_subreaper(struct proc *p, uint32_t value)
 /* 0 stands for what the first process has. */
 static long slack_of(uint32_t ns)
 {
-    return ns ? (long)ns : TIMER_SLACK_NS;
+    return ns ? (long)ns : (long)TIMER_SLACK_NS;
 }
 
 /* 0: what it had from its creator. */

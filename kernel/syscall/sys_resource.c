@@ -1,5 +1,6 @@
 /* Resource use and limits: getrusage, times, getrlimit and kin. */
 #include "arch/uaccess.h"
+#include "fs/vfs/limits.h"
 #include "kernel/thread/proc.h"
 #include "kernel/time/time.h"
 #include "kernel/process/rusage.h"
@@ -9,8 +10,6 @@
 #define RUSAGE_SELF     0
 #define RUSAGE_CHILDREN (-1)
 #define RUSAGE_THREAD   1
-
-#define NOFILE_MAX (1u << 20) /* Linux's fs.nr_open */
 
 /* ---- Use ---- */
 
@@ -105,7 +104,7 @@ static int set_limit(struct proc *p, uint32_t which, const struct rlimit32 *new)
 
     if (new->cur > new->max)
         return -EINVAL;
-    if (which == RLIMIT_NOFILE && new->max > NOFILE_MAX)
+    if (which == RLIMIT_NOFILE && new->max > fs_limits.nr_open)
         return -EPERM;
     if (new->max > l->max && !capable(CAP_SYS_RESOURCE))
         return -EPERM;

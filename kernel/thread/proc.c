@@ -267,6 +267,8 @@ struct proc *proc_alloc(struct proc *like)
     p->core_filter = like->core_filter;
     p->no_new_privs = like->no_new_privs;
     p->personality = like->personality;
+    p->login_uid = like->login_uid;
+    p->login_session = like->login_session;
     p->exit_signal = SIGCHLD;
     p->start_ns = time_mono_ns();
     return p;
@@ -504,6 +506,7 @@ void proc_init(void)
     proc_init_lists(p);
     p->parent = p;
     p->exit_signal = SIGCHLD;
+    p->login_uid = p->login_session = UINT32_MAX;
     p->cred.permitted = p->cred.effective = p->cred.bounding = CAPS_ALL;
     strlcpy(p->comm, "swapper", COMM_LEN);
     for (int i = 0; i < RLIM_NLIMITS; i++)

@@ -11,6 +11,8 @@
 #include "arch/lock.h"
 #include "libc/list.h"
 
+#define TIMER_SLACK_NS 50000u /* of the first process: prctl */
+
 enum thread_state {
     THREAD_RUNNABLE, /* running or on the run queue */
     THREAD_SLEEPING, /* interruptible: a signal wakes it */

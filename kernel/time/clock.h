@@ -51,4 +51,13 @@ int cpu_clock_start(const struct cpu_clock *c, struct timer *t, uint64_t when);
 /* From the tick: what is due on the clocks of the current thread and its process. */
 void cpu_clocks_tick(void);
 
+/* The n-th timer of a process, for /proc: 0, or -ENOENT: it has no more. May sleep. */
+struct posix_timer_info {
+    int32_t id, clock, tid; /* tid: whose signal it is, or 0 */
+    int signo;
+    uint32_t value;
+    const char *notify;
+};
+int posix_timer_info(int32_t pid, unsigned n, struct posix_timer_info *out);
+
 #endif

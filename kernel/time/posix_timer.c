@@ -26,6 +26,8 @@ struct posix_timer {
     struct cpu_clock cpu; /* when it is on one */
     int32_t tid;          /* SIGEV_THREAD_ID, or 0 */
     int signo;            /* 0: SIGEV_NONE */
+    const char *notify;   /* as /proc shows it, which shows this signal also if none is sent: */
+    int asked_signo;
     uint64_t interval;
     struct timer timer;
     struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */
@@ -115,8 +117,11 @@ static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
 {
     struct thread *target;
 
+    t->notify = "signal";
+    t->asked_signo = ev->signo;
     switch (ev->notify) {
     case SIGEV_NONE:
+        t->notify = "none";
         return 0;
     case SIGEV_THREAD_ID:
         spin_lock(&proc_lock);
@@ -126,8 +131,10 @@ static int set_target(struct posix_timer *t, const struct user_sigevent *ev)
         if (!t->tid)
             return -EINVAL;
         break;
-    case SIGEV_SIGNAL:
     case SIGEV_THREAD:
+        t->notify = "thread";
+        break;
+    case SIGEV_SIGNAL:
         break;
     default:
         return -EINVAL;
@@ -176,7 +183,7 @@ static void timer_link(struct posix_timer *t)
 {
     struct posix_timer **head = chain(t->proc, t->id);
 
-    list_add_tail(&t->proc->sig.posix_timers, &t->link);
+    list_add(&t->proc->sig.posix_timers, &t->link);
     t->proc->sig.timers++;
     t->of_chain = *head;
     *head = t;
@@ -204,6 +211,33 @@ static void timer_destroy(struct posix_timer *t)
     t->proc->sig.queued--;
     spin_unlock(&t->proc->handlers->lock);
     kmfree(t);
+}
+
+int posix_timer_info(int32_t pid, unsigned n, struct posix_timer_info *out)
+{
+    struct posix_timer *t;
+    struct proc *p;
+    int err = -ENOENT;
+
+    mutex_lock(&list_lock);
+    spin_lock(&proc_lock);
+    p = proc_find(pid);
+    spin_unlock(&proc_lock); /* who ends deletes his timers first, which takes list_lock */
+    if (p && p->state == PROC_ALIVE)
+        list_for_each_entry (t, &p->sig.posix_timers, link) {
+            if (n-- > 0)
+                continue;
+            *out = (struct posix_timer_info){.id = t->id,
+                                             .signo = t->asked_signo,
+                                             .value = t->signal.info.value,
+                                             .clock = t->clock,
+                                             .tid = t->tid,
+                                             .notify = t->notify};
+            err = 0;
+            break;
+        }
+    mutex_unlock(&list_lock);
+    return err;
 }
 
 void posix_timers_delete(struct proc *p)

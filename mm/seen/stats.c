@@ -561,6 +561,7 @@ void mm_stats(struct mem_stats *out)
     *out = (struct mem_stats){
         .total = frame_total(),
         .free = frame_free_count(),
+        .reserve = frame_reserve(),
         .slab = frame_count(FRAME_SLAB),
         .tables = frame_count(FRAME_TABLE),
         .anon = frame_count(FRAME_ANON),

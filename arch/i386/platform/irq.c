@@ -117,6 +117,11 @@ int irq_register(unsigned irq, irq_handler_t fn, void *arg)
     return ret;
 }
 
+const char *irq_chip(unsigned irq)
+{
+    return by_apic & 1u << irq ? "IO-APIC" : "XT-PIC";
+}
+
 bool irq_count(unsigned irq, uint32_t *count)
 {
     if (irq >= IRQ_LINES || !actions[irq])

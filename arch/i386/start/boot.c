@@ -6,6 +6,7 @@
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/platform/apic.h"
 #include "arch/i386/start/handover.h"
+#include "arch/resource.h"
 #include "arch/i386/start/multiboot.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
@@ -132,6 +133,16 @@ static void init_memory(void)
     memmap_hand_over(mapped);
 }
 
+static void tell_image(void)
+{
+    uint32_t text = virt_to_phys(kernel_text_start), rodata = virt_to_phys(kernel_text_end),
+             data = virt_to_phys(kernel_rodata_end), end = virt_to_phys(kernel_end);
+
+    resource_add(RESOURCE_MEMORY, text, rodata - 1, "Kernel code");
+    resource_add(RESOURCE_MEMORY, rodata, data - 1, "Kernel rodata");
+    resource_add(RESOURCE_MEMORY, data, end - 1, "Kernel data");
+}
+
 /* From boot/multiboot.asm on the boot stack, interrupts off, the first 8 MiB mapped. */
 NO_STACK_GUARD _Noreturn void boot_main(void)
 {
@@ -151,6 +162,7 @@ NO_STACK_GUARD _Noreturn void boot_main(void)
     latency_init();
     sysenter_init();
     memmap_parse(&handover);
+    tell_image();
     init_screen(false);
     if (!known_loader)
         boot_fail("Not started by a multiboot loader (magic %08x).\n", (unsigned)boot_magic);

@@ -6,6 +6,7 @@
  */
 #include "arch/i386/i386.h"
 #include "arch/i386/start/handover.h"
+#include "arch/resource.h"
 #include "kernel/base/boot.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -169,6 +170,13 @@ static void find_top(const struct handover *h)
             top = h->modules[i].end;
 }
 
+/* For /proc/iomem. */
+static void tell_ram(void)
+{
+    for (unsigned i = 0; i < nranges && i < MM_RANGES; i++)
+        resource_add(RESOURCE_MEMORY, ranges[i].start, ranges[i].end - 1, "System RAM");
+}
+
 void memmap_parse(const struct handover *h)
 {
     nranges = 0;
@@ -176,6 +184,7 @@ void memmap_parse(const struct handover *h)
     add_all_ram(h, memory_limit());
     merge_ranges();
     align_ranges();
+    tell_ram();
     boot_info.ram_total_kib = ranges_kib() + boot_info.ram_unused_kib;
     cut_reserved(h);
     cut_occupied(h);

@@ -5,8 +5,11 @@
 #include "fs/mqueue/mqueue.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
+#include "libc/errno.h"
 
 #define PIPE_BYTES_MOST (1u << 31)
+#define NR_OPEN_LEAST   32u
+#define NR_OPEN_MOST    0x3fffffe0u /* as on Linux i386 */
 
 /* A limit that root may change. */
 #define LIMIT(name, field, largest)                                                                \
@@ -84,7 +87,34 @@ static int show_file_nr(struct text *t, const struct target *who)
 static int show_nr_open(struct text *t, const struct target *who)
 {
     (void)who;
-    text_printf(t, "4096\n");
+    text_printf(t, "%u\n", fs_limits.nr_open);
+    return 0;
+}
+
+static int store_nr_open(const char *text, size_t len, const struct target *who)
+{
+    uint32_t n;
+    int err = sysctl_number(text, len, NR_OPEN_MOST, &n);
+
+    (void)who;
+    if (!err && n < NR_OPEN_LEAST)
+        err = -EINVAL;
+    if (!err)
+        fs_limits.nr_open = n;
+    return err;
+}
+
+static int show_on(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "1\n");
+    return 0;
+}
+
+static int show_overflow_id(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "65534\n");
     return 0;
 }
 
@@ -151,6 +181,7 @@ static const struct proc_entry inotify_entries[] = {
 };
 
 const struct proc_entry sysctl_fs_entries[] = {
+    FILE_ENTRY("dir-notify-enable", 0444, show_on),
     DIR_ENTRY("epoll", 0555, epoll_entries),
     STORE_ENTRY("file-max", 0644, show_file_max, store_file_max),
     FILE_ENTRY("file-nr", 0444, show_file_nr),
@@ -159,11 +190,13 @@ const struct proc_entry sysctl_fs_entries[] = {
     STORE_ENTRY("leases-enable", 0644, show_leases_enable, store_leases_enable),
     STORE_ENTRY("mount-max", 0644, show_mount_max, store_mount_max),
     DIR_ENTRY("mqueue", 0555, mqueue_entries),
-    FILE_ENTRY("nr_open", 0444, show_nr_open),
+    STORE_ENTRY("nr_open", 0644, show_nr_open, store_nr_open),
+    FILE_ENTRY("overflowgid", 0444, show_overflow_id),
+    FILE_ENTRY("overflowuid", 0444, show_overflow_id),
     STORE_ENTRY("pipe-max-size", 0644, show_pipe_max_size, store_pipe_max_size),
     STORE_ENTRY("pipe-user-pages-hard", 0644, show_pipe_pages_hard, store_pipe_pages_hard),
     STORE_ENTRY("pipe-user-pages-soft", 0644, show_pipe_pages_soft, store_pipe_pages_soft),
-    FILE_ENTRY("protected_hardlinks", 0444, show_off),
+    FILE_ENTRY("protected_hardlinks", 0444, show_on),
     FILE_ENTRY("protected_symlinks", 0444, show_off),
     STORE_ENTRY("suid_dumpable", 0644, show_suid_dumpable, store_suid_dumpable),
     {0},

@@ -8,7 +8,10 @@
 #include "kernel/thread/trace.h"
 #include "kernel/thread/watchdog.h"
 #include "kernel/machine/uts.h"
+#include "kernel/base/log.h"
 #include "kernel/base/version.h"
+#include "libc/printf.h"
+#include "fs/dev/syslog.h"
 #include "libc/ctype.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -219,6 +222,48 @@ static int store_thresh(const char *text, size_t len, const struct target *who)
     return sysctl_number(text, len, WATCHDOG_THRESH_MAX, &watchdog_limits.thresh_secs);
 }
 
+/* ---- The log; what the machine does when it is pressed ---- */
+
+/* The level of what the consoles show; of lines without a level; the least and the usual one. */
+static int show_printk(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%d\t4\t1\t7\n", log_level());
+    return 0;
+}
+
+static int store_printk(const char *text, size_t len, const struct target *who)
+{
+    char *end;
+    unsigned long level = strtoul(text, &end, 10);
+
+    (void)who, (void)len;
+    if (end == text || level > 15)
+        return -EINVAL;
+    log_set_level((int)level);
+    return 0;
+}
+
+#define SETTING(name, variable, most)                                                              \
+    static int show_##name(struct text *t, const struct target *who)                               \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%u\n", variable);                                                          \
+        return 0;                                                                                  \
+    }                                                                                              \
+    static int store_##name(const char *text, size_t len, const struct target *who)                \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        return sysctl_number(text, len, most, &(variable));                                        \
+    }
+
+SETTING(dmesg_restrict, log_restricted, 1)
+SETTING(kptr_restrict, symbols_restricted, 2)
+FACT(zero, "0")
+FACT(one, "1")
+FACT(slice, "100")
+FACT(arch_name, UTS_MACHINE)
+
 static const struct proc_entry random_entries[] = {
     FILE_ENTRY("boot_id", 0444, show_boot_id),
     FILE_ENTRY("entropy_avail", 0444, show_entropy),
@@ -227,14 +272,18 @@ static const struct proc_entry random_entries[] = {
     {0},
 };
 
-#define KERNEL_ENTRIES 48 /* with room for sysctl_add(); the last stays empty */
+#define KERNEL_ENTRIES 64 /* with room for sysctl_add(); the last stays empty */
 
 static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
+    FILE_ENTRY("arch", 0444, show_arch_name),
+    FILE_ENTRY("cad_pid", 0444, show_one),
     FILE_ENTRY("cap_last_cap", 0444, show_cap_last_cap),
     STORE_ENTRY("domainname", 0644, show_domainname, store_domainname),
+    STORE_ENTRY("dmesg_restrict", 0644, show_dmesg_restrict, store_dmesg_restrict),
     STORE_ENTRY("hostname", 0644, show_hostname, store_hostname),
     STORE_ENTRY("hung_task_timeout_secs", 0644, show_hung_secs, store_hung_secs),
     STORE_ENTRY("inject", 0644, show_inject, store_inject),
+    STORE_ENTRY("kptr_restrict", 0644, show_kptr_restrict, store_kptr_restrict),
     STORE_ENTRY("msgmax", 0644, show_msgmax, store_msgmax),
     STORE_ENTRY("msgmnb", 0644, show_msgmnb, store_msgmnb),
     STORE_ENTRY("msgmni", 0644, show_msgmni, store_msgmni),
@@ -243,13 +292,18 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     FILE_ENTRY("ostype", 0444, show_ostype),
     FILE_ENTRY("overflowgid", 0444, show_overflow_id),
     FILE_ENTRY("overflowuid", 0444, show_overflow_id),
+    FILE_ENTRY("panic_on_oops", 0444, show_one),
     FILE_ENTRY("pid_max", 0444, show_pid_max),
+    STORE_ENTRY("printk", 0644, show_printk, store_printk),
     DIR_ENTRY("random", 0555, random_entries),
     STORE_ENTRY("randomize_va_space", 0644, show_randomize, store_randomize),
+    FILE_ENTRY("sched_rr_timeslice_ms", 0444, show_slice),
     STORE_ENTRY("sem", 0644, show_semlimits, store_semlimits),
     STORE_ENTRY("shmall", 0644, show_shmall, store_shmall),
     STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
     STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),
+    FILE_ENTRY("sysrq", 0444, show_one),
+    FILE_ENTRY("tainted", 0444, show_zero),
     STORE_ENTRY("threads-max", 0644, show_threads_max, store_threads_max),
     STORE_ENTRY("trace", 0644, show_trace, store_trace),
     FILE_ENTRY("version", 0444, show_uts_version),

@@ -3,6 +3,7 @@
  */
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
+#include "fs/vfs/xattr.h"
 #include "arch/uaccess.h"
 
 /* The file system is told after the fields changed. */
@@ -93,6 +94,11 @@ static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
     if (gid != KEEP)
         i->gid = gid;
     inode_strip_setid(i);
+    if (i->xattrs) {
+        mutex_lock(&i->lock);
+        xattr_drop_caps(i);
+        mutex_unlock(&i->lock);
+    }
     return changed(i);
 }
 

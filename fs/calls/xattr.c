@@ -1,113 +1,211 @@
-/*
- * Extended attributes: no file system here has them. The calls check what they are given and then
- * say so; a list of names is empty.
- */
+/* The calls on extended attributes; the attributes are in fs/vfs/xattr.c. man 2 setxattr. */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/xattr.h"
 #include "arch/uaccess.h"
 
-#define NAME_LIMIT 256u /* XATTR_NAME_MAX and the terminator */
+/* Of a call: on which file it is, and what with. */
+struct request {
+    char name[XATTR_NAME_MAX + 1]; /* not of listxattr */
+    void __user *uvalue;
+    uint32_t size, flags;
+};
+typedef long (*act_fn)(struct inode *i, const struct request *r);
 
-static int check_name(const char __user *uname)
+static int take_name(struct request *r, const char __user *uname)
 {
-    char name[NAME_LIMIT];
-    int n = strncpy_from_user(name, uname, sizeof(name));
+    int n = strncpy_from_user(r->name, uname, sizeof(r->name));
 
     return n == 0 || n == -ENAMETOOLONG ? -ERANGE : n < 0 ? n : 0;
 }
 
-static long on_path(const char __user *upath, uint32_t at_flags, long result)
+static long on_path(const char __user *upath, uint32_t at_flags, act_fn act,
+                    const struct request *r)
 {
     struct dentry *d;
-    int err = user_lookup(AT_FDCWD, upath, at_flags, &d);
+    long ret = user_lookup(AT_FDCWD, upath, at_flags, &d);
 
-    if (err)
-        return err;
+    if (ret)
+        return ret;
+    ret = act(d->inode, r);
     dentry_unref(d);
-    return result;
+    return ret;
 }
 
-static long on_fd(uint32_t fd, long result)
+static long on_fd(uint32_t fd, act_fn act, const struct request *r)
 {
     struct file *f = fd_get((int)fd);
+    long ret;
 
     if (!f)
         return -EBADF;
+    ret = act(f->inode, r);
     file_put(f);
-    return result;
+    return ret;
 }
 
-static long name_on_path(const char __user *upath, uint32_t at_flags, const char __user *uname)
+/* Descriptors count before names, names before paths. */
+static long with_name_on_fd(uint32_t fd, const char __user *uname, act_fn act, struct request *r)
 {
-    int err = check_name(uname);
+    struct file *f = fd_get((int)fd);
+    long ret;
 
-    return err ? err : on_path(upath, at_flags, -EOPNOTSUPP);
+    if (!f)
+        return -EBADF;
+    ret = take_name(r, uname);
+    if (!ret)
+        ret = act(f->inode, r);
+    file_put(f);
+    return ret;
 }
 
-static long name_on_fd(uint32_t fd, const char __user *uname)
+static long with_name_on_path(const char __user *upath, uint32_t at_flags,
+                              const char __user *uname, act_fn act, struct request *r)
 {
-    long err = on_fd(fd, 0);
+    int err = take_name(r, uname);
+
+    return err ? err : on_path(upath, at_flags, act, r);
+}
+
+/* ---- get ---- */
+
+static long get(struct inode *i, const struct request *r)
+{
+    return xattr_get(i, r->name, r->uvalue, r->size);
+}
+
+long sys_getxattr(const char __user *upath, const char __user *uname, void __user *uvalue,
+                  uint32_t size)
+{
+    struct request r = {.uvalue = uvalue, .size = size};
+
+    return with_name_on_path(upath, 0, uname, get, &r);
+}
+
+long sys_lgetxattr(const char __user *upath, const char __user *uname, void __user *uvalue,
+                   uint32_t size)
+{
+    struct request r = {.uvalue = uvalue, .size = size};
+
+    return with_name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname, get, &r);
+}
+
+long sys_fgetxattr(uint32_t fd, const char __user *uname, void __user *uvalue, uint32_t size)
+{
+    struct request r = {.uvalue = uvalue, .size = size};
+
+    return with_name_on_fd(fd, uname, get, &r);
+}
+
+/* ---- set ---- */
+
+static int check_set(const struct request *r)
+{
+    if (r->flags & ~(XATTR_CREATE | XATTR_REPLACE))
+        return -EINVAL;
+    return r->size > XATTR_VALUE_MAX ? -E2BIG : 0;
+}
+
+static long set(struct inode *i, const struct request *r)
+{
+    return xattr_set(i, r->name, r->uvalue, r->size, r->flags);
+}
+
+static long set_on_path(const char __user *upath, uint32_t at_flags, const char __user *uname,
+                        struct request *r)
+{
+    int err = r->flags & ~(XATTR_CREATE | XATTR_REPLACE) ? -EINVAL : take_name(r, uname);
 
     if (!err)
-        err = check_name(uname);
-    return err ? err : -EOPNOTSUPP;
+        err = check_set(r);
+    return err ? err : on_path(upath, at_flags, set, r);
 }
 
-long sys_getxattr(const char __user *upath, const char __user *uname)
+long sys_setxattr(const char __user *upath, const char __user *uname, void __user *uvalue,
+                  uint32_t size, uint32_t flags)
 {
-    return name_on_path(upath, 0, uname);
+    struct request r = {.uvalue = uvalue, .size = size, .flags = flags};
+
+    return set_on_path(upath, 0, uname, &r);
 }
 
-long sys_lgetxattr(const char __user *upath, const char __user *uname)
+long sys_lsetxattr(const char __user *upath, const char __user *uname, void __user *uvalue,
+                   uint32_t size, uint32_t flags)
 {
-    return name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname);
+    struct request r = {.uvalue = uvalue, .size = size, .flags = flags};
+
+    return set_on_path(upath, AT_SYMLINK_NOFOLLOW, uname, &r);
 }
 
-long sys_fgetxattr(uint32_t fd, const char __user *uname)
+long sys_fsetxattr(uint32_t fd, const char __user *uname, void __user *uvalue, uint32_t size,
+                   uint32_t flags)
 {
-    return name_on_fd(fd, uname);
+    struct request r = {.uvalue = uvalue, .size = size, .flags = flags};
+    struct file *f = fd_get((int)fd);
+    long ret;
+
+    if (!f)
+        return -EBADF;
+    ret = flags & ~(XATTR_CREATE | XATTR_REPLACE) ? -EINVAL : take_name(&r, uname);
+    if (!ret)
+        ret = check_set(&r);
+    if (!ret)
+        ret = set(f->inode, &r);
+    file_put(f);
+    return ret;
 }
 
-long sys_setxattr(const char __user *upath, const char __user *uname)
-{
-    return name_on_path(upath, 0, uname);
-}
+/* ---- remove ---- */
 
-long sys_lsetxattr(const char __user *upath, const char __user *uname)
+static long take_away(struct inode *i, const struct request *r)
 {
-    return name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname);
-}
-
-long sys_fsetxattr(uint32_t fd, const char __user *uname)
-{
-    return name_on_fd(fd, uname);
+    return xattr_remove(i, r->name);
 }
 
 long sys_removexattr(const char __user *upath, const char __user *uname)
 {
-    return name_on_path(upath, 0, uname);
+    struct request r = {.size = 0};
+
+    return with_name_on_path(upath, 0, uname, take_away, &r);
 }
 
 long sys_lremovexattr(const char __user *upath, const char __user *uname)
 {
-    return name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname);
+    struct request r = {.size = 0};
+
+    return with_name_on_path(upath, AT_SYMLINK_NOFOLLOW, uname, take_away, &r);
 }
 
 long sys_fremovexattr(uint32_t fd, const char __user *uname)
 {
-    return name_on_fd(fd, uname);
+    struct request r = {.size = 0};
+
+    return with_name_on_fd(fd, uname, take_away, &r);
 }
 
-long sys_listxattr(const char __user *upath)
+/* ---- list ---- */
+
+static long list(struct inode *i, const struct request *r)
 {
-    return on_path(upath, 0, 0);
+    return xattr_list(i, r->uvalue, r->size);
 }
 
-long sys_llistxattr(const char __user *upath)
+long sys_listxattr(const char __user *upath, char __user *ulist, uint32_t size)
 {
-    return on_path(upath, AT_SYMLINK_NOFOLLOW, 0);
+    struct request r = {.uvalue = ulist, .size = size};
+
+    return on_path(upath, 0, list, &r);
 }
 
-long sys_flistxattr(uint32_t fd)
+long sys_llistxattr(const char __user *upath, char __user *ulist, uint32_t size)
 {
-    return on_fd(fd, 0);
+    struct request r = {.uvalue = ulist, .size = size};
+
+    return on_path(upath, AT_SYMLINK_NOFOLLOW, list, &r);
+}
+
+long sys_flistxattr(uint32_t fd, char __user *ulist, uint32_t size)
+{
+    struct request r = {.uvalue = ulist, .size = size};
+
+    return on_fd(fd, list, &r);
 }

@@ -101,6 +101,20 @@ static void count(struct ramfs_super *s, int32_t inodes, int32_t pages)
     spin_unlock(&ramfs_lock);
 }
 
+int ramfs_charge_xattr(struct superblock *sb, int32_t pages)
+{
+    struct ramfs_super *s = sb->private;
+    int err = 0;
+
+    spin_lock(&ramfs_lock);
+    if (pages > 0 && s->max_pages && s->used_pages + (uint32_t)pages > s->max_pages)
+        err = -ENOSPC;
+    else
+        s->used_pages += (uint32_t)pages;
+    spin_unlock(&ramfs_lock);
+    return err;
+}
+
 /* A long symbolic link takes a page of the file system's, as in Linux's tmpfs. */
 static int32_t link_pages(size_t len)
 {

@@ -45,6 +45,7 @@ int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages,
                      uint32_t max_inodes); /* 0: no limit */
 uint32_t ramfs_default_limit(void);
 uint32_t ramfs_total_pages(void); /* that only memory holds, in all in-memory file systems */
+int ramfs_charge_xattr(struct superblock *sb, int32_t pages); /* fs_type.charge_xattr */
 void ramfs_unmount(struct superblock *sb);
 void ramfs_statfs(struct superblock *sb, struct kstatfs *out);
 

@@ -220,6 +220,7 @@ static struct fs_type rootfs_type = {
     .nodev = true,
     .mount = rootfs_mount,
     .unmount = ramfs_unmount,
+    .charge_xattr = ramfs_charge_xattr,
     .statfs = ramfs_statfs,
 };
 
@@ -228,6 +229,7 @@ static struct fs_type tmpfs_type = {
     .nodev = true,
     .mount = tmpfs_mount,
     .unmount = ramfs_unmount,
+    .charge_xattr = ramfs_charge_xattr,
     .statfs = ramfs_statfs,
     .options = tmpfs_options,
 };

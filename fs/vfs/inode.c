@@ -5,6 +5,7 @@
  * open file. With the last goes its page cache reference; mappings may keep the object itself.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/xattr.h"
 #include "libc/string.h"
 
 static uint32_t last_ino = 1; /* atomic */
@@ -56,6 +57,8 @@ void inode_unref(struct inode *i)
 {
     if (!ref_put(&i->refs))
         return;
+    if (i->xattrs)
+        xattr_free_all(i);
     if (i->ops && i->ops->destroy)
         i->ops->destroy(i);
     if (i->object)
@@ -236,4 +239,6 @@ void inode_modified(struct inode *i)
     inode_touch(i, false, true, true);
     if ((i->mode & (S_ISUID | S_ISGID)) && !capable(CAP_FSETID))
         inode_strip_setid(i);
+    if (i->xattrs)
+        xattr_drop_caps(i);
 }

@@ -162,6 +162,7 @@ struct inode {
         struct pipe *pipe;     /* [lock] a FIFO that is open: fs/event/pipe.c */
         struct socket *socket; /* [net_lock] bound to this node: fs/net/address.c */
     };
+    struct xattr *xattrs;      /* [lock] fs/vfs/xattr.c */
     struct notify_mark *marks; /* [notify_lock] who wants to know of changes: fs/notify */
     void *private;             /* the file system's own */
 };
@@ -220,6 +221,9 @@ struct fs_type {
     /* [mount_lock] The flags are about to become these: whether it may be written changes. data:
      * options, NULL: none. */
     int (*remount)(struct superblock *sb, uint32_t flags, const char *data);
+    /* Extended attributes need that many pages more, or (below 0) less: 0 or -ENOSPC. NULL: it has
+     * no attributes. Does not sleep. */
+    int (*charge_xattr)(struct superblock *sb, int32_t pages);
     /* [mount_lock] Whether somebody uses a file without having a name of it: a mapping. */
     bool (*busy)(struct superblock *sb);
     /* [mount_lock] Whether somebody is about to write: an open file, a mapping, a file that goes

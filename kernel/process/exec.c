@@ -9,6 +9,7 @@
 #include "fs/vfs/file.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/vfs.h"
+#include "fs/vfs/xattr.h"
 #include "kernel/process/exec.h"
 #include "kernel/process/vdso.h"
 #include "kernel/machine/random.h"
@@ -253,6 +254,8 @@ static int make_cred(struct exec *x)
     const struct inode *i = x->file->inode;
     bool barred = p->no_new_privs || ptrace_bars_setid(thread_current());
     struct cred *c = &x->cred;
+    struct file_caps caps;
+    bool has_caps;
     int err;
 
     *c = p->cred;
@@ -262,7 +265,9 @@ static int make_cred(struct exec *x)
         if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
             c->egid = i->gid;
     }
-    err = cred_exec(c, &p->cred, NULL, barred, &x->secure);
+    has_caps = !p->no_new_privs && !(i->sb && (i->sb->flags & MS_NOSUID)) &&
+               xattr_file_caps(x->file->inode, &caps);
+    err = cred_exec(c, &p->cred, has_caps ? &caps : NULL, barred, &x->secure);
     x->personality = p->personality & (x->secure ? ~PER_CLEAR_ON_SETID : UINT32_MAX);
     x->readable = inode_permission(i, MAY_READ) == 0;
     return err;

@@ -1,0 +1,327 @@
+/*
+ * Extended attributes: a list at the inode, newest first, under the inode's lock. Values are in
+ * pieces of at most a frame. Each attribute costs the file system as many pages as it has, at least
+ * one. Who may see and set which is told by the name's beginning. man 7 xattr.
+ */
+#include "fs/vfs/xattr.h"
+#include "fs/notify/notify.h"
+#include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
+#include "libc/string.h"
+
+#define PIECES (XATTR_VALUE_MAX / PAGE_SIZE)
+
+struct xattr {
+    struct xattr *next; /* [inode->lock] */
+    char *name;
+    uint32_t size;
+    void *piece[PIECES];
+};
+
+/* ---- One ---- */
+
+static int32_t pages_of(const struct xattr *x)
+{
+    return x->size > PAGE_SIZE ? (int32_t)((x->size + PAGE_SIZE - 1) / PAGE_SIZE) : 1;
+}
+
+static void xattr_free(struct xattr *x)
+{
+    for (unsigned i = 0; i < PIECES; i++)
+        kmfree(x->piece[i]);
+    kmfree(x->name);
+    kmfree(x);
+}
+
+static size_t piece_size(uint32_t size, unsigned i)
+{
+    return size - i * PAGE_SIZE < PAGE_SIZE ? size - i * PAGE_SIZE : PAGE_SIZE;
+}
+
+static struct xattr *xattr_new(const char *name, size_t size)
+{
+    struct xattr *x = kzalloc(sizeof(*x));
+    bool whole;
+
+    if (!x)
+        return NULL;
+    x->size = size;
+    x->name = kmalloc(strlen(name) + 1);
+    whole = x->name != NULL;
+    for (unsigned i = 0; whole && i * PAGE_SIZE < size; i++) {
+        x->piece[i] = kmalloc(piece_size(size, i));
+        whole = x->piece[i] != NULL;
+    }
+    if (!whole) {
+        xattr_free(x);
+        return NULL;
+    }
+    strcpy(x->name, name);
+    return x;
+}
+
+static int value_from_user(struct xattr *x, const char __user *uvalue)
+{
+    for (unsigned i = 0; i * PAGE_SIZE < x->size; i++)
+        if (copy_from_user(x->piece[i], uvalue + i * PAGE_SIZE, piece_size(x->size, i)))
+            return -EFAULT;
+    return 0;
+}
+
+static int value_to_user(const struct xattr *x, char __user *uvalue)
+{
+    for (unsigned i = 0; i * PAGE_SIZE < x->size; i++)
+        if (copy_to_user(uvalue + i * PAGE_SIZE, x->piece[i], piece_size(x->size, i)))
+            return -EFAULT;
+    return 0;
+}
+
+/* ---- Who may ---- */
+
+static bool begins(const char *name, const char *with)
+{
+    return strncmp(name, with, strlen(with)) == 0;
+}
+
+/* Whether the file system has such names at all. */
+static int check_kind(const struct inode *i, const char *name)
+{
+    static const char *const kinds[] = {"security.", "trusted.", "user."};
+
+    if (!i->sb || !i->sb->type->charge_xattr)
+        return -EOPNOTSUPP;
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
+        if (begins(name, kinds[k]))
+            return name[strlen(kinds[k])] ? 0 : -EINVAL;
+    return -EOPNOTSUPP;
+}
+
+static int check_user_names(const struct inode *i, unsigned want)
+{
+    if (!S_ISREG(i->mode) && !S_ISDIR(i->mode))
+        return want & MAY_WRITE ? -EPERM : -ENODATA;
+    if (S_ISDIR(i->mode) && (i->mode & S_ISVTX) && (want & MAY_WRITE) && !is_owner(i))
+        return -EPERM;
+    return inode_permission(i, want);
+}
+
+static int check_access(const struct inode *i, const char *name, unsigned want)
+{
+    if ((want & MAY_WRITE) && sb_readonly(i->sb))
+        return -EROFS;
+    if (begins(name, "trusted."))
+        return capable(CAP_SYS_ADMIN) ? 0 : want & MAY_WRITE ? -EPERM : -ENODATA;
+    if (begins(name, "user."))
+        return check_user_names(i, want);
+    if (begins(name, "security.") && (want & MAY_WRITE)) {
+        if (!capable(strcmp(name, XATTR_CAPS) == 0 ? CAP_SETFCAP : CAP_SYS_ADMIN))
+            return -EPERM;
+    }
+    return 0;
+}
+
+static int check(const struct inode *i, const char *name, unsigned want)
+{
+    int err = check_access(i, name, want);
+
+    return err ? err : check_kind(i, name);
+}
+
+/* ---- The list ---- */
+
+/* [i->lock held] Where the link to it is, or the end. */
+static struct xattr **find(struct inode *i, const char *name)
+{
+    struct xattr **p = &i->xattrs;
+
+    while (*p && strcmp((*p)->name, name) != 0)
+        p = &(*p)->next;
+    return p;
+}
+
+static int charge(struct inode *i, int32_t pages)
+{
+    return i->sb->type->charge_xattr(i->sb, pages);
+}
+
+/* [i->lock held] */
+static void take_out(struct inode *i, struct xattr **p)
+{
+    struct xattr *x = *p;
+
+    *p = x->next;
+    (void)charge(i, -pages_of(x));
+    xattr_free(x);
+}
+
+/* [i->lock held] new takes the place of what has its name. */
+static int put_in(struct inode *i, struct xattr *new, uint32_t flags)
+{
+    struct xattr **p = find(i, new->name);
+    int err = 0;
+
+    if (*p && (flags & XATTR_CREATE))
+        return -EEXIST;
+    if (!*p && (flags & XATTR_REPLACE))
+        return -ENODATA;
+    err = charge(i, pages_of(new));
+    if (err)
+        return err;
+    if (*p)
+        take_out(i, p);
+    new->next = i->xattrs;
+    i->xattrs = new;
+    inode_touch(i, false, false, true);
+    return 0;
+}
+
+void xattr_free_all(struct inode *i)
+{
+    while (i->xattrs)
+        take_out(i, &i->xattrs);
+}
+
+/* ---- Capabilities of files ---- */
+
+#define CAPS_REVISION(magic) ((magic) >> 24)
+#define CAPS_EFFECTIVE       1u
+
+struct caps_value { /* of revision 2; 3 has a user id more */
+    uint32_t magic;
+    struct {
+        uint32_t permitted, inheritable;
+    } word[2];
+    uint32_t rootid;
+};
+
+static bool caps_valid(const struct caps_value *v, size_t size)
+{
+    return (size == offsetof(struct caps_value, rootid) && CAPS_REVISION(v->magic) == 2) ||
+           (size == sizeof(*v) && CAPS_REVISION(v->magic) == 3);
+}
+
+bool xattr_file_caps(struct inode *i, struct file_caps *out)
+{
+    struct caps_value v = {0};
+    long n = xattr_peek(i, XATTR_CAPS, &v, sizeof(v));
+
+    if (n < 0 || !caps_valid(&v, (size_t)n) || v.rootid)
+        return false;
+    out->permitted = (v.word[0].permitted | (uint64_t)v.word[1].permitted << 32) & CAPS_ALL;
+    out->inheritable = (v.word[0].inheritable | (uint64_t)v.word[1].inheritable << 32) & CAPS_ALL;
+    out->effective = v.magic & CAPS_EFFECTIVE;
+    return true;
+}
+
+void xattr_drop_caps(struct inode *i)
+{
+    struct xattr **p = find(i, XATTR_CAPS);
+
+    if (*p)
+        take_out(i, p);
+}
+
+/* ---- What the calls do ---- */
+
+long xattr_get(struct inode *i, const char *name, void __user *uvalue, size_t size)
+{
+    const struct xattr *x;
+    long n = check(i, name, MAY_READ);
+
+    if (n)
+        return n;
+    mutex_lock(&i->lock);
+    x = *find(i, name);
+    n = x ? (long)x->size : -ENODATA;
+    if (x && size && size < x->size)
+        n = -ERANGE;
+    else if (x && size && value_to_user(x, uvalue))
+        n = -EFAULT;
+    mutex_unlock(&i->lock);
+    return n;
+}
+
+int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size_t size,
+              uint32_t flags)
+{
+    struct xattr *new = xattr_new(name, size);
+    int err = new ? value_from_user(new, uvalue) : -ENOMEM;
+
+    if (!err && strcmp(name, XATTR_CAPS) == 0 && !(size && caps_valid(new->piece[0], size)))
+        err = -EINVAL;
+    if (!err)
+        err = check(i, name, MAY_WRITE);
+    if (!err) {
+        mutex_lock(&i->lock);
+        err = put_in(i, new, flags);
+        mutex_unlock(&i->lock);
+    }
+    if (err && new)
+        xattr_free(new);
+    if (!err)
+        notify_inode(i, IN_ATTRIB);
+    return err;
+}
+
+int xattr_remove(struct inode *i, const char *name)
+{
+    struct xattr **p;
+    int err = check(i, name, MAY_WRITE);
+
+    if (err)
+        return err;
+    mutex_lock(&i->lock);
+    p = find(i, name);
+    err = *p ? 0 : -ENODATA;
+    if (!err) {
+        take_out(i, p);
+        inode_touch(i, false, false, true);
+    }
+    mutex_unlock(&i->lock);
+    if (!err)
+        notify_inode(i, IN_ATTRIB);
+    return err;
+}
+
+long xattr_list(struct inode *i, char __user *ulist, size_t size)
+{
+    const struct xattr *x;
+    size_t n = 0;
+    long err = 0;
+
+    mutex_lock(&i->lock);
+    for (x = i->xattrs; x && !err; x = x->next) {
+        size_t len = strlen(x->name) + 1;
+
+        if (begins(x->name, "trusted.") && !capable(CAP_SYS_ADMIN))
+            continue;
+        if (n + len > XATTR_LIST_MAX)
+            err = -E2BIG;
+        else if (size && n + len > size)
+            err = -ERANGE;
+        else if (size && copy_to_user(ulist + n, x->name, len))
+            err = -EFAULT;
+        n += len;
+        sched_point();
+    }
+    mutex_unlock(&i->lock);
+    return err ? err : (long)n;
+}
+
+long xattr_peek(struct inode *i, const char *name, void *buf, size_t size)
+{
+    const struct xattr *x;
+    long n = -ENODATA;
+
+    if (!i->xattrs)
+        return n;
+    mutex_lock(&i->lock);
+    x = *find(i, name);
+    if (x) {
+        n = (long)x->size;
+        if (x->size)
+            memcpy(buf, x->piece[0], piece_size(x->size, 0) < size ? piece_size(x->size, 0) : size);
+    }
+    mutex_unlock(&i->lock);
+    return n;
+}

@@ -7,6 +7,7 @@
 #include "fs/block/file.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
+#include "arch/uaccess.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 
@@ -274,13 +275,13 @@ static int walk_create(struct walk *w, uint32_t flags, uint32_t mode, struct den
     }
 }
 
-static int open_create(int dirfd, const char *path, uint32_t flags, uint32_t mode,
+static int open_create(int dirfd, const char *path, uint32_t flags, uint32_t mode, unsigned resolve,
                        struct file **out)
 {
     struct walk w;
     struct dentry *d;
     bool created = false;
-    int err = walk_parent(&w, dirfd, path);
+    int err = walk_parent_within(&w, dirfd, path, resolve);
 
     if (!err)
         err = walk_create(&w, flags, mode, &d, &created);
@@ -338,7 +339,8 @@ static int check_flags(uint32_t *flags, uint32_t *mode)
     return 0;
 }
 
-int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **out)
+static int open_within(int dirfd, const char *path, uint32_t flags, uint32_t mode, unsigned resolve,
+                       struct file **out)
 {
     unsigned lookup = 0;
     struct dentry *d;
@@ -347,12 +349,12 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
     if (err)
         return err;
     if (flags & O_CREAT)
-        return open_create(dirfd, path, flags, mode, out);
+        return open_create(dirfd, path, flags, mode, resolve, out);
     if (!(flags & O_NOFOLLOW))
         lookup |= LOOKUP_FOLLOW;
     if (flags & O_DIRECTORY)
         lookup |= LOOKUP_DIRECTORY;
-    err = path_lookup(dirfd, path, lookup, &d);
+    err = path_lookup_within(dirfd, path, lookup, resolve, &d);
     if (err)
         return err;
     if (flags & TMPFILE_BIT)
@@ -363,7 +365,13 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
     return err;
 }
 
-static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_t mode)
+int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **out)
+{
+    return open_within(dirfd, path, flags, mode, 0, out);
+}
+
+static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_t mode,
+                    unsigned resolve)
 {
     struct file *f;
     char *path;
@@ -373,7 +381,7 @@ static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_
         return err;
     err = fd_check_free(0);
     if (!err)
-        err = file_open(dirfd, path, flags, mode, &f);
+        err = open_within(dirfd, path, flags, mode, resolve, &f);
     kfree(path);
     if (err)
         return err;
@@ -385,15 +393,74 @@ static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_
 
 long sys_open(const char __user *upath, uint32_t flags, uint32_t mode)
 {
-    return do_open(AT_FDCWD, upath, flags, mode);
+    return do_open(AT_FDCWD, upath, flags, mode, 0);
 }
 
 long sys_openat(uint32_t dirfd, const char __user *upath, uint32_t flags, uint32_t mode)
 {
-    return do_open((int)dirfd, upath, flags, mode);
+    return do_open((int)dirfd, upath, flags, mode, 0);
 }
 
 long sys_creat(const char __user *upath, uint32_t mode)
 {
-    return do_open(AT_FDCWD, upath, O_CREAT | O_WRONLY | O_TRUNC, mode);
+    return do_open(AT_FDCWD, upath, O_CREAT | O_WRONLY | O_TRUNC, mode, 0);
+}
+
+/* ---- openat2 ---- */
+
+struct open_how {
+    uint64_t flags, mode, resolve;
+};
+
+#define OPEN_FLAGS  037777703u /* what open knows; it ignores others, openat2 does not */
+#define PATH_FLAGS  (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define RESOLVE_ALL 0x3fu
+
+/* A structure longer than ours is one of ours as long as the rest is zeros. */
+static int take_how(struct open_how *how, const char __user *uhow, uint32_t size)
+{
+    uint8_t byte;
+
+    if (size < sizeof(*how))
+        return -EINVAL;
+    if (size > PAGE_SIZE)
+        return -E2BIG;
+    if (copy_from_user(how, uhow, sizeof(*how)))
+        return -EFAULT;
+    for (uint32_t i = sizeof(*how); i < size; i++) {
+        if (copy_from_user(&byte, uhow + i, 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    return 0;
+}
+
+static int check_how(const struct open_how *how)
+{
+    bool makes = how->flags & (O_CREAT | TMPFILE_BIT);
+
+    if ((how->flags & ~(uint64_t)OPEN_FLAGS) || (how->resolve & ~(uint64_t)RESOLVE_ALL))
+        return -EINVAL;
+    if ((how->resolve & RESOLVE_SCOPED) == RESOLVE_SCOPED)
+        return -EINVAL;
+    if (makes ? how->mode & ~07777ull : how->mode)
+        return -EINVAL;
+    if ((how->flags & O_PATH) && (how->flags & ~(uint64_t)PATH_FLAGS))
+        return -EINVAL;
+    if ((how->resolve & RESOLVE_CACHED) && (how->flags & (O_TRUNC | O_CREAT | TMPFILE_BIT)))
+        return -EAGAIN; /* would have to sleep */
+    return 0;
+}
+
+long sys_openat2(uint32_t dirfd, const char __user *upath, const void __user *uhow, uint32_t size)
+{
+    struct open_how how;
+    int err = take_how(&how, uhow, size);
+
+    if (!err)
+        err = check_how(&how);
+    return err ? err
+               : do_open((int)dirfd, upath, (uint32_t)how.flags, (uint32_t)how.mode,
+                         (unsigned)how.resolve);
 }

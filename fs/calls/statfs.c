@@ -130,3 +130,54 @@ long sys_fstatfs64(uint32_t fd, uint32_t size, void __user *ubuf)
 {
     return size_ok(size) ? statfs_fd(fd, put64, ubuf) : -EINVAL;
 }
+
+/* ---- sysfs, the call: kinds of file systems by name and by number ---- */
+
+static long kind_index(const char __user *uname)
+{
+    char *name;
+    long index = 0;
+    int err = path_from_user(uname, &name);
+
+    if (err)
+        return err;
+    for (const struct fs_type *t = fs_types; t; t = t->next, index++)
+        if (strcmp(t->name, name) == 0) {
+            kfree(name);
+            return index;
+        }
+    kfree(name);
+    return -EINVAL;
+}
+
+static long kind_name(uint32_t index, void __user *ubuf)
+{
+    const struct fs_type *t = fs_types;
+
+    while (t && index--)
+        t = t->next;
+    return t ? copy_to_user(ubuf, t->name, strlen(t->name) + 1) : -EINVAL;
+}
+
+static long kind_count(void)
+{
+    long n = 0;
+
+    for (const struct fs_type *t = fs_types; t; t = t->next)
+        n++;
+    return n;
+}
+
+long sys_sysfs(uint32_t option, uint32_t arg, void __user *ubuf)
+{
+    switch (option) {
+    case 1:
+        return kind_index((const char __user *)arg);
+    case 2:
+        return kind_name(arg, ubuf);
+    case 3:
+        return kind_count();
+    default:
+        return -EINVAL;
+    }
+}

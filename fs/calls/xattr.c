@@ -58,8 +58,8 @@ static long with_name_on_fd(uint32_t fd, const char __user *uname, act_fn act, s
     return ret;
 }
 
-static long with_name_on_path(const char __user *upath, uint32_t at_flags,
-                              const char __user *uname, act_fn act, struct request *r)
+static long with_name_on_path(const char __user *upath, uint32_t at_flags, const char __user *uname,
+                              act_fn act, struct request *r)
 {
     int err = take_name(r, uname);
 

@@ -71,6 +71,15 @@ struct access_ids {
 
 /* ---- path.c ---- */
 
+/* openat2: no other mounts; no magic links; no links; not out of the directory; it is the root. */
+#define RESOLVE_NO_XDEV       0x01u
+#define RESOLVE_NO_MAGICLINKS 0x02u
+#define RESOLVE_NO_SYMLINKS   0x04u
+#define RESOLVE_BENEATH       0x08u
+#define RESOLVE_IN_ROOT       0x10u
+#define RESOLVE_CACHED        0x20u
+#define RESOLVE_SCOPED        (RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+
 /* LAST_PLACE: a magic link led to walk.at itself. */
 enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_PLACE };
 
@@ -90,12 +99,18 @@ struct walk {
     bool parent_only;      /* stop before the last component */
     unsigned flags;        /* LOOKUP_* */
     unsigned links;        /* followed so far */
+    unsigned resolve;      /* RESOLVE_* of openat2 */
     struct access_ids who; /* whose permissions count */
 };
 
 /* Walks to the directory of the last component, which is left in name, len and kind. walk_end gives
  * back all of it, also after an error. */
 int walk_parent(struct walk *w, int dirfd, const char *path);
+/* The same with RESOLVE_*. */
+int walk_parent_within(struct walk *w, int dirfd, const char *path, unsigned resolve);
+/* As path_lookup. */
+int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned resolve,
+                       struct dentry **out);
 void walk_end(struct walk *w);
 /* Looks the last component up in w->at: a reference to what is there, mounts not crossed. -ENOENT.
  * May sleep; the inode lock of the directory is held or not, as told. */

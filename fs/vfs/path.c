@@ -113,6 +113,27 @@ static struct dentry *parent_of(struct dentry *d, const struct dentry *root)
     return dentry_topmost(d);
 }
 
+/* Whether the walk may get from one place to another that may be of another mount. */
+static int check_crossing(const struct walk *w, const struct dentry *from, const struct dentry *to)
+{
+    return (w->resolve & RESOLVE_NO_XDEV) && from->inode->sb != to->inode->sb ? -EXDEV : 0;
+}
+
+/* [dentry_lock held] */
+static int step_up(struct walk *w)
+{
+    struct dentry *to = parent_of(w->at, w->root);
+
+    if (w->resolve) {
+        if ((w->resolve & RESOLVE_BENEATH) && w->at == w->root)
+            return -EXDEV;
+        if (check_crossing(w, w->at, to))
+            return -EXDEV;
+    }
+    w->at = to;
+    return 0;
+}
+
 static int check_search(const struct walk *w)
 {
     const struct inode *dir = w->at->inode;
@@ -137,18 +158,19 @@ static int step_cached(struct walk *w)
 
     if (w->kind == LAST_DOT)
         return 0;
-    if (w->kind == LAST_DOTDOT) {
-        w->at = parent_of(dir, w->root);
-        return 0;
-    }
+    if (w->kind == LAST_DOTDOT)
+        return step_up(w);
     d = dcache_find(dir, w->name, w->len, w->hash);
     if (!d) {
         if (w->len > NAME_MAX)
             return -ENAMETOOLONG;
         return dir->inode->ops->lookup ? WALK_SLEEP : -ENOENT;
     }
-    if (d->mounted)
+    if (d->mounted) {
         d = dentry_topmost(d);
+        if (check_crossing(w, dir, d))
+            return -EXDEV;
+    }
     if (S_ISLNK(d->inode->mode) && follows(w))
         return WALK_SLEEP;
     w->at = d;
@@ -230,7 +252,8 @@ static int follow_link(struct walk *w, struct dentry *d)
     char *body;
     int n;
 
-    if (w->links++ == MAX_LINKS) {
+    if (w->links++ == MAX_LINKS || (w->resolve & RESOLVE_NO_SYMLINKS) ||
+        (ops->follow && (w->resolve & RESOLVE_NO_MAGICLINKS))) {
         dentry_unref(d);
         return -ELOOP;
     }
@@ -239,6 +262,10 @@ static int follow_link(struct walk *w, struct dentry *d)
         int err = ops->follow(d->inode, &place);
 
         dentry_unref(d);
+        if (!err && ((w->resolve & RESOLVE_SCOPED) || check_crossing(w, w->at, place))) {
+            dentry_unref(place);
+            err = -EXDEV;
+        }
         if (err)
             return err;
         walk_to(w, place);
@@ -255,6 +282,10 @@ static int follow_link(struct walk *w, struct dentry *d)
     }
     body[n] = '\0';
     if (body[0] == '/') {
+        if ((w->resolve & RESOLVE_BENEATH) || check_crossing(w, w->at, w->root)) {
+            kfree(body);
+            return -EXDEV;
+        }
         dentry_ref(w->root);
         walk_to(w, w->root);
     }
@@ -277,6 +308,10 @@ static int step_sleeping(struct walk *w)
         spin_unlock(&dentry_lock);
         dentry_unref(d);
         d = top;
+        if (check_crossing(w, w->at, d)) {
+            dentry_unref(d);
+            return -EXDEV;
+        }
     } else {
         spin_unlock(&dentry_lock);
     }
@@ -345,6 +380,23 @@ static int start_at(int dirfd, struct dentry **out)
     return err;
 }
 
+/* The start is the root, too; what names the true one is an error or means the start. */
+static int begin_scoped(struct walk *w, int dirfd, const char *path)
+{
+    int err;
+
+    if (*path == '/' && (w->resolve & RESOLVE_BENEATH))
+        return -EXDEV;
+    err = start_at(dirfd, &w->root);
+    if (err) {
+        w->root = NULL;
+        return err;
+    }
+    w->at = w->root;
+    dentry_ref(w->at);
+    return 0;
+}
+
 /* Fills w but its parent_only and flags. On failure nothing is held. */
 static int walk_begin(struct walk *w, int dirfd, const char *path)
 {
@@ -359,6 +411,8 @@ static int walk_begin(struct walk *w, int dirfd, const char *path)
     w->links = 0;
     if (*path == '\0')
         return -ENOENT;
+    if (w->resolve & RESOLVE_SCOPED)
+        return begin_scoped(w, dirfd, path);
     w->root = fs_context_root();
     if (*path == '/') {
         w->at = w->root;
@@ -386,7 +440,15 @@ void walk_end(struct walk *w)
 
 int walk_parent(struct walk *w, int dirfd, const char *path)
 {
-    int err = walk_begin(w, dirfd, path);
+    return walk_parent_within(w, dirfd, path, 0);
+}
+
+int walk_parent_within(struct walk *w, int dirfd, const char *path, unsigned resolve)
+{
+    int err;
+
+    w->resolve = resolve;
+    err = walk_begin(w, dirfd, path);
 
     w->parent_only = true;
     w->flags = 0;
@@ -422,7 +484,13 @@ static int lookup_as(struct walk *w, int dirfd, const char *path, unsigned flags
 
 int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out)
 {
-    struct walk w;
+    return path_lookup_within(dirfd, path, flags, 0, out);
+}
+
+int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned resolve,
+                       struct dentry **out)
+{
+    struct walk w = {.resolve = resolve};
 
     walk_as_current(&w);
     return lookup_as(&w, dirfd, path, flags, out);

@@ -448,6 +448,7 @@ static void exec_commit(struct exec *x, struct thread *t)
 
     change_space(x, t);
     p->did_exec = true;
+    p->membarriers = 0;
     p->exit_signal = SIGCHLD;
     if (x->secure)
         p->parent_death_signal = 0;

@@ -119,15 +119,44 @@ long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
     }
 }
 
-/* Waits on other CPUs for barriers to pass: there is one CPU, whose program order is a barrier. */
-#define MEMBARRIER_QUERY  0
-#define MEMBARRIER_GLOBAL 1
+/*
+ * Waits on other CPUs for barriers to pass: there is one CPU, whose program order is a barrier, and
+ * which comes back from the kernel by IRET, which serializes. A process says first that it will use
+ * the quick ones; exec forgets that. man 2 membarrier
+ */
+enum {
+    MEMBARRIER_QUERY = 0,
+    MEMBARRIER_GLOBAL = 1,
+    MEMBARRIER_GLOBAL_EXPEDITED = 2,
+    MEMBARRIER_REGISTER_GLOBAL = 4,
+    MEMBARRIER_PRIVATE = 8,
+    MEMBARRIER_REGISTER_PRIVATE = 16,
+    MEMBARRIER_SYNC_CORE = 32,
+    MEMBARRIER_REGISTER_SYNC_CORE = 64,
+    MEMBARRIER_ALL = 127,
+};
 
 long sys_membarrier(uint32_t cmd, uint32_t flags)
 {
+    struct proc *p = proc_current();
+
     if (flags)
         return -EINVAL;
-    if (cmd == MEMBARRIER_QUERY)
-        return MEMBARRIER_GLOBAL;
-    return cmd == MEMBARRIER_GLOBAL ? 0 : -EINVAL;
+    switch (cmd) {
+    case MEMBARRIER_QUERY:
+        return MEMBARRIER_ALL;
+    case MEMBARRIER_GLOBAL:
+    case MEMBARRIER_GLOBAL_EXPEDITED:
+        return 0;
+    case MEMBARRIER_REGISTER_GLOBAL:
+    case MEMBARRIER_REGISTER_PRIVATE:
+    case MEMBARRIER_REGISTER_SYNC_CORE:
+        p->membarriers |= (uint8_t)cmd;
+        return 0;
+    case MEMBARRIER_PRIVATE:
+    case MEMBARRIER_SYNC_CORE:
+        return p->membarriers & cmd << 1 ? 0 : -EPERM;
+    default:
+        return -EINVAL;
+    }
 }

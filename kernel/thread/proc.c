@@ -267,6 +267,7 @@ struct proc *proc_alloc(struct proc *like)
     p->core_filter = like->core_filter;
     p->no_new_privs = like->no_new_privs;
     p->personality = like->personality;
+    p->membarriers = like->membarriers;
     p->login_uid = like->login_uid;
     p->login_session = like->login_session;
     p->exit_signal = SIGCHLD;

@@ -101,6 +101,7 @@ struct proc {
     bool no_new_privs;     /* prctl */
     bool subreaper;        /* [proc_lock] prctl: orphans below it become its children, not init's */
     uint8_t parent_death_signal;       /* prctl */
+    uint8_t membarriers;               /* membarrier: which it has said it will use */
     uint32_t login_uid, login_session; /* [proc_lock] /proc/PID/loginuid; -1: nobody logged in */
     uint32_t personality;
     struct proc *parent;           /* [proc_lock] */

@@ -41,7 +41,8 @@ int main(void)
         if (setxattr("m/root", name, value, sizeof(value), 0) < 0)
             break;
     }
-    printf("attributes of 64 KiB in 1 MiB: %s\n", n > 10 && n <= 16 ? "what there is room for" : "?");
+    printf("attributes of 64 KiB in 1 MiB: %s\n",
+           n > 10 && n <= 16 ? "what there is room for" : "?");
     printf("then: %s\n", error_name(errno));
     DIE_UNLESS(unlink("m/root") == 0);
     close(open("m/again", O_CREAT | O_RDWR, 0644));

@@ -8,6 +8,7 @@
 #include "fs/notify/notify.h"
 #include "fs/ram/ramfs.h"
 #include "fs/vfs/vfs.h"
+#include "fs/vfs/xattr.h"
 #include "kernel/base/log.h"
 #include "libc/errno.h"
 #include "tests/host/check.h"
@@ -28,6 +29,17 @@ void klog(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(last_log, sizeof(last_log), fmt, ap);
     va_end(ap);
+}
+
+/* No file here has attributes. */
+void xattr_free_all(struct inode *i)
+{
+    EXPECT(i->xattrs == NULL);
+}
+
+void xattr_drop_caps(struct inode *i)
+{
+    EXPECT(i->xattrs == NULL);
 }
 
 void fs_register(struct fs_type *t)

@@ -188,6 +188,7 @@ test-machines: iso
 	$(Q)FAULTLINE_BUILD=$(B) $(PY) tests/machines/run --table docs/hardware.md $(T)
 
 # make usb DEVICE=/dev/sdX writes the image to a stick, after showing what that is and asking.
+# USB_OPTIONS="--partitions 512" makes swap of so many MiB and an ext2 file system of the rest.
 usb: iso
 	$(Q)[ -n "$(DEVICE)" ] || { echo "Which stick? make usb DEVICE=/dev/sdX (lsblk shows them)"; exit 1; }
 	$(Q)$(PY) scripts/usb $(B)/faultline.iso $(DEVICE) $(USB_OPTIONS)

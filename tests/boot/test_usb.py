@@ -4,7 +4,7 @@ import subprocess
 
 import pexpect
 
-from machine import LIMIT, TOP
+from machine import ISO, LIMIT, POWERED_OFF, TOP, Machine
 
 
 def usb(tmp_path, *options, answer="", size=4 << 20, image=b"image" * 300000, device=None):
@@ -57,3 +57,31 @@ def test_control_c_at_the_question_writes_nothing(tmp_path):
     p.expect(pexpect.EOF)
     p.close()
     assert p.exitstatus == 1 and not any(stick.read_bytes())
+
+
+def test_the_rest_of_the_stick_becomes_partitions_on_request(tmp_path):
+    stick = tmp_path / "stick"
+    with open(stick, "wb") as f:
+        f.truncate(96 << 20)
+    p = subprocess.run([TOP + "/scripts/usb", ISO, str(stick), "--file", "--partitions", "16"], input="yes\n",
+                       capture_output=True, text=True)
+    assert p.returncode == 0 and "swap: 16 MiB" in p.stdout, p.stdout + p.stderr
+    table = subprocess.run(["/usr/sbin/sfdisk", "-l", "-o", "Device,Size,Type", str(stick)], capture_output=True, text=True)
+    rows = [line.split(None, 2) for line in table.stdout.splitlines() if line.startswith(str(stick))]
+    assert rows[-2][1:] == ["16M", "Linux swap"] and rows[-1][2] == "Linux filesystem", table.stdout
+    assert "corrupt" not in table.stderr, table.stderr
+    swap, files = (f"/dev/vda{row[0][len(str(stick)):]}" for row in rows[-2:])
+    with Machine("-drive", f"file={stick},format=raw,if=virtio") as m:  # by the BIOS, from the stick itself
+        m.prompt()
+        m.sh(f"swapon {swap}; mount -t ext2 {files} /mnt; cp /bin/busybox /mnt")
+        assert f"{swap} " in m.sh("cat /proc/swaps") and m.sh("cmp /bin/busybox /mnt/busybox; echo $?") == "0\n"
+        m.type("poweroff\n")
+        assert m.wait() == POWERED_OFF
+    start = subprocess.run(["/usr/sbin/sfdisk", "-d", str(stick)], capture_output=True, text=True).stdout
+    offset = int(start.strip().splitlines()[-1].split("start=")[1].split(",")[0]) * 512
+    subprocess.run(["/usr/sbin/e2fsck", "-f", "-n", f"{stick}?offset={offset}"], check=True, capture_output=True)
+
+
+def test_a_stick_without_room_for_partitions_says_so(tmp_path):
+    p, _, _ = usb(tmp_path, "--file", "--partitions", answer="yes\n")
+    assert p.returncode != 0 and "too small for partitions" in p.stderr

@@ -265,6 +265,7 @@ void anon_forget_kept(void);     /* mm_init: memory starts anew */
 void anon_drop_kept(void);       /* gives them back [v] */
 extern uint32_t anon_total;      /* [v] anons that exist */
 uint32_t swap_total(void);       /* slots of all areas [v] */
+uint32_t swap_used(void);        /* of these, taken [v] */
 void swap_free(uint32_t slot);   /* its contents are no longer needed: reclaim/swap.c [v] */
 extern uint32_t swapped_anons;   /* [v] of these, without a frame */
 extern uint32_t swapped_pages;   /* [v] pages of objects that are in swap */

@@ -26,6 +26,9 @@ struct mm_port {
     /* Counts in (1) or out (-1) what the running thread is writing from memory, or asks (0);
      * returns how much that is then. */
     unsigned (*writing_out)(int change);
+    /* The running thread begins (true) to wait for memory, or ends: it reclaims, or gets back what
+     * had gone for want of it. Not nested. */
+    void (*stalled)(bool begins);
     /* Whether this allocation is to fail, while vm_set_failing() is on. Takes no lock. */
     bool (*allocation_fails)(void);
 };
@@ -50,6 +53,11 @@ static inline void port_yield(void)
 static inline unsigned port_writing_out(int change)
 {
     return mm_port->writing_out(change);
+}
+
+static inline void port_stalled(bool begins)
+{
+    mm_port->stalled(begins);
 }
 
 static inline bool port_allocation_fails(void)

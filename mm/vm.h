@@ -220,6 +220,7 @@ void vm_space_stats(struct vm_space *s, struct vm_space_stats *out);
 struct vm_space_brief { /* in pages */
     uint32_t size, resident, resident_file;
     uint32_t overhead; /* what the kernel spends on it: tables, leaves, areas */
+    uint32_t swapped;  /* about: private pages that are in no frame that is mapped */
 };
 void vm_space_brief(struct vm_space *s, struct vm_space_brief *out);
 /* For debuggers and crash reports, which take no lock: */

@@ -10,6 +10,7 @@
 #include "fs/ram/ramfs.h"
 #include "kernel/base/boot.h"
 #include "kernel/thread/load.h"
+#include "kernel/thread/stall.h"
 #include "kernel/base/log.h"
 #include "kernel/time/time.h"
 #include "kernel/base/version.h"
@@ -123,6 +124,29 @@ static int show_swaps(struct text *t, const struct target *who)
     }
     return 0;
 }
+
+static int show_memory_pressure(struct text *t, const struct target *who)
+{
+    static const char *const kind[] = {[STALL_SOME] = "some", [STALL_FULL] = "full"};
+    static const unsigned seconds[] = {10, 60, 300};
+    struct stall_figures f[STALL_KINDS];
+
+    (void)who;
+    stall_figures(f);
+    for (unsigned k = 0; k < STALL_KINDS; k++) {
+        text_printf(t, "%s", kind[k]);
+        for (unsigned i = 0; i < 3; i++)
+            text_printf(t, " avg%u=%u.%02u", seconds[i], f[k].average[i] >> STALL_SHIFT,
+                        (f[k].average[i] & ((1u << STALL_SHIFT) - 1)) * 100 >> STALL_SHIFT);
+        text_printf(t, " total=%llu\n", (unsigned long long)(f[k].total_ns / 1000));
+    }
+    return 0;
+}
+
+static const struct proc_entry pressure_entries[] = {
+    FILE_ENTRY("memory", 0444, show_memory_pressure),
+    {0},
+};
 
 /* ---- Time and load ---- */
 
@@ -369,6 +393,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("pagetypeinfo", 0400, show_pagetypeinfo),
     FILE_ENTRY("partitions", 0444, show_partitions),
     LINK_ENTRY("self", show_self),
+    DIR_ENTRY("pressure", 0555, pressure_entries),
     STORE_ENTRY("sched_latency", 0600, show_sched_latency, store_sched_latency),
     FILE_ENTRY("slabinfo", 0400, show_slabinfo),
     FILE_ENTRY("softirqs", 0444, show_softirqs),

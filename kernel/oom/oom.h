@@ -12,6 +12,7 @@ struct oom_size {
     uint32_t resident, file; /* its frames; part of them: of files and shared memory */
     uint32_t total;          /* its areas */
     uint32_t overhead;       /* page tables and kin */
+    uint32_t swapped;        /* in swap */
     uint32_t kernel;         /* stacks, descriptors, what they hold, queued signals */
 };
 

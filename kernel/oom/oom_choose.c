@@ -1,13 +1,15 @@
 /*
- * Who is to die when memory runs out: the process that gives back most, frames and kernel memory
- * alike. When none is big, many small ones have eaten the memory: then the process group that holds
- * most in all loses one, so that a bomb of tiny processes does not look smaller than a fresh `cat`.
+ * Who is to die when memory runs out: the process that gives back most, frames, swap and kernel
+ * memory alike. When none is big, many small ones have eaten the memory: then the process group
+ * that holds most in all loses one, so that a bomb of tiny processes does not look smaller than a
+ * fresh `cat`.
  *
  * proc_lock is held for a bounded number of steps at a time; serial numbers tell where to go on.
  */
 #include "arch/thread.h"
 #include "kernel/oom/oom.h"
 #include "kernel/signal/signal_impl.h"
+#include "mm/swap.h"
 #include "kernel/thread/sched.h"
 
 #define STEP        2u  /* processes looked at with proc_lock held */
@@ -64,15 +66,25 @@ void oom_measure(const struct proc *p, struct oom_size *out)
         .file = space.resident_file,
         .total = space.size,
         .overhead = space.overhead,
+        .swapped = space.swapped,
         .kernel = bytes / PAGE_SIZE,
     };
 }
 
+/* Memory and swap. */
+static int32_t total_pages(void)
+{
+    struct vm_swap_stats swap;
+
+    vm_swap_stats(&swap);
+    return (int32_t)(vm_total_frames() + swap.total);
+}
+
 int32_t oom_badness(const struct proc *p, const struct oom_size *size)
 {
-    int32_t pages = (int32_t)(size->resident + size->overhead + size->kernel);
+    int32_t pages = (int32_t)(size->resident + size->swapped + size->overhead + size->kernel);
 
-    return pages + p->oom_score_adj * (int32_t)(vm_total_frames() / 1000);
+    return pages + p->oom_score_adj * (total_pages() / 1000);
 }
 
 /* The scale of Linux: memory counts 1000 thousandths, and 1000 is added before 2/3 of it. */
@@ -84,7 +96,7 @@ uint32_t oom_score(const struct proc *p)
     if (!p->space || p->oom_score_adj == OOM_SCORE_ADJ_MIN)
         return 0;
     oom_measure(p, &size);
-    points = 1000 + oom_badness(p, &size) * 1000 / (int32_t)vm_total_frames();
+    points = 1000 + (int32_t)((int64_t)oom_badness(p, &size) * 1000 / total_pages());
     return points > 0 ? (uint32_t)points * 2 / 3 : 0;
 }
 
@@ -168,7 +180,7 @@ int32_t oom_choose(bool *dying)
         sched_point();
     *dying = h.dying;
     g = biggest_group(&h);
-    if (h.worst.points < (int32_t)(vm_total_frames() / SMALL_PART) && g->members > GROUP_SMALL &&
+    if (h.worst.points < total_pages() / (int32_t)SMALL_PART && g->members > GROUP_SMALL &&
         g->points / 2 > h.worst.points)
         return g->worst.pid;
     return h.worst.pid;

@@ -1,9 +1,10 @@
 /*
- * What the log says when memory runs out, in Linux's form: who asked, memory by kind, the tasks,
- * and who died. Only the line about the death is always there.
+ * What the log says when memory runs out, in Linux's form: who asked, memory by kind, swap, the
+ * tasks, and who died. Only the line about the death is always there.
  */
 #include "kernel/base/log.h"
 #include "kernel/oom/oom.h"
+#include "mm/swap.h"
 
 #define KB(pages) ((pages) * (PAGE_SIZE / 1024))
 #define PAUSE_NS  (5 * NSEC_PER_SEC) /* between two reports */
@@ -26,14 +27,19 @@ static bool is_due(void)
 
 static void report_memory(void)
 {
+    struct vm_swap_stats swap;
     struct mem_stats m;
 
     mm_stats(&m);
+    vm_swap_stats(&swap);
     klog(LOG_WARN, "Mem-Info:\n");
     klog(LOG_WARN, "active_anon:%u active_file:%u shmem:%u mlocked:%u\n", m.anon,
          m.cached - m.cached_shmem, m.cached_shmem, m.locked);
     klog(LOG_WARN, " slab_unreclaimable:%u kernel:%u pagetables:%u free:%u of %u\n", m.slab,
          m.kernel - m.slab, m.tables, m.free, m.total);
+    klog(LOG_WARN, "%u pages in swap cache\n", swap.cached);
+    klog(LOG_WARN, "Free swap  = %ukB\n", KB(swap.total - swap.used));
+    klog(LOG_WARN, "Total swap = %ukB\n", KB(swap.total));
 }
 
 static void report_task(const struct proc *p)
@@ -41,8 +47,9 @@ static void report_task(const struct proc *p)
     struct oom_size s;
 
     oom_measure(p, &s);
-    klog(LOG_INFO, "[%7d] %5u %5d %8u %8u %14u %8u %13d %s\n", p->pid, p->cred.uid, p->pid, s.total,
-         s.resident, s.overhead * PAGE_SIZE, KB(s.kernel), p->oom_score_adj, p->comm);
+    klog(LOG_INFO, "[%7d] %5u %5d %8u %8u %14u %8u %8u %13d %s\n", p->pid, p->cred.uid, p->pid,
+         s.total, s.resident, s.overhead * PAGE_SIZE, s.swapped, KB(s.kernel), p->oom_score_adj,
+         p->comm);
 }
 
 /* The next few; false when all have been. */
@@ -76,8 +83,8 @@ void oom_report_state(void)
          p->oom_score_adj);
     report_memory();
     klog(LOG_INFO, "Tasks state (memory values in pages):\n");
-    klog(LOG_INFO,
-         "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes kernelkB oom_score_adj name\n");
+    klog(LOG_INFO, "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents kernelkB "
+                   "oom_score_adj name\n");
     while (report_some(&after, &tasks))
         ;
     if (tasks > TASKS_MAX)

@@ -4,6 +4,7 @@
  */
 #include "kernel/thread/load.h"
 #include "kernel/thread/sched.h"
+#include "kernel/thread/stall.h"
 #include "kernel/time/time.h"
 
 #define LOAD_PERIOD (5 * HZ + 1) /* an odd tick, so as not to run in step with a timer */
@@ -30,6 +31,7 @@ static void update_averages(void)
 void load_tick(enum cpu_use use)
 {
     uses[use]++;
+    stall_tick(use == CPU_IDLE);
     if (--ticks_to_go == 0) {
         ticks_to_go = LOAD_PERIOD;
         update_averages();

@@ -7,6 +7,7 @@
 #include "kernel/thread/inject.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
+#include "kernel/thread/stall.h"
 #include "mm/port.h"
 
 #define QUEUES 16
@@ -74,5 +75,6 @@ const struct mm_port kernel_mm_port = {
     .now = time_mono_ns,
     .count_fault = count_fault,
     .writing_out = writing_out,
+    .stalled = stall_memory,
     .allocation_fails = inject_decides,
 };

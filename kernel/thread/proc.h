@@ -67,6 +67,7 @@ struct thread {
     uint64_t reported_ran_at;   /* [proc_lock] the watchdog told of the sleep that began then */
     struct rusage_counts usage; /* own CPU and owner's thread only */
     unsigned writing_out;       /* own CPU only; mm/port.h */
+    bool stalled;               /* own CPU only: it waits for memory, stall.h */
     struct vfork_wait *vfork;   /* [proc_lock] the vfork parent that waits, until exec or exit */
     uint8_t seccomp;            /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
     struct seccomp_filter *filters; /* [own; others, proc_lock] the newest, or NULL */

@@ -16,12 +16,18 @@
 #define STEP   64u /* frames looked at without leaving vm_lock */
 #define ROUNDS 5u  /* of the hand, after which all that may go has gone: policy.c */
 
+#define PAUSE_FACTOR 4u
+#define PAUSE_MIN_NS 4000000u
+#define PAUSE_MAX_NS 50000000u
+
 struct frame *reclaim_hand;
 struct vm_events events;
+static uint64_t hopeless_until; /* only a hint: no lock */
 
 void reclaim_init(void)
 {
     reclaim_hand = NULL;
+    hopeless_until = 0;
     events = (struct vm_events){0};
     swapped_anons = swapped_pages = slots_on_their_way = 0;
     policy_init(frame_total());
@@ -123,9 +129,17 @@ static bool may_go(const struct frame *f)
            !(f->flags & (FRAME_BUSY | FRAME_WRITING));
 }
 
+/* Whether f could only go to swap. */
+static bool is_homeless(const struct frame *f)
+{
+    if (f->kind == FRAME_ANON)
+        return !f->anon->slot && !(f->flags & FRAME_LAZY);
+    return !f->object->pager->put && (f->flags & FRAME_DIRTY);
+}
+
 static enum fate look(struct frame *f, struct outgoing *out)
 {
-    if (!may_go(f))
+    if (!may_go(f) || (!out->swap_room && is_homeless(f)))
         return STAYS;
     if (f->flags & FRAME_LAZY) {
         if (!(f->flags & FRAME_DIRTY) && !pmap_test_dirty(f))
@@ -204,6 +218,7 @@ static void step(struct pass *p, bool direct)
     enum fate fate;
 
     spin_lock(&vm_lock);
+    out.swap_room = swap_room();
     fate = pass_step(p, &out);
     spin_unlock(&vm_lock);
     if (fate == GOES)
@@ -227,18 +242,41 @@ static bool serve_writer(void)
 }
 
 /*
+ * All of memory was looked at and had next to nothing to give: for some time, in proportion to what
+ * that took, nobody need look again. Else a crowd that is short of memory would do nothing but
+ * look, and who is to die for it would not get to run.
+ */
+static void give_up(uint64_t began)
+{
+    uint64_t now = mm_port->now(), pause = (now - began) * PAUSE_FACTOR;
+
+    if (pause >= PAUSE_MIN_NS)
+        hopeless_until = now + (pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS);
+}
+
+/*
  * False when all of memory has less than a batch to give. What is left then is the few pages that
  * are in use this very moment: an instruction and its operand would take turns for ever.
  */
 bool reclaim(void)
 {
     struct pass p = {0, 0};
+    uint64_t began;
 
     if (port_writing_out(0))
         return serve_writer();
+    began = mm_port->now();
+    if (began < hopeless_until)
+        return false;
     events.allocstall++;
-    while (p.looked < ROUNDS * frame_total() && p.freed < BATCH)
+    port_stalled(true);
+    while (p.looked < ROUNDS * frame_total() && p.freed < BATCH) {
         step(&p, true);
+        port_yield();
+    }
+    port_stalled(false);
+    if (p.freed < BATCH)
+        give_up(began);
     return p.freed >= BATCH;
 }
 

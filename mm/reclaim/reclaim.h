@@ -62,6 +62,7 @@ struct outgoing {
     struct vm_run run;
     struct swap_run swap;
     bool may_write; /* else only what can be dropped goes */
+    bool swap_room; /* else it is no use to look at what has no home */
 };
 /* f goes, whatever the policy thinks of it: at once, or, if that is true, by a reclaim_send(). What
  * is locked or in use stays. [v] */

@@ -125,6 +125,14 @@ uint32_t swap_total(void)
     return st.total;
 }
 
+uint32_t swap_used(void)
+{
+    struct vm_swap_stats st;
+
+    count(&st);
+    return st.used;
+}
+
 bool swap_tight(void)
 {
     struct vm_swap_stats st;

@@ -60,6 +60,16 @@ static int take_frames(enum frame_kind kind, const uint32_t *slots, unsigned at,
     return (int)in->count;
 }
 
+static int read_in(const struct incoming *in)
+{
+    int err;
+
+    port_stalled(true);
+    err = swap_read(in->slot, in->count, in->page);
+    port_stalled(false);
+    return err;
+}
+
 static void arrived(struct frame *f)
 {
     f->flags &= ~FRAME_BUSY;
@@ -141,7 +151,7 @@ int anon_fetch(struct need *n)
     if (got <= 0)
         return got;
     n->major = true;
-    err = swap_read(in.slot, in.count, in.page);
+    err = read_in(&in);
     spin_lock(&vm_lock);
     for (unsigned i = 0; i < in.count; i++)
         settle_anon(frame_of(in.page[i]), !err);
@@ -222,7 +232,7 @@ int object_fetch_slot(struct need *n)
     if (got <= 0)
         return got;
     n->major = true;
-    err = swap_read(in.slot, in.count, in.page);
+    err = read_in(&in);
     spin_lock(&vm_lock);
     for (unsigned i = 0; i < in.count; i++)
         settle_slot(frame_of(in.page[i]), in.slot + i, !err);

@@ -91,10 +91,12 @@ static void send(struct frame *f, struct swap_run *run)
 bool swap_gather(struct frame *f, struct swap_run *run)
 {
     struct frame *block[BLOCK];
-    unsigned n = f->kind == FRAME_ANON ? anon_block(f, block) : object_block(f, block), got,
-             from = 0;
+    unsigned n, got, from = 0;
 
     run->count = 0;
+    if (!swap_room())
+        return false;
+    n = f->kind == FRAME_ANON ? anon_block(f, block) : object_block(f, block);
     got = swap_alloc(n, &run->slot);
     if (got == 0)
         return false;

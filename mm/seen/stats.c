@@ -123,11 +123,37 @@ static vaddr_t count_swapped(struct vm_space *s, vaddr_t va, vaddr_t end,
     return va;
 }
 
+/* What of the objects without a file is in swap and mapped by the range, unless a private page is
+ * in front of it: a step; where to go on. Nobody's share of it is counted, as on Linux. */
+static vaddr_t count_swapped_shared(struct vm_space *s, vaddr_t va, vaddr_t end,
+                                    struct vm_range_stats *out)
+{
+    struct vma *v;
+
+    spin_lock(&vm_lock);
+    v = vma_find(s, va);
+    if (!v || v->start >= end || !v->object || !v->object->swapped) {
+        va = v && v->start < end ? v->end : end;
+        spin_unlock(&vm_lock);
+        return va;
+    }
+    va = va < v->start ? v->start : va;
+    for (unsigned n = 0; n < STEP && va < end && va < v->end; n++, va += PAGE_SIZE) {
+        if (vma_is_private(v) && amap_get(&s->amap, va >> PAGE_SHIFT))
+            continue;
+        out->swap += item_slot(radix_get(&v->object->pages, vma_page_index(v, va))) != 0;
+    }
+    spin_unlock(&vm_lock);
+    return va;
+}
+
 void vm_range_stats(struct vm_space *s, vaddr_t start, vaddr_t end, struct vm_range_stats *out)
 {
     walk(s, start, end, add_entry, out);
-    while (start < end && start < USER_TOP)
-        start = count_swapped(s, start, end, out);
+    for (vaddr_t va = start; va < end && va < USER_TOP;)
+        va = count_swapped(s, va, end, out);
+    for (vaddr_t va = start; va < end && va < USER_TOP;)
+        va = count_swapped_shared(s, va, end, out);
 }
 
 uint32_t vm_space_swapped(struct vm_space *s)
@@ -486,6 +512,17 @@ static uint32_t overhead_frames(const struct vm_space *s)
     return frames + s->areas * sizeof(struct vma) / PAGE_SIZE;
 }
 
+/* [v] Private pages that nothing maps, which are in swap if anything is: not counted one by one. */
+static uint32_t about_in_swap(const struct vm_space *s)
+{
+    uint32_t pages = 0, mapped = s->pmap.resident - s->pmap.resident_file, used = swap_used();
+
+    for (unsigned i = 0; i < AMAP_LEAVES && used; i++)
+        pages += s->amap.leaf[i] ? frame_of(s->amap.leaf[i])->leaf.used : 0;
+    pages = pages > mapped ? pages - mapped : 0;
+    return pages < used ? pages : used;
+}
+
 void vm_space_brief(struct vm_space *s, struct vm_space_brief *out)
 {
     spin_lock(&vm_lock);
@@ -494,6 +531,7 @@ void vm_space_brief(struct vm_space *s, struct vm_space_brief *out)
         .resident = s->pmap.resident,
         .resident_file = s->pmap.resident_file,
         .overhead = overhead_frames(s),
+        .swapped = about_in_swap(s),
     };
     spin_unlock(&vm_lock);
 }

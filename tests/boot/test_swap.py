@@ -111,3 +111,42 @@ def test_areas_by_priority_and_back_again(image, tmp_path):
         m.sh("swapoff /dev/vda1; umount /mnt")
         assert_nothing_lost(m)
         power_off(m)
+
+
+# ---- When all is full
+
+
+@needs_busybox
+def test_one_process_dies_and_the_machine_lives_on(image, tmp_path):
+    with boot(image, 32, "zram=0", make_disk(tmp_path / "disk", 64)) as m:
+        m.sh("swapon /dev/vda1; pressure sort 34")  # more than memory: it fits with swap
+        assert m.run("pressure eat")[1] == 128 + 9
+        log = m.sh("dmesg")
+        assert re.search(r"pressure invoked oom-killer: gfp_mask=", log)
+        assert re.search(r"Free swap  = \d{1,3}kB", log) and "Total swap = 16380kB" in log
+        table = re.search(r"\[  pid  \]   uid  tgid total_vm +rss pgtables_bytes swapents .*", log)
+        assert table, log
+        row = re.search(r"\[ +\d+\] +0 +\d+ +\d+ +\d+ +\d+ +(\d+) +\d+ +0 pressure", log)
+        assert int(row[1]) > 3900, log
+        assert re.search(r"Out of memory: Killed process \d+ \(pressure\)", log)
+        assert "oom_kill 1\n" in m.sh("cat /proc/vmstat")
+        for kind in ("some", "full"):
+            figures = re.search(kind + r" avg10=(\d+\.\d\d) avg60=(\d+\.\d\d) avg300=\d+\.\d\d total=(\d+)",
+                                m.sh("cat /proc/pressure/memory"))
+            assert 0 < float(figures[1]) <= 100 and int(figures[3]) > 10000, figures[0]
+        m.sh("pressure sort 34; swapoff /dev/vda1")
+        assert_nothing_lost(m)
+
+
+@needs_busybox
+def test_a_crowd_that_does_not_fit(image):
+    """Some of them die, each told of; the others end with the right answer."""
+    crowd = 24
+    with boot(image, 64) as m:
+        m.sh(f"for i in $(seq {crowd}); do pressure hold 6 /tmp/end >/tmp/said.$i & done; sleep 4")
+        m.sh("touch /tmp/end; wait", limit=100)
+        kills = int(m.sh("awk '/^oom_kill/ {print $2}' /proc/vmstat"))
+        right = int(m.sh("cat /tmp/said.* | grep -c '6144 records, 0 wrong'"))
+        assert 0 < kills < crowd and right == crowd - kills, (kills, right)
+        assert m.sh("dmesg | grep -c 'Out of memory: Killed process'") == f"{kills}\n"
+        assert_nothing_lost(m)

@@ -147,6 +147,23 @@ static void life_of_pages(void)
     show_pagemap("half given up");
 }
 
+/* Memory that is shared without a file: what of it is in swap is told of each area that maps it,
+ * and is nobody's share. */
+static void shared_memory(void)
+{
+    long before = figure("/proc/self/smaps", "Swap:");
+    uint32_t *shared =
+        (uint32_t *)map(16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    for (uint32_t i = 0; i < 16 * WORDS; i++)
+        shared[i] = i;
+    SHOW(madvise(shared, 16 * PAGE, MADV_PAGEOUT));
+    printf("Swap %ld, SwapPss %ld\n", figure("/proc/self/smaps", "Swap:") - before,
+           figure("/proc/self/smaps", "SwapPss:"));
+    printf("word: %u\n", shared[5 * WORDS + 3]);
+    munmap(shared, 16 * PAGE);
+}
+
 static void shared_by_fork(void)
 {
     pid_t child[3];
@@ -192,6 +209,7 @@ int main(void)
     put(FILES "reset", "1");
     printf("total: %ld\n", figure("/proc/meminfo", "SwapTotal:"));
     life_of_pages();
+    shared_memory();
     shared_by_fork();
     SHOW(swapoff(DEVICE));
     put(FILES "reset", "1");

@@ -67,6 +67,11 @@ static unsigned host_writing_out(int change)
     return count += (unsigned)change;
 }
 
+static void host_stalled(bool begins)
+{
+    (void)begins;
+}
+
 const struct mm_port host_port = {
     .sleep = host_sleep,
     .wakeup = host_wakeup,
@@ -75,6 +80,7 @@ const struct mm_port host_port = {
     .now = host_now,
     .count_fault = host_count_fault,
     .writing_out = host_writing_out,
+    .stalled = host_stalled,
     .allocation_fails = host_allocation_fails,
 };
 

@@ -497,6 +497,8 @@ int object_lock_to_grow(struct vm_object *o, uint64_t end);
  * show when the object has grown. [v] */
 void object_clear_tail(struct vm_object *o, uint64_t end, uint64_t at);
 
+/* pager.get; a wait for pages that went for want of memory counts as such. Sleeps, not [v]. */
+int object_get(struct vm_object *o, struct vm_run *run);
 /* Makes a batch of frames free, by dropping and by writing; false when there were not so many.
  * Sleeps, not [v]. */
 bool reclaim(void);

@@ -341,7 +341,6 @@ static void settle_run(const struct vm_run *run, unsigned filled)
 int object_fetch(struct need *n)
 {
     struct vm_run run = {.index = n->index};
-    bool refault;
     int got;
 
     if (frame_low() && !reclaim())
@@ -356,12 +355,7 @@ int object_fetch(struct need *n)
     spin_unlock(&vm_lock);
     if (got <= 0)
         return got;
-    refault = frame_age(frame_of(run.page[0])) != 0;
-    if (refault)
-        port_stalled(true);
-    got = n->object->pager->get(n->object, &run);
-    if (refault)
-        port_stalled(false);
+    got = object_get(n->object, &run);
     KASSERT(got != 0 && got <= (int)run.count);
     n->major = got > 0 && !run.fresh;
     spin_lock(&vm_lock);

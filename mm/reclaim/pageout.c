@@ -300,6 +300,19 @@ bool reclaim_gather(struct frame *f, struct outgoing *out)
     return see_off(f, out) == GOES;
 }
 
+int object_get(struct vm_object *o, struct vm_run *run)
+{
+    bool refault = frame_age(frame_of(run->page[0])) != 0;
+    int got;
+
+    if (refault)
+        port_stalled(true);
+    got = o->pager->get(o, run);
+    if (refault)
+        port_stalled(false);
+    return got;
+}
+
 /* ---- The thread ---- */
 
 static const char pageout_chan;

@@ -75,33 +75,62 @@ static void vdso_init(void)
 }
 INIT_AT(INIT_DEVICE, vdso_init);
 
-int vdso_map(struct vm_space *s)
+static int map_code(struct vm_space *s, vaddr_t at, uint16_t flags, vaddr_t *out)
 {
-    struct vm_mapping m = {
-        .len = 2 * PAGE_SIZE, /* the place of both */
+    const struct vm_mapping m = {
+        .addr = at,
+        .len = PAGE_SIZE,
+        .prot = VM_PROT_READ | VM_PROT_EXEC,
+        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
+        .flags = flags,
+        .object = code,
+    };
+
+    return vm_map(s, &m, out);
+}
+
+static int map_clock(struct vm_space *s, vaddr_t at, size_t len, uint16_t flags, vaddr_t *out)
+{
+    const struct vm_mapping m = {
+        .addr = at,
+        .len = len,
         .prot = VM_PROT_READ,
         .maxprot = VM_PROT_READ,
-        .flags = VM_DONTDUMP,
+        .flags = VM_DONTDUMP | flags,
         .object = clock,
     };
+
+    return vm_map(s, &m, out);
+}
+
+/* Where the page below the code's place is taken: a place for both, half of which is then the
+ * code's. */
+static int map_over(struct vm_space *s, vaddr_t *at)
+{
+    int err = vm_unmap(s, *at, PAGE_SIZE);
+
+    if (!err)
+        err = map_clock(s, 0, 2 * PAGE_SIZE, 0, at);
+    *at += PAGE_SIZE;
+    return err ? err : map_code(s, *at, VM_FIXED, NULL);
+}
+
+int vdso_map(struct vm_space *s)
+{
     vaddr_t at;
     int err;
 
     if (!code)
         return 0;
-    err = vm_map(s, &m, &at);
+    err = map_code(s, 0, 0, &at);
     if (err)
         return err;
-    m = (struct vm_mapping){
-        .addr = at + PAGE_SIZE,
-        .len = PAGE_SIZE,
-        .prot = VM_PROT_READ | VM_PROT_EXEC,
-        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
-        .flags = VM_FIXED,
-        .object = code,
-    };
-    vm_set_gate(s, m.addr);
-    return vm_map(s, &m, NULL);
+    err = map_clock(s, at - PAGE_SIZE, PAGE_SIZE, VM_FIXED | VM_NOREPLACE, NULL);
+    if (err == -EEXIST)
+        err = map_over(s, &at);
+    if (!err)
+        vm_set_gate(s, at);
+    return err;
 }
 
 uint32_t vdso_start(const struct vm_space *s)

@@ -68,7 +68,7 @@ def test_threads_max_follows_free_memory(small):
     assert small.sh("cat /proc/sys/kernel/threads-max") == "50\n"
 
 
-@pytest.mark.parametrize("mem", [16, 32])
+@pytest.mark.parametrize("mem", [16, 32, 64])
 def test_exhaustion_is_survived(mem):
     for name, diff in run.compare(BUILD + "/debug", ["hostile_exhaust"], mem)[0]:
         assert diff is None, f"{name}\n{diff}"

@@ -17,8 +17,10 @@
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -511,6 +513,68 @@ static int take_arguments(void)
 
 /* ---- The driver ---- */
 
+/* ---- Sockets, semaphores, terminals ---- */
+
+static int take_socket(void)
+{
+    static char block[PAGE];
+    int s[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s) < 0)
+        return errno;
+    while (write(s[0], block, sizeof(block)) > 0)
+        ;
+    return errno == EAGAIN ? 0 : errno;
+}
+
+static int take_set(void)
+{
+    return failed(semget(IPC_PRIVATE, 100, 0600));
+}
+
+static void remove_sets(void)
+{
+    struct seminfo info;
+    int last = semctl(0, 0, SEM_INFO, &info);
+
+    for (int i = 0; i <= last; i++) {
+        struct semid_ds d;
+        int id = semctl(i, 0, SEM_STAT, &d);
+
+        if (id >= 0)
+            semctl(id, 0, IPC_RMID);
+    }
+}
+
+static int take_big_pipe(void)
+{
+    static char block[16 * PAGE];
+    int p[2];
+
+    if (pipe(p) < 0)
+        return errno;
+    fcntl(p[1], F_SETFL, O_NONBLOCK);
+    fcntl(p[1], F_SETPIPE_SZ, 1 << 20);
+    while (write(p[1], block, sizeof(block)) > 0)
+        ;
+    return errno == EAGAIN ? 0 : errno;
+}
+
+static int take_tee(void)
+{
+    static char block[16 * PAGE];
+    static int full[2];
+    int p[2];
+
+    if (!full[1]) {
+        DIE_UNLESS(pipe(full) == 0);
+        DIE_UNLESS(write(full[1], block, sizeof(block)) > 0);
+    }
+    if (pipe(p) < 0)
+        return errno;
+    return failed(tee(full[0], p[1], sizeof(block), SPLICE_F_NONBLOCK));
+}
+
 static const struct exhaustion table[] = {
     {"processes", take_process, {EAGAIN, ENOMEM}, NULL, false},
     {"zombies", take_zombie, {EAGAIN, ENOMEM}, NULL, false},
@@ -536,6 +600,9 @@ static const struct exhaustion table[] = {
     {"mounts", take_mount, {ENOSPC, ENOMEM}, unmount_all, false},
     {"descriptors", take_descriptor, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"pipes", take_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"pipes of a MiB", take_big_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"pipes that share pages", take_tee, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"sockets with data", take_socket, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"inotify events", take_inotify, {EMFILE, ENFILE, ENOMEM}, unmount_all, true},
@@ -548,6 +615,7 @@ static const struct exhaustion table[] = {
     {"signals", take_signal, {EAGAIN}, NULL, false},
     {"timers", take_timer, {EAGAIN}, NULL, false},
     {"message queues", take_queue, {EMFILE, ENOSPC}, remove_queues, false},
+    {"semaphore sets", take_set, {ENOSPC, ENOMEM}, remove_sets, false},
     {"filters", take_filter, {ENOMEM}, NULL, false},
     {"segments", take_segment, {ENOSPC}, remove_segments, false},
     {"big segments", take_big_segment, {ENOSPC, ENOMEM}, remove_segments, false},

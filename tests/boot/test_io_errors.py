@@ -13,7 +13,6 @@ from machine import INITRD, Machine, have_busybox
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
 RULE = '[inject-error]\nevent = "none"\niotype = "{}"\nerrno = "5"\nsector = "{}"\nonce = "{}"\n'
-EVERY = '[inject-error]\nevent = "none"\niotype = "{}"\nerrno = "5"\nonce = "{}"\n'
 
 
 def boot_failing(image, rules, tmp_path, append="", mem=64):
@@ -28,6 +27,23 @@ def block_of(image, path, page):
     """Where on the disk a page of a file is, in sectors; blocks are pages."""
     out = subprocess.run([SBIN + "debugfs", "-R", f"bmap {path} {page}", image], capture_output=True, text=True).stdout
     return int(re.search(r"\d+", out)[0]) * 8
+
+
+def boot_breakable(image, what, append="", mem=64):
+    """Requests of one kind fail between breaks() and mended()."""
+    return Machine.direct(INITRD, "console=ttyS0 panic=-1 " + append, mem=mem, more=[
+        "-blockdev", f"driver=file,node-name=good,filename={image}",
+        "-blockdev", "driver=blkdebug,node-name=bad,image=good,inject-error.0.event=none,"
+        f"inject-error.0.iotype={what},inject-error.0.errno=5",
+        "-blockdev", "driver=raw,node-name=d,file=good", "-device", "virtio-blk-pci,drive=d"])
+
+
+def breaks(m):
+    m.qmp("blockdev-reopen", options=[{"driver": "raw", "node-name": "d", "file": "bad"}])
+
+
+def mended(m):
+    m.qmp("blockdev-reopen", options=[{"driver": "raw", "node-name": "d", "file": "good"}])
 
 
 def lives(m):
@@ -66,14 +82,10 @@ def test_metadata(what, tmp_path):
         with open(tmp_path / f"tree/d/f{i}", "w") as f:
             f.write("x" * 5000)
     image = make_fs(tmp_path / "disk", block=1024, tree=tmp_path / "tree")
-    with Machine.direct(INITRD, "console=ttyS0 panic=-1", more=[
-            "-blockdev", f"driver=file,node-name=good,filename={image}",
-            "-blockdev", "driver=blkdebug,node-name=bad,image=good,inject-error.0.event=none,"
-            f"inject-error.0.iotype={what},inject-error.0.errno=5",
-            "-blockdev", "driver=raw,node-name=d,file=good", "-device", "virtio-blk-pci,drive=d"]) as m:
+    with boot_breakable(image, what) as m:
         m.prompt()
         m.sh("mount -t ext2 /dev/vda /mnt; echo 0 >/proc/sys/vm/dirty_writeback_centisecs; ls /mnt >/dev/null")
-        m.qmp("blockdev-reopen", options=[{"driver": "raw", "node-name": "d", "file": "bad"}])
+        breaks(m)
         if what == "read":
             assert "Input/output error" in m.run("cat /mnt/d/f* 2>&1 | tail -n 1")[0]
             assert "Input/output error" in m.run("mkdir /mnt/d/new 2>&1; touch /mnt/new 2>&1; ls -l /mnt/d 2>&1")[0]
@@ -83,7 +95,7 @@ def test_metadata(what, tmp_path):
             assert "Input/output error" in m.run("dd if=/dev/zero of=/mnt/big bs=64k count=20 conv=fsync 2>&1")[0]
         lives(m)
         if what != "flush":  # QEMU cannot take that back
-            m.qmp("blockdev-reopen", options=[{"driver": "raw", "node-name": "d", "file": "good"}])
+            mended(m)
             m.sh("sync; cat /mnt/d/f5 >/dev/null; echo more >/mnt/more; sync")
             assert m.sh("umount /mnt; echo $?").split()[-1] == "0"
         power_off(m)
@@ -93,16 +105,21 @@ def test_metadata(what, tmp_path):
 
 
 def test_swap(tmp_path):
-    """A page that cannot be read back kills who needs it; one that cannot be written stays in memory."""
+    """What cannot be read back is an error for who needs it, and still there."""
     image = str(tmp_path / "swap")
     with open(image, "wb") as f:
         f.truncate(64 * MIB)
     subprocess.run(["/usr/sbin/mkswap", "-q", image], check=True, capture_output=True)
-    with boot_failing(image, EVERY.format("write", "off"), tmp_path, "zram=0", mem=32) as m:
+    with boot_breakable(image, "read", "zram=0", mem=32) as m:
         m.prompt()
-        assert m.sh("swapon /dev/vda; echo $?").split()[-1] == "0"
-        m.run("dd if=/dev/zero of=/tmp/fill bs=64k count=600 2>&1; ls -l /tmp/fill", limit=200)
+        assert m.sh("swapon /dev/vda; mount -t tmpfs -o size=60m t /mnt; echo $?").split()[-1] == "0"
+        m.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do cp /bin/busybox /mnt/b$i || break; done 2>&1", limit=200)
+        assert int(m.sh("awk '/^pswpout/ {print $2}' /proc/vmstat")) > 500
+        breaks(m)
+        assert "Input/output error" in m.run("md5sum /mnt/b* 2>&1 >/dev/null | tail -n 1", limit=200)[0]
         lives(m)
-        m.run("rm -f /tmp/fill; swapoff /dev/vda", limit=100)
-        lives(m)
+        mended(m)
+        assert m.sh("for i in /mnt/b*; do cmp /bin/busybox $i || break; done; echo $?", limit=200) == "0\n"
+        m.sh("rm -f /mnt/b*; umount /mnt", limit=200)
+        assert m.sh("swapoff /dev/vda; echo $?", limit=200).split()[-1] == "0"
         power_off(m)

@@ -1,7 +1,7 @@
 """Swapping: programs that need more memory than the machine has end with the right answer, on partitions and files
 that mkswap made and in compressed memory; areas come and go; and when all is full one process dies, not the machine.
 
-The sizes are small here. The whole ones, and 30 minutes of stress, are part of `make soak`."""
+The sizes are small here, but for one test that takes minutes: SWAP_WHOLE=1 make test T='-k whole_size'."""
 
 import os
 import re
@@ -71,6 +71,18 @@ def test_sorting_and_rewriting_more_than_memory(image, tmp_path):
         m.sh("swapoff /dev/vda1 && umount /mnt")
         assert_nothing_lost(m)
         power_off(m)
+
+
+@needs_busybox
+@pytest.mark.skipif(not os.environ.get("SWAP_WHOLE"), reason="takes minutes: SWAP_WHOLE=1")
+def test_whole_size(image, tmp_path):
+    with boot(image, 32, "zram=0", make_disk(tmp_path / "disk", 1024)) as m:
+        m.sh("swapon /dev/vda1 && mount -t ext2 /dev/vda2 /mnt")
+        said = m.sh("pressure sort 128; pressure rewrite /mnt/file 128; pressure both /mnt/file 128", limit=1500)
+        assert said.count(" 0 wrong") == 2 and said.count(" 0 words wrong") == 2, said
+        assert "both: 0 failed" in said, said
+        m.sh("swapoff /dev/vda1 && umount /mnt")
+        assert_nothing_lost(m)
 
 
 @needs_busybox

@@ -66,7 +66,7 @@ static bool mount_disk_root(void)
     uint32_t flags = boot_flag("rw") ? 0 : MS_RDONLY;
     int err;
 
-    if (boot_info.initrd || !boot_option("root", source, sizeof(source)))
+    if (boot_info.initrds || !boot_option("root", source, sizeof(source)))
         return false;
     err = vfs_mount_root_disk(source, flags);
     if (err) {
@@ -94,12 +94,12 @@ static void mount_root(void)
 {
     int err;
 
-    if (!boot_info.initrd) {
+    if (!boot_info.initrds) {
         klog(LOG_EMERG,
              "No ramdisk: give the kernel a cpio archive as its first module (-initrd).\n");
         give_up();
     }
-    err = vfs_mount_root(boot_info.initrd, boot_info.initrd_size);
+    err = vfs_mount_root(boot_info.initrd, boot_info.initrds);
     if (err) {
         klog(LOG_EMERG, "The ramdisk cannot be used (error %d).\n", err);
         give_up();
@@ -141,10 +141,24 @@ static int run_init(char *path)
     arch_enter_user(thread_current()->arch.tf);
 }
 
-static _Noreturn void run_any_init(void)
+/* As Linux: an archive's /init or rdinit= goes before init=, which is for a root that was mounted. */
+static void run_archive_init(void)
 {
-    static char *const places[] = {"/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
+    static char by_default[] = "/init";
+    int err = run_init(args.archive_program ? args.archive_program : by_default);
 
+    if (args.archive_program)
+        panic("Requested init %s failed (error %d).", args.archive_program, err);
+    if (err != -ENOENT)
+        klog(LOG_ERR, "Failed to execute %s (error %d)\n", by_default, err);
+}
+
+static _Noreturn void run_any_init(bool from_disk)
+{
+    static char *const places[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
+
+    if (!from_disk)
+        run_archive_init();
     if (args.program) {
         int err = run_init(args.program);
 
@@ -188,7 +202,7 @@ static void init_main(void *arg)
     inject_boot_options();
     init_args_parse(&args);
     thread_current()->arch.tf = &first_frame;
-    run_any_init();
+    run_any_init(from_disk);
 }
 
 /* ---- The boot thread ---- */

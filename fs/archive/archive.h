@@ -35,7 +35,8 @@ void archive_free(struct archive *a);
 /*
  * Decodes the DEFLATE stream at in (fs/archive/inflate.c) or the gzip member there, whose length
  * and CRC are checked (fs/archive/gzip.c), into out, zeroed by the caller; *used is how many bytes
- * it took. -EINVAL or -ENOMEM with *why set; gunzip frees out then, after inflate the caller does.
+ * it took. -EINVAL or -ENOMEM with *why set: out, which the caller frees, holds what was decoded
+ * before.
  */
 int inflate(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *used,
             const char **why);

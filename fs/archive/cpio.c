@@ -4,11 +4,13 @@
  * inode, and a file's pages are filled from the archive when they are first touched.
  *
  * An image is any number of archives one after the other, with zeros between them, each plain or
- * gzip'd; a later entry overrides an earlier one of the same name. Nothing in it is trusted: what
- * does not fit gives one line in the log and -EINVAL.
+ * gzip'd; a later entry overrides an earlier one of the same name, and so does a later image.
+ * Nothing in it is trusted. As on Linux what can be had is had: an entry that does not fit is
+ * skipped, and what follows a place where none can be found; each gives one line in the log.
  */
 #include "fs/archive/cpio.h"
 #include "fs/ram/ramfs.h"
+#include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -36,7 +38,7 @@ static struct dentry *follow_link(struct loader *l, struct dentry *dir, struct i
         return NULL;
     len = link->ops->readlink(link, target, PAGE_SIZE);
     if (l->depth++ >= LINK_DEPTH || len <= 0)
-        *err = cpio_bad(l, "too many symbolic links in the way to it");
+        *err = cpio_bad_entry(l, "too many symbolic links in the way to it");
     else
         d = walk(l, target[0] == '/' ? l->root : dir, target, (uint32_t)len, err);
     kfree(target);
@@ -47,11 +49,11 @@ static struct dentry *follow_link(struct loader *l, struct dentry *dir, struct i
 static int check_name(const struct loader *l, const char *name, uint32_t len)
 {
     if (len > NAME_MAX)
-        return cpio_bad(l, "file name too long");
+        return cpio_bad_entry(l, "file name too long");
     if (len == 2 && name[0] == '.' && name[1] == '.')
-        return cpio_bad(l, "file name with \"..\"");
+        return cpio_bad_entry(l, "file name with \"..\"");
     if (memchr(name, '\0', len))
-        return cpio_bad(l, "file name with a zero byte");
+        return cpio_bad_entry(l, "file name with a zero byte");
     return 0;
 }
 
@@ -86,7 +88,7 @@ static struct dentry *step(struct loader *l, struct dentry *dir, const char *nam
         to = follow_link(l, dir, d->inode, err);
     else {
         to = NULL;
-        *err = cpio_bad(l, "an entry below something that is no directory");
+        *err = cpio_bad_entry(l, "an entry below something that is no directory");
     }
     dentry_unref(d);
     return to;
@@ -214,10 +216,10 @@ static struct inode *new_inode(struct loader *l, const struct cpio_entry *e)
 static int check_entry(struct loader *l, const struct cpio_entry *e)
 {
     if (S_ISLNK(e->mode) && (e->size == 0 || e->size >= PATH_MAX))
-        return cpio_bad(l, "bad length of a symbolic link");
+        return cpio_bad_entry(l, "bad length of a symbolic link");
     if (!S_ISREG(e->mode) && !S_ISDIR(e->mode) && !S_ISLNK(e->mode) && !S_ISCHR(e->mode) &&
         !S_ISBLK(e->mode) && !S_ISFIFO(e->mode) && (e->mode & S_IFMT) != S_IFSOCK)
-        return cpio_bad(l, "unknown type of file");
+        return cpio_bad_entry(l, "unknown type of file");
     return check_name(l, e->name, e->name_len);
 }
 
@@ -230,7 +232,7 @@ static int override(struct loader *l, struct dentry *dir, struct dentry *old)
     if (S_ISDIR(old->inode->mode)) {
         err = ops->rmdir(dir->inode, old);
         if (err)
-            return cpio_bad(l, "a file in the place of a directory that is not empty");
+            return cpio_bad_entry(l, "a file in the place of a directory that is not empty");
     } else {
         ops->unlink(dir->inode, old);
     }
@@ -315,13 +317,12 @@ static int add_entry(struct loader *l, struct cpio_entry *e)
 
     if (!dir)
         return err == -ENOMEM ? no_memory() : err;
-    l->entries++;
-    if (e->name_len == 0 || (e->name_len == 1 && e->name[0] == '.')) {
+    if (e->name_len == 0 || (e->name_len == 1 && e->name[0] == '.'))
         set_attributes(dir->inode, e);
-        return 0;
-    }
-    err = check_entry(l, e);
-    return err ? err : add_named(l, e, dir);
+    else if (!(err = check_entry(l, e)))
+        err = add_named(l, e, dir);
+    l->entries += !err;
+    return err;
 }
 
 static bool is_trailer(const struct cpio_entry *e)
@@ -340,10 +341,10 @@ static int load_entries(struct loader *l)
             links_forget(l);
             return 0;
         }
-        if (!err)
-            err = add_entry(l, &l->at);
         if (err)
             return err;
+        if (add_entry(l, &l->at) == -ENOMEM)
+            return -ENOMEM;
     }
     klog(LOG_WARN, "initrd: the archive ends without TRAILER!!!\n");
     links_forget(l);
@@ -361,15 +362,19 @@ static int load_gzip(struct loader *l)
     struct archive *inner = kzalloc(sizeof(*inner));
     const char *why;
     uint32_t used;
-    int err;
+    int broken, err;
 
     if (!inner)
         return no_memory();
-    err = gunzip(outer->base + l->pos, outer->size - l->pos, inner, &used, &why);
-    if (err) {
-        klog(LOG_ERR, "initrd: broken gzip data at offset %u: %s\n", l->pos, why);
-        kmfree(inner);
-        return err;
+    broken = gunzip(outer->base + l->pos, outer->size - l->pos, inner, &used, &why);
+    if (broken) {
+        klog(LOG_ERR, "initrd: broken gzip data at offset %u: %s; %u bytes unpacked before\n",
+             l->pos, why, inner->size);
+        if (broken == -ENOMEM || !inner->size) {
+            archive_free(inner);
+            kmfree(inner);
+            return broken;
+        }
     }
     used += l->pos;
     l->src = inner;
@@ -377,7 +382,7 @@ static int load_gzip(struct loader *l)
     err = load_image(l);
     l->src = outer;
     l->pos = used;
-    return err;
+    return err == -ENOMEM || !broken ? err : broken;
 }
 
 /* The next byte that is not zero; the padding is long after an archive of 512-byte blocks. */
@@ -464,25 +469,37 @@ static int load_defaults(struct dentry *root)
     return 0;
 }
 
-/* After an error the caller halts: what was made so far is left. */
-int cpio_load(struct dentry *root, const void *image, size_t size)
+/* One image: what is wrong with it has been said. 0 or -ENOMEM */
+static int load_module(struct loader *l, const struct boot_archive *from)
 {
-    struct archive *module = kzalloc(sizeof(*module));
+    struct archive *module = kzalloc(sizeof(*module)); /* files read from it for ever */
+    int err;
+
+    if (!module)
+        return no_memory();
+    module->base = from->data;
+    module->size = from->size;
+    l->src = module;
+    l->pos = 0;
+    err = load_image(l);
+    links_forget(l);
+    return err == -ENOMEM ? err : 0;
+}
+
+/* -EINVAL: there is nothing in them. After an error the caller halts: what was made is left. */
+int cpio_load(struct dentry *root, const struct boot_archive *archives, unsigned count)
+{
     struct loader *l = kzalloc(sizeof(*l));
     int err = -ENOMEM;
 
-    if (!module || !l || !(l->name_buf = kalloc()) || !(l->target_buf = kalloc())) {
+    if (!l || !(l->name_buf = kalloc()) || !(l->target_buf = kalloc())) {
         no_memory();
         goto out;
     }
-    module->base = image;
-    module->size = size;
-    l->src = module;
     l->root = root;
     err = load_defaults(root);
-    if (!err)
-        err = load_image(l);
-    links_forget(l);
+    for (unsigned i = 0; i < count && !err; i++)
+        err = load_module(l, &archives[i]);
     forget_parent(l);
     if (!err && l->entries == 0) {
         klog(LOG_ERR, "initrd: the archive is empty\n");

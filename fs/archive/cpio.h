@@ -47,13 +47,15 @@ struct loader {
     char dir_path[128];
     uint32_t dir_len;
     uint32_t depth; /* symbolic links followed so far */
-    uint32_t entries;
+    uint32_t entries; /* that something was made of */
     struct cpio_entry at;
     uint32_t last_fields[2 * FIELDS]; /* the digits that at was decoded from */
 };
 
 /* Says in the log what is wrong with the entry at hand: -EINVAL. */
 int cpio_bad(const struct loader *l, const char *what);
+/* The same where the archive goes on behind it. */
+int cpio_bad_entry(const struct loader *l, const char *what);
 
 /* Decodes the entry at l->pos into l->at and moves l->pos past it. 0, or -EINVAL after cpio_bad. */
 int cpio_read_entry(struct loader *l);

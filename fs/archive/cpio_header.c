@@ -13,8 +13,15 @@
 
 int cpio_bad(const struct loader *l, const char *what)
 {
-    klog(LOG_ERR, "initrd: broken archive, %soffset %u: %s\n", l->src->base ? "" : "unpacked ",
-         l->entry, what);
+    klog(LOG_ERR, "initrd: broken archive, %soffset %u: %s; from here on it is skipped\n",
+         l->src->base ? "" : "unpacked ", l->entry, what);
+    return -EINVAL;
+}
+
+int cpio_bad_entry(const struct loader *l, const char *what)
+{
+    klog(LOG_ERR, "initrd: %soffset %u: %s; the entry is skipped\n",
+         l->src->base ? "" : "unpacked ", l->entry, what);
     return -EINVAL;
 }
 

@@ -146,9 +146,6 @@ int gunzip(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *u
     c.at += n;
     if (!err)
         err = check_trailer(&c, out, why);
-    if (err)
-        archive_free(out);
-    else
-        *used = (uint32_t)(c.at - in);
+    *used = (uint32_t)(c.at - in) < in_size ? (uint32_t)(c.at - in) : in_size;
     return err;
 }

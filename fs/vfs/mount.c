@@ -13,6 +13,7 @@
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "fs/sys/sysfs.h"
+#include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "kernel/oom/oom.h"
 #include "libc/printf.h"
@@ -194,7 +195,7 @@ int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint
     return err;
 }
 
-int vfs_mount_root(const void *archive, size_t size)
+int vfs_mount_root(const struct boot_archive *archives, unsigned count)
 {
     struct superblock *sb = NULL;
     int err;
@@ -208,7 +209,7 @@ int vfs_mount_root(const void *archive, size_t size)
         klog(LOG_EMERG, "vfs: cannot make the root file system: error %d\n", -err);
         return err;
     }
-    return cpio_load(sb->root, archive, size);
+    return cpio_load(sb->root, archives, count);
 }
 
 int vfs_mount_root_disk(const char *source, uint32_t flags)

@@ -461,8 +461,10 @@ void devfs_init(void);
 void procfs_init(void);
 void disk_filesystems_init(void);
 /* Mounts an empty "rootfs" (fs/ram/ramfs.c), then hands its root to cpio_load. */
-int vfs_mount_root(const void *archive, size_t size);
-int cpio_load(struct dentry *root, const void *archive, size_t size); /* fs/archive/cpio.c */
+struct boot_archive;
+int vfs_mount_root(const struct boot_archive *archives, unsigned count);
+/* fs/archive/cpio.c */
+int cpio_load(struct dentry *root, const struct boot_archive *archives, unsigned count);
 /* Mounts the root from a disk (root=): source as "/dev/sda1". Tries every type that has a device.
  */
 int vfs_mount_root_disk(const char *source, uint32_t flags);

@@ -22,10 +22,17 @@ struct boot_framebuffer {
     struct boot_colour red, green, blue;
 };
 
+#define BOOT_ARCHIVES 8
+
+struct boot_archive {
+    const void *data;
+    size_t size;
+};
+
 struct boot_info {
     const char *cmdline; /* without the kernel's file name */
-    const void *initrd;  /* the first module in the 1:1 window, or NULL */
-    size_t initrd_size;
+    struct boot_archive initrd[BOOT_ARCHIVES]; /* the modules, in the 1:1 window */
+    unsigned initrds;
     uint32_t ram_total_kib;         /* all RAM in the map */
     uint64_t entry_cycles;          /* cpu_cycles() when the kernel was entered */
     uint32_t ram_unused_kib;        /* above the window */

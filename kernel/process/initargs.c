@@ -81,21 +81,19 @@ static void add_variable(struct init_args *a, char *word)
     }
 }
 
-/* Arguments before init= were meant for another program. */
-static void set_program(struct init_args *a, char *path)
+/* Arguments before it were meant for another program. */
+static void set_program(struct init_args *a, char **program, char *path)
 {
     memset(a->argv, 0, sizeof(a->argv));
-    a->program = path;
+    *program = path;
 }
 
-static void take_option(struct init_args *a, char *word, bool *rdinit)
+static void take_option(struct init_args *a, char *word)
 {
     if (strncmp(word, "rdinit=", 7) == 0) {
-        set_program(a, word + 7);
-        *rdinit = true;
+        set_program(a, &a->archive_program, word + 7);
     } else if (strncmp(word, "init=", 5) == 0) {
-        if (!*rdinit)
-            set_program(a, word + 5);
+        set_program(a, &a->program, word + 5);
     } else if (!is_known(word)) {
         if (strchr(word, '='))
             add_variable(a, word);
@@ -107,7 +105,7 @@ static void take_option(struct init_args *a, char *word, bool *rdinit)
 void init_args_parse(struct init_args *a)
 {
     static char home[] = "HOME=/", term[] = "TERM=linux";
-    bool after_dashes = false, rdinit = false;
+    bool after_dashes = false;
     char *rest = words, *word;
 
     memset(a, 0, sizeof(*a));
@@ -120,6 +118,6 @@ void init_args_parse(struct init_args *a)
         else if (strcmp(word, "--") == 0)
             after_dashes = true;
         else
-            take_option(a, word, &rdinit);
+            take_option(a, word);
     }
 }

@@ -5,7 +5,8 @@
 #define INIT_WORDS 32
 
 struct init_args {
-    char *program;              /* rdinit= or init=, or NULL */
+    char *archive_program;      /* rdinit=, of a root from an archive; or NULL */
+    char *program;              /* init=, of one that was mounted; or NULL */
     char *argv[INIT_WORDS + 2]; /* [0] is for the program; NULL-terminated */
     char *envp[INIT_WORDS + 3];
 };

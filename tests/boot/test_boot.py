@@ -2,6 +2,7 @@
 on."""
 
 import re
+import tempfile
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_says_that_the_ramdisk_is_no_archive():
 
 
 def test_says_that_the_ramdisk_is_cut_off():
-    says_on_both_consoles("ramdisk", initrd=own_userland()[:50000])
+    says_on_both_consoles("from here on it is skipped", initrd=own_userland()[:50000])
 
 
 def test_says_that_memory_is_too_little():
@@ -93,13 +94,13 @@ def test_says_that_memory_is_too_little():
 
 
 def test_says_that_there_is_no_init():
-    output, status = run_to_end(own_userland(), QUIET + " init=/no/such")
+    output, status = run_to_end(own_userland(), QUIET + " rdinit=/no/such")
     assert "/no/such" in output
     assert status == PANICKED
 
 
 def test_panic_halts_without_the_option():
-    with Machine.direct(own_userland(), "console=ttyS0 init=/no/such") as m:
+    with Machine.direct(own_userland(), "console=ttyS0 rdinit=/no/such") as m:
         m.expect("[Pp]anic")
         m.expect("---\\[ end|halted", limit=20)
         assert m.qemu.poll() is None
@@ -115,9 +116,38 @@ def test_end_of_init_powers_off():
 
 def test_init_option_chooses_the_program():
     output, status = run_to_end(own_userland(other="#!/bin/sh\necho the other\n"),
-                                QUIET + " init=/other")
+                                QUIET + " rdinit=/other")
     assert "the other\n" in output
     assert status == POWERED_OFF
+
+
+def test_init_option_is_for_a_mounted_root():
+    output, _ = run_to_end(script("echo its own"), QUIET + " init=/no/such")
+    assert "its own\n" in output
+
+
+def test_what_can_be_had_of_a_damaged_archive_is_had():
+    archive = script("cat /kept")
+    ar = Archive()
+    ar.file("n" * 256, "x")
+    ar.file("kept", "still there\n")
+    output, _ = run_to_end(archive + ar.bytes() + b"junk", "console=ttyS0 panic=-1")
+    assert "still there\n" in output
+    assert re.search("initrd: .*too long; the entry is skipped", output)
+    assert re.search("initrd: .*neither a newc cpio archive", output)
+
+
+def test_modules_are_archives_one_over_the_other():
+    second = Archive()
+    second.file("kept", "from the second\n")
+    with tempfile.TemporaryDirectory() as d:
+        paths = []
+        for name, data in (("one", script("cat /kept")), ("two", second.bytes())):
+            paths.append(f"{d}/{name}")
+            with open(paths[-1], "wb") as f:
+                f.write(data)
+        output, _ = run_to_end(",".join(paths), QUIET)
+    assert "from the second\n" in output
 
 
 def test_unknown_options_go_to_init():

@@ -38,21 +38,23 @@ static const char *skip_file_name(const char *s)
     return end;
 }
 
-static void find_initrd(void)
+static void take_initrd(const struct handover_module *m)
 {
-    const struct handover_module *m = &handover.modules[0];
-
-    if (handover.nmodules == 0)
-        return;
     if (m->end > memmap_top())
-        boot_fail("The first module, at %08x-%08x, is above the memory that the kernel maps.\n",
+        boot_fail("A module, at %08x-%08x, is above the memory that the kernel maps.\n",
                   (unsigned)m->start, (unsigned)m->end);
     if (m->start < virt_to_phys(kernel_end) && m->end > KERNEL_START)
-        boot_fail("The first module, at %08x-%08x, lies over the kernel, at %08x-%08x.\n",
+        boot_fail("A module, at %08x-%08x, lies over the kernel, at %08x-%08x.\n",
                   (unsigned)m->start, (unsigned)m->end, KERNEL_START,
                   (unsigned)virt_to_phys(kernel_end));
-    boot_info.initrd = phys_to_virt(m->start);
-    boot_info.initrd_size = m->end - m->start;
+    boot_info.initrd[boot_info.initrds++] =
+        (struct boot_archive){phys_to_virt(m->start), m->end - m->start};
+}
+
+static void find_initrds(void)
+{
+    for (unsigned i = 0; i < handover.nmodules && boot_info.initrds < BOOT_ARCHIVES; i++)
+        take_initrd(&handover.modules[i]);
 }
 
 /* False when it was no multiboot loader that started us. */
@@ -122,7 +124,7 @@ static void init_memory(void)
 {
     paddr_t mapped;
 
-    find_initrd();
+    find_initrds();
     if (boot_info.ram_total_kib - boot_info.ram_unused_kib < LEAST_RAM_KIB)
         boot_fail("Too little memory: %u KiB usable, %u KiB needed.\n",
                   (unsigned)(boot_info.ram_total_kib - boot_info.ram_unused_kib), LEAST_RAM_KIB);

@@ -141,7 +141,8 @@ static int run_init(char *path)
     arch_enter_user(thread_current()->arch.tf);
 }
 
-/* As Linux: an archive's /init or rdinit= goes before init=, which is for a root that was mounted. */
+/* As Linux: an archive's /init or rdinit= goes before init=, which is for a root that was mounted.
+ */
 static void run_archive_init(void)
 {
     static char by_default[] = "/init";

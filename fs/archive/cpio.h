@@ -46,7 +46,7 @@ struct loader {
     struct dentry *dir; /* of the last entry: most share it with the one before */
     char dir_path[128];
     uint32_t dir_len;
-    uint32_t depth; /* symbolic links followed so far */
+    uint32_t depth;   /* symbolic links followed so far */
     uint32_t entries; /* that something was made of */
     struct cpio_entry at;
     uint32_t last_fields[2 * FIELDS]; /* the digits that at was decoded from */

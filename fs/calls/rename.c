@@ -19,9 +19,10 @@ struct mutex rename_lock;
 struct rename {
     struct walk from, to;
     uint32_t flags;
-    struct dentry *old;    /* what moves */
-    struct dentry *target; /* what is at the new name, or NULL */
-    struct dentry *fresh;  /* carries the new parent and name */
+    struct dentry *old;      /* what moves */
+    struct dentry *target;   /* what is at the new name, or NULL */
+    struct dentry *fresh;    /* carries the new parent and name */
+    struct dentry *whiteout; /* RENAME_WHITEOUT: takes the old one */
 };
 
 static void lock_parents(struct dentry *a, struct dentry *b)
@@ -164,6 +165,28 @@ static int replace(struct rename *r)
     return err;
 }
 
+/* RENAME_WHITEOUT: the old name becomes a character device 0:0, by which union file systems say
+ * that there is nothing. Made in time: what is left to do cannot fail but for want of room. */
+static int leave_whiteout(struct rename *r)
+{
+    struct inode *dir = r->from.at->inode;
+    int err = dir->ops->mknod(dir, r->whiteout, S_IFCHR, 0);
+
+    if (!err)
+        dentry_link(r->whiteout);
+    return err;
+}
+
+static int prepare_whiteout(struct rename *r)
+{
+    const struct inode *dir = r->from.at->inode;
+
+    if (!dir->ops->mknod)
+        return -EINVAL;
+    r->whiteout = dentry_new(r->from.at, r->from.name, r->from.len);
+    return r->whiteout ? 0 : -ENOMEM;
+}
+
 static void tell_renamed(const struct rename *r)
 {
     notify_moved(r->from.at->inode, r->from.name, r->from.len, r->old);
@@ -188,7 +211,12 @@ static int rename_locked(struct rename *r)
         return 0;
     if (!r->to.at->inode->ops->rename)
         return -EPERM;
-    err = r->flags & RENAME_EXCHANGE ? exchange(r) : replace(r);
+    if (r->flags & RENAME_WHITEOUT)
+        err = prepare_whiteout(r);
+    if (!err)
+        err = r->flags & RENAME_EXCHANGE ? exchange(r) : replace(r);
+    if (!err && r->whiteout)
+        err = leave_whiteout(r);
     if (!err && notify_wanted())
         tell_renamed(r);
     return err;
@@ -212,6 +240,7 @@ static int rename_walked(struct rename *r)
     dentry_unref(r->old);
     dentry_unref(r->target);
     dentry_unref(r->fresh);
+    dentry_unref(r->whiteout);
     return err;
 }
 
@@ -222,9 +251,9 @@ static long do_rename(int olddir, const char __user *uold, int newdir, const cha
     char *oldpath, *newpath;
     int err;
 
-    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
         return -EINVAL;
-    if ((flags & RENAME_EXCHANGE) && (flags & RENAME_NOREPLACE))
+    if ((flags & RENAME_EXCHANGE) && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)))
         return -EINVAL;
     err = user_parent(&r.from, olddir, uold, &oldpath);
     if (err)

@@ -30,7 +30,7 @@ struct boot_archive {
 };
 
 struct boot_info {
-    const char *cmdline; /* without the kernel's file name */
+    const char *cmdline;                       /* without the kernel's file name */
     struct boot_archive initrd[BOOT_ARCHIVES]; /* the modules, in the 1:1 window */
     unsigned initrds;
     uint32_t ram_total_kib;         /* all RAM in the map */

@@ -176,6 +176,34 @@ static void advice(void)
     close(fd);
 }
 
+/* ---- Whiteouts ---- */
+
+static void whiteout_as_user(void *arg)
+{
+    (void)arg;
+    DIE_UNLESS(setuid(1000) == 0);
+    SHOW(renameat2(AT_FDCWD, "w2", AT_FDCWD, "w3", RENAME_WHITEOUT));
+}
+
+static void whiteouts(void)
+{
+    struct stat st;
+
+    close(open("w1", O_CREAT | O_RDWR, 0600));
+    SHOW(renameat2(AT_FDCWD, "w1", AT_FDCWD, "w2", RENAME_WHITEOUT));
+    SHOW(stat("w1", &st));
+    printf("mode %o, device %x\n", st.st_mode, (unsigned)st.st_rdev);
+    SHOW(open("w1", O_RDONLY));
+    SHOW(stat("w2", &st));
+    printf("mode %o\n", st.st_mode);
+    SHOW(renameat2(AT_FDCWD, "w2", AT_FDCWD, "w1", RENAME_WHITEOUT | RENAME_NOREPLACE));
+    SHOW(renameat2(AT_FDCWD, "w2", AT_FDCWD, "w1", RENAME_WHITEOUT | RENAME_EXCHANGE));
+    SHOW(renameat2(AT_FDCWD, "w2", AT_FDCWD, "w1", RENAME_WHITEOUT));
+    SHOW(unlink("w1"));
+    SHOW(unlink("w2"));
+    in_child("as user", whiteout_as_user, NULL);
+}
+
 /* ---- The rest ---- */
 
 static void rest(void)
@@ -213,6 +241,7 @@ int main(void)
     in_child("user", comparing_as_user, NULL);
     barriers();
     advice();
+    whiteouts();
     rest();
     return 0;
 }

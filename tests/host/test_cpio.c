@@ -597,10 +597,10 @@ TEST(later_images_override)
     first = image_size;
     add_file("a", "new one");
     add_trailer();
-    EXPECT_EQ(cpio_load(sb.root,
-                        (struct boot_archive[]){{image, first}, {image + first, image_size - first}},
-                        2),
-              0);
+    EXPECT_EQ(
+        cpio_load(sb.root,
+                  (struct boot_archive[]){{image, first}, {image + first, image_size - first}}, 2),
+        0);
     expect_text("a", "new one");
     expect_text("b", "kept");
 }

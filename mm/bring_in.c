@@ -10,6 +10,7 @@
 #include "mm/dirty.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/served/asked.h"
 
 /* Spurious wake-ups are allowed, and so is a frame that has become another's: one sleep is enough.
  */
@@ -44,6 +45,8 @@ int bring_in(struct need *n)
     case NEED_CHANGE:
         wait_for_change(n->space);
         return 0;
+    case NEED_SERVER:
+        return server_await(n);
     case NEED_ANON:
         err = anon_fetch(n);
         return err == -ENOMEM || err == 0 ? err : -EIO;

@@ -133,7 +133,8 @@ static bool can_join_object(const struct vma *a, const struct vma *b)
 static bool can_join(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->prot == b->prot && a->maxprot == b->maxprot &&
-           a->flags == b->flags && a->object == b->object && can_join_object(a, b);
+           a->flags == b->flags && a->object == b->object && a->server == b->server &&
+           a->served == b->served && can_join_object(a, b);
 }
 
 /* Joins v with the area after it if they are alike. */

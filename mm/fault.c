@@ -18,6 +18,7 @@
  *   private file   none              resident      write 2B copy into a new anon          vma prot
  *   shared                           resident      any   2A the cached frame itself       vma prot
  *   any                              (entry already right)  spurious: return
+ *   with a server  none, or protected              any      the server is asked first (served/)
  *
  * A debugger's access (VM_*_FORCED) is denied only what the program could never allow itself; then
  * the rows count as they stand, but that an area without rights has nothing mapped.
@@ -32,6 +33,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/seen/trace.h"
+#include "mm/served/asked.h"
 
 #define AROUND      16u /* pages mapped around a read fault on a file */
 #define AHEAD       64u /* the same with MADV_SEQUENTIAL, whose misses bring in VM_RUN_MAX */
@@ -96,6 +98,8 @@ static enum outcome enter(struct fault *f, struct frame *frame, uint8_t prot)
 {
     if (__builtin_expect(!f->vma->prot, 0))
         return DONE;
+    if (__builtin_expect(f->vma->server != NULL, 0))
+        prot = served_rights(f->vma, f->write, prot);
     return pmap_enter(&f->space->pmap, f->page, frame, prot) ? NO_MEMORY : DONE;
 }
 
@@ -356,6 +360,13 @@ static enum outcome fault_once(struct fault *f)
         return BAD_ACCESS;
     if (frame_short() && must_reclaim(f))
         return NEEDED;
+    if (__builtin_expect(v->server != NULL, false) && served_asks(v, f->page, f->write)) {
+        *f->need = (struct need){.what = NEED_SERVER,
+                                 .space = f->space,
+                                 .index = f->page >> PAGE_SHIFT,
+                                 .write = f->write};
+        return NEEDED;
+    }
     if (vma_is_private(v)) {
         struct amap_slot slot = amap_lookup(&f->space->amap, f->page >> PAGE_SHIFT);
         if (slot.anon)
@@ -432,6 +443,8 @@ static __attribute__((noinline)) void trace_outcome(const struct fault *f, enum 
 /* [v] */
 static enum outcome give_up(struct fault *f)
 {
+    if (f->failed == -EINTR) /* back to the program: its signal comes first, then it faults again */
+        return DONE;
     f->vma = vma_find(f->space, f->page);
     return f->failed == -ENOMEM ? NO_MEMORY : PAST_END;
 }

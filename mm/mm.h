@@ -351,17 +351,18 @@ enum need_what {
     NEED_FRAME,   /* a frame is BUSY */
     NEED_CHANGE,  /* a space is being changed where it is looked at */
     NEED_ANON,    /* an anon is in swap */
+    NEED_SERVER,  /* a page is served by a program: mm/served */
 };
 
 /* The answer of deciding when it cannot go on. Whoever fills it in must have bring_in() called. */
 struct need {
     enum need_what what;
     struct vm_object *object; /* PAGE, PLACE, BALANCE: with a reference, which bring_in() drops */
-    struct vm_space *space;   /* CHANGE, ANON: the caller's */
+    struct vm_space *space;   /* CHANGE, ANON, SERVER: the caller's */
     uint32_t index;           /* PAGE, PLACE; ANON: the page number */
     unsigned count;           /* PAGE: so many pages from index on are wanted */
     struct frame *frame;      /* FRAME */
-    bool major;               /* out: something had to be read */
+    bool write, major;        /* SERVER; out: something had to be read */
 };
 
 /* Sees to it; the caller then starts over from the top, whatever has changed meanwhile. -ENOMEM,
@@ -515,18 +516,19 @@ extern struct frame *reclaim_hand;           /* [v] the last frame the clock loo
 
 /* [start, end) of a space with one protection and one backing. */
 struct vma {
-    vaddr_t start, end;       /* [v] */
-    uint8_t prot, maxprot;    /* [v] VM_PROT_* */
-    uint16_t flags;           /* [v] VM_* */
-    struct vm_space *space;   /* whose it is, once inserted */
-    struct vm_object *object; /* or NULL */
-    uint32_t pgoff;           /* index in object of the page at start */
-    struct list object_link;  /* [v] in vm_object.vmas */
-    struct list link;         /* [v] in vm_space.vmas, by address */
-    struct vma *left, *right; /* [v] the index over the list: a treap by start */
-    uint32_t priority;        /* heap order of the treap */
-    uint32_t gap;             /* [v] free bytes before start */
-    uint32_t widest;          /* [v] the widest gap in this subtree */
+    vaddr_t start, end;            /* [v] */
+    uint8_t prot, maxprot, served; /* [v] VM_PROT_*; VM_SERVE_* */
+    uint16_t flags;                /* [v] VM_* */
+    struct vm_space *space;        /* whose it is, once inserted */
+    struct vm_object *object;      /* or NULL */
+    struct vm_server *server;      /* [v] whom its faults ask, or NULL */
+    uint32_t pgoff;                /* index in object of the page at start */
+    struct list object_link;       /* [v] in vm_object.vmas */
+    struct list link;              /* [v] in vm_space.vmas, by address */
+    struct vma *left, *right;      /* [v] the index over the list: a treap by start */
+    uint32_t priority;             /* heap order of the treap */
+    uint32_t gap;                  /* [v] free bytes before start */
+    uint32_t widest;               /* [v] the widest gap in this subtree */
 };
 
 struct vm_space {
@@ -549,8 +551,8 @@ struct vm_space {
     uint32_t mmap_shift;    /* [v] how far below the usual place mappings begin */
     vaddr_t gate;           /* [v] see vm_set_gate */
     struct vm_limits limits;
-    struct list all;  /* [v] in all_spaces */
-    struct amap amap; /* [v] */
+    struct list all, servers; /* [v] in all_spaces; those of its pages: mm/served */
+    struct amap amap;         /* [v] */
 };
 extern struct list all_spaces;
 

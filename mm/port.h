@@ -6,6 +6,7 @@
 #ifndef MM_PORT_H
 #define MM_PORT_H
 
+#include <stdbool.h>
 #include "arch/lock.h"
 
 struct mm_port {
@@ -15,6 +16,10 @@ struct mm_port {
      */
     void (*sleep)(const void *chan, struct spinlock *lock);
     void (*wakeup)(const void *chan);
+    /* The same for who waits for a program. -EINTR: the program has a signal, and nothing was begun
+     * that could not be begun anew; -EFAULT: it dies. */
+    int (*sleep_served)(const void *chan, struct spinlock *lock);
+    bool (*for_user)(void); /* whether the program itself faulted, not the kernel for it */
     /* A point of long work where others may run; no lock is held. */
     void (*yield)(void);
     /* For the fault trace: the running process and its parent (0: none), and nanoseconds since

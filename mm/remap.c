@@ -162,6 +162,8 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
 
     moved = change_take(c);
     *moved = *v;
+    moved->server = NULL;
+    moved->served = 0;
     moved->start = r->to;
     moved->end = r->to + r->new_len;
     if (moved->object) {

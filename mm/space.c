@@ -8,6 +8,7 @@
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/served/asked.h"
 
 struct list all_spaces = LIST_INIT(all_spaces);
 
@@ -23,6 +24,7 @@ struct vm_space *vm_space_create(void)
     }
     s->refs = 1;
     list_init(&s->vmas);
+    list_init(&s->servers);
     s->limits = (struct vm_limits){UINT32_MAX, UINT32_MAX, UINT32_MAX};
     spin_lock(&vm_lock);
     list_add_tail(&all_spaces, &s->all);
@@ -112,6 +114,7 @@ void vm_space_unref(struct vm_space *s)
     if (mmu_loaded() == s->pmap.pgdir)
         mmu_load(mmu_kernel_directory());
     list_init(&dead);
+    server_space_dies(s);
     drop_contents(s, &dead);
     pmap_destroy(&s->pmap);
     list_remove(&s->all);
@@ -159,6 +162,8 @@ static int inherit(const struct vm_space *parent, struct vm_space *child, const 
         return -ENOMEM;
     *copy = *v;
     copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    copy->server = NULL;
+    copy->served = 0;
     if (copy->object)
         copy->object->refs++;
     vma_insert(child, copy);

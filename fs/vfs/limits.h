@@ -22,6 +22,8 @@ extern struct fs_limits { /* words, read without a lock */
 } fs_limits;
 void fs_limits_init(void);
 
+extern uint32_t unprivileged_userfaultfd; /* /proc/sys/vm: fs/event/userfault.c */
+
 uint32_t files_open(void); /* open files of the whole machine: file-nr */
 
 #endif

@@ -4,10 +4,12 @@
  * which the contract allows.
  */
 #include "kernel/thread/mmport.h"
+#include "arch/trap.h"
 #include "kernel/thread/inject.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
 #include "kernel/thread/stall.h"
+#include "libc/errno.h"
 #include "mm/port.h"
 
 #define QUEUES 16
@@ -33,6 +35,34 @@ static void sleep_on(const void *chan, struct spinlock *lock)
     spin_unlock(lock);
     schedule();
     waitq_finish(&e);
+}
+
+/* The fault is what brought the program into the kernel. */
+static bool for_user(void)
+{
+    const struct trapframe *tf = thread_current()->arch.tf;
+
+    return tf && tf->trapno == TRAP_PAGE_FAULT;
+}
+
+/* In a system call only what kills ends it: with other signals waiting it looks from time to time.
+ */
+static int sleep_served(const void *chan, struct spinlock *lock)
+{
+    bool user = for_user();
+    struct wait_entry e;
+    int err = 0;
+
+    waitq_prepare(queue_of(chan), &e, THREAD_SLEEPING);
+    spin_unlock(lock);
+    if (!signal_pending_current())
+        schedule();
+    else if (user || fatal_signal_pending())
+        err = user ? -EINTR : -EFAULT;
+    else
+        schedule_until(time_mono_ns() + NSEC_PER_TICK);
+    waitq_finish(&e);
+    return err;
 }
 
 static void wake_sleepers(const void *chan)
@@ -70,6 +100,8 @@ static unsigned writing_out(int change)
 const struct mm_port kernel_mm_port = {
     .sleep = sleep_on,
     .wakeup = wake_sleepers,
+    .sleep_served = sleep_served,
+    .for_user = for_user,
     .yield = yield,
     .identify = identify,
     .now = time_mono_ns,

@@ -15,6 +15,7 @@ HOST_SRC_test_vm := $(HOST_MM)
 HOST_SRC_test_seeing := $(HOST_MM)
 HOST_SRC_test_failures := $(HOST_MM)
 HOST_SRC_test_swap := $(HOST_MM)
+HOST_SRC_test_served := $(HOST_MM)
 HOST_SRC_test_lz4  := mm/reclaim/lz4.c
 HOST_SRC_test_guards := $(HOST_MM)
 HOST_SRC_test_vt    := drivers/video/vt.c drivers/video/vt_charset.c drivers/video/vt_csi.c drivers/video/vt_screen.c \

@@ -22,6 +22,19 @@ static void host_sleep(const void *chan, struct spinlock *lock)
     abort();
 }
 
+const int *port_served;
+
+static int host_sleep_served(const void *chan, struct spinlock *lock)
+{
+    host_sleep(chan, lock);
+    return port_served ? *port_served : 0;
+}
+
+static bool host_for_user(void)
+{
+    return true;
+}
+
 static void host_wakeup(const void *chan)
 {
     (void)chan;
@@ -75,6 +88,8 @@ static void host_stalled(bool begins)
 const struct mm_port host_port = {
     .sleep = host_sleep,
     .wakeup = host_wakeup,
+    .sleep_served = host_sleep_served,
+    .for_user = host_for_user,
     .yield = host_yield,
     .identify = host_identify,
     .now = host_now,

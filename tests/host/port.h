@@ -13,6 +13,9 @@ extern void (*port_between_steps)(void);
  */
 extern void (*port_on_sleep)(struct spinlock *lock);
 
+extern const int
+    *port_served; /* what a sleep for a server comes to, after port_on_sleep; NULL: 0 */
+
 extern int32_t port_pid, port_parent; /* whom the fault trace shall name */
 
 #endif

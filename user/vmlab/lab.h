@@ -36,6 +36,7 @@ void lab_major(void);
 void lab_guard(void); /* protect.c */
 void lab_tlb(void);
 void lab_crash(void);
+void lab_served(void); /* served.c */
 
 /* ---- Saying and checking: look.c ---- */
 

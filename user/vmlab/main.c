@@ -22,6 +22,7 @@ const struct experiment experiments[] = {
     {"major", "a minor fault finds the page in memory, a major one fetches it", true, lab_major},
     {"tlb", "what would show if a TLB entry were not flushed", false, lab_tlb},
     {"dontneed", "memory given back is gone, and comes again as zeros", false, lab_dontneed},
+    {"served", "a program that serves the faults of another's memory", false, lab_served},
     {"move", "mremap moves pages, not bytes", false, lab_move},
     {"crash", "what the log says of a process that its own fault kills", true, lab_crash},
     {NULL, NULL, false, NULL},

@@ -4,6 +4,7 @@
  */
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
+#include "fs/vfs/limits.h"
 #include "libc/errno.h"
 #include "mm/dirty.h"
 
@@ -212,6 +213,18 @@ DIRTY_SETTING(bytes)
 DIRTY_SETTING(expire_centisecs)
 DIRTY_SETTING(turn_centisecs)
 
+static int show_unprivileged(struct text *t, const struct target *who)
+{
+    (void)who;
+    return show_number(t, unprivileged_userfaultfd);
+}
+
+static int store_unprivileged(const char *text, size_t len, const struct target *who)
+{
+    (void)who;
+    return sysctl_number(text, len, 1, &unprivileged_userfaultfd);
+}
+
 const struct proc_entry sysctl_vm_entries[] = {
     STORE_ENTRY("dirty_background_bytes", 0644, show_dirty_background_bytes,
                 store_dirty_background_bytes),
@@ -230,5 +243,6 @@ const struct proc_entry sysctl_vm_entries[] = {
     STORE_ENTRY("overcommit_memory", 0644, show_overcommit_memory, store_overcommit_memory),
     STORE_ENTRY("overcommit_ratio", 0644, show_overcommit_ratio, store_overcommit_ratio),
     STORE_ENTRY("swappiness", 0644, show_swappiness, store_swappiness),
+    STORE_ENTRY("unprivileged_userfaultfd", 0644, show_unprivileged, store_unprivileged),
     {0},
 };

@@ -26,8 +26,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -141,11 +143,12 @@ static uint32_t length(struct worker *w)
 }
 
 /* A name in the directory, written into the arena if that is there. */
-static const char names[8][12] = {"a", "b", "c", "d", "d/a", "d/b", ".", "nowhere/x"};
+static const char names[][12] = {"a", "b", "c", "d", "d/a", "d/b", ".", "nowhere/x", "/dev/ptmx"};
+#define NAMES (sizeof(names) / sizeof(names[0]))
 
 static uint32_t name(struct worker *w)
 {
-    return dice(w, 16) ? (uint32_t)names[dice(w, 8)] : address(w);
+    return dice(w, 16) ? (uint32_t)names[dice(w, NAMES)] : address(w);
 }
 
 /* What lies at an address is whatever calls and other threads left there, or this. */
@@ -372,6 +375,36 @@ static const struct shape shapes[] = {
     {SYS_shmat, 2, "iag"},
     {SYS_shmdt, 2, "a"},
     {SYS_shmctl, 1, "iib"},
+    {SYS_semget, 1, "iig"},
+    {SYS_semctl, 2, "iiCm"},
+    {SYS_semtimedop_time64, 2, "imit"},
+    {SYS_msgget, 1, "ig"},
+    {SYS_msgsnd, 2, "imlg"},
+    {SYS_msgrcv, 2, "iblig"},
+    {SYS_msgctl, 1, "iCm"},
+    {SYS_mq_open, 2, "ngi0"},
+    {SYS_mq_unlink, 1, "n"},
+    {SYS_mq_timedsend, 2, "fblit"},
+    {SYS_mq_timedreceive, 2, "fblbt"},
+    {SYS_mq_notify, 1, "fm"},
+    {SYS_mq_getsetattr, 1, "fmb"},
+    {SYS_socket, 2, "1T0"},
+    {SYS_socketpair, 3, "1T0b"},
+    {SYS_bind, 1, "fml"},
+    {SYS_connect, 1, "fml"},
+    {SYS_listen, 1, "fi"},
+    {SYS_accept4, 1, "fbmg"},
+    {SYS_sendto, 2, "fblgml"},
+    {SYS_recvfrom, 2, "fblgbm"},
+    {SYS_sendmsg, 2, "fmg"},
+    {SYS_recvmsg, 2, "fmg"},
+    {SYS_sendmmsg, 1, "fmig"},
+    {SYS_recvmmsg, 1, "fmigt"},
+    {SYS_shutdown, 1, "fi"},
+    {SYS_getsockopt, 1, "f1ibm"},
+    {SYS_setsockopt, 1, "f1iml"},
+    {SYS_getsockname, 1, "fbm"},
+    {SYS_ptrace, 2, "RPam"},
     {SYS_getxattr, 1, "nnbl"},
     {SYS_execve, 1, "nmm"},
 };
@@ -402,6 +435,7 @@ static bool is_safe(uint32_t nr)
         SYS_alarm,
         SYS_setsid,
         SYS_chroot,
+        SYS_seccomp,
         SYS_setrlimit,
     };
 
@@ -414,8 +448,9 @@ static bool is_safe(uint32_t nr)
 /* Letters with a meaning for one call. */
 static uint32_t special(struct worker *w, char kind)
 {
-    static const uint16_t ioctls[] = {0x5401, 0x5402, 0x541b, 0x5421,
-                                      0x5413, 0x540f, 0x5450, 0x5460};
+    static const uint32_t ioctls[] = {0x5401,     0x5402,     0x541b, 0x5421, 0x5413, 0x540f,
+                                      0x5450,     0x5460,     0x5414, 0x5420, 0x540b, 0x5409,
+                                      0x80045430, 0x40045431, 0x5441, 0x5441};
     static const uint8_t ops[] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
 
     switch (kind) {
@@ -423,7 +458,15 @@ static uint32_t special(struct worker *w, char kind)
         return (dice(w, 2) ? 1 : 2) | (dice(w, 3) ? 0x10 : 0) | (dice(w, 3) ? 0x20 : 0) |
                (dice(w, 4) ? 0 : 1u << dice(w, 20));
     case 'I':
-        return ioctls[dice(w, 8)];
+        return ioctls[dice(w, 16)];
+    case 'C': /* of semctl and msgctl: also with the bit for the newer structures */
+        return dice(w, 20) | (dice(w, 2) ? 0x100 : 0);
+    case 'T': /* of a socket */
+        return (uint32_t[]){1, 2, 5, 1 | 04000}[dice(w, 4)];
+    case 'R': /* of ptrace: attach and what may be asked then */
+        return dice(w, 3)   ? (uint32_t[]){16, 0x4206, 17, 7}[dice(w, 4)]
+               : dice(w, 2) ? dice(w, 33)
+                            : 0x4200 + dice(w, 15);
     case 'L':
         return 84;
     case 'O':
@@ -660,6 +703,23 @@ static void remove_segments(void)
     }
 }
 
+static void remove_channels(void)
+{
+    struct semid_ds s;
+    struct msqid_ds m;
+
+    for (int i = 0; i < 1000; i++) {
+        int sem = semctl(i, 0, SEM_STAT, &s), msg = msgctl(i, MSG_STAT, &m);
+
+        if (sem >= 0)
+            semctl(sem, 0, IPC_RMID);
+        if (msg >= 0)
+            msgctl(msg, IPC_RMID, NULL);
+    }
+    for (unsigned i = 0; i < NAMES; i++)
+        syscall(SYS_mq_unlink, names[i]);
+}
+
 static pid_t pids[PROCESSES];
 
 static void start_process(int index)
@@ -768,6 +828,7 @@ static bool end_round(void)
         return false;
     }
     remove_segments();
+    remove_channels();
     remove_tree("/tmp/fuzz");
     return true;
 }

@@ -1,0 +1,53 @@
+/*
+ * Pages that a program serves: userfaultfd(2), whose file is fs/event/userfault.c.
+ *
+ * An area of private anonymous memory may have a server. Whoever misses a page of it, or writes to
+ * one that the server protects, waits until the server has given it (vm_serve) or says that he may
+ * go on (vm_serve_wake).
+ */
+#ifndef MM_SERVED_H
+#define MM_SERVED_H
+
+#include "mm/vm.h"
+
+struct vm_server;
+
+#define VM_SERVE_MISSING 1 /* pages that have no contents yet */
+#define VM_SERVE_WRITES  2 /* stores to pages that it has protected */
+
+#define VM_SERVER_REFUSES   1 /* nobody waits: SIGBUS instead */
+#define VM_SERVER_USER_ONLY 2 /* the same for what the kernel does for the program */
+
+struct vm_served_fault { /* what the server is told */
+    vaddr_t addr;
+    int32_t tid;
+    bool write;     /* a store */
+    bool protected; /* to a page that is protected; else it is missing */
+};
+
+/* A server of s. tell(arg) is called, with vm_lock held, when somebody waits, and must not sleep.
+ * NULL: no memory. */
+struct vm_server *vm_server_new(struct vm_space *s, void (*tell)(void *arg), void *arg);
+void vm_server_flags(struct vm_server *sv, unsigned flags); /* VM_SERVER_* */
+/* It serves nothing any more; who waits goes on. Frees it; may sleep. */
+void vm_server_end(struct vm_server *sv);
+/* The next fault that it has not been told of; false: there is none. */
+bool vm_server_next(struct vm_server *sv, struct vm_served_fault *out);
+bool vm_server_wanted(struct vm_server *sv); /* whether there is one */
+
+/* The areas in a range are served from now on, in the given way (0: are not any more). -EINVAL:
+ * areas of another kind, -EBUSY: another's, -ENOMEM. -ESRCH, of these all: the space is gone. May
+ * sleep. */
+int vm_server_register(struct vm_server *sv, vaddr_t start, size_t len, uint8_t how);
+/* The page at va, which lies in an area of a server, becomes a copy of page, or zeros (NULL),
+ * protected if that is asked for. -ENOENT: no such area; -EEXIST: it has contents; -ENOMEM. May
+ * sleep. */
+int vm_serve(struct vm_server *sv, vaddr_t va, const void *page, bool protect);
+/* The end of the area with a server that va lies in, or 0: there is none. */
+vaddr_t vm_served_end(struct vm_server *sv, vaddr_t va);
+/* Pages of a range become protected, as far as they have contents, or are not any more. -ENOENT: it
+ * is not served so. May sleep. */
+int vm_serve_protect(struct vm_server *sv, vaddr_t start, size_t len, bool protect);
+void vm_serve_wake(struct vm_server *sv, vaddr_t start, size_t len); /* who waits there */
+
+#endif

@@ -109,7 +109,7 @@ static void take_identity(struct snapshot *s, const struct target *who, struct p
     memcpy(s->comm, p->comm, COMM_LEN);
     s->comm[COMM_LEN - 1] = '\0';
     s->no_new_privs = p->no_new_privs;
-    s->dumping = p->sig.dumping;
+    s->dumping = p->sig.dumper != NULL;
     s->cred = p->cred;
     groups_get(s->cred.groups);
     s->exit_signal = p->exit_signal;

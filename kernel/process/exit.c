@@ -235,7 +235,7 @@ void thread_exit(void)
     struct proc *p = t->proc;
     bool last;
 
-    if (p->sig.dumping)
+    if (p->sig.dumper)
         signal_wait_for_dump(p);
     ptrace_exit_stop(p->sig.group_exit ? p->sig.group_exit_status : t->exit_status);
     ptrace_exit_tracer(t);

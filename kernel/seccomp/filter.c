@@ -175,7 +175,7 @@ static const struct thread *odd_thread(const struct thread *t)
     const struct thread *other;
 
     list_for_each_entry (other, &t->proc->threads, proc_link)
-        if (other != t && other->seccomp != SECCOMP_NONE &&
+        if (other != t && !other->exiting && other->seccomp != SECCOMP_NONE &&
             (other->seccomp != SECCOMP_FILTER || !is_in(other->filters, t->filters)))
             return other;
     return NULL;
@@ -187,7 +187,7 @@ static void share_with_all(const struct thread *t)
     struct thread *other;
 
     list_for_each_entry (other, &t->proc->threads, proc_link) {
-        if (other == t)
+        if (other == t || other->exiting)
             continue;
         t->filters->refs++;
         if (other->filters)

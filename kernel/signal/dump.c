@@ -13,7 +13,7 @@ bool signal_begin_dump(struct proc *p, int status)
     spin_lock(&p->handlers->lock);
     first = !p->sig.group_exit;
     if (first)
-        p->sig.dumping = true;
+        p->sig.dumper = t;
     spin_unlock(&p->handlers->lock);
     if (!first)
         return false;
@@ -34,7 +34,7 @@ int signal_end_dump(struct proc *p, bool dumped)
     if (dumped && !fatal_signal_pending())
         p->sig.group_exit_status |= 0x80;
     status = p->sig.group_exit_status;
-    p->sig.dumping = false;
+    p->sig.dumper = NULL;
     spin_unlock(&p->handlers->lock);
     wake_all(&p->child_exit);
     return status;
@@ -46,5 +46,5 @@ void signal_wait_for_dump(struct proc *p)
     p->sig.waiting_for_dump++;
     spin_unlock(&p->handlers->lock);
     wake_all(&p->child_exit);
-    wait_event(&p->child_exit, !p->sig.dumping);
+    wait_event(&p->child_exit, !p->sig.dumper);
 }

@@ -38,7 +38,7 @@ bool fatal_signal_pending(void)
     const struct thread *t = thread_current();
     const struct proc *p = t->proc;
 
-    return t->arch.work && ((p->sig.group_exit && !p->sig.dumping) ||
+    return t->arch.work && ((p->sig.group_exit && p->sig.dumper != t) ||
                             ((t->sig.queue.pending | p->sig.queue.pending) & SIGMASK(SIGKILL)));
 }
 
@@ -293,13 +293,13 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
     if (!h || p->state == PROC_ZOMBIE || !p->space) /* over, or the kernel's own */
         return 0;
     spin_lock(&h->lock);
-    if (p->sig.dumping && signo != SIGKILL)
+    if (p->sig.dumper && signo != SIGKILL)
         ; /* it is over for these */
     else if (bit & SIGS_STOP)
         signal_discard(p, SIGMASK(SIGCONT));
     else if (signo == SIGCONT)
         signal_continue(p);
-    if ((!p->sig.dumping || signo == SIGKILL) &&
+    if ((!p->sig.dumper || signo == SIGKILL) &&
         (!handler_ignores(p, t, signo) || blocked_by(p, t, bit))) {
         done =
             queue_add(p, t ? &t->sig.queue : &p->sig.queue, signo, info ? info : &kernel_info, q);

@@ -155,7 +155,7 @@ struct signal_shared { /* of a process */
     struct signal_queue queue;
     bool group_exit; /* [handlers->lock] every thread is on its way out */
     int group_exit_status;
-    bool dumping;                /* [handlers->lock] a thread writes the core: signal_begin_dump */
+    struct thread *dumper;       /* [handlers->lock] writes the core, or NULL: signal_begin_dump */
     uint32_t waiting_for_dump;   /* [handlers->lock] threads at their end */
     bool stopped;                /* [handlers->lock] by a stop signal */
     bool stop_complete;          /* [handlers->lock] every thread has come to it */

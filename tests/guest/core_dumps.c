@@ -234,7 +234,7 @@ static pid_t dies(const char *what, void (*fn)(void))
         ;
     printf("-- %s: %s, dumped %d; waitid code %d status %d; handler %d\n", what,
            WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : "ended", !!WCOREDUMP(status),
-           info.si_code, info.si_status, handled);
+           info.si_code, info.si_status, handled != 0);
     return pid;
 }
 
@@ -367,6 +367,29 @@ static void threads(void)
     waits(NULL);
 }
 
+static void *vforks(void *arg)
+{
+    pthread_barrier_wait(&barrier);
+    if (vfork() == 0)
+        for (;;)
+            pause();
+    return arg;
+}
+
+/* Another thread waits for a child that never lets it go. */
+static void beside_vfork(void)
+{
+    pthread_t t;
+
+    limit(RLIM_INFINITY);
+    prctl(PR_SET_PDEATHSIG, 0);
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&t, NULL, vforks, NULL);
+    pthread_barrier_wait(&barrier);
+    usleep(20000);
+    raise(SIGQUIT);
+}
+
 static void threaded(void)
 {
     pid_t pid = dies("a thread", threads);
@@ -400,6 +423,7 @@ int main(void)
 
     make_memory();
     pid = dies("a fault", faults);
+    printf("the signal tells of a core: %d\n", handled == 1);
     DIE_UNLESS(load_core() == 0);
     show_core(pid);
     dies("abort", aborts);
@@ -445,5 +469,9 @@ int main(void)
     show_memory("shared anonymous", shared, NULL);
     drop_core();
     threaded();
+    dies("beside a vfork", beside_vfork);
+    drop_core();
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM); /* the child */
     return 0;
 }

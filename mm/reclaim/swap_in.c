@@ -282,6 +282,18 @@ static bool find_swapped(struct vm_space *s, uint32_t *page, const struct slot_r
     return false;
 }
 
+/* One page more, while that leaves others room: they have no swap meanwhile, and one of them would
+ * be killed for what swapoff took. */
+static int bring_back(struct need *n)
+{
+    if (frame_short() && !reclaim()) {
+        if (n->what == NEED_PAGE)
+            vm_object_unref(n->object);
+        return -ENOMEM;
+    }
+    return bring_in(n);
+}
+
 static int space_swap_in(struct vm_space *s, const struct slot_range *r)
 {
     struct need need = {.what = NEED_ANON, .space = s};
@@ -295,7 +307,7 @@ static int space_swap_in(struct vm_space *s, const struct slot_range *r)
         spin_unlock(&vm_lock);
         need.index = page;
         if (found)
-            err = bring_in(&need);
+            err = bring_back(&need);
     }
     return err;
 }
@@ -346,7 +358,7 @@ static int object_swap_in(struct vm_object *o, const struct slot_range *r)
         spin_unlock(&vm_lock);
         need.index = index;
         if (found)
-            err = bring_in(&need);
+            err = bring_back(&need);
     }
     return err;
 }

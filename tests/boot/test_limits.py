@@ -54,8 +54,8 @@ def test_out_of_memory_is_reported_as_linux_does(small):
     log = small.sh("dmesg")
     assert re.search(r"dd invoked oom-killer: gfp_mask=\w+, order=0, oom_score_adj=0", log)
     assert re.search(r"Mem-Info:", log)
-    assert re.search(r"\[  pid  \]   uid  tgid total_vm      rss pgtables_bytes", log)
-    assert re.search(r"\[ +\d+\] +0 +\d+ +\d+ +\d+ +\d+ +\d+ +0 dd", log)
+    assert re.search(r"\[  pid  \]   uid  tgid total_vm      rss pgtables_bytes swapents", log)
+    assert re.search(r"\[ +\d+\] +0 +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +0 dd", log)
     assert re.search(r"Out of memory: Killed process \d+ \(dd\) total-vm:\d+kB, anon-rss:\d+kB, file-rss:\d+kB", log)
     assert "oom_kill 1" in small.sh("grep oom_kill /proc/vmstat")
 

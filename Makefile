@@ -137,6 +137,10 @@ debian-root: deps
 $(B)/debian.cpio: scripts/debian-root scripts/newc.py $(shell find iso/debian -type f)
 	$(Q)$(MAKE) --no-print-directory debian-root
 
+# The kernel builds itself, on itself and on Linux: the same bytes, and what each took.
+self: deps $(B)/faultline.elf
+	$(Q)$(PY) scripts/self --build $(B)
+
 ifeq ($(ROOT),debian)
 run: deps $(B)/faultline.elf $(B)/debian.cpio
 	@echo "Debian's programs on Faultline, on this terminal. To leave: poweroff, or Ctrl-A X."
@@ -196,7 +200,7 @@ usb: iso
 screenshots: iso
 	$(Q)FAULTLINE_BUILD=$(B) $(PY) scripts/screenshots docs/pictures
 
-.PHONY: debian-root test-machines usb screenshots
+.PHONY: self debian-root test-machines usb screenshots
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
@@ -234,6 +238,7 @@ help:
 	@echo "                DISK=file: with a disk, which is made when there is none"
 	@echo "                ROOT=debian: bash, gcc, gdb, python3, vim, tmux ... from Debian's i386 packages"
 	@echo "make debian-root PACKAGES=...  that root with other packages"
+	@echo "make self       builds the kernel on itself and on Linux, with Debian's gcc, and compares (an hour)"
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make host-test  mm/ on the fake machine alone; make mutants: planted faults it must catch"

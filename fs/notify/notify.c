@@ -11,7 +11,7 @@
 #include "fs/vfs/internal.h"
 #include "libc/string.h"
 
-struct spinlock notify_lock = SPINLOCK_INIT("notify", NOTIFY_RANK);
+struct spinlock notify_lock = SPINLOCK_INIT("notify", LOCK_RANK_NOTIFY);
 uint32_t notify_marks;                               /* [notify_lock], read without */
 static struct list all_marks = LIST_INIT(all_marks); /* [notify_lock] */
 static uint32_t last_cookie;                         /* [notify_lock] */

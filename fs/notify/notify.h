@@ -51,7 +51,7 @@ struct notify_mark {
     bool gone; /* [notify_lock] taken off */
 };
 
-extern struct spinlock notify_lock; /* NOTIFY_RANK */
+extern struct spinlock notify_lock; /* LOCK_RANK_NOTIFY */
 extern uint32_t notify_marks;       /* how many there are */
 
 static inline bool notify_wanted(void)

@@ -205,7 +205,7 @@ struct async_items {
     struct async_item in, out;
 };
 
-static struct spinlock async_lock = SPINLOCK_INIT("async files", NOTIFY_RANK);
+static struct spinlock async_lock = SPINLOCK_INIT("async files", LOCK_RANK_NOTIFY);
 
 void async_init(struct async_list *l)
 {

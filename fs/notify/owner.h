@@ -13,8 +13,6 @@
 
 #define O_ASYNC 020000u
 
-#define NOTIFY_RANK (LOCK_RANK_FS + 5) /* of locks that are held while signals are sent */
-
 /* The commands of fcntl on owners. */
 bool is_owner_cmd(uint32_t cmd);
 long owner_fcntl(struct file *f, uint32_t cmd, uint32_t arg);

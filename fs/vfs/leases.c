@@ -26,7 +26,7 @@ struct lease {
 uint32_t lease_break_seconds = 45;
 uint32_t leases_enabled = 1;
 
-static struct spinlock lease_lock = SPINLOCK_INIT("leases", NOTIFY_RANK);
+static struct spinlock lease_lock = SPINLOCK_INIT("leases", LOCK_RANK_NOTIFY);
 static struct waitq lowered = {
     .lock = SPINLOCK_INIT("lowered leases", LOCK_RANK_WAITQ),
     .waiters = LIST_INIT(lowered.waiters),

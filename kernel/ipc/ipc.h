@@ -21,10 +21,6 @@
 #define IPC_INFO 3
 #define IPC_64   0x100u /* in a command of ipc(2): the structures of this century */
 
-/* Errors that only System V has. */
-#define ENOMSG 42
-#define EIDRM  43
-
 #define IPC_MOST 32000u /* objects of a kind */
 #define IPC_MODE 0777u
 

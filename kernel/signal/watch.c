@@ -15,7 +15,7 @@ struct signal_listener {
 };
 
 /* Taken with a process's handlers->lock held. */
-static struct spinlock watch_lock = SPINLOCK_INIT("signal watches", LOCK_RANK_SIGNAL + 1);
+static struct spinlock watch_lock = SPINLOCK_INIT("signal watches", LOCK_RANK_WATCH);
 
 void signal_watch_init(struct signal_watch *w, sigset64_t set)
 {

@@ -90,7 +90,7 @@ def test_says_that_the_ramdisk_is_cut_off():
 
 
 def test_says_that_memory_is_too_little():
-    says_on_both_consoles("[Tt]oo little memory", initrd=own_userland(), mem=2)
+    says_on_both_consoles("[Tt]oo little memory", initrd=own_userland(), mem=4)
 
 
 def test_says_that_there_is_no_init():

@@ -177,6 +177,8 @@ static void test_inflate(void)
     archive_free(&out);
     out = (struct archive){0};
     CHECK(gunzip(gz, sizeof(gz) - 9, &out, &used, &why) == -EINVAL && why);
+    CHECK(out.size == 12 * 22); /* what came before the damage is kept */
+    archive_free(&out);
     CHECK(free_frames() == before);
 }
 

@@ -149,13 +149,13 @@ int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out)
         return -EFAULT;
     spin_lock(&vm_lock);
     v = vma_find(s, addr);
-    if (!v || addr < v->start)
-        err = -EFAULT;
-    else if (shows_object(v, addr))
+    if (v && addr < v->start)
+        v = NULL;
+    if (v && shows_object(v, addr))
         *out = (struct vm_identity){v->object->serial,
                                     ((uint64_t)vma_page_index(v, addr) << PAGE_SHIFT) +
                                         (addr & (PAGE_SIZE - 1))};
-    else if (v->prot & VM_PROT_WRITE)
+    else if (v && (v->prot & VM_PROT_WRITE))
         *out = (struct vm_identity){0, addr};
     else
         err = -EFAULT;

@@ -254,7 +254,7 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     uint8_t prot = v->prot;
 
     f->why = VM_CASE_CACHED;
-    if (vma_is_private(v)) {
+    if (vma_is_private(v) || (!f->write && object_first_store_faults(v->object, frame))) {
         prot = read_only(v);
     } else if (f->write) {
         if (object_needs_place(v->object, frame)) {
@@ -263,8 +263,6 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
         }
         if (v->object->pager->put && !make_dirty(f, frame))
             return NEEDED;
-    } else if (object_first_store_faults(v->object, frame)) {
-        prot = read_only(v);
     }
     if (enter(f, frame, prot) != DONE)
         return NO_MEMORY;

@@ -155,7 +155,7 @@ struct raw_times {
 static int fill_nanoseconds(struct inode *i)
 {
     struct ext2_node *n = i->private;
-    struct raw_times t;
+    struct raw_times t = {0};
     uint32_t block, at;
     int err;
 

@@ -582,7 +582,7 @@ static int collect(struct epoll *set, void __user *uevents, int max)
         ev.events = ready_events(i);
         if (!ev.events)
             continue;
-        if (copy_to_user(uevents + (uint32_t)n * sizeof(ev), &ev, sizeof(ev))) {
+        if (copy_to_user((char __user *)uevents + (uint32_t)n * sizeof(ev), &ev, sizeof(ev))) {
             make_ready(i);
             n = n ? n : -EFAULT;
             break;

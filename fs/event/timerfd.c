@@ -184,7 +184,7 @@ static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_s
 
 static void __user *second_timespec(void __user *uptr, bool wide)
 {
-    return uptr + (wide ? sizeof(struct timespec64) : sizeof(struct timespec32));
+    return (char __user *)uptr + (wide ? sizeof(struct timespec64) : sizeof(struct timespec32));
 }
 
 static int put_setting(void __user *uptr, const struct timerfd_setting *s, bool wide)

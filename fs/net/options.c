@@ -45,8 +45,8 @@ static long put_time(uint64_t ns, bool wide, void *out)
 /* A time before now is as short as can be, one of 0 is for ever. */
 static long set_time(uint64_t *ns, const void __user *uval, uint32_t len, bool wide)
 {
-    int64_t big[2];
-    int32_t small[2];
+    int64_t big[2] = {0};
+    int32_t small[2] = {0};
 
     if (len < (wide ? sizeof(big) : sizeof(small)))
         return -EINVAL;

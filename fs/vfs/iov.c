@@ -43,7 +43,9 @@ int iov_from_user(struct iov_set *s, const void __user *uvec, uint32_t count, bo
         struct iovec *part = kmalloc(n * sizeof(*part));
 
         s->frames[i / IOV_PER_FRAME] = part;
-        err = part ? copy_from_user(part, uvec + i * sizeof(*part), n * sizeof(*part)) : -ENOMEM;
+        err = part ? copy_from_user(part, (const char __user *)uvec + i * sizeof(*part),
+                                    n * sizeof(*part))
+                   : -ENOMEM;
     }
     if (!err)
         err = check_lengths(s, local);

@@ -81,10 +81,11 @@ static struct proc *next_of(const struct proc *p)
 /* [proc_lock held] The first that is younger than one that may be gone. */
 static struct proc *younger_than(int32_t pid, uint32_t serial)
 {
-    struct proc *p = proc_find(pid);
+    const struct proc *same = proc_find(pid);
+    struct proc *p;
 
-    if (p && p->serial == serial)
-        return next_of(p);
+    if (same && same->serial == serial)
+        return next_of(same);
     list_for_each_entry (p, &all_procs, all_link)
         if (p->serial > serial)
             return p;

@@ -1,18 +1,9 @@
-/*
- * Init of test_stretches.py, as stretches.c: calls that have to do with many objects at once, and
- * what /proc/latency has after each.
- */
+/* Init of test_stretches.py: calls that have to do with many objects at once. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -21,44 +12,14 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
-#include <unistd.h>
+#include "longest.h"
 
-#define PAGE  4096u
 #define CROWD 2000 /* processes, at most */
 #define AREAS 20000u
 #define NAMES 20000
-#define RW    (PROT_READ | PROT_WRITE)
 
 static int file, event;
 static char *shared; /* a page of the file */
-
-static void die(const char *what)
-{
-    perror(what);
-    reboot(RB_POWER_OFF);
-}
-
-static void forget(void)
-{
-    int fd = open("/proc/latency", O_WRONLY);
-
-    if (fd < 0 || write(fd, "0", 1) != 1)
-        die("/proc/latency");
-    close(fd);
-}
-
-static void report(const char *name)
-{
-    char text[512] = "", *line;
-    int fd = open("/proc/latency", O_RDONLY);
-
-    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-        die("/proc/latency");
-    close(fd);
-    for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        printf("longest %-12s %s\n", name, line);
-    forget();
-}
 
 static void read_all(const char *path, size_t piece)
 {

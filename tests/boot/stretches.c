@@ -1,54 +1,15 @@
-/*
- * Init of test_stretches.py: does long things, and after each prints what /proc/latency has. Prints
- * one line for each: "NAME irq_off N no_switch N", with where on lines of its own.
- */
+/* Init of test_stretches.py: long things. */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
+#include "longest.h"
 
-#define PAGE  4096u
 #define AREAS 60000u
-#define RW    (PROT_READ | PROT_WRITE)
 #define ANON  (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static size_t size; /* of what is long */
 static char *big;
-
-static void die(const char *what)
-{
-    perror(what);
-    reboot(RB_POWER_OFF);
-}
-
-static void forget(void)
-{
-    int fd = open("/proc/latency", O_WRONLY);
-
-    if (fd < 0 || write(fd, "0", 1) != 1)
-        die("/proc/latency");
-    close(fd);
-}
-
-static void report(const char *name)
-{
-    char text[512] = "", *line = text;
-    int fd = open("/proc/latency", O_RDONLY);
-
-    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-        die("/proc/latency");
-    close(fd);
-    for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        printf("longest %-12s %s\n", name, line);
-    forget();
-}
 
 static char *map(size_t n)
 {

@@ -1,28 +1,12 @@
 /*
- * Every system call that takes an address, with every address that it must refuse: below the first
- * page, at the top of a program's addresses, in the kernel's text, data and stacks, in the windows
- * of devices, at the very end; and such that what begins in the program ends in the kernel. By
- * somebody without rights. Nothing of the kernel comes out, and what was refused changed nothing.
- *
- * On another Linux the kernel's half begins elsewhere; there the same addresses are just not
- * mapped, and are refused with the same errors.
+ * Every system call that takes an address, with every address that it must refuse (borders.h).
+ * Nothing of the kernel comes out, and what was refused changed nothing.
  */
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/timerfd.h>
-#include "guest.h"
-
-#define TOP 0x80000000u /* of a program's addresses on Faultline */
-
-static const uint32_t borders[] = {
-    0,          1,          0xfff,      TOP - 7,    TOP - 3,    TOP - 1,    TOP,
-    0x80000ffd, 0x80100000, 0x80100001, 0x80200000, 0x80400000, 0x90000000, 0xf8000000,
-    0xf8001ffe, 0xfec00000, 0xfee00020, 0xfffff000, 0xfffffff0, 0xfffffffc, 0xffffffff,
-};
-#define BORDERS (sizeof(borders) / sizeof(*borders))
+#include "borders.h"
 
 /* ---- What the other arguments are ---- */
 
@@ -44,27 +28,7 @@ static uint32_t writable[4]; /* descriptors */
 #define CWD      ((uint32_t)AT_FDCWD)
 #define SELF     0x5e1f5e1fu /* stands for this process */
 
-enum {
-    SHORT = 1,    /* may stop where the program's memory ends, having moved what lies before */
-    ZOMBIE = 2,   /* wants a child that is dead */
-    NOT_NULL = 4, /* without an address it waits for ever */
-};
-
-struct call {
-    const char *name;
-    int nr, arg; /* which argument is the address */
-    uint32_t args[6];
-    int flags;
-};
-
-#define CALL(what, name, arg, ...)                                                                 \
-    {                                                                                              \
-        what, SYS_##name, arg, {__VA_ARGS__}, 0                                                    \
-    }
-#define CALL_FLAGS(f, what, name, arg, ...)                                                        \
-    {                                                                                              \
-        what, SYS_##name, arg, {__VA_ARGS__}, f                                                    \
-    }
+#define ZOMBIE OWN_FLAG /* wants a child that is dead */
 
 static const struct call calls[] = {
     CALL_FLAGS(SHORT, "read", read, 1, FD, 0, 64),
@@ -309,31 +273,7 @@ static const struct call calls[] = {
     CALL("process_vm_writev remote", process_vm_writev, 3, SELF, VEC, 1, 0, 1, 0),
 };
 
-/* ---- One call ---- */
-
-/* A page that ends at TOP, of no zeros at its end. */
-static void make_top_page(void)
-{
-    unsigned char there;
-    char *top = (char *)(TOP - PAGE);
-
-    if (mincore(top, PAGE, &there) != 0)
-        DIE_UNLESS(mmap(top, PAGE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == top);
-}
-
-static void reset(void)
-{
-    memset((char *)TOP - 64, 'x', 64);
-    strcpy(path, "f");
-    writable[0] = 1u << PIPE_OUT;
-    while (read(PIPE_IN, good, sizeof(good)) > 0)
-        ;
-    memset(good, 0, sizeof(good));
-    DIE_UNLESS(write(PIPE_OUT, "pppp", 4) == 4);
-    lseek(FD, 0, SEEK_SET);
-    lseek(DIR, 0, SEEK_SET);
-}
+/* ---- Around a call ---- */
 
 static void make_zombie(void)
 {
@@ -345,24 +285,23 @@ static void make_zombie(void)
     DIE_UNLESS(pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
 }
 
-static const char *outcome(const struct call *c, uint32_t at)
+static void reset(const struct call *c)
 {
-    uint32_t a[6];
-    long r;
-
-    reset();
+    strcpy(path, "f");
+    writable[0] = 1u << PIPE_OUT;
+    while (read(PIPE_IN, good, sizeof(good)) > 0)
+        ;
+    memset(good, 0, sizeof(good));
+    DIE_UNLESS(write(PIPE_OUT, "pppp", 4) == 4);
+    lseek(FD, 0, SEEK_SET);
+    lseek(DIR, 0, SEEK_SET);
     if (c->flags & ZOMBIE)
         make_zombie();
-    memcpy(a, c->args, sizeof(a));
-    if (a[0] == SELF)
-        a[0] = (uint32_t)getpid();
-    a[c->arg] = at;
-    errno = 0;
-    r = syscall(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (at < TOP && at >= TOP - 7 && (c->flags & SHORT) && r <= (long)(TOP - at) &&
-        (r > 0 || errno == EFAULT))
-        return "held";
-    return r == -1 ? error_name(errno) : "ok";
+}
+
+static uint32_t argument(uint32_t a)
+{
+    return a == SELF ? (uint32_t)getpid() : a;
 }
 
 /* What a call with a bad address moved from elsewhere would show here. */
@@ -382,11 +321,12 @@ static bool leaked(void)
     return false;
 }
 
-static void open_all(void)
+static void open_all(const struct call *c)
 {
     struct epoll_event ready = {.events = EPOLLOUT};
     int p[2], timer;
 
+    (void)c;
     dup2(make_file("f", PAGE), FD);
     fchmod(FD, 0700);
     dup2(open(".", O_RDONLY | O_DIRECTORY), DIR);
@@ -401,53 +341,11 @@ static void open_all(void)
     DIE_UNLESS(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &timer) == 0 && timer == 0);
 }
 
-/* One line for each call: what each border gave, alike ones counted. */
-static void try_borders(void *arg)
-{
-    const struct call *c = arg;
-    const char *last = NULL;
-    unsigned count = 0;
-
-    alarm(5);
-    open_all();
-    printf("%-28s", c->name);
-    for (unsigned i = c->flags & NOT_NULL ? 1 : 0; i < BORDERS; i++) {
-        const char *now = outcome(c, borders[i]);
-
-        if (last && strcmp(now, last) != 0) {
-            printf(" %s*%u", last, count);
-            count = 0;
-        }
-        last = now;
-        count++;
-    }
-    printf(" %s*%u%s\n", last, count, leaked() ? " LEAKED" : "");
-}
-
-static void become_nobody(void)
-{
-    if (geteuid() == 0)
-        DIE_UNLESS(setgroups(1, (gid_t[]){65534}) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
-    DIE_UNLESS(prctl(PR_SET_DUMPABLE, 1) == 0);
-}
-
 int main(void)
 {
-    chmod(".", 0777);
-    become_nobody();
-    make_top_page();
-    for (unsigned i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-        int status;
-        pid_t pid = fork();
+    static const struct surroundings around = {
+        .open = open_all, .reset = reset, .argument = argument, .leaked = leaked};
 
-        if (pid == 0) {
-            try_borders((void *)&calls[i]);
-            _exit(0);
-        }
-        DIE_UNLESS(pid > 0 && waitpid(pid, &status, 0) == pid);
-        if (status)
-            print_status(calls[i].name, status);
-    }
-    DIE_UNLESS(getuid() != 0 && geteuid() != 0);
+    try_calls(&around, calls, sizeof(calls) / sizeof(*calls));
     return 0;
 }

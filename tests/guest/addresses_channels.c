@@ -3,25 +3,14 @@
  * semaphores and messages, message queues, ptrace, seccomp, terminals, inotify. What each address
  * gives, alike ones counted.
  */
-#include <grp.h>
 #include <mqueue.h>
 #include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
-#include "guest.h"
-
-#define TOP 0x80000000u /* of a program's addresses on Faultline */
-
-static const uint32_t borders[] = {
-    0,          1,          0xfff,      TOP - 7,    TOP - 3,    TOP - 1,    TOP,
-    0x80000ffd, 0x80100000, 0x80100001, 0x80200000, 0x80400000, 0x90000000, 0xf8000000,
-    0xf8001ffe, 0xfec00000, 0xfee00020, 0xfffff000, 0xfffffff0, 0xfffffffc, 0xffffffff,
-};
-#define BORDERS (sizeof(borders) / sizeof(*borders))
+#include "borders.h"
 
 /* ---- What the other arguments are ---- */
 
@@ -41,26 +30,7 @@ static pid_t traced;
 #define MESSAGES   0x5e1f5e22u
 #define IPC_64     0x100u
 
-enum {
-    SHORT = 1,  /* may stop where the program's memory ends, having moved what lies before */
-    TRACER = 2, /* wants a child that it traces */
-};
-
-struct call {
-    const char *name;
-    int nr, arg; /* which argument is the address */
-    uint32_t args[6];
-    int flags;
-};
-
-#define CALL(what, name, arg, ...)                                                                 \
-    {                                                                                              \
-        what, SYS_##name, arg, {__VA_ARGS__}, 0                                                    \
-    }
-#define CALL_FLAGS(f, what, name, arg, ...)                                                        \
-    {                                                                                              \
-        what, SYS_##name, arg, {__VA_ARGS__}, f                                                    \
-    }
+#define TRACER OWN_FLAG /* wants a child that it traces */
 
 static const struct call calls[] = {
     CALL_FLAGS(SHORT, "sendto text", sendto, 1, SOCKET, 0, 64, MSG_DONTWAIT, 0, 0),
@@ -132,23 +102,12 @@ static const struct call calls[] = {
     CALL("read of inotify", read, 1, INOTIFY, 0, 64),
 };
 
-/* ---- One call ---- */
-
-/* A page that ends at TOP, of no zeros at its end. */
-static void make_top_page(void)
-{
-    unsigned char there;
-    char *top = (char *)(TOP - PAGE);
-
-    if (mincore(top, PAGE, &there) != 0)
-        DIE_UNLESS(mmap(top, PAGE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == top);
-}
+/* ---- Around a call ---- */
 
 /* Each queue holds one message. */
-static void reset(void)
+static void reset(const struct call *c)
 {
-    memset((char *)TOP - 64, 'x', 64);
+    (void)c;
     while (recv(SOCKET, good, sizeof(good), MSG_DONTWAIT) > 0)
         ;
     while (recv(PEER, good, sizeof(good), MSG_DONTWAIT) > 0)
@@ -164,26 +123,18 @@ static void reset(void)
     memset(good, 0, sizeof(good));
 }
 
-static const char *outcome(const struct call *c, uint32_t at)
+static uint32_t argument(uint32_t a)
 {
-    uint32_t a[6];
-    long r;
-
-    reset();
-    memcpy(a, c->args, sizeof(a));
-    if (a[0] == SEMAPHORES)
-        a[0] = (uint32_t)semaphores;
-    if (a[0] == MESSAGES)
-        a[0] = (uint32_t)messages;
-    if (a[1] == TRACED)
-        a[1] = (uint32_t)traced;
-    a[c->arg] = at;
-    errno = 0;
-    r = syscall(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (at < TOP && at >= TOP - 7 && (c->flags & SHORT) && r <= (long)(TOP - at) &&
-        (r > 0 || errno == EFAULT))
-        return "held";
-    return r == -1 ? error_name(errno) : "ok";
+    switch (a) {
+    case SEMAPHORES:
+        return (uint32_t)semaphores;
+    case MESSAGES:
+        return (uint32_t)messages;
+    case TRACED:
+        return (uint32_t)traced;
+    default:
+        return a;
+    }
 }
 
 /* What was sent from a bad address would arrive here. */
@@ -220,7 +171,7 @@ static void put(int fd, int number)
         close(fd);
 }
 
-static void open_all(void)
+static void open_all(const struct call *c)
 {
     struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 64};
     char name[32];
@@ -238,6 +189,8 @@ static void open_all(void)
     put(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), TTY);
     put(inotify_init1(O_NONBLOCK), INOTIFY);
     DIE_UNLESS(inotify_add_watch(INOTIFY, ".", IN_OPEN) >= 0);
+    if (c->flags & TRACER)
+        make_tracee();
 }
 
 static void close_all(void)
@@ -248,53 +201,14 @@ static void close_all(void)
         kill(traced, SIGKILL);
 }
 
-/* One line for each call: what each border gave, alike ones counted. */
-static void try_borders(const struct call *c)
-{
-    const char *last = NULL;
-    unsigned count = 0;
-
-    open_all();
-    if (c->flags & TRACER)
-        make_tracee();
-    printf("%-28s", c->name);
-    for (unsigned i = 0; i < BORDERS; i++) {
-        const char *now = outcome(c, borders[i]);
-
-        if (last && strcmp(now, last) != 0) {
-            printf(" %s*%u", last, count);
-            count = 0;
-        }
-        last = now;
-        count++;
-    }
-    printf(" %s*%u%s\n", last, count, leaked() ? " LEAKED" : "");
-    close_all();
-}
-
-static void become_nobody(void)
-{
-    if (geteuid() == 0)
-        DIE_UNLESS(setgroups(1, (gid_t[]){65534}) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
-    DIE_UNLESS(prctl(PR_SET_DUMPABLE, 1) == 0);
-}
-
 int main(void)
 {
-    chmod(".", 0777);
-    become_nobody();
-    make_top_page();
-    for (unsigned i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-        int status;
-        pid_t pid = fork();
+    static const struct surroundings around = {.open = open_all,
+                                               .reset = reset,
+                                               .argument = argument,
+                                               .leaked = leaked,
+                                               .close = close_all};
 
-        if (pid == 0) {
-            try_borders(&calls[i]);
-            _exit(0);
-        }
-        DIE_UNLESS(pid > 0 && waitpid(pid, &status, 0) == pid);
-        if (status)
-            print_status(calls[i].name, status);
-    }
+    try_calls(&around, calls, sizeof(calls) / sizeof(*calls));
     return 0;
 }

@@ -2,6 +2,7 @@
  * F_SETLEASE and F_GETLEASE: who may have one, what breaks it, how its holder is told, who waits.
  */
 #include "guest.h"
+#include "states.h"
 
 #define NAME "leased"
 
@@ -35,20 +36,6 @@ static void show_told(const char *what, int fd)
                told == SIGIO ? "SIGIO" : "the signal", told_fd == fd, told_code,
                fcntl(fd, F_GETLEASE));
     told = 0;
-}
-
-static char state_of(pid_t pid)
-{
-    char path[64], state = '?';
-    FILE *f;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    f = fopen(path, "r");
-    if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-        state = '?';
-    if (f)
-        fclose(f);
-    return state;
 }
 
 /* ---- Setting ---- */
@@ -170,8 +157,7 @@ static void waits(const char *what, int flags, int type, int open_flags, int bec
     }
     while (!told)
         usleep(1000);
-    while (state_of(pid) != 'S')
-        usleep(1000);
+    until_state(pid, 'S');
     show_told("told", fd);
     SHOW(waitpid(pid, NULL, WNOHANG));
     if (becomes < 0)
@@ -208,8 +194,7 @@ static void interrupted(void)
     }
     while (!told)
         usleep(1000);
-    while (state_of(pid) != 'S')
-        usleep(1000);
+    until_state(pid, 'S');
     kill(pid, SIGUSR1);
     waitpid(pid, &status, 0);
     print_status("the other", status);

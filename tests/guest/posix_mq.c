@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/statfs.h>
 #include "guest.h"
+#include "states.h"
 
 #define NAME "/guest-queue"
 
@@ -256,26 +257,6 @@ static void timeouts(void)
     done(q);
 }
 
-static char state_of(pid_t pid)
-{
-    char path[64], state = '?';
-    FILE *f;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    f = fopen(path, "r");
-    if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-        state = '?';
-    if (f)
-        fclose(f);
-    return state;
-}
-
-static void until_asleep(pid_t pid)
-{
-    while (state_of(pid) != 'S')
-        usleep(1000);
-}
-
 /* Those who wait are served in the order in which they came. */
 static void waiters(void)
 {
@@ -291,7 +272,7 @@ static void waiters(void)
             long n = mq_receive(q, buf, 64, NULL);
             _exit(n == 1 ? buf[0] : 99);
         }
-        until_asleep(pid[i]);
+        until_state(pid[i], 'S');
     }
     SHOW(mq_send(q, "\1", 1, 0));
     SHOW(mq_send(q, "\2", 1, 0));
@@ -305,7 +286,7 @@ static void waiters(void)
         pid[i] = fork();
         if (pid[i] == 0)
             _exit(mq_send(q, i ? "\6" : "\5", 1, i) ? 99 : 0);
-        until_asleep(pid[i]);
+        until_state(pid[i], 'S');
     }
     for (int i = 0; i < 3; i++) {
         DIE_UNLESS(mq_receive(q, buf, 64, NULL) == 1);
@@ -337,11 +318,11 @@ static void interrupted(int flags)
         long n = mq_receive(q, buf, 64, NULL);
         _exit(n == 3 ? 1 : n < 0 && errno == EINTR ? 2 : 3);
     }
-    until_asleep(pid);
+    until_state(pid, 'S');
     kill(pid, SIGUSR1);
     if (flags) {
         usleep(1000);
-        until_asleep(pid);
+        until_state(pid, 'S');
         DIE_UNLESS(mq_send(q, "abc", 3, 0) == 0);
     }
     waitpid(pid, &status, 0);
@@ -483,7 +464,7 @@ static void notification(void)
         mqd_t blocking = mq_open(NAME, O_RDWR);
         _exit(mq_receive(blocking, buf, 64, NULL) == 1 ? 0 : 1);
     }
-    until_asleep(pid);
+    until_state(pid, 'S');
     SHOW(mq_send(q, "a", 1, 0));
     wait(NULL);
     show_signal();

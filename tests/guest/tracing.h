@@ -9,6 +9,7 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include "guest.h"
+#include "states.h"
 
 #ifndef PTRACE_EVENT_STOP
 #define PTRACE_EVENT_STOP 128
@@ -93,27 +94,6 @@ __attribute__((unused)) static pid_t child(void (*fn)(void))
         _exit(0);
     }
     return pid;
-}
-
-/* The letter of a process's or thread's state. */
-__attribute__((unused)) static char state_of(pid_t pid)
-{
-    char path[64], state = '?';
-    FILE *f;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    f = fopen(path, "r");
-    if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-        state = '?';
-    if (f)
-        fclose(f);
-    return state;
-}
-
-__attribute__((unused)) static void until_state(pid_t pid, char state)
-{
-    while (state_of(pid) != state)
-        usleep(1000);
 }
 
 __attribute__((unused)) static void finish(pid_t pid)

@@ -108,7 +108,7 @@ static void find_ranges(struct pci_device *d, unsigned bars)
         bool wide = (value & (BAR_PORT | BAR_64)) == BAR_64;
         uint32_t base = value & (value & BAR_PORT ? 0xfffcu : ~0xfu);
 
-        if (base && !(wide && bar + 1 < bars && pci_read32(d, REG_BAR(bar + 1))))
+        if (base && !(wide && (bar + 1 >= bars || pci_read32(d, REG_BAR(bar + 1)))))
             d->ranges[bar] = (struct pci_range){base, bar_size(d, bar), value & BAR_PORT,
                                                 value & (value & BAR_PORT ? 0x3 : 0xf)};
         bar += wide;
@@ -121,6 +121,7 @@ static void find_ranges(struct pci_device *d, unsigned bars)
 static void look_at(uint32_t where, uint8_t buses[32])
 {
     uint32_t id = config_read(where, REG_ID), irq = config_read(where, REG_INTERRUPT), behind;
+    bool bridge = HEADER_TYPE(config_read(where, REG_HEADER)) == TYPE_BRIDGE;
     struct pci_device *d = &devices[device_count++];
 
     *d = (struct pci_device){.where = where,
@@ -129,11 +130,11 @@ static void look_at(uint32_t where, uint8_t buses[32])
                              .class = config_read(where, REG_CLASS) >> 8,
                              .line = (uint8_t)irq,
                              .pin = (uint8_t)(irq >> 8)};
-    find_ranges(d, HEADER_TYPE(config_read(where, REG_HEADER)) == TYPE_BRIDGE ? 2 : PCI_BARS);
+    find_ranges(d, bridge ? 2 : PCI_BARS);
     klog(LOG_DEBUG, "PCI %02x:%02x.%x %04x:%04x class %06x, line %u, pin %u\n",
          (unsigned)(where >> 16 & 0xff), (unsigned)(where >> 11 & 31), (unsigned)(where >> 8 & 7),
          d->vendor, d->device, (unsigned)d->class, d->line, d->pin);
-    if (HEADER_TYPE(config_read(where, REG_HEADER)) != TYPE_BRIDGE)
+    if (!bridge)
         return;
     behind = config_read(where, REG_BUSES) >> 8 & 0xff;
     if (behind > (where >> 16 & 0xff)) /* buses are numbered downwards: no loops */
@@ -180,17 +181,6 @@ uint16_t pci_bar_port(const struct pci_device *d, unsigned bar)
     return value & BAR_PORT ? (uint16_t)(value & 0xfffcu) : 0;
 }
 
-/* What lies at and above bar: a memory register of 32 bits, or of 64 whose upper half is 0. */
-static bool is_low_memory(const struct pci_device *d, unsigned bar, uint32_t *base)
-{
-    uint32_t value = pci_read32(d, REG_BAR(bar));
-
-    *base = value & ~0xfu;
-    if ((value & BAR_PORT) || !*base)
-        return false;
-    return !(value & BAR_64) || (bar < 5 && !pci_read32(d, REG_BAR(bar + 1)));
-}
-
 /* Where a bridge's window to memory ends, whose limit is in reg; 0: it is closed. */
 static uint32_t window_end(const struct pci_device *d, uint32_t reg)
 {
@@ -208,12 +198,11 @@ static uint32_t memory_end(void)
         const struct pci_device *d = &devices[i];
         bool bridge = HEADER_TYPE(pci_read32(d, REG_HEADER)) == TYPE_BRIDGE;
 
-        for (unsigned bar = 0; bar < (bridge ? 2 : 6); bar++) {
-            bool wide = (pci_read32(d, REG_BAR(bar)) & (BAR_PORT | BAR_64)) == BAR_64;
+        for (unsigned bar = 0; bar < PCI_BARS; bar++) {
+            const struct pci_range *r = &d->ranges[bar];
 
-            if (is_low_memory(d, bar, &base) && base + bar_size(d, bar) > end)
-                end = base + bar_size(d, bar);
-            bar += wide;
+            if (r->bytes && !r->ports && r->start + r->bytes > end)
+                end = r->start + r->bytes;
         }
         for (uint32_t reg = REG_LIMIT; bridge && reg <= REG_LIMIT_PREFETCH; reg += 4) {
             base = window_end(d, reg);
@@ -225,9 +214,10 @@ static uint32_t memory_end(void)
 
 /* Firmware of 64 bits may place a register above 4 GiB, where we do not reach: moves it down,
  * behind all others. Only on the first bus: behind a bridge its window would have to move, too. */
-static void move_down(const struct pci_device *d, unsigned bar)
+static void move_down(struct pci_device *d, unsigned bar)
 {
     uint32_t size = bar_size(d, bar), end = memory_end(), at;
+    uint8_t flags = pci_read32(d, REG_BAR(bar)) & 0xf;
 
     if (d->where >> 16 || !size || size > MOVE_MAX || !end)
         return;
@@ -236,18 +226,20 @@ static void move_down(const struct pci_device *d, unsigned bar)
         return;
     pci_write32(d, REG_BAR(bar), at);
     pci_write32(d, REG_BAR(bar + 1), 0);
+    d->ranges[bar] = (struct pci_range){at, size, false, flags};
     klog(LOG_INFO, "PCI %04x:%04x: memory moved to %08x\n", d->vendor, d->device, (unsigned)at);
 }
 
-volatile void *pci_bar_map(const struct pci_device *d, unsigned bar, uint32_t from, uint32_t bytes)
+volatile void *pci_bar_map(struct pci_device *d, unsigned bar, uint32_t from, uint32_t bytes)
 {
-    uint32_t value = bar < 6 ? pci_read32(d, REG_BAR(bar)) : BAR_PORT, pa;
+    const struct pci_range *r = &d->ranges[bar < PCI_BARS ? bar : 0];
+    uint32_t value = bar < PCI_BARS ? pci_read32(d, REG_BAR(bar)) : BAR_PORT;
 
     if ((value & (BAR_PORT | BAR_64)) == BAR_64 && bar < 5 && pci_read32(d, REG_BAR(bar + 1)))
         move_down(d, bar);
-    if (bar > 5 || !is_low_memory(d, bar, &pa) || from > UINT32_MAX - pa)
+    if (bar >= PCI_BARS || !r->bytes || r->ports || from > UINT32_MAX - r->start)
         return NULL;
-    return map_device(pa + from, bytes, PTE_PCD | PTE_PWT);
+    return map_device(r->start + from, bytes, PTE_PCD | PTE_PWT);
 }
 
 void pci_enable(struct pci_device *d)

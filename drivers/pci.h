@@ -23,7 +23,7 @@ struct pci_device {
     uint32_t class; /* class, subclass, interface: 24 bits */
     uint8_t line, pin;
     bool claimed;
-    struct pci_range ranges[PCI_BARS]; /* as the firmware has set them */
+    struct pci_range ranges[PCI_BARS]; /* as they are set */
 };
 
 #define PCI_REVISION         0x08u
@@ -49,7 +49,7 @@ void pci_write16(const struct pci_device *d, uint32_t reg, uint16_t value);
 /* A base address register: its port (0: it is none), or its memory, mapped uncached (NULL: it is
  * none, or out of reach). bytes: how much of it is used. */
 uint16_t pci_bar_port(const struct pci_device *d, unsigned bar);
-volatile void *pci_bar_map(const struct pci_device *d, unsigned bar, uint32_t from, uint32_t bytes);
+volatile void *pci_bar_map(struct pci_device *d, unsigned bar, uint32_t from, uint32_t bytes);
 /* Lets it answer and reach memory by itself; its interrupt is on. */
 void pci_enable(struct pci_device *d);
 /* Its interrupt line, shared with others. -errno */

@@ -107,7 +107,7 @@ uint8_t virtio_isr(const struct virtio *v)
 /* What a capability tells of, mapped; the place of queue 0's bell needs the notify offset. */
 static volatile uint8_t *map_structure(const struct virtio *v, uint8_t type, uint32_t more)
 {
-    const struct pci_device *d = v->pci;
+    struct pci_device *d = v->pci;
 
     for (uint8_t at = 0; (at = pci_capability(d, PCI_CAP_VENDOR, at));) {
         uint32_t offset = pci_read32(d, at + 8u), length = pci_read32(d, at + 12u);

@@ -50,8 +50,8 @@ static inline void debug_break(void)
     __asm__ volatile("int3" : : : "memory");
 }
 
-/* The n-th symbol of the kernel, in order of addresses; NULL: no more. type: as nm(1) has it. */
-const char *debug_symbol(uint32_t n, uint32_t *addr, char *type);
+/* The n-th symbol of the kernel, in order of addresses; NULL: no more. */
+const char *debug_symbol(uint32_t n, uint32_t *addr);
 
 /* CR0, CR2, CR3, CR4. */
 void debug_control_registers(uint32_t cr[4]);

@@ -67,7 +67,7 @@ static inline bool trap_from_user(const struct trapframe *tf)
 typedef void (*irq_handler_t)(void *arg);
 int irq_register(unsigned irq, irq_handler_t fn, void *arg);
 /* How often the line fired; false when nobody listens on it. */
-const char *irq_chip(unsigned irq); /* what the line goes through, as Linux calls it */
 bool irq_count(unsigned irq, uint32_t *count);
+const char *irq_chip(unsigned irq); /* what the line goes through, as Linux calls it */
 
 #endif

@@ -113,7 +113,7 @@ static void give_up_anon(struct vma *v, vaddr_t va, struct anon *a)
     if (a->slot)
         swap_free(a->slot);
     a->slot = 0;
-    (void)pmap_clear_dirty(a->frame);
+    pmap_clear_dirty(a->frame);
     a->frame->flags |= FRAME_LAZY;
 }
 

@@ -207,10 +207,9 @@ bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr
 bool pmap_is_accessed(const struct frame *f); /* the same, and clears nothing [v] */
 /* A store that the frame itself does not know of yet: it will when the entry goes. [v] */
 bool pmap_test_dirty(const struct frame *f);
-/* Makes frame clean: forgets that anybody wrote to it; whether a space had since it was mapped. [v]
- */
-bool pmap_clear_dirty(struct frame *f);
-/* The same, and every mapping loses the right to write. [v] */
+/* Makes an anon's frame clean: forgets that anybody wrote to it. [v] */
+void pmap_clear_dirty(struct frame *f);
+/* Every mapping forgets that it was written through, and loses the right to it. [v] */
 void pmap_clean(struct frame *f);
 /* Which entry a reverse mapping is. [v] */
 struct pmap *pmap_of_entry(const pte_t *pte);
@@ -467,6 +466,7 @@ static inline bool object_first_store_faults(const struct vm_object *o, const st
 {
     return object_needs_place(o, f) || (o->pager->put && !(f->flags & FRAME_DIRTY));
 }
+bool object_is_resident(struct vm_object *o, uint64_t index); /* not [v] */
 bool object_zero_behind(const struct vm_object *o, uint32_t index);
 /* f, a pinned orphan with all of a page's contents, becomes that page, if there is none. [v] */
 bool object_adopt(struct vm_object *o, uint32_t index, struct frame *f);
@@ -566,9 +566,9 @@ void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);               
 void vma_forget(struct vma *v); /* its space dies: off its object and the accounts [v] */
 /* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
+extern uint32_t locked_pages; /* [v] of all spaces */
 /* Pages promised: to private writable memory of all spaces but for VM_NORESERVE, and to shared
  * objects; and whether more may be. [v] */
-extern uint32_t locked_pages; /* [v] of all spaces */
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
 /* What areas claim of their space's limits and of memory, in pages; of a change, what it gains. */

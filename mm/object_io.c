@@ -149,16 +149,6 @@ static int commit_write(struct vm_object *o, struct frame *f, uint64_t at, size_
     return err ? err : !kept;
 }
 
-static bool is_absent(struct vm_object *o, uint32_t index)
-{
-    bool absent;
-
-    spin_lock(&vm_lock);
-    absent = !radix_get(&o->pages, index);
-    spin_unlock(&vm_lock);
-    return absent;
-}
-
 /* Fills a frame that is not yet the page's, so that a fault on the very page may go its way; then
  * it is. False: not all could be copied, or somebody else was faster. */
 static bool fill_new(struct vm_object *o, uint32_t index, uint8_t *buf, size_t n, mover move,
@@ -190,7 +180,7 @@ static int write_new(struct vm_object *o, uint64_t at, uint8_t *buf, size_t n, m
 
     *out = NULL;
     if ((at & (PAGE_SIZE - 1)) || !o->pager->put || (n < PAGE_SIZE && at + n < o->size) ||
-        !is_absent(o, index))
+        object_is_resident(o, index))
         return 0;
     if (frame_low() && !reclaim())
         return -ENOMEM;

@@ -9,7 +9,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 
-static bool is_resident(struct vm_object *o, uint64_t index)
+bool object_is_resident(struct vm_object *o, uint64_t index)
 {
     bool resident;
 
@@ -28,7 +28,7 @@ static int pin_tail(struct vm_object *o, uint64_t size, struct frame **tail)
 
     *tail = NULL;
     if (!(size & (PAGE_SIZE - 1)) || size >= o->size ||
-        (object_zero_behind(o, index) && !is_resident(o, index)))
+        (object_zero_behind(o, index) && !object_is_resident(o, index)))
         return 0;
     err = object_pin(o, index, false, tail);
     return err == -ENXIO ? 0 : err;
@@ -155,7 +155,7 @@ static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
     struct frame *f;
     int err;
 
-    if (object_zero_behind(o, index) && !is_resident(o, index))
+    if (object_zero_behind(o, index) && !object_is_resident(o, index))
         return 0;
     err = object_pin(o, index, false, &f);
     if (err)

@@ -392,12 +392,11 @@ bool pmap_test_dirty(const struct frame *f)
 
 void pmap_clean(struct frame *f)
 {
-    f->flags &= ~FRAME_DIRTY;
     (void)clear_in_all(f, PTE_D | PTE_W);
 }
 
-bool pmap_clear_dirty(struct frame *f)
+void pmap_clear_dirty(struct frame *f)
 {
     f->flags &= ~FRAME_DIRTY;
-    return clear_in_all(f, PTE_D);
+    (void)clear_in_all(f, PTE_D);
 }

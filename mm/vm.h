@@ -38,8 +38,8 @@ struct vm_space;
 #define VM_WIPEONFORK  0x400  /* madvise: empty in a child */
 #define VM_RANDOM      0x800  /* madvise: no pages around a fault */
 #define VM_SEQUENTIAL  0x1000 /* madvise: many pages ahead of a fault */
-#define VM_LOW         0x4000 /* argument only, with VM_FIXED: may lie below USER_MIN */
 #define VM_DONTDUMP    0x2000 /* madvise: not in a core dump */
+#define VM_LOW         0x4000 /* argument only, with VM_FIXED: may lie below USER_MIN */
 
 struct vm_mapping {
     vaddr_t addr;             /* a hint, or the place with VM_FIXED; page-aligned */

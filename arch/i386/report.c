@@ -31,22 +31,31 @@ static uint32_t ksym_after(uint32_t addr)
     return low;
 }
 
-const char *ksym_find(uint32_t addr, uint32_t *offset)
+const char *code_symbol(uint32_t addr, uint32_t *offset, uint32_t *size)
 {
-    uint32_t after = ksym_after(addr);
+    uint32_t after = ksym_after(addr), end = (uint32_t)kernel_text_end;
 
     if (after == 0)
         return NULL;
+    if (after < ksyms_count && ksyms_addr[after] < end)
+        end = ksyms_addr[after];
     *offset = addr - ksyms_addr[after - 1];
+    *size = end - ksyms_addr[after - 1];
     return ksyms_strings + ksyms_name[after - 1];
 }
 
-const char *debug_symbol(uint32_t n, uint32_t *addr, char *type)
+const char *ksym_find(uint32_t addr, uint32_t *offset)
+{
+    uint32_t size;
+
+    return code_symbol(addr, offset, &size);
+}
+
+const char *debug_symbol(uint32_t n, uint32_t *addr)
 {
     if (n >= ksyms_count)
         return NULL;
     *addr = ksyms_addr[n];
-    *type = 't';
     return ksyms_strings + ksyms_name[n];
 }
 
@@ -187,19 +196,6 @@ void backtrace_collect(uint32_t *calls, unsigned max)
 void backtrace_collect_thread(const struct arch_thread *t, uint32_t *calls, unsigned max)
 {
     collect(arch_thread_frame(t), calls, max);
-}
-
-const char *code_symbol(uint32_t addr, uint32_t *offset, uint32_t *size)
-{
-    uint32_t after = ksym_after(addr), end = (uint32_t)kernel_text_end;
-
-    if (after == 0)
-        return NULL;
-    if (after < ksyms_count && ksyms_addr[after] < end)
-        end = ksyms_addr[after];
-    *offset = addr - ksyms_addr[after - 1];
-    *size = end - ksyms_addr[after - 1];
-    return ksyms_strings + ksyms_name[after - 1];
 }
 
 void code_name(uint32_t addr, char *buf, uint32_t size)

@@ -409,31 +409,9 @@ static int show_count(struct text *t, const struct target *who)
     return 0;
 }
 
-static int show_limit(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", pty_limit);
-    return 0;
-}
+SYSCTL_WORD(static, limit, pty_limit, 0, INT32_MAX)
 
-static int store_limit(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, INT32_MAX, &pty_limit);
-}
-
-static int show_spared(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", pty_spared);
-    return 0;
-}
-
-static int store_spared(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, INT32_MAX, &pty_spared);
-}
+SYSCTL_WORD(static, spared, pty_spared, 0, INT32_MAX)
 
 static const struct proc_entry pty_entries[] = {
     STORE_ENTRY("max", 0644, show_limit, store_limit),

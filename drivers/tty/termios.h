@@ -74,17 +74,16 @@ enum {
 #define TERMIOS_TABDLY 0014000
 #define TERMIOS_XTABS  0014000
 
-#define TERMIOS_CBAUD   0010017
-#define TERMIOS_BOTHER  0010000
-#define TERMIOS_B38400  0000017
-#define TERMIOS_B115200 0010002
-#define TERMIOS_B9600   0000015
-#define TERMIOS_CSIZE   0000060
-#define TERMIOS_CS8     0000060
-#define TERMIOS_CREAD   0000200
-#define TERMIOS_PARENB  0000400
-#define TERMIOS_HUPCL   0002000
-#define TERMIOS_CLOCAL  0004000
+#define TERMIOS_CBAUD  0010017
+#define TERMIOS_BOTHER 0010000
+#define TERMIOS_B38400 0000017
+#define TERMIOS_B9600  0000015
+#define TERMIOS_CSIZE  0000060
+#define TERMIOS_CS8    0000060
+#define TERMIOS_CREAD  0000200
+#define TERMIOS_PARENB 0000400
+#define TERMIOS_HUPCL  0002000
+#define TERMIOS_CLOCAL 0004000
 
 #define TERMIOS_ISIG    0000001
 #define TERMIOS_ICANON  0000002
@@ -164,7 +163,7 @@ enum {
 #define TCION     3
 
 /* drivers/tty/tty_termios.c: bits a second of the CBAUD code, 0 for B0 or an unknown one; and the
- * code for a speed (BOTHER when it has none). */
+ * code for a speed. */
 uint32_t termios_baud(const struct termios *t);
 uint32_t termios_code(uint32_t baud); /* its TERMIOS_B*; of an odd one, that of 9600 */
 

@@ -6,7 +6,6 @@
 #include "arch/uaccess.h"
 
 #define HANDLE_MOST 128u /* bytes */
-#define AT_FOLLOW   AT_SYMLINK_FOLLOW
 
 struct handle_head {
     uint32_t bytes;
@@ -20,10 +19,11 @@ long sys_name_to_handle_at(uint32_t dirfd, const char __user *upath, void __user
     int err;
 
     (void)uhandle, (void)umount;
-    if (flags & ~(AT_FOLLOW | AT_EMPTY_PATH))
+    if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    err = user_lookup((int)dirfd, upath,
-                      (flags & AT_EMPTY_PATH) | (flags & AT_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW), &d);
+    err = user_lookup(
+        (int)dirfd, upath,
+        (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW), &d);
     if (err)
         return err;
     dentry_unref(d);

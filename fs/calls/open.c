@@ -417,23 +417,13 @@ struct open_how {
 #define RESOLVE_ALL 0x3fu
 
 /* A structure longer than ours is one of ours as long as the rest is zeros. */
-static int take_how(struct open_how *how, const char __user *uhow, uint32_t size)
+static int take_how(struct open_how *how, const void __user *uhow, uint32_t size)
 {
-    uint8_t byte;
-
     if (size < sizeof(*how))
         return -EINVAL;
     if (size > PAGE_SIZE)
         return -E2BIG;
-    if (copy_from_user(how, uhow, sizeof(*how)))
-        return -EFAULT;
-    for (uint32_t i = sizeof(*how); i < size; i++) {
-        if (copy_from_user(&byte, uhow + i, 1))
-            return -EFAULT;
-        if (byte)
-            return -E2BIG;
-    }
-    return 0;
+    return copy_struct_from_user(how, sizeof(*how), uhow, size);
 }
 
 static int check_how(const struct open_how *how)

@@ -6,7 +6,6 @@
  * bring back in between what is about to go.
  */
 #include "fs/disk/ext2.h"
-#include "libc/string.h"
 
 #define BLOCKS_MAX 65536u /* of one extent that is told at once */
 

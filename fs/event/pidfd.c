@@ -129,18 +129,14 @@ static struct files *files_of(struct proc_handle *h, int *err)
 
 static long copy_fd(struct proc_handle *h, int fd)
 {
-    int at = fd, err, new;
+    int err, new;
     struct files *files = files_of(h, &err);
     struct file *f;
 
     if (!files)
         return err;
-    f = files_next(files, &at);
+    f = files_get(files, fd);
     files_put(files);
-    if (f && (at != fd || fd < 0)) {
-        file_put(f);
-        f = NULL;
-    }
     if (!f)
         return -EBADF;
     new = fd_install(f, 0, true);

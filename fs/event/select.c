@@ -111,12 +111,13 @@ static long select_round(void *sets, struct poll_table *pt)
 
 static long do_select(uint32_t n, void __user *const user[SETS], uint64_t until)
 {
+    uint32_t room = files_room();
     struct fd_sets s;
     long ret;
 
     if ((int32_t)n < 0)
         return -EINVAL;
-    s.n = n < files_room() ? n : files_room(); /* what lies behind is not looked at */
+    s.n = n < room ? n : room; /* what lies behind is not looked at */
     memcpy(s.user, user, sizeof(s.user));
     ret = sets_alloc(&s);
     if (ret)

@@ -3,7 +3,6 @@
  */
 #include "arch/uaccess.h"
 #include "fs/mqueue/mqueue.h"
-#include "fs/vfs/file.h"
 #include "fs/vfs/internal.h"
 #include "kernel/time/time.h"
 #include "libc/errno.h"

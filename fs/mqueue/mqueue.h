@@ -31,10 +31,8 @@ struct mq_attr { /* struct mq_attr of man 3 mq_getattr */
 /* ---- A queue: queue.c ---- */
 
 struct mq;
-struct mq_message;
-struct user;
 
-/* A place to sleep in until a time of the wall clock. */
+/* Until when to wait: a time of the wall clock, if one is given. */
 struct mq_deadline {
     bool given;
     uint64_t real_ns;

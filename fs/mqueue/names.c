@@ -29,7 +29,7 @@ static struct superblock super = {
 static struct inode *directory;
 static struct dentry *root; /* for those who come by mq_open */
 
-static struct mutex names_lock;
+static struct mutex names_lock = MUTEX_INIT(names_lock, MUTEX_RANK_MQUEUE);
 static struct list names = LIST_INIT(names); /* [names_lock] struct mq_name, by place */
 static uint32_t linked_names;                /* [names_lock] */
 static uint32_t next_place = FIRST_INO;      /* [names_lock] */
@@ -295,10 +295,11 @@ static int check_name(const char *name, size_t len)
 
 /* [directory->lock held] The queue's inode, made if that is asked for: a reference. */
 static int find_or_make(const char *name, size_t len, uint32_t flags, uint32_t mode,
-                        const struct mq_attr *attr, struct inode **out)
+                        const struct mq_attr *attr, struct inode **out, bool *made)
 {
     int err;
 
+    *made = false;
     *out = get(name, len);
     if (*out && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
         inode_unref(*out);
@@ -308,6 +309,7 @@ static int find_or_make(const char *name, size_t len, uint32_t flags, uint32_t m
         return (flags & O_ACCMODE) == O_ACCMODE ? (inode_unref(*out), -EINVAL) : 0;
     if (!(flags & O_CREAT))
         return -ENOENT;
+    *made = true;
     err = inode_permission(directory, MAY_WRITE | MAY_EXEC);
     return err ? err : make(name, len, apply_umask(mode), attr, out);
 }
@@ -319,7 +321,7 @@ int mq_file_open(const char *name, uint32_t flags, uint32_t mode, const struct m
     struct inode *i = NULL;
     struct dentry *d;
     int err = check_name(name, len);
-    bool had;
+    bool made;
 
     if (err)
         return err;
@@ -327,14 +329,11 @@ int mq_file_open(const char *name, uint32_t flags, uint32_t mode, const struct m
     if (!d)
         return -ENOMEM;
     mutex_lock(&directory->lock);
-    had = (i = get(name, len)) != NULL;
-    if (i)
-        inode_unref(i);
-    err = find_or_make(name, len, flags, mode, attr, &i);
+    err = find_or_make(name, len, flags, mode, attr, &i, &made);
     mutex_unlock(&directory->lock);
     if (!err) {
         d->inode = i;
-        err = dentry_open(d, flags & (O_ACCMODE | O_NONBLOCK), !had, out);
+        err = dentry_open(d, flags & (O_ACCMODE | O_NONBLOCK), made, out);
     }
     dentry_unref(d);
     return err;
@@ -402,7 +401,6 @@ static struct fs_type mqueue_type = {
 
 static void mqueue_init(void)
 {
-    mutex_init(&names_lock, MUTEX_RANK_MQUEUE);
     directory = inode_new(&super, S_IFDIR | 01777);
     if (!directory)
         return;

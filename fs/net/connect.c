@@ -7,7 +7,6 @@
 #include "fs/net/unix.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
-#include "libc/string.h"
 
 enum { FULL = 1, AGAIN = 2 }; /* beside 0 and -errno */
 

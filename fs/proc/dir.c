@@ -53,14 +53,14 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
 /* The access mode (O_RDONLY...) of a descriptor, or -1 when there is none. */
 static int fd_access(const struct target *who, int32_t fd)
 {
-    int err, at = fd, access = -1;
+    int err, access = -1;
     struct files *files = target_files(who, false, &err);
-    struct file *f = files ? files_next(files, &at) : NULL;
+    struct file *f = files ? files_get(files, fd) : NULL;
 
-    if (f && at == fd)
+    if (f) {
         access = f->flags & O_ACCMODE;
-    if (f)
         file_put(f);
+    }
     if (files)
         files_put(files);
     return access;

@@ -9,21 +9,17 @@
 static struct file *target_file(const struct target *who, int *err)
 {
     struct files *files = target_files(who, true, err);
-    int fd = who->fd - 1;
     struct file *f;
 
     if (!files) {
         *err = *err ? *err : -ENOENT;
         return NULL;
     }
-    f = files_next(files, &fd);
+    f = files_get(files, who->fd - 1);
     files_put(files);
-    if (f && fd == who->fd - 1)
-        return f;
-    if (f)
-        file_put(f);
-    *err = -ENOENT;
-    return NULL;
+    if (!f)
+        *err = -ENOENT;
+    return f;
 }
 
 struct dentry *place_fd(const struct target *who, int *err)

@@ -4,12 +4,10 @@
  */
 #include "arch/debug.h"
 #include "arch/resource.h"
-#include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/log.h"
-#include "kernel/base/panic.h"
 #include "kernel/machine/power.h"
 #include "kernel/thread/load.h"
 #include "libc/printf.h"
@@ -23,14 +21,12 @@
 
 static void show_resources(struct text *t, enum resource_kind kind, int width)
 {
+    bool told = capable(CAP_SYS_ADMIN); /* the others see that there is something */
     const struct resource *r;
 
-    for (unsigned n = 0; (r = resource_get(kind, n)); n++) {
-        bool told = capable(CAP_SYS_ADMIN); /* the others see that there is something */
-
+    for (unsigned n = 0; (r = resource_get(kind, n)); n++)
         text_printf(t, "%*s%0*x-%0*x : %s\n", 2 * r->depth, "", width, told ? r->start : 0, width,
                     told ? r->end : 0, r->name);
-    }
 }
 
 int show_iomem(struct text *t, const struct target *who)
@@ -59,13 +55,12 @@ static bool tells_addresses(void)
 static int symbol_line(void *from, uint64_t *item, char *buf, size_t size)
 {
     uint32_t addr;
-    char type;
-    const char *name = debug_symbol((uint32_t)*item, &addr, &type);
+    const char *name = debug_symbol((uint32_t)*item, &addr);
 
     (void)from;
     if (!name)
         return 0;
-    return snprintf(buf, size, "%08x %c %s\n", tells_addresses() ? addr : 0, type, name);
+    return snprintf(buf, size, "%08x t %s\n", tells_addresses() ? addr : 0, name);
 }
 
 static long kallsyms_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)

@@ -31,39 +31,13 @@ const struct proc_entry net_entries[] = {
 
 /* ---- /proc/sys/net ---- */
 
-static int store_limit(const char *text, size_t len, uint32_t least, uint32_t *limit)
-{
-    uint32_t value;
-    int err = sysctl_number(text, len, INT32_MAX, &value);
-
-    if (!err && value < least)
-        err = -EINVAL;
-    if (!err)
-        *limit = value;
-    return err;
-}
-
-/* A limit that root may change, but not below least. */
-#define LIMIT(field, least)                                                                        \
-    static int show_##field(struct text *t, const struct target *who)                              \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%u\n", net_limits.field);                                                  \
-        return 0;                                                                                  \
-    }                                                                                              \
-    static int store_##field(const char *text, size_t len, const struct target *who)               \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        return store_limit(text, len, least, &net_limits.field);                                   \
-    }
-
-LIMIT(optmem_max, 0)
-LIMIT(rmem_default, NET_RCVBUF_LEAST)
-LIMIT(rmem_max, NET_RCVBUF_LEAST)
-LIMIT(somaxconn, 0)
-LIMIT(wmem_default, NET_SNDBUF_LEAST)
-LIMIT(wmem_max, NET_SNDBUF_LEAST)
-LIMIT(max_dgram_qlen, 0)
+SYSCTL_WORD(static, optmem_max, net_limits.optmem_max, 0, INT32_MAX)
+SYSCTL_WORD(static, rmem_default, net_limits.rmem_default, NET_RCVBUF_LEAST, INT32_MAX)
+SYSCTL_WORD(static, rmem_max, net_limits.rmem_max, NET_RCVBUF_LEAST, INT32_MAX)
+SYSCTL_WORD(static, somaxconn, net_limits.somaxconn, 0, INT32_MAX)
+SYSCTL_WORD(static, wmem_default, net_limits.wmem_default, NET_SNDBUF_LEAST, INT32_MAX)
+SYSCTL_WORD(static, wmem_max, net_limits.wmem_max, NET_SNDBUF_LEAST, INT32_MAX)
+SYSCTL_WORD(static, max_dgram_qlen, net_limits.max_dgram_qlen, 0, INT32_MAX)
 
 static const struct proc_entry core_entries[] = {
     STORE_ENTRY("optmem_max", 0644, show_optmem_max, store_optmem_max),

@@ -76,13 +76,13 @@ struct proc_entry {
     }
 
 extern const struct proc_entry system_entries[];       /* system.c */
-extern const struct proc_entry sysctl_entries[];       /* sysctl.c */
-extern const struct proc_entry sysctl_vm_entries[];    /* sysctl_vm.c */
+extern const struct proc_entry sysctl_entries[];       /* sys/sysctl.c */
+extern const struct proc_entry sysctl_vm_entries[];    /* sys/sysctl_vm.c */
 extern const struct proc_entry sysvipc_entries[];      /* sysvipc.c */
 extern const struct proc_entry net_entries[];          /* net.c: /proc/net */
 extern const struct proc_entry sysctl_net_entries[];   /* net.c */
 extern const struct proc_entry process_entries[];      /* process.c: /proc/PID */
-extern const struct proc_entry sysctl_fs_entries[];    /* sysctl_fs.c */
+extern const struct proc_entry sysctl_fs_entries[];    /* sys/sysctl_fs.c */
 extern const struct proc_entry thread_entries[];       /* the same for /proc/PID/task/TID */
 extern const struct proc_entry fd_entry, fdinfo_entry; /* fd.c: what is in fd/ and fdinfo/ */
 
@@ -132,6 +132,31 @@ void sysctl_add(const struct proc_entry *e);
 void proc_tty_add(const struct proc_entry *e);
 /* A number of decimal digits, at most max; what else is in the text is white space. -EINVAL */
 int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out);
+/* The same for a number that must not be below least, either. */
+int sysctl_word(const char *text, size_t len, uint32_t least, uint32_t most, uint32_t *out);
+
+/* What shows and sets a word that root may change; scope: static or extern. */
+#define SYSCTL_WORD(scope, name, variable, least, most)                                            \
+    scope int show_##name(struct text *t, const struct target *who)                                \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%u\n", (unsigned)(variable));                                              \
+        return 0;                                                                                  \
+    }                                                                                              \
+    scope int store_##name(const char *text, size_t len, const struct target *who)                 \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        return sysctl_word(text, len, least, most, &(variable));                                   \
+    }
+
+/* What shows a text that never changes. */
+#define SYSCTL_FACT(name, value)                                                                   \
+    static int show_##name(struct text *t, const struct target *who)                               \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%s\n", value);                                                             \
+        return 0;                                                                                  \
+    }
 int show_shmmax(struct text *t, const struct target *who); /* sysvipc.c */
 int show_shmall(struct text *t, const struct target *who);
 int show_shmmni(struct text *t, const struct target *who);
@@ -200,7 +225,7 @@ int map_files_find(const struct target *who, const char *name, struct target *ou
 /* The next name at or after *at, which moves on: its length, 0: none, or -errno. */
 int map_files_next(const struct target *who, uint64_t *at, char *name, size_t size);
 extern const struct proc_entry map_file_entry;
-int show_oom_score(struct text *t, const struct target *who); /* oom.c */
+int show_oom_score(struct text *t, const struct target *who); /* task/oom.c */
 int show_oom_adj(struct text *t, const struct target *who);
 int store_oom_adj(const char *text, size_t len, const struct target *who);
 int show_oom_score_adj(struct text *t, const struct target *who);

@@ -161,19 +161,6 @@ int store_semlimits(const char *text, size_t len, const struct target *who)
     return err;
 }
 
-#define MSG_LIMIT(name, variable, largest)                                                         \
-    int show_##name(struct text *t, const struct target *who)                                      \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%u\n", variable);                                                          \
-        return 0;                                                                                  \
-    }                                                                                              \
-    int store_##name(const char *text, size_t len, const struct target *who)                       \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        return sysctl_number(text, len, largest, &(variable));                                     \
-    }
-
-MSG_LIMIT(msgmax, msg_limits.message, MSG_LARGEST)
-MSG_LIMIT(msgmnb, msg_limits.queue, INT32_MAX)
-MSG_LIMIT(msgmni, msg_table.limit, IPC_MOST)
+SYSCTL_WORD(extern, msgmax, msg_limits.message, 0, MSG_LARGEST)
+SYSCTL_WORD(extern, msgmnb, msg_limits.queue, 0, INT32_MAX)
+SYSCTL_WORD(extern, msgmni, msg_table.limit, 0, IPC_MOST)

@@ -76,17 +76,17 @@ uint32_t ramfs_total_pages(void)
     return total_pages;
 }
 
-/* Room for one inode more, or one name more of a file that has some, and for its pages: each costs
- * memory that nobody can be asked to give back. -ENOSPC. */
-static int reserve_pages(struct ramfs_super *s, uint32_t pages)
+/* Room for inodes more, or names more of a file that has some, and for pages: each costs memory
+ * that nobody can be asked to give back. -ENOSPC. */
+static int reserve(struct ramfs_super *s, uint32_t inodes, uint32_t pages)
 {
     bool full;
 
     spin_lock(&ramfs_lock);
-    full = (s->max_inodes && s->used_inodes >= s->max_inodes) ||
+    full = (inodes && s->max_inodes && s->used_inodes >= s->max_inodes) ||
            (pages && s->max_pages && s->used_pages + pages > s->max_pages);
     if (!full) {
-        s->used_inodes++;
+        s->used_inodes += inodes;
         s->used_pages += pages;
     }
     spin_unlock(&ramfs_lock);
@@ -103,16 +103,10 @@ static void count(struct ramfs_super *s, int32_t inodes, int32_t pages)
 
 int ramfs_charge_xattr(struct superblock *sb, int32_t pages)
 {
-    struct ramfs_super *s = sb->private;
-    int err = 0;
-
-    spin_lock(&ramfs_lock);
-    if (pages > 0 && s->max_pages && s->used_pages + (uint32_t)pages > s->max_pages)
-        err = -ENOSPC;
-    else
-        s->used_pages += (uint32_t)pages;
-    spin_unlock(&ramfs_lock);
-    return err;
+    if (pages > 0)
+        return reserve(sb->private, 0, (uint32_t)pages);
+    count(sb->private, 0, pages);
+    return 0;
 }
 
 /* A long symbolic link takes a page of the file system's, as in Linux's tmpfs. */
@@ -351,7 +345,7 @@ static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
 /* The reservation makes sure that there is room; what is made then counts by itself. */
 static int ramfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev)
 {
-    int err = reserve_pages(dir->sb->private, 0);
+    int err = reserve(dir->sb->private, 1, 0);
 
     if (err)
         return err;
@@ -374,7 +368,7 @@ static int ramfs_symlink(struct inode *dir, struct dentry *d, const char *target
 {
     struct ramfs_super *s = dir->sb->private;
     size_t len = strlen(target);
-    int err = reserve_pages(s, (uint32_t)link_pages(len));
+    int err = reserve(s, 1, (uint32_t)link_pages(len));
 
     if (err)
         return err;
@@ -386,7 +380,7 @@ static int ramfs_symlink(struct inode *dir, struct dentry *d, const char *target
 /* A name costs as much as a file; the first one of an O_TMPFILE has been paid for. */
 static int ramfs_link(struct inode *dir, struct dentry *d, struct inode *target)
 {
-    int err = target->nlink ? reserve_pages(dir->sb->private, 0) : 0;
+    int err = target->nlink ? reserve(dir->sb->private, 1, 0) : 0;
 
     if (err)
         return err;

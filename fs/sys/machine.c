@@ -6,7 +6,6 @@
 #include "fs/sys/sysfs.h"
 #include "kernel/base/init.h"
 #include "kernel/base/log.h"
-#include "kernel/thread/proc.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 

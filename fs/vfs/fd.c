@@ -342,6 +342,19 @@ struct file *files_next(struct files *t, int *fd)
     return f;
 }
 
+struct file *files_get(struct files *t, int fd)
+{
+    struct file *f = NULL;
+
+    spin_lock(&t->lock);
+    if (fd >= 0 && fd < t->top)
+        f = entry_file(*entry(t, fd));
+    if (f)
+        file_ref(f);
+    spin_unlock(&t->lock);
+    return f;
+}
+
 /* Puts f (a reference, consumed) at fd, closing what was there. */
 static int install_at(struct file *f, int fd, bool cloexec)
 {

@@ -38,11 +38,12 @@ struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
 int fd_cloexec(int fd);          /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
 int fd_close(int fd);
-/* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.
- */
 /* A line of /proc/locks, of the first lock whose number is at least *item: fs/proc/procfs.h */
 int locks_line(void *from, uint64_t *item, char *buf, size_t size);
 uint32_t files_room(void); /* descriptors that the current process's table has a place for */
+struct file *files_get(struct files *t, int fd); /* with a reference; NULL: none is there */
+/* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.
+ */
 struct file *files_next(struct files *t, int *fd);
 
 #endif

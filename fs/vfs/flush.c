@@ -6,9 +6,7 @@
  *
  * Metadata of file systems that only memory has go with the old data, or when that time has passed.
  */
-#include "fs/block/file.h"
 #include "fs/vfs/internal.h"
-#include "kernel/base/panic.h"
 #include "kernel/time/time.h"
 #include "mm/dirty.h"
 

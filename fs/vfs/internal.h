@@ -10,6 +10,10 @@
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
+#define F_RDLCK 0 /* of locks and leases */
+#define F_WRLCK 1
+#define F_UNLCK 2
+
 #define MAX_RW_COUNT  0x7ffff000u      /* the most one read or write moves, as on Linux */
 #define MAX_FILE_SIZE 0xfffffffffffull /* s_maxbytes: 2^32 pages, less one byte */
 #define MAX_NON_LFS   0x7fffffffull    /* the largest size without O_LARGEFILE */

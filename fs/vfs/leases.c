@@ -10,10 +10,6 @@
 #include "fs/vfs/internal.h"
 #include "kernel/time/time.h"
 
-#define F_RDLCK 0
-#define F_WRLCK 1
-#define F_UNLCK 2
-
 struct lease {
     struct lease *next; /* [lease_lock] of the same inode */
     const struct file *file;
@@ -119,14 +115,12 @@ static bool in_the_way(struct inode *i, bool write, uint64_t *until)
 /* [no lock] Sleeps until something was lowered, or the time has come. -ERESTARTSYS */
 static int wait_for_change(struct inode *i, bool write)
 {
-    struct thread *t = thread_current();
     struct wait_entry e;
     uint64_t until;
     int err = 0;
 
     waitq_prepare(&lowered, &e, THREAD_SLEEPING);
     if (in_the_way(i, write, &until)) {
-        t->state = THREAD_SLEEPING;
         if (signal_pending_current())
             err = -ERESTARTSYS;
         else
@@ -210,7 +204,8 @@ static int add(struct file *f, int fd, int type)
     return err;
 }
 
-static int end(struct file *f)
+/* Whether it had one. */
+static bool drop(struct file *f)
 {
     struct lease **p;
     bool found;
@@ -221,10 +216,16 @@ static int end(struct file *f)
     if (found)
         lower(p, F_UNLCK);
     spin_unlock(&lease_lock);
-    if (!found)
+    if (found)
+        wake_all(&lowered);
+    return found;
+}
+
+static int end(struct file *f)
+{
+    if (!drop(f))
         return -EAGAIN;
     f->owner = (struct file_owner){0};
-    wake_all(&lowered);
     return 0;
 }
 
@@ -256,12 +257,5 @@ long lease_get(struct file *f)
 
 void lease_close(struct file *f)
 {
-    struct lease **p;
-
-    spin_lock(&lease_lock);
-    p = find(f->inode, f);
-    if (*p)
-        lower(p, F_UNLCK);
-    spin_unlock(&lease_lock);
-    wake_all(&lowered);
+    (void)drop(f);
 }

@@ -16,10 +16,6 @@
 #include "arch/uaccess.h"
 #include "libc/printf.h"
 
-#define F_RDLCK 0
-#define F_WRLCK 1
-#define F_UNLCK 2
-
 #define F_GETLK      5
 #define F_SETLKW     7
 #define F_GETLK64    12

@@ -13,7 +13,6 @@
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "fs/sys/sysfs.h"
-#include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "kernel/oom/oom.h"
 #include "libc/printf.h"
@@ -60,7 +59,6 @@ static struct fs_type *find_type(const char *name)
     return t;
 }
 
-/* [mount_lock held] Nobody refers to the tree any more. */
 uint32_t mount_changes;
 struct waitq mount_changed = {.lock = SPINLOCK_INIT("mount table", LOCK_RANK_WAITQ),
                               .waiters = LIST_INIT(mount_changed.waiters)};
@@ -72,6 +70,7 @@ static void table_changed(void)
     wake_all(&mount_changed);
 }
 
+/* [mount_lock held] Nobody refers to the tree any more. */
 static void sb_destroy(struct superblock *sb)
 {
     mount_count--;
@@ -240,20 +239,22 @@ static void sync_some(struct list *list, bool data)
     }
 }
 
-void vfs_sync(void)
+static void sync_all(bool data)
 {
     mutex_lock(&mount_lock);
-    sync_some(&mounts, true);
-    sync_some(&detached, true);
+    sync_some(&mounts, data);
+    sync_some(&detached, data);
     mutex_unlock(&mount_lock);
+}
+
+void vfs_sync(void)
+{
+    sync_all(true);
 }
 
 void vfs_commit(void)
 {
-    mutex_lock(&mount_lock);
-    sync_some(&mounts, false);
-    sync_some(&detached, false);
-    mutex_unlock(&mount_lock);
+    sync_all(false);
 }
 
 /* [mount_lock held] */

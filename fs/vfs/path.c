@@ -113,10 +113,10 @@ static struct dentry *parent_of(struct dentry *d, const struct dentry *root)
     return dentry_topmost(d);
 }
 
-/* Whether the walk may get from one place to another that may be of another mount. */
-static int check_crossing(const struct walk *w, const struct dentry *from, const struct dentry *to)
+/* Whether a step leads to another mount, where the walk must not go. */
+static bool strays(const struct walk *w, const struct dentry *from, const struct dentry *to)
 {
-    return (w->resolve & RESOLVE_NO_XDEV) && from->inode->sb != to->inode->sb ? -EXDEV : 0;
+    return (w->resolve & RESOLVE_NO_XDEV) && from->inode->sb != to->inode->sb;
 }
 
 /* [dentry_lock held] */
@@ -124,12 +124,8 @@ static int step_up(struct walk *w)
 {
     struct dentry *to = parent_of(w->at, w->root);
 
-    if (w->resolve) {
-        if ((w->resolve & RESOLVE_BENEATH) && w->at == w->root)
-            return -EXDEV;
-        if (check_crossing(w, w->at, to))
-            return -EXDEV;
-    }
+    if (((w->resolve & RESOLVE_BENEATH) && w->at == w->root) || strays(w, w->at, to))
+        return -EXDEV;
     w->at = to;
     return 0;
 }
@@ -168,7 +164,7 @@ static int step_cached(struct walk *w)
     }
     if (d->mounted) {
         d = dentry_topmost(d);
-        if (check_crossing(w, dir, d))
+        if (strays(w, dir, d))
             return -EXDEV;
     }
     if (S_ISLNK(d->inode->mode) && follows(w))
@@ -262,7 +258,7 @@ static int follow_link(struct walk *w, struct dentry *d)
         int err = ops->follow(d->inode, &place);
 
         dentry_unref(d);
-        if (!err && ((w->resolve & RESOLVE_SCOPED) || check_crossing(w, w->at, place))) {
+        if (!err && ((w->resolve & RESOLVE_SCOPED) || strays(w, w->at, place))) {
             dentry_unref(place);
             err = -EXDEV;
         }
@@ -282,7 +278,7 @@ static int follow_link(struct walk *w, struct dentry *d)
     }
     body[n] = '\0';
     if (body[0] == '/') {
-        if ((w->resolve & RESOLVE_BENEATH) || check_crossing(w, w->at, w->root)) {
+        if ((w->resolve & RESOLVE_BENEATH) || strays(w, w->at, w->root)) {
             kfree(body);
             return -EXDEV;
         }
@@ -308,7 +304,7 @@ static int step_sleeping(struct walk *w)
         spin_unlock(&dentry_lock);
         dentry_unref(d);
         d = top;
-        if (check_crossing(w, w->at, d)) {
+        if (strays(w, w->at, d)) {
             dentry_unref(d);
             return -EXDEV;
         }
@@ -388,16 +384,14 @@ static int begin_scoped(struct walk *w, int dirfd, const char *path)
     if (*path == '/' && (w->resolve & RESOLVE_BENEATH))
         return -EXDEV;
     err = start_at(dirfd, &w->root);
-    if (err) {
-        w->root = NULL;
+    if (err)
         return err;
-    }
     w->at = w->root;
     dentry_ref(w->at);
     return 0;
 }
 
-/* Fills w but its parent_only and flags. On failure nothing is held. */
+/* Fills w but its parent_only, flags, resolve and who. On failure nothing is held. */
 static int walk_begin(struct walk *w, int dirfd, const char *path)
 {
     int err = 0;

@@ -187,13 +187,10 @@ static long truncate_path(const char __user *upath, int64_t size)
         err = inode_permission(i, MAY_WRITE);
     if (!err)
         err = inode_get_write(i);
-    if (!err && i->leases) {
-        err = lease_break(i, true, false);
-        if (err)
-            inode_put_write(i);
-    }
     if (!err) {
-        err = inode_truncate(i, (uint64_t)size);
+        err = i->leases ? lease_break(i, true, false) : 0;
+        if (!err)
+            err = inode_truncate(i, (uint64_t)size);
         inode_put_write(i);
         if (!err)
             notify_at(d, IN_MODIFY);

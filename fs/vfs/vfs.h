@@ -388,6 +388,14 @@ void inode_ref(struct inode *i);
 void inode_unref(struct inode *i);
 bool inode_try_ref(struct inode *i); /* false: its last reference is gone already */
 void inode_touch(struct inode *i, bool atime, bool mtime, bool ctime);
+void mapped_write_note(struct mapped_write *w); /* does not sleep */
+void inode_settle_from(struct inode *i, struct mapped_write *w);
+/* Before the times are read or changed. */
+static inline void inode_settle(struct inode *i)
+{
+    if (i->ops && i->ops->settle)
+        i->ops->settle(i);
+}
 uint64_t inode_size(const struct inode *i);
 
 void dentry_ref(struct dentry *d);
@@ -420,14 +428,6 @@ int path_from_user(const char __user *upath, char **out);
 #define MAY_EXEC  1
 #define MAY_WRITE 2
 #define MAY_READ  4
-void mapped_write_note(struct mapped_write *w); /* does not sleep */
-void inode_settle_from(struct inode *i, struct mapped_write *w);
-/* Before the times are read or changed. */
-static inline void inode_settle(struct inode *i)
-{
-    if (i->ops && i->ops->settle)
-        i->ops->settle(i);
-}
 int inode_permission(const struct inode *i, unsigned want); /* 0, -EACCES, -EROFS */
 
 /* open(2) on a kernel string: a new file with one reference. */
@@ -460,8 +460,8 @@ void ramfs_init(void);
 void devfs_init(void);
 void procfs_init(void);
 void disk_filesystems_init(void);
-/* Mounts an empty "rootfs" (fs/ram/ramfs.c), then hands its root to cpio_load. */
 struct boot_archive;
+/* Mounts an empty "rootfs" (fs/ram/ramfs.c), then hands its root to cpio_load. */
 int vfs_mount_root(const struct boot_archive *archives, unsigned count);
 /* fs/archive/cpio.c */
 int cpio_load(struct dentry *root, const struct boot_archive *archives, unsigned count);

@@ -200,15 +200,34 @@ static bool caps_valid(const struct caps_value *v, size_t size)
            (size == sizeof(*v) && CAPS_REVISION(v->magic) == 3);
 }
 
+/* At most size bytes; nobody's right is asked for. -ENODATA */
+static long peek(struct inode *i, const char *name, void *buf, size_t size)
+{
+    const struct xattr *x;
+    long n = -ENODATA;
+
+    if (!i->xattrs)
+        return n;
+    mutex_lock(&i->lock);
+    x = *find(i, name);
+    if (x) {
+        n = (long)x->size;
+        if (x->size)
+            memcpy(buf, x->piece[0], piece_size(x->size, 0) < size ? piece_size(x->size, 0) : size);
+    }
+    mutex_unlock(&i->lock);
+    return n;
+}
+
 bool xattr_file_caps(struct inode *i, struct file_caps *out)
 {
     struct caps_value v = {0};
-    long n = xattr_peek(i, XATTR_CAPS, &v, sizeof(v));
+    long n = peek(i, XATTR_CAPS, &v, sizeof(v));
 
     if (n < 0 || !caps_valid(&v, (size_t)n) || v.rootid)
         return false;
-    out->permitted = (v.word[0].permitted | (uint64_t)v.word[1].permitted << 32) & CAPS_ALL;
-    out->inheritable = (v.word[0].inheritable | (uint64_t)v.word[1].inheritable << 32) & CAPS_ALL;
+    out->permitted = caps_join(v.word[0].permitted, v.word[1].permitted);
+    out->inheritable = caps_join(v.word[0].inheritable, v.word[1].inheritable);
     out->effective = v.magic & CAPS_EFFECTIVE;
     return true;
 }
@@ -306,22 +325,4 @@ long xattr_list(struct inode *i, char __user *ulist, size_t size)
     }
     mutex_unlock(&i->lock);
     return err ? err : (long)n;
-}
-
-long xattr_peek(struct inode *i, const char *name, void *buf, size_t size)
-{
-    const struct xattr *x;
-    long n = -ENODATA;
-
-    if (!i->xattrs)
-        return n;
-    mutex_lock(&i->lock);
-    x = *find(i, name);
-    if (x) {
-        n = (long)x->size;
-        if (x->size)
-            memcpy(buf, x->piece[0], piece_size(x->size, 0) < size ? piece_size(x->size, 0) : size);
-    }
-    mutex_unlock(&i->lock);
-    return n;
 }

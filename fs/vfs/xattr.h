@@ -29,8 +29,6 @@ int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size
 int xattr_remove(struct inode *i, const char *name);
 /* The names, each with its terminator: their length, as xattr_get. */
 long xattr_list(struct inode *i, char __user *ulist, size_t size);
-/* For the kernel itself: at most size bytes, nobody's right is asked for. -ENODATA */
-long xattr_peek(struct inode *i, const char *name, void *buf, size_t size);
 /* [i->lock held] Who runs it gets nothing any more: its contents or its owner change. */
 void xattr_drop_caps(struct inode *i);
 /* What who runs it gets: false: nothing, or what is not understood. */

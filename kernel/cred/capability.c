@@ -175,10 +175,9 @@ long sys_capset(void __user *uheader, void __user *udata)
         return -EPERM;
     if (copy_from_user(d, udata, (size_t)n * sizeof(d[0])))
         return -EFAULT;
-    return change(&proc_current()->cred,
-                  (d[0].effective | (uint64_t)d[1].effective << 32) & CAPS_ALL,
-                  (d[0].permitted | (uint64_t)d[1].permitted << 32) & CAPS_ALL,
-                  (d[0].inheritable | (uint64_t)d[1].inheritable << 32) & CAPS_ALL);
+    return change(&proc_current()->cred, caps_join(d[0].effective, d[1].effective),
+                  caps_join(d[0].permitted, d[1].permitted),
+                  caps_join(d[0].inheritable, d[1].inheritable));
 }
 
 /* ---- prctl ---- */
@@ -273,6 +272,6 @@ long cred_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t
     case PR_CAP_AMBIENT:
         return ambient(c, a2, a3, a4 | a5);
     default:
-        return -ENOSYS;
+        return -EINVAL;
     }
 }

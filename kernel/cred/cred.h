@@ -49,6 +49,11 @@ enum { /* Linux's numbers; one that nothing here asks for can be held, dropped a
 #define CAP_BIT(cap) (1ull << (cap))
 #define CAPS_ALL     (CAP_BIT(CAP_LAST + 1) - 1)
 
+static inline uint64_t caps_join(uint32_t low, uint32_t high)
+{
+    return (low | (uint64_t)high << 32) & CAPS_ALL;
+}
+
 #define SECURE_NOROOT           0x01u /* each is followed by the bit that locks it */
 #define SECURE_NO_SETUID_FIXUP  0x04u
 #define SECURE_KEEP_CAPS        0x10u
@@ -110,7 +115,7 @@ void cred_fix_fs_caps(struct cred *new, const struct cred *old);
  * *secure: the program is told not to trust its environment. */
 int cred_exec(struct cred *new, const struct cred *old, const struct file_caps *file, bool barred,
               bool *secure);
-/* The prctl options on capabilities; -ENOSYS: it is none of them. */
+/* The prctl options on capabilities; -EINVAL: it is none of them. */
 long cred_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5);
 
 #endif

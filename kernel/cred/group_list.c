@@ -2,7 +2,6 @@
  * Lists of supplementary groups: what several processes share, since fork copies nothing of them.
  */
 #include "kernel/cred/cred.h"
-#include "libc/errno.h"
 #include "mm/mm.h"
 
 struct group_list *groups_get(struct group_list *g)

@@ -1,7 +1,6 @@
 /*
  * Whether a process leaves a core, and where: the rules of man 5 core.
  */
-#include "fs/vfs/file.h"
 #include "kernel/dump/dump.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"

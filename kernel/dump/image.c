@@ -1,43 +1,15 @@
 /* The file as a whole: ELF header, program headers, notes, memory. man 5 elf */
 #include "kernel/dump/dump.h"
+#include "kernel/process/elf.h"
 #include "kernel/thread/proc.h"
 #include "libc/string.h"
 #include "mm/see.h"
-
-#define ET_CORE  4
-#define EM_386   3
-#define PT_LOAD  1
-#define PT_NOTE  4
-#define PF_X     1
-#define PF_W     2
-#define PF_R     4
-#define PN_XNUM  0xffffu /* the number is in the first section header */
-#define SHT_NULL 0
-
-struct elf_header {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version, entry, phoff, shoff, flags;
-    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct program_header {
-    uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
-};
-
-struct section_header {
-    uint32_t name, type, flags, addr, offset, size, link, info, addralign, entsize;
-};
-_Static_assert(sizeof(struct elf_header) == 52 && sizeof(struct program_header) == 32 &&
-                   sizeof(struct section_header) == 40,
-               "ELF's layout");
 
 struct image {
     struct core_areas areas;
     struct core_notes notes;
     uint32_t segments, notes_size;
     uint64_t next; /* where the contents of the next area go */
-    struct vm_space *space;
 };
 
 static bool is_many(const struct image *m)
@@ -47,8 +19,8 @@ static bool is_many(const struct image *m)
 
 static uint32_t notes_offset(const struct image *m)
 {
-    return sizeof(struct elf_header) + m->segments * (uint32_t)sizeof(struct program_header) +
-           (is_many(m) ? sizeof(struct section_header) : 0);
+    return sizeof(struct elf_header) + m->segments * (uint32_t)sizeof(struct elf_phdr) +
+           (is_many(m) ? sizeof(struct elf_shdr) : 0);
 }
 
 static void emit_header(struct core_output *o, const struct image *m)
@@ -60,13 +32,13 @@ static void emit_header(struct core_output *o, const struct image *m)
         .version = 1,
         .phoff = sizeof(h),
         .ehsize = sizeof(h),
-        .phentsize = sizeof(struct program_header),
+        .phentsize = sizeof(struct elf_phdr),
         .phnum = (uint16_t)(is_many(m) ? PN_XNUM : m->segments),
     };
 
     if (is_many(m)) {
-        h.shoff = notes_offset(m) - sizeof(struct section_header);
-        h.shentsize = sizeof(struct section_header);
+        h.shoff = notes_offset(m) - sizeof(struct elf_shdr);
+        h.shentsize = sizeof(struct elf_shdr);
         h.shnum = 1;
     }
     core_emit(o, &h, sizeof(h));
@@ -74,7 +46,7 @@ static void emit_header(struct core_output *o, const struct image *m)
 
 static void emit_many(struct core_output *o, const struct image *m)
 {
-    struct section_header s = {.type = SHT_NULL, .size = 1, .info = m->segments};
+    struct elf_shdr s = {.type = SHT_NULL, .size = 1, .info = m->segments};
 
     if (is_many(m))
         core_emit(o, &s, sizeof(s));
@@ -83,7 +55,7 @@ static void emit_many(struct core_output *o, const struct image *m)
 static void emit_load(struct core_output *o, const struct core_area *a, void *arg)
 {
     struct image *m = arg;
-    struct program_header p = {
+    struct elf_phdr p = {
         .type = PT_LOAD,
         .offset = (uint32_t)m->next,
         .vaddr = a->start,
@@ -117,7 +89,7 @@ static void emit_area(struct core_output *o, const struct core_area *a, void *ar
 
     for (vaddr_t va = a->start; va < end && !o->failed; va += PAGE_SIZE) {
         if (a->sparse) {
-            vaddr_t next = vm_next_private(m->space, va, end);
+            vaddr_t next = vm_next_private(m->notes.space, va, end);
 
             if (next > va)
                 core_skip(o, next - va);
@@ -125,7 +97,7 @@ static void emit_area(struct core_output *o, const struct core_area *a, void *ar
             if (va >= end)
                 break;
         }
-        if (vm_peek(m->space, page, va, PAGE_SIZE) != PAGE_SIZE || is_zero(page))
+        if (vm_peek(m->notes.space, page, va, PAGE_SIZE) != PAGE_SIZE || is_zero(page))
             core_skip(o, PAGE_SIZE);
         else
             core_emit(o, page, PAGE_SIZE);
@@ -134,8 +106,7 @@ static void emit_area(struct core_output *o, const struct core_area *a, void *ar
 
 static void emit_all(struct core_output *o, struct image *m)
 {
-    struct program_header note = {
-        .type = PT_NOTE, .offset = notes_offset(m), .filesz = m->notes_size};
+    struct elf_phdr note = {.type = PT_NOTE, .offset = notes_offset(m), .filesz = m->notes_size};
 
     m->next = (notes_offset(m) + m->notes_size + PAGE_SIZE - 1) & PAGE_MASK;
     emit_header(o, m);
@@ -150,7 +121,7 @@ static void emit_all(struct core_output *o, struct image *m)
 
 void core_image(struct core_output *o, struct vm_space *s, int signo, const struct siginfo *info)
 {
-    struct image m = {.space = s};
+    struct image m = {0};
     uint8_t *scratch = kalloc();
 
     o->page = kalloc();

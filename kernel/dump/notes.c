@@ -3,6 +3,7 @@
  * process was, the signal, the auxiliary vector, which files lie where. <linux/elfcore.h>
  */
 #include "arch/thread.h"
+#include "kernel/process/rusage.h"
 #include "kernel/dump/dump.h"
 #include "kernel/ptrace/regset.h"
 #include "kernel/thread/proc.h"
@@ -13,18 +14,13 @@
 #define NT_FILE     0x46494c45u
 #define NT_SIGINFO  0x53494749u
 
-#define NAME_SIZE    8 /* "CORE" and "LINUX", padded */
-#define ARGS_SIZE    80
-#define MAX_FILES    (4u << 20) /* of NT_FILE, as on Linux */
-#define NSEC_IN_USEC 1000u
+#define NAME_SIZE 8 /* "CORE" and "LINUX", padded */
+#define ARGS_SIZE 80
+#define MAX_FILES (4u << 20) /* of NT_FILE, as on Linux */
 
 struct note_header {
     uint32_t name_size, size, type;
     char name[NAME_SIZE];
-};
-
-struct dump_time {
-    int32_t sec, usec;
 };
 
 struct thread_status { /* struct elf_prstatus */
@@ -32,7 +28,7 @@ struct thread_status { /* struct elf_prstatus */
     int16_t current, pad;
     uint32_t pending, held;
     int32_t pid, ppid, pgrp, sid;
-    struct dump_time user, system, child_user, child_system;
+    struct timeval32 user, system, child_user, child_system;
     uint32_t regs[USER_AREA_REGISTERS];
     int32_t has_fpu;
 };
@@ -80,12 +76,6 @@ static const struct {
     const char *name;
 } sets[] = {{NT_PRFPREG, "CORE"}, {NT_PRXFPREG, "LINUX"}, {NT_386_TLS, "LINUX"}};
 
-static struct dump_time timeval(uint64_t ns)
-{
-    return (struct dump_time){(int32_t)(ns / NSEC_PER_SEC),
-                              (int32_t)(ns % NSEC_PER_SEC / NSEC_IN_USEC)};
-}
-
 static void fill_times(struct thread_status *s, const struct thread *t)
 {
     struct rusage_counts own = {0};
@@ -94,10 +84,10 @@ static void fill_times(struct thread_status *s, const struct thread *t)
         proc_usage(t->proc, &own);
     else
         thread_add_usage(&own, t);
-    s->user = timeval(own.user_ns);
-    s->system = timeval(own.system_ns);
-    s->child_user = timeval(t->proc->child_usage.user_ns);
-    s->child_system = timeval(t->proc->child_usage.system_ns);
+    s->user = timeval_of(own.user_ns);
+    s->system = timeval_of(own.system_ns);
+    s->child_user = timeval_of(t->proc->child_usage.user_ns);
+    s->child_system = timeval_of(t->proc->child_usage.system_ns);
 }
 
 static void emit_status(struct core_output *o, const struct thread *t, int signo)
@@ -123,29 +113,21 @@ static void emit_status(struct core_output *o, const struct thread *t, int signo
     emit_note(o, "CORE", NT_PRSTATUS, &s, sizeof(s));
 }
 
-static void emit_sets(struct core_output *o, const struct thread *t)
+/* A thread's notes but for its status: how long they are. o: where to write them, or NULL. */
+static uint32_t put_sets(struct core_output *o, const struct thread *t)
 {
     uint8_t buf[FPU_AREA] __attribute__((aligned(16)));
     const struct tracee x = {.thread = (struct thread *)t};
+    uint32_t size = 0;
 
     for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         int n = regset_read(&x, sets[i].type, buf);
 
-        if (n > 0)
+        if (n <= 0)
+            continue;
+        size += note_size((uint32_t)n);
+        if (o)
             emit_note(o, sets[i].name, sets[i].type, buf, (uint32_t)n);
-    }
-}
-
-static uint32_t thread_size(const struct thread *t)
-{
-    uint8_t buf[FPU_AREA] __attribute__((aligned(16)));
-    const struct tracee x = {.thread = (struct thread *)t};
-    uint32_t size = note_size(sizeof(struct thread_status));
-
-    for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-        int n = regset_read(&x, sets[i].type, buf);
-
-        size += n > 0 ? note_size((uint32_t)n) : 0;
     }
     return size;
 }
@@ -159,7 +141,7 @@ static void emit_others(struct core_output *o, int signo)
         if (t == me || o->failed)
             continue;
         emit_status(o, t, signo);
-        emit_sets(o, t);
+        (void)put_sets(o, t);
         sched_point();
     }
 }
@@ -276,7 +258,8 @@ static void emit_files(struct core_output *o, const struct core_notes *n)
 uint32_t core_notes_size(const struct core_notes *n)
 {
     const struct thread *me = thread_current();
-    uint32_t size = thread_size(me) * me->proc->nthreads;
+    uint32_t size =
+        (note_size(sizeof(struct thread_status)) + put_sets(NULL, me)) * me->proc->nthreads;
 
     size += note_size(sizeof(struct process_info)) + note_size(sizeof(struct user_siginfo)) +
             note_size(auxv_size());
@@ -296,6 +279,6 @@ void core_notes_emit(const struct core_notes *n, struct core_output *o)
     emit_auxv(o, n);
     if (files_size(n) <= MAX_FILES)
         emit_files(o, n);
-    emit_sets(o, me);
+    (void)put_sets(o, me);
     emit_others(o, n->signo);
 }

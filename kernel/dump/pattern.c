@@ -9,10 +9,9 @@
 #include "kernel/machine/uts.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
-#include "libc/printf.h"
 #include "libc/string.h"
 
-static struct mutex pattern_lock;
+static struct mutex pattern_lock = MUTEX_INIT(pattern_lock, MUTEX_RANK_SETTING);
 static char pattern[CORE_PATTERN_SIZE] = "core"; /* [pattern_lock] */
 static uint32_t uses_pid;
 
@@ -168,18 +167,7 @@ static int store_pattern(const char *text, size_t len, const struct target *who)
     return 0;
 }
 
-static int show_uses_pid(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", (unsigned)uses_pid);
-    return 0;
-}
-
-static int store_uses_pid(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, UINT32_MAX, &uses_pid);
-}
+SYSCTL_WORD(static, uses_pid, uses_pid, 0, UINT32_MAX)
 
 static void pattern_init(void)
 {
@@ -188,7 +176,6 @@ static void pattern_init(void)
         STORE_ENTRY("core_uses_pid", 0644, show_uses_pid, store_uses_pid),
     };
 
-    mutex_init(&pattern_lock, MUTEX_RANK_SETTING);
     sysctl_add(&entries[0]);
     sysctl_add(&entries[1]);
 }

@@ -30,7 +30,7 @@ struct group {
 };
 
 struct hunt {
-    uint32_t after; /* serial number of the last one looked at */
+    struct proc_place after; /* the last one looked at */
     bool dying;
     struct candidate worst;
     struct group groups[GROUPS];
@@ -145,20 +145,13 @@ static void look_at(struct hunt *h, const struct proc *p)
 /* Some processes more; false when there are none. */
 static bool hunt_step(struct hunt *h)
 {
-    uint32_t looked = 0;
-    struct proc *p;
+    struct proc *p = NULL;
 
     spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->serial <= h->after)
-            continue;
-        if (looked++ == STEP)
-            break;
-        h->after = p->serial;
+    for (uint32_t n = 0; n < STEP && (p = proc_after(&h->after)); n++)
         look_at(h, p);
-    }
     spin_unlock(&proc_lock);
-    return looked > STEP;
+    return p != NULL;
 }
 
 static const struct group *biggest_group(const struct hunt *h)

@@ -53,29 +53,23 @@ static void report_task(const struct proc *p)
 }
 
 /* The next few; false when all have been. */
-static bool report_some(uint32_t *after, uint32_t *tasks)
+static bool report_some(struct proc_place *after, uint32_t *tasks)
 {
-    uint32_t n = 0;
-    struct proc *p;
+    struct proc *p = NULL;
 
     spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->serial <= *after || !p->space)
-            continue;
-        if (n++ == STEP)
-            break;
-        *after = p->serial;
-        if (++*tasks <= TASKS_MAX)
+    for (uint32_t n = 0; n < STEP && (p = proc_after(after)); n++)
+        if (p->space && ++*tasks <= TASKS_MAX)
             report_task(p);
-    }
     spin_unlock(&proc_lock);
-    return n > STEP;
+    return p != NULL;
 }
 
 void oom_report_state(void)
 {
     const struct proc *p = proc_current();
-    uint32_t after = 0, tasks = 0;
+    struct proc_place after = {0};
+    uint32_t tasks = 0;
 
     if (!is_due())
         return;

@@ -251,7 +251,8 @@ static int collect_strings(struct exec *x, const struct string_list *argv,
 static int make_cred(struct exec *x)
 {
     const struct proc *p = proc_current();
-    const struct inode *i = x->file->inode;
+    struct inode *i = x->file->inode;
+    bool nosuid = i->sb && (i->sb->flags & MS_NOSUID);
     bool barred = p->no_new_privs || ptrace_bars_setid(thread_current());
     struct cred *c = &x->cred;
     struct file_caps caps;
@@ -259,14 +260,13 @@ static int make_cred(struct exec *x)
     int err;
 
     *c = p->cred;
-    if (!barred && !(i->sb && (i->sb->flags & MS_NOSUID))) {
+    if (!barred && !nosuid) {
         if (i->mode & S_ISUID)
             c->euid = i->uid;
         if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
             c->egid = i->gid;
     }
-    has_caps = !p->no_new_privs && !(i->sb && (i->sb->flags & MS_NOSUID)) &&
-               xattr_file_caps(x->file->inode, &caps);
+    has_caps = !p->no_new_privs && !nosuid && xattr_file_caps(i, &caps);
     err = cred_exec(c, &p->cred, has_caps ? &caps : NULL, barred, &x->secure);
     x->personality = p->personality & (x->secure ? ~PER_CLEAR_ON_SETID : UINT32_MAX);
     x->readable = inode_permission(i, MAY_READ) == 0;

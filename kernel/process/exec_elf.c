@@ -10,31 +10,10 @@
  * of the file, as on Linux: touching it there is a SIGBUS.
  */
 #include "fs/vfs/vfs.h"
+#include "kernel/process/elf.h"
 #include "kernel/process/exec.h"
 #include "libc/errno.h"
 #include "libc/string.h"
-
-struct elf_header {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version, entry, phoff, shoff, flags;
-    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct elf_phdr {
-    uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
-};
-
-#define ET_EXEC      2
-#define ET_DYN       3
-#define EM_386       3
-#define EM_486       6
-#define PT_LOAD      1
-#define PT_INTERP    3
-#define PT_GNU_STACK 0x6474e551u
-#define PF_X         1u
-#define PF_W         2u
-#define PF_R         4u
 
 #define PHDRS_MAX   (PAGE_SIZE / sizeof(struct elf_phdr))
 #define ET_DYN_BASE 0x55555000u /* two thirds of the space, as on Linux */

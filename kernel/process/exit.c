@@ -270,17 +270,21 @@ void proc_exit(int status)
     thread_exit();
 }
 
-/* ---- The calls ---- */
-
-/* Ends the thread. What the parent is told at the end is the first thread's word. */
-long sys_exit(uint32_t code)
+_Noreturn void thread_end(int status)
 {
     struct thread *t = thread_current();
 
-    t->exit_status = (int)(code & 0xff) << 8;
+    t->exit_status = status;
     if (t->tid == t->proc->pid)
-        t->proc->exit_status = t->exit_status;
+        t->proc->exit_status = status;
     thread_exit();
+}
+
+/* ---- The calls ---- */
+
+long sys_exit(uint32_t code)
+{
+    thread_end((int)(code & 0xff) << 8);
 }
 
 long sys_exit_group(uint32_t code)

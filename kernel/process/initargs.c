@@ -10,11 +10,11 @@
 #define CMDLINE_MAX 2048
 
 /* Options of the loader, and of Linux, where the kernel takes them and init never sees them; the
- * name up to '='. Those that this kernel knows are not here: boot_is_taken(). */
+ * name up to '='. Those that this kernel asks for by name are not here: boot_is_taken(). */
 static const char *const known[] = {
-    "BOOT_IMAGE",  "console", "debug", "earlyprintk", "initrd",    "maxcpus",
-    "mitigations", "nokaslr", "nosmp", "ro",          "rootflags", "rootfstype",
-    "rootwait",    "tsc",     "vga",   "failfor",     "failevery", "failnth",
+    "BOOT_IMAGE", "console",     "debug",    "earlyprintk", "initrd",
+    "maxcpus",    "mitigations", "nokaslr",  "nosmp",       "ro",
+    "rootflags",  "rootfstype",  "rootwait", "tsc",         "vga",
 };
 
 static char words[CMDLINE_MAX];

@@ -45,22 +45,9 @@ static const void *part_of(const struct proc *p, uint32_t type)
     }
 }
 
-/* The open file that fd is in the table, with a reference; NULL: -EBADF. */
-static struct file *file_of(struct files *t, uint32_t fd)
-{
-    int at = (int)fd;
-    struct file *f = (int32_t)fd >= 0 ? files_next(t, &at) : NULL;
-
-    if (f && at != (int)fd) {
-        file_put(f);
-        return NULL;
-    }
-    return f;
-}
-
 static long compare_files(struct files *a, uint32_t fd1, struct files *b, uint32_t fd2)
 {
-    struct file *f = a ? file_of(a, fd1) : NULL, *g = b ? file_of(b, fd2) : NULL;
+    struct file *f = a ? files_get(a, (int)fd1) : NULL, *g = b ? files_get(b, (int)fd2) : NULL;
     long ret = f && g ? compare(f, g) : -EBADF;
 
     if (f)

@@ -15,6 +15,7 @@ struct user_rusage {
 };
 
 struct rusage_counts;
+struct timeval32 timeval_of(uint64_t ns);
 void rusage_pack(struct user_rusage *out,
                  const struct rusage_counts *in); /* kernel/syscall/sys_resource.c */
 

@@ -25,7 +25,7 @@
 #define PTRACE_EVENT_STOP       128
 
 #define PTRACE_O_TRACESYSGOOD    0x00000001u
-#define PTRACE_O_EVENT(event)    (1u << (event)) /* of FORK to EXIT */
+#define PTRACE_O_EVENT(event)    (1u << (event)) /* of FORK to SECCOMP */
 #define PTRACE_O_EXITKILL        0x00100000u
 #define PTRACE_O_SUSPEND_SECCOMP 0x00200000u
 #define PTRACE_O_ALL             0x001000ffu

@@ -3,7 +3,6 @@
  */
 #include "arch/trap.h"
 #include "arch/uaccess.h"
-#include "kernel/ptrace/ptrace.h"
 #include "kernel/seccomp/seccomp.h"
 #include "kernel/thread/trace.h"
 #include "libc/errno.h"
@@ -14,9 +13,8 @@
 #define FLAG_TSYNC_ESRCH 0x10u
 #define FLAGS_KNOWN      (FLAG_TSYNC | FLAG_LOG | FLAG_SPEC_ALLOW | FLAG_TSYNC_ESRCH)
 
-#define CHAIN_MOST                                                                                 \
-    32768u /* instructions of all filters of a thread, each with FILTER_COST more                  \
-            */
+/* Instructions of all filters of a thread, each with FILTER_COST more. */
+#define CHAIN_MOST  32768u
 #define FILTER_COST 4u
 
 struct seccomp_filter {

@@ -293,14 +293,15 @@ int signal_post(struct proc *p, struct thread *t, int signo, const struct siginf
     if (!h || p->state == PROC_ZOMBIE || !p->space) /* over, or the kernel's own */
         return 0;
     spin_lock(&h->lock);
-    if (p->sig.dumper && signo != SIGKILL)
-        ; /* it is over for these */
-    else if (bit & SIGS_STOP)
+    if (p->sig.dumper && signo != SIGKILL) { /* it is over for these */
+        spin_unlock(&h->lock);
+        return 0;
+    }
+    if (bit & SIGS_STOP)
         signal_discard(p, SIGMASK(SIGCONT));
     else if (signo == SIGCONT)
         signal_continue(p);
-    if ((!p->sig.dumper || signo == SIGKILL) &&
-        (!handler_ignores(p, t, signo) || blocked_by(p, t, bit))) {
+    if (!handler_ignores(p, t, signo) || blocked_by(p, t, bit)) {
         done =
             queue_add(p, t ? &t->sig.queue : &p->sig.queue, signo, info ? info : &kernel_info, q);
         if (done > 0) {

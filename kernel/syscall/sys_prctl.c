@@ -22,9 +22,9 @@ enum { /* man 2 prctl */
        PR_SET_NO_NEW_PRIVS = 38,
        PR_GET_NO_NEW_PRIVS = 39,
        PR_GET_TID_ADDRESS = 40,
+       PR_GET_SECCOMP = 21,
+       PR_SET_SECCOMP = 22,
 };
-#define PR_GET_SECCOMP    21
-#define PR_SET_SECCOMP    22
 #define PR_TSC_ENABLE     1
 #define ARCH_GET_CPUID    0x1011u
 #define ARCH_SET_CPUID    0x1012u
@@ -103,13 +103,6 @@ static long set_no_new_privs(struct proc *p, uint32_t value, uint32_t rest)
     return 0;
 }
 
-static long other_option(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
-{
-    long ret = cred_prctl(option, a2, a3, a4, a5);
-
-    return ret == -ENOSYS ? -EINVAL : ret;
-}
-
 long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
 {
     struct proc *p = proc_current();
@@ -152,7 +145,7 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_GET_TID_ADDRESS:
         return put_user_u32((void __user *)a2, (vaddr_t)thread_current()->clear_child_tid);
     default:
-        return other_option(option, a2, a3, a4, a5);
+        return cred_prctl(option, a2, a3, a4, a5);
     }
 }
 

@@ -13,7 +13,7 @@
 
 /* ---- Use ---- */
 
-static struct timeval32 timeval_of(uint64_t ns)
+struct timeval32 timeval_of(uint64_t ns)
 {
     uint32_t us = (uint32_t)(ns % NSEC_PER_SEC) / 1000;
 

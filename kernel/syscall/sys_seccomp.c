@@ -37,17 +37,6 @@ static void note(const struct trapframe *tf, const char *what)
          (int)tf->orig_eax, (unsigned)tf->eip, what);
 }
 
-/* The thread ends as if a signal had: the process's other threads live. */
-static _Noreturn void end_thread(int signo)
-{
-    struct thread *t = thread_current();
-
-    t->exit_status = signo;
-    if (t->tid == t->proc->pid)
-        t->proc->exit_status = signo;
-    thread_exit();
-}
-
 static _Noreturn void kill(struct trapframe *tf, uint32_t verdict)
 {
     struct thread *t = thread_current();
@@ -57,9 +46,9 @@ static _Noreturn void kill(struct trapframe *tf, uint32_t verdict)
     t->seccomp = SECCOMP_DEAD;
     note(tf, "killed");
     if (strict)
-        end_thread(SIGKILL);
+        thread_end(SIGKILL);
     if (SECCOMP_ACTION(verdict) == SECCOMP_RET_KILL_THREAD && t->proc->nthreads > 1)
-        end_thread(SIGSYS);
+        thread_end(SIGSYS);
     take_back(tf);
     proc_exit(core_dump(SIGSYS, &info));
 }
@@ -70,11 +59,9 @@ static bool ask_tracer(struct trapframe *tf, uint32_t data)
 {
     uint32_t verdict;
 
-    if (!ptrace_wants_event(PTRACE_EVENT_SECCOMP)) {
-        tf->eax = (uint32_t)-ENOSYS;
-        return false;
-    }
     tf->eax = (uint32_t)-ENOSYS;
+    if (!ptrace_wants_event(PTRACE_EVENT_SECCOMP))
+        return false;
     ptrace_event(PTRACE_EVENT_SECCOMP, data);
     if (fatal_signal_pending() || (int32_t)tf->orig_eax < 0)
         return false;

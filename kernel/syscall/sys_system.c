@@ -29,13 +29,12 @@ static void count_memory(struct user_sysinfo *s)
 {
     struct vm_swap_stats swap;
     struct mem_stats m;
-    uint32_t pages = 1;
+    uint32_t pages;
 
     mm_stats(&m);
     vm_swap_stats(&swap);
     s->mem_unit = m.total + swap.total > UINT32_MAX / PAGE_SIZE ? PAGE_SIZE : 1;
-    if (s->mem_unit == 1)
-        pages = PAGE_SIZE;
+    pages = PAGE_SIZE / s->mem_unit;
     s->totalram = m.total * pages;
     s->freeram = m.free * pages;
     s->sharedram = m.cached_shmem * pages;

@@ -10,8 +10,6 @@
 #include <stdint.h>
 #include "arch/user.h"
 
-#include <stdint.h>
-
 typedef long (*syscall_fn)(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
 
 void syscall_init(void); /* reads the boot options */

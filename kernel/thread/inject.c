@@ -197,8 +197,9 @@ void inject_show(char *buf, size_t size)
 
 void inject_boot_options(void)
 {
-    static const char *const options[][2] = {
-        {"failnth", "nth="}, {"failevery", "every="}, {"failfor", "for="}};
+    const char *const options[][2] = {{BOOT_NAME("failnth"), "nth="},
+                                      {BOOT_NAME("failevery"), "every="},
+                                      {BOOT_NAME("failfor"), "for="}};
     char text[96] = "", value[32];
 
     if (boot_flag("failsites"))

@@ -78,31 +78,39 @@ static struct proc *next_of(const struct proc *p)
                                           : list_entry(p->all_link.next, struct proc, all_link);
 }
 
-/* [proc_lock held] The first that is younger than one that may be gone. */
-static struct proc *younger_than(int32_t pid, uint32_t serial)
+/* [proc_lock held] The first that is younger than the one at that place, which may be gone. */
+static struct proc *younger_than(const struct proc_place *at)
 {
-    const struct proc *same = proc_find(pid);
+    const struct proc *same = proc_find(at->pid);
     struct proc *p;
 
-    if (same && same->serial == serial)
+    if (same && same->serial == at->serial)
         return next_of(same);
     list_for_each_entry (p, &all_procs, all_link)
-        if (p->serial > serial)
+        if (p->serial > at->serial)
             return p;
     return NULL;
 }
 
+struct proc *proc_after(struct proc_place *at)
+{
+    struct proc *p = younger_than(at);
+
+    if (p)
+        *at = (struct proc_place){p->pid, p->serial};
+    return p;
+}
+
 struct proc *proc_walk_on(struct proc *p, uint32_t *steps)
 {
-    int32_t pid = p->pid;
-    uint32_t serial = p->serial;
+    struct proc_place at = {p->pid, p->serial};
 
     if (++*steps % WALK_STEP)
         return next_of(p);
     spin_unlock(&proc_lock);
     sched_point();
     spin_lock(&proc_lock);
-    return fatal_signal_pending() ? NULL : younger_than(pid, serial);
+    return fatal_signal_pending() ? NULL : proc_after(&at);
 }
 
 bool proc_lost_first(const struct proc *p)

@@ -172,6 +172,13 @@ struct proc *proc_find_any(int32_t tid, struct thread **t);
  * or the caller is to die. *steps is 0 before the first. All there are from beginning to end are
  * met. */
 struct proc *proc_walk_on(struct proc *p, uint32_t *steps);
+/* [proc_lock] Where a walk over all processes has come to that lets the lock go as it likes; zeros:
+ * the beginning. */
+struct proc_place {
+    int32_t pid;
+    uint32_t serial;
+};
+struct proc *proc_after(struct proc_place *at); /* the next, to which the place moves; or NULL */
 /* [proc_lock held] The oldest: where such a walk starts. */
 struct proc *proc_oldest(void);
 /* [proc_lock held] Its first thread is gone, others may be there: as on Linux it still counts. */
@@ -254,6 +261,9 @@ struct thread *kthread_create(const char *name, void (*fn)(void *), void *arg);
 /* End the current process (all threads) with a wait status; never returns. */
 _Noreturn void proc_exit(int status);
 _Noreturn void thread_exit(void);
+/* Ends the thread; the process's others live. What the parent is told at the end is the first one's
+ * word. */
+_Noreturn void thread_end(int status);
 
 /* Kills one process to free memory, as vm_fault's VM_NO_MEMORY asks. Logs who and why. Returns
  * false if the current process is the victim (it dies on its way to user mode) or nobody is left.

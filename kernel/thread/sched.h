@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "arch/latency.h"
 #include "arch/lock.h"
 #include "libc/list.h"
 

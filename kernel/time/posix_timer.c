@@ -26,8 +26,8 @@ struct posix_timer {
     struct cpu_clock cpu; /* when it is on one */
     int32_t tid;          /* SIGEV_THREAD_ID, or 0 */
     int signo;            /* 0: SIGEV_NONE */
-    const char *notify;   /* as /proc shows it, which shows this signal also if none is sent: */
-    int asked_signo;
+    const char *notify;   /* as /proc shows it */
+    int asked_signo;      /* that /proc shows, also if none is sent */
     uint64_t interval;
     struct timer timer;
     struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */

@@ -228,7 +228,7 @@ bool vm_write_back_old(uint64_t before)
 static unsigned write_oldest(void)
 {
     struct vm_object *o = take_oldest(UINT64_MAX, false);
-    unsigned done = 0;
+    unsigned done;
 
     if (!o)
         return 0;

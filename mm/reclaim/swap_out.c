@@ -82,7 +82,7 @@ static void send(struct frame *f, struct swap_run *run)
         swap_free(f->anon->slot);
         f->anon->slot = 0;
     }
-    (void)pmap_clear_dirty(f);
+    pmap_clear_dirty(f);
     f->flags |= FRAME_WRITING;
     frame_pin(f);
     run->page[run->count++] = frame_kva(f);

@@ -70,7 +70,7 @@ static void *charged(struct zram *z, uint32_t bytes, void *p)
     return p;
 }
 
-/* The same, in a chunk that is made if need be. NULL: no memory. */
+/* The entry of a page, in a chunk that is made if need be. NULL: no memory. */
 static uintptr_t *make_entry(struct zram *z, uint32_t index)
 {
     uintptr_t **chunk = &z->table[index / PER_CHUNK];

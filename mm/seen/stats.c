@@ -336,8 +336,7 @@ static vaddr_t private_step(struct vm_space *s, vaddr_t va, vaddr_t end, bool *f
         *found = amap_get(m, page) != NULL;
         if (*found)
             break;
-        va = m->leaf[page / LEAF_SLOTS] ? va + PAGE_SIZE
-                                        : (page / LEAF_SLOTS + 1) * LEAF_SLOTS << PAGE_SHIFT;
+        va = m->leaf[page / LEAF_SLOTS] ? va + PAGE_SIZE : next_table(va);
     }
     spin_unlock(&vm_lock);
     return va < end ? va : end;

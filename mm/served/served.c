@@ -195,9 +195,8 @@ static void forget_marks(struct vm_server *sv, struct change *c, uint32_t first,
 
 void vm_server_end(struct vm_server *sv)
 {
-    struct change c;
+    struct change c = {.budget = STEP_UNITS};
     struct vma *v;
-    uint32_t first = 0;
 
     if (begin(sv, &c, 0) == 0) {
         list_for_each_entry (v, &c.space->vmas, link) {
@@ -207,19 +206,13 @@ void vm_server_end(struct vm_server *sv)
             }
             change_spend(&c, 1);
         }
-        forget_marks(sv, &c, 0, UINT32_MAX);
         finish(&c);
     }
     spin_lock(&vm_lock);
     if (sv->space)
         list_remove(&sv->link);
     wake(sv, 0, USER_TOP);
-    while (radix_next(&sv->protected, &first)) {
-        (void)radix_clear(&sv->protected, first);
-        spin_unlock(&vm_lock);
-        port_yield();
-        spin_lock(&vm_lock);
-    }
+    forget_marks(sv, &c, 0, UINT32_MAX);
     spin_unlock(&vm_lock);
     kmfree(sv);
 }

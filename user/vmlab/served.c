@@ -26,11 +26,10 @@ struct message {
     uint32_t tid, rest;
 };
 
-static int64_t request(int fd, uint32_t cmd, uint64_t *words)
+static void request(int fd, uint32_t cmd, uint64_t *words)
 {
     if (ioctl(fd, cmd, words) < 0)
         give_up("ioctl");
-    return 0;
 }
 
 /* The server, a child: it has the descriptor, and memory of its own to give from. */

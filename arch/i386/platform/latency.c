@@ -116,7 +116,7 @@ void latency_init(void)
     if (!boot_flag("latency"))
         return;
     if (!cpu_has_tsc || site_count() > sizeof(was)) {
-        klog(LOG_WARN, "latency: no time-stamp counter, stretches are not recorded\n");
+        klog(LOG_WARN, "latency: no time-stamp counter, or too many sites: not recorded\n");
         return;
     }
     before = time_of_trials();

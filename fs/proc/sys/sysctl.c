@@ -3,6 +3,7 @@
  */
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
+#include "fs/dev/syslog.h"
 #include "kernel/machine/random.h"
 #include "kernel/thread/inject.h"
 #include "kernel/thread/trace.h"
@@ -11,19 +12,9 @@
 #include "kernel/base/log.h"
 #include "kernel/base/version.h"
 #include "libc/printf.h"
-#include "fs/dev/syslog.h"
 #include "libc/ctype.h"
 #include "libc/errno.h"
 #include "libc/string.h"
-
-/* A file that shows a constant. */
-#define FACT(name, value)                                                                          \
-    static int show_##name(struct text *t, const struct target *who)                               \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%s\n", value);                                                             \
-        return 0;                                                                                  \
-    }
 
 int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out)
 {
@@ -42,28 +33,29 @@ int sysctl_number(const char *text, size_t len, uint32_t max, uint32_t *out)
     return 0;
 }
 
+int sysctl_word(const char *text, size_t len, uint32_t least, uint32_t most, uint32_t *out)
+{
+    uint32_t n;
+    int err = sysctl_number(text, len, most, &n);
+
+    if (!err && n < least)
+        err = -EINVAL;
+    if (!err)
+        *out = n;
+    return err;
+}
+
 /* ---- kernel ---- */
 
-FACT(ostype, UTS_SYSNAME)
-FACT(osrelease, UTS_RELEASE)
-FACT(uts_version, UTS_VERSION)
-FACT(pid_max, "32768")
-FACT(cap_last_cap, "40")
-FACT(ngroups_max, "65536")
-FACT(overflow_id, "65534")
+SYSCTL_FACT(ostype, UTS_SYSNAME)
+SYSCTL_FACT(osrelease, UTS_RELEASE)
+SYSCTL_FACT(uts_version, UTS_VERSION)
+SYSCTL_FACT(pid_max, "32768")
+SYSCTL_FACT(cap_last_cap, "40")
+SYSCTL_FACT(ngroups_max, "65536")
+SYSCTL_FACT(overflow_id, "65534")
 
-static int show_randomize(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", randomize_va_space);
-    return 0;
-}
-
-static int store_randomize(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, RANDOMIZE_BRK, &randomize_va_space);
-}
+SYSCTL_WORD(static, randomize, randomize_va_space, 0, RANDOMIZE_BRK)
 
 static int show_hostname(struct text *t, const struct target *who)
 {
@@ -156,7 +148,7 @@ static int show_boot_id(struct text *t, const struct target *who)
     return 0;
 }
 
-FACT(entropy, "256")
+SYSCTL_FACT(entropy, "256")
 
 static int show_trace(struct text *t, const struct target *who)
 {
@@ -196,31 +188,9 @@ static int store_inject(const char *text, size_t len, const struct target *who)
     return inject_set(line);
 }
 
-static int show_hung_secs(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", watchdog_limits.hung_secs);
-    return 0;
-}
+SYSCTL_WORD(static, hung_secs, watchdog_limits.hung_secs, 0, WATCHDOG_HUNG_MAX)
 
-static int store_hung_secs(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, WATCHDOG_HUNG_MAX, &watchdog_limits.hung_secs);
-}
-
-static int show_thresh(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", watchdog_limits.thresh_secs);
-    return 0;
-}
-
-static int store_thresh(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, WATCHDOG_THRESH_MAX, &watchdog_limits.thresh_secs);
-}
+SYSCTL_WORD(static, thresh, watchdog_limits.thresh_secs, 0, WATCHDOG_THRESH_MAX)
 
 /* ---- The log; what the machine does when it is pressed ---- */
 
@@ -244,25 +214,12 @@ static int store_printk(const char *text, size_t len, const struct target *who)
     return 0;
 }
 
-#define SETTING(name, variable, most)                                                              \
-    static int show_##name(struct text *t, const struct target *who)                               \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%u\n", variable);                                                          \
-        return 0;                                                                                  \
-    }                                                                                              \
-    static int store_##name(const char *text, size_t len, const struct target *who)                \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        return sysctl_number(text, len, most, &(variable));                                        \
-    }
-
-SETTING(dmesg_restrict, log_restricted, 1)
-SETTING(kptr_restrict, symbols_restricted, 2)
-FACT(zero, "0")
-FACT(one, "1")
-FACT(slice, "100")
-FACT(arch_name, UTS_MACHINE)
+SYSCTL_WORD(static, dmesg_restrict, log_restricted, 0, 1)
+SYSCTL_WORD(static, kptr_restrict, symbols_restricted, 0, 2)
+SYSCTL_FACT(zero, "0")
+SYSCTL_FACT(one, "1")
+SYSCTL_FACT(slice, "100")
+SYSCTL_FACT(arch_name, UTS_MACHINE)
 
 static const struct proc_entry random_entries[] = {
     FILE_ENTRY("boot_id", 0444, show_boot_id),

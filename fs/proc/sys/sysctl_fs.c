@@ -11,71 +11,23 @@
 #define NR_OPEN_LEAST   32u
 #define NR_OPEN_MOST    0x3fffffe0u /* as on Linux i386 */
 
-/* A limit that root may change. */
-#define LIMIT(name, field, largest)                                                                \
-    static int show_##name(struct text *t, const struct target *who)                               \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%u\n", fs_limits.field);                                                   \
-        return 0;                                                                                  \
-    }                                                                                              \
-    static int store_##name(const char *text, size_t len, const struct target *who)                \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        return sysctl_number(text, len, largest, &fs_limits.field);                                \
-    }
+SYSCTL_WORD(static, file_max, fs_limits.files, 0, INT32_MAX)
+SYSCTL_WORD(static, pipe_pages_soft, fs_limits.pipe_pages_soft, 0, INT32_MAX)
+SYSCTL_WORD(static, pipe_pages_hard, fs_limits.pipe_pages_hard, 0, INT32_MAX)
+SYSCTL_WORD(static, user_watches, fs_limits.user_watches, 0, INT32_MAX)
+SYSCTL_WORD(static, mount_max, fs_limits.mounts, 0, INT32_MAX)
+SYSCTL_WORD(static, inotify_events, fs_limits.inotify_events, 0, INT32_MAX)
+SYSCTL_WORD(static, inotify_groups, fs_limits.inotify_groups, 0, INT32_MAX)
+SYSCTL_WORD(static, inotify_watches, fs_limits.inotify_watches, 0, INT32_MAX)
 
-LIMIT(file_max, files, INT32_MAX)
-LIMIT(pipe_pages_soft, pipe_pages_soft, INT32_MAX)
-LIMIT(pipe_pages_hard, pipe_pages_hard, INT32_MAX)
-LIMIT(user_watches, user_watches, INT32_MAX)
-LIMIT(mount_max, mounts, INT32_MAX)
-LIMIT(inotify_events, inotify_events, INT32_MAX)
-LIMIT(inotify_groups, inotify_groups, INT32_MAX)
-LIMIT(inotify_watches, inotify_watches, INT32_MAX)
+SYSCTL_WORD(static, msg_max, mq_limits.messages, 1u, MQ_MESSAGES_MOST)
+SYSCTL_WORD(static, msgsize_max, mq_limits.bytes, MQ_BYTES_LEAST, MQ_BYTES_MOST)
+SYSCTL_WORD(static, msg_default, mq_limits.default_messages, 1u, MQ_MESSAGES_MOST)
+SYSCTL_WORD(static, msgsize_default, mq_limits.default_bytes, MQ_BYTES_LEAST, MQ_BYTES_MOST)
 
-/* The same of message queues, with a least value. */
-#define MQ_LIMIT(name, field, smallest, largest)                                                   \
-    static int show_##name(struct text *t, const struct target *who)                               \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%u\n", (unsigned)mq_limits.field);                                         \
-        return 0;                                                                                  \
-    }                                                                                              \
-    static int store_##name(const char *text, size_t len, const struct target *who)                \
-    {                                                                                              \
-        uint32_t n;                                                                                \
-        int err = sysctl_number(text, len, largest, &n);                                           \
-                                                                                                   \
-        (void)who;                                                                                 \
-        if (!err && n < (smallest))                                                                \
-            err = -EINVAL;                                                                         \
-        if (!err)                                                                                  \
-            mq_limits.field = n;                                                                   \
-        return err;                                                                                \
-    }
-
-MQ_LIMIT(msg_max, messages, 1u, MQ_MESSAGES_MOST)
-MQ_LIMIT(msgsize_max, bytes, MQ_BYTES_LEAST, MQ_BYTES_MOST)
-MQ_LIMIT(msg_default, default_messages, 1u, MQ_MESSAGES_MOST)
-MQ_LIMIT(msgsize_default, default_bytes, MQ_BYTES_LEAST, MQ_BYTES_MOST)
-
-#define WORD(name, variable)                                                                       \
-    static int show_##name(struct text *t, const struct target *who)                               \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        text_printf(t, "%u\n", (unsigned)(variable));                                              \
-        return 0;                                                                                  \
-    }                                                                                              \
-    static int store_##name(const char *text, size_t len, const struct target *who)                \
-    {                                                                                              \
-        (void)who;                                                                                 \
-        return sysctl_number(text, len, INT32_MAX, &(variable));                                   \
-    }
-
-WORD(queues_max, mq_limits.queues)
-WORD(lease_break_time, lease_break_seconds)
-WORD(leases_enable, leases_enabled)
+SYSCTL_WORD(static, queues_max, mq_limits.queues, 0, INT32_MAX)
+SYSCTL_WORD(static, lease_break_time, lease_break_seconds, 0, INT32_MAX)
+SYSCTL_WORD(static, leases_enable, leases_enabled, 0, INT32_MAX)
 
 static int show_file_nr(struct text *t, const struct target *who)
 {
@@ -84,39 +36,11 @@ static int show_file_nr(struct text *t, const struct target *who)
     return 0;
 }
 
-static int show_nr_open(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", fs_limits.nr_open);
-    return 0;
-}
+SYSCTL_WORD(static, nr_open, fs_limits.nr_open, NR_OPEN_LEAST, NR_OPEN_MOST)
 
-static int store_nr_open(const char *text, size_t len, const struct target *who)
-{
-    uint32_t n;
-    int err = sysctl_number(text, len, NR_OPEN_MOST, &n);
+SYSCTL_FACT(on, "1")
 
-    (void)who;
-    if (!err && n < NR_OPEN_LEAST)
-        err = -EINVAL;
-    if (!err)
-        fs_limits.nr_open = n;
-    return err;
-}
-
-static int show_on(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "1\n");
-    return 0;
-}
-
-static int show_overflow_id(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "65534\n");
-    return 0;
-}
+SYSCTL_FACT(overflow_id, "65534")
 
 static int show_pipe_max_size(struct text *t, const struct target *who)
 {
@@ -139,25 +63,9 @@ static int store_pipe_max_size(const char *text, size_t len, const struct target
     return err;
 }
 
-static int show_off(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "0\n");
-    return 0;
-}
+SYSCTL_FACT(off, "0")
 
-static int show_suid_dumpable(struct text *t, const struct target *who)
-{
-    (void)who;
-    text_printf(t, "%u\n", (unsigned)suid_dumpable);
-    return 0;
-}
-
-static int store_suid_dumpable(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, DUMPABLE_ROOT, &suid_dumpable);
-}
+SYSCTL_WORD(static, suid_dumpable, suid_dumpable, 0, DUMPABLE_ROOT)
 
 static const struct proc_entry epoll_entries[] = {
     STORE_ENTRY("max_user_watches", 0644, show_user_watches, store_user_watches),

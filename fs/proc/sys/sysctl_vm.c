@@ -83,17 +83,7 @@ static int store_overcommit_kbytes(const char *text, size_t len, const struct ta
 
 /* ---- Areas ---- */
 
-static int show_max_map_count(struct text *t, const struct target *who)
-{
-    (void)who;
-    return show_number(t, vm_max_areas);
-}
-
-static int store_max_map_count(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, INT32_MAX, &vm_max_areas);
-}
+SYSCTL_WORD(static, max_map_count, vm_max_areas, 0, INT32_MAX)
 
 /* 1: pages, 2: kernel objects, 3: both, 4: no line in the log about it. */
 static int store_drop_caches(const char *text, size_t len, const struct target *who)
@@ -124,17 +114,7 @@ static int show_mmap_min_addr(struct text *t, const struct target *who)
 /* Kept for those who set it: the clock looks at all frames alike. */
 static uint32_t swappiness = 60;
 
-static int show_swappiness(struct text *t, const struct target *who)
-{
-    (void)who;
-    return show_number(t, swappiness);
-}
-
-static int store_swappiness(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, SWAPPINESS_MAX, &swappiness);
-}
+SYSCTL_WORD(static, swappiness, swappiness, 0, SWAPPINESS_MAX)
 
 /* ---- Dirty pages ---- */
 
@@ -213,17 +193,7 @@ DIRTY_SETTING(bytes)
 DIRTY_SETTING(expire_centisecs)
 DIRTY_SETTING(turn_centisecs)
 
-static int show_unprivileged(struct text *t, const struct target *who)
-{
-    (void)who;
-    return show_number(t, unprivileged_userfaultfd);
-}
-
-static int store_unprivileged(const char *text, size_t len, const struct target *who)
-{
-    (void)who;
-    return sysctl_number(text, len, 1, &unprivileged_userfaultfd);
-}
+SYSCTL_WORD(static, unprivileged, unprivileged_userfaultfd, 0, 1)
 
 const struct proc_entry sysctl_vm_entries[] = {
     STORE_ENTRY("dirty_background_bytes", 0644, show_dirty_background_bytes,

@@ -4,7 +4,6 @@
  * name any more. man 5 proc.
  */
 #include "fs/proc/procfs.h"
-#include "libc/ctype.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"

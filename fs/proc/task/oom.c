@@ -19,17 +19,24 @@ int show_oom_score(struct text *t, const struct target *who)
     return 0;
 }
 
-int show_oom_score_adj(struct text *t, const struct target *who)
+static int get_adj(const struct target *who, int *adj)
 {
     struct proc *p = target_lock(who);
-    int adj;
 
     if (!p)
         return -ESRCH;
-    adj = p->oom_score_adj;
+    *adj = p->oom_score_adj;
     spin_unlock(&proc_lock);
-    text_printf(t, "%d\n", adj);
     return 0;
+}
+
+int show_oom_score_adj(struct text *t, const struct target *who)
+{
+    int adj, err = get_adj(who, &adj);
+
+    if (!err)
+        text_printf(t, "%d\n", adj);
+    return err;
 }
 
 /* The scale that Linux had before: -17 to 15, of which -17 is never. */
@@ -38,19 +45,15 @@ int show_oom_score_adj(struct text *t, const struct target *who)
 
 int show_oom_adj(struct text *t, const struct target *who)
 {
-    struct proc *p = target_lock(who);
-    int adj;
+    int adj, err = get_adj(who, &adj);
 
-    if (!p)
-        return -ESRCH;
-    adj = p->oom_score_adj;
-    spin_unlock(&proc_lock);
-    text_printf(t, "%d\n",
-                adj == OOM_SCORE_ADJ_MAX ? ADJ_MOST : adj * -ADJ_NEVER / OOM_SCORE_ADJ_MAX);
-    return 0;
+    if (!err)
+        text_printf(t, "%d\n",
+                    adj == OOM_SCORE_ADJ_MAX ? ADJ_MOST : adj * -ADJ_NEVER / OOM_SCORE_ADJ_MAX);
+    return err;
 }
 
-/* man 5 proc: -1000 to 1000; lowering it below what root has set takes root. */
+/* A number from least to most, alone on its line. */
 static int parse(const char *text, size_t len, long least, long most, long *out)
 {
     char *end;
@@ -80,6 +83,7 @@ static int set_adj(const struct target *who, long adj, bool below_now)
     return err;
 }
 
+/* man 5 proc: -1000 to 1000; lowering it below what was set with CAP_SYS_RESOURCE takes that. */
 int store_oom_score_adj(const char *text, size_t len, const struct target *who)
 {
     long adj;

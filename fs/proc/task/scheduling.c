@@ -106,26 +106,19 @@ int show_children(struct text *t, const struct target *who)
 int show_timers(struct text *t, const struct target *who)
 {
     struct posix_timer_info info;
-    int err = 0;
 
-    for (unsigned n = 0; !err; n++) {
-        struct proc *p;
+    for (unsigned n = 0;; n++) {
+        int err = posix_timer_info(who->pid, n, &info);
 
         if (!target_exists(who))
             return -ESRCH;
-        err = posix_timer_info(who->pid, n, &info);
-        p = target_lock(who);
-        if (!p)
-            return -ESRCH;
-        spin_unlock(&proc_lock);
         if (err)
-            break;
+            return 0;
         text_printf(t, "ID: %d\nsignal: %d/%08x\n", info.id, info.signo, info.value);
         text_printf(t, "notify: %s/%s.%d\nClockID: %d\n", info.notify, info.tid ? "tid" : "pid",
                     info.tid ? info.tid : who->pid, info.clock);
         sched_point();
     }
-    return 0;
 }
 
 /* ---- timerslack_ns ---- */

@@ -212,6 +212,7 @@ profile: deps
 	$(Q)$(PY) scripts/profile $(B) $(ROW)
 
 soak: deps
+	$(Q)$(MAKE) --no-print-directory kernel initrd
 	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest host
 	$(Q)$(PY) scripts/soak $(B)/debug $(MINUTES)
 

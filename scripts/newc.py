@@ -103,6 +103,13 @@ class Archive:
         out = bytes(self._out + end._out)
         return out + bytes(-len(out) % 512)
 
+    def disk_modules(self, folder):
+        """Drivers of Debian's Linux for virtio disks and ext2; the command that loads them."""
+        for m in DISK_MODULES:
+            if os.path.exists(f"{folder}/{m}.ko"):
+                self.copy(m + ".ko", f"{folder}/{m}.ko")
+        return f"for m in {' '.join(DISK_MODULES)}; do insmod /$m.ko 2>/dev/null; done"
+
     def busybox(self, path):
         """BusyBox as /bin/busybox with a link for each of its applets."""
         self.copy("bin/busybox", path)
@@ -112,6 +119,10 @@ class Archive:
                 target = "busybox" if os.path.dirname(name) == "bin" else "../" * depth + "bin/busybox"
                 self.symlink(name, target)
 
+
+# In the order in which they load.
+DISK_MODULES = ("virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk crc16 crc32c_generic "
+                "mbcache jbd2 ext4").split()
 
 # For machines that cannot run an i386 program.
 FEW_APPLETS = """

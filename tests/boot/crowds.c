@@ -1,5 +1,4 @@
 /* Init of test_stretches.py: calls that have to do with many objects at once. */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>

@@ -3,13 +3,15 @@
 import hashlib
 import os
 import random
+import shutil
 import stat
 import subprocess
 
-from machine import INITRD, KERNEL, POWERED_OFF, Machine
+from machine import BUILD, INITRD, KERNEL, POWERED_OFF, TOP, Machine
 
 MIB = 1 << 20
 SBIN = "/usr/sbin/"
+EXERCISER = BUILD + "/debug/guest/fs_random"
 
 
 def make_tree(root):
@@ -42,13 +44,6 @@ def make_fs(path, size=48 * MIB, block=1024, tree=None, more=(), kind="ext2"):
         command += ["-d", str(tree)]
     subprocess.run([*command, str(path)], check=True, capture_output=True)
     return str(path)
-
-
-def build_program(source, out):
-    """A static program for the machine, of a source beside the tests."""
-    subprocess.run(["gcc", "-m32", "-static", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Wall",
-                    "-Wextra", "-Werror", "-o", str(out), f"{os.path.dirname(os.path.abspath(__file__))}/{source}"],
-                   check=True)
 
 
 def fsck(path, *how):
@@ -113,3 +108,16 @@ def dump(image, to):
     os.makedirs(to)
     subprocess.run([SBIN + "debugfs", "-R", f"rdump / {to}", image], check=True, capture_output=True)
     return str(to)
+
+
+def make_exerciser(tmp_path, block, size=192 * MIB):
+    os.makedirs(tmp_path / "start")
+    shutil.copy(EXERCISER, tmp_path / "start/fs_random")
+    return make_fs(tmp_path / "disk", size=size, block=block, tree=tmp_path / "start")
+
+
+def exercise_here(tmp_path, seed, operations):
+    """The same program on the host's own file system: what it says, and the tree."""
+    done = subprocess.run([f"{TOP}/scripts/run-i386", EXERCISER, str(tmp_path / "here"), str(seed),
+                           str(operations)], capture_output=True, text=True, check=True)
+    return done.stdout.strip(), on_host(tmp_path / "here")

@@ -2,8 +2,8 @@
  * For the tests of I/O errors: what a program sees when a disk fails. Prints one line for each
  * request that failed as it should; whatever is wrong says so.
  *
- *     io_errors DIR     DIR/data has 64 pages, whose number 20 cannot be read and number 40 not
- * written
+ *     io_errors DIR
+ *         DIR/data has 64 pages, whose number 20 cannot be read and number 40 not written
  */
 #include <errno.h>
 #include <fcntl.h>

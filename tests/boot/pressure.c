@@ -2,11 +2,22 @@
  * Programs that need more memory than a small machine has, for tests/boot/test_swap.py. Each ends
  * with a line that says whether everything was right.
  *
- *     pressure sort MIB           heapsort, in place, of records of 1 KiB
- *     pressure rewrite FILE MIB   every page of a shared mapping, in an order that jumps
- *     pressure both FILE MIB      the two at once; a third process, of the sorter's by fork, reads
- * along pressure hold MIB FILE      fills memory, waits until there is such a file, looks at it
- * again pressure eat                takes memory until it is killed pressure swapon PATH PRIORITY
+ *     pressure sort MIB
+ *         heapsort, in place, of records of 1 KiB
+ *
+ *     pressure rewrite FILE MIB
+ *         every page of a shared mapping, in an order that jumps
+ *
+ *     pressure both FILE MIB
+ *         the two at once; a third process, of the sorter's by fork, reads along
+ *
+ *     pressure hold MIB FILE
+ *         fills memory, waits until there is such a file, looks at it again
+ *
+ *     pressure eat
+ *         takes memory until it is killed
+ *
+ *     pressure swapon PATH PRIORITY
  *
  * Of every six words one cannot be compressed: the contents become a third.
  */

@@ -1,5 +1,4 @@
 /* Init of test_stretches.py: long things. */
-#define _GNU_SOURCE
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from machine import TOP, run_to_end
+from machine import build_program, run_to_end
 from newc import Archive
 
 GDB = subprocess.run(["which", "gdb"], capture_output=True).returncode == 0
@@ -16,9 +16,7 @@ def dumped(tmp_path_factory):
     """(the program, its core, what the machine printed)"""
     folder = tmp_path_factory.mktemp("core")
     program = f"{folder}/init"
-    subprocess.run(["gcc", "-m32", "-static", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-                    "-fno-optimize-sibling-calls", "-fno-ipa-cp", "-g", "-o", program, f"{TOP}/tests/boot/dumps.c"],
-                   check=True)
+    build_program("dumps.c", program, "-fno-optimize-sibling-calls", "-fno-ipa-cp", "-g")
     ar = Archive()
     ar.devices()
     ar.copy(program[1:], program)  # where gdb finds the file that the core names

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -53,3 +54,9 @@ def test_every_file_that_a_comment_names_is_there():
             if not path.startswith(("linux/", "asm/", "sys/")) and os.path.basename(path) not in names:
                 stale.append(f"{os.path.relpath(source, TOP)}: {path}")
     assert not stale
+
+
+def test_every_mutant_has_its_place():
+    """make mutants takes too long for every day; whether it could run does not."""
+    checked = subprocess.run(["/usr/bin/python3", "tests/host/mutants.py", "--check"], cwd=TOP, capture_output=True, text=True)
+    assert checked.returncode == 0, "stale: " + checked.stderr

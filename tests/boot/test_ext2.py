@@ -10,12 +10,12 @@ import time
 
 import pytest
 
-from filesystems import MIB, SBIN, assert_sound, boot, build_program, damage_dice, dump, fsck, LIST, make_fs, make_tree, on_host, power_off
-from machine import BUILD, BUSYBOX, DEBUG_KERNEL, LIMIT, POWERED_OFF, TOP, Machine, have_busybox
+from filesystems import (EXERCISER, MIB, SBIN, assert_sound, boot, damage_dice, dump, exercise_here, fsck, LIST, make_exerciser,
+                         make_fs, make_tree, on_host, power_off)
+from machine import BUSYBOX, DEBUG_KERNEL, LIMIT, POWERED_OFF, Machine, build_program, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 
-EXERCISER = BUILD + "/debug/guest/fs_random"
 needs_guest = pytest.mark.skipif(not os.path.exists(EXERCISER), reason="needs make B=build/debug guest")
 
 
@@ -63,19 +63,6 @@ def test_writes_what_e2fsck_likes(block, tmp_path):
         power_off(m)
     assert_sound(image)
     assert on_host(dump(image, tmp_path / "dump")) == here
-
-
-def make_exerciser(tmp_path, block, size=192 * MIB):
-    os.makedirs(tmp_path / "start")
-    shutil.copy(EXERCISER, tmp_path / "start/fs_random")
-    return make_fs(tmp_path / "disk", size=size, block=block, tree=tmp_path / "start")
-
-
-def exercise_here(tmp_path, seed, operations):
-    """The same program on the host's own file system: what it says, and the tree."""
-    done = subprocess.run([f"{TOP}/scripts/run-i386", EXERCISER, str(tmp_path / "here"), str(seed),
-                           str(operations)], capture_output=True, text=True, check=True)
-    return done.stdout.strip(), on_host(tmp_path / "here")
 
 
 OPERATIONS = int(os.environ.get("EXT2_OPERATIONS", "3000"))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from machine import BUILD, TOP, have_linux, runs_i386
+from machine import BUILD, TOP
 
 sys.path.insert(0, os.path.join(TOP, "tests/guest"))
 import run  # noqa: E402
@@ -14,8 +14,6 @@ import run  # noqa: E402
 
 @pytest.fixture(scope="module")
 def outcome():
-    if not runs_i386() and not have_linux():
-        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
     hostile = [name for name in run.test_names() if name.startswith("hostile_")]
     others = [name for name in run.test_names() if name not in hostile]
     results = {}
@@ -42,31 +40,19 @@ def test_machine_ends_well(outcome):
 @pytest.mark.parametrize("clock", ["pc,hpet=off", "q35,pit=off", "q35,pit=off,hpet=off"],
                          ids=["PIT", "HPET", "local APIC"])
 def test_time_in_user_mode_is_user_time_whatever_ticks(clock):
-    if not runs_i386() and not have_linux():
-        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
     for name, diff in run.compare(BUILD + "/debug", ["cpu_clocks"], machine=("-M", clock))[0]:
         assert diff is None, f"{name}\n{diff}"
 
 
-@pytest.mark.parametrize("cpu", ["qemu32,sep=off", "qemu32,tsc=off", "max"])
-def test_vdso_fits_the_processor(cpu):
-    """Without sysenter int 0x80 takes its place, without a TSC the system call that of the clock."""
-    if not runs_i386() and not have_linux():
-        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
-    for name, diff in run.compare(BUILD + "/debug", ["vdso"], machine=("-cpu", cpu))[0]:
-        assert diff is None, f"{name}\n{diff}"
-
-
-@pytest.mark.parametrize("cpu", ["pentium3", "max"], ids=["no SSE2", "AVX2"])
-def test_random_bytes_by_every_way(cpu):
-    if not runs_i386() and not have_linux():
-        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
-    for name, diff in run.compare(BUILD + "/debug", ["random_bytes"], machine=("-cpu", cpu))[0]:
+@pytest.mark.parametrize("cpu, names", [("qemu32,sep=off", ["vdso"]), ("qemu32,tsc=off", ["vdso"]), ("pentium3", ["random_bytes"]),
+                                        ("max", ["vdso", "random_bytes"])])
+def test_fits_the_processor(cpu, names):
+    """The vDSO: without sysenter int 0x80 takes its place, without a TSC the system call that of the clock. Random bytes:
+    without SSE2, and with AVX2."""
+    for name, diff in run.compare(BUILD + "/debug", names, machine=("-cpu", cpu))[0]:
         assert diff is None, f"{name}\n{diff}"
 
 
 def test_programs_run_without_a_vdso():
-    if not runs_i386() and not have_linux():
-        pytest.skip("neither this machine nor a Linux in QEMU runs i386 programs")
     for name, diff in run.compare(BUILD + "/debug", ["signal_frames"], append="vdso=0")[0]:
         assert diff is None, f"{name}\n{diff}"

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from filesystems import MIB, SBIN, assert_sound, build_program, fsck, make_fs, power_off
-from machine import INITRD, Machine, have_busybox
+from filesystems import MIB, SBIN, assert_sound, fsck, make_fs, power_off
+from machine import INITRD, Machine, build_program, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 

@@ -2,17 +2,15 @@
 what it works on: the boot option `latency` records the longest stretches, and QEMU's -icount makes its
 clock count instructions."""
 
-import os
 import re
 import subprocess
 import tempfile
 
 import pytest
 
-from machine import KERNEL, TOP
+from machine import KERNEL, TOP, build_program
 from newc import Archive
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 MOST = 100_000
 SIZE = 1024  # MiB
 LONG = ("mprotect", "mremap", "fork", "MADV_FREE", "DONTNEED", "munmap", "exit", "exec", "write", "read", "truncate",
@@ -29,8 +27,7 @@ CROWDS = ("tty-line", "tty-reprint", "tty-word", "tty-kill", "umount-busy", "umo
 def records(program, mem, arguments=""):
     """What a program printed, as init of a kernel that records: (name, kind) -> (instructions, where)"""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["gcc", "-m32", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result", "-static",
-                        "-o", folder + "/init", f"{HERE}/{program}.c"], check=True)
+        build_program(program + ".c", folder + "/init", "-O2", "-Wno-unused-result")
         ar = Archive()
         ar.devices()
         ar.dir("proc")

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from filesystems import power_off
-from machine import BUILD, BUSYBOX, TOP, Machine, have_busybox
+from machine import BUILD, BUSYBOX, TOP, Machine, build_program, have_busybox
 
 sys.path.insert(0, os.path.join(TOP, "tests/guest"))
 import run  # noqa: E402
@@ -28,8 +28,7 @@ def test_compressed_swap_holds_what_memory_cannot():
 def image(tmp_path_factory):
     """A ramdisk with `pressure`: tests/boot/pressure.c says what that can do."""
     where = tmp_path_factory.mktemp("swap")
-    subprocess.run(["gcc", "-m32", "-static", "-O2", "-D_GNU_SOURCE", "-o", where / "pressure",
-                    TOP + "/tests/boot/pressure.c"], check=True)
+    build_program("pressure.c", where / "pressure", "-O2")
     ours = [f"{BUILD}/user/{name}" for name in ("init", "sh", "tools")]
     subprocess.run([TOP + "/scripts/mkinitrd", "-o", where / "initrd", "--root", TOP + "/iso/root",
                     "--busybox", BUSYBOX, *ours, where / "pressure"], check=True)

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from filesystems import MIB, assert_sound, boot, build_program, dump, fsck, make_fs, power_off
-from machine import LIMIT, have_busybox
+from filesystems import MIB, assert_sound, boot, dump, fsck, make_fs, power_off
+from machine import LIMIT, build_program, have_busybox
 
 pytestmark = pytest.mark.skipif(not have_busybox(), reason="needs BusyBox")
 

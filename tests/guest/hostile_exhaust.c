@@ -511,9 +511,7 @@ static int take_arguments(void)
     return errno;
 }
 
-/* ---- The driver ---- */
-
-/* ---- Sockets, semaphores, terminals ---- */
+/* ---- Sockets, semaphores, pipes ---- */
 
 static int take_socket(void)
 {

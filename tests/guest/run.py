@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs the guest tests natively and on Faultline and compares what they print.
 
-    tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--append OPTIONS] [--show] [NAME...]
+    tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--native] [--keep] [--append OPTIONS] [--show]
+                       [NAME...]
 
 Each test is one static i386 Linux binary, built once: what Linux prints is the truth. It is kept in
 tests/guest/transcripts, each headed by the hash of the source it is of. Where that has changed, Debian's

@@ -2,9 +2,10 @@
 """Plants one fault at a time in mm/ and demands that the host tests catch it.
 
 usage: mutants.py DIRECTORY [NAME...]
+       mutants.py --check      only whether each still has its place in the sources
 
-Each mutant is (name, file, text, replacement): the text must occur exactly once (or the n-th time,
-given as a fifth item), so that a mutant cannot go stale unseen. Prints a line each and, last,
+Each mutant is (name, file, text, replacement): the text must occur exactly once, which
+make test looks at, so that a mutant cannot go stale unseen. Prints a line each and, last,
 "N passed, N failed": a passed mutant is one that was caught.
 """
 import glob
@@ -38,9 +39,11 @@ MUTANTS = [
     ("zero-frame-writable", "fault.c", "enter(f, zero_frame, read_only(f->vma))",
      "enter(f, zero_frame, f->vma->prot)"),
     ("private-file-writable", "fault.c",
-     "    if (vma_is_private(v)) {\n        prot = read_only(v);", "    if (vma_is_private(v)) {\n        ;"),
+     "    if (vma_is_private(v) || (!f->write && object_first_store_faults(v->object, frame))) {\n        prot = read_only(v);",
+     "    if (vma_is_private(v) || (!f->write && object_first_store_faults(v->object, frame))) {\n        prot = vma_is_private(v) ? v->prot : read_only(v);"),
     ("around-writable", "fault.c", "around, n, read_only(v));", "around, n, v->prot);"),
-    ("write-allowed-always", "fault.c", "return write ? v->prot & VM_PROT_WRITE : v->prot != 0;",
+    ("write-allowed-always", "fault.c",
+     "return f->write ? v->prot & VM_PROT_WRITE : v->prot != 0;",
      "return v->prot != 0;"),
     ("none-readable", "fault.c", ": v->prot != 0;", ": true;"),
     ("fork-keeps-write", "space.c",
@@ -88,7 +91,9 @@ MUTANTS = [
      "at = pte > (*at)->pte ? &(*at)->left : &(*at)->right;"),
     ("dirty-lost", "pmap.c", "    if (old & PTE_D)\n        f->flags |= FRAME_DIRTY;\n    rmap_remove",
      "    rmap_remove"),
-    ("written-not-dirty", "object_io.c", "            f->flags |= FRAME_DIRTY | FRAME_REFERENCED;\n", ""),
+    ("written-not-dirty", "object_io.c",
+     "            object_dirtied(f);\n            f->flags |= FRAME_REFERENCED;",
+     "            f->flags |= FRAME_REFERENCED;"),
     ("resident-not-counted-down", "pmap.c", "    pm->resident--;\n", ""),
     ("table-kept", "pmap.c",
      "            walk_table(pm, table + PTX(start), start, stop, fn);\n            free_table_if_empty(frame_of(table));",
@@ -134,27 +139,45 @@ MUTANTS = [
     # Objects.
     ("past-end-off-by-one", "object.c", "return index < object_page_count(o) ? find_any", "return index <= object_page_count(o) ? find_any"),
     ("tail-not-zeroed", "object_size.c", "    if (tail)\n        memset", "    if (!tail)\n        memset"),
-    ("tail-zeroed-though-failed", "object_size.c", "    if (shrinks && reserve_cut",
-     "    if (tail)\n        memset((uint8_t *)frame_kva(tail) + within, 0, PAGE_SIZE - within);\n"
-     "    if (shrinks && reserve_cut"),
-    ("truncate-keeps-pages", "object_size.c", "    vm_object_forget(o, first, UINT64_MAX);\n", ""),
-    ("truncate-keeps-copies", "object_size.c", "        amap_remove(&v->space->amap, from, end);\n", ""),
-    ("truncate-off-by-one", "object_size.c", "first > v->pgoff ? first - v->pgoff : 0", "first > v->pgoff ? first - v->pgoff + 1 : 0"),
-    ("evict-keeps-mappings", "object.c", "    pmap_remove_frame(f);\n    radix_clear", "    radix_clear"),
+    ("tail-zeroed-though-failed", "object_size.c",
+     "        if (shrinks)\n            err = object_begin_cut",
+     "        if (tail)\n            memset((uint8_t *)frame_kva(tail) + (size & (PAGE_SIZE - 1)), 0, PAGE_SIZE - (size & (PAGE_SIZE - 1)));\n        if (shrinks)\n            err = object_begin_cut"),
+    ("truncate-keeps-pages", "reclaim/cut.c",
+     "    vm_object_forget(o, first, UINT64_MAX);\n",
+     ""),
+    ("truncate-keeps-copies", "reclaim/cut.c",
+     "        amap_remove(&s->amap, from, stop);\n",
+     ""),
+    ("truncate-off-by-one", "reclaim/cut.c",
+     "first > v->pgoff ? first - v->pgoff : 0",
+     "first > v->pgoff ? first - v->pgoff + 1 : 0"),
+    ("evict-keeps-mappings", "object.c",
+     "    pmap_remove_frame(f);\n    object_cleaned(f);\n    radix_clear",
+     "    object_cleaned(f);\n    radix_clear"),
     ("busy-page-left", "object.c", "        if (i >= filled && f->kind == FRAME_OBJECT)\n            object_evict(f);\n", "        (void)filled;\n"),
     ("claim-past-end", "object.c", "(index >= object_page_count(o) || frame_low())", "frame_low()"),
     ("fetch-not-pinned", "object.c", "    frame_pin(f);\n    return f;", "    return f;"),
     ("window-never-grows", "object.c", "? o->window * 2u : most / 4", "? o->window : most / 4"),
-    ("end-before-bytes", "object_io.c", "        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);",
-     "        if (at + n > o->size)\n            o->size = at + n;\n        err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, &f);"),
+    ("end-before-bytes", "object_io.c",
+     "    err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, out);",
+     "    if (at + n > o->size)\n        o->size = at + n;\n    err = object_pin(o, (uint32_t)(at >> PAGE_SHIFT), true, out);"),
     ("failed-write-leaves-page", "object_io.c", "    if (f->kind == FRAME_OBJECT && f->index >= object_page_count(o))", "    if (0)"),
-    ("place-not-asked-by-fault", "fault.c", "        if (f->write) {\n            object_need_place", "        if (0) {\n            object_need_place"),
-    ("place-mapped-writable", "fault.c", "            return NEEDED;\n        }\n        prot = read_only(v);", "            return NEEDED;\n        }\n"),
+    ("place-not-asked-by-fault", "fault.c",
+     "        if (object_needs_place(v->object, frame)) {",
+     "        if (0) {"),
+    ("place-mapped-writable", "fault.c",
+     "(!f->write && object_first_store_faults(v->object, frame))",
+     "(!f->write && !object_needs_place(v->object, frame) && object_first_store_faults(v->object, frame))"),
     ("place-not-asked-by-write", "object.c", "if (st == OBJECT_RESIDENT && make_past_end && object_needs_place(o, *out))", "if (0)"),
-    ("put-does-not-clean", "reclaim/write_back.c", "    (void)pmap_clear_dirty(f);\n", ""),
-    ("put-cleans-late", "reclaim/write_back.c", "        f->flags &= ~FRAME_WRITING;\n        if ((int)i >= put)\n            f->flags |= FRAME_DIRTY;",
-     "        f->flags &= ~FRAME_WRITING;\n        if ((int)i < put)\n            (void)pmap_clear_dirty(f);\n        else\n            f->flags |= FRAME_DIRTY;"),
-    ("put-failure-forgotten", "reclaim/write_back.c", "        if ((int)i >= put)\n            f->flags |= FRAME_DIRTY;\n", ""),
+    ("put-does-not-clean", "reclaim/write_back.c",
+     "    object_cleaned(f);\n    pmap_clean(f);",
+     "    object_cleaned(f);"),
+    ("put-cleans-late", "reclaim/write_back.c",
+     "        f->flags &= ~FRAME_WRITING;\n        if ((int)i >= put && f->kind == FRAME_OBJECT)\n            object_dirtied(f);",
+     "        f->flags &= ~FRAME_WRITING;\n        if ((int)i < put) {\n            object_cleaned(f);\n            pmap_clean(f);\n        } else if (f->kind == FRAME_OBJECT) {\n            object_dirtied(f);\n        }"),
+    ("put-failure-forgotten", "reclaim/write_back.c",
+     "        if ((int)i >= put && f->kind == FRAME_OBJECT)\n            object_dirtied(f);\n",
+     ""),
     ("put-error-not-told", "reclaim/write_back.c", "        o->put_error = put;", "        ;"),
     ("put-takes-one", "reclaim/write_back.c", "while (run->count < VM_RUN_MAX && f &&", "while (run->count < 1 && f &&"),
     ("hole-made-by-reading", "object_io.c", "    *out = zero_frame_get();\n    if (*out)\n        return OBJECT_RESIDENT;\n", ""),
@@ -163,12 +186,15 @@ MUTANTS = [
     ("write-shows-tail", "object_io.c", "            object_clear_tail(o, o->size, at);\n", ""),
     ("hole-too-long", "object.c", "if (!item || *first >= end)", "if (!item || *first > end)"),
     ("hole-keeps-edge", "object_size.c", "            err = zero_in_page(o, from, (uint32_t)n);", "            ;"),
-    ("deny-forgets-maxprot", "object.c", "(v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);",
+    ("deny-forgets-maxprot", "reclaim/cut.c",
+     "(v->flags & VM_SHARED) && (v->maxprot & VM_PROT_WRITE);",
      "(v->flags & VM_SHARED) && (v->prot & VM_PROT_WRITE);"),
     ("denied-maps", "map.c", "        err = -EPERM;\n", "        ;\n"),
     ("promise-kept-for-ever", "object.c", "        committed_pages -= o->promised;\n", ""),
     ("noreserve-always", "commit.c", "settings.mode == VM_OVERCOMMIT_NEVER ? flags & ~VM_NORESERVE : flags", "flags"),
-    ("unmapped-joins", "edit.c", " && !a->object->pager->unmapped", ""),
+    ("unmapped-joins", "edit.c",
+     " && !o->pager->unmapped",
+     ""),
     ("areas-not-counted-down", "vma.c", "    s->areas--;\n", ""),
     # What can be seen.
     ("zero-counts-as-resident", "seen/stats.c", "    if (f->kind == FRAME_ZERO)\n        return;\n    mappings", "    mappings"),
@@ -183,7 +209,9 @@ MUTANTS = [
 
     # Swap.
     ("growth-leaves-tail-in-swap", "object_size.c", "if (end <= o->size || !is_tail_needed(o, &need))", "if (1)"),
-    ("growth-under-write-forgotten", "object_size.c", "    if (f->flags & FRAME_WRITING)\n        f->flags |= FRAME_DIRTY;\n", ""),
+    ("growth-under-write-forgotten", "object_size.c",
+     "    if (f->flags & FRAME_WRITING)\n        object_dirtied(f);\n",
+     ""),
     ("store-under-write-forgotten", "reclaim/swap_out.c", "if (!written || is_dirty(f) ||", "if (!written ||"),
     ("evicts-what-was-dirtied", "reclaim/swap_out.c",
      "    pmap_remove_frame(f);\n    /* Another", "    pmap_remove_frame(f);\n    f->flags &= ~FRAME_DIRTY;\n    /* Another"),
@@ -214,16 +242,31 @@ MUTANTS = [
      "    *node = (struct free_frame){0};",
      "    ;"),
     ("slab-room-lost", "kmalloc.c", "    if (f->slab.free == SLAB_NONE)\n        chain_push(f, c);\n", ""),
+    # Cuts in steps, and pages that count as dirty.
+    ("joins-while-cutting", "edit.c",
+     " && !o->cutting",
+     ""),
+    ("cut-forgets-latecomers", "reclaim/cut.c",
+     "    if (o->cutting && !o->uncut)\n        o->uncut = v;\n",
+     ""),
+    ("clean-page-mapped-writable", "fault.c",
+     "(!f->write && object_first_store_faults(v->object, frame))",
+     "(!f->write && object_needs_place(v->object, frame))"),
+    # Pages that a program serves.
+    ("served-mark-stays", "served/served.c", "    if (!protect && marked)\n        (void)radix_clear(&sv->protected, index);\n    if (page)", "    if (page)"),
+    ("served-wakes-the-told-only", "served/served.c", "    wake_in(&sv->waiting, start, end);\n", ""),
+    ("served-missing-not-asked", "fault.c", "served_asks(v, f->page, f->write)", "f->write && served_asks(v, f->page, f->write)"),
 ]
 
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
 PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"],
             "test_seeing": ["tests/host/test_seeing.c", "tests/host/check.c"],
             "test_swap": ["tests/host/test_swap.c", "tests/host/check.c"],
+            "test_served": ["tests/host/test_served.c", "tests/host/check.c"],
             "test_lz4": ["tests/host/test_lz4.c", "tests/host/check.c"],
             "fuzz": ["tests/host/fuzz.c"]}
 SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
-RUNS = [["test_vm"], ["test_seeing"], ["test_swap"], ["test_lz4"], ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
+RUNS = [["test_vm"], ["test_seeing"], ["test_swap"], ["test_served"], ["test_lz4"], ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
 
 
@@ -263,7 +306,17 @@ def caught_by(mutant, directory, objects):
     return None
 
 
+def stale():
+    """The names of those whose text does not occur exactly once."""
+    def occurrences(mutant):
+        with open(f"mm/{mutant[1]}", encoding="ascii") as f:
+            return f.read().count(mutant[2])
+    return [m[0] for m in MUTANTS if occurrences(m) != 1]
+
+
 def main():
+    if sys.argv[1] == "--check":
+        sys.exit(" ".join(stale()) or 0)
     directory, names = sys.argv[1], sys.argv[2:]
     os.makedirs(directory, exist_ok=True)
     for old in os.listdir(directory):

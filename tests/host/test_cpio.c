@@ -591,7 +591,6 @@ TEST(later_images_override)
     add_file("a", "old");
     add_file("b", "kept");
     add_trailer();
-    first = image_size;
     while (image_size % 4096)
         image[image_size++] = 0;
     first = image_size;

@@ -72,10 +72,14 @@ struct mem_range {
  * The hardware sets A and D by itself at any time, so an entry that may be present is changed only
  * by an atomic exchange, which returns what was there, with the last A and D.
  */
+#ifdef ARCH_HOST
+pte_t mmu_exchange(pte_t *entry, pte_t value);
+#else
 static inline pte_t mmu_exchange(pte_t *entry, pte_t value)
 {
     return __atomic_exchange_n(entry, value, __ATOMIC_SEQ_CST);
 }
+#endif
 
 /* Fills the kernel half of a new page directory (the user half is the caller's). */
 void mmu_init_directory(pde_t *pgdir);

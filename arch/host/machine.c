@@ -57,6 +57,19 @@ void mmu_init_directory(pde_t *pgdir)
     }
 }
 
+void (*machine_on_exchange)(const pte_t *entry);
+
+pte_t mmu_exchange(pte_t *entry, pte_t value)
+{
+    pte_t old;
+
+    if (machine_on_exchange)
+        machine_on_exchange(entry);
+    old = *entry;
+    *entry = value;
+    return old;
+}
+
 pde_t *mmu_kernel_directory(void)
 {
     return kernel_directory;

@@ -23,6 +23,9 @@ uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool w
 /* Figures of flushing since power-on. */
 extern unsigned machine_page_flushes, machine_full_flushes;
 
+/* Runs before an entry changes, when another CPU may still use it; NULL: nothing does. */
+extern void (*machine_on_exchange)(const pte_t *entry);
+
 /* Forgets every cached translation: for tests that look at the tables alone. */
 void machine_forget(void);
 

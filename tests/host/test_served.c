@@ -139,6 +139,35 @@ TEST(protection_outlives_the_mapping)
     EXPECT_EQ(slept, 1);
 }
 
+/* Protection is of what was given, not of the place. */
+TEST(what_is_given_anew_is_as_it_was_given)
+{
+    EXPECT_EQ(vm_serve(sv, AT, page, true), 0);
+    EXPECT_EQ(vm_advise(s, AT, PAGE_SIZE, VM_ADVICE_DONTNEED), 0);
+    EXPECT_EQ(vm_serve(sv, AT, page, false), 0);
+    EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, 0), 0); /* now the tables tell nothing */
+    EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, RW), 0);
+    EXPECT(program_store(0, s, AT, 1) <= VM_MAJOR);
+    EXPECT_EQ(slept, 0);
+}
+
+static void serve_unasked(struct spinlock *lock)
+{
+    spin_unlock(lock);
+    EXPECT(vm_server_wanted(sv));
+    EXPECT_EQ(vm_serve(sv, AT, page, false), 0);
+    vm_serve_wake(sv, AT, PAGE_SIZE);
+    EXPECT(!vm_server_wanted(sv));
+    answer = slept++ ? -EINTR : 0;
+}
+
+TEST(who_waits_is_woken_whether_the_server_knows_or_not)
+{
+    port_on_sleep = serve_unasked;
+    EXPECT_EQ(load(AT), 0x5a5a5a5a);
+    EXPECT_EQ(slept, 1);
+}
+
 TEST(what_is_given_up_is_missing_again)
 {
     load(AT);

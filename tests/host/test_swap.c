@@ -18,6 +18,7 @@
 #define FILE  0x30000000u /* where objects are mapped, shared */
 #define RW    (VM_PROT_READ | VM_PROT_WRITE)
 #define P(n)  ((n)*PAGE_SIZE)
+#define ZRAMS 9000u /* compressed pages: what they take would not fit at once */
 
 struct array {
     struct swap_device device;
@@ -378,6 +379,24 @@ TEST(locked_and_pinned_pages_stay)
     EXPECT_EQ(vm_object_swapped(object), 2);
 }
 
+TEST(a_pinned_page_does_not_go_along_with_its_neighbour)
+{
+    static const uint8_t bytes[P(2)] = {1};
+    struct swap_run run;
+
+    object = vm_object_create_anon(P(2));
+    EXPECT_EQ(vm_object_write_kernel(object, 0, bytes, P(2)), P(2));
+    spin_lock(&vm_lock);
+    for (unsigned i = 0; i < 2; i++)
+        object_frame(object, i)->flags &= (uint8_t)~FRAME_REFERENCED;
+    frame_pin(object_frame(object, 0));
+    EXPECT(swap_gather(object_frame(object, 1), &run));
+    frame_unpin(object_frame(object, 0));
+    spin_unlock(&vm_lock);
+    EXPECT_EQ(run.count, 1);
+    EXPECT_EQ(swap_out(&run), 1);
+}
+
 TEST(without_a_free_slot_pages_stay)
 {
     uint32_t slot;
@@ -453,6 +472,43 @@ TEST(a_store_while_a_page_is_written_makes_it_dirty_again)
     EXPECT_EQ(reclaim(), false);
     EXPECT_EQ(load(s, AT + P(1)), 900);
     EXPECT_EQ(load(s, AT + P(2)), 102);
+}
+
+TEST(a_slot_that_holds_what_was_is_given_back)
+{
+    struct swap_run run;
+
+    map(AT, 4, 0, NULL);
+    stores(AT, 4);
+    spin_lock(&vm_lock);
+    EXPECT(swap_gather(frame_of_pa(PTE_ADDR(program_entry(s, AT))), &run));
+    spin_unlock(&vm_lock);
+    store(s, AT, 900);
+    EXPECT_EQ(swap_out(&run), 0);
+    EXPECT_EQ(used_slots(), run.count - 1);
+    EXPECT_EQ(load(s, AT), 900);
+}
+
+/* On another CPU, between the look at the dirty bit and the end of the mapping. */
+static void store_at_the_last_moment(const pte_t *entry)
+{
+    if (*entry != program_entry(s, AT))
+        return;
+    machine_on_exchange = NULL;
+    EXPECT_EQ(program_store(1, s, AT, 800), VM_MINOR);
+}
+
+TEST(a_store_just_before_a_clean_page_goes_is_not_lost)
+{
+    map(AT, 1, 0, NULL);
+    stores(AT, 1);
+    all_out();
+    expect_stored(s, AT, 1);
+    machine_on_exchange = store_at_the_last_moment;
+    all_out();
+    EXPECT(!machine_on_exchange);
+    machine_on_exchange = NULL;
+    EXPECT_EQ(load(s, AT), 800);
 }
 
 static void unmap_meanwhile(void)
@@ -805,6 +861,33 @@ TEST(compressed_memory_without_memory_or_contents)
     page[5] = 0;
     EXPECT_EQ(zram_read(zram, 1, page), 0);
     EXPECT_EQ(page[5], 7);
+    zram_destroy(zram);
+}
+
+TEST(compressed_memory_gives_back_what_it_took)
+{
+    static uint8_t page[PAGE_SIZE];
+
+    zram = zram_create(1);
+    for (unsigned i = 0; i < ZRAMS; i++) {
+        page[i % PAGE_SIZE] ^= 0x55;
+        EXPECT_EQ(zram_write(zram, 0, page), 0);
+    }
+    zram_destroy(zram);
+}
+
+TEST(a_page_of_one_word_is_so_to_its_end)
+{
+    static uint32_t page[PAGE_SIZE / 4], seen[PAGE_SIZE / 4];
+
+    zram = zram_create(1);
+    for (unsigned at = 1; at < PAGE_SIZE / 4; at++) {
+        page[at] = 1;
+        EXPECT_EQ(zram_write(zram, 0, page), 0);
+        EXPECT_EQ(zram_read(zram, 0, seen), 0);
+        EXPECT_EQ(memcmp(page, seen, PAGE_SIZE), 0);
+        page[at] = 0;
+    }
     zram_destroy(zram);
 }
 

@@ -703,6 +703,15 @@ TEST(madvise_dontneed_gives_zeros_or_the_file_again)
     EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), 0);
 }
 
+TEST(madvise_dontneed_unmaps_what_is_shared)
+{
+    map(AT, 1, RW, VM_SHARED, file, 0);
+    store(s, AT, 6);
+    EXPECT_EQ(vm_advise(s, AT, PAGE_SIZE, VM_ADVICE_DONTNEED), 0);
+    EXPECT_EQ(program_entry(s, AT), 0);
+    EXPECT_EQ(load(s, AT), 6);
+}
+
 TEST(madvise_wipes_and_withholds_on_fork)
 {
     uint32_t v;
@@ -1118,6 +1127,36 @@ TEST(a_cut_of_many_copies_goes_in_steps_whatever_becomes_of_the_areas)
     EXPECT_EQ(mm_check(), 0);
 }
 
+#define ELSEWHERE (AT + 0x1000000)
+
+static void move_away(void)
+{
+    vaddr_t at;
+
+    if (steps_seen++ == 0)
+        EXPECT_EQ(remap(s, AT, COPIES * PAGE_SIZE, COPIES * PAGE_SIZE,
+                        VM_REMAP_MAYMOVE | VM_REMAP_FIXED, ELSEWHERE, &at),
+                  0);
+}
+
+TEST(an_area_that_moves_during_a_cut_is_cut_all_the_same)
+{
+    uint32_t v;
+
+    vm_object_resize(file, COPIES * PAGE_SIZE);
+    map(AT, COPIES, RW, 0, file, 0);
+    for (unsigned i = 0; i < COPIES; i++)
+        store(s, AT + i * PAGE_SIZE, i + 1);
+    steps_seen = 0;
+    port_between_steps = move_away;
+    EXPECT_EQ(vm_object_resize(file, PAGE_SIZE), 0);
+    port_between_steps = NULL;
+    EXPECT(steps_seen > 1);
+    EXPECT_EQ(load(s, ELSEWHERE), 1);
+    for (unsigned i = 1; i < COPIES; i++)
+        EXPECT_EQ(program_load(0, s, ELSEWHERE + i * PAGE_SIZE, &v), VM_PAST_END);
+}
+
 TEST(failed_truncation_loses_nothing)
 {
     int err = -ENOMEM;
@@ -1302,6 +1341,9 @@ TEST(dirty_pages_are_counted_each_once)
     EXPECT_EQ(mm_check(), 0);
     EXPECT_EQ(vm_object_sync(o), 0);
     EXPECT_EQ(dirty_now(), 0);
+    EXPECT_EQ(vm_unmap(s, AT, 8 * PAGE_SIZE), 0);
+    map(AT, 8, RW, VM_SHARED, o, 0);
+    EXPECT_EQ(load(s, AT), 1); /* it has its place, and is clean still */
     store(s, AT, 2);
     EXPECT_EQ(dirty_now(), 1);
     disk.put_error = -EIO;
@@ -1487,6 +1529,21 @@ TEST(a_mapping_may_be_written_once_there_is_a_place_for_it)
     EXPECT_EQ(disk.reserved, 2);
     EXPECT_EQ(vm_object_sync(o), 0);
     store(s, AT, 2);
+    EXPECT_EQ(disk.reserved, 2);
+    vm_object_unref(o);
+}
+
+TEST(a_write_to_a_part_of_a_page_asks_for_its_place)
+{
+    struct vm_object *o = disk_object(2);
+    uint8_t bytes[4] = {1};
+
+    EXPECT_EQ(vm_object_read_kernel(o, 0, bytes, 1), 1);
+    EXPECT_EQ(disk.reserved, 0);
+    disk.reserve_error = -ENOSPC;
+    EXPECT_EQ(vm_object_write_kernel(o, 100, bytes, 4), -ENOSPC);
+    disk.reserve_error = 0;
+    EXPECT_EQ(vm_object_write_kernel(o, 100, bytes, 4), 4);
     EXPECT_EQ(disk.reserved, 2);
     vm_object_unref(o);
 }

@@ -11,7 +11,11 @@ HOST_SAN := $(if $(filter native,$(shell scripts/run-i386 --native /lib/ld-linux
 HOST_MM  := $(wildcard mm/*.c mm/*/*.c) arch/host/machine.c tests/host/program.c tests/host/port.c libc/string.c
 # What each program is made of besides its own source and check.c.
 HOST_SRC_fuzz    := $(HOST_MM)
-HOST_SRC_test_vm := $(HOST_MM)
+HOST_SRC_test_faults := $(HOST_MM) tests/host/stage.c
+HOST_SRC_test_space := $(HOST_MM) tests/host/stage.c
+HOST_SRC_test_objects := $(HOST_MM) tests/host/stage.c
+HOST_SRC_test_pagers := $(HOST_MM) tests/host/stage.c
+HOST_SRC_test_memory := $(HOST_MM) tests/host/stage.c
 HOST_SRC_test_seeing := $(HOST_MM)
 HOST_SRC_test_failures := $(HOST_MM)
 HOST_SRC_test_swap := $(HOST_MM)

@@ -259,14 +259,12 @@ MUTANTS = [
 ]
 
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
-PROGRAMS = {"test_vm": ["tests/host/test_vm.c", "tests/host/check.c"],
-            "test_seeing": ["tests/host/test_seeing.c", "tests/host/check.c"],
-            "test_swap": ["tests/host/test_swap.c", "tests/host/check.c"],
-            "test_served": ["tests/host/test_served.c", "tests/host/check.c"],
-            "test_lz4": ["tests/host/test_lz4.c", "tests/host/check.c"],
-            "fuzz": ["tests/host/fuzz.c"]}
+ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_memory"]
+TESTS = [*ON_STAGE, "test_seeing", "test_swap", "test_served", "test_lz4"]
+PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.c"] * (t in ON_STAGE) for t in TESTS}
+PROGRAMS["fuzz"] = ["tests/host/fuzz.c"]
 SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
-RUNS = [["test_vm"], ["test_seeing"], ["test_swap"], ["test_served"], ["test_lz4"], ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
+RUNS = [*([t] for t in TESTS), ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
 
 

@@ -1,0 +1,256 @@
+/* The fault table, one test for each row, and stacks that grow. */
+#include "libc/errno.h"
+#include "tests/host/stage.h"
+
+/* ---- The fault table, row by row ---- */
+
+TEST(no_area_is_a_bad_address)
+{
+    uint32_t v;
+
+    EXPECT_EQ(program_load(0, s, AT, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(map(AT, 2, RW, 0, NULL, 0), 0);
+    EXPECT_EQ(program_load(0, s, AT - 4, &v), VM_BAD_ADDRESS);
+    EXPECT_EQ(program_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_BAD_ADDRESS);
+    EXPECT_EQ(vm_fault(s, USER_TOP, VM_READ), VM_BAD_ADDRESS);
+    EXPECT_EQ(vm_fault(s, UINT32_MAX, VM_WRITE), VM_BAD_ADDRESS);
+}
+
+TEST(access_beyond_protection_is_a_bad_access)
+{
+    uint32_t v;
+
+    map(AT, 1, VM_PROT_READ, 0, NULL, 0);
+    map(AT + PAGE_SIZE, 1, 0, 0, NULL, 0);
+    EXPECT_EQ(program_store(0, s, AT, 1), VM_BAD_ACCESS);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_BAD_ACCESS);
+    EXPECT_EQ(program_store(0, s, AT, 1), VM_BAD_ACCESS);
+}
+
+TEST(sole_anon_is_used_as_it_is)
+{
+    pfn_t frame;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    frame = frame_at(s, AT);
+    vm_space_fork(s, &child);
+    vm_space_unref(child);
+    child = NULL;
+    EXPECT(!writable_at(s, AT));
+    store(s, AT, 8);
+    EXPECT_EQ(frame_at(s, AT), frame);
+    EXPECT(writable_at(s, AT));
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(shared_anon_is_read_shared)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    vm_space_fork(s, &child);
+    EXPECT_EQ(load(child, AT), 7);
+    EXPECT_EQ(frame_at(child, AT), frame_at(s, AT));
+    EXPECT(!writable_at(child, AT) && !writable_at(s, AT));
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(shared_anon_is_copied_on_write)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    store(s, AT + 100, 9);
+    vm_space_fork(s, &child);
+    store(child, AT, 8);
+    EXPECT_EQ(load(child, AT), 8);
+    EXPECT_EQ(load(child, AT + 100), 9);
+    EXPECT_EQ(load(s, AT), 7);
+    EXPECT(frame_at(child, AT) != frame_at(s, AT));
+    EXPECT(writable_at(child, AT));
+    EXPECT_EQ(anons(), 2);
+}
+
+TEST(parent_write_after_fork_is_copied_too)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 7);
+    vm_space_fork(s, &child);
+    store(s, AT, 8);
+    EXPECT_EQ(load(child, AT), 7);
+    EXPECT_EQ(load(s, AT), 8);
+}
+
+TEST(anonymous_read_maps_the_zero_frame_read_only)
+{
+    map(AT, 2, RW, 0, NULL, 0);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 0);
+    EXPECT_EQ(frame_at(s, AT), frame_at(s, AT + PAGE_SIZE));
+    EXPECT(!writable_at(s, AT));
+    EXPECT_EQ(anons(), 0);
+    store(s, AT, 5);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 0);
+}
+
+TEST(anonymous_write_gets_a_zeroed_frame)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT + 8, 5);
+    EXPECT_EQ(load(s, AT), 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE - 4), 0);
+    EXPECT_EQ(program_faults, 0);
+    EXPECT(writable_at(s, AT));
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(past_the_end_of_an_object)
+{
+    uint32_t v;
+
+    vm_object_resize(file, PAGE_SIZE + 1);
+    map(AT, 3, RW, 0, file, 0);
+    map(AT + 0x100000, 3, RW, VM_SHARED, file, 0);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(1) & 0xff);
+    EXPECT_EQ(program_load(0, s, AT + 2 * PAGE_SIZE, &v), VM_PAST_END);
+    EXPECT_EQ(program_store(0, s, AT + 2 * PAGE_SIZE, 1), VM_PAST_END);
+    EXPECT_EQ(program_store(0, s, AT + 0x100000 + 2 * PAGE_SIZE, 1), VM_PAST_END);
+}
+
+TEST(absent_page_is_brought_in_and_major)
+{
+    uint32_t v;
+
+    map(AT, 4, RW, 0, file, 2);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_MAJOR);
+    EXPECT_EQ(v, file_word(3));
+    EXPECT_EQ(pager_calls, 1);
+    EXPECT_EQ(program_load(0, s, AT + PAGE_SIZE, &v), VM_MINOR);
+    EXPECT_EQ(pager_calls, 1);
+}
+
+TEST(pager_error_is_a_bus_error_and_leaves_nothing)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, 0, file, 0);
+    pager_error = -EIO;
+    EXPECT_EQ(program_load(0, s, AT, &v), VM_PAST_END);
+    EXPECT_EQ(vm_object_pages(file), 0);
+    pager_error = 0;
+    EXPECT_EQ(load(s, AT), file_word(0));
+}
+
+TEST(private_file_read_maps_the_cached_frame_read_only)
+{
+    map(AT, 1, RW, 0, file, 0);
+    map(AT + PAGE_SIZE, 1, RW, VM_SHARED, file, 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(0));
+    EXPECT_EQ(frame_at(s, AT), frame_at(s, AT + PAGE_SIZE));
+    EXPECT(!writable_at(s, AT));
+    EXPECT(writable_at(s, AT + PAGE_SIZE));
+}
+
+TEST(private_file_write_copies)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, 0, file, 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    store(s, AT, 1);
+    EXPECT_EQ(load(s, AT), 1);
+    EXPECT_EQ(load(s, AT + 4), file_word(0));
+    vm_object_read_kernel(file, 0, &v, 4);
+    EXPECT_EQ(v, file_word(0));
+    v = 99;
+    vm_object_write_kernel(file, 8, &v, 4);
+    EXPECT_EQ(load(s, AT + 8), file_word(0));
+}
+
+TEST(shared_file_write_reaches_the_file)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, VM_SHARED, file, 1);
+    store(s, AT, 77);
+    vm_object_read_kernel(file, PAGE_SIZE, &v, 4);
+    EXPECT_EQ(v, 77);
+    v = 78;
+    vm_object_write_kernel(file, PAGE_SIZE, &v, 4);
+    EXPECT_EQ(load(s, AT), 78);
+    vm_space_fork(s, &child);
+    store(child, AT, 79);
+    EXPECT_EQ(load(s, AT), 79);
+    EXPECT_EQ(anons(), 0);
+}
+
+TEST(shared_read_fault_maps_clean)
+{
+    map(AT, 1, RW, VM_SHARED, file, 0);
+    EXPECT_EQ(load(s, AT), file_word(0));
+    EXPECT(!(program_entry(s, AT) & PTE_D));
+    store(s, AT, 1);
+    EXPECT(program_entry(s, AT) & PTE_D);
+}
+
+TEST(spurious_fault_returns)
+{
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 3);
+    EXPECT_EQ(vm_fault(s, AT, VM_WRITE), VM_MINOR);
+    EXPECT_EQ(vm_fault(s, AT, VM_READ), VM_MINOR);
+    EXPECT_EQ(load(s, AT), 3);
+    EXPECT_EQ(anons(), 1);
+}
+
+TEST(read_fault_maps_resident_neighbours)
+{
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    for (unsigned i = 0; i < 4; i++)
+        load(s, AT + i * PAGE_SIZE);
+    vm_unmap(s, AT, 8 * PAGE_SIZE);
+    map(AT, 8, VM_PROT_READ, 0, file, 0);
+    load(s, AT + PAGE_SIZE);
+    EXPECT(frame_at(s, AT) && frame_at(s, AT + 2 * PAGE_SIZE) && frame_at(s, AT + 3 * PAGE_SIZE));
+    EXPECT_EQ(frame_at(s, AT + 4 * PAGE_SIZE), 0);
+    EXPECT_EQ(load(s, AT + 3 * PAGE_SIZE), file_word(3));
+    EXPECT_EQ(program_faults, 0);
+}
+
+/* ---- Stacks ---- */
+
+TEST(stack_grows_within_its_limit)
+{
+    vm_space_set_limits(s, &(struct vm_limits){8 * PAGE_SIZE, UINT32_MAX, UINT32_MAX});
+    map(AT, 1, RW, VM_GROWSDOWN, NULL, 0);
+    store(s, AT - 7 * PAGE_SIZE, 5);
+    EXPECT_EQ(load(s, AT - 7 * PAGE_SIZE), 5);
+    EXPECT_EQ(load(s, AT - 3 * PAGE_SIZE), 0);
+    EXPECT_EQ(program_store(0, s, AT - 7 * PAGE_SIZE - 4, 1), VM_BAD_ADDRESS);
+}
+
+TEST(stack_keeps_its_guard_gap)
+{
+    uint32_t v;
+
+    map(AT, 1, RW, VM_GROWSDOWN, NULL, 0);
+    map(AT - 300 * PAGE_SIZE, 1, RW, 0, NULL, 0);
+    EXPECT_EQ(load(s, AT - 43 * PAGE_SIZE), 0);
+    EXPECT_EQ(program_load(0, s, AT - 44 * PAGE_SIZE, &v), VM_BAD_ADDRESS);
+    vm_protect(s, AT - 300 * PAGE_SIZE, PAGE_SIZE, 0);
+    EXPECT_EQ(load(s, AT - 44 * PAGE_SIZE), 0);
+}
+
+TEST(lecture_array_touched_every_16k_takes_8_frames)
+{
+    map(AT, 32, RW, VM_GROWSDOWN, NULL, 0);
+    for (unsigned at = 0; at < 128 * 1024; at += 16 * 1024)
+        store(s, AT + at, 1);
+    EXPECT_EQ(anons(), 8);
+}
+
+int main(void)
+{
+    return run_tests(stage_up, stage_down);
+}

@@ -54,11 +54,6 @@ static _Noreturn void give_up(void)
 
 /* ---- The root ---- */
 
-static struct dentry *root_dentry(void)
-{
-    return list_first_entry(&mounts, struct superblock, link)->root;
-}
-
 /* root=/dev/sda1, read-only unless "rw", as Linux does without a ramdisk. */
 static bool mount_disk_root(void)
 {
@@ -73,21 +68,20 @@ static bool mount_disk_root(void)
         klog(LOG_EMERG, "Cannot mount the root file system from %s (error %d).\n", source, err);
         give_up();
     }
-    klog(LOG_INFO, "VFS: Mounted root (%s filesystem)%s.\n",
-         list_first_entry(&mounts, struct superblock, link)->type->name, flags ? " readonly" : "");
+    klog(LOG_INFO, "VFS: Mounted root (%s filesystem)%s.\n", vfs_root_type(), flags ? " readonly" : "");
     return true;
 }
 
 /* Where the root has a /dev, the devices are in it: nobody else can make them before init runs. */
 static void mount_dev(void)
 {
-    struct dentry *d;
+    struct path dev;
 
-    if (path_lookup(AT_FDCWD, "/dev", LOOKUP_DIRECTORY, &d))
+    if (path_lookup(AT_FDCWD, "/dev", LOOKUP_DIRECTORY, &dev))
         return;
-    if (vfs_mount("devtmpfs", "devtmpfs", d, 0, NULL) == 0)
+    if (vfs_mount("devtmpfs", "devtmpfs", &dev, MS_RELATIME, NULL) == 0)
         klog(LOG_INFO, "devtmpfs: mounted\n");
-    dentry_unref(d);
+    path_unref(&dev);
 }
 
 static void mount_root(void)
@@ -179,6 +173,7 @@ static void init_main(void *arg)
 {
     static struct trapframe first_frame; /* exec writes it; the stack gets a copy */
     struct proc *p = proc_current();
+    struct path root;
     bool from_disk;
 
     (void)arg;
@@ -191,7 +186,9 @@ static void init_main(void *arg)
     if (!from_disk)
         mount_root();
     p->files = files_new();
-    p->fs = fs_context_new(root_dentry());
+    root = vfs_root();
+    p->fs = fs_context_new(&root);
+    path_unref(&root);
     if (!p->files || !p->fs)
         panic("no memory for the first process");
     if (from_disk)

@@ -178,14 +178,16 @@ void devpts_remove_node(struct pty *p)
     mutex_unlock(&mount_lock);
 }
 
-struct dentry *devpts_name(struct pty *p)
+bool devpts_place(struct pty *p, struct path *out)
 {
     struct dentry *d;
 
     mutex_lock(&mount_lock);
     d = p->node ? node_name(p) : NULL;
+    if (d)
+        *out = path_of_dentry(d);
     mutex_unlock(&mount_lock);
-    return d;
+    return d != NULL;
 }
 
 struct pty *devpts_pty(struct inode *node)
@@ -204,31 +206,36 @@ struct pty *devpts_pty(struct inode *node)
 
 /* ---- Which instance ---- */
 
-/* [mount_lock held] What is mounted on "pts" beside d, or NULL. */
-static struct superblock *mounted_beside(struct dentry *d)
+/* A superblock there, or what is mounted on "pts" beside it. */
+static int find_super(const struct path *ptmx, struct path *out)
 {
-    struct dentry *pts = d->parent ? dentry_find(d->parent, "pts", 3) : NULL, *top = pts;
-    struct superblock *sb;
+    const struct superblock *sb = ptmx->dentry->inode->sb;
 
-    while (top && top->mounted)
-        top = top->mounted;
-    sb = top && top != pts ? top->inode->sb : NULL;
-    dentry_unref(pts);
-    return sb;
+    if (sb && sb->type == &devpts_type) {
+        *out = *ptmx;
+        path_ref(out);
+        return 0;
+    }
+    if (!path_beside(ptmx, "pts", out))
+        return -ENODEV;
+    sb = out->dentry->inode->sb;
+    if (sb && sb->type == &devpts_type)
+        return 0;
+    path_unref(out);
+    return -ENODEV;
 }
 
-int devpts_find(struct dentry *d, struct devpts **out)
+int devpts_find(const struct path *ptmx, struct devpts **out)
 {
-    struct superblock *sb = d->inode->sb;
+    struct path found;
+    int err = find_super(ptmx, &found);
 
-    mutex_lock(&mount_lock);
-    if (!sb || sb->type != &devpts_type)
-        sb = mounted_beside(d);
-    *out = sb && sb->type == &devpts_type ? sb->private : NULL;
-    if (*out)
-        __atomic_fetch_add(&(*out)->refs, 1, __ATOMIC_RELAXED);
-    mutex_unlock(&mount_lock);
-    return *out ? 0 : -ENODEV;
+    if (err)
+        return err;
+    *out = found.dentry->inode->sb->private;
+    __atomic_fetch_add(&(*out)->refs, 1, __ATOMIC_RELAXED);
+    path_unref(&found);
+    return 0;
 }
 
 /* ---- Mounting ---- */

@@ -535,7 +535,7 @@ int pty_open_master(struct file *f)
     struct tty_file *tf = kmalloc(sizeof(*tf));
     struct devpts *instance;
     struct pty *p;
-    int err = tf ? devpts_find(f->dentry, &instance) : -ENOMEM;
+    int err = tf ? devpts_find(&(struct path){f->mount, f->dentry}, &instance) : -ENOMEM;
 
     if (!err)
         err = make_pty(instance, &p);

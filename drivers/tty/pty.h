@@ -61,9 +61,9 @@ size_t pty_feed(struct pty *p, const char *s, size_t n);
 
 /* devpts.c */
 
-/* The instance for a ptmx that is opened as d: where d itself lies, or what is mounted on "pts"
+/* The instance for a ptmx that is opened there: where it lies itself, or what is mounted on "pts"
  * beside it. A reference. -ENODEV. */
-int devpts_find(struct dentry *d, struct devpts **out);
+int devpts_find(const struct path *ptmx, struct devpts **out);
 void devpts_put(struct devpts *i);
 /* The lowest free number of its instance for p: -ENOSPC. Given back by devpts_release_index. */
 int devpts_take_index(struct pty *p);
@@ -73,8 +73,8 @@ int devpts_add_node(struct pty *p);
 void devpts_remove_node(struct pty *p);
 /* The pty of a node, with a reference to its slave; NULL: its master is gone, or it is no node. */
 struct pty *devpts_pty(struct inode *node);
-/* The name of its node, a reference, or NULL. */
-struct dentry *devpts_name(struct pty *p);
+/* Where its node is, a reference; false: it is gone. */
+bool devpts_place(struct pty *p, struct path *out);
 void devpts_init(void);
 
 #endif

@@ -58,14 +58,15 @@ static long send_signal(struct pty *p, uint32_t signo)
 static long open_peer(struct pty *p, uint32_t flags)
 {
     static const struct file_ops closed_ops = {.stream = true};
-    struct dentry *name = devpts_name(p);
+    struct path at;
     struct file *f;
     long fd;
 
-    if (!name)
+    if (!devpts_place(p, &at))
         return -EIO;
-    f = file_new(name->inode, name, &tty_file_ops, flags & (O_ACCMODE | O_NOCTTY | O_NONBLOCK));
-    fd = f ? tty_file_ops.open(name->inode, f) : file_new_error();
+    f = file_new(at.dentry->inode, &at, &tty_file_ops,
+                 flags & (O_ACCMODE | O_NOCTTY | O_NONBLOCK));
+    fd = f ? tty_file_ops.open(at.dentry->inode, f) : file_new_error();
     if (f && fd) {
         f->ops = &closed_ops;
     } else if (f) {
@@ -74,7 +75,7 @@ static long open_peer(struct pty *p, uint32_t flags)
     }
     if (f && fd < 0)
         file_put(f);
-    dentry_unref(name);
+    path_unref(&at);
     return fd;
 }
 

@@ -17,8 +17,6 @@ static int changed(struct inode *i)
 
 static int change_mode(struct inode *i, uint32_t mode)
 {
-    if (sb_readonly(i->sb))
-        return -EROFS;
     if (S_ISLNK(i->mode))
         return -EOPNOTSUPP;
     if (!is_owner(i))
@@ -31,15 +29,15 @@ static int change_mode(struct inode *i, uint32_t mode)
 
 static long chmod_path(int dirfd, const char __user *upath, uint32_t mode, uint32_t at_flags)
 {
-    struct dentry *d;
-    int err = user_lookup(dirfd, upath, at_flags, &d);
+    struct path p;
+    int err = user_lookup(dirfd, upath, at_flags, &p);
 
     if (err)
         return err;
-    err = change_mode(d->inode, mode);
+    err = path_readonly(&p) ? -EROFS : change_mode(p.dentry->inode, mode);
     if (!err)
-        notify_at(d, IN_ATTRIB);
-    dentry_unref(d);
+        notify_at(p.dentry, IN_ATTRIB);
+    path_unref(&p);
     return err;
 }
 
@@ -60,7 +58,7 @@ long sys_fchmod(uint32_t fd, uint32_t mode)
 
     if (!f)
         return -EBADF;
-    err = change_mode(f->inode, mode);
+    err = file_readonly(f) ? -EROFS : change_mode(f->inode, mode);
     if (!err)
         notify_file(f, IN_ATTRIB);
     file_put(f);
@@ -85,8 +83,6 @@ static bool may_chown(const struct inode *i, uint32_t uid, uint32_t gid)
 
 static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
 {
-    if (sb_readonly(i->sb))
-        return -EROFS;
     if ((uid != KEEP || gid != KEEP) && !may_chown(i, uid, gid))
         return -EPERM;
     if (uid != KEEP)
@@ -105,15 +101,15 @@ static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
 static long chown_path(int dirfd, const char __user *upath, uint32_t uid, uint32_t gid,
                        uint32_t at_flags)
 {
-    struct dentry *d;
-    int err = user_lookup(dirfd, upath, at_flags, &d);
+    struct path p;
+    int err = user_lookup(dirfd, upath, at_flags, &p);
 
     if (err)
         return err;
-    err = change_owner(d->inode, uid, gid);
+    err = path_readonly(&p) ? -EROFS : change_owner(p.dentry->inode, uid, gid);
     if (!err && (uid != KEEP || gid != KEEP))
-        notify_at(d, IN_ATTRIB);
-    dentry_unref(d);
+        notify_at(p.dentry, IN_ATTRIB);
+    path_unref(&p);
     return err;
 }
 
@@ -139,7 +135,7 @@ long sys_fchown32(uint32_t fd, uint32_t uid, uint32_t gid)
 
     if (!f)
         return -EBADF;
-    err = change_owner(f->inode, uid, gid);
+    err = file_readonly(f) ? -EROFS : change_owner(f->inode, uid, gid);
     if (!err && (uid != KEEP || gid != KEEP))
         notify_file(f, IN_ATTRIB);
     file_put(f);
@@ -198,21 +194,19 @@ static int may_set_times(const struct inode *i, const struct times *t)
 {
     bool now = t->atime.nsec == UTIME_NOW && t->mtime.nsec == UTIME_NOW;
 
-    if (sb_readonly(i->sb))
-        return -EROFS;
     if (is_owner(i))
         return 0;
     return now ? inode_permission(i, MAY_WRITE) : -EPERM;
 }
 
-static int set_times(struct inode *i, const struct times *t)
+static int set_times(struct inode *i, bool readonly, const struct times *t)
 {
     struct timestamp now = timestamp_now();
     int err;
 
     if (t->atime.nsec == UTIME_OMIT && t->mtime.nsec == UTIME_OMIT)
         return 0;
-    err = may_set_times(i, t);
+    err = readonly ? -EROFS : may_set_times(i, t);
     if (err)
         return err;
     inode_settle(i);
@@ -234,7 +228,7 @@ static uint32_t times_event(const struct times *t)
 /* upath 0: dirfd itself, as futimens asks. */
 static long do_utimes(int dirfd, const char __user *upath, const struct times *t, uint32_t flags)
 {
-    struct dentry *d;
+    struct path p;
     struct file *f;
     int err;
 
@@ -246,19 +240,19 @@ static long do_utimes(int dirfd, const char __user *upath, const struct times *t
         f = fd_get(dirfd);
         if (!f)
             return -EBADF;
-        err = set_times(f->inode, t);
+        err = set_times(f->inode, file_readonly(f), t);
         if (!err)
             notify_file(f, times_event(t));
         file_put(f);
         return err;
     }
-    err = user_lookup(dirfd, upath, flags, &d);
+    err = user_lookup(dirfd, upath, flags, &p);
     if (err)
         return err;
-    err = set_times(d->inode, t);
+    err = set_times(p.dentry->inode, path_readonly(&p), t);
     if (!err)
-        notify_at(d, times_event(t));
-    dentry_unref(d);
+        notify_at(p.dentry, times_event(t));
+    path_unref(&p);
     return err;
 }
 

@@ -40,14 +40,14 @@ static int check_new_name(struct walk *w, bool for_dir)
     }
     if (err != -ENOENT)
         return err;
-    if ((w->must_be_dir && !for_dir) || dir_is_made_up(w->at))
+    if ((w->must_be_dir && !for_dir) || dir_is_made_up(w->at.dentry))
         return -ENOENT;
-    return may_change_dir(w->at);
+    return path_readonly(&w->at) ? -EROFS : may_change_dir(w->at.dentry);
 }
 
 int new_name_begin(struct walk *w, bool for_dir, struct dentry **out)
 {
-    struct inode *dir = w->at->inode;
+    struct inode *dir = w->at.dentry->inode;
     int err;
 
     if (w->kind != LAST_NAME)
@@ -55,7 +55,7 @@ int new_name_begin(struct walk *w, bool for_dir, struct dentry **out)
     mutex_lock(&dir->lock);
     err = check_new_name(w, for_dir);
     if (!err) {
-        *out = dentry_new(w->at, w->name, w->len);
+        *out = dentry_new(w->at.dentry, w->name, w->len);
         err = *out ? 0 : -ENOMEM;
     }
     if (err)
@@ -79,14 +79,14 @@ void new_name_end(struct dentry *d, int err)
 
 static int make_dir(struct walk *w, uint32_t mode)
 {
-    const struct inode_ops *ops = w->at->inode->ops;
+    const struct inode_ops *ops = w->at.dentry->inode->ops;
     struct dentry *d;
     int err = new_name_begin(w, true, &d);
 
     if (err)
         return err;
     mode = S_IFDIR | (apply_umask(mode) & (0777 | S_ISVTX));
-    err = ops->mkdir ? ops->mkdir(w->at->inode, d, mode) : -EPERM;
+    err = ops->mkdir ? ops->mkdir(w->at.dentry->inode, d, mode) : -EPERM;
     new_name_end(d, err);
     return err;
 }
@@ -120,7 +120,7 @@ long sys_mkdirat(uint32_t dirfd, const char __user *upath, uint32_t mode)
 /* out: a reference to the new name, unless NULL. */
 static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry **out)
 {
-    struct inode *dir = w->at->inode;
+    struct inode *dir = w->at.dentry->inode;
     struct dentry *d;
     int err = new_name_begin(w, false, &d);
 
@@ -207,13 +207,13 @@ long sys_mknodat(uint32_t dirfd, const char __user *upath, uint32_t mode, uint32
 
 static int make_symlink(struct walk *w, const char *target)
 {
-    const struct inode_ops *ops = w->at->inode->ops;
+    const struct inode_ops *ops = w->at.dentry->inode->ops;
     struct dentry *d;
     int err = new_name_begin(w, false, &d);
 
     if (err)
         return err;
-    err = ops->symlink ? ops->symlink(w->at->inode, d, target) : -EPERM;
+    err = ops->symlink ? ops->symlink(w->at.dentry->inode, d, target) : -EPERM;
     new_name_end(d, err);
     return err;
 }
@@ -263,8 +263,6 @@ static bool may_link(const struct inode *target)
 /* tmpfile: an O_TMPFILE file may get its first name. */
 static int link_inode(struct inode *dir, struct dentry *d, struct inode *target, bool tmpfile)
 {
-    if (dir->sb != target->sb)
-        return -EXDEV;
     if (!may_link(target) || !dir->ops->link || S_ISDIR(target->mode))
         return -EPERM;
     if (target->nlink == 0 && !tmpfile)
@@ -277,14 +275,16 @@ static bool is_tmpfile(const struct dentry *d)
     return d->unlinked && !d->cookie && S_ISREG(d->inode->mode);
 }
 
-static int make_link(struct walk *w, struct dentry *old)
+static int make_link(struct walk *w, const struct path *from)
 {
-    struct dentry *d;
+    struct dentry *d, *old = from->dentry;
     int err = new_name_begin(w, false, &d);
 
     if (err)
         return err;
-    err = link_inode(w->at->inode, d, old->inode, is_tmpfile(old));
+    err = from->mount != w->at.mount
+              ? -EXDEV
+              : link_inode(w->at.dentry->inode, d, old->inode, is_tmpfile(old));
     if (!err)
         notify_inode(old->inode, IN_ATTRIB);
     new_name_end(d, err);
@@ -295,7 +295,7 @@ static long do_link(int olddir, const char __user *uold, int newdir, const char 
                     uint32_t flags)
 {
     uint32_t at = (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
-    struct dentry *old;
+    struct path old;
     struct walk w;
     char *path;
     int err;
@@ -309,11 +309,11 @@ static long do_link(int olddir, const char __user *uold, int newdir, const char 
         return err;
     err = user_parent(&w, newdir, unew, &path);
     if (!err) {
-        err = make_link(&w, old);
+        err = make_link(&w, &old);
         walk_end(&w);
         kfree(path);
     }
-    dentry_unref(old);
+    path_unref(&old);
     return err;
 }
 

@@ -15,7 +15,7 @@ struct handle_head {
 long sys_name_to_handle_at(uint32_t dirfd, const char __user *upath, void __user *uhandle,
                            void __user *umount, uint32_t flags)
 {
-    struct dentry *d;
+    struct path p;
     int err;
 
     (void)uhandle, (void)umount;
@@ -23,10 +23,10 @@ long sys_name_to_handle_at(uint32_t dirfd, const char __user *upath, void __user
         return -EINVAL;
     err = user_lookup(
         (int)dirfd, upath,
-        (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW), &d);
+        (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW), &p);
     if (err)
         return err;
-    dentry_unref(d);
+    path_unref(&p);
     return -EOPNOTSUPP;
 }
 

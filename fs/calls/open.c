@@ -74,16 +74,19 @@ static unsigned wanted_access(uint32_t flags)
 }
 
 /* The file's type and permissions against the flags. */
-static int may_open(const struct inode *i, uint32_t flags)
+static int may_open(const struct path *p, uint32_t flags)
 {
+    const struct inode *i = p->dentry->inode;
     unsigned want = wanted_access(flags);
     int err;
 
+    if ((flags & O_TRUNC) && S_ISREG(i->mode) && path_readonly(p))
+        return -EROFS;
     if (S_ISLNK(i->mode))
         return -ELOOP;
     if (S_ISDIR(i->mode) && (want & MAY_WRITE))
         return -EISDIR;
-    if ((S_ISCHR(i->mode) || S_ISBLK(i->mode)) && i->sb && (i->sb->flags & MS_NODEV))
+    if ((S_ISCHR(i->mode) || S_ISBLK(i->mode)) && (p->mount->flags & MS_NODEV))
         return -EACCES;
     err = inode_permission(i, want);
     if (err)
@@ -91,9 +94,9 @@ static int may_open(const struct inode *i, uint32_t flags)
     return (flags & O_NOATIME) && !is_owner(i) ? -EPERM : 0;
 }
 
-static int open_path(struct dentry *d, uint32_t flags, struct file **out)
+static int open_path(const struct path *p, uint32_t flags, struct file **out)
 {
-    *out = file_new(d->inode, d, &path_file_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    *out = file_new(p->dentry->inode, p, &path_file_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
     return *out ? 0 : file_new_error();
 }
 
@@ -137,32 +140,47 @@ static int check_opened(struct file *f, uint32_t flags)
     return (flags & O_TRUNC) && S_ISREG(f->inode->mode) ? open_truncate(f->dentry) : 0;
 }
 
-int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **out)
+/* A regular file counts among those that read or write it. -ETXTBSY, -EROFS. */
+static int count_file(struct file *f)
 {
-    struct inode *i = d->inode;
+    struct inode *i = f->inode;
+    int err = 0;
+
+    if (!file_writable(f)) {
+        __atomic_fetch_add(&i->readers, 1, __ATOMIC_RELAXED);
+        f->counts_reader = true;
+        return 0;
+    }
+    err = inode_get_write(i);
+    if (err)
+        return err;
+    f->counts_writer = true;
+    __atomic_fetch_add(&f->mount->writers, 1, __ATOMIC_SEQ_CST);
+    f->counts_mount = true;
+    return file_readonly(f) ? -EROFS : 0;
+}
+
+int path_open(const struct path *p, uint32_t flags, bool created, struct file **out)
+{
+    struct inode *i = p->dentry->inode;
     struct file *f;
     int err = 0;
 
     if (flags & O_PATH)
-        return open_path(d, flags, out);
+        return open_path(p, flags, out);
     if (created)
         flags &= ~O_TRUNC;
     else
-        err = may_open(i, flags);
+        err = may_open(p, flags);
     if (err)
         return err;
     if (S_ISREG(i->mode) && !(flags & O_LARGEFILE) && inode_size(i) > MAX_NON_LFS)
         return -EOVERFLOW;
-    f = file_new(i, d, ops_of(i), flags & ~(OPEN_ONLY & ~O_NOCTTY));
+    f = file_new(i, p, ops_of(i), flags & ~(OPEN_ONLY & ~O_NOCTTY));
     if (!f)
         return file_new_error();
-    if (S_ISREG(i->mode) && file_writable(f)) {
-        err = inode_get_write(i);
-        f->counts_writer = !err;
-    } else if (S_ISREG(i->mode)) {
-        __atomic_fetch_add(&i->readers, 1, __ATOMIC_RELAXED);
-        f->counts_reader = true;
-    }
+    if (S_ISREG(i->mode))
+        err = count_file(f);
     if (!err && i->leases)
         err = lease_break(i, file_writable(f), flags & O_NONBLOCK);
     if (err)
@@ -187,15 +205,17 @@ int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **ou
 /* [w->at's inode lock held] Makes the last component; a reference in *out. */
 static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
 {
-    struct inode *dir = w->at->inode;
+    struct inode *dir = w->at.dentry->inode;
     struct dentry *d;
-    int err = w->at->unlinked ? -ENOENT : inode_permission(dir, MAY_WRITE | MAY_EXEC);
+    int err = w->at.dentry->unlinked ? -ENOENT
+              : path_readonly(&w->at) ? -EROFS
+                                      : inode_permission(dir, MAY_WRITE | MAY_EXEC);
 
     if (err)
         return err;
     if (!dir->ops->create)
-        return dir_is_made_up(w->at) ? -ENOENT : -EACCES;
-    d = dentry_new(w->at, w->name, w->len);
+        return dir_is_made_up(w->at.dentry) ? -ENOENT : -EACCES;
+    d = dentry_new(w->at.dentry, w->name, w->len);
     if (!d)
         return -ENOMEM;
     err = dir->ops->create(dir, d, S_IFREG | apply_umask(mode));
@@ -216,33 +236,36 @@ static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bo
 
     if (err != -ENOENT)
         return err;
-    mutex_lock(&w->at->inode->lock);
+    mutex_lock(&w->at.dentry->inode->lock);
     err = walk_last(w, true, out);
     if (err == -ENOENT) {
         err = create_locked(w, mode, out);
         *created = !err;
     }
-    mutex_unlock(&w->at->inode->lock);
+    mutex_unlock(&w->at.dentry->inode->lock);
     return err;
 }
 
-/* The root mounted on d (consumed), or d. */
-static struct dentry *cross_mounts(struct dentry *d)
+/* The top of what is mounted on the name d (consumed) of w->at: a reference, or -EXDEV. */
+static int cross_mounts(const struct walk *w, struct dentry *d, struct path *out)
 {
-    struct dentry *top;
-
+    *out = (struct path){w->at.mount, d};
     spin_lock(&dentry_lock);
-    top = dentry_topmost(d);
-    dentry_ref(top);
+    path_to_top(out);
+    path_ref(out);
     spin_unlock(&dentry_lock);
     dentry_unref(d);
-    return top;
+    if (!(w->resolve & RESOLVE_NO_XDEV) || out->mount == w->at.mount)
+        return 0;
+    path_unref(out);
+    return -EXDEV;
 }
 
 /* Walks to what an O_CREAT open names, through links; a reference in *out. */
-static int walk_create(struct walk *w, uint32_t flags, uint32_t mode, struct dentry **out,
+static int walk_create(struct walk *w, uint32_t flags, uint32_t mode, struct path *out,
                        bool *created)
 {
+    struct dentry *d;
     int err;
 
     for (;;) {
@@ -250,26 +273,25 @@ static int walk_create(struct walk *w, uint32_t flags, uint32_t mode, struct den
             return flags & O_EXCL ? -EEXIST : -EISDIR;
         if (w->must_be_dir)
             return -EISDIR;
-        err = find_or_create(w, mode, out, created);
-        if (err || *created)
-            return err;
-        if (flags & O_EXCL)
+        err = find_or_create(w, mode, &d, created);
+        if (!err && !*created && (flags & O_EXCL)) {
+            dentry_unref(d);
             err = -EEXIST;
-        else if (S_ISLNK((*out)->inode->mode) && (flags & O_NOFOLLOW))
-            err = -ELOOP;
-        if (err) {
-            dentry_unref(*out);
-            return err;
         }
-        *out = cross_mounts(*out);
-        if (!S_ISLNK((*out)->inode->mode))
-            return 0;
-        err = walk_follow_last(w, *out);
+        if (!err)
+            err = cross_mounts(w, d, out);
+        if (err || *created || !S_ISLNK(out->dentry->inode->mode))
+            return err;
+        if (flags & O_NOFOLLOW) {
+            path_unref(out);
+            return -ELOOP;
+        }
+        err = walk_follow_last(w, out);
         if (err)
             return err;
         if (w->kind == LAST_PLACE) {
             *out = w->at;
-            dentry_ref(*out);
+            path_ref(out);
             return 0;
         }
     }
@@ -279,36 +301,36 @@ static int open_create(int dirfd, const char *path, uint32_t flags, uint32_t mod
                        struct file **out)
 {
     struct walk w;
-    struct dentry *d;
+    struct path p;
     bool created = false;
     int err = walk_parent_within(&w, dirfd, path, resolve);
 
     if (!err)
-        err = walk_create(&w, flags, mode, &d, &created);
+        err = walk_create(&w, flags, mode, &p, &created);
     walk_end(&w);
     if (err)
         return err;
-    if (S_ISDIR(d->inode->mode))
+    if (S_ISDIR(p.dentry->inode->mode))
         err = -EISDIR;
     else
-        err = dentry_open(d, flags, created, out);
-    dentry_unref(d);
+        err = path_open(&p, flags, created, out);
+    path_unref(&p);
     return err;
 }
 
-/* O_TMPFILE: a file in the directory d that never gets a name there. */
-static int open_tmpfile(struct dentry *dir, uint32_t flags, uint32_t mode, struct file **out)
+/* O_TMPFILE: a file in the directory dir that never gets a name there. */
+static int open_tmpfile(const struct path *dir, uint32_t flags, uint32_t mode, struct file **out)
 {
-    struct inode *i = dir->inode;
+    struct inode *i = dir->dentry->inode;
     struct timestamp mtime = i->mtime, ctime = i->ctime;
     struct dentry *d;
-    int err = inode_permission(i, MAY_WRITE | MAY_EXEC);
+    int err = path_readonly(dir) ? -EROFS : inode_permission(i, MAY_WRITE | MAY_EXEC);
 
     if (err)
         return err;
     if (!i->ops->create || i->ops->lookup)
         return -EOPNOTSUPP;
-    d = dentry_new(dir, "#tmpfile", 8);
+    d = dentry_new(dir->dentry, "#tmpfile", 8);
     if (!d)
         return -ENOMEM;
     mutex_lock(&i->lock);
@@ -319,7 +341,7 @@ static int open_tmpfile(struct dentry *dir, uint32_t flags, uint32_t mode, struc
     if (!err) {
         d->inode->nlink = 0;
         d->unlinked = true;
-        err = dentry_open(d, flags & ~O_DIRECTORY, true, out);
+        err = path_open(&(struct path){dir->mount, d}, flags & ~O_DIRECTORY, true, out);
     }
     dentry_unref(d);
     return err;
@@ -343,7 +365,7 @@ static int open_within(int dirfd, const char *path, uint32_t flags, uint32_t mod
                        struct file **out)
 {
     unsigned lookup = 0;
-    struct dentry *d;
+    struct path p;
     int err = check_flags(&flags, &mode);
 
     if (err)
@@ -354,14 +376,14 @@ static int open_within(int dirfd, const char *path, uint32_t flags, uint32_t mod
         lookup |= LOOKUP_FOLLOW;
     if (flags & O_DIRECTORY)
         lookup |= LOOKUP_DIRECTORY;
-    err = path_lookup_within(dirfd, path, lookup, resolve, &d);
+    err = path_lookup_within(dirfd, path, lookup, resolve, &p);
     if (err)
         return err;
     if (flags & TMPFILE_BIT)
-        err = open_tmpfile(d, flags, mode, out);
+        err = open_tmpfile(&p, flags, mode, out);
     else
-        err = dentry_open(d, flags, false, out);
-    dentry_unref(d);
+        err = path_open(&p, flags, false, out);
+    path_unref(&p);
     return err;
 }
 

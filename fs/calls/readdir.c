@@ -136,10 +136,9 @@ static bool emit_one(struct dir_context *ctx, const char *name, size_t len, uint
 
 /* ---- Iteration ---- */
 
+/* As on Linux the root of a file system is its own parent: the entry does not tell of mounts. */
 static uint32_t parent_ino(const struct dentry *d)
 {
-    while (!d->parent && d->covers)
-        d = d->covers;
     return d->parent ? d->parent->inode->ino : d->inode->ino;
 }
 
@@ -218,7 +217,7 @@ static int iterate(struct file *f, struct dir_context *ctx)
         err = i->ops->iterate(f, ctx);
     else if (ctx->pos >= 2 && ctx->pos <= OFFSET_END && !i->ops->lookup)
         emit_children(f->dentry, ctx);
-    inode_accessed(i);
+    inode_accessed(i, f->mount);
     mutex_unlock(&i->lock);
     return err;
 }

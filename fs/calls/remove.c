@@ -91,17 +91,19 @@ static int check_last(const struct walk *w, bool as_dir)
 
 static int remove_last(struct walk *w, bool as_dir)
 {
-    struct inode *dir = w->at->inode;
+    struct inode *dir = w->at.dentry->inode;
     struct dentry *d;
     int err = check_last(w, as_dir);
 
+    if (!err && path_readonly(&w->at))
+        err = -EROFS;
     if (err)
         return err;
     mutex_lock(&dir->lock);
     err = walk_last(w, true, &d);
     if (err) {
         mutex_unlock(&dir->lock);
-        return sb_readonly(dir->sb) ? -EROFS : err;
+        return err;
     }
     if (!as_dir && w->must_be_dir)
         err = S_ISDIR(d->inode->mode) ? -EISDIR : -ENOTDIR;

@@ -62,7 +62,7 @@ static int find_both(struct rename *r)
     err = walk_last(&r->to, true, &r->target);
     if (err == -ENOENT) {
         r->target = NULL;
-        return (r->flags & RENAME_EXCHANGE) || dir_is_made_up(r->to.at) ? -ENOENT : 0;
+        return (r->flags & RENAME_EXCHANGE) || dir_is_made_up(r->to.at.dentry) ? -ENOENT : 0;
     }
     return !err && (r->flags & RENAME_NOREPLACE) ? -EEXIST : err;
 }
@@ -82,9 +82,9 @@ static int check_slashes(const struct rename *r)
 /* A directory never moves below itself, nor replaces what it lies in. */
 static int check_ancestors(const struct rename *r)
 {
-    if (dentry_is_below(r->to.at, r->old))
+    if (dentry_is_below(r->to.at.dentry, r->old))
         return -EINVAL;
-    if (r->target && dentry_is_below(r->from.at, r->target))
+    if (r->target && dentry_is_below(r->from.at.dentry, r->target))
         return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
     return 0;
 }
@@ -100,13 +100,13 @@ static int check_permissions(const struct rename *r)
     if (r->target)
         err = may_delete(r->target, exchange ? S_ISDIR(r->target->inode->mode) : old_dir);
     else
-        err = may_change_dir(r->to.at);
+        err = may_change_dir(r->to.at.dentry);
     if (err)
         return err;
     /* A directory that changes its parent has its ".." written. */
-    if (old_dir && r->from.at != r->to.at)
+    if (old_dir && r->from.at.dentry != r->to.at.dentry)
         err = inode_permission(r->old->inode, MAY_WRITE);
-    if (!err && exchange && S_ISDIR(r->target->inode->mode) && r->from.at != r->to.at)
+    if (!err && exchange && S_ISDIR(r->target->inode->mode) && r->from.at.dentry != r->to.at.dentry)
         err = inode_permission(r->target->inode, MAY_WRITE);
     return err;
 }
@@ -129,7 +129,7 @@ static int check_all(const struct rename *r)
 /* Swaps two names of an in-memory file system: only parents' link counts and times change. */
 static int exchange(struct rename *r)
 {
-    struct inode *olddir = r->from.at->inode, *newdir = r->to.at->inode;
+    struct inode *olddir = r->from.at.dentry->inode, *newdir = r->to.at.dentry->inode;
     int old_dir = S_ISDIR(r->old->inode->mode), new_dir = S_ISDIR(r->target->inode->mode);
 
     if (olddir->ops->lookup)
@@ -146,16 +146,16 @@ static int exchange(struct rename *r)
 
 static int replace(struct rename *r)
 {
-    struct inode *newdir = r->to.at->inode;
+    struct inode *newdir = r->to.at.dentry->inode;
     struct inode *gone = r->target && S_ISDIR(r->target->inode->mode) ? r->target->inode : NULL;
     int err;
 
-    r->fresh = dentry_new(r->to.at, r->to.name, r->to.len);
+    r->fresh = dentry_new(r->to.at.dentry, r->to.name, r->to.len);
     if (!r->fresh)
         return -ENOMEM;
     if (gone)
         mutex_lock(&gone->lock);
-    err = newdir->ops->rename(r->from.at->inode, r->old, newdir, r->target ? r->target : r->fresh);
+    err = newdir->ops->rename(r->from.at.dentry->inode, r->old, newdir, r->target ? r->target : r->fresh);
     if (!err && r->target)
         dentry_drop(r->target);
     if (!err)
@@ -169,7 +169,7 @@ static int replace(struct rename *r)
  * that there is nothing. Made in time: what is left to do cannot fail but for want of room. */
 static int leave_whiteout(struct rename *r)
 {
-    struct inode *dir = r->from.at->inode;
+    struct inode *dir = r->from.at.dentry->inode;
     int err = dir->ops->mknod(dir, r->whiteout, S_IFCHR, 0);
 
     if (!err)
@@ -179,22 +179,22 @@ static int leave_whiteout(struct rename *r)
 
 static int prepare_whiteout(struct rename *r)
 {
-    const struct inode *dir = r->from.at->inode;
+    const struct inode *dir = r->from.at.dentry->inode;
 
     if (!dir->ops->mknod)
         return -EINVAL;
-    r->whiteout = dentry_new(r->from.at, r->from.name, r->from.len);
+    r->whiteout = dentry_new(r->from.at.dentry, r->from.name, r->from.len);
     return r->whiteout ? 0 : -ENOMEM;
 }
 
 static void tell_renamed(const struct rename *r)
 {
-    notify_moved(r->from.at->inode, r->from.name, r->from.len, r->old);
+    notify_moved(r->from.at.dentry->inode, r->from.name, r->from.len, r->old);
     if (r->target && !(r->flags & RENAME_EXCHANGE))
         notify_inode(r->target->inode, IN_ATTRIB);
     notify_inode(r->old->inode, IN_MOVE_SELF);
     if (r->flags & RENAME_EXCHANGE) {
-        notify_moved(r->to.at->inode, r->to.name, r->to.len, r->target);
+        notify_moved(r->to.at.dentry->inode, r->to.name, r->to.len, r->target);
         notify_inode(r->target->inode, IN_MOVE_SELF);
     }
 }
@@ -209,7 +209,7 @@ static int rename_locked(struct rename *r)
         return err;
     if (r->target && r->target->inode == r->old->inode)
         return 0;
-    if (!r->to.at->inode->ops->rename)
+    if (!r->to.at.dentry->inode->ops->rename)
         return -EPERM;
     if (r->flags & RENAME_WHITEOUT)
         err = prepare_whiteout(r);
@@ -226,17 +226,17 @@ static int rename_walked(struct rename *r)
 {
     int err;
 
-    if (r->from.at->inode->sb != r->to.at->inode->sb)
+    if (r->from.at.mount != r->to.at.mount)
         return -EXDEV;
     if (r->from.kind != LAST_NAME)
         return -EBUSY;
     if (r->to.kind != LAST_NAME)
         return r->flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-    if (sb_readonly(r->from.at->inode->sb))
+    if (path_readonly(&r->from.at))
         return -EROFS;
-    lock_parents(r->from.at, r->to.at);
+    lock_parents(r->from.at.dentry, r->to.at.dentry);
     err = rename_locked(r);
-    unlock_parents(r->from.at, r->to.at);
+    unlock_parents(r->from.at.dentry, r->to.at.dentry);
     dentry_unref(r->old);
     dentry_unref(r->target);
     dentry_unref(r->fresh);

@@ -86,9 +86,9 @@ static uint16_t uid16(uint32_t id)
 
 /* ---- Layouts: each copies the inode out in one ---- */
 
-typedef int (*stat_fn)(struct inode *i, void __user *ubuf);
+typedef int (*stat_fn)(const struct path *p, struct inode *i, void __user *ubuf);
 
-static int put_stat64(struct inode *i, void __user *ubuf)
+static int put_stat64(const struct path *p, struct inode *i, void __user *ubuf)
 {
     struct stat64 s = {
         .dev = sb_dev(i),
@@ -107,10 +107,11 @@ static int put_stat64(struct inode *i, void __user *ubuf)
         .ino = i->ino,
     };
 
+    (void)p;
     return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static int put_stat32(struct inode *i, void __user *ubuf)
+static int put_stat32(const struct path *p, struct inode *i, void __user *ubuf)
 {
     uint64_t size = stat_size(i);
     struct stat32 s = {
@@ -129,12 +130,13 @@ static int put_stat32(struct inode *i, void __user *ubuf)
         .ctime = i->ctime,
     };
 
+    (void)p;
     if (size > MAX_NON_LFS || s.nlink != i->nlink)
         return -EOVERFLOW;
     return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static int put_old_stat(struct inode *i, void __user *ubuf)
+static int put_old_stat(const struct path *p, struct inode *i, void __user *ubuf)
 {
     uint64_t size = stat_size(i);
     struct old_stat s = {
@@ -151,6 +153,7 @@ static int put_old_stat(struct inode *i, void __user *ubuf)
         .ctime = i->ctime.sec,
     };
 
+    (void)p;
     if (size > MAX_NON_LFS || s.nlink != i->nlink || s.ino != i->ino)
         return -EOVERFLOW;
     return copy_to_user(ubuf, &s, sizeof(s));
@@ -159,26 +162,28 @@ static int put_old_stat(struct inode *i, void __user *ubuf)
 static long stat_path(int dirfd, const char __user *upath, uint32_t at_flags, stat_fn put,
                       void __user *ubuf)
 {
-    struct dentry *d;
-    long err = user_lookup(dirfd, upath, at_flags, &d);
+    struct path p;
+    long err = user_lookup(dirfd, upath, at_flags, &p);
 
     if (err)
         return err;
-    inode_settle(d->inode);
-    err = put(d->inode, ubuf);
-    dentry_unref(d);
+    inode_settle(p.dentry->inode);
+    err = put(&p, p.dentry->inode, ubuf);
+    path_unref(&p);
     return err;
 }
 
 static long stat_fd(uint32_t fd, stat_fn put, void __user *ubuf)
 {
     struct file *f = fd_get_any((int)fd);
+    struct path p;
     long err;
 
     if (!f)
         return -EBADF;
     inode_settle(f->inode);
-    err = put(f->inode, ubuf);
+    p = path_of_file(f);
+    err = put(&p, f->inode, ubuf);
     file_put(f);
     return err;
 }
@@ -251,7 +256,7 @@ static struct statx_time statx_time(const struct timestamp *t)
     return (struct statx_time){.sec = t->sec, .nsec = t->nsec};
 }
 
-static void fill_statx(struct statx *s, struct inode *i)
+static void fill_statx(struct statx *s, const struct path *p, struct inode *i)
 {
     memset(s, 0, sizeof(*s));
     s->mask = STATX_BASIC_STATS | STATX_MNT_ID;
@@ -271,19 +276,19 @@ static void fill_statx(struct statx *s, struct inode *i)
     s->rdev_minor = DEV_MINOR(i->rdev);
     s->dev_major = DEV_MAJOR(sb_dev(i));
     s->dev_minor = DEV_MINOR(sb_dev(i));
-    s->mnt_id = i->sb ? i->sb->id : 0;
-    if (i->sb && i->sb->root && i->sb->root->inode == i)
+    s->mnt_id = p->mount->id;
+    if (p->dentry && p->dentry == p->mount->root)
         s->attributes = STATX_ATTR_MOUNT_ROOT;
 }
 
-static int put_statx(struct inode *i, void __user *ubuf)
+static int put_statx(const struct path *p, struct inode *i, void __user *ubuf)
 {
     struct statx *s = kmalloc(sizeof(*s));
     int err;
 
     if (!s)
         return -ENOMEM;
-    fill_statx(s, i);
+    fill_statx(s, p, i);
     err = copy_to_user(ubuf, s, sizeof(*s));
     kmfree(s);
     return err;
@@ -303,21 +308,34 @@ long sys_statx(uint32_t dirfd, const char __user *upath, uint32_t flags, uint32_
 
 /* ---- access and readlink ---- */
 
+static int access_place(const struct path *p, uint32_t mode, const struct access_ids *who)
+{
+    const struct inode *i = p->dentry->inode;
+    int err;
+
+    if ((mode & MAY_EXEC) && S_ISREG(i->mode) && (p->mount->flags & MS_NOEXEC))
+        return -EACCES;
+    err = inode_permission_as(i, mode, who);
+    if (!err && (mode & MAY_WRITE) && path_readonly(p) && !inode_is_special(i))
+        err = -EROFS;
+    return err;
+}
+
 static long access_path(int dirfd, const char __user *upath, uint32_t mode, uint32_t flags)
 {
     struct access_ids who = access_ids_current(!(flags & AT_EACCESS));
-    struct dentry *d;
+    struct path p;
     int err;
 
     if (mode & ~7u)
         return -EINVAL;
     if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    err = user_lookup_as(dirfd, upath, flags, &who, &d);
+    err = user_lookup_as(dirfd, upath, flags, &who, &p);
     if (err)
         return err;
-    err = mode ? inode_permission_as(d->inode, mode, &who) : 0;
-    dentry_unref(d);
+    err = mode ? access_place(&p, mode, &who) : 0;
+    path_unref(&p);
     return err;
 }
 
@@ -358,20 +376,20 @@ static long read_link(struct inode *i, void __user *ubuf, uint32_t size)
 
 long sys_readlinkat(uint32_t dirfd, const char __user *upath, void __user *ubuf, uint32_t size)
 {
-    struct dentry *d;
+    struct path p;
     char first;
     long err;
 
     if ((int32_t)size <= 0)
         return -EINVAL;
-    err = user_lookup((int)dirfd, upath, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, &d);
+    err = user_lookup((int)dirfd, upath, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, &p);
     if (err)
         return err;
-    if (S_ISLNK(d->inode->mode))
-        err = read_link(d->inode, ubuf, size);
+    if (S_ISLNK(p.dentry->inode->mode))
+        err = read_link(p.dentry->inode, ubuf, size);
     else
         err = copy_from_user(&first, upath, 1) || first ? -EINVAL : -ENOENT;
-    dentry_unref(d);
+    path_unref(&p);
     return err;
 }
 

@@ -22,13 +22,30 @@ _Static_assert(sizeof(struct statfs32) == 64, "Linux i386 layout");
 _Static_assert(sizeof(struct statfs64) == 84, "Linux i386 layout");
 
 #define ST_VALID    0x20u
-#define ST_NOATIME  0x400u
-#define ST_RELATIME 0x1000u
+#define ST_NOATIME    0x400u
+#define ST_NODIRATIME 0x800u
+#define ST_RELATIME   0x1000u
 
-static void get_statfs(const struct inode *i, struct statfs64 *out)
+/* What is looked at, and through which mount. */
+struct where {
+    const struct inode *inode;
+    const struct mount *mount;
+};
+
+/* Flags of a mount, as far as they have another number here. */
+static uint32_t mount_bits(const struct mount *m)
+{
+    uint32_t bits = m->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+
+    bits |= m->flags & MS_NOATIME ? ST_NOATIME : 0;
+    bits |= m->flags & MS_NODIRATIME ? ST_NODIRATIME : 0;
+    return bits | (m->flags & MS_RELATIME ? ST_RELATIME : 0);
+}
+
+static void get_statfs(const struct where *w, struct statfs64 *out)
 {
     struct kstatfs k = {.bsize = PAGE_SIZE, .namelen = NAME_MAX};
-    struct superblock *sb = i->sb;
+    struct superblock *sb = w->inode->sb;
 
     if (sb && sb->type && sb->type->statfs)
         sb->type->statfs(sb, &k);
@@ -41,28 +58,27 @@ static void get_statfs(const struct inode *i, struct statfs64 *out)
     out->files = k.files;
     out->ffree = k.ffree;
     out->namelen = k.namelen;
-    out->flags = ST_VALID;
+    out->flags = ST_VALID | mount_bits(w->mount);
     if (sb) {
         out->fsid[0] = sb->dev;
-        out->flags |= sb->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
-        out->flags |= sb->flags & MS_NOATIME ? ST_NOATIME : ST_RELATIME;
+        out->flags |= sb->flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK);
     }
 }
 
-static int put64(const struct inode *i, void __user *ubuf)
+static int put64(const struct where *w, void __user *ubuf)
 {
     struct statfs64 s;
 
-    get_statfs(i, &s);
+    get_statfs(w, &s);
     return copy_to_user(ubuf, &s, sizeof(s));
 }
 
-static int put32(const struct inode *i, void __user *ubuf)
+static int put32(const struct where *w, void __user *ubuf)
 {
     struct statfs64 s;
     struct statfs32 out = {0};
 
-    get_statfs(i, &s);
+    get_statfs(w, &s);
     if ((s.blocks | s.bfree | s.bavail | s.files | s.ffree) >> 32)
         return -EOVERFLOW;
     out.type = s.type;
@@ -79,17 +95,17 @@ static int put32(const struct inode *i, void __user *ubuf)
     return copy_to_user(ubuf, &out, sizeof(out));
 }
 
-typedef int (*statfs_fn)(const struct inode *i, void __user *ubuf);
+typedef int (*statfs_fn)(const struct where *w, void __user *ubuf);
 
 static long statfs_path(const char __user *upath, statfs_fn put, void __user *ubuf)
 {
-    struct dentry *d;
-    long err = user_lookup(AT_FDCWD, upath, 0, &d);
+    struct path p;
+    long err = user_lookup(AT_FDCWD, upath, 0, &p);
 
     if (err)
         return err;
-    err = put(d->inode, ubuf);
-    dentry_unref(d);
+    err = put(&(struct where){p.dentry->inode, p.mount}, ubuf);
+    path_unref(&p);
     return err;
 }
 
@@ -100,7 +116,7 @@ static long statfs_fd(uint32_t fd, statfs_fn put, void __user *ubuf)
 
     if (!f)
         return -EBADF;
-    err = put(f->inode, ubuf);
+    err = put(&(struct where){f->inode, f->mount}, ubuf);
     file_put(f);
     return err;
 }

@@ -8,6 +8,7 @@ struct request {
     char name[XATTR_NAME_MAX + 1]; /* not of listxattr */
     void __user *uvalue;
     uint32_t size, flags;
+    bool readonly; /* the mount is; set when the file is known */
 };
 typedef long (*act_fn)(struct inode *i, const struct request *r);
 
@@ -18,20 +19,20 @@ static int take_name(struct request *r, const char __user *uname)
     return n == 0 || n == -ENAMETOOLONG ? -ERANGE : n < 0 ? n : 0;
 }
 
-static long on_path(const char __user *upath, uint32_t at_flags, act_fn act,
-                    const struct request *r)
+static long on_path(const char __user *upath, uint32_t at_flags, act_fn act, struct request *r)
 {
-    struct dentry *d;
-    long ret = user_lookup(AT_FDCWD, upath, at_flags, &d);
+    struct path p;
+    long ret = user_lookup(AT_FDCWD, upath, at_flags, &p);
 
     if (ret)
         return ret;
-    ret = act(d->inode, r);
-    dentry_unref(d);
+    r->readonly = path_readonly(&p);
+    ret = act(p.dentry->inode, r);
+    path_unref(&p);
     return ret;
 }
 
-static long on_fd(uint32_t fd, act_fn act, const struct request *r)
+static long on_fd(uint32_t fd, act_fn act, struct request *r)
 {
     struct file *f = fd_get((int)fd);
     long ret;
@@ -52,6 +53,7 @@ static long with_name_on_fd(uint32_t fd, const char __user *uname, act_fn act, s
     if (!f)
         return -EBADF;
     ret = take_name(r, uname);
+    r->readonly = file_readonly(f);
     if (!ret)
         ret = act(f->inode, r);
     file_put(f);
@@ -107,7 +109,7 @@ static int check_set(const struct request *r)
 
 static long set(struct inode *i, const struct request *r)
 {
-    return xattr_set(i, r->name, r->uvalue, r->size, r->flags);
+    return r->readonly ? -EROFS : xattr_set(i, r->name, r->uvalue, r->size, r->flags);
 }
 
 static long set_on_path(const char __user *upath, uint32_t at_flags, const char __user *uname,
@@ -148,6 +150,7 @@ long sys_fsetxattr(uint32_t fd, const char __user *uname, void __user *uvalue, u
     ret = flags & ~(XATTR_CREATE | XATTR_REPLACE) ? -EINVAL : take_name(&r, uname);
     if (!ret)
         ret = check_set(&r);
+    r.readonly = file_readonly(f);
     if (!ret)
         ret = set(f->inode, &r);
     file_put(f);
@@ -158,7 +161,7 @@ long sys_fsetxattr(uint32_t fd, const char __user *uname, void __user *uvalue, u
 
 static long take_away(struct inode *i, const struct request *r)
 {
-    return xattr_remove(i, r->name);
+    return r->readonly ? -EROFS : xattr_remove(i, r->name);
 }
 
 long sys_removexattr(const char __user *upath, const char __user *uname)

@@ -122,6 +122,7 @@ static void devfs_leave(struct superblock *sb)
 static struct fs_type devfs_type = {
     .name = "devtmpfs",
     .nodev = true,
+    .single = true,
     .mount = devfs_mount,
     .leave = devfs_leave,
     .unmount = ramfs_unmount,

@@ -23,24 +23,36 @@ static int find_unseen(const char *source, struct block_device **out)
 
 static int find_device(const char *source, struct block_device **out)
 {
-    struct dentry *d;
+    struct path p;
     int err;
 
     if (!source || !*source)
         return -EINVAL;
     if (!proc_current()->fs)
         return find_unseen(source, out);
-    err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &d);
+    err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &p);
     if (err)
         return err;
     *out = NULL;
     err = -ENOTBLK;
-    if (S_ISBLK(d->inode->mode)) {
-        *out = block_find(d->inode->rdev);
+    if (S_ISBLK(p.dentry->inode->mode)) {
+        *out = block_find(p.dentry->inode->rdev);
         err = *out ? 0 : -ENXIO;
     }
-    dentry_unref(d);
+    path_unref(&p);
     return err;
+}
+
+int disk_number(const char *source, uint32_t *number)
+{
+    struct block_device *dev;
+    int err = find_device(source, &dev);
+
+    if (err)
+        return err;
+    *number = dev->number;
+    block_put(dev);
+    return 0;
 }
 
 int disk_claim(const char *source, bool write, void *holder, struct block_device **out)

@@ -5,6 +5,8 @@
 #include "fs/block/block.h"
 #include "fs/vfs/vfs.h"
 
+/* The number of the block device that source names. */
+int disk_number(const char *source, uint32_t *number);
 /* Opens the block device that source names, for holder alone: a path such as "/dev/sda1". -ENOTBLK,
  * -ENXIO, and block_open's. May sleep. */
 int disk_claim(const char *source, bool write, void *holder, struct block_device **out);

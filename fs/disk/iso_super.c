@@ -196,6 +196,7 @@ static void iso_options(struct superblock *sb, char *buf, size_t size)
 static struct fs_type iso_type = {
     .name = "iso9660",
     .cache_names = true,
+    .device = disk_number,
     .mount = iso_mount,
     .unmount = iso_unmount,
     .statfs = iso_statfs,

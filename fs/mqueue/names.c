@@ -25,7 +25,7 @@ struct mq_name {
 
 static struct fs_type mqueue_type;
 static struct superblock super = {
-    .type = &mqueue_type, .dev = MQUEUE_DEV, .source = "mqueue", .link = LIST_INIT(super.link)};
+    .type = &mqueue_type, .dev = MQUEUE_DEV, .link = LIST_INIT(super.link)};
 static struct inode *directory;
 static struct dentry *root; /* for those who come by mq_open */
 
@@ -333,7 +333,7 @@ int mq_file_open(const char *name, uint32_t flags, uint32_t mode, const struct m
     mutex_unlock(&directory->lock);
     if (!err) {
         d->inode = i;
-        err = dentry_open(d, flags & (O_ACCMODE | O_NONBLOCK), made, out);
+        err = path_open(&(struct path){&nowhere, d}, flags & (O_ACCMODE | O_NONBLOCK), made, out);
     }
     dentry_unref(d);
     return err;
@@ -395,6 +395,7 @@ static void mqueue_statfs(struct superblock *sb, struct kstatfs *out)
 static struct fs_type mqueue_type = {
     .name = "mqueue",
     .nodev = true,
+    .single = true,
     .mount = mqueue_mount,
     .statfs = mqueue_statfs,
 };

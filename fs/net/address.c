@@ -253,8 +253,9 @@ int address_bind(struct socket *s, struct sockaddr_un *name, uint32_t len)
 
 /* ---- Finding ---- */
 
-static int find_by_inode(struct inode *i, unsigned type, struct socket **out)
+static int find_by_inode(const struct path *p, unsigned type, struct socket **out)
 {
+    struct inode *i = p->dentry->inode;
     struct socket *s;
     int err = -ECONNREFUSED;
 
@@ -268,22 +269,22 @@ static int find_by_inode(struct inode *i, unsigned type, struct socket **out)
         socket_ref(s);
     spin_unlock(&net_lock);
     if (!err)
-        inode_accessed(i);
+        path_accessed(p);
     *out = s;
     return err;
 }
 
 static int find_by_path(const char *path, unsigned type, struct socket **out)
 {
-    struct dentry *d;
-    int err = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &d);
+    struct path p;
+    int err = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &p);
 
     if (err)
         return err;
-    err = inode_permission(d->inode, MAY_WRITE);
+    err = inode_permission(p.dentry->inode, MAY_WRITE);
     if (!err)
-        err = find_by_inode(d->inode, type, out);
-    dentry_unref(d);
+        err = find_by_inode(&p, type, out);
+    path_unref(&p);
     return err;
 }
 

@@ -469,18 +469,18 @@ static long add_watch(struct group *g, struct inode *i, uint32_t mask)
 
 static long watch_path(struct group *g, const char __user *upath, uint32_t mask)
 {
-    struct dentry *d;
-    long ret = user_lookup(AT_FDCWD, upath, mask & IN_DONT_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &d);
+    struct path p;
+    long ret = user_lookup(AT_FDCWD, upath, mask & IN_DONT_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &p);
 
     if (ret)
         return ret;
-    if ((mask & IN_ONLYDIR) && !S_ISDIR(d->inode->mode))
+    if ((mask & IN_ONLYDIR) && !S_ISDIR(p.dentry->inode->mode))
         ret = -ENOTDIR;
     else
-        ret = inode_permission(d->inode, MAY_READ);
+        ret = inode_permission(p.dentry->inode, MAY_READ);
     if (!ret)
-        ret = add_watch(g, d->inode, mask);
-    dentry_unref(d);
+        ret = add_watch(g, p.dentry->inode, mask);
+    path_unref(&p);
     return ret;
 }
 

@@ -22,18 +22,16 @@ static struct file *target_file(const struct target *who, int *err)
     return f;
 }
 
-struct dentry *place_fd(const struct target *who, int *err)
+int place_fd(const struct target *who, struct path *out)
 {
-    struct file *f = target_file(who, err);
-    struct dentry *d;
+    int err;
+    struct file *f = target_file(who, &err);
 
     if (!f)
-        return NULL;
-    d = file_dentry(f);
+        return err;
+    err = file_path(f, out);
     file_put(f);
-    if (!d)
-        *err = -ENOMEM;
-    return d;
+    return err;
 }
 
 int show_fdinfo(struct text *t, const struct target *who)
@@ -44,68 +42,70 @@ int show_fdinfo(struct text *t, const struct target *who)
     if (!f)
         return err;
     text_printf(t, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%u\nino:\t%u\n", (long long)f->pos, f->flags,
-                f->inode->sb ? f->inode->sb->id : 0, f->inode->ino);
+                file_mount_id(f), f->inode->ino);
     if (f->ops->fdinfo)
         f->ops->fdinfo(f, t);
     file_put(f);
     return 0;
 }
 
-static struct dentry *place_of_fs(const struct target *who, int *err, bool root)
+static int place_of_fs(const struct target *who, bool guarded, bool root, struct path *out)
 {
     struct proc *p = target_lock(who);
-    struct dentry *d = NULL;
+    struct fs_context *fs = NULL;
+    int err = -ENOENT;
 
-    *err = -ESRCH;
     if (!p)
-        return NULL;
-    if (!proc_may_inspect(p, INSPECT_FS)) {
-        *err = -EACCES;
+        return -ESRCH;
+    if (guarded && !proc_may_inspect(p, INSPECT_FS)) {
+        err = -EACCES;
     } else if (p->fs && target_thread(who, p)) {
-        struct fs_context *fs = p->fs;
-
+        fs = p->fs;
         fs_context_ref(fs);
-        spin_unlock(&proc_lock);
-        spin_lock(&fs->lock);
-        d = root ? fs->root : fs->cwd;
-        dentry_ref(d);
-        spin_unlock(&fs->lock);
-        fs_context_put(fs);
-        return d;
-    } else {
-        *err = -ENOENT;
     }
     spin_unlock(&proc_lock);
-    return NULL;
+    if (!fs)
+        return err;
+    *out = fs_context_get(fs, root);
+    fs_context_put(fs);
+    return 0;
 }
 
-struct dentry *place_cwd(const struct target *who, int *err)
+int place_cwd(const struct target *who, struct path *out)
 {
-    return place_of_fs(who, err, false);
+    return place_of_fs(who, true, false, out);
 }
 
-struct dentry *place_root(const struct target *who, int *err)
+int place_root(const struct target *who, struct path *out)
 {
-    return place_of_fs(who, err, true);
+    return place_of_fs(who, true, true, out);
 }
 
-struct dentry *place_exe(const struct target *who, int *err)
+int target_root(const struct target *who, struct path *out)
+{
+    return place_of_fs(who, false, true, out);
+}
+
+int place_exe(const struct target *who, struct path *out)
 {
     struct proc *p = target_lock(who);
-    struct dentry *d = NULL;
+    struct file *exe = NULL;
+    int err = -ENOENT;
 
-    *err = -ESRCH;
     if (!p)
-        return NULL;
-    *err = -ENOENT;
+        return -ESRCH;
     if (!proc_may_inspect(p, INSPECT_FS)) {
-        *err = -EACCES;
+        err = -EACCES;
     } else if (p->exe && target_thread(who, p)) {
-        d = p->exe->dentry;
-        dentry_ref(d);
+        exe = p->exe;
+        file_ref(exe);
     }
     spin_unlock(&proc_lock);
-    return d;
+    if (!exe)
+        return err;
+    err = file_path(exe, out);
+    file_put(exe);
+    return err;
 }
 
 const struct proc_entry fd_entry = {

@@ -1,32 +1,48 @@
 /*
- * /proc/PID/mounts and mountinfo.
+ * /proc/PID/mounts and mountinfo: what of the tree of mounts the process's root leads to.
+ * [man 5 proc_pid_mountinfo]
  */
 #include "fs/proc/procfs.h"
+#include "fs/vfs/file.h"
+#include "fs/vfs/mount.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
 #define OPTIONS_SIZE 128
 
-static const struct {
+struct flag_name {
     uint32_t flag;
     const char *name;
-} flag_names[] = {
-    {MS_NOSUID, ",nosuid"},    {MS_NODEV, ",nodev"},     {MS_NOEXEC, ",noexec"},
-    {MS_SYNCHRONOUS, ",sync"}, {MS_NOATIME, ",noatime"}, {MS_NODIRATIME, ",nodiratime"},
+};
+static const struct flag_name own_names[] = {
+    {MS_NOSUID, ",nosuid"},   {MS_NODEV, ",nodev"},           {MS_NOEXEC, ",noexec"},
+    {MS_NOATIME, ",noatime"}, {MS_NODIRATIME, ",nodiratime"}, {MS_RELATIME, ",relatime"},
+};
+static const struct flag_name super_names[] = {
+    {MS_SYNCHRONOUS, ",sync"},
+    {MS_DIRSYNC, ",dirsync"},
+    {MS_MANDLOCK, ",mand"},
+    {MS_LAZYTIME, ",lazytime"},
 };
 
-/* The flags of a mount; the root, which nobody mounted, has no ",relatime". */
-static void mount_flags(struct text *t, const struct superblock *sb)
+static void flag_names(struct text *t, uint32_t flags, const struct flag_name *names, unsigned n)
 {
-    text_printf(t, "%s", sb->flags & MS_RDONLY ? "ro" : "rw");
-    for (unsigned i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++)
-        if (sb->flags & flag_names[i].flag)
-            text_printf(t, "%s", flag_names[i].name);
-    if (!(sb->flags & MS_NOATIME) && sb->root->covers)
-        text_printf(t, ",relatime");
+    for (unsigned i = 0; i < n; i++)
+        if (flags & names[i].flag)
+            text_printf(t, "%s", names[i].name);
 }
 
-static void fs_options(struct text *t, struct superblock *sb)
+static void own_options(struct text *t, const struct mount *m)
+{
+    flag_names(t, m->flags, own_names, sizeof(own_names) / sizeof(own_names[0]));
+}
+
+static void super_options(struct text *t, const struct superblock *sb)
+{
+    flag_names(t, sb->flags, super_names, sizeof(super_names) / sizeof(super_names[0]));
+}
+
+static void type_options(struct text *t, struct superblock *sb)
 {
     char options[OPTIONS_SIZE] = "";
 
@@ -35,63 +51,85 @@ static void fs_options(struct text *t, struct superblock *sb)
     text_printf(t, "%s", options);
 }
 
-static void path_or_source(struct text *t, const char *s)
+static void escaped(struct text *t, const char *s)
 {
     text_escape(t, s && *s ? s : "none", " \t\n");
     text_write(t, " ", 1);
 }
 
-/* [mount_lock held] page: a frame. */
-static void mounts_line(struct text *t, struct superblock *sb, char *page)
+/* [mount_lock held] at: its place as the reader's process names it. page: a frame. */
+static void mounts_line(struct text *t, struct mount *m, const char *at, char *page)
 {
-    path_or_source(t, sb->source);
-    path_or_source(t, dentry_path(sb->root, page, PAGE_SIZE));
-    text_printf(t, "%s ", sb->type->name);
-    mount_flags(t, sb);
-    fs_options(t, sb);
+    (void)page;
+    escaped(t, m->source);
+    escaped(t, at);
+    text_printf(t, "%s %s", m->sb->type->name, mount_readonly(m) ? "ro" : "rw");
+    super_options(t, m->sb);
+    own_options(t, m);
+    type_options(t, m->sb);
     text_printf(t, " 0 0\n");
 }
 
 /* [mount_lock held] */
-static void mountinfo_line(struct text *t, struct superblock *sb, char *page)
+static void mountinfo_line(struct text *t, struct mount *m, const char *at, char *page)
 {
-    struct dentry *covers = sb->root->covers;
+    const struct superblock *sb = m->sb;
+    uint32_t parent = m->parent ? m->parent->id : m->id;
 
-    text_printf(t, "%u %u %u:%u / ", sb->id, covers ? covers->inode->sb->id : 1, DEV_MAJOR(sb->dev),
-                DEV_MINOR(sb->dev));
-    path_or_source(t, dentry_path(sb->root, page, PAGE_SIZE));
-    mount_flags(t, sb);
+    text_printf(t, "%u %u %u:%u ", m->id, parent, DEV_MAJOR(sb->dev), DEV_MINOR(sb->dev));
+    escaped(t, mount_root_name(m, page, PAGE_SIZE));
+    escaped(t, at);
+    text_printf(t, "%s", m->flags & MS_RDONLY ? "ro" : "rw");
+    own_options(t, m);
     text_printf(t, " - %s ", sb->type->name);
-    path_or_source(t, sb->source);
+    escaped(t, m->source);
     text_printf(t, "%s", sb->flags & MS_RDONLY ? "ro" : "rw");
-    fs_options(t, sb);
+    super_options(t, sb);
+    type_options(t, m->sb);
     text_write(t, "\n", 1);
 }
 
-static int each_mount(struct text *t, void (*line)(struct text *, struct superblock *, char *))
-{
-    char *page = kalloc();
-    struct superblock *sb;
+typedef void (*write_fn)(struct text *t, struct mount *m, const char *at, char *page);
 
-    if (!page)
-        return -ENOMEM;
+/* pages: two frames. */
+static void each_mount(struct text *t, const struct path *root, write_fn line, char *const pages[2])
+{
+    struct mount *m;
+
     mutex_lock(&mount_lock);
-    list_for_each_entry (sb, &mounts, link)
-        if (dentry_is_reachable(sb->root))
-            line(t, sb, page);
+    list_for_each_entry (m, &mounts, link) {
+        struct path p = {m, m->root};
+        bool reached;
+        const char *at = path_print_from(&p, root, pages[0], PAGE_SIZE, &reached);
+
+        if (reached)
+            line(t, m, at, pages[1]);
+    }
     mutex_unlock(&mount_lock);
-    kfree(page);
-    return 0;
+}
+
+static int show(struct text *t, const struct target *who, write_fn line)
+{
+    char *pages[2] = {kalloc(), kalloc()};
+    struct path root;
+    int err = pages[0] && pages[1] ? target_root(who, &root) : -ENOMEM;
+
+    if (!err) {
+        each_mount(t, &root, line, pages);
+        path_unref(&root);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        if (pages[i])
+            kfree(pages[i]);
+    return err;
 }
 
 int show_mounts(struct text *t, const struct target *who)
 {
-    (void)who;
-    return each_mount(t, mounts_line);
+    return show(t, who, mounts_line);
 }
 
 int show_mountinfo(struct text *t, const struct target *who)
 {
-    (void)who;
-    return each_mount(t, mountinfo_line);
+    return show(t, who, mountinfo_line);
 }

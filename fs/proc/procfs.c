@@ -238,36 +238,34 @@ static int link_readlink(struct inode *i, char *buf, size_t size)
     return n;
 }
 
-static int place_follow(struct inode *i, struct dentry **out)
+static int place_follow(struct inode *i, struct path *out)
 {
     struct proc_inode *pi = proc_inode(i);
-    int err = -ENOENT;
 
-    *out = pi->entry->place(&pi->who, &err);
-    return *out ? 0 : err;
+    return pi->entry->place(&pi->who, out);
 }
 
 static int place_readlink(struct inode *i, char *buf, size_t size)
 {
-    struct dentry *d;
+    struct path p;
     char *page, *path;
-    int err = place_follow(i, &d), n = -ENAMETOOLONG;
+    int err = place_follow(i, &p), n = -ENAMETOOLONG;
 
     if (err)
         return err;
     page = kalloc();
     if (!page) {
-        dentry_unref(d);
+        path_unref(&p);
         return -ENOMEM;
     }
-    path = dentry_path(d, page, PAGE_SIZE);
+    path = path_print(&p, page, PAGE_SIZE);
     if (path) {
         n = (int)strlen(path);
         n = (size_t)n < size ? n : (int)size;
         memcpy(buf, path, (size_t)n);
     }
     kfree(page);
-    dentry_unref(d);
+    path_unref(&p);
     return n;
 }
 
@@ -445,6 +443,7 @@ static void procfs_statfs(struct superblock *sb, struct kstatfs *out)
 static struct fs_type procfs_type = {
     .name = "proc",
     .nodev = true,
+    .single = true,
     .mount = procfs_mount,
     .statfs = procfs_statfs,
 };

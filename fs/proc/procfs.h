@@ -42,7 +42,7 @@ struct proc_entry {
     /* ENTRY_FILE: what was written, terminated. 0 or -errno. May sleep. */
     int (*store)(const char *text, size_t len, const struct target *who);
     /* ENTRY_PLACE: a reference, or NULL with *err. May sleep. */
-    struct dentry *(*place)(const struct target *who, int *err);
+    int (*place)(const struct target *who, struct path *out);
     const struct file_ops *fops; /* instead of show */
     /* ENTRY_FILE whose changes can be waited for: how many there were, and the queue that is woken.
      */
@@ -245,10 +245,11 @@ int show_stat(struct text *t, const struct target *who); /* status.c */
 int show_status(struct text *t, const struct target *who);
 /* The program's code: its first executable area. May sleep. */
 void code_range(struct vm_space *space, vaddr_t *start, vaddr_t *end);
-struct dentry *place_fd(const struct target *who, int *err); /* fd.c */
-struct dentry *place_cwd(const struct target *who, int *err);
-struct dentry *place_root(const struct target *who, int *err);
-struct dentry *place_exe(const struct target *who, int *err);
+int place_fd(const struct target *who, struct path *out); /* fd.c */
+int place_cwd(const struct target *who, struct path *out);
+int place_root(const struct target *who, struct path *out);
+int target_root(const struct target *who, struct path *out); /* whoever asks */
+int place_exe(const struct target *who, struct path *out);
 int show_fdinfo(struct text *t, const struct target *who);
 
 #endif

@@ -48,7 +48,7 @@ static int memfd_open(const char *path, uint32_t flags, struct file **out)
         return -ENOMEM;
     if (flags & MFD_ALLOW_SEALING)
         d->inode->seals &= ~F_SEAL_SEAL;
-    err = dentry_open(d, O_RDWR | O_LARGEFILE, true, out);
+    err = path_open(&(struct path){&nowhere, d}, O_RDWR | O_LARGEFILE, true, out);
     if (!err)
         file_forget_writer(*out);
     dentry_unref(d);

@@ -254,7 +254,6 @@ static struct fs_type unnamed_type = {.name = "tmpfs", .nodev = true, .statfs = 
 static struct ramfs_super unnamed_super = {.refs = 1};
 static struct superblock unnamed_sb = {.type = &unnamed_type,
                                        .dev = MKDEV(0, 1),
-                                       .source = "tmpfs",
                                        .link = LIST_INIT(unnamed_sb.link),
                                        .private = &unnamed_super};
 

@@ -235,6 +235,7 @@ static void sysfs_statfs(struct superblock *sb, struct kstatfs *out)
 static struct fs_type sysfs_type = {
     .name = "sysfs",
     .nodev = true,
+    .single = true,
     .mount = sysfs_mount,
     .statfs = sysfs_statfs,
 };

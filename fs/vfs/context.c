@@ -5,47 +5,39 @@
 #include "arch/uaccess.h"
 #include "libc/string.h"
 
-struct fs_context *fs_context_new(struct dentry *root)
+struct fs_context *fs_context_new(const struct path *root)
 {
     struct fs_context *c = kmalloc(sizeof(*c));
 
     if (!c)
         return NULL;
-    c->refs = 1;
-    spin_init(&c->lock, "fs_context", LOCK_RANK_FS);
-    dentry_ref(root);
-    dentry_ref(root);
-    c->root = c->cwd = root;
-    c->umask = 022;
+    path_ref(root);
+    path_ref(root);
+    *c = (struct fs_context){.refs = 1, .root = *root, .cwd = *root, .umask = 022};
     return c;
 }
 
-/* A reference to *place, which lies in c. */
-static struct dentry *get_place(struct fs_context *c, struct dentry **place)
+struct path fs_context_get(struct fs_context *c, bool root)
 {
-    struct dentry *d;
+    struct path p;
 
-    if (c->refs == 1) {
-        dentry_ref(*place);
-        return *place;
-    }
-    spin_lock(&c->lock);
-    d = *place;
-    dentry_ref(d);
-    spin_unlock(&c->lock);
-    return d;
+    spin_lock(&dentry_lock);
+    p = root ? c->root : c->cwd;
+    path_ref(&p);
+    spin_unlock(&dentry_lock);
+    return p;
 }
 
-/* Puts d (consumed) in *place. */
-static void set_place(struct fs_context *c, struct dentry **place, struct dentry *d)
+/* Puts p (consumed) in *place. */
+static void set_place(struct path *place, const struct path *p)
 {
-    struct dentry *old;
+    struct path old;
 
-    spin_lock(&c->lock);
+    spin_lock(&dentry_lock);
     old = *place;
-    *place = d;
-    spin_unlock(&c->lock);
-    dentry_unref(old);
+    *place = *p;
+    spin_unlock(&dentry_lock);
+    path_unref(&old);
 }
 
 struct fs_context *fs_context_copy(struct fs_context *from)
@@ -55,9 +47,12 @@ struct fs_context *fs_context_copy(struct fs_context *from)
     if (!c)
         return NULL;
     c->refs = 1;
-    spin_init(&c->lock, "fs_context", LOCK_RANK_FS);
-    c->root = get_place(from, &from->root);
-    c->cwd = get_place(from, &from->cwd);
+    spin_lock(&dentry_lock);
+    c->root = from->root;
+    c->cwd = from->cwd;
+    path_ref(&c->root);
+    path_ref(&c->cwd);
+    spin_unlock(&dentry_lock);
     c->umask = from->umask;
     return c;
 }
@@ -71,23 +66,40 @@ void fs_context_put(struct fs_context *c)
 {
     if (!ref_put(&c->refs))
         return;
-    dentry_unref(c->root);
-    dentry_unref(c->cwd);
+    path_unref(&c->root);
+    path_unref(&c->cwd);
     kmfree(c);
 }
 
-struct dentry *fs_context_cwd(void)
+/* pivot_root: p, which is *old, becomes new; whether the reference to old is the caller's now. */
+static bool replace_place(struct path *p, const struct path *old, const struct path *new)
 {
-    struct fs_context *c = proc_current()->fs;
-
-    return get_place(c, &c->cwd);
+    if (!path_same(p, old))
+        return false;
+    path_ref(new);
+    *p = *new;
+    return true;
 }
 
-struct dentry *fs_context_root(void)
+unsigned fs_context_replace(struct fs_context *c, const struct path *old, const struct path *new)
 {
-    struct fs_context *c = proc_current()->fs;
+    unsigned n;
 
-    return get_place(c, &c->root);
+    spin_lock(&dentry_lock);
+    n = replace_place(&c->root, old, new);
+    n += replace_place(&c->cwd, old, new);
+    spin_unlock(&dentry_lock);
+    return n;
+}
+
+struct path fs_context_cwd(void)
+{
+    return fs_context_get(proc_current()->fs, false);
+}
+
+struct path fs_context_root(void)
+{
+    return fs_context_get(proc_current()->fs, true);
 }
 
 /* ---- System calls ---- */
@@ -97,25 +109,25 @@ long sys_umask(uint32_t mask)
     return __atomic_exchange_n(&proc_current()->fs->umask, mask & 0777, __ATOMIC_RELAXED);
 }
 
-/* Makes d (consumed) the working directory if it may be searched. */
-static int change_dir(struct dentry *d)
+/* Makes p (consumed) the working directory if it may be searched. */
+static int change_dir(const struct path *p)
 {
-    struct fs_context *c = proc_current()->fs;
-    int err = S_ISDIR(d->inode->mode) ? inode_permission(d->inode, MAY_EXEC) : -ENOTDIR;
+    const struct inode *i = p->dentry->inode;
+    int err = S_ISDIR(i->mode) ? inode_permission(i, MAY_EXEC) : -ENOTDIR;
 
     if (err)
-        dentry_unref(d);
+        path_unref(p);
     else
-        set_place(c, &c->cwd, d);
+        set_place(&proc_current()->fs->cwd, p);
     return err;
 }
 
 long sys_chdir(const char __user *upath)
 {
-    struct dentry *d;
-    int err = user_lookup(AT_FDCWD, upath, 0, &d);
+    struct path p;
+    int err = user_lookup(AT_FDCWD, upath, 0, &p);
 
-    return err ? err : change_dir(d);
+    return err ? err : change_dir(&p);
 }
 
 long sys_fchdir(uint32_t fd)
@@ -126,8 +138,10 @@ long sys_fchdir(uint32_t fd)
     if (!f)
         return -EBADF;
     if (f->dentry) {
-        dentry_ref(f->dentry);
-        err = change_dir(f->dentry);
+        struct path p = path_of_file(f);
+
+        path_ref(&p);
+        err = change_dir(&p);
     }
     file_put(f);
     return err;
@@ -135,61 +149,51 @@ long sys_fchdir(uint32_t fd)
 
 long sys_chroot(const char __user *upath)
 {
-    struct fs_context *c = proc_current()->fs;
-    struct dentry *d;
-    int err = user_lookup(AT_FDCWD, upath, 0, &d);
+    struct path p;
+    int err = user_lookup(AT_FDCWD, upath, 0, &p);
 
     if (err)
         return err;
-    err = S_ISDIR(d->inode->mode) ? inode_permission(d->inode, MAY_EXEC) : -ENOTDIR;
+    err = S_ISDIR(p.dentry->inode->mode) ? inode_permission(p.dentry->inode, MAY_EXEC) : -ENOTDIR;
     if (!err && !capable(CAP_SYS_CHROOT))
         err = -EPERM;
     if (err)
-        dentry_unref(d);
+        path_unref(&p);
     else
-        set_place(c, &c->root, d);
+        set_place(&proc_current()->fs->root, &p);
     return err;
 }
 
-bool dentry_is_reachable(struct dentry *d)
-{
-    struct dentry *root = fs_context_root();
-
-    spin_lock(&dentry_lock);
-    while (d && d != root)
-        d = d->parent ? d->parent : d->covers;
-    spin_unlock(&dentry_lock);
-    dentry_unref(root);
-    return d != NULL;
-}
-
-/* The path of d with its terminator, in frame; its start or NULL. */
-static char *cwd_path(struct dentry *d, char *frame)
+/* The path of p with its terminator, in frame; its start or NULL. */
+static char *cwd_path(const struct path *p, char *frame)
 {
     static const char unreachable[] = "(unreachable)";
-    char *s = dentry_path(d, frame, PAGE_SIZE);
+    struct path root = fs_context_root();
+    bool reached;
+    char *s = path_print_from(p, &root, frame, PAGE_SIZE, &reached);
 
-    if (s && !dentry_is_reachable(d)) {
+    if (s && !reached) {
         s -= sizeof(unreachable) - 1;
         if (s < frame)
             s = NULL;
         else
             memcpy(s, unreachable, sizeof(unreachable) - 1);
     }
+    path_unref(&root);
     return s;
 }
 
 long sys_getcwd(void __user *ubuf, uint32_t size)
 {
-    struct dentry *d;
+    struct path p;
     char *frame = kalloc(), *s;
     long r = -ENAMETOOLONG;
 
     if (!frame)
         return -ENOMEM;
-    d = fs_context_cwd();
-    s = cwd_path(d, frame);
-    if (d->unlinked)
+    p = fs_context_cwd();
+    s = cwd_path(&p, frame);
+    if (p.dentry->unlinked)
         r = -ENOENT;
     else if (s)
         r = frame + PAGE_SIZE - s;
@@ -197,7 +201,7 @@ long sys_getcwd(void __user *ubuf, uint32_t size)
         r = -ERANGE;
     if (r > 0 && copy_to_user(ubuf, s, r))
         r = -EFAULT;
-    dentry_unref(d);
+    path_unref(&p);
     kfree(frame);
     return r;
 }

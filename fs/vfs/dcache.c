@@ -322,56 +322,115 @@ static char *path_outside(const struct dentry *d, char *start, char *buf)
     return start && d->unlinked ? prepend(start, buf, "/", 1) : start;
 }
 
-/* [dentry_lock held] Writes the path before start. */
-static char *path_locked(struct dentry *d, const struct dentry *root, char *start, char *buf)
+/* [dentry_lock held] One name more before start. */
+static char *prepend_name(char *start, char *buf, const struct dentry *d)
 {
-    char *end = start;
+    start = prepend(start, buf, d->name, d->name_len);
+    return start ? prepend(start, buf, "/", 1) : NULL;
+}
 
-    while (start && d != root) {
-        if (!d->parent && d->covers) {
-            d = d->covers;
+/* [dentry_lock held] Writes the path before start. */
+static char *path_locked(struct path p, const struct path *root, char *start, char *buf,
+                         bool *reached)
+{
+    const char *end = start;
+
+    *reached = false;
+    while (start) {
+        *reached = root && path_same(&p, root);
+        if (*reached)
+            break;
+        if (p.dentry == p.mount->root) {
+            if (!p.mount->parent)
+                break;
+            p = (struct path){p.mount->parent, p.mount->at};
             continue;
         }
-        if (!d->parent)
-            return d->name[0] == '/' ? start == end ? prepend(start, buf, "/", 1) : start
-                                     : path_outside(d, start, buf);
-        start = prepend(start, buf, d->name, d->name_len);
-        if (start)
-            start = prepend(start, buf, "/", 1);
-        d = d->parent;
+        if (!p.dentry->parent) {
+            if (p.dentry->name[0] != '/')
+                return path_outside(p.dentry, start, buf);
+            break;
+        }
+        start = prepend_name(start, buf, p.dentry);
+        p.dentry = p.dentry->parent;
     }
     return start == end ? prepend(start, buf, "/", 1) : start;
 }
 
-char *dentry_path(struct dentry *d, char *buf, size_t size)
+char *path_print_from(const struct path *p, const struct path *root, char *buf, size_t size,
+                      bool *reached)
 {
-    static const char deleted[] = " (deleted)";
-    struct dentry *root = fs_context_root();
     char *start = buf + size - 1;
 
     *start = '\0';
     spin_lock(&dentry_lock);
-    if (d->unlinked)
+    start = path_locked(*p, root, start, buf, reached);
+    spin_unlock(&dentry_lock);
+    return start;
+}
+
+char *path_print(const struct path *p, char *buf, size_t size)
+{
+    static const char deleted[] = " (deleted)";
+    const struct path *root = &proc_current()->fs->root;
+    char *start = buf + size - 1;
+    bool reached;
+
+    *start = '\0';
+    spin_lock(&dentry_lock);
+    if (p->dentry->unlinked)
         start = prepend(start, buf, deleted, sizeof(deleted) - 1);
     if (start)
-        start = path_locked(d, root, start, buf);
+        start = path_locked(*p, root, start, buf, &reached);
     spin_unlock(&dentry_lock);
-    dentry_unref(root);
+    return start;
+}
+
+char *dentry_print(struct dentry *d, char *buf, size_t size)
+{
+    static const char deleted[] = "//deleted";
+    char *start = buf + size - 1;
+    const char *end = start;
+
+    *start = '\0';
+    spin_lock(&dentry_lock);
+    if (d->unlinked)
+        end = start = prepend(start, buf, deleted, sizeof(deleted) - 1);
+    for (; start && d->parent; d = d->parent)
+        start = prepend_name(start, buf, d);
+    if (start && start == end)
+        start = prepend(start, buf, "/", 1);
+    spin_unlock(&dentry_lock);
     return start;
 }
 
 void inode_path(struct inode *i, char *buf, size_t size)
 {
     char *start = buf + size - 1;
+    bool reached;
 
     *start = '\0';
     spin_lock(&dentry_lock);
-    start = i->alias ? path_locked(i->alias, NULL, start, buf) : NULL;
+    start = i->alias ? path_locked(mount_that_shows(i->alias), NULL, start, buf, &reached) : NULL;
     spin_unlock(&dentry_lock);
     if (start)
         memmove(buf, start, buf + size - start);
     else
         buf[0] = '\0';
+}
+
+void path_ref(const struct path *p)
+{
+    mount_ref(p->mount);
+    ref_get(&p->dentry->refs);
+}
+
+void path_unref(const struct path *p)
+{
+    if (!p->dentry)
+        return;
+    dentry_unref(p->dentry);
+    mount_unref(p->mount);
 }
 
 /* ---- Whole trees ---- */
@@ -396,13 +455,13 @@ static struct dentry *tree_next(struct dentry *d, const struct dentry *root)
     return d == root ? NULL : list_next_entry(d, sibling);
 }
 
-bool dentry_tree_busy(struct dentry *root)
+bool dentry_tree_busy(struct dentry *root, const struct dentry *shown)
 {
     struct dentry *d;
 
     spin_lock(&dentry_lock);
     for (d = root; d; d = tree_next(d, root)) {
-        if (d->mounted || d->refs != expected_refs(d))
+        if (d->mounted || d->refs != expected_refs(d) + (d == shown))
             break;
     }
     spin_unlock(&dentry_lock);

@@ -29,7 +29,7 @@ int file_new_error(void)
     return too_many() ? -ENFILE : -ENOMEM;
 }
 
-struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
+struct file *file_new(struct inode *inode, const struct path *at, const struct file_ops *ops,
                       uint32_t flags)
 {
     struct file *f = too_many() ? NULL : kmalloc(sizeof(*f));
@@ -42,17 +42,19 @@ struct file *file_new(struct inode *inode, struct dentry *d, const struct file_o
     f->pos = 0;
     mutex_init(&f->pos_lock, MUTEX_RANK_FILE);
     f->inode = inode;
-    f->dentry = d;
+    f->mount = at ? at->mount : &nowhere;
+    f->dentry = at ? at->dentry : NULL;
     f->ops = ops;
     f->private = NULL;
-    f->counts_writer = f->counts_reader = f->denies_write = f->opened = false;
+    f->counts_writer = f->counts_mount = f->counts_reader = f->denies_write = f->opened = false;
     f->owner = (struct file_owner){0};
     f->dnotify = 0;
     f->async = NULL;
     f->watches = NULL;
     inode_ref(inode);
-    if (d)
-        dentry_ref(d);
+    mount_ref(f->mount);
+    if (at)
+        dentry_ref(f->dentry);
     return f;
 }
 
@@ -65,6 +67,8 @@ static void give_back_writers(struct file *f)
 {
     if (f->counts_writer)
         __atomic_fetch_sub(&f->inode->writers, 1, __ATOMIC_RELAXED);
+    if (f->counts_mount)
+        __atomic_fetch_sub(&f->mount->writers, 1, __ATOMIC_RELAXED);
     if (f->denies_write)
         __atomic_fetch_add(&f->inode->writers, 1, __ATOMIC_RELAXED);
     if (f->counts_reader)
@@ -87,9 +91,10 @@ void file_put(struct file *f)
         f->ops->release(f);
     if (f->inode->leases)
         lease_close(f);
-    if (f->counts_writer || f->denies_write || f->counts_reader)
+    if (f->counts_writer || f->counts_mount || f->denies_write || f->counts_reader)
         give_back_writers(f);
     dentry_unref(f->dentry);
+    mount_unref(f->mount);
     inode_unref(f->inode);
     __atomic_fetch_sub(&open_files, 1, __ATOMIC_RELAXED);
     kmfree(f);
@@ -125,27 +130,44 @@ static const char *kind_name(const struct inode *i)
     return S_ISSOCK(i->mode) ? "socket" : "anon_inode";
 }
 
-struct dentry *file_dentry(struct file *f)
+/* A name for what has none. NULL: no memory. */
+static struct dentry *made_up_name(struct file *f)
 {
-    struct dentry *d = f->dentry, *seen = NULL;
+    struct dentry *d;
     char name[32];
 
-    if (!d) {
-        if (f->ops->name)
-            snprintf(name, sizeof(name), "anon_inode:%s", f->ops->name);
-        else
-            snprintf(name, sizeof(name), "%s:[%u]", kind_name(f->inode), f->inode->ino);
-        d = dentry_new(NULL, name, strlen(name));
-        if (!d)
-            return NULL;
+    if (f->ops->name)
+        snprintf(name, sizeof(name), "anon_inode:%s", f->ops->name);
+    else
+        snprintf(name, sizeof(name), "%s:[%u]", kind_name(f->inode), f->inode->ino);
+    d = dentry_new(NULL, name, strlen(name));
+    if (d) {
         d->inode = f->inode;
         inode_ref(d->inode);
+    }
+    return d;
+}
+
+int file_path(struct file *f, struct path *out)
+{
+    struct dentry *d = f->dentry, *seen = NULL;
+
+    if (!d) {
+        d = made_up_name(f);
+        if (!d)
+            return -ENOMEM;
         if (!__atomic_compare_exchange_n(&f->dentry, &seen, d, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_ACQUIRE)) {
             dentry_unref(d);
             d = seen;
         }
     }
-    dentry_ref(d);
-    return d;
+    *out = (struct path){f->mount, d};
+    path_ref(out);
+    return 0;
+}
+
+uint32_t file_mount_id(const struct file *f)
+{
+    return f->mount->id;
 }

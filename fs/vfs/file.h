@@ -8,10 +8,9 @@
 
 struct proc;
 struct files;                  /* shared by CLONE_FILES: counted */
-struct fs_context {            /* shared by CLONE_FS: counted */
-    uint32_t refs;             /* atomic */
-    struct spinlock lock;      /* LOCK_RANK_FS */
-    struct dentry *root, *cwd; /* [lock] */
+struct fs_context {        /* shared by CLONE_FS: counted */
+    uint32_t refs;         /* atomic */
+    struct path root, cwd; /* [dentry_lock] */
     uint32_t umask;
 };
 
@@ -26,10 +25,12 @@ void files_put(struct files *t); /* the last one closes everything; may sleep */
 uint32_t files_held_bytes(struct files *t);
 void files_close_on_exec(struct files *t);
 
-struct fs_context *fs_context_new(struct dentry *root);
+struct fs_context *fs_context_new(const struct path *root);
 struct fs_context *fs_context_copy(struct fs_context *from);
 void fs_context_ref(struct fs_context *c);
 void fs_context_put(struct fs_context *c);
+/* The root or working directory, a reference. */
+struct path fs_context_get(struct fs_context *c, bool root);
 
 /* In the current process. fd_get: a reference or NULL. fd_install: the lowest free descriptor not
  * below min, or -EMFILE; consumes the reference on success. */

@@ -94,15 +94,9 @@ bool is_owner(const struct inode *i)
     return uid == i->uid || capable(CAP_FOWNER);
 }
 
-/* Read-only and noexec file systems bind root as well. */
-static int superblock_permission(const struct inode *i, unsigned want)
+bool inode_is_special(const struct inode *i)
 {
-    if ((want & MAY_WRITE) && (i->sb->flags & MS_RDONLY) &&
-        (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
-        return -EROFS;
-    if ((want & MAY_EXEC) && (i->sb->flags & MS_NOEXEC) && S_ISREG(i->mode))
-        return -EACCES;
-    return 0;
+    return !S_ISREG(i->mode) && !S_ISDIR(i->mode) && !S_ISLNK(i->mode);
 }
 
 struct access_ids access_ids_current(bool real)
@@ -133,12 +127,8 @@ int inode_permission_as(const struct inode *i, unsigned want, const struct acces
 {
     uint32_t mode = i->mode;
 
-    if (i->sb && (i->sb->flags & (MS_RDONLY | MS_NOEXEC))) {
-        int err = superblock_permission(i, want);
-
-        if (err)
-            return err;
-    }
+    if ((want & MAY_WRITE) && sb_readonly(i->sb) && !inode_is_special(i))
+        return -EROFS; /* root too */
     if (who->uid == i->uid)
         mode >>= 6;
     else if (cred_in_group(&proc_current()->cred, who->gid, i->gid))
@@ -211,13 +201,26 @@ static bool not_after(const struct timestamp *a, const struct timestamp *b)
     return a->sec < b->sec || (a->sec == b->sec && a->nsec <= b->nsec);
 }
 
-void inode_accessed(struct inode *i)
+/* The mount that the kernel makes first has no flags, and is relatime all the same: it costs less.
+ */
+static bool is_strict(const struct mount *m)
 {
-    if (!not_after(&i->atime, &i->mtime) && !not_after(&i->atime, &i->ctime))
+    return !(m->flags & MS_RELATIME) && m->parent;
+}
+
+void inode_accessed(struct inode *i, const struct mount *m)
+{
+    if (!not_after(&i->atime, &i->mtime) && !not_after(&i->atime, &i->ctime) && !is_strict(m))
         return;
-    if (i->sb && (i->sb->flags & (MS_RDONLY | MS_NOATIME)))
+    if ((m->flags & (MS_RDONLY | MS_NOATIME)) || sb_readonly(i->sb) ||
+        ((m->flags & MS_NODIRATIME) && S_ISDIR(i->mode)))
         return;
     i->atime = timestamp_now();
+}
+
+void path_accessed(const struct path *p)
+{
+    inode_accessed(p->dentry->inode, p->mount);
 }
 
 bool inode_strip_setid(struct inode *i)

@@ -6,6 +6,7 @@
 #define FS_INTERNAL_H
 
 #include "fs/vfs/file.h"
+#include "fs/vfs/mount.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -54,15 +55,13 @@ void dentry_move(struct dentry *d, struct dentry *fresh);
 void dentry_exchange(struct dentry *a, struct dentry *b);
 /* Whether d is ancestor or one above it, within one file system. */
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
-/* The root of another tree on top of d, all the way up; d itself where nothing is mounted. */
-static inline struct dentry *dentry_topmost(struct dentry *d)
-{
-    while (d->mounted)
-        d = d->mounted;
-    return d;
-}
-/* Whether anybody but the tree itself holds a reference into it. */
-bool dentry_tree_busy(struct dentry *root);
+/* Whether anybody but the tree itself, and the mount that shows it from shown on, holds a reference
+ * into it. */
+bool dentry_tree_busy(struct dentry *root, const struct dentry *shown);
+/* The path from the root of the file system. */
+char *dentry_print(struct dentry *d, char *buf, size_t size);
+/* [dentry_lock held] As path_of_dentry, without a reference. */
+struct path mount_that_shows(struct dentry *d);
 /* Takes a tree nobody refers to apart, root included. */
 void dentry_tree_free(struct dentry *root);
 
@@ -84,13 +83,15 @@ struct access_ids {
 #define RESOLVE_CACHED        0x20u
 #define RESOLVE_SCOPED        (RESOLVE_BENEATH | RESOLVE_IN_ROOT)
 
+#define LOOKUP_QUIET 0x100 /* with the LOOKUP_* of vfs.h: to walk into a mount is no use of it */
+
 /* LAST_PLACE: a magic link led to walk.at itself. */
 enum last_kind { LAST_ROOT, LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_PLACE };
 
 struct link_level;
 struct walk {
-    struct dentry *at;         /* where the walk stands; a reference between the calls */
-    struct dentry *root;       /* of the process; a reference */
+    struct path at;            /* where the walk stands; a reference between the calls */
+    struct path scope;         /* RESOLVE_SCOPED: what is the root; a reference */
     const char *rest;          /* what is left of the string */
     char *body;                /* the frame rest points into: a link's target, or NULL */
     struct link_level *levels; /* what is left of the strings around it */
@@ -98,6 +99,7 @@ struct walk {
     size_t len;
     uint32_t hash;
     enum last_kind kind;
+    bool from_root;        /* it begins at the root, not at the working directory */
     bool last;             /* it is the last of all */
     bool must_be_dir;      /* slashes follow the last component */
     bool parent_only;      /* stop before the last component */
@@ -114,21 +116,23 @@ int walk_parent(struct walk *w, int dirfd, const char *path);
 int walk_parent_within(struct walk *w, int dirfd, const char *path, unsigned resolve);
 /* As path_lookup. */
 int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned resolve,
-                       struct dentry **out);
+                       struct path *out);
 void walk_end(struct walk *w);
 /* Looks the last component up in w->at: a reference to what is there, mounts not crossed. -ENOENT.
  * May sleep; the inode lock of the directory is held or not, as told. */
 int walk_last(struct walk *w, bool locked, struct dentry **out);
-/* The last component is the symbolic link d (consumed): goes on through it, up to the next parent.
- */
-int walk_follow_last(struct walk *w, struct dentry *d);
+/* The last component is the symbolic link at link (consumed): goes on through it, up to the next
+ * parent. */
+int walk_follow_last(struct walk *w, struct path *link);
 
 /* path_from_user, path_lookup and kfree in one. AT_EMPTY_PATH in at_flags: "" means dirfd itself;
  * AT_SYMLINK_NOFOLLOW: the link itself. */
-int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct dentry **out);
+int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct path *out);
 /* The same with the permissions of the given user. */
 int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
-                   const struct access_ids *who, struct dentry **out);
+                   const struct access_ids *who, struct path *out);
+/* The same for umount2: what it finds is not used by that. */
+int user_lookup_mount(const char __user *upath, bool follow, struct path *out);
 /* A user's path, walked to its parent: path is freed by the caller after walk_end. */
 int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path);
 
@@ -137,12 +141,13 @@ int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path
 int inode_permission_as(const struct inode *i, unsigned want, const struct access_ids *who);
 /* Of the current process: as it accesses files; real: as access(2) asks. */
 struct access_ids access_ids_current(bool real);
+bool inode_is_special(const struct inode *i); /* neither file, directory nor link */
 bool in_group(uint32_t gid);          /* of the current process, by file-system gid */
 bool is_owner(const struct inode *i); /* or may act as one */
 struct timestamp timestamp_now(void);
 struct timestamp timestamp_from_ns(uint64_t ns);
-/* Reading: the access time, as relatime moves it. */
-void inode_accessed(struct inode *i);
+/* Reading through a mount: the access time, as its flags have it. */
+void inode_accessed(struct inode *i, const struct mount *m);
 /* Writing: times, and the set-id bits go unless root writes. */
 void inode_modified(struct inode *i);
 bool inode_strip_setid(struct inode *i); /* true when a bit went */
@@ -192,16 +197,27 @@ static inline void file_pos_end(struct file *f, bool locked)
     if (locked)
         mutex_unlock(&f->pos_lock);
 }
-/* open(2) of a dentry found already. created: by this call, so no permission is asked. */
-int dentry_open(struct dentry *d, uint32_t flags, bool created, struct file **out);
+/* open(2) of a place found already. created: by this call, so no permission is asked. */
+int path_open(const struct path *p, uint32_t flags, bool created, struct file **out);
+static inline struct path path_of_file(const struct file *f)
+{
+    return (struct path){f->mount, f->dentry};
+}
+static inline bool file_readonly(const struct file *f)
+{
+    return (f->mount->flags & MS_RDONLY) || sb_readonly(f->inode->sb);
+}
 /* Counts a writer of i, unless somebody runs it: 0 or -ETXTBSY. */
 int inode_get_write(struct inode *i);
 void inode_put_write(struct inode *i);
 int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
 
 /* [no lock] The current process's directory or root, referenced. */
-struct dentry *fs_context_cwd(void);
-struct dentry *fs_context_root(void);
+struct path fs_context_cwd(void);
+struct path fs_context_root(void);
+
+/* In c old becomes new, a reference each time: how often old's were given up to the caller. */
+unsigned fs_context_replace(struct fs_context *c, const struct path *old, const struct path *new);
 
 /* ---- create.c ---- */
 

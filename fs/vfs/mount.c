@@ -1,41 +1,29 @@
 /*
- * Mounts: which file system covers which directory.
+ * The tree of mounts: how it grows and shrinks, and what is seen where. See mount.h.
  *
- * A mount is a superblock with a tree of its own. Its root dentry says what it covers, the covered
- * dentry says what is mounted on it; the covered one is referenced. One superblock is mounted in
- * one place, so there are no bind mounts. mount_lock (a sleep lock) serialises all of it; the links
- * between dentries are also under dentry_lock, for the path walk.
- *
- * umount refuses while anybody refers to the tree (dentry_tree_busy). MNT_DETACH takes it out of
- * sight at once; the tree itself goes when a later mount or umount finds it unused.
+ * What somebody still stands in when it is taken out of the tree lives on by itself until he leaves.
+ * The last reference may be given up where nobody may sleep, so a thread of its own, which starts
+ * with the first mount that outlives its place, ends what is left then.
  */
-#include "fs/notify/notify.h"
+#include "fs/sys/sysfs.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
-#include "fs/sys/sysfs.h"
+#include "fs/vfs/super.h"
 #include "kernel/base/log.h"
 #include "kernel/oom/oom.h"
-#include "libc/printf.h"
 #include "libc/string.h"
 
-#define FIRST_MOUNT_ID 20
-
-struct fs_type *fs_types;               /* [mount_lock for adding] */
-struct list mounts = LIST_INIT(mounts); /* [mount_lock] */
+struct list mounts = LIST_INIT(mounts);
 struct mutex mount_lock;
-static struct list detached = LIST_INIT(detached); /* [mount_lock] superblocks out of sight */
-static uint32_t last_dev;                          /* [mount_lock] minor numbers of major 0 */
-static uint32_t mount_count; /* [mount_lock] superblocks, those out of sight too */
+struct mount nowhere = {.refs = 1};
+uint32_t mount_changes;
+struct waitq mount_changed = {.lock = SPINLOCK_INIT("mount table", LOCK_RANK_WAITQ),
+                              .waiters = LIST_INIT(mount_changed.waiters)};
 
-void fs_register(struct fs_type *t)
-{
-    struct fs_type **p = &fs_types;
-
-    while (*p)
-        p = &(*p)->next;
-    t->next = NULL;
-    *p = t;
-}
+static struct list gone = LIST_INIT(gone); /* [dentry_lock] without references */
+static struct waitq somebody_left = {.lock = SPINLOCK_INIT("gone mounts", LOCK_RANK_WAITQ),
+                                     .waiters = LIST_INIT(somebody_left.waiters)};
+static uint32_t last_id, mount_count; /* [mount_lock] */
 
 void vfs_init(void)
 {
@@ -50,159 +38,405 @@ void vfs_init(void)
     disk_filesystems_init();
 }
 
-static struct fs_type *find_type(const char *name)
-{
-    struct fs_type *t = fs_types;
-
-    while (t && strcmp(t->name, name) != 0)
-        t = t->next;
-    return t;
-}
-
-uint32_t mount_changes;
-struct waitq mount_changed = {.lock = SPINLOCK_INIT("mount table", LOCK_RANK_WAITQ),
-                              .waiters = LIST_INIT(mount_changed.waiters)};
-
-/* [mount_lock held] */
-static void table_changed(void)
+void mounts_changed(void)
 {
     mount_changes++;
     wake_all(&mount_changed);
 }
 
-/* [mount_lock held] Nobody refers to the tree any more. */
-static void sb_destroy(struct superblock *sb)
+/* ---- One mount ---- */
+
+uint32_t mount_flags(const struct mount *m)
 {
-    mount_count--;
-    notify_unmount(sb);
-    if (sb->type->leave)
-        sb->type->leave(sb);
-    dentry_tree_free(sb->root);
-    if (sb->type->unmount)
-        sb->type->unmount(sb);
-    kmfree(sb);
+    return m->flags;
 }
 
-/* [mount_lock held] A new tree, not yet visible. */
-static int sb_create(const char *fstype, const char *source, uint32_t flags, const char *data,
-                     struct superblock **out)
+struct mount *mount_new(struct superblock *sb, struct dentry *root, uint32_t flags,
+                        const char *source)
 {
-    struct fs_type *t = find_type(fstype);
-    struct superblock *sb;
-    int err;
+    struct mount *m = mount_count < fs_limits.mounts ? kzalloc(sizeof(*m)) : NULL;
 
-    if (!t)
-        return -ENODEV;
-    if (mount_count >= fs_limits.mounts)
-        return -ENOSPC;
-    sb = kzalloc(sizeof(*sb));
-    if (!sb)
-        return -ENOMEM;
-    sb->type = t;
-    sb->flags = flags;
-    last_dev++;
-    sb->dev = MKDEV(0, last_dev);
-    sb->id = FIRST_MOUNT_ID + last_dev;
-    strlcpy(sb->source, source && *source ? source : "none", sizeof(sb->source));
-    list_init(&sb->link);
+    if (!m)
+        return NULL;
+    m->source = kmalloc(strlen(source) + 1);
+    if (!m->source) {
+        kmfree(m);
+        return NULL;
+    }
+    strcpy(m->source, source);
     mount_count++;
-    err = t->mount(sb, source, data);
-    if (err) {
-        if (sb->root) {
-            sb_destroy(sb);
-        } else {
-            mount_count--;
-            kmfree(sb);
-        }
-        return err;
-    }
-    *out = sb;
-    return 0;
+    m->refs = 1;
+    m->id = ++last_id;
+    m->flags = flags;
+    m->sb = sb;
+    m->root = root;
+    dentry_ref(root);
+    list_init(&m->link);
+    list_init(&m->children);
+    list_init(&m->sibling);
+    spin_lock(&dentry_lock);
+    list_add_tail(&sb->mounts, &m->of_sb);
+    spin_unlock(&dentry_lock);
+    return m;
+}
+
+int mount_new_error(void)
+{
+    return mount_count >= fs_limits.mounts ? -ENOSPC : -ENOMEM;
+}
+
+void mount_gone(struct mount *m)
+{
+    spin_lock(&dentry_lock);
+    list_add_tail(&gone, &m->link);
+    spin_unlock(&dentry_lock);
+    wake_all(&somebody_left);
 }
 
 /* [mount_lock held] */
-static bool is_busy(struct superblock *sb)
+static void mount_free(struct mount *m)
 {
-    return dentry_tree_busy(sb->root) || (sb->type->busy && sb->type->busy(sb));
+    struct superblock *sb = m->sb;
+
+    mount_count--;
+    spin_lock(&dentry_lock);
+    list_remove(&m->of_sb);
+    spin_unlock(&dentry_lock);
+    dentry_unref(m->root);
+    kmfree(m->source);
+    kmfree(m);
+    super_unshown(sb);
 }
 
-/* [mount_lock held] */
-static void reap_detached(void)
+void mounts_reap(void)
 {
-    struct superblock *sb, *next;
+    struct mount *m;
 
-    list_for_each_entry_safe (sb, next, &detached, link) {
-        if (is_busy(sb))
-            continue;
-        list_remove(&sb->link);
-        sb_destroy(sb);
+    do {
+        spin_lock(&dentry_lock);
+        m = list_empty(&gone) ? NULL : list_first_entry(&gone, struct mount, link);
+        if (m)
+            list_remove(&m->link);
+        spin_unlock(&dentry_lock);
+        if (m)
+            mount_free(m);
+    } while (m);
+    super_reap();
+}
+
+static void reaper_main(void *arg)
+{
+    struct wait_entry e;
+
+    (void)arg;
+    for (;;) {
+        waitq_prepare(&somebody_left, &e, THREAD_SLEEPING);
+        if (list_empty(&gone))
+            schedule();
+        waitq_finish(&e);
+        mutex_lock(&mount_lock);
+        mounts_reap();
+        mutex_unlock(&mount_lock);
     }
 }
 
-/* [mount_lock held] Puts the tree on top of where. */
-static int attach(struct superblock *sb, struct dentry *where)
+/* [mount_lock held] Mounts are about to live on outside the tree. Without the thread they end with
+ * the next change of it. */
+static void reaper_start(void)
 {
+    static bool started; /* [mount_lock] */
+
+    if (!started)
+        started = kthread_create("umount", reaper_main, NULL) != NULL;
+}
+
+/* ---- The tree ---- */
+
+static bool is_linked(const struct mount *m)
+{
+    return m->link.next != &m->link;
+}
+
+bool mount_in_tree(const struct mount *m)
+{
+    return m != &nowhere && is_linked(m) && m->refs;
+}
+
+struct mount *mount_next(struct mount *m, const struct mount *top)
+{
+    if (!list_empty(&m->children))
+        return list_first_entry(&m->children, struct mount, sibling);
+    while (m != top && m->sibling.next == &m->parent->children)
+        m = m->parent;
+    return m == top ? NULL : list_next_entry(m, sibling);
+}
+
+bool mount_is_below(const struct mount *b, const struct mount *a)
+{
+    while (b && b != a)
+        b = b->parent;
+    return b != NULL;
+}
+
+void mount_link(struct mount *m, const struct path *where)
+{
+    dentry_ref(where->dentry);
+    m->parent = where->mount;
+    m->at = where->dentry;
+    m->next_at = m->at->mounted;
+    m->at->mounted = m;
+    list_add_tail(&m->parent->children, &m->sibling);
+}
+
+struct dentry *mount_unlink(struct mount *m)
+{
+    struct dentry *at = m->at;
+    struct mount **p;
+
+    if (!at)
+        return NULL;
+    for (p = &at->mounted; *p != m; p = &(*p)->next_at)
+        ;
+    *p = m->next_at;
+    m->parent = NULL;
+    m->at = NULL;
+    list_remove(&m->sibling);
+    list_init(&m->sibling);
+    return at;
+}
+
+int mount_attach(struct mount *m, const struct path *where)
+{
+    struct dentry *old = NULL;
     int err = 0;
 
     spin_lock(&dentry_lock);
-    where = dentry_topmost(where);
-    if (where->unlinked) {
+    if (where->dentry->unlinked) {
         err = -ENOENT;
     } else {
-        dentry_ref(where);
-        where->mounted = sb->root;
-        sb->root->covers = where;
+        old = mount_unlink(m);
+        mount_link(m, where);
     }
     spin_unlock(&dentry_lock);
+    dentry_unref(old);
+    return err;
+}
+
+static void mount_detach(struct mount *m)
+{
+    struct dentry *old;
+
+    spin_lock(&dentry_lock);
+    old = mount_unlink(m);
+    spin_unlock(&dentry_lock);
+    dentry_unref(old);
+}
+
+/* top and what is below it are in the table from now on. */
+static void mount_show(struct mount *top)
+{
+    for (struct mount *m = top; m; m = mount_next(m, top))
+        if (!is_linked(m))
+            list_add_tail(&mounts, &m->link);
+    mounts_changed();
+}
+
+void mount_take_out(struct mount *top)
+{
+    struct mount *m;
+
+    do {
+        m = top;
+        while (!list_empty(&m->children))
+            m = list_first_entry(&m->children, struct mount, sibling);
+        mount_detach(m);
+        if (is_linked(m))
+            list_remove(&m->link);
+        list_init(&m->link);
+        if (m->refs > 1)
+            reaper_start();
+        mount_unref(m);
+    } while (m != top);
+    mounts_changed();
+}
+
+/* ---- Copies ---- */
+
+static struct mount *copy_one(const struct mount *m, struct dentry *root)
+{
+    return mount_new(m->sb, root, m->flags, m->source);
+}
+
+/* The copy of m's parent, in the copy that is being made of the tree below top. */
+static struct mount *copied_parent(const struct mount *m, struct mount *top, struct mount *copy)
+{
+    return m->parent == top ? copy : m->parent->copy;
+}
+
+int mount_copy(struct mount *top, struct dentry *root, bool deep, struct mount **out)
+{
+    struct mount *copy = copy_one(top, root), *m;
+    int err = copy ? 0 : mount_new_error();
+
+    for (m = deep ? mount_next(top, top) : NULL; m && !err; m = mount_next(m, top)) {
+        struct path where;
+
+        m->copy = NULL;
+        where = (struct path){copied_parent(m, top, copy), m->at};
+        if (!where.mount || (m->parent == top && !dentry_is_below(m->at, root)))
+            continue;
+        m->copy = copy_one(m, m->root);
+        err = m->copy ? mount_attach(m->copy, &where) : mount_new_error();
+    }
+    if (err && copy) {
+        mount_take_out(copy);
+        mounts_reap();
+    }
+    *out = copy;
+    return err;
+}
+
+/* ---- Places ---- */
+
+char *mount_root_name(const struct mount *m, char *buf, size_t size)
+{
+    return dentry_print(m->root, buf, size);
+}
+
+struct path mount_that_shows(struct dentry *d)
+{
+    const struct superblock *sb = d->inode->sb;
+    struct mount *m;
+
+    if (!sb || !sb->mounts.next)
+        return (struct path){&nowhere, d};
+    list_for_each_entry (m, &sb->mounts, of_sb) {
+        const struct dentry *up = d;
+
+        if (!m->parent && m != list_first_entry(&mounts, struct mount, link))
+            continue;
+        while (up && up != m->root)
+            up = up->parent;
+        if (up)
+            return (struct path){m, d};
+    }
+    return (struct path){&nowhere, d};
+}
+
+struct path path_of_dentry(struct dentry *d)
+{
+    struct path p;
+
+    spin_lock(&dentry_lock);
+    p = mount_that_shows(d);
+    mount_ref(p.mount);
+    spin_unlock(&dentry_lock);
+    return p;
+}
+
+bool path_beside(const struct path *p, const char *name, struct path *out)
+{
+    size_t len = strlen(name);
+    struct path found = {p->mount, NULL};
+
+    spin_lock(&dentry_lock);
+    if (p->dentry->parent)
+        found.dentry = dcache_find(p->dentry->parent, name, len, name_hash(name, len));
+    if (found.dentry) {
+        path_to_top(&found);
+        path_ref(&found);
+    }
+    spin_unlock(&dentry_lock);
+    *out = found;
+    return found.dentry != NULL;
+}
+
+/* ---- Mounting ---- */
+
+int mount_target(struct path *where)
+{
+    struct path old = *where;
+
+    spin_lock(&dentry_lock);
+    path_to_top(where);
+    path_ref(where);
+    spin_unlock(&dentry_lock);
+    path_unref(&old);
+    if (where->dentry->unlinked)
+        return -ENOENT;
+    return mount_in_tree(where->mount) ? 0 : -EINVAL;
+}
+
+int mount_graft(struct mount *m, struct path *where)
+{
+    int err = mount_target(where);
+
+    if (!err && S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
+        err = -ENOTDIR;
+    if (!err)
+        err = mount_attach(m, where);
+    if (!err)
+        mount_show(m);
+    return err;
+}
+
+/* Shows sb at where, unless that is it already. */
+static int mount_super(struct superblock *sb, const char *source, uint32_t flags,
+                       struct path *where)
+{
+    struct mount *m = mount_new(sb, sb->root, flags, source && *source ? source : "none");
+    int err = m ? mount_target(where) : mount_new_error();
+
+    if (!err && where->mount->sb == sb && where->dentry == where->mount->root)
+        err = -EBUSY;
+    if (!err)
+        err = mount_graft(m, where);
+    if (err && m)
+        mount_unref(m);
+    if (!m)
+        super_unshown(sb);
+    return err;
+}
+
+int vfs_mount(const char *fstype, const char *source, const struct path *where, uint32_t flags,
+              const char *data)
+{
+    struct path at = *where;
+    struct superblock *sb;
+    int err;
+
+    path_ref(&at);
+    mutex_lock(&mount_lock);
+    mounts_reap();
+    err = super_get(fstype, source, flags & SUPER_FLAGS, data, &sb);
+    if (!err)
+        err = mount_super(sb, source, flags & MOUNT_FLAGS, &at);
+    mounts_reap();
+    mutex_unlock(&mount_lock);
+    path_unref(&at);
     return err;
 }
 
 /* [mount_lock held] */
-static void detach(struct superblock *sb)
+static int mount_first(struct superblock *sb, const char *source, uint32_t flags)
 {
-    struct dentry *covered;
+    struct mount *m = mount_new(sb, sb->root, flags, source);
 
-    spin_lock(&dentry_lock);
-    covered = sb->root->covers;
-    covered->mounted = NULL;
-    sb->root->covers = NULL;
-    spin_unlock(&dentry_lock);
-    dentry_unref(covered);
-}
-
-int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,
-              const char *data)
-{
-    struct superblock *sb;
-    int err;
-
-    if (!S_ISDIR(where->inode->mode))
-        return -ENOTDIR;
-    mutex_lock(&mount_lock);
-    reap_detached();
-    err = sb_create(fstype, source, flags, data, &sb);
-    if (!err) {
-        err = attach(sb, where);
-        if (err) {
-            sb_destroy(sb);
-        } else {
-            list_add_tail(&mounts, &sb->link);
-            table_changed();
-        }
-    }
-    mutex_unlock(&mount_lock);
-    return err;
+    if (!m)
+        return -ENOMEM;
+    list_add_tail(&mounts, &m->link);
+    return 0;
 }
 
 int vfs_mount_root(const struct boot_archive *archives, unsigned count)
 {
-    struct superblock *sb = NULL;
+    struct superblock *sb;
     int err;
 
     mutex_lock(&mount_lock);
-    err = sb_create("rootfs", "rootfs", 0, NULL, &sb);
+    err = super_get("rootfs", "rootfs", 0, NULL, &sb);
     if (!err)
-        list_add_tail(&mounts, &sb->link);
+        err = mount_first(sb, "rootfs", 0);
     mutex_unlock(&mount_lock);
     if (err) {
         klog(LOG_EMERG, "vfs: cannot make the root file system: error %d\n", -err);
@@ -219,280 +453,27 @@ int vfs_mount_root_disk(const char *source, uint32_t flags)
     mutex_lock(&mount_lock);
     for (struct fs_type *t = fs_types; t && err; t = t->next)
         if (!t->nodev)
-            err = sb_create(t->name, source, flags, NULL, &sb);
+            err = super_get(t->name, source, flags, NULL, &sb);
     if (!err)
-        list_add_tail(&mounts, &sb->link);
+        err = mount_first(sb, source, (flags & MS_RDONLY) | MS_RELATIME);
     mutex_unlock(&mount_lock);
     return err;
 }
 
-/* [mount_lock] */
-static void sync_some(struct list *list, bool data)
+static struct mount *first_mount(void)
 {
-    struct superblock *sb;
-
-    list_for_each_entry (sb, list, link) {
-        int (*sync)(struct superblock * sb) = data ? sb->type->sync : sb->type->commit;
-
-        if (sync && !sb_readonly(sb))
-            (void)sync(sb);
-    }
+    return list_first_entry(&mounts, struct mount, link);
 }
 
-static void sync_all(bool data)
+struct path vfs_root(void)
 {
-    mutex_lock(&mount_lock);
-    sync_some(&mounts, data);
-    sync_some(&detached, data);
-    mutex_unlock(&mount_lock);
+    struct path p = {first_mount(), first_mount()->root};
+
+    path_ref(&p);
+    return p;
 }
 
-void vfs_sync(void)
+const char *vfs_root_type(void)
 {
-    sync_all(true);
-}
-
-void vfs_commit(void)
-{
-    sync_all(false);
-}
-
-/* [mount_lock held] */
-static void make_readonly(struct superblock *sb)
-{
-    if (sb->type->remount && !sb->type->remount(sb, sb->flags | MS_RDONLY, NULL))
-        sb->flags |= MS_RDONLY;
-}
-
-void vfs_shutdown(void)
-{
-    struct superblock *sb;
-
-    mutex_lock(&mount_lock);
-    list_for_each_entry (sb, &mounts, link)
-        make_readonly(sb);
-    list_for_each_entry (sb, &detached, link)
-        make_readonly(sb);
-    mutex_unlock(&mount_lock);
-}
-
-/* ---- umount ---- */
-
-#define MNT_FORCE       1u
-#define MNT_DETACH      2u
-#define MNT_EXPIRE      4u
-#define UMOUNT_NOFOLLOW 8u
-
-/* [mount_lock held] A mount in the tree of sb, or NULL. */
-static struct superblock *mounted_inside(const struct superblock *sb)
-{
-    struct superblock *s;
-
-    list_for_each_entry (s, &mounts, link) {
-        if (s->root->covers && s->root->covers->inode->sb == sb)
-            return s;
-    }
-    return NULL;
-}
-
-/* [mount_lock held] Out of sight, with what is mounted inside. */
-static void detach_lazily(struct superblock *sb)
-{
-    struct superblock *inner;
-
-    while ((inner = mounted_inside(sb)) != NULL) {
-        while (mounted_inside(inner))
-            inner = mounted_inside(inner);
-        detach(inner);
-        list_remove(&inner->link);
-        list_add_tail(&detached, &inner->link);
-    }
-    detach(sb);
-    list_remove(&sb->link);
-    list_add_tail(&detached, &sb->link);
-}
-
-/* [mount_lock held] d (a reference, consumed) is the root of a mount, or so the caller says. */
-static int unmount(struct dentry *d, uint32_t flags)
-{
-    struct superblock *sb = d->inode->sb;
-    bool is_mount = sb && sb->root == d && d->covers;
-
-    dentry_unref(d);
-    if (!is_mount)
-        return -EINVAL;
-    if (flags & MNT_DETACH) {
-        detach_lazily(sb);
-        reap_detached();
-        return 0;
-    }
-    if (is_busy(sb))
-        return -EBUSY;
-    if (flags & MNT_EXPIRE)
-        return -EAGAIN;
-    detach(sb);
-    list_remove(&sb->link);
-    sb_destroy(sb);
-    return 0;
-}
-
-long sys_umount2(const char __user *upath, uint32_t flags)
-{
-    struct dentry *d;
-    int err;
-
-    if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW))
-        return -EINVAL;
-    if ((flags & MNT_EXPIRE) && (flags & (MNT_FORCE | MNT_DETACH)))
-        return -EINVAL;
-    err = user_lookup(AT_FDCWD, upath, flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &d);
-    if (err)
-        return err;
-    if (!capable(CAP_SYS_ADMIN)) {
-        dentry_unref(d);
-        return -EPERM;
-    }
-    mutex_lock(&mount_lock);
-    err = unmount(d, flags);
-    if (!err)
-        table_changed();
-    mutex_unlock(&mount_lock);
-    return err;
-}
-
-long sys_umount(const char __user *upath)
-{
-    return sys_umount2(upath, 0);
-}
-
-/* ---- mount ---- */
-
-#define MS_MANDLOCK    64u
-#define MS_DIRSYNC     128u
-#define MS_REC         0x4000u
-#define MS_SILENT      0x8000u
-#define MS_UNBINDABLE  0x20000u
-#define MS_PRIVATE     0x40000u
-#define MS_SLAVE       0x80000u
-#define MS_SHARED      0x100000u
-#define MS_STRICTATIME 0x1000000u
-#define MS_MGC_VAL     0xC0ED0000u
-#define MS_MGC_MASK    0xFFFF0000u
-#define MS_PROPAGATION (MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED)
-#define MS_KEPT                                                                                    \
-    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME |  \
-     MS_RELATIME)
-
-static int remount(struct dentry *d, uint32_t flags, const char *data)
-{
-    struct superblock *sb = d->inode->sb;
-    int err = 0;
-
-    if (!sb || sb->root != d)
-        return -EINVAL;
-    mutex_lock(&mount_lock);
-    if ((flags & ~sb->flags & MS_RDONLY) && sb->type->written && sb->type->written(sb))
-        err = -EBUSY;
-    else if (sb->type->remount)
-        err = sb->type->remount(sb, flags, data);
-    if (!err) {
-        sb->flags = flags & MS_KEPT;
-        table_changed();
-    }
-    mutex_unlock(&mount_lock);
-    return err;
-}
-
-/* MS_MOVE: the tree whose root is at source goes on top of where. */
-static int move_mount(const char *source, struct dentry *where)
-{
-    struct dentry *d;
-    struct superblock *sb;
-    int err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &d);
-
-    if (err)
-        return err;
-    mutex_lock(&mount_lock);
-    sb = d->inode->sb;
-    if (!sb || sb->root != d || !d->covers) {
-        err = -EINVAL;
-    } else if (!S_ISDIR(where->inode->mode)) {
-        err = -ENOTDIR;
-    } else if (where->inode->sb == sb) {
-        err = -ELOOP;
-    } else {
-        detach(sb);
-        err = attach(sb, where);
-        list_remove(&sb->link);
-        list_add_tail(err ? &detached : &mounts, &sb->link);
-        table_changed();
-    }
-    mutex_unlock(&mount_lock);
-    dentry_unref(d);
-    return err;
-}
-
-struct mount_request {
-    char *source, *type, *data; /* frames or NULL */
-    uint32_t flags;
-};
-
-/* Strings of mount(2): a path or NULL. */
-static int optional_string(const char __user *ustring, char **out)
-{
-    return ustring ? path_from_user(ustring, out) : 0;
-}
-
-static int do_mount(const struct mount_request *r, struct dentry *where)
-{
-    if (r->flags & MS_REMOUNT)
-        return remount(where, r->flags, r->data);
-    if (r->flags & MS_BIND)
-        return -EINVAL;
-    if (r->flags & MS_PROPAGATION)
-        return where->inode->sb && where->inode->sb->root == where ? 0 : -EINVAL;
-    if (r->flags & MS_MOVE)
-        return r->source ? move_mount(r->source, where) : -EINVAL;
-    if (!r->type)
-        return -EINVAL;
-    return vfs_mount(r->type, r->source, where, r->flags & MS_KEPT, r->data);
-}
-
-static int mount_walked(const struct mount_request *r, const char __user *utarget)
-{
-    struct dentry *where;
-    int err = user_lookup(AT_FDCWD, utarget, 0, &where);
-
-    if (err)
-        return err;
-    err = capable(CAP_SYS_ADMIN) ? do_mount(r, where) : -EPERM;
-    dentry_unref(where);
-    return err;
-}
-
-static void free_string(char *s)
-{
-    if (s)
-        kfree(s);
-}
-
-long sys_mount(const char __user *usource, const char __user *utarget, const char __user *utype,
-               uint32_t flags, void __user *udata)
-{
-    struct mount_request r = {.flags = flags};
-    int err;
-
-    if ((flags & MS_MGC_MASK) == MS_MGC_VAL)
-        r.flags &= ~MS_MGC_MASK;
-    err = optional_string(utype, &r.type);
-    if (!err)
-        err = optional_string(usource, &r.source);
-    if (!err)
-        err = optional_string(udata, &r.data);
-    if (!err)
-        err = mount_walked(&r, utarget);
-    free_string(r.type);
-    free_string(r.source);
-    free_string(r.data);
-    return err;
+    return first_mount()->sb->type->name;
 }

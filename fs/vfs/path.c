@@ -1,9 +1,10 @@
 /*
- * The path walk: from a string to a dentry.
+ * The path walk: from a string to a place.
  *
  * Names that are cached are walked with dentry_lock held throughout and no references taken in
- * between; the walk lets go only where it may sleep: to look a name up in a file system, or to read
- * a symbolic link. Between the stretches walk.at holds the reference.
+ * between, not even to where the walk begins, since the process's root and working directory change
+ * under that lock; the walk lets go only where it may sleep: to look a name up in a file system, or
+ * to read a symbolic link. Between the stretches walk.at holds the reference.
  *
  * A link's target is copied to a frame of its own and walked in place of the link. What is left of
  * the string around it waits in a link_level, unless nothing is left: then the target takes its
@@ -100,31 +101,64 @@ static bool next_component(struct walk *w)
 
 /* ---- One step ---- */
 
-/* [dentry_lock held] ".." never leaves the root, and leaves a mounted tree through what it covers.
- */
-static struct dentry *parent_of(struct dentry *d, const struct dentry *root)
+/* [dentry_lock held] What ".." of the first component of the path stops at. */
+static const struct path *root_of(const struct walk *w)
 {
-    while (d != root && !d->parent && d->covers)
-        d = d->covers;
-    if (d != root && d->parent)
+    return w->scope.dentry ? &w->scope : &proc_current()->fs->root;
+}
+
+/* [dentry_lock held] Out of the mounts whose root p is, down to the name that the lowest of them
+ * covers. False: p stays, since the root of the walk, or of everything, comes first. */
+static bool leave_mounts(struct path *p, const struct path *root)
+{
+    const struct mount *m = p->mount;
+
+    while (m->parent) {
+        struct path below = {m->parent, m->at};
+
+        if (path_same(&below, root))
+            return false;
+        m = m->parent;
+        if (below.dentry != m->root) {
+            *p = below;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* [dentry_lock held] Whether the mount still shows d, which may have been moved out of its sight. */
+static bool is_shown(const struct mount *m, const struct dentry *d)
+{
+    if (!m->sb || m->root == m->sb->root)
+        return true;
+    while (d && d != m->root)
         d = d->parent;
-    else
-        return d;
-    return dentry_topmost(d);
+    return d != NULL;
 }
 
 /* Whether a step leads to another mount, where the walk must not go. */
-static bool strays(const struct walk *w, const struct dentry *from, const struct dentry *to)
+static bool strays(const struct walk *w, const struct path *from, const struct path *to)
 {
-    return (w->resolve & RESOLVE_NO_XDEV) && from->inode->sb != to->inode->sb;
+    return (w->resolve & RESOLVE_NO_XDEV) && from->mount != to->mount;
 }
 
 /* [dentry_lock held] */
 static int step_up(struct walk *w)
 {
-    struct dentry *to = parent_of(w->at, w->root);
+    const struct path *root = root_of(w);
+    struct path to = w->at;
+    bool at_root = path_same(&to, root);
 
-    if (((w->resolve & RESOLVE_BENEATH) && w->at == w->root) || strays(w, w->at, to))
+    if (!at_root && (to.dentry != to.mount->root || leave_mounts(&to, root))) {
+        to.dentry = to.dentry->parent;
+        if (!to.dentry || !is_shown(to.mount, to.dentry))
+            return -ENOENT;
+    } else if (w->resolve & RESOLVE_BENEATH) {
+        return -EXDEV;
+    }
+    path_to_top(&to);
+    if (strays(w, &w->at, &to))
         return -EXDEV;
     w->at = to;
     return 0;
@@ -132,7 +166,7 @@ static int step_up(struct walk *w)
 
 static int check_search(const struct walk *w)
 {
-    const struct inode *dir = w->at->inode;
+    const struct inode *dir = w->at.dentry->inode;
 
     if (!S_ISDIR(dir->mode))
         return -ENOTDIR;
@@ -147,29 +181,49 @@ static bool follows(const struct walk *w)
     return !w->last || w->must_be_dir || (w->flags & LOOKUP_FOLLOW);
 }
 
+/* [dentry_lock held] From what was found in w->at up to what is mounted on it. 0 or -EXDEV. */
+static int cross_up(const struct walk *w, struct path *found)
+{
+    if (w->flags & LOOKUP_QUIET) {
+        struct mount *m;
+
+        while ((m = mount_on(found)) != NULL)
+            *found = (struct path){m, m->root};
+    } else {
+        path_to_top(found);
+    }
+    return strays(w, &w->at, found) ? -EXDEV : 0;
+}
+
 /* [dentry_lock held] Moves w->at by one component without sleeping. 0, WALK_SLEEP or -errno. */
 static int step_cached(struct walk *w)
 {
-    struct dentry *dir = w->at, *d;
+    struct dentry *d;
 
     if (w->kind == LAST_DOT)
         return 0;
     if (w->kind == LAST_DOTDOT)
         return step_up(w);
-    d = dcache_find(dir, w->name, w->len, w->hash);
+    d = dcache_find(w->at.dentry, w->name, w->len, w->hash);
     if (!d) {
         if (w->len > NAME_MAX)
             return -ENAMETOOLONG;
-        return dir->inode->ops->lookup ? WALK_SLEEP : -ENOENT;
+        return w->at.dentry->inode->ops->lookup ? WALK_SLEEP : -ENOENT;
     }
     if (d->mounted) {
-        d = dentry_topmost(d);
-        if (strays(w, dir, d))
-            return -EXDEV;
+        struct path to = {w->at.mount, d};
+        int err = cross_up(w, &to);
+
+        if (err)
+            return err;
+        if (S_ISLNK(to.dentry->inode->mode) && follows(w))
+            return WALK_SLEEP;
+        w->at = to;
+        return 0;
     }
     if (S_ISLNK(d->inode->mode) && follows(w))
         return WALK_SLEEP;
-    w->at = d;
+    w->at.dentry = d;
     return 0;
 }
 
@@ -204,7 +258,7 @@ static struct dentry *find_referenced(struct walk *w)
     struct dentry *d;
 
     spin_lock(&dentry_lock);
-    d = dcache_find(w->at, w->name, w->len, w->hash);
+    d = dcache_find(w->at.dentry, w->name, w->len, w->hash);
     if (d)
         dentry_ref(d);
     spin_unlock(&dentry_lock);
@@ -213,7 +267,7 @@ static struct dentry *find_referenced(struct walk *w)
 
 int walk_last(struct walk *w, bool locked, struct dentry **out)
 {
-    struct inode *dir = w->at->inode;
+    struct inode *dir = w->at.dentry->inode;
     int err = 0;
 
     *out = find_referenced(w);
@@ -228,133 +282,149 @@ int walk_last(struct walk *w, bool locked, struct dentry **out)
         *out = find_referenced(w);
     }
     if (!*out)
-        err = lookup_in_fs(w->at, w->name, w->len, out);
+        err = lookup_in_fs(w->at.dentry, w->name, w->len, out);
     if (!locked)
         mutex_unlock(&dir->lock);
     return err;
 }
 
-/* Puts d (consumed) in the place of w->at. */
-static void walk_to(struct walk *w, struct dentry *d)
+/* Puts p (consumed) in the place of w->at. */
+static void walk_to(struct walk *w, const struct path *p)
 {
-    dentry_unref(w->at);
-    w->at = d;
+    path_unref(&w->at);
+    w->at = *p;
 }
 
-/* Goes on through the link d (consumed), which was found in w->at. */
-static int follow_link(struct walk *w, struct dentry *d)
+/* Through the magic link i, to the place itself. */
+static int follow_place(struct walk *w, struct inode *i)
 {
-    const struct inode_ops *ops = d->inode->ops;
-    char *body;
-    int n;
+    struct path place;
+    int err = i->ops->follow(i, &place);
 
-    if (w->links++ == MAX_LINKS || (w->resolve & RESOLVE_NO_SYMLINKS) ||
-        (ops->follow && (w->resolve & RESOLVE_NO_MAGICLINKS))) {
-        dentry_unref(d);
-        return -ELOOP;
+    if (!err && ((w->resolve & RESOLVE_SCOPED) || strays(w, &w->at, &place))) {
+        path_unref(&place);
+        err = -EXDEV;
     }
-    if (ops->follow) {
-        struct dentry *place;
-        int err = ops->follow(d->inode, &place);
+    if (err)
+        return err;
+    walk_to(w, &place);
+    w->kind = LAST_PLACE;
+    return 0;
+}
 
-        dentry_unref(d);
-        if (!err && ((w->resolve & RESOLVE_SCOPED) || strays(w, w->at, place))) {
-            dentry_unref(place);
-            err = -EXDEV;
-        }
-        if (err)
-            return err;
-        walk_to(w, place);
-        w->kind = LAST_PLACE;
-        return 0;
+/* A link's target begins with a slash. */
+static int jump_to_root(struct walk *w)
+{
+    struct path root;
+
+    spin_lock(&dentry_lock);
+    root = *root_of(w);
+    path_ref(&root);
+    spin_unlock(&dentry_lock);
+    if ((w->resolve & RESOLVE_BENEATH) || strays(w, &w->at, &root)) {
+        path_unref(&root);
+        return -EXDEV;
     }
-    body = kalloc();
-    n = body ? ops->readlink ? ops->readlink(d->inode, body, PATH_MAX - 1) : -EINVAL : -ENOMEM;
-    dentry_unref(d);
-    if (n <= 0) {
-        if (body)
-            kfree(body);
-        return n ? n : -ENOENT;
+    walk_to(w, &root);
+    return 0;
+}
+
+static int follow_text(struct walk *w, struct inode *i)
+{
+    char *body = kalloc();
+    int n = !body ? -ENOMEM : i->ops->readlink ? i->ops->readlink(i, body, PATH_MAX - 1) : -EINVAL;
+    int err = n > 0 ? 0 : n ? n : -ENOENT;
+
+    if (!err) {
+        body[n] = '\0';
+        if (body[0] == '/')
+            err = jump_to_root(w);
     }
-    body[n] = '\0';
-    if (body[0] == '/') {
-        if ((w->resolve & RESOLVE_BENEATH) || strays(w, w->at, w->root)) {
-            kfree(body);
-            return -EXDEV;
-        }
-        dentry_ref(w->root);
-        walk_to(w, w->root);
-    }
-    return push_body(w, body);
+    if (!err)
+        return push_body(w, body);
+    if (body)
+        kfree(body);
+    return err;
+}
+
+/* Goes on through the link (consumed), which was found in w->at. */
+static int follow_link(struct walk *w, struct path *link)
+{
+    struct inode *i = link->dentry->inode;
+    int err = -ELOOP;
+
+    if (w->links++ < MAX_LINKS && !(w->resolve & RESOLVE_NO_SYMLINKS) &&
+        !(i->ops->follow && (w->resolve & RESOLVE_NO_MAGICLINKS)))
+        err = i->ops->follow ? follow_place(w, i) : follow_text(w, i);
+    path_unref(link);
+    return err;
 }
 
 /* The step that step_cached could not make; w->at is a reference. */
 static int step_sleeping(struct walk *w)
 {
-    struct dentry *d;
-    int err = walk_last(w, false, &d);
+    struct path to = {.mount = w->at.mount}, top;
+    int err = walk_last(w, false, &to.dentry);
 
     if (err)
         return err;
+    mount_ref(to.mount);
     spin_lock(&dentry_lock);
-    if (d->mounted) {
-        struct dentry *top = dentry_topmost(d);
-
-        dentry_ref(top);
-        spin_unlock(&dentry_lock);
-        dentry_unref(d);
-        d = top;
-        if (strays(w, w->at, d)) {
-            dentry_unref(d);
-            return -EXDEV;
-        }
-    } else {
-        spin_unlock(&dentry_lock);
+    top = to;
+    err = cross_up(w, &top);
+    path_ref(&top);
+    spin_unlock(&dentry_lock);
+    path_unref(&to);
+    if (err) {
+        path_unref(&top);
+        return err;
     }
-    if (S_ISLNK(d->inode->mode) && follows(w))
-        return follow_link(w, d);
-    walk_to(w, d);
+    if (S_ISLNK(top.dentry->inode->mode) && follows(w))
+        return follow_link(w, &top);
+    walk_to(w, &top);
     return 0;
 }
 
 /* ---- The walk ---- */
 
-/* Lets go of dentry_lock: the place reached becomes the reference, instead of held. */
-static void anchor(struct walk *w, struct dentry *held)
+/* Lets go of dentry_lock: the place reached becomes the reference, instead of held (or none). */
+static void anchor(struct walk *w, const struct path *held)
 {
-    if (w->at == held) {
+    if (path_same(&w->at, held)) {
         spin_unlock(&dentry_lock);
         return;
     }
-    dentry_ref(w->at);
+    path_ref(&w->at);
     spin_unlock(&dentry_lock);
-    dentry_unref(held);
+    path_unref(held);
 }
 
 static int walk_run(struct walk *w)
 {
-    struct dentry *held = w->at;
+    struct path held = w->at;
     int err = 0;
 
     spin_lock(&dentry_lock);
+    if (!held.dentry)
+        w->at = w->from_root ? *root_of(w) : proc_current()->fs->cwd;
     while (!err && next_component(w)) {
         err = check_search(w);
         if (err || (w->last && w->parent_only))
             break;
         err = step_cached(w);
         if (err == WALK_SLEEP) {
-            anchor(w, held);
+            anchor(w, &held);
             err = step_sleeping(w);
             held = w->at;
             spin_lock(&dentry_lock);
         }
     }
-    anchor(w, held);
+    anchor(w, &held);
     return err;
 }
 
 /* Where a relative path begins: a reference in *out. */
-static int start_at(int dirfd, struct dentry **out)
+static int start_at(int dirfd, struct path *out)
 {
     struct file *f;
     int err = 0;
@@ -369,52 +439,35 @@ static int start_at(int dirfd, struct dentry **out)
     if (!f->dentry || !S_ISDIR(f->inode->mode)) {
         err = -ENOTDIR;
     } else {
-        *out = f->dentry;
-        dentry_ref(*out);
+        *out = path_of_file(f);
+        path_ref(out);
     }
     file_put(f);
     return err;
 }
 
-/* The start is the root, too; what names the true one is an error or means the start. */
-static int begin_scoped(struct walk *w, int dirfd, const char *path)
-{
-    int err;
-
-    if (*path == '/' && (w->resolve & RESOLVE_BENEATH))
-        return -EXDEV;
-    err = start_at(dirfd, &w->root);
-    if (err)
-        return err;
-    w->at = w->root;
-    dentry_ref(w->at);
-    return 0;
-}
-
 /* Fills w but its parent_only, flags, resolve and who. On failure nothing is held. */
 static int walk_begin(struct walk *w, int dirfd, const char *path)
 {
-    int err = 0;
+    bool scoped = w->resolve & RESOLVE_SCOPED;
 
-    w->root = w->at = NULL;
+    w->at = w->scope = (struct path){NULL, NULL};
     w->rest = path;
     w->body = NULL;
     w->levels = NULL;
     w->kind = LAST_ROOT;
     w->last = w->must_be_dir = false;
     w->links = 0;
+    w->from_root = scoped || *path == '/';
     if (*path == '\0')
         return -ENOENT;
-    if (w->resolve & RESOLVE_SCOPED)
-        return begin_scoped(w, dirfd, path);
-    w->root = fs_context_root();
-    if (*path == '/') {
-        w->at = w->root;
-        dentry_ref(w->at);
-    } else {
-        err = start_at(dirfd, &w->at);
-    }
-    return err;
+    if (*path == '/' && (w->resolve & RESOLVE_BENEATH))
+        return -EXDEV;
+    if (scoped)
+        return start_at(dirfd, &w->scope); /* it is the root, too */
+    if (*path == '/' || dirfd == AT_FDCWD)
+        return 0;
+    return start_at(dirfd, &w->at);
 }
 
 static void walk_as_current(struct walk *w)
@@ -428,8 +481,8 @@ void walk_end(struct walk *w)
         pop_level(w);
     if (w->body)
         kfree(w->body);
-    dentry_unref(w->at);
-    dentry_unref(w->root);
+    path_unref(&w->at);
+    path_unref(&w->scope);
 }
 
 int walk_parent(struct walk *w, int dirfd, const char *path)
@@ -450,15 +503,14 @@ int walk_parent_within(struct walk *w, int dirfd, const char *path, unsigned res
     return err ? err : walk_run(w);
 }
 
-int walk_follow_last(struct walk *w, struct dentry *d)
+int walk_follow_last(struct walk *w, struct path *link)
 {
-    int err = follow_link(w, d);
+    int err = follow_link(w, link);
 
     return err ? err : walk_run(w);
 }
 
-static int lookup_as(struct walk *w, int dirfd, const char *path, unsigned flags,
-                     struct dentry **out)
+static int lookup_as(struct walk *w, int dirfd, const char *path, unsigned flags, struct path *out)
 {
     int err = walk_begin(w, dirfd, path);
 
@@ -466,23 +518,24 @@ static int lookup_as(struct walk *w, int dirfd, const char *path, unsigned flags
     w->flags = flags;
     if (!err)
         err = walk_run(w);
-    if (!err && (w->must_be_dir || (flags & LOOKUP_DIRECTORY)) && !S_ISDIR(w->at->inode->mode))
+    if (!err && (w->must_be_dir || (flags & LOOKUP_DIRECTORY)) &&
+        !S_ISDIR(w->at.dentry->inode->mode))
         err = -ENOTDIR;
     if (!err) {
         *out = w->at;
-        w->at = NULL;
+        w->at.dentry = NULL;
     }
     walk_end(w);
     return err;
 }
 
-int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out)
+int path_lookup(int dirfd, const char *path, unsigned flags, struct path *out)
 {
     return path_lookup_within(dirfd, path, flags, 0, out);
 }
 
 int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned resolve,
-                       struct dentry **out)
+                       struct path *out)
 {
     struct walk w = {.resolve = resolve};
 
@@ -509,9 +562,10 @@ int path_from_user(const char __user *upath, char **out)
 }
 
 /* "" with AT_EMPTY_PATH: what dirfd refers to. */
-static int lookup_fd(int dirfd, struct dentry **out)
+static int lookup_fd(int dirfd, struct path *out)
 {
     struct file *f;
+    int err;
 
     if (dirfd == AT_FDCWD) {
         *out = fs_context_cwd();
@@ -520,13 +574,13 @@ static int lookup_fd(int dirfd, struct dentry **out)
     f = fd_get_any(dirfd);
     if (!f)
         return -EBADF;
-    *out = file_dentry(f);
+    err = file_path(f, out);
     file_put(f);
-    return *out ? 0 : -ENOMEM;
+    return err;
 }
 
 int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
-                   const struct access_ids *who, struct dentry **out)
+                   const struct access_ids *who, struct path *out)
 {
     struct walk w = {.who = *who};
     char *path;
@@ -542,11 +596,23 @@ int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
     return err;
 }
 
-int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct dentry **out)
+int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct path *out)
 {
     struct access_ids who = access_ids_current(false);
 
     return user_lookup_as(dirfd, upath, at_flags, &who, out);
+}
+
+int user_lookup_mount(const char __user *upath, bool follow, struct path *out)
+{
+    char *path;
+    int err = path_from_user(upath, &path);
+
+    if (err)
+        return err;
+    err = path_lookup(AT_FDCWD, path, LOOKUP_QUIET | (follow ? LOOKUP_FOLLOW : 0), out);
+    kfree(path);
+    return err;
 }
 
 int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path)

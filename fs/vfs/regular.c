@@ -15,7 +15,7 @@ static long read_done(const struct file *f, long n, uint64_t *pos)
     if (n > 0)
         *pos += (uint32_t)n;
     if (!(f->flags & O_NOATIME))
-        inode_accessed(f->inode);
+        inode_accessed(f->inode, f->mount);
     return n;
 }
 
@@ -122,7 +122,7 @@ static int object_mmap(struct file *f, struct vm_mapping *m)
         return err;
     vm_object_ref(f->inode->object);
     m->object = f->inode->object;
-    inode_accessed(f->inode);
+    inode_accessed(f->inode, f->mount);
     return 0;
 }
 
@@ -171,20 +171,20 @@ int inode_truncate(struct inode *i, uint64_t size)
 
 static long truncate_path(const char __user *upath, int64_t size)
 {
-    struct dentry *d;
+    struct path p;
     struct inode *i;
     int err;
 
     if (size < 0)
         return -EINVAL;
-    err = user_lookup(AT_FDCWD, upath, 0, &d);
+    err = user_lookup(AT_FDCWD, upath, 0, &p);
     if (err)
         return err;
-    i = d->inode;
+    i = p.dentry->inode;
     if (!S_ISREG(i->mode))
         err = S_ISDIR(i->mode) ? -EISDIR : -EINVAL;
     else
-        err = inode_permission(i, MAY_WRITE);
+        err = path_readonly(&p) ? -EROFS : inode_permission(i, MAY_WRITE);
     if (!err)
         err = inode_get_write(i);
     if (!err) {
@@ -193,9 +193,9 @@ static long truncate_path(const char __user *upath, int64_t size)
             err = inode_truncate(i, (uint64_t)size);
         inode_put_write(i);
         if (!err)
-            notify_at(d, IN_MODIFY);
+            notify_at(p.dentry, IN_MODIFY);
     }
-    dentry_unref(d);
+    path_unref(&p);
     return err;
 }
 

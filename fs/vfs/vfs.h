@@ -69,17 +69,18 @@
 #define SEEK_DATA 3
 #define SEEK_HOLE 4
 
-#define MS_RDONLY      1
-#define MS_NOSUID      2
-#define MS_NODEV       4
-#define MS_NOEXEC      8
-#define MS_SYNCHRONOUS 16
-#define MS_REMOUNT     32
-#define MS_NOATIME     1024
-#define MS_NODIRATIME  2048
-#define MS_BIND        4096
-#define MS_MOVE        8192
-#define MS_RELATIME    0x200000
+#define MS_RDONLY      1u
+#define MS_NOSUID      2u
+#define MS_NODEV       4u
+#define MS_NOEXEC      8u
+#define MS_SYNCHRONOUS 16u
+#define MS_REMOUNT     32u
+#define MS_MANDLOCK    64u
+#define MS_DIRSYNC     128u
+#define MS_NOATIME     1024u
+#define MS_NODIRATIME  2048u
+#define MS_RELATIME    0x200000u
+#define MS_LAZYTIME    0x2000000u
 
 #define PATH_MAX 4096
 #define NAME_MAX 255
@@ -109,6 +110,7 @@
 struct inode;
 struct dentry;
 struct file;
+struct mount;
 struct superblock;
 struct poll_table;
 struct dir_context;
@@ -130,6 +132,12 @@ struct kstatfs {
 
 struct timestamp {
     uint32_t sec, nsec;
+};
+
+/* A place: a name, and the mount through which it is seen. Both are referenced, or neither. */
+struct path {
+    struct mount *mount;
+    struct dentry *dentry;
 };
 
 /* What a pager remembers of writes through mappings, until the inode's times are looked at. */
@@ -176,8 +184,7 @@ struct dentry {
     struct dentry *read_next; /* [dentry_lock] the child that its last reader stopped at, or NULL */
     struct dentry *hash_next; /* [dentry_lock] by parent and name */
     uint32_t cookie;          /* grows with every entry made in a directory: for getdents */
-    struct dentry *mounted;   /* the root mounted on this directory, or NULL */
-    struct dentry *covers;    /* for such a root: the directory under it */
+    struct mount *mounted;    /* [dentry_lock] those on this name, each in a mount of its own */
     bool unlinked;            /* no longer reachable by name */
     bool pinned;              /* [dentry_lock] the tree itself holds a reference */
     bool hashed;              /* [dentry_lock] */
@@ -193,10 +200,9 @@ struct superblock {
     struct dentry *root;
     uint32_t dev;     /* st_dev */
     uint32_t block;   /* bytes of a block, st_blksize; 0: a page */
-    uint32_t id;      /* of the mount: mountinfo, fdinfo, statx; never used twice */
-    uint32_t flags;   /* MS_RDONLY ... */
-    char source[64];  /* as /proc/mounts shows it */
-    struct list link; /* all mounts, in order */
+    uint32_t flags;     /* [mount_lock] MS_RDONLY and what else is not of one mount alone */
+    struct list mounts; /* [mount_lock] that show it, by of_sb */
+    struct list link;   /* [mount_lock] all that exist */
     void *private;
 };
 
@@ -209,6 +215,10 @@ struct fs_type {
     const char *name;
     bool nodev;       /* as /proc/filesystems shows it */
     bool cache_names; /* with a lookup op: names stay true once looked up */
+    bool single;      /* one file system, however often it is mounted */
+    /* Of what is on devices: the number of source, by which one that is mounted already is found.
+     */
+    int (*device)(const char *source, uint32_t *dev);
     /* Fills sb->root. data: kernel string of options. */
     int (*mount)(struct superblock *sb, const char *source, const char *data);
     void (*leave)(struct superblock *sb); /* before the tree is freed; or NULL */
@@ -267,7 +277,7 @@ struct inode_ops {
     /* The target of a link, into buf; its length or -errno. */
     int (*readlink)(struct inode *inode, char *buf, size_t size);
     /* Magic links (/proc/PID/exe, fd): the place itself instead of a text. A reference in *out. */
-    int (*follow)(struct inode *inode, struct dentry **out);
+    int (*follow)(struct inode *inode, struct path *out);
     int (*truncate)(struct inode *inode, uint64_t size);
     /* [lock] Gives back the space of a range, which reads as zeros; the size stays. NULL: cannot.
      */
@@ -319,10 +329,12 @@ struct file {
     uint64_t pos;   /* [pos_lock] */
     struct mutex pos_lock;
     struct inode *inode;
+    struct mount *mount;   /* through which it was opened; of what has no place: nowhere */
     struct dentry *dentry; /* NULL for pipes */
     const struct file_ops *ops;
     void *private;
     bool counts_writer;         /* holds one of inode->writers */
+    bool counts_mount;          /* and of mount->writers */
     bool counts_reader;         /* and of inode->readers */
     bool denies_write;          /* holds minus one of inode->writers, see file_deny_write */
     bool opened;                /* by name: who watches was told, and is told of its end */
@@ -409,11 +421,23 @@ bool dentry_is_empty(struct dentry *dir); /* in-memory: no children */
 void dentry_drop(struct dentry *d);
 struct dentry *dentry_find(struct dentry *dir, const char *name,
                            size_t len); /* a reference or NULL */
+void path_accessed(const struct path *p); /* as a read moves the access time */
+void path_ref(const struct path *p);
+void path_unref(const struct path *p); /* of an empty one: nothing */
+static inline bool path_same(const struct path *a, const struct path *b)
+{
+    return a->dentry == b->dentry && a->mount == b->mount;
+}
 /* The path from the process's root, written at the end of buf; a pointer into buf, or NULL if it
  * does not fit. */
-char *dentry_path(struct dentry *d, char *buf, size_t size);
-/* Whether d lies under the root of the current process, across mounts. */
-bool dentry_is_reachable(struct dentry *d);
+char *path_print(const struct path *p, char *buf, size_t size);
+/* The same from another root, and whether that is where it begins; what is gone is not marked. */
+char *path_print_from(const struct path *p, const struct path *root, char *buf, size_t size,
+                      bool *reached);
+/* Where d, a reference to which is consumed, shows: in a mount of its file system, or nowhere. */
+struct path path_of_dentry(struct dentry *d);
+/* The name beside p, with what is mounted there: a reference. False: none. */
+bool path_beside(const struct path *p, const char *name, struct path *out);
 /* The same for a name of the inode (inode->alias); "" when it has none: for pager.describe. */
 void inode_path(struct inode *i, char *buf, size_t size);
 
@@ -421,7 +445,7 @@ void inode_path(struct inode *i, char *buf, size_t size);
 #define LOOKUP_DIRECTORY 2 /* -ENOTDIR unless it is one */
 
 /* Walks a kernel string from dirfd (or AT_FDCWD). A reference in *out. May sleep. */
-int path_lookup(int dirfd, const char *path, unsigned flags, struct dentry **out);
+int path_lookup(int dirfd, const char *path, unsigned flags, struct path *out);
 /* Copies a path from user memory into a fresh frame (free with kfree). -EFAULT, -ENAMETOOLONG... */
 int path_from_user(const char __user *upath, char **out);
 
@@ -435,21 +459,22 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
 int path_unlink(const char *path); /* unlink(2) on a kernel string */
 void file_ref(struct file *f);
 void file_put(struct file *f); /* drops a reference; may sleep */
-struct file *file_new(struct inode *inode, struct dentry *d, const struct file_ops *ops,
-                      uint32_t flags); /* consumes nothing; refs inode and dentry; NULL: no memory,
-                                          or too many are open */
+struct file *file_new(struct inode *inode, const struct path *at, const struct file_ops *ops,
+                      uint32_t flags); /* consumes nothing; at may be NULL; NULL: no memory, or too
+                                          many are open */
 int file_new_error(void);              /* why it gave NULL: -ENFILE or -ENOMEM */
 
-/* The dentry of an open file, made up when it has none (pipes): for /proc/PID/fd/N. A reference or
- * NULL. */
-struct dentry *file_dentry(struct file *f);
+/* The place of an open file, made up when it has none (pipes): for /proc/PID/fd/N. A reference, or
+ * -ENOMEM. */
+int file_path(struct file *f, struct path *out);
+uint32_t file_mount_id(const struct file *f);
+uint32_t mount_flags(const struct mount *m); /* MS_NOSUID ... */
 /* For exec: nobody may open the file for writing until f's last reference is gone. -ETXTBSY when
  * somebody has it open so. */
 int file_deny_write(struct file *f);
 void file_forget_writer(struct file *f); /* f, open for writing, is no reason for -ETXTBSY */
 
-/* Superblocks stay linked in order of mounting; mount_lock is a sleep lock. */
-extern struct list mounts;
+/* mount_lock is a sleep lock. */
 extern struct mutex mount_lock;
 extern uint32_t mount_changes;     /* [mount_lock] how often the table has changed, read without */
 extern struct waitq mount_changed; /* woken then */
@@ -474,7 +499,10 @@ void vfs_sync(void);   /* every mount; may sleep */
 void vfs_commit(void); /* the same, metadata only */
 /* The end of the machine: nothing is written to any mount after, and all of it is on the medium. */
 void vfs_shutdown(void);
-int vfs_mount(const char *fstype, const char *source, struct dentry *where, uint32_t flags,
+int vfs_mount(const char *fstype, const char *source, const struct path *where, uint32_t flags,
               const char *data);
+/* The first mount: its root, a reference, and the name of its type. */
+struct path vfs_root(void);
+const char *vfs_root_type(void);
 
 #endif

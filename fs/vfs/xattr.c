@@ -107,8 +107,6 @@ static int check_user_names(const struct inode *i, unsigned want)
 
 static int check_access(const struct inode *i, const char *name, unsigned want)
 {
-    if ((want & MAY_WRITE) && sb_readonly(i->sb))
-        return -EROFS;
     if (begins(name, "trusted."))
         return capable(CAP_SYS_ADMIN) ? 0 : want & MAY_WRITE ? -EPERM : -ENODATA;
     if (begins(name, "user."))

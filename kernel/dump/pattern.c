@@ -34,7 +34,9 @@ static void put_program(struct text *t, bool last_only)
     struct proc *p = proc_current();
     char *page = kalloc(), *path, *slash;
 
-    path = page && p->exe && p->exe->dentry ? dentry_path(p->exe->dentry, page, PAGE_SIZE) : NULL;
+    path = page && p->exe && p->exe->dentry
+               ? path_print(&(struct path){p->exe->mount, p->exe->dentry}, page, PAGE_SIZE)
+               : NULL;
     slash = path ? strrchr(path, '/') : NULL;
     put_escaped(t, !path ? p->comm : last_only && slash ? slash + 1 : path);
     if (page)

@@ -73,35 +73,36 @@ _Static_assert(sizeof(struct exec) <= PAGE_SIZE, "it lives in a frame");
 
 /* ---- The file ---- */
 
-static int check_executable(const struct dentry *d)
+static int check_executable(const struct path *p)
 {
-    const struct inode *i = d->inode;
+    const struct inode *i = p->dentry->inode;
 
     if (!S_ISREG(i->mode) || !i->object)
         return -EACCES;
-    if (i->sb && (i->sb->flags & MS_NOEXEC))
+    if (mount_flags(p->mount) & MS_NOEXEC)
         return -EACCES;
     return inode_permission(i, MAY_EXEC);
 }
 
 /* The file that fd names, for execveat with AT_EMPTY_PATH. */
-static int dentry_of_fd(int fd, struct dentry **out)
+static int place_of_fd(int fd, struct path *out)
 {
     struct file *f = fd_get_any(fd);
 
     if (!f)
         return -EBADF;
-    *out = f->dentry;
+    *out = (struct path){f->mount, f->dentry};
     if (f->dentry)
-        dentry_ref(f->dentry);
+        path_ref(out);
     file_put(f);
-    return *out ? 0 : -EACCES;
+    return out->dentry ? 0 : -EACCES;
 }
 
-/* A file on d that nobody may write to while it is open. */
-static int open_denying_write(struct dentry *d, struct file **out)
+/* A file at p that nobody may write to while it is open. */
+static int open_denying_write(const struct path *p, struct file **out)
 {
-    struct file *f = file_new(d->inode, d, d->inode->fops, O_RDONLY);
+    struct inode *i = p->dentry->inode;
+    struct file *f = file_new(i, p, i->fops, O_RDONLY);
     int err;
 
     if (!f)
@@ -120,22 +121,22 @@ static int open_denying_write(struct dentry *d, struct file **out)
 
 int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out)
 {
-    struct dentry *d;
+    struct path p;
     int err;
 
     if ((at_flags & AT_EMPTY_PATH) && !*path)
-        err = dentry_of_fd(dirfd, &d);
+        err = place_of_fd(dirfd, &p);
     else
-        err = path_lookup(dirfd, path, at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &d);
+        err = path_lookup(dirfd, path, at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &p);
     if (err)
         return err;
-    if (S_ISLNK(d->inode->mode))
+    if (S_ISLNK(p.dentry->inode->mode))
         err = -ELOOP;
     else
-        err = check_executable(d);
+        err = check_executable(&p);
     if (!err)
-        err = open_denying_write(d, out);
-    dentry_unref(d);
+        err = open_denying_write(&p, out);
+    path_unref(&p);
     return err;
 }
 
@@ -252,7 +253,7 @@ static int make_cred(struct exec *x)
 {
     const struct proc *p = proc_current();
     struct inode *i = x->file->inode;
-    bool nosuid = i->sb && (i->sb->flags & MS_NOSUID);
+    bool nosuid = mount_flags(x->file->mount) & MS_NOSUID;
     bool barred = p->no_new_privs || ptrace_bars_setid(thread_current());
     struct cred *c = &x->cred;
     struct file_caps caps;

@@ -243,7 +243,7 @@ static int area_in_file(struct file *f, struct swap_area **out)
     buf = kmalloc(PATH_MAX);
     err = a && buf ? 0 : -ENOMEM;
     if (!err) {
-        path = dentry_path(f->dentry, buf, PATH_MAX);
+        path = path_print(&(struct path){f->mount, f->dentry}, buf, PATH_MAX);
         strlcpy(a->name, path ? path : "?", sizeof(a->name));
         file_ref(f);
         a->file = f;

@@ -100,7 +100,7 @@ static int check_file(const struct file *f, uint32_t flags, struct vm_mapping *m
     }
     if (mode == O_WRONLY)
         return -EACCES;
-    if (f->inode->sb && (f->inode->sb->flags & MS_NOEXEC)) {
+    if (mount_flags(f->mount) & MS_NOEXEC) {
         if (m->prot & VM_PROT_EXEC)
             return -EPERM;
         m->maxprot &= ~VM_PROT_EXEC;

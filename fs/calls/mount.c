@@ -2,6 +2,7 @@
  * mount(2): new file systems, second views of what is mounted (bind), moves, changed flags.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/propagate.h"
 #include "fs/vfs/super.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -83,13 +84,16 @@ static int bind(const struct path *from, bool deep, struct path *where)
     struct mount *m;
     int err = mount_target(where);
 
-    if (!err && !mount_in_tree(from->mount))
+    if (!err && (!mount_in_tree(from->mount) || from->mount->unbindable))
         err = -EINVAL;
     if (!err)
-        err = mount_copy(from->mount, from->dentry, deep, &m);
+        err = mount_copy(from->mount, from->dentry, deep, PEER, &m);
     if (err)
         return err;
-    err = mount_graft(m, where);
+    if (S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
+        err = -ENOTDIR;
+    else
+        err = propagation_mount(m, where);
     if (err)
         mount_take_out(m);
     return err;
@@ -106,12 +110,9 @@ static int move(const struct path *from, struct path *where)
         return -EINVAL;
     if (S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
         return -EINVAL;
-    if (mount_is_below(where->mount, m))
-        return -ELOOP;
-    err = mount_attach(m, where);
-    if (!err)
-        mounts_changed();
-    return err;
+    if (m->parent->group || (where->mount->group && propagation_has_unbindable(m)))
+        return -EINVAL;
+    return mount_is_below(where->mount, m) ? -ELOOP : propagation_mount(m, where);
 }
 
 static int from_elsewhere(const struct mount_request *r, struct path *where)
@@ -135,10 +136,31 @@ static int from_elsewhere(const struct mount_request *r, struct path *where)
 
 /* ---- The call ---- */
 
+/* [mount_lock held] MS_SHARED and its kin: alone, or with MS_REC. */
 static int propagate(const struct mount_request *r, const struct path *where)
 {
-    (void)r;
-    return where->dentry == where->mount->root ? 0 : -EINVAL;
+    bool deep = r->flags & MS_REC;
+    int err = -EINVAL;
+
+    if (where->dentry != where->mount->root)
+        return err;
+    switch (r->flags & ~(MS_REC | MS_SILENT)) {
+    case MS_SHARED:
+        err = propagation_set(where->mount, SHARED, deep);
+        break;
+    case MS_SLAVE:
+        err = propagation_set(where->mount, SLAVE, deep);
+        break;
+    case MS_PRIVATE:
+        err = propagation_set(where->mount, PRIVATE, deep);
+        break;
+    case MS_UNBINDABLE:
+        err = propagation_set(where->mount, UNBINDABLE, deep);
+        break;
+    }
+    if (!err)
+        mounts_changed();
+    return err;
 }
 
 /* As Linux looks at the flags: the first that is set says what is asked for. */

@@ -2,6 +2,7 @@
  * umount2(2) and pivot_root(2): what takes mounts from where they are.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/propagate.h"
 #include "fs/vfs/super.h"
 #include "kernel/thread/proc.h"
 
@@ -15,7 +16,7 @@ static bool is_busy(struct mount *m)
 {
     struct superblock *sb = m->sb;
 
-    if (m->refs > 1 || !list_empty(&m->children))
+    if (propagation_busy(m))
         return true;
     return sb->mounts.next == sb->mounts.prev && super_busy(sb, m->root);
 }
@@ -25,7 +26,7 @@ static int expire(struct mount *m)
 {
     bool again;
 
-    if (is_busy(m))
+    if (m->refs > 1 || !list_empty(&m->children))
         return -EBUSY;
     spin_lock(&dentry_lock);
     again = m->expiring;
@@ -61,7 +62,7 @@ static int unmount(struct mount *m, uint32_t flags)
         return -EINVAL;
     if (!(flags & MNT_DETACH) && is_busy(m))
         return -EBUSY;
-    mount_take_out(m);
+    propagation_umount(m);
     return 0;
 }
 
@@ -127,6 +128,9 @@ static bool is_whole_mount(const struct path *p)
 /* [mount_lock held] In Linux's order. */
 static int check_pivot(const struct path *root, const struct path *new, const struct path *put_old)
 {
+    if (put_old->mount->group || (new->mount->parent && new->mount->parent->group) ||
+        (root->mount->parent && root->mount->parent->group))
+        return -EINVAL;
     if (!mount_in_tree(root->mount) || !mount_in_tree(new->mount))
         return -EINVAL;
     if (new->dentry->unlinked)

@@ -4,7 +4,7 @@
  */
 #include "fs/proc/procfs.h"
 #include "fs/vfs/file.h"
-#include "fs/vfs/mount.h"
+#include "fs/vfs/propagate.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -57,12 +57,21 @@ static void escaped(struct text *t, const char *s)
     text_write(t, " ", 1);
 }
 
-/* [mount_lock held] at: its place as the reader's process names it. page: a frame. */
-static void mounts_line(struct text *t, struct mount *m, const char *at, char *page)
+/* What is being shown: a mount at its place below the reader's root. page: a frame. */
+struct line {
+    struct mount *mount;
+    const char *at;
+    const struct path *root;
+    char *page;
+};
+
+/* [mount_lock held] */
+static void mounts_line(struct text *t, const struct line *l)
 {
-    (void)page;
+    const struct mount *m = l->mount;
+
     escaped(t, m->source);
-    escaped(t, at);
+    escaped(t, l->at);
     text_printf(t, "%s %s", m->sb->type->name, mount_readonly(m) ? "ro" : "rw");
     super_options(t, m->sb);
     own_options(t, m);
@@ -71,16 +80,34 @@ static void mounts_line(struct text *t, struct mount *m, const char *at, char *p
 }
 
 /* [mount_lock held] */
-static void mountinfo_line(struct text *t, struct mount *m, const char *at, char *page)
+static void show_propagation(struct text *t, const struct line *l)
 {
+    const struct mount *m = l->mount;
+    uint32_t from = m->master ? propagation_source(l->mount, l->root) : 0;
+
+    if (m->group)
+        text_printf(t, " shared:%u", m->group->id);
+    if (m->master)
+        text_printf(t, " master:%u", m->master->id);
+    if (from && from != m->master->id)
+        text_printf(t, " propagate_from:%u", from);
+    if (m->unbindable)
+        text_printf(t, " unbindable");
+}
+
+/* [mount_lock held] */
+static void mountinfo_line(struct text *t, const struct line *l)
+{
+    const struct mount *m = l->mount;
     const struct superblock *sb = m->sb;
     uint32_t parent = m->parent ? m->parent->id : m->id;
 
     text_printf(t, "%u %u %u:%u ", m->id, parent, DEV_MAJOR(sb->dev), DEV_MINOR(sb->dev));
-    escaped(t, mount_root_name(m, page, PAGE_SIZE));
-    escaped(t, at);
+    escaped(t, mount_root_name(m, l->page, PAGE_SIZE));
+    escaped(t, l->at);
     text_printf(t, "%s", m->flags & MS_RDONLY ? "ro" : "rw");
     own_options(t, m);
+    show_propagation(t, l);
     text_printf(t, " - %s ", sb->type->name);
     escaped(t, m->source);
     text_printf(t, "%s", sb->flags & MS_RDONLY ? "ro" : "rw");
@@ -89,7 +116,7 @@ static void mountinfo_line(struct text *t, struct mount *m, const char *at, char
     text_write(t, "\n", 1);
 }
 
-typedef void (*write_fn)(struct text *t, struct mount *m, const char *at, char *page);
+typedef void (*write_fn)(struct text *t, const struct line *l);
 
 /* pages: two frames. */
 static void each_mount(struct text *t, const struct path *root, write_fn line, char *const pages[2])
@@ -99,11 +126,12 @@ static void each_mount(struct text *t, const struct path *root, write_fn line, c
     mutex_lock(&mount_lock);
     list_for_each_entry (m, &mounts, link) {
         struct path p = {m, m->root};
+        struct line l = {.mount = m, .root = root, .page = pages[1]};
         bool reached;
-        const char *at = path_print_from(&p, root, pages[0], PAGE_SIZE, &reached);
 
+        l.at = path_print_from(&p, root, pages[0], PAGE_SIZE, &reached);
         if (reached)
-            line(t, m, at, pages[1]);
+            line(t, &l);
     }
     mutex_unlock(&mount_lock);
 }

@@ -443,7 +443,6 @@ static void procfs_statfs(struct superblock *sb, struct kstatfs *out)
 static struct fs_type procfs_type = {
     .name = "proc",
     .nodev = true,
-    .single = true,
     .mount = procfs_mount,
     .statfs = procfs_statfs,
 };

@@ -425,10 +425,8 @@ void path_ref(const struct path *p)
     ref_get(&p->dentry->refs);
 }
 
-void path_unref(const struct path *p)
+void path_release(const struct path *p)
 {
-    if (!p->dentry)
-        return;
     dentry_unref(p->dentry);
     mount_unref(p->mount);
 }

@@ -8,6 +8,7 @@
 #include "fs/sys/sysfs.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
+#include "fs/vfs/propagate.h"
 #include "fs/vfs/super.h"
 #include "kernel/base/log.h"
 #include "kernel/oom/oom.h"
@@ -232,8 +233,7 @@ static void mount_detach(struct mount *m)
     dentry_unref(old);
 }
 
-/* top and what is below it are in the table from now on. */
-static void mount_show(struct mount *top)
+void mount_show(struct mount *top)
 {
     for (struct mount *m = top; m; m = mount_next(m, top))
         if (!is_linked(m))
@@ -249,6 +249,7 @@ void mount_take_out(struct mount *top)
         m = top;
         while (!list_empty(&m->children))
             m = list_first_entry(&m->children, struct mount, sibling);
+        propagation_end(m);
         mount_detach(m);
         if (is_linked(m))
             list_remove(&m->link);
@@ -262,9 +263,18 @@ void mount_take_out(struct mount *top)
 
 /* ---- Copies ---- */
 
-static struct mount *copy_one(const struct mount *m, struct dentry *root)
+static int copy_one(struct mount *m, struct dentry *root, int relation, struct mount **out)
 {
-    return mount_new(m->sb, root, m->flags, m->source);
+    struct mount *c = mount_new(m->sb, root, m->flags, m->source);
+    int err = c ? propagation_relate(c, m, (enum relation)relation) : mount_new_error();
+
+    if (err && c) {
+        propagation_end(c);
+        mount_unref(c);
+        c = NULL;
+    }
+    *out = c;
+    return err;
 }
 
 /* The copy of m's parent, in the copy that is being made of the tree below top. */
@@ -273,25 +283,37 @@ static struct mount *copied_parent(const struct mount *m, struct mount *top, str
     return m->parent == top ? copy : m->parent->copy;
 }
 
-int mount_copy(struct mount *top, struct dentry *root, bool deep, struct mount **out)
+/* Of m, which lies below top, unless it or what it lies on is left out. */
+static int copy_inner(struct mount *m, struct mount *top, struct mount *copy, int relation)
 {
-    struct mount *copy = copy_one(top, root), *m;
-    int err = copy ? 0 : mount_new_error();
+    struct path where = {copied_parent(m, top, copy), m->at};
+    int err;
 
-    for (m = deep ? mount_next(top, top) : NULL; m && !err; m = mount_next(m, top)) {
-        struct path where;
-
-        m->copy = NULL;
-        where = (struct path){copied_parent(m, top, copy), m->at};
-        if (!where.mount || (m->parent == top && !dentry_is_below(m->at, root)))
-            continue;
-        m->copy = copy_one(m, m->root);
-        err = m->copy ? mount_attach(m->copy, &where) : mount_new_error();
+    m->copy = NULL;
+    if (!where.mount || m->unbindable || (m->parent == top && !dentry_is_below(m->at, copy->root)))
+        return 0;
+    err = copy_one(m, m->root, relation, &m->copy);
+    if (!err) {
+        err = mount_attach(m->copy, &where);
+        if (err)
+            mount_take_out(m->copy);
     }
-    if (err && copy) {
+    return err;
+}
+
+int mount_copy(struct mount *top, struct dentry *root, bool deep, int relation, struct mount **out)
+{
+    struct mount *copy;
+    int err = copy_one(top, root, relation, &copy);
+
+    if (err)
+        return err;
+    for (struct mount *m = deep ? mount_next(top, top) : NULL; m && !err; m = mount_next(m, top)) {
+        err = copy_inner(m, top, copy, relation);
+        sched_point();
+    }
+    if (err)
         mount_take_out(copy);
-        mounts_reap();
-    }
     *out = copy;
     return err;
 }
@@ -367,19 +389,6 @@ int mount_target(struct path *where)
     return mount_in_tree(where->mount) ? 0 : -EINVAL;
 }
 
-int mount_graft(struct mount *m, struct path *where)
-{
-    int err = mount_target(where);
-
-    if (!err && S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
-        err = -ENOTDIR;
-    if (!err)
-        err = mount_attach(m, where);
-    if (!err)
-        mount_show(m);
-    return err;
-}
-
 /* Shows sb at where, unless that is it already. */
 static int mount_super(struct superblock *sb, const char *source, uint32_t flags,
                        struct path *where)
@@ -390,9 +399,9 @@ static int mount_super(struct superblock *sb, const char *source, uint32_t flags
     if (!err && where->mount->sb == sb && where->dentry == where->mount->root)
         err = -EBUSY;
     if (!err)
-        err = mount_graft(m, where);
+        err = S_ISDIR(where->dentry->inode->mode) ? propagation_mount(m, where) : -ENOTDIR;
     if (err && m)
-        mount_unref(m);
+        mount_take_out(m);
     if (!m)
         super_unshown(sb);
     return err;

@@ -31,7 +31,14 @@ struct mount {
     struct list of_sb;     /* [mount_lock, dentry_lock] */
     struct list children;  /* [mount_lock] oldest first */
     struct list sibling;   /* [mount_lock] */
-    struct mount *copy;    /* [mount_lock] of the tree that is being copied */
+    /* Of one step's work, [mount_lock]: its copy, or where it, a copy, goes to; whether it goes, or
+     * was shared just now; the next that it spreads to. */
+    struct mount *copy, *receiver;
+    bool going, shared_now;
+    bool unbindable;            /* [mount_lock] */
+    struct mount_group *group;  /* [mount_lock] that shares what is mounted in it, or NULL */
+    struct mount_group *master; /* [mount_lock] whose mounts appear in it, or NULL */
+    struct list peer, slave;    /* [mount_lock] in those */
 };
 
 /* Of what is mounted nowhere: pipes, memory files. It does not end. */
@@ -85,8 +92,8 @@ bool mount_is_below(const struct mount *b, const struct mount *a); /* or the sam
 /* Where something is mounted that is asked to be at where: on top of all that is there. The
  * reference moves along. -ENOENT: it is unlinked; -EINVAL: not in the tree. */
 int mount_target(struct path *where);
-/* Puts m, with what is below it, at where, and into the table. -ENOTDIR, and mount_target's. */
-int mount_graft(struct mount *m, struct path *where);
+/* top and what is below it are in the table from now on. */
+void mount_show(struct mount *top);
 /* Puts m at where, from where it is or anew; nothing is mounted there. -ENOENT: it is unlinked. */
 int mount_attach(struct mount *m, const struct path *where);
 /* [dentry_lock held] The same in two halves; the reference to what m was on is the caller's. */
@@ -94,8 +101,9 @@ struct dentry *mount_unlink(struct mount *m);
 void mount_link(struct mount *m, const struct path *where);
 /* Takes top and what is below it out of the tree; each for itself lives on while it is used. */
 void mount_take_out(struct mount *top);
-/* A copy of top, shown from root on, and if deep of what is mounted below that, in no tree. */
-int mount_copy(struct mount *top, struct dentry *root, bool deep, struct mount **out);
+/* A copy of top, shown from root on, and if deep of what is mounted below that, in no tree; what is
+ * unbindable is left out. relation: enum relation, of each to its original. */
+int mount_copy(struct mount *top, struct dentry *root, bool deep, int relation, struct mount **out);
 void mounts_reap(void);    /* those without references end; may sleep */
 void mounts_changed(void); /* who waits for the table is told */
 

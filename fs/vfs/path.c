@@ -537,8 +537,9 @@ int path_lookup(int dirfd, const char *path, unsigned flags, struct path *out)
 int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned resolve,
                        struct path *out)
 {
-    struct walk w = {.resolve = resolve};
+    struct walk w;
 
+    w.resolve = resolve;
     walk_as_current(&w);
     return lookup_as(&w, dirfd, path, flags, out);
 }
@@ -582,12 +583,14 @@ static int lookup_fd(int dirfd, struct path *out)
 int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
                    const struct access_ids *who, struct path *out)
 {
-    struct walk w = {.who = *who};
+    struct walk w;
     char *path;
     int err = path_from_user(upath, &path);
 
     if (err)
         return err;
+    w.who = *who;
+    w.resolve = 0;
     if (*path == '\0' && (at_flags & AT_EMPTY_PATH))
         err = lookup_fd(dirfd, out);
     else

@@ -1,7 +1,7 @@
 /*
  * Superblocks: which there are, how they begin and end, how they are written out.
  *
- * A type makes a new one for each mount, unless it has a single one (proc) or its files lie on a
+ * A type makes a new one for each mount, unless it has a single one (sysfs) or its files lie on a
  * device, of which there is never more than one.
  */
 #include "fs/notify/notify.h"

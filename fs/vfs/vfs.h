@@ -423,7 +423,12 @@ struct dentry *dentry_find(struct dentry *dir, const char *name,
                            size_t len); /* a reference or NULL */
 void path_accessed(const struct path *p); /* as a read moves the access time */
 void path_ref(const struct path *p);
-void path_unref(const struct path *p); /* of an empty one: nothing */
+void path_release(const struct path *p); /* path_unref, of one that is not empty */
+static inline void path_unref(const struct path *p)
+{
+    if (p->dentry)
+        path_release(p);
+}
 static inline bool path_same(const struct path *a, const struct path *b)
 {
     return a->dentry == b->dentry && a->mount == b->mount;

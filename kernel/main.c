@@ -68,7 +68,8 @@ static bool mount_disk_root(void)
         klog(LOG_EMERG, "Cannot mount the root file system from %s (error %d).\n", source, err);
         give_up();
     }
-    klog(LOG_INFO, "VFS: Mounted root (%s filesystem)%s.\n", vfs_root_type(), flags ? " readonly" : "");
+    klog(LOG_INFO, "VFS: Mounted root (%s filesystem)%s.\n", vfs_root_type(),
+         flags ? " readonly" : "");
     return true;
 }
 

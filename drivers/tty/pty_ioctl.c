@@ -64,8 +64,7 @@ static long open_peer(struct pty *p, uint32_t flags)
 
     if (!devpts_place(p, &at))
         return -EIO;
-    f = file_new(at.dentry->inode, &at, &tty_file_ops,
-                 flags & (O_ACCMODE | O_NOCTTY | O_NONBLOCK));
+    f = file_new(at.dentry->inode, &at, &tty_file_ops, flags & (O_ACCMODE | O_NOCTTY | O_NONBLOCK));
     fd = f ? tty_file_ops.open(at.dentry->inode, f) : file_new_error();
     if (f && fd) {
         f->ops = &closed_ops;

@@ -118,8 +118,8 @@ static int move(const struct path *from, struct path *where)
 static int from_elsewhere(const struct mount_request *r, struct path *where)
 {
     struct path from;
-    int err = r->source && *r->source ? path_lookup(AT_FDCWD, r->source, LOOKUP_FOLLOW, &from)
-                                      : -EINVAL;
+    int err =
+        r->source && *r->source ? path_lookup(AT_FDCWD, r->source, LOOKUP_FOLLOW, &from) : -EINVAL;
 
     if (err)
         return err;
@@ -176,8 +176,7 @@ static int do_mount(const struct mount_request *r, struct path *where)
         return r->type ? vfs_mount(r->type, r->source, where,
                                    (r->flags & SUPER_FLAGS) | own_flags(r->flags), r->data)
                        : -EINVAL;
-    if (!(r->flags & MS_REMOUNT) &&
-        ((r->flags & MS_BIND) || !(r->flags & MS_PROPAGATION)))
+    if (!(r->flags & MS_REMOUNT) && ((r->flags & MS_BIND) || !(r->flags & MS_PROPAGATION)))
         return from_elsewhere(r, where);
     mutex_lock(&mount_lock);
     err = r->flags & MS_REMOUNT ? remount(r, where) : propagate(r, where);

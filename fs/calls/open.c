@@ -96,7 +96,8 @@ static int may_open(const struct path *p, uint32_t flags)
 
 static int open_path(const struct path *p, uint32_t flags, struct file **out)
 {
-    *out = file_new(p->dentry->inode, p, &path_file_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    *out =
+        file_new(p->dentry->inode, p, &path_file_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
     return *out ? 0 : file_new_error();
 }
 
@@ -207,7 +208,7 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
 {
     struct inode *dir = w->at.dentry->inode;
     struct dentry *d;
-    int err = w->at.dentry->unlinked ? -ENOENT
+    int err = w->at.dentry->unlinked  ? -ENOENT
               : path_readonly(&w->at) ? -EROFS
                                       : inode_permission(dir, MAY_WRITE | MAY_EXEC);
 

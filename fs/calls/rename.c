@@ -155,7 +155,8 @@ static int replace(struct rename *r)
         return -ENOMEM;
     if (gone)
         mutex_lock(&gone->lock);
-    err = newdir->ops->rename(r->from.at.dentry->inode, r->old, newdir, r->target ? r->target : r->fresh);
+    err = newdir->ops->rename(r->from.at.dentry->inode, r->old, newdir,
+                              r->target ? r->target : r->fresh);
     if (!err && r->target)
         dentry_drop(r->target);
     if (!err)

@@ -21,7 +21,7 @@ struct statfs64 {
 _Static_assert(sizeof(struct statfs32) == 64, "Linux i386 layout");
 _Static_assert(sizeof(struct statfs64) == 84, "Linux i386 layout");
 
-#define ST_VALID    0x20u
+#define ST_VALID      0x20u
 #define ST_NOATIME    0x400u
 #define ST_NODIRATIME 0x800u
 #define ST_RELATIME   0x1000u

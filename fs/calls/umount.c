@@ -128,7 +128,7 @@ static bool is_whole_mount(const struct path *p)
 /* [mount_lock held] In Linux's order. */
 static int check_pivot(const struct path *root, const struct path *new, const struct path *put_old)
 {
-    if (put_old->mount->group || (new->mount->parent && new->mount->parent->group) ||
+    if (put_old->mount->group || (new->mount->parent &&new->mount->parent->group) ||
         (root->mount->parent && root->mount->parent->group))
         return -EINVAL;
     if (!mount_in_tree(root->mount) || !mount_in_tree(new->mount))

@@ -8,9 +8,8 @@
 
 static const struct inode_ops anon_inode_ops;
 static const struct fs_type anon_fs_type = {.name = "anon_inodefs", .nodev = true};
-static struct superblock anon_sb = {.type = &anon_fs_type,
-                                    .dev = ANON_DEV,
-                                    .link = LIST_INIT(anon_sb.link)};
+static struct superblock anon_sb = {
+    .type = &anon_fs_type, .dev = ANON_DEV, .link = LIST_INIT(anon_sb.link)};
 
 struct inode *anon_inode(uint32_t mode)
 {

@@ -7,7 +7,7 @@
 #include "fs/vfs/vfs.h"
 
 struct proc;
-struct files;                  /* shared by CLONE_FILES: counted */
+struct files;              /* shared by CLONE_FILES: counted */
 struct fs_context {        /* shared by CLONE_FS: counted */
     uint32_t refs;         /* atomic */
     struct path root, cwd; /* [dentry_lock] */

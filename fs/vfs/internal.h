@@ -142,8 +142,8 @@ int inode_permission_as(const struct inode *i, unsigned want, const struct acces
 /* Of the current process: as it accesses files; real: as access(2) asks. */
 struct access_ids access_ids_current(bool real);
 bool inode_is_special(const struct inode *i); /* neither file, directory nor link */
-bool in_group(uint32_t gid);          /* of the current process, by file-system gid */
-bool is_owner(const struct inode *i); /* or may act as one */
+bool in_group(uint32_t gid);                  /* of the current process, by file-system gid */
+bool is_owner(const struct inode *i);         /* or may act as one */
 struct timestamp timestamp_now(void);
 struct timestamp timestamp_from_ns(uint64_t ns);
 /* Reading through a mount: the access time, as its flags have it. */

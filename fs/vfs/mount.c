@@ -1,9 +1,9 @@
 /*
  * The tree of mounts: how it grows and shrinks, and what is seen where. See mount.h.
  *
- * What somebody still stands in when it is taken out of the tree lives on by itself until he leaves.
- * The last reference may be given up where nobody may sleep, so a thread of its own, which starts
- * with the first mount that outlives its place, ends what is left then.
+ * What somebody still stands in when it is taken out of the tree lives on by itself until he
+ * leaves. The last reference may be given up where nobody may sleep, so a thread of its own, which
+ * starts with the first mount that outlives its place, ends what is left then.
  */
 #include "fs/sys/sysfs.h"
 #include "fs/vfs/internal.h"

@@ -16,12 +16,12 @@
 #include "fs/vfs/vfs.h"
 
 struct mount {
-    uint32_t refs;        /* atomic */
-    uint32_t id;          /* in mountinfo, fdinfo, statx; never used twice */
-    uint32_t flags;       /* [mount_lock] MS_* that are of this mount alone, read without */
-    int32_t writers;      /* atomic: files open for writing through it */
-    bool expiring;        /* [dentry_lock] MNT_EXPIRE asked, and nobody has walked into it since */
-    char *source;         /* as /proc/mounts shows it */
+    uint32_t refs;   /* atomic */
+    uint32_t id;     /* in mountinfo, fdinfo, statx; never used twice */
+    uint32_t flags;  /* [mount_lock] MS_* that are of this mount alone, read without */
+    int32_t writers; /* atomic: files open for writing through it */
+    bool expiring;   /* [dentry_lock] MNT_EXPIRE asked, and nobody has walked into it since */
+    char *source;    /* as /proc/mounts shows it */
     struct superblock *sb;
     struct dentry *root;   /* a reference */
     struct mount *parent;  /* [dentry_lock] NULL: the first, or in no tree */

@@ -127,7 +127,8 @@ static bool leave_mounts(struct path *p, const struct path *root)
     return false;
 }
 
-/* [dentry_lock held] Whether the mount still shows d, which may have been moved out of its sight. */
+/* [dentry_lock held] Whether the mount still shows d, which may have been moved out of its sight.
+ */
 static bool is_shown(const struct mount *m, const struct dentry *d)
 {
     if (!m->sb || m->root == m->sb->root)

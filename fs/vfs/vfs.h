@@ -198,8 +198,8 @@ struct dentry {
 struct superblock {
     const struct fs_type *type;
     struct dentry *root;
-    uint32_t dev;     /* st_dev */
-    uint32_t block;   /* bytes of a block, st_blksize; 0: a page */
+    uint32_t dev;       /* st_dev */
+    uint32_t block;     /* bytes of a block, st_blksize; 0: a page */
     uint32_t flags;     /* [mount_lock] MS_RDONLY and what else is not of one mount alone */
     struct list mounts; /* [mount_lock] that show it, by of_sb */
     struct list link;   /* [mount_lock] all that exist */
@@ -420,7 +420,7 @@ bool dentry_is_empty(struct dentry *dir); /* in-memory: no children */
 /* [parent's inode lock held] The name is gone: unhashes, unpins, marks. */
 void dentry_drop(struct dentry *d);
 struct dentry *dentry_find(struct dentry *dir, const char *name,
-                           size_t len); /* a reference or NULL */
+                           size_t len);   /* a reference or NULL */
 void path_accessed(const struct path *p); /* as a read moves the access time */
 void path_ref(const struct path *p);
 void path_release(const struct path *p); /* path_unref, of one that is not empty */

@@ -80,7 +80,8 @@ static void flags_seen(const char *path)
     printf("%s:%s%s%s%s%s%s%s\n", path, s.f_flag & ST_RDONLY ? " ro" : "",
            s.f_flag & ST_NOSUID ? " nosuid" : "", s.f_flag & ST_NODEV ? " nodev" : "",
            s.f_flag & ST_NOEXEC ? " noexec" : "", s.f_flag & ST_NOATIME ? " noatime" : "",
-           s.f_flag & ST_NODIRATIME ? " nodiratime" : "", s.f_flag & ST_RELATIME ? " relatime" : "");
+           s.f_flag & ST_NODIRATIME ? " nodiratime" : "",
+           s.f_flag & ST_RELATIME ? " relatime" : "");
 }
 
 static void read_only(void)
@@ -141,7 +142,8 @@ static void other_flags(void)
     TRY(mount("a", "b", NULL, MS_BIND, NULL));
     TRY(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID, NULL));
     flags_seen("b");
-    TRY(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME, NULL));
+    TRY(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME,
+              NULL));
     flags_seen("b");
     TRY(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC, NULL));
     flags_seen("b");

@@ -33,7 +33,8 @@ static int read_table(struct table_line *t)
 
     DIE_UNLESS(f);
     while (n < TABLE_MOST && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, "%u %u %*u:%*u %n%*s %255s", &t[n].id, &t[n].parent, &rest, t[n].point) != 3)
+        if (sscanf(line, "%u %u %*u:%*u %n%*s %255s", &t[n].id, &t[n].parent, &rest, t[n].point) !=
+            3)
             continue;
         snprintf(t[n].rest, sizeof(t[n].rest), "%s", line + rest);
         n++;

@@ -52,5 +52,8 @@ bool vm_make_room(uint32_t n);  /* drops clean pages until n frames are free, if
 
 /* Audits every invariant of mm/; returns the number of violations, each described in the log. */
 int mm_check(void);
+/* The same while others run. *sums: whether what is counted over all of memory was compared, too:
+ * only if nothing changed meanwhile. */
+int mm_check_steps(bool *sums);
 
 #endif

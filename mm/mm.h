@@ -588,7 +588,7 @@ bool vma_free_now(struct vma *v);
 void vma_forget_kept(void);            /* mm_init: memory starts anew */
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
-int vma_check(struct vm_space *s);     /* violations in list and index [v] */
+int vma_check(struct vm_space *s, void (*spend)(void *), void *arg); /* violations [v] */
 
 /* vm_fault for mm/ itself, on behalf of the running process, to which it counts. May sleep. */
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access);

@@ -20,8 +20,8 @@ struct mm_port {
      * that could not be begun anew; -EFAULT: it dies. */
     int (*sleep_served)(const void *chan, struct spinlock *lock);
     bool (*for_user)(void); /* whether the program itself faulted, not the kernel for it */
-    /* A point of long work where others may run; no lock is held. */
-    void (*yield)(void);
+    /* A point of long work where others may run; no lock is held. Whether one has. */
+    bool (*yield)(void);
     /* For the fault trace: the running process and its parent (0: none), and nanoseconds since
      * boot. */
     void (*identify)(int32_t *pid, int32_t *parent);
@@ -50,9 +50,9 @@ static inline void port_wakeup(const void *chan)
     mm_port->wakeup(chan);
 }
 
-static inline void port_yield(void)
+static inline bool port_yield(void)
 {
-    mm_port->yield();
+    return mm_port->yield();
 }
 
 static inline unsigned port_writing_out(int change)

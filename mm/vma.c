@@ -364,7 +364,7 @@ vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ce
 
 /* ---- Audit ---- */
 
-static int check_node(const struct vma *v, unsigned *count)
+static int check_node(const struct vma *v, unsigned *count, void (*spend)(void *arg), void *arg)
 {
     uint32_t widest;
     int errors = 0;
@@ -372,7 +372,8 @@ static int check_node(const struct vma *v, unsigned *count)
     if (!v)
         return 0;
     ++*count;
-    errors += check_node(v->left, count) + check_node(v->right, count);
+    spend(arg);
+    errors += check_node(v->left, count, spend, arg) + check_node(v->right, count, spend, arg);
     widest = v->gap;
     widest = widest_of(v->left) > widest ? widest_of(v->left) : widest;
     widest = widest_of(v->right) > widest ? widest_of(v->right) : widest;
@@ -382,13 +383,13 @@ static int check_node(const struct vma *v, unsigned *count)
     return errors;
 }
 
-int vma_check(struct vm_space *s)
+int vma_check(struct vm_space *s, void (*spend)(void *arg), void *arg)
 {
     unsigned in_tree = 0, in_list = 0;
     uint32_t pages = 0;
     vaddr_t end = 0;
     struct vma *v;
-    int errors = check_node(s->root, &in_tree);
+    int errors = check_node(s->root, &in_tree, spend, arg);
 
     list_for_each_entry (v, &s->vmas, link) {
         in_list++;
@@ -397,6 +398,7 @@ int vma_check(struct vm_space *s)
         errors += (v->prot & ~v->maxprot) != 0;
         pages += (v->end - v->start) >> PAGE_SHIFT;
         end = v->end;
+        spend(arg);
     }
     errors += in_tree != in_list || pages != s->pages;
     if (errors)

@@ -70,9 +70,12 @@ static void wake_sleepers(const void *chan)
     wake_all(queue_of(chan));
 }
 
-static void yield(void)
+static bool yield(void)
 {
+    uint64_t before = sched_switches();
+
     sched_point();
+    return sched_switches() != before;
 }
 
 static void identify(int32_t *pid, int32_t *parent)

@@ -1,6 +1,17 @@
 /*
  * mm_check(): recounts everything that mm/ believes, from the other end, and reports each
  * difference. It allocates nothing and changes nothing but the anons' scratch counters.
+ *
+ * As a whole it holds vm_lock from beginning to end, which no machine in use can afford.
+ * mm_check_steps() lets others run every so often. What it asserts then:
+ *   - a page table, an entry, an anon, an area, a page of an object, a frame against what belongs
+ * to it: always, since each is looked at within one step. The space that is walked is held as by a
+ *     change, so its areas stand still; faults go on.
+ *   - what is counted over many steps (the accounts, the references of anons): only if nothing else
+ *     has run between them. Where something has, all starts over, and after some times that part is
+ *     left out.
+ *   - not: the links of free frames, the areas of an object and the mappings of a frame that has
+ * more than AT_ONCE of them. Those stand still under vm_lock alone.
  */
 #include "kernel/base/log.h"
 #include "mm/mm.h"
@@ -16,8 +27,17 @@ void check_complain(const char *fmt, ...)
     va_end(ap);
 }
 
+#define AT_ONCE  2000u /* areas or mappings that are counted in one step */
+#define PIECE    64u   /* entries or anons */
+#define RESTARTS 10u
+
 struct audit {
     int errors;
+    bool steps;
+    unsigned budget;    /* of this step, in units of some 100 instructions */
+    uint32_t disturbed; /* how often something else ran, or changed memory, between two steps */
+    uint32_t cached, dirty, promised; /* pages, of all objects and areas */
+    uint32_t by_kind[FRAME_KINDS];
     uint32_t entries; /* present page-table entries with a reverse mapping */
     uint32_t tables;  /* page tables and directories */
     uint32_t anons;   /* seen in leaves */
@@ -34,6 +54,105 @@ struct audit {
             check_complain("mm_check: " __VA_ARGS__);                                              \
         }                                                                                          \
     } while (0)
+
+/* [v, let go between steps] Some units of work are done. */
+static void spend(struct audit *a, unsigned units)
+{
+    uint32_t dirty = dirty_pages, free = frame_free_count();
+
+    if (!a->steps)
+        return;
+    if (a->budget > units) {
+        a->budget -= units;
+        return;
+    }
+    a->budget = STEP_UNITS;
+    spin_unlock(&vm_lock);
+    a->disturbed += port_yield();
+    spin_lock(&vm_lock);
+    a->disturbed += dirty != dirty_pages || free != frame_free_count();
+}
+
+/* ---- What is walked, and stays while it is looked at ---- */
+
+/* [v] The first living one from that place of the list on, which a walk in steps keeps. */
+static struct vm_space *space_from(struct audit *a, const struct list *at)
+{
+    struct vm_space *s;
+
+    for (; at != &all_spaces; at = at->next) {
+        s = list_entry(at, struct vm_space, all);
+        if (s->refs) {
+            s->refs += a->steps;
+            return s;
+        }
+        a->disturbed++;
+    }
+    return NULL;
+}
+
+typedef void (*space_fn)(struct audit *a, struct vm_space *s);
+
+/* [v, let go] With the areas of s held. */
+static void in_steps(struct audit *a, struct vm_space *s, space_fn fn)
+{
+    struct change c;
+
+    a->disturbed += s->changing;
+    spin_unlock(&vm_lock);
+    (void)change_begin(&c, s, 0);
+    fn(a, s);
+    change_end(&c);
+    spin_lock(&vm_lock);
+}
+
+static void for_each_space(struct audit *a, space_fn fn)
+{
+    struct vm_space *s = space_from(a, all_spaces.next), *next;
+
+    for (; s; s = next) {
+        if (a->steps)
+            in_steps(a, s, fn);
+        else
+            fn(a, s);
+        next = space_from(a, s->all.next);
+        if (a->steps) {
+            spin_unlock(&vm_lock);
+            vm_space_unref(s);
+            spin_lock(&vm_lock);
+        }
+    }
+}
+
+static struct vm_object *object_from(struct audit *a, const struct list *at)
+{
+    struct vm_object *o;
+
+    for (; at != &all_objects; at = at->next) {
+        o = list_entry(at, struct vm_object, all);
+        if (o->refs || !a->steps) {
+            o->refs += a->steps;
+            return o;
+        }
+        a->disturbed++;
+    }
+    return NULL;
+}
+
+static void for_each_object(struct audit *a, void (*fn)(struct audit *a, struct vm_object *o))
+{
+    struct vm_object *o = object_from(a, all_objects.next), *next;
+
+    for (; o; o = next) {
+        fn(a, o);
+        next = object_from(a, o->all.next);
+        if (a->steps) {
+            spin_unlock(&vm_lock);
+            vm_object_unref(o);
+            spin_lock(&vm_lock);
+        }
+    }
+}
 
 /* ---- Page tables against the layers above ---- */
 
@@ -77,7 +196,8 @@ static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const p
     CHECK(a, rmap_has(f, pte), "the entry of %08x is not in the reverse map", va);
 }
 
-static void check_table(struct audit *a, struct vm_space *s, unsigned pdx, uint32_t *resident)
+/* Whether every absent entry is zero, and as many are present as the table counts. */
+static void count_table(struct audit *a, struct vm_space *s, unsigned pdx, uint32_t *resident)
 {
     const pte_t *pte = phys_to_virt(PTE_ADDR(s->pmap.pgdir[pdx]));
     const struct frame *t = frame_of(pte);
@@ -87,29 +207,41 @@ static void check_table(struct audit *a, struct vm_space *s, unsigned pdx, uint3
     CHECK(a, t->kind == FRAME_TABLE && t->table.pmap == &s->pmap && t->table.pdx == pdx,
           "page table %u is not marked as such", pdx);
     for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        if (!(pte[i] & PTE_P)) {
-            CHECK(a, pte[i] == 0, "an absent entry is not zero");
-            continue;
-        }
-        present++;
-        *resident += frame_of_pa(PTE_ADDR(pte[i]))->kind != FRAME_ZERO;
-        check_entry(a, s, (pdx << 22) | (i << PAGE_SHIFT), &pte[i]);
+        present += pte[i] & PTE_P;
+        CHECK(a, (pte[i] & PTE_P) || pte[i] == 0, "an absent entry is not zero");
+        if (pte[i] & PTE_P)
+            *resident += frame_of_pa(PTE_ADDR(pte[i]))->kind != FRAME_ZERO;
     }
     CHECK(a, present == t->table.used && present > 0, "table %u counts %u entries, has %u", pdx,
           t->table.used, present);
 }
 
+static void check_table(struct audit *a, struct vm_space *s, unsigned pdx)
+{
+    for (unsigned i = 0; i < PT_ENTRIES && pmap_table(&s->pmap, pdx * PT_SPAN); i++) {
+        const pte_t *pte = phys_to_virt(PTE_ADDR(s->pmap.pgdir[pdx]));
+
+        if (pte[i] & PTE_P)
+            check_entry(a, s, (pdx << 22) | (i << PAGE_SHIFT), &pte[i]);
+        if (i % PIECE == PIECE - 1)
+            spend(a, 2 * PIECE);
+    }
+}
+
 static void check_pmap(struct audit *a, struct vm_space *s)
 {
-    uint32_t resident = 0;
+    uint32_t resident = 0, before = a->disturbed;
 
     a->tables++;
     for (unsigned i = 0; i < PDX(USER_TOP); i++) {
-        if (pmap_table(&s->pmap, i * PT_SPAN))
-            check_table(a, s, i, &resident);
+        if (!pmap_table(&s->pmap, i * PT_SPAN))
+            continue;
+        count_table(a, s, i, &resident);
+        spend(a, PT_ENTRIES / 8);
+        check_table(a, s, i);
     }
-    CHECK(a, resident == s->pmap.resident, "%u frames counted resident, %u mapped",
-          s->pmap.resident, resident);
+    CHECK(a, resident == s->pmap.resident || a->disturbed != before,
+          "%u frames counted resident, %u mapped", s->pmap.resident, resident);
 }
 
 /* ---- Anonymous memory ---- */
@@ -165,9 +297,9 @@ static void check_slot(struct audit *a, struct vm_space *s, struct anon *anon, v
     count_slot(a, anon->slot);
 }
 
-static void check_leaf(struct audit *a, struct vm_space *s, unsigned n)
+/* Its slots as the leaf counts them. */
+static void count_leaf(struct audit *a, struct anon **leaf, unsigned n)
 {
-    struct anon **leaf = s->amap.leaf[n];
     const struct frame *f = frame_of(leaf);
     unsigned used = 0;
 
@@ -176,57 +308,66 @@ static void check_leaf(struct audit *a, struct vm_space *s, unsigned n)
     CHECK(a, f->leaf.refs == spaces_with_leaf(leaf, n),
           "leaf %u has %u references, is in %u spaces", n, f->leaf.refs, spaces_with_leaf(leaf, n));
     for (unsigned i = 0; i < LEAF_SLOTS; i++) {
-        if (!leaf[i])
-            continue;
-        used++;
-        CHECK(a, i >= f->leaf.low && i < f->leaf.high, "leaf %u: slot %u lies outside its bounds",
-              n, i);
-        check_slot(a, s, leaf[i], (n * LEAF_SLOTS + i) << PAGE_SHIFT);
+        used += leaf[i] != NULL;
+        CHECK(a, !leaf[i] || (i >= f->leaf.low && i < f->leaf.high),
+              "leaf %u: slot %u lies outside its bounds", n, i);
     }
     CHECK(a, used == f->leaf.used, "leaf %u counts %u slots, has %u", n, f->leaf.used, used);
 }
 
+static void check_leaf(struct audit *a, struct vm_space *s, unsigned n)
+{
+    count_leaf(a, s->amap.leaf[n], n);
+    spend(a, LEAF_SLOTS / 8);
+    for (unsigned i = 0; i < LEAF_SLOTS && s->amap.leaf[n]; i++) {
+        if (s->amap.leaf[n][i])
+            check_slot(a, s, s->amap.leaf[n][i], (n * LEAF_SLOTS + i) << PAGE_SHIFT);
+        if (i % PIECE == PIECE - 1)
+            spend(a, PIECE);
+    }
+}
+
 static void forget_leaf(struct audit *a, struct vm_space *s, unsigned n)
 {
-    (void)a;
     for (unsigned i = 0; i < LEAF_SLOTS; i++) {
         if (s->amap.leaf[n][i])
             s->amap.leaf[n][i]->seen = 0;
     }
+    spend(a, LEAF_SLOTS / 8);
 }
 
 static void check_refs(struct audit *a, struct vm_space *s, unsigned n)
 {
     for (unsigned i = 0; i < LEAF_SLOTS; i++) {
         const struct anon *anon = s->amap.leaf[n][i];
-        CHECK(a, !anon || anon->seen == anon->refs, "an anon has %u references, %u seen",
-              anon->refs, anon->seen);
+        CHECK(a, !anon || anon->seen == anon->refs || a->disturbed,
+              "an anon has %u references, %u seen", anon->refs, anon->seen);
     }
+    spend(a, LEAF_SLOTS / 8);
 }
 
-static void for_each_leaf(struct audit *a,
+static void for_each_leaf(struct audit *a, struct vm_space *s,
                           void (*fn)(struct audit *a, struct vm_space *s, unsigned n))
 {
-    struct vm_space *s;
-
-    list_for_each_entry (s, &all_spaces, all) {
-        for (unsigned n = 0; n < AMAP_LEAVES; n++) {
-            if (s->amap.leaf[n] && !seen_in_earlier_space(s, n))
-                fn(a, s, n);
-        }
+    for (unsigned n = 0; n < AMAP_LEAVES; n++) {
+        if (s->amap.leaf[n] && !seen_in_earlier_space(s, n))
+            fn(a, s, n);
     }
 }
 
-static void check_amaps(struct audit *a)
+static void forget_leaves(struct audit *a, struct vm_space *s)
 {
-    for_each_leaf(a, forget_leaf);
-    for_each_leaf(a, check_leaf);
-    for_each_leaf(a, check_refs);
-    CHECK(a, a->away == swapped_anons, "%u anons are counted in swap, %u are", swapped_anons,
-          a->away);
-    CHECK(a, a->anons == anon_total, "%u anons exist, %u are in use", anon_total, a->anons);
-    CHECK(a, a->leaves == frame_count(FRAME_LEAF), "%u leaves exist, %u are in use",
-          frame_count(FRAME_LEAF), a->leaves);
+    for_each_leaf(a, s, forget_leaf);
+}
+
+static void check_leaves(struct audit *a, struct vm_space *s)
+{
+    for_each_leaf(a, s, check_leaf);
+}
+
+static void check_all_refs(struct audit *a, struct vm_space *s)
+{
+    for_each_leaf(a, s, check_refs);
 }
 
 /* ---- Objects and frames ---- */
@@ -236,6 +377,8 @@ static void check_areas_of(struct audit *a, const struct vm_object *o)
     uint32_t areas = 0, writable = 0;
     const struct vma *v;
 
+    if (a->steps && o->areas > AT_ONCE)
+        return;
     list_for_each_entry (v, &o->vmas, object_link) {
         areas++;
         writable += object_may_be_written(v);
@@ -243,69 +386,92 @@ static void check_areas_of(struct audit *a, const struct vm_object *o)
     CHECK(a, areas == o->areas && writable == o->writable_areas,
           "an object counts %u areas, %u of them writable, has %u and %u", o->areas,
           o->writable_areas, areas, writable);
+    spend(a, 1 + areas / 8);
 }
 
-static uint32_t check_objects(struct audit *a)
+static void check_page(struct audit *a, const struct vm_object *o, uint32_t index,
+                       const struct frame *f)
 {
-    struct vm_object *o;
-    uint32_t total = 0, all_dirty = 0;
-
-    list_for_each_entry (o, &all_objects, all) {
-        uint32_t resident = 0, swapped = 0, dirty = 0, index = 0;
-        void *item;
-
-        while ((item = radix_next(&o->pages, &index))) {
-            const struct frame *f = item_frame(item);
-            if (!f) {
-                count_slot(a, item_slot(item));
-                swapped++;
-                index++;
-                continue;
-            }
-            CHECK(a, f->kind == FRAME_OBJECT && f->object == o && f->index == index,
-                  "page %u of an object is in frame %x, which is another's", index,
-                  frame_number(f));
-            CHECK(a, (uint64_t)index << PAGE_SHIFT < o->size || f->pins || o->cutting,
-                  "page %u of an object lies past its end", index);
-            resident++;
-            dirty += o->pager->put && (f->flags & FRAME_DIRTY);
-            if (index++ == UINT32_MAX)
-                break;
-        }
-        CHECK(a, swapped == o->swapped, "an object counts %u pages in swap, has %u", o->swapped,
-              swapped);
-        a->pages_away += swapped;
-        CHECK(a, resident == o->resident, "an object counts %u pages, has %u", o->resident,
-              resident);
-        CHECK(a, dirty == o->dirty, "an object counts %u dirty pages, has %u", o->dirty, dirty);
-        total += resident;
-        a->shmem += object_is_anonymous(o) ? resident : 0;
-        check_areas_of(a, o);
-        all_dirty += dirty;
-    }
-    CHECK(a, all_dirty == dirty_pages, "%u dirty pages are counted, %u are", dirty_pages,
-          all_dirty);
-    return total;
+    CHECK(a, f->kind == FRAME_OBJECT && f->object == o && f->index == index,
+          "page %u of an object is in frame %x, which is another's", index, frame_number(f));
+    CHECK(a, (uint64_t)index << PAGE_SHIFT < o->size || f->pins || o->cutting,
+          "page %u of an object lies past its end", index);
 }
 
-static void check_frames(struct audit *a)
+struct pages_of {
+    uint32_t resident, swapped, dirty;
+};
+
+static void count_pages(struct audit *a, struct vm_object *o, struct pages_of *n)
+{
+    uint32_t index = 0;
+    void *item;
+
+    for (; (item = radix_next(&o->pages, &index)); spend(a, 1)) {
+        const struct frame *f = item_frame(item);
+
+        if (f) {
+            check_page(a, o, index, f);
+            n->resident++;
+            n->dirty += o->pager->put && (f->flags & FRAME_DIRTY);
+        } else {
+            count_slot(a, item_slot(item));
+            n->swapped++;
+        }
+        if (index++ == UINT32_MAX)
+            break;
+    }
+}
+
+static void check_object(struct audit *a, struct vm_object *o)
+{
+    uint32_t before = a->disturbed;
+    struct pages_of n = {0};
+
+    count_pages(a, o, &n);
+    if (a->disturbed == before) {
+        CHECK(a, n.swapped == o->swapped, "an object counts %u pages in swap, has %u", o->swapped,
+              n.swapped);
+        CHECK(a, n.resident == o->resident, "an object counts %u pages, has %u", o->resident,
+              n.resident);
+        CHECK(a, n.dirty == o->dirty, "an object counts %u dirty pages, has %u", o->dirty, n.dirty);
+    }
+    a->pages_away += n.swapped;
+    a->cached += n.resident;
+    a->dirty += n.dirty;
+    a->shmem += object_is_anonymous(o) ? n.resident : 0;
+    a->promised += o->promised;
+    check_areas_of(a, o);
+    spend(a, 1);
+}
+
+/* One that is mapped, or may be; how many mappings it has. */
+static uint32_t check_frame(struct audit *a, const struct frame *f)
+{
+    uint32_t mappings = rmap_count(f);
+
+    CHECK(a, (a->steps && mappings > AT_ONCE) || !rmap_check(f),
+          "the reverse map of frame %x is out of order", frame_number(f));
+    CHECK(a, f->kind != FRAME_ORPHAN || f->pins, "orphan frame %x has no pins", frame_number(f));
+    if (f->kind == FRAME_ANON)
+        CHECK(a, f->anon->frame == f, "frame %x is not that of its anon", frame_number(f));
+    spend(a, 1 + (mappings < AT_ONCE ? mappings : AT_ONCE) / 4);
+    return mappings;
+}
+
+static uint32_t check_frames(struct audit *a)
 {
     struct frame *f = NULL;
     uint32_t mapped = 0;
 
     while ((f = frame_next(f))) {
-        if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT && f->kind != FRAME_ORPHAN)
-            continue;
-        mapped += rmap_count(f);
-        CHECK(a, !rmap_check(f), "the reverse map of frame %x is out of order", frame_number(f));
-        CHECK(a, f->kind != FRAME_ORPHAN || f->pins, "orphan frame %x has no pins",
-              frame_number(f));
-        if (f->kind == FRAME_ANON)
-            CHECK(a, f->anon->frame == f, "frame %x is not that of its anon", frame_number(f));
+        a->by_kind[f->kind < FRAME_KINDS ? f->kind : FRAME_RESERVED]++;
+        if (f->kind == FRAME_ANON || f->kind == FRAME_OBJECT || f->kind == FRAME_ORPHAN)
+            mapped += check_frame(a, f);
+        else if (frame_number(f) % 8 == 0)
+            spend(a, 1);
     }
-    CHECK(a, mapped == a->entries, "%u reverse mappings, %u entries", mapped, a->entries);
-    CHECK(a, a->tables == frame_count(FRAME_TABLE), "%u page tables exist, %u are in use",
-          frame_count(FRAME_TABLE), a->tables);
+    return mapped;
 }
 
 static void check_swap(struct audit *a)
@@ -320,10 +486,10 @@ static void check_swap(struct audit *a)
     CHECK(a, on_their_way || sum == a->slot_sum, "a slot has two owners, and another none");
 }
 
-/* Every account of a space, counted from its areas; the return value is what it has promised. */
-static uint32_t check_accounts(struct audit *a, const struct vm_space *s)
+/* Every account of a space, counted from its areas. */
+static void check_accounts(struct audit *a, struct vm_space *s)
 {
-    uint32_t areas = 0, pages = 0, data = 0, locked = 0, promised = 0;
+    uint32_t areas = 0, pages = 0, data = 0, locked = 0;
     const struct vma *v;
 
     list_for_each_entry (v, &s->vmas, link) {
@@ -332,8 +498,9 @@ static uint32_t check_accounts(struct audit *a, const struct vm_space *s)
         data += vma_is_data(v) ? vma_pages(v) : 0;
         locked += v->flags & VM_LOCKED ? vma_pages(v) : 0;
         if (vma_is_promised(v))
-            promised += vma_pages(v);
+            a->promised += vma_pages(v);
         CHECK(a, v->space == s, "an area at %x thinks it is another space's", v->start);
+        spend(a, 1);
     }
     CHECK(a, areas == s->areas, "a space counts %u areas, has %u", s->areas, areas);
     CHECK(a, pages == s->pages, "a space counts %u pages, has %u", s->pages, pages);
@@ -341,17 +508,59 @@ static uint32_t check_accounts(struct audit *a, const struct vm_space *s)
     CHECK(a, locked == s->locked_pages, "a space counts %u locked pages, has %u", s->locked_pages,
           locked);
     a->locked += locked;
-    return promised;
 }
 
-static uint32_t promised_by_objects(void)
+static void spend_one(void *audit)
 {
-    const struct vm_object *o;
-    uint32_t pages = 0;
+    spend(audit, 1);
+}
 
-    list_for_each_entry (o, &all_objects, all)
-        pages += o->promised;
-    return pages;
+static void check_space(struct audit *a, struct vm_space *s)
+{
+    a->errors += vma_check(s, spend_one, a);
+    check_accounts(a, s);
+    check_pmap(a, s);
+}
+
+/* What mm/ keeps count of, against what was found. */
+static void check_sums(struct audit *a, uint32_t mapped)
+{
+    CHECK(a, a->promised == committed_pages, "%u pages are promised, %u were counted", a->promised,
+          committed_pages);
+    CHECK(a, a->away == swapped_anons, "%u anons are counted in swap, %u are", swapped_anons,
+          a->away);
+    CHECK(a, a->anons == anon_total, "%u anons exist, %u are in use", anon_total, a->anons);
+    CHECK(a, a->leaves == frame_count(FRAME_LEAF), "%u leaves exist, %u are in use",
+          frame_count(FRAME_LEAF), a->leaves);
+    CHECK(a, a->dirty == dirty_pages, "%u dirty pages are counted, %u are", dirty_pages, a->dirty);
+    CHECK(a, a->cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",
+          frame_count(FRAME_OBJECT), a->cached);
+    CHECK(a, a->shmem == shmem_pages && a->locked == locked_pages,
+          "%u pages are shared memory and %u locked, %u and %u were counted", a->shmem, a->locked,
+          shmem_pages, locked_pages);
+    CHECK(a, mapped == a->entries, "%u reverse mappings, %u entries", mapped, a->entries);
+    CHECK(a, a->tables == frame_count(FRAME_TABLE), "%u page tables exist, %u are in use",
+          frame_count(FRAME_TABLE), a->tables);
+    for (unsigned k = FRAME_KERNEL; k < FRAME_KINDS; k++)
+        CHECK(a, a->by_kind[k] == frame_count(k), "%u frames of kind %u are counted, %u are",
+              frame_count(k), k, a->by_kind[k]);
+    check_swap(a);
+}
+
+/* [v, let go between steps] */
+static void audit(struct audit *a)
+{
+    uint32_t mapped;
+
+    a->budget = STEP_UNITS;
+    for_each_space(a, check_space);
+    for_each_space(a, forget_leaves);
+    for_each_space(a, check_leaves);
+    for_each_space(a, check_all_refs);
+    for_each_object(a, check_object);
+    mapped = check_frames(a);
+    if (!a->disturbed)
+        check_sums(a, mapped);
 }
 
 /* Between two steps of a change, or of a space's death, not everything adds up. */
@@ -369,8 +578,6 @@ static bool all_still(void)
 int mm_check(void)
 {
     struct audit a = {0};
-    struct vm_space *s;
-    uint32_t cached, promised;
 
     spin_lock(&vm_lock);
     while (!all_still()) {
@@ -378,24 +585,24 @@ int mm_check(void)
         port_yield();
         spin_lock(&vm_lock);
     }
-    promised = promised_by_objects();
-    list_for_each_entry (s, &all_spaces, all) {
-        a.errors += vma_check(s);
-        promised += check_accounts(&a, s);
-        check_pmap(&a, s);
-    }
-    CHECK(&a, promised == committed_pages, "%u pages are promised, %u were counted", promised,
-          committed_pages);
-    check_amaps(&a);
-    cached = check_objects(&a);
-    CHECK(&a, cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",
-          frame_count(FRAME_OBJECT), cached);
-    CHECK(&a, a.shmem == shmem_pages && a.locked == locked_pages,
-          "%u pages are shared memory and %u locked, %u and %u were counted", a.shmem, a.locked,
-          shmem_pages, locked_pages);
-    check_frames(&a);
-    check_swap(&a);
+    audit(&a);
     a.errors += frame_check_free_lists();
     spin_unlock(&vm_lock);
+    return a.errors;
+}
+
+int mm_check_steps(bool *sums)
+{
+    struct audit a;
+
+    for (unsigned i = 0; i < RESTARTS; i++) {
+        a = (struct audit){.steps = true};
+        spin_lock(&vm_lock);
+        audit(&a);
+        spin_unlock(&vm_lock);
+        if (a.errors || !a.disturbed)
+            break;
+    }
+    *sums = !a.disturbed;
     return a.errors;
 }

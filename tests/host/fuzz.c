@@ -1026,8 +1026,13 @@ static void step(void)
 
 static void check_all(void)
 {
+    static unsigned nth;
+    bool sums = true;
+
     if (mm_check())
         FAIL("mm_check found faults");
+    if (nth++ % 8 == 0 && (mm_check_steps(&sums) || !sums))
+        FAIL("mm_check_steps found faults, or changes");
 }
 
 static void finish(void)

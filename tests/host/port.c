@@ -42,10 +42,11 @@ static void host_wakeup(const void *chan)
 
 void (*port_between_steps)(void);
 
-static void host_yield(void)
+static bool host_yield(void)
 {
     if (port_between_steps)
         port_between_steps();
+    return port_between_steps != NULL;
 }
 
 int32_t port_pid = 1, port_parent = 0;

@@ -7,6 +7,7 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
+#include "tests/host/port.h"
 
 #define AT      0x20000000u
 #define FILE_AT 0x30005000u /* another slot of the TLB than AT */
@@ -81,6 +82,94 @@ static struct vm_range_stats stats_of(struct vm_space *space, vaddr_t at, unsign
 
     vm_range_stats(space, at, at + pages * PAGE_SIZE, &r);
     return r;
+}
+
+/* ---- The audit in steps ---- */
+
+static unsigned steps;
+
+static void count_step(void)
+{
+    steps++;
+}
+
+/* What programs do while an audit is under way: faults, unmapping, areas that come and go, a death.
+ */
+static void go_on(void)
+{
+    vaddr_t at = AT + steps * 7 % 500 * PAGE_SIZE;
+    struct vm_space *dying = child;
+
+    if (steps == 20) {
+        steps++;
+        child = NULL;
+        vm_space_unref(dying); /* in steps itself */
+    }
+    store(s, at);
+    if (steps++ % 3 == 0 && !s->changing)
+        vm_advise(s, at, 16 * PAGE_SIZE, 4 /* MADV_DONTNEED */);
+    if (child)
+        store(child, at);
+    load(s, FILE_AT + steps % 40 * PAGE_SIZE);
+}
+
+static void much(void)
+{
+    map(AT, 512, RW, 0, NULL);
+    map(FILE_AT, 40, VM_PROT_READ, VM_SHARED, file);
+    for (unsigned i = 0; i < 300; i++)
+        store(s, AT + i * PAGE_SIZE);
+    for (unsigned i = 0; i < 20; i++)
+        load(s, FILE_AT + i * PAGE_SIZE);
+    EXPECT_EQ(vm_space_fork(s, &child), 0);
+}
+
+TEST(audit_in_steps_lets_others_run_and_compares_sums_when_none_did)
+{
+    bool sums = false;
+
+    much();
+    EXPECT_EQ(mm_check_steps(&sums), 0);
+    EXPECT(sums);
+    steps = 0;
+    port_between_steps = count_step; /* it says that others ran */
+    EXPECT_EQ(mm_check_steps(&sums), 0);
+    port_between_steps = NULL;
+    EXPECT(!sums);
+    EXPECT(steps > 50);
+}
+
+TEST(audit_in_steps_stands_what_others_do)
+{
+    bool sums = true;
+
+    much();
+    steps = 0;
+    port_between_steps = go_on;
+    EXPECT_EQ(mm_check_steps(&sums), 0);
+    port_between_steps = NULL;
+    EXPECT(!sums);
+    EXPECT_EQ(mm_check(), 0);
+}
+
+TEST(audit_in_steps_finds_what_the_whole_one_finds)
+{
+    bool sums;
+    pte_t *pte, was;
+
+    much();
+    pte = &pmap_table(&s->pmap, AT)[PTX(AT)];
+    was = *pte;
+    *pte ^= 0x1000; /* its neighbour's frame, or nobody's */
+    EXPECT(mm_check_steps(&sums) > 0);
+    *pte = was;
+    file->areas++;
+    EXPECT_EQ(mm_check_steps(&sums), 1);
+    file->areas--;
+    anon_total++;
+    EXPECT_EQ(mm_check_steps(&sums), 1);
+    anon_total--;
+    EXPECT_EQ(mm_check_steps(&sums), 0);
 }
 
 /* ---- Ranges ---- */

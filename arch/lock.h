@@ -21,6 +21,7 @@ enum lock_rank {
     LOCK_RANK_PROC = 20,        /* process table and tree */
     LOCK_RANK_SIGNAL = 30,      /* pending signals and handlers */
     LOCK_RANK_WATCH = 31,       /* who watches for signals */
+    LOCK_RANK_USER = 32,        /* accounts of users */
     LOCK_RANK_TTY = 40,         /* sessions of terminals */
     LOCK_RANK_TERMINAL = 41,    /* a terminal */
     LOCK_RANK_FILES = 45,       /* descriptor tables */

@@ -95,6 +95,7 @@ struct tty {
     uint32_t canon_column;         /* [lock] where the line being typed starts */
     char echo[TTY_ECHO_SIZE];      /* [lock] echo the driver had no room for */
     uint32_t echo_head, echo_tail; /* [lock] */
+    bool gathers;                  /* [lock] echo waits there until there is much of it */
 
     bool exclusive;        /* [lock] TIOCEXCL: only root may open it again */
     bool reading, writing; /* [lock] somebody is in the middle of a read or write */
@@ -174,11 +175,14 @@ size_t ldisc_take(struct tty *t, char *buf, size_t n, bool *line_done);
 size_t output_process(struct tty *t, const char *s, size_t n); /* how many bytes were taken */
 void output_echo(struct tty *t, char c); /* through OPOST, never lost while the ring has room */
 void output_raw(struct tty *t, char c);
-void output_back(struct tty *t, uint32_t n);   /* echoes n backspaces, at most 8 */
-void output_rub_out(struct tty *t);            /* and what takes a character off the screen */
-bool output_echo_is_full(const struct tty *t); /* what is echoed now is lost */
-bool output_flush_echo(struct tty *t);         /* true: nothing is left */
-void output_flush(struct tty *t);              /* forget what was not sent */
+void output_back(struct tty *t, uint32_t n); /* echoes n backspaces, at most 8 */
+void output_rub_out(struct tty *t);          /* and what takes a character off the screen */
+bool output_echo_is_full(struct tty *t);     /* what is echoed now is lost */
+/* Between these two much is echoed: it goes to the driver in large pieces. */
+void output_gather(struct tty *t);
+void output_gathered(struct tty *t);
+bool output_flush_echo(struct tty *t); /* true: nothing is left */
+void output_flush(struct tty *t);      /* forget what was not sent */
 size_t output_pending(struct tty *t);
 /* tty_termios.c */
 void termios_init(struct termios *t, uint32_t cflag); /* 0: the usual */

@@ -106,20 +106,26 @@ void tty_open_controlling(struct tty *t)
     spin_unlock(&tty_session_lock);
 }
 
-/* Ends the session's tie to t: no process of it has a controlling terminal any more. */
-static void clear_session(struct tty *t, int32_t *session, int32_t *pgrp)
+/* [proc_lock and tty_session_lock held] Ends the session's tie to t: no process of it has a
+ * controlling terminal any more. */
+static void untie(struct tty *t)
 {
     struct proc *p;
 
-    spin_lock(&proc_lock);
-    spin_lock(&tty_session_lock);
-    *session = t->session;
-    *pgrp = t->pgrp;
     t->session = t->pgrp = 0;
     list_for_each_entry (p, &all_procs, all_link) {
         if (p->tty == t)
             p->tty = NULL;
     }
+}
+
+static void clear_session(struct tty *t, int32_t *session, int32_t *pgrp)
+{
+    spin_lock(&proc_lock);
+    spin_lock(&tty_session_lock);
+    *session = t->session;
+    *pgrp = t->pgrp;
+    untie(t);
     spin_unlock(&tty_session_lock);
     spin_unlock(&proc_lock);
 }
@@ -226,33 +232,35 @@ const struct session_terminals tty_sessions = {
 
 /* ---- ioctls ---- */
 
+/* [tty_session_lock held] Whether p may take t, which is another session's perhaps. */
+static long may_control(const struct tty_file *tf, const struct proc *p, bool steals, bool reads)
+{
+    if (p->pid != p->sid || p->tty || (tf->tty->session && !steals) || !reads)
+        return -EPERM;
+    return tty_file_dead(tf) ? -EIO : 0;
+}
+
+/* What is asked and what is done are one, so that of two sessions one gets it. */
 static long set_controlling(struct file *f, uint32_t steal)
 {
     struct tty_file *tf = f->private;
     struct tty *t = tf->tty;
     struct proc *p = proc_current();
-    int32_t session, pgrp;
+    bool steals = steal == 1 && capable(CAP_SYS_ADMIN);
+    bool reads = (f->flags & O_ACCMODE) != O_WRONLY || capable(CAP_SYS_ADMIN);
     long err = 0;
 
+    spin_lock(&proc_lock);
     spin_lock(&tty_session_lock);
-    bool mine = p->tty == t && t->session == p->sid && p->pid == p->sid;
-    bool taken = t->session != 0;
-    if (!mine && (p->pid != p->sid || p->tty))
-        err = -EPERM;
+    if (p->tty != t || t->session != p->sid || p->pid != p->sid) {
+        err = may_control(tf, p, steals, reads);
+        if (!err && t->session)
+            untie(t);
+        if (!err)
+            make_controlling(t, p);
+    }
     spin_unlock(&tty_session_lock);
-    if (mine || err)
-        return err;
-    if ((taken && (steal != 1 || !capable(CAP_SYS_ADMIN))) ||
-        ((f->flags & O_ACCMODE) == O_WRONLY && !capable(CAP_SYS_ADMIN)))
-        return -EPERM;
-    if (taken)
-        clear_session(t, &session, &pgrp);
-    spin_lock(&tty_session_lock);
-    if (tty_file_dead(tf))
-        err = -EIO;
-    else
-        make_controlling(t, p);
-    spin_unlock(&tty_session_lock);
+    spin_unlock(&proc_lock);
     return err;
 }
 
@@ -285,12 +293,9 @@ static int32_t session_of_group(int32_t pgid)
     struct proc *leader = proc_find(pgid);
     if (leader)
         sid = leader->sid;
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pgid) {
-            sid = p->sid;
-            break;
-        }
-    }
+    p = proc_first_of_group(pgid);
+    if (p)
+        sid = p->sid;
     spin_unlock(&proc_lock);
     return sid;
 }
@@ -314,9 +319,12 @@ static long set_foreground(struct tty *t, uint32_t arg)
     if (sid != proc_current()->sid)
         return -EPERM;
     spin_lock(&tty_session_lock);
-    t->pgrp = (int32_t)pgid;
+    if (t->session == sid) /* it may have been hung up, or taken, meanwhile */
+        t->pgrp = (int32_t)pgid;
+    else
+        err = -ENOTTY;
     spin_unlock(&tty_session_lock);
-    return 0;
+    return err;
 }
 
 /* A master may ask about its slave's session without being in it. */

@@ -296,7 +296,7 @@ bool ldisc_is_editing(const struct tty *t, char ch)
            (is_cc(t, VKILL, c) || is_cc(t, VWERASE, c) || is_cc(t, VREPRINT, c));
 }
 
-static bool editing_char(struct tty *t, uint8_t c)
+static bool edit(struct tty *t, uint8_t c)
 {
     bool extended = TTY_FLAG(t, lflag, IEXTEN);
 
@@ -311,6 +311,19 @@ static bool editing_char(struct tty *t, uint8_t c)
     else
         return false;
     return true;
+}
+
+/* A whole line goes to the driver in large pieces. */
+static bool editing_char(struct tty *t, uint8_t c)
+{
+    bool done;
+
+    if (!ldisc_is_editing(t, (char)c))
+        return edit(t, c);
+    output_gather(t);
+    done = edit(t, c);
+    output_gathered(t);
+    return done;
 }
 
 static void begin_literal(struct tty *t)

@@ -112,14 +112,38 @@ size_t output_process(struct tty *t, const char *s, size_t n)
     return TTY_FLAG(t, oflag, OPOST) ? write_processed(t, s, n) : t->driver->write(t, s, n);
 }
 
+bool output_echo_is_full(struct tty *t)
+{
+    if (t->gathers && t->echo_head - t->echo_tail == TTY_ECHO_SIZE)
+        output_flush_echo(t);
+    return t->echo_head - t->echo_tail == TTY_ECHO_SIZE;
+}
+
 static void put_echo(struct tty *t, const char *s, size_t n)
 {
     size_t done = 0;
 
-    if (t->echo_head == t->echo_tail)
+    if (t->echo_head == t->echo_tail && !t->gathers)
         done = t->driver->write(t, s, n);
-    for (; done < n && t->echo_head - t->echo_tail < TTY_ECHO_SIZE; done++)
+    for (; done < n && !output_echo_is_full(t); done++)
         t->echo[t->echo_head++ % TTY_ECHO_SIZE] = s[done];
+}
+
+void output_gather(struct tty *t)
+{
+    t->gathers = true;
+}
+
+void output_gathered(struct tty *t)
+{
+    t->gathers = false;
+    output_flush_echo(t);
+}
+
+/* Whether c is one column, whatever the settings. */
+static bool is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f;
 }
 
 void output_echo(struct tty *t, char c)
@@ -127,6 +151,11 @@ void output_echo(struct tty *t, char c)
     char out[EXPANSION_MAX];
     int n = 1;
 
+    if (t->gathers && is_plain(c) && !TTY_FLAG(t, oflag, OLCUC) && !output_echo_is_full(t)) {
+        t->column += TTY_FLAG(t, oflag, OPOST) != 0;
+        t->echo[t->echo_head++ % TTY_ECHO_SIZE] = c;
+        return;
+    }
     if (TTY_FLAG(t, oflag, OPOST))
         n = expand(t, c, out);
     else
@@ -150,11 +179,6 @@ void output_rub_out(struct tty *t)
 {
     columns_back(t, 1);
     put_echo(t, "\b \b", 3);
-}
-
-bool output_echo_is_full(const struct tty *t)
-{
-    return t->echo_head - t->echo_tail == TTY_ECHO_SIZE;
 }
 
 void output_raw(struct tty *t, char c)

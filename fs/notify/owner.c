@@ -19,18 +19,6 @@ enum { OWNER_THREAD, OWNER_PROCESS, OWNER_GROUP };
 
 /* ---- Setting ---- */
 
-/* [proc_lock held] */
-static bool group_exists(int32_t pgid)
-{
-    struct proc *p;
-
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pgid)
-            return true;
-    }
-    return false;
-}
-
 /* [proc_lock held] Whether a number names what it is to name. */
 static bool exists(uint8_t type, int32_t pid)
 {
@@ -38,7 +26,7 @@ static bool exists(uint8_t type, int32_t pid)
     struct proc *p;
 
     if (type == OWNER_GROUP)
-        return group_exists(pid);
+        return proc_first_of_group(pid) != NULL;
     p = proc_find_any(pid, &t);
     return type == OWNER_THREAD ? t != NULL : p && p->pid == pid;
 }
@@ -67,7 +55,7 @@ static long set_owner(struct file *f, uint8_t type, int32_t pid)
 
     spin_lock(&proc_lock);
     if (pid)
-        there = pid > 0 && (proc_find_any(pid, &t) || group_exists(pid));
+        there = pid > 0 && (proc_find_any(pid, &t) || proc_first_of_group(pid) != NULL);
     spin_unlock(&proc_lock);
     if (!there)
         return -ESRCH;
@@ -182,9 +170,7 @@ void owner_signal(const struct file *f, int fd, int why)
         return;
     spin_lock(&proc_lock);
     if (o->type == OWNER_GROUP) {
-        list_for_each_entry (p, &all_procs, all_link)
-            if (p->pgid == o->pid)
-                send(o, p, NULL, fd, why);
+        for_each_of_group(p, o->pid) send(o, p, NULL, fd, why);
     } else {
         p = proc_find_any(o->pid, &t);
         if (p && (o->type == OWNER_PROCESS || t))

@@ -2,6 +2,7 @@
  * /proc/PID/stat and status. What they tell is copied under proc_lock and written after it.
  */
 #include "fs/vfs/file.h"
+#include "kernel/cred/user.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/seccomp/seccomp.h"
 #include "fs/proc/procfs.h"
@@ -318,7 +319,8 @@ static void status_signals(struct text *t, const struct snapshot *s)
 {
     const struct signal_sets *g = &s->signals;
 
-    text_printf(t, "Threads:\t%u\nSigQ:\t0/%u\n", s->threads, s->pending_limit.cur);
+    text_printf(t, "Threads:\t%u\nSigQ:\t%u/%u\n", s->threads,
+                user_counted(s->cred.uid, USER_SIGNALS), s->pending_limit.cur);
     text_printf(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
                 (unsigned long long)g->pending, (unsigned long long)g->shared,
                 (unsigned long long)g->blocked);

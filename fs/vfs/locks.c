@@ -1,56 +1,34 @@
 /*
  * Advisory locks: POSIX record locks, open-file-description locks, flock.
  *
- * Each inode has a list of what is held on it. An owner is a descriptor table (POSIX: a process, as
- * its threads share the table) or an open file (the other two). Two locks conflict when their kinds
- * belong together, owners differ, ranges meet and one of them writes. An owner's own locks of one
- * kind never overlap: a new one replaces what it covers. In the list they stand together, the
- * lowest first, and owners in the order in which they came, so that F_GETLK tells what Linux's
- * does.
+ * An owner is a descriptor table (POSIX: a process, as its threads share the table) or an open file
+ * (the other two). Two locks conflict when their kinds belong together, owners differ, ranges meet
+ * and one of them writes. An owner's own locks of one kind never overlap: a new one replaces what
+ * it covers. They are a treap by place, balanced by a hash of the node's address; an inode has a
+ * chain of the roots, in the order in which owners came, so that F_GETLK tells what Linux's does.
  *
  * Whoever has to wait sleeps on one queue for all and tries again. A POSIX waiter is listed with
  * the owner it waits for; a chain of those that leads back to itself is -EDEADLK.
  */
 #include "fs/vfs/internal.h"
+#include "fs/vfs/locks.h"
 #include "fs/vfs/limits.h"
-#include "arch/uaccess.h"
 #include "libc/printf.h"
 
-#define F_GETLK      5
-#define F_SETLKW     7
-#define F_GETLK64    12
-#define F_SETLKW64   14
-#define F_OFD_GETLK  36
-#define F_OFD_SETLK  37
-#define F_OFD_SETLKW 38
-
-#define RANGE_END INT64_MAX /* to the end of the file, wherever that comes to be */
-#define MAX_LOCKS 2048      /* of a file: its list is walked with lock_lock held */
-#define MAX_CHAIN 32        /* owners followed in search of a deadlock */
-
-enum lock_kind { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
-
-struct file_lock {
-    struct file_lock *next; /* [lock_lock] in inode->locks */
-    const void *owner;
-    enum lock_kind kind;
-    int type;           /* F_RDLCK or F_WRLCK; F_UNLCK in a request */
-    int pid;            /* as F_GETLK shows it; -1 for an open file description */
-    int64_t start, end; /* inclusive */
-    struct inode *inode;
-    struct list all; /* [lock_lock] in all_locks, in order of serial; empty: a request or spare */
-    uint64_t serial;
-};
+#define MAX_LOCKS 2048 /* of a file: as many owners are walked with lock_lock held */
+#define FREE_STEP 200  /* locks freed with lock_lock held */
+#define CHAINS    64u  /* a power of two */
+#define MAX_CHAIN 32   /* owners followed in search of a deadlock */
 
 struct lock_waiter {
-    struct list link; /* [lock_lock] */
+    struct lock_waiter *next; /* [lock_lock] */
     const void *owner, *waits_for;
 };
 
 static struct spinlock lock_lock = SPINLOCK_INIT("file locks", LOCK_RANK_FS);
-static struct list all_locks = LIST_INIT(all_locks);       /* [lock_lock] */
-static uint64_t last_serial;                               /* [lock_lock] */
-static struct list lock_waiters = LIST_INIT(lock_waiters); /* [lock_lock] */
+static struct list all_locks = LIST_INIT(all_locks); /* [lock_lock] */
+static uint64_t last_serial;                         /* [lock_lock] */
+static struct lock_waiter *lock_waiters[CHAINS];     /* [lock_lock] by owner */
 static struct waitq lock_queue = {
     .lock = SPINLOCK_INIT("file lock queue", LOCK_RANK_WAITQ),
     .waiters = LIST_INIT(lock_queue.waiters),
@@ -91,130 +69,276 @@ static bool kinds_meet(enum lock_kind a, enum lock_kind b)
     return (a == LOCK_FLOCK) == (b == LOCK_FLOCK);
 }
 
-static bool overlap(const struct file_lock *a, const struct file_lock *b)
-{
-    return a->start <= b->end && b->start <= a->end;
-}
-
 static bool same_owner(const struct file_lock *a, const struct file_lock *b)
 {
     return a->owner == b->owner && a->kind == b->kind;
 }
 
-/* [lock_lock held] The first lock that stands in the way of want, or NULL. */
-static struct file_lock *conflict(const struct inode *i, const struct file_lock *want)
+/* ---- The locks of an owner ---- */
+
+static uint32_t priority(const struct file_lock *l)
+{
+    uint32_t x = (uint32_t)(uintptr_t)l * 0x9e3779b1u;
+
+    return x ^ x >> 15;
+}
+
+static uint32_t size_of(const struct file_lock *l)
+{
+    return l ? l->size : 0;
+}
+
+static void update(struct file_lock *l)
+{
+    l->size = size_of(l->left) + size_of(l->right) + 1;
+}
+
+/* Parts root into what begins below at and the rest. */
+static void split(struct file_lock *root, int64_t at, struct file_lock **below,
+                  struct file_lock **above)
+{
+    if (!root) {
+        *below = *above = NULL;
+    } else if (root->start < at) {
+        split(root->right, at, &root->right, above);
+        *below = root;
+        update(root);
+    } else {
+        split(root->left, at, below, &root->left);
+        *above = root;
+        update(root);
+    }
+}
+
+/* All of a lies below all of b. */
+static struct file_lock *join(struct file_lock *a, struct file_lock *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    if (priority(a) > priority(b)) {
+        a->right = join(a->right, b);
+        update(a);
+        return a;
+    }
+    b->left = join(a, b->left);
+    update(b);
+    return b;
+}
+
+static struct file_lock *lowest(struct file_lock *root)
+{
+    while (root && root->left)
+        root = root->left;
+    return root;
+}
+
+static struct file_lock *highest(struct file_lock *root)
+{
+    while (root && root->right)
+        root = root->right;
+    return root;
+}
+
+/* Takes the highest, or the lowest, out of a tree that is not empty. */
+static struct file_lock *take_highest(struct file_lock **at)
 {
     struct file_lock *l;
 
-    for (l = i->locks; l; l = l->next) {
-        if (kinds_meet(l->kind, want->kind) && !same_owner(l, want) && overlap(l, want) &&
-            (l->type == F_WRLCK || want->type == F_WRLCK))
+    for (; (*at)->right; at = &(*at)->right)
+        (*at)->size--;
+    l = *at;
+    *at = l->left;
+    l->left = NULL;
+    update(l);
+    return l;
+}
+
+static struct file_lock *take_lowest(struct file_lock **at)
+{
+    struct file_lock *l;
+
+    for (; (*at)->left; at = &(*at)->left)
+        (*at)->size--;
+    l = *at;
+    *at = l->right;
+    l->right = NULL;
+    update(l);
+    return l;
+}
+
+/* The first that ends at or behind the place, or NULL. */
+static struct file_lock *first_from(struct file_lock *root, int64_t at)
+{
+    struct file_lock *found = NULL;
+
+    while (root) {
+        if (root->end >= at) {
+            found = root;
+            root = root->left;
+        } else {
+            root = root->right;
+        }
+    }
+    return found;
+}
+
+/* ---- The locks of a file ---- */
+
+/* [lock_lock held] The lock of the owner with that root that stands in the way of want, or NULL. */
+static struct file_lock *in_the_way(struct file_lock *root, const struct file_lock *want)
+{
+    struct file_lock *l = first_from(root, want->start);
+
+    while (l && l->start <= want->end && l->type != F_WRLCK && want->type != F_WRLCK)
+        l = l->end == LOCK_RANGE_END ? NULL : first_from(root, l->end + 1);
+    return l && l->start <= want->end ? l : NULL;
+}
+
+/* [lock_lock held] The first lock that stands in the way of want, or NULL. */
+static struct file_lock *conflict(const struct inode *i, const struct file_lock *want)
+{
+    struct file_lock *root, *l;
+
+    for (root = i->locks; root; root = root->next) {
+        if (!kinds_meet(root->kind, want->kind) || same_owner(root, want))
+            continue;
+        l = in_the_way(root, want);
+        if (l)
             return l;
     }
     return NULL;
 }
 
-/* [lock_lock held] Cuts want's range out of the lock *p; spare serves when that leaves two pieces,
- * the right one behind new, if that is listed. True when *p was taken out altogether. */
-static bool cut(struct file_lock **p, const struct file_lock *want, struct file_lock *new,
-                struct file_lock **spare)
+/* [lock_lock held] Where the root of that owner's locks is in the chain, or the chain's end. */
+static struct file_lock **root_of(struct inode *i, const void *owner, enum lock_kind kind)
 {
-    struct file_lock *l = *p, *right, *before = new ? new : l;
+    struct file_lock **p = &i->locks;
 
-    if (l->start < want->start && l->end > want->end) {
+    while (*p && ((*p)->owner != owner || (*p)->kind != kind))
+        p = &(*p)->next;
+    return p;
+}
+
+/* [lock_lock held] The locks that begin in want's range are out of their tree: of the last one
+ * what lies behind the range goes back, the others are returned. */
+static struct file_lock *keep_end(struct file_lock *covered, const struct file_lock *want,
+                                  struct file_lock **above)
+{
+    struct file_lock *l = highest(covered);
+
+    if (!l || l->end <= want->end)
+        return covered;
+    l = take_highest(&covered);
+    l->start = want->end + 1;
+    *above = join(l, *above);
+    return covered;
+}
+
+/* [lock_lock held] Cuts want's range out of the lock below it; spare serves when that leaves two
+ * pieces. */
+static void keep_begin(struct file_lock *below, const struct file_lock *want,
+                       struct file_lock **spare, struct file_lock **above)
+{
+    struct file_lock *l = highest(below), *right;
+
+    if (!l || l->end < want->start)
+        return;
+    if (l->end > want->end) {
         right = *spare;
         *spare = NULL;
         *right = *l;
         lock_enlist(right);
         right->start = want->end + 1;
-        l->end = want->start - 1;
-        right->next = before->next;
-        before->next = right;
-    } else if (l->start < want->start) {
-        l->end = want->start - 1;
-    } else if (l->end > want->end) {
-        l->start = want->end + 1;
-    } else {
-        *p = l->next;
-        lock_free(l);
-        return true;
+        right->left = right->right = NULL;
+        update(right);
+        *above = join(right, *above);
     }
-    return false;
+    l->end = want->start - 1;
 }
 
-/* [lock_lock held] A lock of the same owner and type that touches new becomes part of it. */
-static void merge(struct inode *i, struct file_lock *new)
+/* [lock_lock held] The neighbours of new that are of its type become part of it; they are added to
+ * *gone. */
+static void merge(struct file_lock *new, struct file_lock **below, struct file_lock **above,
+                  struct file_lock **gone)
 {
-    struct file_lock **p = &i->locks;
+    struct file_lock *l = highest(*below);
 
-    while (*p) {
-        struct file_lock *l = *p;
-        bool touches = l != new &&same_owner(l, new) && l->type == new->type &&
-                       (l->end == new->start - 1 || new->end == l->start - 1);
-
-        if (!touches) {
-            p = &l->next;
-            continue;
-        }
-        if (l->start < new->start)
-            new->start = l->start;
-        if (l->end > new->end)
-            new->end = l->end;
-        *p = l->next;
-        lock_free(l);
+    if (l && l->type == new->type && l->end == new->start - 1) {
+        new->start = l->start;
+        *gone = join(take_highest(below), *gone);
+    }
+    l = lowest(*above);
+    if (l && l->type == new->type &&new->end != LOCK_RANGE_END && l->start == new->end + 1) {
+        new->end = l->end;
+        *gone = join(*gone, take_lowest(above));
     }
 }
 
-/* [lock_lock held] Where new belongs among the locks of its owner, or at the end. */
-static void insert(struct inode *i, struct file_lock *new)
+static struct file_lock *enlist_new(struct inode *i, const struct file_lock *want,
+                                    struct file_lock **spare)
 {
-    struct file_lock **p = &i->locks;
+    struct file_lock *new = *spare;
 
-    while (*p && !same_owner(*p, new))
-        p = &(*p)->next;
-    while (*p && same_owner(*p, new) && (*p)->start < new->start)
-        p = &(*p)->next;
-    new->next = *p;
-    *p = new;
+    *spare = NULL;
+    *new = *want;
+    new->inode = i;
+    new->left = new->right = NULL;
+    update(new);
+    lock_enlist(new);
+    return new;
 }
 
-/* [lock_lock held] Nothing conflicts: makes the owner's locks as want says. Uses up the spares. */
-static void apply(struct inode *i, const struct file_lock *want, struct file_lock *spares[2])
+/* [lock_lock held] Nothing conflicts: makes the owner's locks as want says. Uses up the spares.
+ * Returns what is to be freed. */
+static struct file_lock *apply(struct inode *i, const struct file_lock *want,
+                               struct file_lock *spares[2])
 {
-    struct file_lock **p = &i->locks, *new = NULL;
+    struct file_lock **p = root_of(i, want->owner, want->kind), *root = *p, *new = NULL;
+    struct file_lock *next = root ? root->next : NULL, *below, *above = NULL, *covered;
 
-    if (want->type != F_UNLCK) {
-        new = spares[1];
-        spares[1] = NULL;
-        *new = *want;
-        new->inode = i;
-        lock_enlist(new);
-        insert(i, new); /* first, so that the owner keeps his place */
-    }
-    while (*p) {
-        if (*p == new || !same_owner(*p, want) || !overlap(*p, want) ||
-            !cut(p, want, new, &spares[0]))
-            p = &(*p)->next;
-    }
+    if (want->type != F_UNLCK)
+        new = enlist_new(i, want, &spares[1]);
+    split(root, want->start, &below, &covered);
+    if (want->end != LOCK_RANGE_END)
+        split(covered, want->end + 1, &covered, &above);
+    covered = keep_end(covered, want, &above);
+    keep_begin(below, want, &spares[0], &above);
     if (new)
-        merge(i, new);
+        merge(new, &below, &above, &covered);
+    root = join(join(below, new), above);
+    if (root)
+        root->next = next;
+    *p = root ? root : next;
+    return covered;
+}
+
+/* Of a tree that is nobody's any more. */
+static void free_locks(struct file_lock *root)
+{
+    while (root) {
+        spin_lock(&lock_lock);
+        for (int n = 0; root && n < FREE_STEP; n++)
+            lock_free(take_lowest(&root));
+        spin_unlock(&lock_lock);
+        sched_point();
+    }
 }
 
 /* [lock_lock held] */
 static bool has_too_many(const struct inode *i)
 {
-    const struct file_lock *l = i->locks;
-    unsigned n = 0;
+    const struct file_lock *root;
+    uint32_t n = 0;
 
-    for (; l && n < MAX_LOCKS; l = l->next)
-        n++;
-    return n == MAX_LOCKS;
+    for (root = i->locks; root; root = root->next)
+        n += root->size;
+    return n >= MAX_LOCKS;
 }
 
 /* Tries once. 0, -EAGAIN with the owner in the way in *blocker, or -ENOLCK. */
 static int try_lock(struct inode *i, const struct file_lock *want, const void **blocker)
 {
-    struct file_lock *spares[2] = {lock_new(), lock_new()}, *c;
+    struct file_lock *spares[2] = {lock_new(), lock_new()}, *c, *gone = NULL;
     int err = 0;
 
     if (!spares[0] || !spares[1] || (want->type != F_UNLCK && lock_count > fs_limits.locks)) {
@@ -229,9 +353,10 @@ static int try_lock(struct inode *i, const struct file_lock *want, const void **
     } else if (want->type != F_UNLCK && has_too_many(i)) {
         err = -ENOLCK;
     } else {
-        apply(i, want, spares);
+        gone = apply(i, want, spares);
     }
     spin_unlock(&lock_lock);
+    free_locks(gone);
     if (!err)
         wake_all(&lock_queue);
 out:
@@ -242,16 +367,19 @@ out:
 
 /* ---- Waiting ---- */
 
+static struct lock_waiter **waiters_of(const void *owner)
+{
+    return &lock_waiters[((uintptr_t)owner >> 6) % CHAINS];
+}
+
 /* [lock_lock held] */
 static const void *who_blocks(const void *owner)
 {
-    struct lock_waiter *w;
+    const struct lock_waiter *w = *waiters_of(owner);
 
-    list_for_each_entry (w, &lock_waiters, link) {
-        if (w->owner == owner)
-            return w->waits_for;
-    }
-    return NULL;
+    while (w && w->owner != owner)
+        w = w->next;
+    return w ? w->waits_for : NULL;
 }
 
 /* [lock_lock held] */
@@ -267,17 +395,31 @@ static bool would_deadlock(const void *owner, const void *blocker)
 
 static int list_waiter(struct lock_waiter *w, const struct file_lock *want, const void *blocker)
 {
+    struct lock_waiter **chain = waiters_of(want->owner);
     int err = 0;
 
     w->owner = want->owner;
     w->waits_for = blocker;
     spin_lock(&lock_lock);
-    if (want->kind == LOCK_POSIX && would_deadlock(want->owner, blocker))
+    if (want->kind == LOCK_POSIX && would_deadlock(want->owner, blocker)) {
         err = -EDEADLK;
-    else
-        list_add_tail(&lock_waiters, &w->link);
+    } else {
+        w->next = *chain;
+        *chain = w;
+    }
     spin_unlock(&lock_lock);
     return err;
+}
+
+static void unlist_waiter(struct lock_waiter *w)
+{
+    struct lock_waiter **p = waiters_of(w->owner);
+
+    spin_lock(&lock_lock);
+    while (*p != w)
+        p = &(*p)->next;
+    *p = w->next;
+    spin_unlock(&lock_lock);
 }
 
 static int lock_waiting(struct inode *i, const struct file_lock *want)
@@ -296,9 +438,7 @@ static int lock_waiting(struct inode *i, const struct file_lock *want)
         if (err == -EAGAIN) {
             if (!signal_pending_current())
                 schedule();
-            spin_lock(&lock_lock);
-            list_remove(&w.link);
-            spin_unlock(&lock_lock);
+            unlist_waiter(&w);
         }
         waitq_finish(&e);
         if (err != -EAGAIN)
@@ -308,33 +448,39 @@ static int lock_waiting(struct inode *i, const struct file_lock *want)
     }
 }
 
-static int set_lock(struct inode *i, const struct file_lock *want, bool wait)
+int lock_set(struct inode *i, const struct file_lock *want, bool wait)
 {
     const void *blocker;
 
     return wait ? lock_waiting(i, want) : try_lock(i, want, &blocker);
 }
 
-static void drop_all(struct inode *i, const void *owner, enum lock_kind kind)
+bool lock_conflicts(struct inode *i, const struct file_lock *want, struct file_lock *out)
 {
-    struct file_lock **p = &i->locks;
-    bool found = false;
+    const struct file_lock *l;
 
     spin_lock(&lock_lock);
-    while (*p) {
-        struct file_lock *l = *p;
-
-        if (l->owner != owner || l->kind != kind) {
-            p = &l->next;
-            continue;
-        }
-        *p = l->next;
-        lock_free(l);
-        found = true;
-    }
+    l = conflict(i, want);
+    if (l)
+        *out = *l;
     spin_unlock(&lock_lock);
-    if (found)
-        wake_all(&lock_queue);
+    return l != NULL;
+}
+
+static void drop_all(struct inode *i, const void *owner, enum lock_kind kind)
+{
+    struct file_lock **p, *root;
+
+    spin_lock(&lock_lock);
+    p = root_of(i, owner, kind);
+    root = *p;
+    if (root)
+        *p = root->next;
+    spin_unlock(&lock_lock);
+    if (!root)
+        return;
+    free_locks(root);
+    wake_all(&lock_queue);
 }
 
 void locks_close_posix(struct inode *i, struct files *owner)
@@ -348,157 +494,6 @@ void locks_close_file(struct file *f)
     drop_all(f->inode, f, LOCK_FLOCK);
 }
 
-/* ---- fcntl ---- */
-
-struct flock64 {
-    int16_t type, whence;
-    int64_t start, len;
-    int32_t pid;
-} __attribute__((packed));
-
-struct flock32 {
-    int16_t type, whence;
-    int32_t start, len;
-    int32_t pid;
-};
-
-static int flock_from_user(struct flock64 *out, void __user *uflock, bool wide)
-{
-    struct flock32 narrow;
-
-    if (wide)
-        return copy_from_user(out, uflock, sizeof(*out));
-    if (copy_from_user(&narrow, uflock, sizeof(narrow)))
-        return -EFAULT;
-    *out = (struct flock64){narrow.type, narrow.whence, narrow.start, narrow.len, narrow.pid};
-    return 0;
-}
-
-static int flock_to_user(void __user *uflock, const struct flock64 *in, bool wide)
-{
-    struct flock32 narrow;
-
-    if (wide)
-        return copy_to_user(uflock, in, sizeof(*in));
-    if (in->start > INT32_MAX || in->len > INT32_MAX)
-        return -EOVERFLOW;
-    narrow = (struct flock32){in->type, in->whence, (int32_t)in->start, (int32_t)in->len, in->pid};
-    return copy_to_user(uflock, &narrow, sizeof(narrow));
-}
-
-/* The range a request means, in absolute bytes. */
-static int range_of(struct file *f, const struct flock64 *fl, struct file_lock *l)
-{
-    int64_t base, start;
-
-    switch (fl->whence) {
-    case SEEK_SET:
-        base = 0;
-        break;
-    case SEEK_CUR:
-        base = (int64_t)f->pos;
-        break;
-    case SEEK_END:
-        base = (int64_t)inode_size(f->inode);
-        break;
-    default:
-        return -EINVAL;
-    }
-    if (__builtin_add_overflow(base, fl->start, &start))
-        return -EOVERFLOW;
-    if (start < 0)
-        return -EINVAL;
-    l->start = start;
-    l->end = RANGE_END;
-    if (fl->len > 0) {
-        if (__builtin_add_overflow(start, fl->len - 1, &l->end))
-            return -EOVERFLOW;
-    } else if (fl->len < 0) {
-        if (start + fl->len < 0)
-            return -EINVAL;
-        l->end = start - 1;
-        l->start = start + fl->len;
-    }
-    return 0;
-}
-
-static int make_request(struct file *f, const struct flock64 *fl, bool ofd, struct file_lock *l)
-{
-    if (fl->type != F_RDLCK && fl->type != F_WRLCK && fl->type != F_UNLCK)
-        return -EINVAL;
-    if (ofd && fl->pid != 0)
-        return -EINVAL;
-    l->kind = ofd ? LOCK_OFD : LOCK_POSIX;
-    l->owner = ofd ? (const void *)f : proc_current()->files;
-    l->type = fl->type;
-    l->pid = ofd ? -1 : proc_current()->pid;
-    return range_of(f, fl, l);
-}
-
-static int get_lock(struct file *f, struct flock64 *fl, bool ofd)
-{
-    struct file_lock l, *c;
-    int err = make_request(f, fl, ofd, &l);
-
-    if (!err && l.type == F_UNLCK && !ofd)
-        err = -EINVAL;
-    if (err)
-        return err;
-    fl->type = F_UNLCK;
-    spin_lock(&lock_lock);
-    c = conflict(f->inode, &l);
-    if (c) {
-        fl->type = c->type;
-        fl->whence = SEEK_SET;
-        fl->start = c->start;
-        fl->len = c->end == RANGE_END ? 0 : c->end - c->start + 1;
-        fl->pid = c->pid;
-    }
-    spin_unlock(&lock_lock);
-    return 0;
-}
-
-static int set_posix(struct file *f, int fd, const struct flock64 *fl, bool ofd, bool wait)
-{
-    struct file_lock l;
-    struct file *now;
-    int err = make_request(f, fl, ofd, &l);
-
-    if (err)
-        return err;
-    if ((l.type == F_RDLCK && !file_readable(f)) || (l.type == F_WRLCK && !file_writable(f)))
-        return -EBADF;
-    err = set_lock(f->inode, &l, wait);
-    if (err || l.type == F_UNLCK || ofd)
-        return err;
-    /* Another thread may have closed fd while this one slept: then the lock has no descriptor. */
-    now = fd_get_any(fd);
-    if (now != f) {
-        l.type = F_UNLCK;
-        set_lock(f->inode, &l, false);
-        err = -EBADF;
-    }
-    if (now)
-        file_put(now);
-    return err;
-}
-
-long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg)
-{
-    bool ofd = cmd >= F_OFD_GETLK, wide = cmd >= F_GETLK64;
-    bool get = cmd == F_GETLK || cmd == F_GETLK64 || cmd == F_OFD_GETLK;
-    bool wait = cmd == F_SETLKW || cmd == F_SETLKW64 || cmd == F_OFD_SETLKW;
-    struct flock64 fl;
-    int err;
-
-    if (flock_from_user(&fl, (void __user *)arg, wide))
-        return -EFAULT;
-    if (!get)
-        return set_posix(f, fd, &fl, ofd, wait);
-    err = get_lock(f, &fl, ofd);
-    return err ? err : flock_to_user((void __user *)arg, &fl, wide);
-}
-
 /* ---- /proc/locks ---- */
 
 static int describe(const struct file_lock *l, unsigned ordinal, char *buf, size_t size)
@@ -508,7 +503,7 @@ static int describe(const struct file_lock *l, unsigned ordinal, char *buf, size
     uint32_t dev = l->inode->sb ? l->inode->sb->dev : 0;
     char end[24] = "EOF";
 
-    if (l->end != RANGE_END)
+    if (l->end != LOCK_RANGE_END)
         snprintf(end, sizeof(end), "%lld", (long long)l->end);
     return snprintf(buf, size, "%u: %s ADVISORY  %s %d %02x:%02x:%u %lld %s\n", ordinal,
                     kinds[l->kind], l->type == F_WRLCK ? "WRITE" : "READ", l->pid, DEV_MAJOR(dev),
@@ -533,43 +528,4 @@ int locks_line(void *from, uint64_t *item, char *buf, size_t size)
     }
     spin_unlock(&lock_lock);
     return n;
-}
-
-/* ---- flock ---- */
-
-#define LOCK_SH 1u
-#define LOCK_EX 2u
-#define LOCK_NB 4u
-#define LOCK_UN 8u
-
-static int flock_type(uint32_t op)
-{
-    switch (op & ~LOCK_NB) {
-    case LOCK_SH:
-        return F_RDLCK;
-    case LOCK_EX:
-        return F_WRLCK;
-    case LOCK_UN:
-        return F_UNLCK;
-    default:
-        return -EINVAL;
-    }
-}
-
-long sys_flock(uint32_t fd, uint32_t op)
-{
-    struct file_lock want = {.kind = LOCK_FLOCK, .type = flock_type(op), .end = RANGE_END};
-    struct file *f;
-    long err;
-
-    if (want.type < 0)
-        return -EINVAL;
-    f = fd_get((int)fd);
-    if (!f)
-        return -EBADF;
-    want.owner = f;
-    want.pid = proc_current()->pid;
-    err = set_lock(f->inode, &want, !(op & LOCK_NB));
-    file_put(f);
-    return err;
 }

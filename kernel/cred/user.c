@@ -1,6 +1,6 @@
 /*
  * What each user has of the things that are counted by user: pages of pipes, watches of epoll sets
- * and of inotify, what is on its way between sockets.
+ * and of inotify, what is on its way between sockets, signals that wait.
  *
  * An account exists while something is charged to it. Who is charged keeps the account, so that a
  * process that changes its ids gives back to the right one.
@@ -16,7 +16,7 @@ struct user {
     uint32_t counts[USER_COUNT_KINDS]; /* [user_lock] */
 };
 
-static struct spinlock user_lock = SPINLOCK_INIT("users", LOCK_RANK_SIGNAL);
+static struct spinlock user_lock = SPINLOCK_INIT("users", LOCK_RANK_USER);
 static struct user *users; /* [user_lock] few: a list does */
 
 /* [user_lock held] */
@@ -29,26 +29,55 @@ static struct user *find(uint32_t uid)
     return u;
 }
 
-/* The account of the real user, with one reference more. NULL: no memory. */
-struct user *user_get(void)
+/* [user_lock held] Its account with one reference more; spare serves if there is none yet. */
+static struct user *get(uint32_t uid, struct user **spare)
 {
-    struct user *fresh = kzalloc(sizeof(*fresh)), *u;
+    struct user *u = find(uid);
 
-    if (!fresh)
-        return NULL;
-    fresh->uid = proc_current()->cred.uid;
-    spin_lock(&user_lock);
-    u = find(fresh->uid);
-    if (!u) {
-        u = fresh;
+    if (!u && *spare) {
+        u = *spare;
+        *spare = NULL;
+        u->uid = uid;
         u->next = users;
         users = u;
     }
-    u->refs++;
-    spin_unlock(&user_lock);
-    if (u != fresh)
-        kmfree(fresh);
+    if (u)
+        u->refs++;
     return u;
+}
+
+struct user *user_get_uid(uint32_t uid)
+{
+    struct user *spare = NULL, *u;
+
+    spin_lock(&user_lock);
+    u = get(uid, &spare);
+    spin_unlock(&user_lock);
+    if (u)
+        return u;
+    spare = kzalloc(sizeof(*spare));
+    spin_lock(&user_lock);
+    u = get(uid, &spare);
+    spin_unlock(&user_lock);
+    kmfree(spare);
+    return u;
+}
+
+struct user *user_get(void)
+{
+    return user_get_uid(proc_current()->cred.uid);
+}
+
+uint32_t user_counted(uint32_t uid, enum user_count kind)
+{
+    const struct user *u;
+    uint32_t n;
+
+    spin_lock(&user_lock);
+    u = find(uid);
+    n = u ? u->counts[kind] : 0;
+    spin_unlock(&user_lock);
+    return n;
 }
 
 void user_put(struct user *u)

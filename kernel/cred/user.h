@@ -15,11 +15,14 @@ enum user_count {
     USER_SOCKET_BYTES, /* of memory under way between sockets */
     USER_INFLIGHT,     /* descriptors on their way */
     USER_QUEUE_BYTES,  /* that message queues can hold */
+    USER_SIGNALS,      /* that wait, and timers, which may each have one wait */
     USER_COUNT_KINDS
 };
 
 struct user;
 struct user *user_get(void); /* the current process's real user; a reference, or NULL: no memory */
+struct user *user_get_uid(uint32_t uid); /* the same of any user; no lock above USER is held */
+uint32_t user_counted(uint32_t uid, enum user_count kind);
 void user_put(struct user *u);
 /* n more, unless that is over the limit. */
 bool user_charge(struct user *u, enum user_count kind, uint32_t n, uint32_t limit);

@@ -56,7 +56,8 @@ void oom_count_files(uint32_t (*held_bytes)(struct files *t))
 void oom_measure(const struct proc *p, struct oom_size *out)
 {
     struct vm_space_brief space;
-    uint32_t bytes = thread_bytes(p) + sizeof(*p) + p->sig.queued * sizeof(struct queued_signal);
+    uint32_t bytes = thread_bytes(p) + sizeof(*p) +
+                     (p->sig.queued + p->sig.timers) * sizeof(struct queued_signal);
 
     vm_space_brief(p->space, &space);
     if (p->files && files_bytes)

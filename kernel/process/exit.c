@@ -77,10 +77,7 @@ static bool group_has_stopped(int32_t pgid)
 {
     struct proc *p;
 
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pgid && p->sig.stopped && p->state == PROC_ALIVE)
-            return true;
-    }
+    for_each_of_group(p, pgid) if (p->sig.stopped && p->state == PROC_ALIVE) return true;
     return false;
 }
 
@@ -89,10 +86,7 @@ static void send_group_locked(int32_t pgid, int signo)
 {
     struct proc *p;
 
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pgid)
-            signal_send_proc(p, signo, NULL);
-    }
+    for_each_of_group(p, pgid) signal_send_proc(p, signo, NULL);
 }
 
 /*

@@ -10,6 +10,7 @@
  *  - threads join and leave proc->threads under proc_lock and handlers->lock, so either is enough
  *    to walk them.
  */
+#include "kernel/cred/user.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
@@ -50,11 +51,30 @@ static void queue_init(struct signal_queue *q)
     list_init(&q->infos);
 }
 
+struct user *signal_charge(const struct proc *p)
+{
+    struct user *u = user_get_uid(p->cred.uid);
+
+    if (u && !user_charge(u, USER_SIGNALS, 1, p->rlimits[RLIMIT_SIGPENDING].cur)) {
+        user_put(u);
+        return NULL;
+    }
+    return u;
+}
+
+void signal_uncharge(struct user *u)
+{
+    user_uncharge(u, USER_SIGNALS, 1);
+    user_put(u);
+}
+
 static void queued_free(struct proc *p, struct queued_signal *e)
 {
     list_remove(&e->link);
     if (e->embedded)
         return;
+    if (e->user)
+        signal_uncharge(e->user);
     p->sig.queued--;
     if (p->sig.spare)
         kmfree(e);
@@ -62,18 +82,27 @@ static void queued_free(struct proc *p, struct queued_signal *e)
         p->sig.spare = e;
 }
 
-static struct queued_signal *queued_alloc(struct proc *p)
+/* charged: as real-time signals are. What the kernel and kill send of the others is not, so that it
+ * never fails: each waits once. */
+static struct queued_signal *queued_alloc(struct proc *p, bool charged)
 {
     struct queued_signal *e = p->sig.spare;
+    struct user *u = charged ? signal_charge(p) : NULL;
 
+    if (charged && !u)
+        return NULL;
     if (e) {
         p->sig.spare = NULL;
     } else {
         e = kmalloc(sizeof(*e));
-        if (!e)
+        if (!e) {
+            if (u)
+                signal_uncharge(u);
             return NULL;
+        }
         e->embedded = false;
     }
+    e->user = u;
     p->sig.queued++;
     return e;
 }
@@ -252,8 +281,8 @@ static int queue_add(struct proc *p, struct signal_queue *q, int signo, const st
     if (e) {
         if (!list_empty(&e->link))
             return 0;
-    } else if (info && (!realtime || p->sig.queued < p->rlimits[RLIMIT_SIGPENDING].cur)) {
-        e = queued_alloc(p);
+    } else if (info) {
+        e = queued_alloc(p, realtime);
     }
     if (!e && realtime && info && info->code != SI_USER)
         return -EAGAIN;
@@ -349,9 +378,8 @@ int signal_send_group(int32_t pgid, int signo, const struct siginfo *info)
     int ret = -ESRCH;
 
     spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid != pgid)
-            continue;
+    for_each_of_group(p, pgid)
+    {
         ret = 0;
         if (signo)
             signal_send_proc(p, signo, info);

@@ -164,7 +164,7 @@ struct signal_shared { /* of a process */
     bool cont_notify;            /* [handlers->lock] the parent is yet to be told */
     bool stop_dequeued;          /* [handlers->lock] a stop signal is taken, SIGCONT cancels it */
     int stop_signo;              /* [handlers->lock] what stopped it */
-    uint32_t queued;             /* [handlers->lock] infos waiting: RLIMIT_SIGPENDING */
+    uint32_t queued;             /* [handlers->lock] infos waiting */
     struct queued_signal *spare; /* [handlers->lock] memory for the next one, or NULL */
     struct list posix_timers;    /* [handlers->lock] timer_create; kernel/time/posix_timer.c */
     int32_t next_timer_id;       /* [handlers->lock] */

@@ -12,8 +12,14 @@
 struct queued_signal {
     struct list link; /* [handlers->lock] on itself while not queued */
     struct siginfo info;
+    struct user *user; /* to whom it is charged, with a reference; NULL: nobody */
     bool embedded;
 };
+
+/* RLIMIT_SIGPENDING: one more for the real user of p, who is then told; NULL: that is over the
+ * limit, or there is no memory. */
+struct user *signal_charge(const struct proc *p);
+void signal_uncharge(struct user *u);
 
 #define SIGS_UNMASKABLE (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
 #define SIGS_STOP       (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))

@@ -14,9 +14,9 @@ bool pgrp_is_orphaned(int32_t pgid, const struct proc *ignore)
 {
     const struct proc *p;
 
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid != pgid || p == ignore || p->state == PROC_ZOMBIE || !p->parent ||
-            p->parent == init_proc)
+    for_each_of_group(p, pgid)
+    {
+        if (p == ignore || p->state == PROC_ZOMBIE || !p->parent || p->parent == init_proc)
             continue;
         if (p->parent->pgid != pgid && p->parent->sid == p->sid)
             return false;

@@ -4,6 +4,8 @@
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
 
+#define SMALL_GROUP 32 /* whose members are met in one go */
+
 /* man 2 kill: the sender's real or effective user is the target's real or saved one. */
 static bool may_signal(const struct proc *to, int signo)
 {
@@ -59,7 +61,35 @@ static int kill_one(int32_t pid, int signo, const struct siginfo *info)
     return ret;
 }
 
-/* Success if one could be sent. */
+/* [proc_lock held] */
+static bool group_is_small(int32_t pgid)
+{
+    struct proc *p;
+    int members = 0;
+
+    for_each_of_group(p, pgid) members++;
+    return members <= SMALL_GROUP;
+}
+
+/* [proc_lock held] */
+static int kill_small_group(int32_t pgid, int signo, const struct siginfo *info)
+{
+    int ret = -ESRCH, err;
+    bool sent = false;
+    struct proc *p;
+
+    for_each_of_group(p, pgid)
+    {
+        err = send(p, NULL, signo, info);
+        ret = err ? err : ret;
+        sent |= !err;
+    }
+    return sent ? 0 : ret;
+}
+
+/* Success if one could be sent. A big group is met on a walk over all processes, which can give
+ * way.
+ */
 static int kill_group(int32_t pgid, int signo, const struct siginfo *info)
 {
     struct proc *p;
@@ -68,6 +98,11 @@ static int kill_group(int32_t pgid, int signo, const struct siginfo *info)
     bool sent = false;
 
     spin_lock(&proc_lock);
+    if (group_is_small(pgid)) {
+        ret = kill_small_group(pgid, signo, info);
+        spin_unlock(&proc_lock);
+        return ret;
+    }
     for (p = proc_oldest(); p; p = proc_walk_on(p, &steps)) {
         if (p->pgid != pgid)
             continue;

@@ -48,9 +48,9 @@ static bool in_small_group(const struct proc *creator, uint32_t most)
     uint32_t members = 0;
     struct proc *p;
 
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == creator->pgid)
-            members += p->nthreads ? p->nthreads : 1;
+    for_each_of_group(p, creator->pgid)
+    {
+        members += p->nthreads ? p->nthreads : 1;
         if (members > most)
             return false;
     }

@@ -31,6 +31,7 @@ static struct list proc_hash[HASH_SIZE];   /* [proc_lock] */
 static struct list thread_hash[HASH_SIZE]; /* [proc_lock] */
 static uint32_t nr_threads;                /* [proc_lock] linked ones */
 static uint32_t nr_zombies;                /* [proc_lock] linked processes without a thread */
+static uint32_t nr_dead_tracees;           /* [proc_lock] ended, and their tracers not told */
 static int32_t last_pid;                   /* [proc_lock] */
 static bool pids_wrapped;                  /* [proc_lock] from now on an id may be in use */
 
@@ -151,17 +152,19 @@ static bool pid_in_use(int32_t pid)
 {
     struct proc *p;
 
-    if (thread_find(pid) || proc_find(pid))
+    if (thread_find(pid) || proc_find(pid) || proc_names_group(pid))
         return true;
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pid || p->sid == pid || names_dead_tracee(p, pid))
+    if (!nr_dead_tracees)
+        return false;
+    list_for_each_entry (p, &all_procs, all_link)
+        if (names_dead_tracee(p, pid))
             return true;
-    }
     return false;
 }
 
 void proc_count_dead_tracee(struct proc *p, int n)
 {
+    nr_dead_tracees += (uint32_t)n;
     p->dead_tracees += (uint32_t)n;
     nr_zombies += (uint32_t)n;
 }
@@ -199,6 +202,8 @@ void proc_link(struct proc *p, struct proc *parent)
     list_add_tail(&parent->children, &p->sibling);
     list_add_tail(&all_procs, &p->all_link);
     list_add(&proc_hash[p->pid & (HASH_SIZE - 1)], &p->hash_link);
+    proc_set_group(p, p->pgid);
+    proc_set_session(p, p->sid);
 }
 
 void proc_unlink(struct proc *p)
@@ -212,6 +217,7 @@ void proc_unlink(struct proc *p)
     list_remove(&p->sibling);
     list_remove(&p->all_link);
     list_remove(&p->hash_link);
+    proc_leave_groups(p);
 }
 
 /* Whoever walks the threads of a process to signal them holds only the handlers' lock. */
@@ -255,6 +261,8 @@ static void proc_init_lists(struct proc *p)
     list_init(&p->sibling);
     list_init(&p->all_link);
     list_init(&p->hash_link);
+    list_init(&p->group_link);
+    list_init(&p->session_link);
     list_init(&p->sem_undos);
     waitq_init(&p->child_exit);
 }
@@ -513,6 +521,7 @@ void proc_init(void)
         list_init(&proc_hash[i]);
         list_init(&thread_hash[i]);
     }
+    proc_groups_init();
     proc_init_lists(p);
     p->parent = p;
     p->exit_signal = SIGCHLD;

@@ -112,7 +112,8 @@ struct proc {
     struct tracee *trace;          /* [proc_lock] of the first thread, also when that is gone */
     uint32_t dead_tracees; /* [proc_lock] ended threads whose tracer has yet to hear of it */
     int32_t pgid, sid;     /* [proc_lock] */
-    struct tty *tty;       /* [tty_session_lock] the controlling terminal */
+    struct list group_link, session_link; /* [proc_lock] those of the same: group.c */
+    struct tty *tty;                      /* [tty_session_lock] the controlling terminal */
     int32_t hung_up_group; /* [tty_session_lock] a leader's: in front when its terminal hung up */
     bool did_exec;
     uint8_t dumpable;     /* DUMPABLE_* */
@@ -172,6 +173,21 @@ struct proc *proc_find_any(int32_t tid, struct thread **t);
  * or the caller is to die. *steps is 0 before the first. All there are from beginning to end are
  * met. */
 struct proc *proc_walk_on(struct proc *p, uint32_t *steps);
+/* ---- Groups and sessions, kernel/thread/group.c, all with proc_lock held ---- */
+
+struct list *proc_group_chain(int32_t pgid);
+/* Does the statement for each process of the group, itself not leaving it. */
+#define for_each_of_group(p, id)                                                                   \
+    list_for_each_entry (p, proc_group_chain(id), group_link)                                      \
+        if ((p)->pgid != (id)) {                                                                   \
+        } else
+struct proc *proc_first_of_group(int32_t pgid); /* NULL: there is no such group */
+bool proc_names_group(int32_t id);              /* whether it is a group's id, or a session's */
+void proc_set_group(struct proc *p, int32_t pgid);
+void proc_set_session(struct proc *p, int32_t sid);
+void proc_leave_groups(struct proc *p);
+void proc_groups_init(void);
+
 /* [proc_lock] Where a walk over all processes has come to that lets the lock go as it likes; zeros:
  * the beginning. */
 struct proc_place {

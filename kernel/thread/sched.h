@@ -116,7 +116,9 @@ void waitq_finish(struct wait_entry *e); /* leaves the queue, state runnable aga
 /* Joins q with a callback and no change of state, for poll; waitq_remove leaves. */
 void waitq_add(struct waitq *q, struct wait_entry *e, void (*wake)(struct wait_entry *e));
 void waitq_remove(struct wait_entry *e);
-void wake_all(struct waitq *q); /* wakes everybody; they stay on the queue until waitq_finish */
+/* Wakes everybody; they stay on the queue until waitq_finish. A marked point where very many wait
+ * and the caller holds no spin lock: then q has to outlive the call. */
+void wake_all(struct waitq *q);
 /* The one that waits longest, which leaves the queue: only where every waiter waits for the same,
  * and never where poll waits. */
 void wake_one(struct waitq *q);

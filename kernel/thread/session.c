@@ -76,10 +76,7 @@ static bool group_in_session(int32_t pgid, int32_t sid)
 {
     struct proc *p;
 
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == pgid && p->sid == sid)
-            return true;
-    }
+    for_each_of_group(p, pgid) if (p->sid == sid) return true;
     return false;
 }
 
@@ -122,7 +119,7 @@ long sys_setpgid(uint32_t upid, uint32_t upgid)
     } else if (p) {
         ret = check_setpgid(p, pgid);
         if (!ret)
-            p->pgid = pgid;
+            proc_set_group(p, pgid);
     }
     spin_unlock(&proc_lock);
     return ret;
@@ -130,17 +127,17 @@ long sys_setpgid(uint32_t upid, uint32_t upgid)
 
 long sys_setsid(void)
 {
-    struct proc *self = proc_current(), *p;
+    struct proc *self = proc_current();
     long ret = self->pid;
 
     spin_lock(&proc_lock);
     /* Its id must not be taken as a group by anybody, itself included. */
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->pgid == self->pid)
-            ret = -EPERM;
+    if (proc_first_of_group(self->pid))
+        ret = -EPERM;
+    if (ret > 0) {
+        proc_set_group(self, self->pid);
+        proc_set_session(self, self->pid);
     }
-    if (ret > 0)
-        self->pgid = self->sid = self->pid;
     spin_unlock(&proc_lock);
     if (ret > 0 && terminals)
         terminals->detach(self);

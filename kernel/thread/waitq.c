@@ -9,6 +9,8 @@
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
 
+#define WAKE_STEP 200 /* woken with the queue's lock held, where the caller holds no other */
+
 void waitq_init(struct waitq *q)
 {
     spin_init(&q->lock, "waitq", LOCK_RANK_WAITQ);
@@ -72,26 +74,79 @@ static bool has_waiters(struct waitq *q)
     return !list_empty(&q->waiters);
 }
 
+/* What wakes nobody: it marks a place in the queue. */
+static void pass(struct wait_entry *e)
+{
+    (void)e;
+}
+
+/* [q->lock, let go between steps] All from e to the one that is last now. */
+static void wake_rest(struct waitq *q, struct wait_entry *e)
+{
+    struct wait_entry here = {.wake = pass}, end = {.wake = pass};
+
+    list_add_tail(&q->waiters, &end.link);
+    while (e != &end) {
+        for (int n = 0; n < WAKE_STEP && e != &end; n++) {
+            wake(e);
+            e = list_next_entry(e, link);
+        }
+        list_add_tail(&e->link, &here.link);
+        spin_unlock(&q->lock);
+        sched_point();
+        spin_lock(&q->lock);
+        e = list_next_entry(&here, link);
+        list_remove(&here.link);
+    }
+    list_remove(&end.link);
+}
+
+/* [q->lock held] Whether the caller could let others run if it let go of the lock. */
+static bool may_pause(void)
+{
+    const struct cpu *c = cpu_self();
+
+    return c->spin_depth == 1 && (c->lock_flags & EFLAGS_IF);
+}
+
 void wake_all(struct waitq *q)
+{
+    struct wait_entry *e;
+    int n = 0;
+
+    if (!has_waiters(q))
+        return;
+    spin_lock(&q->lock);
+    list_for_each_entry (e, &q->waiters, link) {
+        if (n++ == WAKE_STEP && may_pause()) {
+            wake_rest(q, e);
+            break;
+        }
+        wake(e);
+    }
+    spin_unlock(&q->lock);
+}
+
+/* [q->lock held] */
+static struct wait_entry *longest_waiter(struct waitq *q)
+{
+    struct wait_entry *e;
+
+    list_for_each_entry (e, &q->waiters, link)
+        if (e->wake != pass)
+            return e;
+    return NULL;
+}
+
+void wake_one(struct waitq *q)
 {
     struct wait_entry *e;
 
     if (!has_waiters(q))
         return;
     spin_lock(&q->lock);
-    list_for_each_entry (e, &q->waiters, link)
-        wake(e);
-    spin_unlock(&q->lock);
-}
-
-void wake_one(struct waitq *q)
-{
-    if (!has_waiters(q))
-        return;
-    spin_lock(&q->lock);
-    if (!list_empty(&q->waiters)) {
-        struct wait_entry *e = list_first_entry(&q->waiters, struct wait_entry, link);
-
+    e = longest_waiter(q);
+    if (e) {
         list_remove(&e->link);
         wake(e);
     }

@@ -22,6 +22,7 @@ struct posix_timer {
     struct list link;             /* [list_lock] proc->sig.posix_timers */
     struct posix_timer *of_chain; /* [list_lock] the next in the table */
     struct proc *proc;
+    struct user *user; /* who is charged */
     int32_t id, clock;
     struct cpu_clock cpu; /* when it is on one */
     int32_t tid;          /* SIGEV_THREAD_ID, or 0 */
@@ -151,6 +152,11 @@ static struct posix_timer *timer_new(struct proc *p, int32_t clock)
 
     if (!t)
         return NULL;
+    t->user = signal_charge(p); /* a timer counts as the signal that it may queue */
+    if (!t->user) {
+        kmfree(t);
+        return NULL;
+    }
     t->proc = p;
     t->clock = clock;
     t->id = p->sig.next_timer_id++;
@@ -171,6 +177,7 @@ static void detach_signal(struct posix_timer *t)
     copy = kmalloc(sizeof(*copy));
     if (copy) {
         copy->info = t->signal.info;
+        copy->user = signal_charge(t->proc);
         copy->embedded = false;
         list_add_tail(&t->signal.link, &copy->link);
         t->proc->sig.queued++;
@@ -206,9 +213,9 @@ static void timer_destroy(struct posix_timer *t)
 {
     timer_cancel(&t->timer);
     timer_unlink(t);
+    signal_uncharge(t->user);
     spin_lock(&t->proc->handlers->lock);
     detach_signal(t);
-    t->proc->sig.queued--;
     spin_unlock(&t->proc->handlers->lock);
     kmfree(t);
 }
@@ -265,27 +272,6 @@ static struct posix_timer *find_timer(int32_t id)
     return t;
 }
 
-/* A timer counts as the signal that it may queue. */
-static int charge(struct proc *p)
-{
-    int err = -EAGAIN;
-
-    spin_lock(&p->handlers->lock);
-    if (p->sig.queued < p->rlimits[RLIMIT_SIGPENDING].cur) {
-        p->sig.queued++;
-        err = 0;
-    }
-    spin_unlock(&p->handlers->lock);
-    return err;
-}
-
-static void uncharge(struct proc *p)
-{
-    spin_lock(&p->handlers->lock);
-    p->sig.queued--;
-    spin_unlock(&p->handlers->lock);
-}
-
 /* [list_lock held] */
 static long create(int32_t clock, const struct cpu_clock *cpu, const struct user_sigevent *ev,
                    void __user *uid)
@@ -295,13 +281,11 @@ static long create(int32_t clock, const struct cpu_clock *cpu, const struct user
     struct posix_timer *t;
     int ret;
 
-    if (p->sig.timers >= MAX_TIMERS || charge(p))
+    if (p->sig.timers >= MAX_TIMERS)
         return -EAGAIN;
     t = timer_new(p, clock);
-    if (!t) {
-        uncharge(p);
+    if (!t)
         return -EAGAIN;
-    }
     t->cpu = *cpu;
     if (!ev) {
         by_default.value = (uint32_t)t->id;
@@ -312,7 +296,7 @@ static long create(int32_t clock, const struct cpu_clock *cpu, const struct user
     if (!ret && put_user_u32(uid, (uint32_t)t->id))
         ret = -EFAULT;
     if (ret) {
-        uncharge(p);
+        signal_uncharge(t->user);
         kmfree(t);
     } else {
         timer_link(t);

@@ -19,6 +19,7 @@
 /* How much of what is unread counts as delivered: TCOFLUSH, and the flush that goes with a signal,
  * take back only what lies behind it. Linux's master has a line discipline's buffer of this size.
  */
+#define FEED_STEP  128u /* bytes: a tab is 400 instructions */
 #define DELIVERED  (TTY_INPUT_SIZE - 1)
 #define READ_CHUNK 512u
 
@@ -111,12 +112,13 @@ static void add_event(struct pty *p, uint8_t set, uint8_t clear)
 
 /* ---- Input, from the master to the slave ---- */
 
-/* A byte that edits a whole line is dear: no others go with it into one stretch under the lock. */
+/* A byte that edits a whole line is dear: no others go with it into one stretch under the lock, and
+ * of others some. */
 size_t pty_feed(struct pty *p, const char *s, size_t n)
 {
     size_t step = 0;
 
-    while (step < n && !ldisc_is_editing(&p->slave, s[step]))
+    while (step < n && step < FEED_STEP && !ldisc_is_editing(&p->slave, s[step]))
         step++;
     return tty_receive(&p->slave, s, step ? step : n ? 1 : 0);
 }
@@ -266,6 +268,7 @@ static const struct tty_driver slave_driver = {
     .name = "pts",
     .cflag = TERMIOS_B38400 | TERMIOS_CS8 | TERMIOS_CREAD,
     .outlives_session = true,
+    .offers_again = true,
     .write = slave_write,
     .room = slave_room,
     .flush_output = slave_flush_output,

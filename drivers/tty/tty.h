@@ -41,6 +41,7 @@ struct tty_driver {
     const char *name;
     uint32_t cflag;        /* of a terminal without a past; 0: 38400 baud, hang up on close */
     bool outlives_session; /* its leader's exit does not hang it up: a pseudo-terminal */
+    bool offers_again;     /* a byte that was not taken, at once and after a marked point */
     size_t (*write)(struct tty *t, const char *s, size_t n); /* the bytes taken; never waits */
     size_t (*room)(struct tty *t);                           /* how many it would take */
     size_t (*pending)(struct tty *t); /* bytes not yet sent; NULL: what is written is sent */
@@ -96,6 +97,8 @@ struct tty {
     char echo[TTY_ECHO_SIZE];      /* [lock] echo the driver had no room for */
     uint32_t echo_head, echo_tail; /* [lock] */
     bool gathers;                  /* [lock] echo waits there until there is much of it */
+    bool unfinished, in_word; /* [lock] an edit of the whole line is not over; inside its word */
+    uint32_t reprinted;       /* [lock] how far it has come */
 
     bool exclusive;        /* [lock] TIOCEXCL: only root may open it again */
     bool reading, writing; /* [lock] somebody is in the middle of a read or write */

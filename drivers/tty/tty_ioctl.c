@@ -103,7 +103,8 @@ static long simulate_input(struct tty *t, const void __user *user)
         return -EPERM;
     if (copy_from_user(&c, user, 1))
         return -EFAULT;
-    tty_receive(t, &c, 1);
+    while (tty_receive(t, &c, 1) == 0 && t->unfinished)
+        sched_point();
     return 0;
 }
 

@@ -12,7 +12,8 @@
 #include "libc/ctype.h"
 #include "libc/string.h"
 
-#define EOF_MARK 0
+#define EOF_MARK  0
+#define EDIT_STEP 100u /* bytes of a line edited in one go */
 
 static bool is_control_char(uint8_t c)
 {
@@ -56,7 +57,7 @@ static bool is_cc(const struct tty *t, int which, uint8_t c)
 void ldisc_reset(struct tty *t)
 {
     t->head = t->tail = t->canon = 0;
-    t->literal = false;
+    t->literal = t->unfinished = false;
     memset(t->line_end, 0, sizeof(t->line_end));
 }
 
@@ -154,12 +155,23 @@ static void erase_char(struct tty *t)
         echo_char(t, t->termios.cc[VERASE]);
 }
 
-static void erase_word(struct tty *t)
+/*
+ * What has to do with a whole line goes in steps, where the driver offers a byte that was not taken
+ * once more: it is taken with the last step. Whether this one ends here, n bytes done.
+ */
+static bool ends_step(struct tty *t, unsigned n)
 {
-    bool in_word = false;
+    t->unfinished = t->driver->offers_again && n == EDIT_STEP;
+    return t->unfinished;
+}
 
-    while (t->head != t->canon) {
+static void erase_word(struct tty *t, bool in_word)
+{
+    for (unsigned n = 0; t->head != t->canon; n++) {
         uint32_t head = t->head;
+        t->in_word = in_word;
+        if (ends_step(t, n))
+            return;
         uint8_t c = unput(t);
         bool word_char = isalnum(c) || c == '_' || c >= 0x80;
         if (in_word && !word_char) {
@@ -186,18 +198,24 @@ static void kill_line(struct tty *t)
         if (TTY_FLAG(t, lflag, ECHOK))
             output_echo(t, '\n');
     } else {
-        while (t->head != t->canon)
+        for (unsigned n = 0; t->head != t->canon && !ends_step(t, n); n++)
             echo_erased(t, unput(t));
     }
 }
 
-static void reprint_line(struct tty *t)
+static void reprint_line(struct tty *t, bool goes_on)
 {
-    echo_char(t, t->termios.cc[VREPRINT]);
-    output_echo(t, '\n');
-    t->canon_column = t->column;
-    for (uint32_t i = t->canon; i != t->head && !output_echo_is_full(t); i++)
-        echo_char(t, input_at(t, i));
+    if (!goes_on) {
+        echo_char(t, t->termios.cc[VREPRINT]);
+        output_echo(t, '\n');
+        t->canon_column = t->column;
+        t->reprinted = t->canon;
+    }
+    for (unsigned n = 0; t->reprinted != t->head && !output_echo_is_full(t); n++) {
+        if (ends_step(t, n))
+            return;
+        echo_char(t, input_at(t, t->reprinted++));
+    }
 }
 
 static uint32_t input_count(const struct tty *t)
@@ -298,16 +316,17 @@ bool ldisc_is_editing(const struct tty *t, char ch)
 
 static bool edit(struct tty *t, uint8_t c)
 {
-    bool extended = TTY_FLAG(t, lflag, IEXTEN);
+    bool extended = TTY_FLAG(t, lflag, IEXTEN), goes_on = t->unfinished;
 
+    t->unfinished = false;
     if (is_cc(t, VERASE, c))
         erase_char(t);
     else if (is_cc(t, VKILL, c))
         kill_line(t);
     else if (extended && is_cc(t, VWERASE, c))
-        erase_word(t);
+        erase_word(t, goes_on && t->in_word);
     else if (extended && TTY_FLAG(t, lflag, ECHO) && is_cc(t, VREPRINT, c))
-        reprint_line(t);
+        reprint_line(t, goes_on);
     else
         return false;
     return true;
@@ -357,7 +376,9 @@ static bool canonical_input(struct tty *t, uint8_t c)
 {
     bool taken = true;
 
-    if (editing_char(t, c) || line_char(t, c, &taken))
+    if (editing_char(t, c))
+        return !t->unfinished;
+    if (line_char(t, c, &taken))
         return taken;
     if (TTY_FLAG(t, lflag, IEXTEN) && is_cc(t, VLNEXT, c)) {
         begin_literal(t);
@@ -442,7 +463,7 @@ void ldisc_mode_changed(struct tty *t, const struct termios *old)
         t->canon = canonical ? t->head : t->tail;
         if (canonical && input_count(t))
             set_line_end(t, t->head - 1, true);
-        t->literal = false;
+        t->literal = t->unfinished = false;
     }
     if ((old->iflag & TERMIOS_IXON) && !TTY_FLAG(t, iflag, IXON))
         tty_set_stopped(t, false);

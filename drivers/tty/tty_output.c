@@ -119,14 +119,25 @@ bool output_echo_is_full(struct tty *t)
     return t->echo_head - t->echo_tail == TTY_ECHO_SIZE;
 }
 
+static uint32_t echo_room(const struct tty *t)
+{
+    return TTY_ECHO_SIZE - (t->echo_head - t->echo_tail);
+}
+
 static void put_echo(struct tty *t, const char *s, size_t n)
 {
+    uint32_t room, head;
     size_t done = 0;
 
     if (t->echo_head == t->echo_tail && !t->gathers)
         done = t->driver->write(t, s, n);
-    for (; done < n && !output_echo_is_full(t); done++)
-        t->echo[t->echo_head++ % TTY_ECHO_SIZE] = s[done];
+    else if (t->gathers && echo_room(t) < n)
+        output_flush_echo(t);
+    room = echo_room(t);
+    head = t->echo_head;
+    for (; done < n && room > 0; done++, room--)
+        t->echo[head++ % TTY_ECHO_SIZE] = s[done];
+    t->echo_head = head;
 }
 
 void output_gather(struct tty *t)

@@ -201,7 +201,7 @@ void pmap_remove_some(struct frame *f, unsigned most); /* the same for so many s
 /* Whether a space used frame since the last call; clears the accessed bits, keeps dirty ones. [v]
  */
 bool pmap_test_accessed(struct frame *f);
-
+bool pmap_age_nth(struct frame *f, unsigned n); /* used lately (true), or it goes [v] */
 /* The n-th mapping of frame; false when there is none. [v] */
 bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va);
 bool pmap_is_accessed(const struct frame *f); /* the same, and clears nothing [v] */

@@ -334,19 +334,33 @@ void pmap_remove_frame(struct frame *f)
     pmap_remove_some(f, UINT32_MAX);
 }
 
+static void remove_mapping(pte_t *pte)
+{
+    struct frame *table = table_of(pte);
+    struct pmap *pm = table->table.pmap;
+    vaddr_t va = pmap_entry_address(pte);
+
+    unmap_entry(pm, pte);
+    mmu_flush_page(pm->pgdir, va);
+    free_table_if_empty(table);
+}
+
 void pmap_remove_some(struct frame *f, unsigned most)
 {
     pte_t *pte;
 
-    for (; most > 0 && (pte = rmap_nth(f, 0)); most--) {
-        struct frame *table = table_of(pte);
-        struct pmap *pm = table->table.pmap;
-        vaddr_t va = pmap_entry_address(pte);
+    for (; most > 0 && (pte = rmap_nth(f, 0)); most--)
+        remove_mapping(pte);
+}
 
-        unmap_entry(pm, pte);
-        mmu_flush_page(pm->pgdir, va);
-        free_table_if_empty(table);
-    }
+/* Whether it had any of them. */
+static bool clear_in(pte_t *pte, pte_t bits)
+{
+    if (!(*pte & bits))
+        return false;
+    __atomic_and_fetch(pte, ~bits, __ATOMIC_SEQ_CST);
+    mmu_flush_page(pmap_of_entry(pte)->pgdir, pmap_entry_address(pte));
+    return true;
 }
 
 /* Clears bits in every mapping of f; whether one had any of them. */
@@ -355,14 +369,19 @@ static bool clear_in_all(struct frame *f, pte_t bits)
     bool was_set = false;
     pte_t *pte;
 
-    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++) {
-        if (!(*pte & bits))
-            continue;
-        __atomic_and_fetch(pte, ~bits, __ATOMIC_SEQ_CST);
-        mmu_flush_page(pmap_of_entry(pte)->pgdir, pmap_entry_address(pte));
-        was_set = true;
-    }
+    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
+        was_set |= clear_in(pte, bits);
     return was_set;
+}
+
+bool pmap_age_nth(struct frame *f, unsigned n)
+{
+    pte_t *pte = rmap_nth(f, n);
+
+    if (clear_in(pte, PTE_A))
+        return true;
+    remove_mapping(pte);
+    return false;
 }
 
 bool pmap_test_accessed(struct frame *f)

@@ -12,9 +12,10 @@
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
 
-#define BATCH  32u /* frames that count as success */
-#define STEP   64u /* frames looked at without leaving vm_lock */
-#define ROUNDS 5u  /* of the hand, after which all that may go has gone: policy.c */
+#define BATCH    32u  /* frames that count as success */
+#define STEP     64u  /* frames looked at without leaving vm_lock */
+#define MAPPINGS 256u /* of one page looked at in one visit */
+#define ROUNDS   5u   /* of the hand, after which all that may go has gone: policy.c */
 
 #define PAUSE_FACTOR 4u
 #define PAUSE_MIN_NS 4000000u
@@ -35,18 +36,34 @@ void reclaim_init(void)
     dirty_init();
 }
 
+static bool mapping_is_locked(struct pmap *pm, vaddr_t va)
+{
+    const struct vma *v = vma_find(container_of(pm, struct vm_space, pmap), va);
+
+    return v && (v->flags & VM_LOCKED);
+}
+
 bool frame_is_locked(const struct frame *f)
 {
     struct pmap *pm;
     vaddr_t va;
 
-    for (unsigned n = 0; pmap_nth_mapping(f, n, &pm, &va); n++) {
-        struct vm_space *s = container_of(pm, struct vm_space, pmap);
-        const struct vma *v = vma_find(s, va);
-        if (v && (v->flags & VM_LOCKED))
+    for (unsigned n = 0; pmap_nth_mapping(f, n, &pm, &va); n++)
+        if (mapping_is_locked(pm, va))
             return true;
-    }
     return false;
+}
+
+/* A page that very many map is not looked at whole. Those of its mappings go that were not used
+ * since the last visit, some at a time; once few are left, it is a page as others are. */
+static void thin(struct frame *f)
+{
+    struct pmap *pm;
+    vaddr_t va;
+
+    for (unsigned n = 0, looked = 0; looked < MAPPINGS && pmap_nth_mapping(f, n, &pm, &va);
+         looked++)
+        n += mapping_is_locked(pm, va) || pmap_age_nth(f, n);
 }
 
 /* ---- One page ---- */
@@ -141,6 +158,10 @@ static enum fate look(struct frame *f, struct outgoing *out)
 {
     if (!may_go(f) || (!out->swap_room && is_homeless(f)))
         return STAYS;
+    if (rmap_count(f) > MAPPINGS) {
+        thin(f);
+        return STAYS;
+    }
     if (f->flags & FRAME_LAZY) {
         if (!(f->flags & FRAME_DIRTY) && !pmap_test_dirty(f))
             return was_used(f) || frame_is_locked(f) ? STAYS : drop_lazy(f);
@@ -167,6 +188,7 @@ static enum fate pass_step(struct pass *p, struct outgoing *out)
 
         p->looked++;
         reclaim_hand = frame_next(reclaim_hand);
+        n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 4 : 0;
         fate = reclaim_hand ? look(reclaim_hand, out) : STAYS;
         p->freed += fate == FREED;
         if (fate == GOES)
@@ -182,8 +204,9 @@ static unsigned evict_run(const struct vm_object *o, const struct vm_run *run)
 
     for (unsigned i = 0; i < run->count; i++) {
         struct frame *f = frame_of(run->page[i]);
-        if (f->kind == FRAME_OBJECT && f->object == o && may_go(f) && is_clean(f) &&
-            !pmap_is_accessed(f) && !(f->flags & FRAME_REFERENCED) && !frame_is_locked(f))
+        if (f->kind == FRAME_OBJECT && f->object == o && may_go(f) &&
+            rmap_count(f) <= MAPPINGS / VM_RUN_MAX && is_clean(f) && !pmap_is_accessed(f) &&
+            !(f->flags & FRAME_REFERENCED) && !frame_is_locked(f))
             freed += page_evict(f);
     }
     return freed;

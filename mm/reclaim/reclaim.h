@@ -33,7 +33,9 @@ int swap_write(uint32_t slot, unsigned n, void *const *pages);
 /* For the audit: whether a slot is taken; how many are, their sum, and how many of them belong to
  * runs that are on their way. [v] */
 bool swap_owned(uint32_t slot);
-void swap_audit(uint32_t *used, uint32_t *sum, uint32_t *on_their_way);
+/* spend is called every few slots, and may let go of vm_lock. [v] */
+void swap_audit(uint32_t *used, uint32_t *sum, uint32_t *on_their_way, void (*spend)(void *),
+                void *arg);
 extern uint32_t slots_on_their_way; /* [v] */
 /* Every page in one of so many slots from first on comes back into memory, and their slots are
  * freed. -ENOMEM, -EIO. Sleeps. */

@@ -362,19 +362,23 @@ bool swap_owned(uint32_t slot)
     return a->device && place_of(slot) < a->slots && is_taken(a, place_of(slot));
 }
 
-void swap_audit(uint32_t *used, uint32_t *sum, uint32_t *on_their_way)
+void swap_audit(uint32_t *used, uint32_t *sum, uint32_t *on_their_way, void (*spend)(void *),
+                void *arg)
 {
     struct vm_swap_stats st;
 
+    *sum = 0;
+    for (uint32_t i = 0; i < VM_SWAP_AREAS; i++) {
+        for (uint32_t place = 1; areas[i].device && place < areas[i].slots; place++) {
+            *sum += is_taken(&areas[i], place) ? i << PLACE_BITS | place : 0;
+            if (place % 8 == 0)
+                spend(arg);
+        }
+        *sum -= areas[i].device ? areas[i].spoilt_sum : 0;
+    }
     count(&st);
     *used = st.used;
     *on_their_way = slots_on_their_way;
-    *sum = 0;
-    for (uint32_t i = 0; i < VM_SWAP_AREAS; i++) {
-        for (uint32_t place = 1; areas[i].device && place < areas[i].slots; place++)
-            *sum += is_taken(&areas[i], place) ? i << PLACE_BITS | place : 0;
-        *sum -= areas[i].device ? areas[i].spoilt_sum : 0;
-    }
 }
 
 void vm_swap_stats(struct vm_swap_stats *out)

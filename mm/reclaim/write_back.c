@@ -9,7 +9,8 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 
-#define LOOK_STEP 256u /* pages looked at without leaving vm_lock */
+#define LOOK_STEP        256u /* pages looked at without leaving vm_lock */
+#define MAPPINGS_IN_STEP 500u /* of the pages of a run, which lose their right to write */
 
 static bool is_dirty(const struct frame *f)
 {
@@ -30,12 +31,15 @@ static void send(struct frame *f, struct vm_run *run)
 void object_gather(struct frame *f, struct vm_run *run)
 {
     struct vm_object *o = f->object;
+    unsigned mappings = 0;
 
     *run = (struct vm_run){.index = f->index, .turn = o->put_turn & 1};
     do {
+        mappings += rmap_count(f);
         send(f, run);
         f = run->index + run->count > run->index ? object_frame(o, run->index + run->count) : NULL;
-    } while (run->count < VM_RUN_MAX && f && !(f->flags & FRAME_WRITING) && is_dirty(f));
+    } while (run->count < VM_RUN_MAX && mappings < MAPPINGS_IN_STEP && f &&
+             !(f->flags & FRAME_WRITING) && is_dirty(f));
     o->refs++;
     o->puts[run->turn]++;
 }

@@ -474,18 +474,6 @@ static uint32_t check_frames(struct audit *a)
     return mapped;
 }
 
-static void check_swap(struct audit *a)
-{
-    uint32_t used, sum, on_their_way;
-
-    swap_audit(&used, &sum, &on_their_way);
-    CHECK(a, a->pages_away == swapped_pages, "%u pages of objects are counted in swap, %u are",
-          swapped_pages, a->pages_away);
-    CHECK(a, used == a->slots + on_their_way, "%u slots are in use, %u owned, %u on their way",
-          used, a->slots, on_their_way);
-    CHECK(a, on_their_way || sum == a->slot_sum, "a slot has two owners, and another none");
-}
-
 /* Every account of a space, counted from its areas. */
 static void check_accounts(struct audit *a, struct vm_space *s)
 {
@@ -522,6 +510,20 @@ static void check_space(struct audit *a, struct vm_space *s)
     check_pmap(a, s);
 }
 
+static void check_swap(struct audit *a)
+{
+    uint32_t used, sum, on_their_way;
+
+    swap_audit(&used, &sum, &on_their_way, spend_one, a);
+    if (a->disturbed)
+        return;
+    CHECK(a, a->pages_away == swapped_pages, "%u pages of objects are counted in swap, %u are",
+          swapped_pages, a->pages_away);
+    CHECK(a, used == a->slots + on_their_way, "%u slots are in use, %u owned, %u on their way",
+          used, a->slots, on_their_way);
+    CHECK(a, on_their_way || sum == a->slot_sum, "a slot has two owners, and another none");
+}
+
 /* What mm/ keeps count of, against what was found. */
 static void check_sums(struct audit *a, uint32_t mapped)
 {
@@ -544,7 +546,6 @@ static void check_sums(struct audit *a, uint32_t mapped)
     for (unsigned k = FRAME_KERNEL; k < FRAME_KINDS; k++)
         CHECK(a, a->by_kind[k] == frame_count(k), "%u frames of kind %u are counted, %u are",
               frame_count(k), k, a->by_kind[k]);
-    check_swap(a);
 }
 
 /* [v, let go between steps] */
@@ -559,6 +560,7 @@ static void audit(struct audit *a)
     for_each_space(a, check_all_refs);
     for_each_object(a, check_object);
     mapped = check_frames(a);
+    check_swap(a);
     if (!a->disturbed)
         check_sums(a, mapped);
 }

@@ -17,6 +17,8 @@
 #include "kernel/machine/power.h"
 #include "drivers/tty/tty.h"
 
+#define REPARENT_STEP 200 /* children that get another parent in one go */
+
 /* ---- A process ---- */
 
 void proc_note_peak(struct proc *p)
@@ -117,12 +119,14 @@ static struct proc *reaper_of(const struct proc *p)
     return init_proc;
 }
 
-/* [proc_lock held] Children that nobody waits for go to the list dead. */
-static void reparent_children(struct proc *p, struct list *dead)
+/* [proc_lock held] Some of the children of p; those that nobody waits for go to the list dead. */
+static void reparent_children(struct proc *p, struct list *dead, unsigned most)
 {
     struct proc *c, *next, *reaper = reaper_of(p);
 
     list_for_each_entry_safe (c, next, &p->children, sibling) {
+        if (most-- == 0)
+            return;
         list_remove(&c->sibling);
         c->parent = reaper;
         list_add_tail(&reaper->children, &c->sibling);
@@ -144,6 +148,23 @@ static void free_list(struct list *dead)
     list_for_each_entry_safe (c, next, dead, sibling) {
         list_remove(&c->sibling);
         proc_free(c);
+    }
+}
+
+/* As long as there are many. The last thread of p is here: only what others leave to it comes. */
+static void reparent_in_steps(struct proc *p)
+{
+    struct list dead;
+    bool more = true;
+
+    while (more) {
+        list_init(&dead);
+        spin_lock(&proc_lock);
+        reparent_children(p, &dead, REPARENT_STEP);
+        more = !list_empty(&p->children);
+        spin_unlock(&proc_lock);
+        free_list(&dead);
+        sched_point();
     }
 }
 
@@ -189,9 +210,11 @@ static void end_process(struct proc *p, struct thread *t)
     sem_exit(p);
     proc_release(p);
 
+    if (!list_empty(&p->children))
+        reparent_in_steps(p);
     spin_lock(&proc_lock);
     check_orphaned_group(p, p->parent, p);
-    reparent_children(p, &dead);
+    reparent_children(p, &dead, UINT32_MAX);
     leave(t);
     p->state = PROC_ZOMBIE;
     timers_drop(&p->cpu_timers);

@@ -67,8 +67,8 @@ static bool group_is_small(int32_t pgid)
     struct proc *p;
     int members = 0;
 
-    for_each_of_group(p, pgid) members++;
-    return members <= SMALL_GROUP;
+    for_each_of_group(p, pgid) if (++members > SMALL_GROUP) return false;
+    return true;
 }
 
 /* [proc_lock held] */

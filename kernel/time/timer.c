@@ -22,8 +22,9 @@ static struct cpu *running_on;     /* [timer_lock] */
 static struct list wall_timers = LIST_INIT(wall_timers); /* [timer_lock] */
 static uint32_t settings;                                /* [timer_lock] of the wall clock */
 
-#define WALL_STEP 50   /* timers moved with the lock held */
-#define RUN_STEP  100u /* timers fired by one interrupt: 360 instructions each and more */
+#define WALL_STEP 50  /* timers moved with the lock held */
+#define RUN_STEP  48u /* timers fired by one interrupt: 360 instructions each, with a signal 1,000 \
+                       */
 
 /* ---- The heap ---- */
 

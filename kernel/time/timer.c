@@ -23,8 +23,7 @@ static struct list wall_timers = LIST_INIT(wall_timers); /* [timer_lock] */
 static uint32_t settings;                                /* [timer_lock] of the wall clock */
 
 #define WALL_STEP 50  /* timers moved with the lock held */
-#define RUN_STEP  48u /* timers fired by one interrupt: 360 instructions each, with a signal 1,000 \
-                       */
+#define RUN_STEP  48u /* timers fired by one interrupt: 360 to 1,000 instructions each */
 
 /* ---- The heap ---- */
 

@@ -1,7 +1,7 @@
 /*
- * Init of scripts/bench-scale, on Faultline and on Linux: what one operation costs beside few and beside
- * many others of its kind, in instructions (QEMU's -icount makes the time stamp counter count them).
- * Prints "row NAME COUNT COST".
+ * Init of scripts/bench-scale, on Faultline and on Linux: what one operation costs beside few and
+ * beside many others of its kind, in instructions (QEMU's -icount makes the time stamp counter
+ * count them). Prints "row NAME COUNT COST".
  */
 #define _GNU_SOURCE
 #include <dirent.h>

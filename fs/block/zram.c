@@ -43,8 +43,10 @@ static int zram_move(struct block_queue *q, const struct block_io *io)
     (void)q;
     mutex_lock(&disk.lock);
     err = disk.store ? 0 : -EIO;
-    for (uint32_t i = 0; i < io->bytes >> PAGE_SHIFT && !err; i++)
+    for (uint32_t i = 0; i < io->bytes >> PAGE_SHIFT && !err; i++) {
         err = move_page(disk.store, io->op, index + i, io->pages[first + i]);
+        sched_point(); /* a page is up to 100,000 instructions */
+    }
     mutex_unlock(&disk.lock);
     return err;
 }

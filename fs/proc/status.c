@@ -315,12 +315,26 @@ static void status_memory(struct text *t, const struct snapshot *s)
                 KIB(vm_space_table_frames(s->space)), KIB(vm_space_swapped(s->space)), s->dumping);
 }
 
+/* How many of the signals that do not queue are in the set. */
+static unsigned standard_signals(uint64_t set)
+{
+    uint32_t bits = (uint32_t)set & 0x7fffffff;
+    unsigned n = 0;
+
+    for (; bits; bits &= bits - 1)
+        n++;
+    return n;
+}
+
+/* Linux counts as waiting what waits for any process of the user; of what does not queue, and is
+ * not charged here, this process's alone is counted. */
 static void status_signals(struct text *t, const struct snapshot *s)
 {
     const struct signal_sets *g = &s->signals;
+    unsigned waiting = user_counted(s->cred.uid, USER_SIGNALS) + standard_signals(g->pending) +
+                       standard_signals(g->shared);
 
-    text_printf(t, "Threads:\t%u\nSigQ:\t%u/%u\n", s->threads,
-                user_counted(s->cred.uid, USER_SIGNALS), s->pending_limit.cur);
+    text_printf(t, "Threads:\t%u\nSigQ:\t%u/%u\n", s->threads, waiting, s->pending_limit.cur);
     text_printf(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
                 (unsigned long long)g->pending, (unsigned long long)g->shared,
                 (unsigned long long)g->blocked);

@@ -14,7 +14,7 @@
 
 #define BATCH    32u  /* frames that count as success */
 #define STEP     64u  /* frames looked at without leaving vm_lock */
-#define MAPPINGS 256u /* of one page looked at in one visit */
+#define MAPPINGS 128u /* of one page looked at in one visit */
 #define ROUNDS   5u   /* of the hand, after which all that may go has gone: policy.c */
 
 #define PAUSE_FACTOR 4u
@@ -188,7 +188,7 @@ static enum fate pass_step(struct pass *p, struct outgoing *out)
 
         p->looked++;
         reclaim_hand = frame_next(reclaim_hand);
-        n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 4 : 0;
+        n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 2 : 0;
         fate = reclaim_hand ? look(reclaim_hand, out) : STAYS;
         p->freed += fate == FREED;
         if (fate == GOES)
@@ -259,8 +259,10 @@ static bool serve_writer(void)
 {
     struct pass p = {0, 0};
 
-    while (frame_scarce() && p.looked < frame_total() && !p.freed)
+    while (frame_scarce() && p.looked < frame_total() && !p.freed) {
         step(&p, true);
+        port_yield();
+    }
     return !frame_scarce();
 }
 
@@ -315,7 +317,7 @@ void reclaim_frame(struct frame *f)
 
 bool reclaim_gather(struct frame *f, struct outgoing *out)
 {
-    if (!may_go(f) || (f->flags & FRAME_LAZY) || frame_is_locked(f))
+    if (!may_go(f) || (f->flags & FRAME_LAZY) || rmap_count(f) > MAPPINGS || frame_is_locked(f))
         return false;
     (void)was_used(f);
     frame_set_age(f, 0);
@@ -349,8 +351,10 @@ bool vm_pageout_step(void)
 {
     struct pass p = {0, 0};
 
-    while (p.looked < frame_total() && p.freed < BATCH && !frame_plenty())
+    while (p.looked < frame_total() && p.freed < BATCH && !frame_plenty()) {
         step(&p, false);
+        port_yield();
+    }
     return p.freed > 0;
 }
 

@@ -42,8 +42,32 @@ static void one_of_many(void)
             pause();
 }
 
+/* Pages that all of them map have to be looked at. */
+static void shortage(void)
+{
+    char text[256] = "", *at;
+    int fd = open("/proc/meminfo", O_RDONLY);
+    size_t size;
+    char *p;
+
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || !(at = strstr(text, "MemFree:")))
+        die("/proc/meminfo");
+    close(fd);
+    size = ((size_t)atol(at + 8) << 10) + (16u << 20);
+    p = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        die("mmap");
+    forget();
+    for (size_t i = 0; i < size; i += PAGE)
+        p[i] = 1;
+    report("reclaim");
+    munmap(p, size);
+    forget();
+}
+
 static void of_all(void)
 {
+    shortage();
     kill(-1, SIGUSR1);
     report("kill-all");
     kill(0, SIGUSR2);

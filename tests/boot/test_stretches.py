@@ -1,6 +1,6 @@
 """No path keeps interrupts out, or the CPU to itself, for more than 100,000 instructions, however large
-what it works on: the boot option `latency` records the longest stretches, and QEMU's -icount makes its
-clock count instructions."""
+what it works on is, or however many things it has to do with, but for the few rows in DEARER: the boot
+option `latency` records the longest stretches, and QEMU's -icount makes its clock count instructions."""
 
 import re
 import subprocess
@@ -16,12 +16,15 @@ SIZE = 1024  # MiB
 LONG = ("mprotect", "mremap", "fork", "MADV_FREE", "DONTNEED", "munmap", "exit", "exec", "write", "read", "truncate",
         "fork-areas", "prot-areas", "unmap-areas")
 
-# Calls that have to do with many objects: a chance to switch after a millisecond at most.
-MANY = 1_000_000
+# Calls that have to do with many objects. What grows with their number, and how far at these: 52 instructions
+# for each of the children that wait for any looks at, twice when it has to sleep.
 CROWDS = ("tty-line", "tty-reprint", "tty-word", "tty-kill", "umount-busy", "umount", "net-unix", "close-range", "sysvipc",
-          "cut-copies", "cut-areas", "meminfo", "deny-areas", "locks", "unlock-all", "timers", "crowd", "kill-all",
-          "kill-group", "setpriority", "getpriority", "cut-shared", "wake-all", "as-user", "exit-parent",
-          "kill-9", "wait")
+          "cut-copies", "cut-areas", "meminfo", "deny-areas", "mm_check", "locks", "unlock-all", "timers", "crowd",
+          "reclaim", "kill-all", "kill-group", "setpriority", "getpriority", "cut-shared", "wake-all", "as-user",
+          "exit-parent", "kill-9", "wait")
+DEARER = {"as-user": 250_000, "wait": 250_000}
+# A program that only faults passes no point that the recorder knows: its own time would count.
+UNKNOWN = {("reclaim", "no_switch")}
 
 
 def records(program, mem, arguments=""):
@@ -60,8 +63,7 @@ def test_bounded(longest, name, kind):
     assert instructions <= MOST, where
 
 
-@pytest.mark.parametrize("kind", ["irq_off", "no_switch"])
-@pytest.mark.parametrize("name", CROWDS)
+@pytest.mark.parametrize("name,kind", [(n, k) for n in CROWDS for k in ("irq_off", "no_switch") if (n, k) not in UNKNOWN])
 def test_crowds_give_way(crowds, name, kind):
     instructions, where = crowds[name, kind]
-    assert instructions <= MANY, where
+    assert instructions <= DEARER.get(name, MOST), where

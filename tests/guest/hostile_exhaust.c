@@ -9,13 +9,16 @@
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <mqueue.h>
 #include <sched.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -573,6 +576,81 @@ static int take_tee(void)
     return failed(tee(full[0], p[1], sizeof(block), SPLICE_F_NONBLOCK));
 }
 
+/* Pages that the program still has, too. */
+static int take_spliced_memory(void)
+{
+    char *page = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct iovec v = {page, 16 * PAGE};
+    int p[2];
+
+    if (page == MAP_FAILED || pipe(p) < 0)
+        return errno;
+    memset(page, 1, 16 * PAGE);
+    if (vmsplice(p[1], &v, 1, SPLICE_F_NONBLOCK) < 0)
+        return errno == EAGAIN ? 0 : errno;
+    return failed(munmap(page, 16 * PAGE));
+}
+
+/* With all that it can hold on either side. */
+static int take_terminal(void)
+{
+    static char block[PAGE];
+    int slave, master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), unlock = 0;
+
+    if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+        return errno;
+    slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    if (slave < 0)
+        return errno;
+    memset(block, 'x', sizeof(block));
+    while (write(master, block, sizeof(block)) > 0 || write(slave, block, sizeof(block)) > 0)
+        ;
+    return errno == EAGAIN ? 0 : errno;
+}
+
+static int take_userfault(void)
+{
+    struct uffdio_api api = {.api = UFFD_API};
+    struct uffdio_register r = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+    char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = (int)syscall(SYS_userfaultfd, O_NONBLOCK);
+
+    if (fd < 0 || p == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) < 0)
+        return errno;
+    r.range = (struct uffdio_range){(uintptr_t)p, PAGE};
+    return failed(ioctl(fd, UFFDIO_REGISTER, &r));
+}
+
+/* A queue that is full. */
+static int take_messages(void)
+{
+    static struct {
+        long type;
+        char text[4096];
+    } m = {.type = 1};
+    int q = msgget(IPC_PRIVATE, 0600);
+
+    if (q < 0)
+        return errno;
+    while (msgsnd(q, &m, sizeof(m.text), IPC_NOWAIT) == 0)
+        ;
+    return errno == EAGAIN ? 0 : errno;
+}
+
+static void remove_messages(void)
+{
+    struct msginfo info;
+    struct msqid_ds d;
+    int last = msgctl(0, MSG_INFO, (struct msqid_ds *)&info);
+
+    for (int i = 0; i <= last; i++) {
+        int id = msgctl(i, MSG_STAT, &d);
+
+        if (id >= 0)
+            msgctl(id, IPC_RMID, NULL);
+    }
+}
+
 static const struct exhaustion table[] = {
     {"processes", take_process, {EAGAIN, ENOMEM}, NULL, false},
     {"zombies", take_zombie, {EAGAIN, ENOMEM}, NULL, false},
@@ -600,6 +678,9 @@ static const struct exhaustion table[] = {
     {"pipes", take_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"pipes of a MiB", take_big_pipe, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"pipes that share pages", take_tee, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"pages in pipes", take_spliced_memory, {EMFILE, ENFILE, ENOMEM}, NULL, true},
+    {"terminals", take_terminal, {EMFILE, ENFILE, ENOMEM}, NULL, true},
+    {"userfaultfds", take_userfault, {EMFILE, ENFILE, ENOMEM}, NULL, true},
     {"sockets with data", take_socket, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
@@ -614,6 +695,7 @@ static const struct exhaustion table[] = {
     {"timers", take_timer, {EAGAIN}, NULL, false},
     {"message queues", take_queue, {EMFILE, ENOSPC}, remove_queues, false},
     {"semaphore sets", take_set, {ENOSPC, ENOMEM}, remove_sets, false},
+    {"messages", take_messages, {ENOSPC, ENOMEM, EAGAIN}, remove_messages, true},
     {"filters", take_filter, {ENOMEM}, NULL, false},
     {"segments", take_segment, {ENOSPC}, remove_segments, false},
     {"big segments", take_big_segment, {ENOSPC, ENOMEM}, remove_segments, false},

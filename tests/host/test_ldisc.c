@@ -103,6 +103,51 @@ static void number_is(const char *what, unsigned got, unsigned want)
     failures++;
 }
 
+/* As pseudo-terminals do. */
+static const struct tty_driver patient = {
+    .name = "patient", .write = driver_write, .room = driver_room, .offers_again = true};
+
+/* How often the byte had to be offered. */
+static unsigned offer(char c)
+{
+    unsigned times = 1;
+
+    while (!ldisc_input(&tty, c) && times < 1000)
+        times++;
+    return times;
+}
+
+static void test_steps(void)
+{
+    char line[1000], want[1010];
+
+    begin("what has to do with a whole line goes in steps");
+    tty.driver = &patient;
+    memset(line, 'x', sizeof(line));
+    number_is("typed", (unsigned)type(line, sizeof(line)), sizeof(line));
+    shown = 0;
+    number_is("^R", offer('\022'), 10);
+    memcpy(want, "^R\r\n", 4);
+    memcpy(want + 4, line, sizeof(line));
+    compare("reprinted", screen, shown, want, sizeof(line) + 4);
+    shown = 0;
+    TYPE(" y");
+    shown = 0;
+    number_is("^W of a short word", offer('\027'), 1);
+    screen_is("\b \b");
+    number_is("^W of a long one", offer('\027'), 11);
+    number_is("left of it", ldisc_readable(&tty), 0);
+    shown = 0;
+    room_left = sizeof(screen);
+    type(line, sizeof(line));
+    shown = 0;
+    number_is("^U", offer('\025'), 10);
+    number_is("shown", (unsigned)shown, 3 * sizeof(line));
+    shown = 0;
+    TYPE("end\n");
+    read_is(10, "end\n", true);
+}
+
 static void test_lines(void)
 {
     begin("a line is read when it is complete");
@@ -307,6 +352,7 @@ static void test_full(void)
 int main(void)
 {
     test_lines();
+    test_steps();
     test_editing();
     test_signals();
     test_modes();

@@ -434,6 +434,40 @@ TEST(every_area_of_an_object_that_counts_is_told_of)
     vm_object_unref(o);
 }
 
+/* ---- A page that very many map ---- */
+
+#define CROWD    600u
+#define PLACE(n) (AT + 2 * (n)*PAGE_SIZE)
+
+static void crowd_maps(void)
+{
+    for (unsigned n = 0; n < CROWD; n++)
+        EXPECT_EQ(map(PLACE(n), 1, VM_PROT_READ, VM_SHARED, file, 0), 0);
+    for (unsigned n = 0; n < CROWD; n++)
+        EXPECT_EQ(load(s, PLACE(n)), file_word(0));
+    EXPECT_EQ(rmap_count(object_frame(file, 0)), CROWD);
+}
+
+TEST(page_that_a_crowd_maps_goes_in_the_end)
+{
+    crowd_maps();
+    for (unsigned n = 0; n < 20 && object_frame(file, 0); n++)
+        (void)reclaim();
+    EXPECT(!object_frame(file, 0));
+    EXPECT_EQ(load(s, PLACE(CROWD - 1)), file_word(0));
+}
+
+TEST(page_that_a_crowd_maps_stays_while_one_has_locked_it)
+{
+    crowd_maps();
+    EXPECT_EQ(vm_lock_range(s, PLACE(3), PAGE_SIZE, VM_LOCKED, UINT32_MAX), 0);
+    for (unsigned n = 0; n < 20; n++)
+        (void)reclaim();
+    EXPECT(object_frame(file, 0) != NULL);
+    EXPECT(frame_at(s, PLACE(3)) == frame_number(object_frame(file, 0)));
+    EXPECT(rmap_count(object_frame(file, 0)) <= 128);
+}
+
 TEST(object_outlives_its_creator_while_mapped)
 {
     struct vm_object *o = vm_object_create_anon(PAGE_SIZE);

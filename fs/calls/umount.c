@@ -18,7 +18,7 @@ static bool is_busy(struct mount *m)
 
     if (propagation_busy(m))
         return true;
-    return sb->mounts.next == sb->mounts.prev && super_busy(sb, m->root);
+    return sb->mounts.next == sb->mounts.prev && super_in_use(sb);
 }
 
 /* [mount_lock held] Asked twice, without anybody's having walked into it in between, it goes. */

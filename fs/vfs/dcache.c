@@ -23,7 +23,8 @@
 #include "libc/string.h"
 
 #define HASH_SIZE    4096u
-#define FIRST_COOKIE 1u /* 0: never linked */
+#define FIRST_COOKIE 1u   /* 0: never linked */
+#define TREE_STEP    500u /* names looked at with the lock held */
 
 struct spinlock dentry_lock = SPINLOCK_INIT("dentry", LOCK_RANK_FS);
 static struct dentry *hash_table[HASH_SIZE]; /* [dentry_lock] */
@@ -58,6 +59,7 @@ static void dentry_hash(struct dentry *d)
         d->parent->next_cookie = FIRST_COOKIE;
     d->cookie = d->parent->next_cookie++;
     list_add(&d->parent->children, &d->sibling);
+    d->parent->child_count++;
 }
 
 static void dentry_unhash(struct dentry *d)
@@ -74,6 +76,7 @@ static void dentry_unhash(struct dentry *d)
         d->parent->read_next =
             d->sibling.next == &d->parent->children ? NULL : list_next_entry(d, sibling);
     list_remove(&d->sibling);
+    d->parent->child_count--;
 }
 
 static void alias_drop(struct dentry *d)
@@ -435,12 +438,7 @@ void path_release(const struct path *p)
 
 static uint32_t expected_refs(const struct dentry *d)
 {
-    const struct dentry *c;
-    uint32_t n = d->parent ? d->pinned : 1;
-
-    list_for_each_entry (c, &d->children, sibling)
-        n++;
-    return n;
+    return (d->parent ? d->pinned : 1) + d->child_count;
 }
 
 /* The next dentry in depth-first order, or NULL after the last. */
@@ -453,17 +451,42 @@ static struct dentry *tree_next(struct dentry *d, const struct dentry *root)
     return d == root ? NULL : list_next_entry(d, sibling);
 }
 
-bool dentry_tree_busy(struct dentry *root, const struct dentry *shown)
+/* [dentry_lock, let go] Others get a chance; whether d, which stays meanwhile, has lost its name.
+ */
+static bool pause_at(struct dentry *d, const struct dentry *root)
 {
-    struct dentry *d;
+    bool lost;
+
+    dentry_ref(d);
+    spin_unlock(&dentry_lock);
+    sched_point();
+    spin_lock(&dentry_lock);
+    lost = d != root && !d->hashed;
+    if (lost) {
+        spin_unlock(&dentry_lock);
+        dentry_unref(d);
+        spin_lock(&dentry_lock);
+    } else {
+        __atomic_fetch_sub(&d->refs, 1, __ATOMIC_RELEASE);
+    }
+    return lost;
+}
+
+/* Nobody can walk into the tree any more: what is not busy does not become so between two steps. */
+bool dentry_tree_busy(struct dentry *root)
+{
+    struct dentry *d = root;
+    bool busy = false;
 
     spin_lock(&dentry_lock);
-    for (d = root; d; d = tree_next(d, root)) {
-        if (d->mounted || d->refs != expected_refs(d) + (d == shown))
-            break;
+    for (unsigned n = 1; d && !busy; n++) {
+        busy = d->mounted || d->refs != expected_refs(d);
+        d = tree_next(d, root);
+        if (d && !busy && n % TREE_STEP == 0)
+            busy = pause_at(d, root);
     }
     spin_unlock(&dentry_lock);
-    return d != NULL;
+    return busy;
 }
 
 void dentry_tree_free(struct dentry *root)

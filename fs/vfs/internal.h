@@ -55,9 +55,9 @@ void dentry_move(struct dentry *d, struct dentry *fresh);
 void dentry_exchange(struct dentry *a, struct dentry *b);
 /* Whether d is ancestor or one above it, within one file system. */
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
-/* Whether anybody but the tree itself, and the mount that shows it from shown on, holds a reference
- * into it. */
-bool dentry_tree_busy(struct dentry *root, const struct dentry *shown);
+/* Whether anybody but the tree itself, which no mount shows, holds a reference into it. A marked
+ * point. */
+bool dentry_tree_busy(struct dentry *root);
 /* The path from the root of the file system. */
 char *dentry_print(struct dentry *d, char *buf, size_t size);
 /* [dentry_lock held] As path_of_dentry, without a reference. */

@@ -117,14 +117,14 @@ int super_get(const char *fstype, const char *source, uint32_t flags, const char
     return 0;
 }
 
-bool super_busy(struct superblock *sb, const struct dentry *root)
+bool super_in_use(struct superblock *sb)
 {
-    return dentry_tree_busy(sb->root, root) || (sb->type->busy && sb->type->busy(sb));
+    return sb->type->busy && sb->type->busy(sb);
 }
 
 void super_unshown(struct superblock *sb)
 {
-    if (list_empty(&sb->mounts) && !super_busy(sb, NULL))
+    if (list_empty(&sb->mounts) && !dentry_tree_busy(sb->root) && !super_in_use(sb))
         super_destroy(sb);
 }
 

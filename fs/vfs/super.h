@@ -16,8 +16,8 @@
  * -ENODEV, -ENOSPC, -ENOMEM, -EBUSY or the type's own. May sleep. */
 int super_get(const char *fstype, const char *source, uint32_t flags, const char *data,
               struct superblock **out);
-/* Whether somebody refers into its tree, but for the one mount that shows it from root on. */
-bool super_busy(struct superblock *sb, const struct dentry *root);
+/* Whether its type knows of a user that no mount knows of. */
+bool super_in_use(struct superblock *sb);
 /* Its last mount is gone: it goes too, now or when nobody uses it any more. May sleep. */
 void super_unshown(struct superblock *sb);
 void super_reap(void); /* those end whose last user has gone */

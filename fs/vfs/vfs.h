@@ -180,6 +180,7 @@ struct dentry {
     struct dentry *parent;    /* NULL in a root */
     struct inode *inode;      /* NULL: known not to exist */
     struct list children;     /* [dentry_lock] newest first */
+    uint32_t child_count;     /* [dentry_lock] how many they are */
     struct list sibling;      /* [dentry_lock] in parent->children */
     struct dentry *read_next; /* [dentry_lock] the child that its last reader stopped at, or NULL */
     struct dentry *hash_next; /* [dentry_lock] by parent and name */

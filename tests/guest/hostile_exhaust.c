@@ -711,6 +711,15 @@ static void put(const char *path, const char *text)
     close(fd);
 }
 
+/* For whoever looks how far it has come: on the console. */
+static void put_name(const char *what)
+{
+    char line[100];
+
+    snprintf(line, sizeof(line), "<1>exhaust: %s\n", what);
+    put("/dev/kmsg", line);
+}
+
 static long meminfo(const char *field)
 {
     char text[4096] = "", *at;
@@ -871,8 +880,11 @@ int main(int argc, char **argv)
     put("/proc/sys/vm/overcommit_memory", "1");
     DIE_UNLESS(mkdir("m", 0755) == 0 && mount("none", "m", "tmpfs", 0, NULL) == 0);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        if (all || !table[i].slow)
+        if (all || !table[i].slow) {
+            if (all)
+                put_name(table[i].name);
             exhaust(&table[i]);
+        }
     printf("all is over\n");
     umount2("m", MNT_DETACH);
     put("/proc/sys/vm/overcommit_memory", "0");

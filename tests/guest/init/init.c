@@ -27,6 +27,7 @@
 #define LIMIT_SECONDS    120
 #define RUNS_MOST        1000
 #define INJECTED_SECONDS 8
+#define EXHAUST_SECONDS  1800
 #define SLACK            4 /* pages that this program itself may come to use */
 
 static volatile bool timed_out;
@@ -147,13 +148,16 @@ static void run_test(const char *name)
 {
     int status;
     long before, after = injected_failures();
-    bool injecting = getenv("inject") != NULL; /* inject=1 on the kernel's command line */
+    /* inject=1, exhaust=all on the kernel's command line */
+    unsigned limit = getenv("inject")    ? INJECTED_SECONDS
+                     : getenv("exhaust") ? EXHAUST_SECONDS
+                                         : LIMIT_SECONDS;
 
     printf("=== %s\n", name);
     fflush(stdout);
     for (int runs = 0; runs < RUNS_MOST; runs++) {
         before = after;
-        status = run_once(name, runs, injecting ? INJECTED_SECONDS : LIMIT_SECONDS);
+        status = run_once(name, runs, limit);
         after = injected_failures();
         if (after == before)
             break;

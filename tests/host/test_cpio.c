@@ -65,6 +65,17 @@ void notify_gone(struct inode *i)
     (void)i;
 }
 
+struct path mount_that_shows(struct dentry *d)
+{
+    (void)d;
+    return (struct path){0};
+}
+
+void mount_gone(struct mount *m)
+{
+    (void)m;
+}
+
 struct dentry *fs_context_root(void)
 {
     return NULL;

@@ -206,6 +206,10 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
 	$(Q)$(PY) scripts/bench $(B)
 
+# What an operation costs beside few and beside many others of its kind; fails where a curve bends.
+bench-scale: deps kernel
+	$(Q)$(PY) scripts/bench-scale $(B)
+
 # Where the instructions of a row of the bench go, by function of the kernel.
 profile: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
@@ -252,6 +256,7 @@ help:
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
+	@echo "make bench-scale  what grows with the number of objects, and what does not"
 	@echo "make profile ROW=fork  where the instructions of one row of the bench go, by function"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lint       clang-format, sparse, clang-tidy, cppcheck"
@@ -260,7 +265,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench profile soak lint fetch \
+.PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale profile soak lint fetch \
         compile_commands.json \
         clean distclean help FORCE
 .DELETE_ON_ERROR:

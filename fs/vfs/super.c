@@ -117,6 +117,16 @@ int super_get(const char *fstype, const char *source, uint32_t flags, const char
     return 0;
 }
 
+struct superblock *super_find(uint32_t dev)
+{
+    struct superblock *sb;
+
+    list_for_each_entry (sb, &supers, link)
+        if (sb->dev == dev)
+            return sb;
+    return NULL;
+}
+
 bool super_in_use(struct superblock *sb)
 {
     return sb->type->busy && sb->type->busy(sb);

@@ -20,7 +20,8 @@ int super_get(const char *fstype, const char *source, uint32_t flags, const char
 bool super_in_use(struct superblock *sb);
 /* Its last mount is gone: it goes too, now or when nobody uses it any more. May sleep. */
 void super_unshown(struct superblock *sb);
-void super_reap(void); /* those end whose last user has gone */
+void super_reap(void);                       /* those end whose last user has gone */
+struct superblock *super_find(uint32_t dev); /* the one with that number, or NULL */
 /* Its flags become these. -EBUSY while somebody writes. */
 int super_remount(struct superblock *sb, uint32_t flags, const char *data);
 

@@ -190,6 +190,7 @@ static int show_cgroup(struct text *t, const struct target *who)
 const struct proc_entry process_entries[] = {
     COMMON_ENTRIES,
     {.name = "map_files", .kind = ENTRY_MAPS, .mode = 0500},
+    FILE_ENTRY("mountstats", 0400, show_mountstats),
     {.name = "task", .kind = ENTRY_TASKS, .mode = 0555},
     FILE_ENTRY("timers", 0444, show_timers),
     STORE_ENTRY("timerslack_ns", 0666, show_timer_slack, store_timer_slack),

@@ -173,6 +173,7 @@ int show_msgmni(struct text *t, const struct target *who);
 int store_msgmni(const char *text, size_t len, const struct target *who);
 
 int show_mounts(struct text *t, const struct target *who); /* mounts.c */
+int show_mountstats(struct text *t, const struct target *who);
 int show_mountinfo(struct text *t, const struct target *who);
 int show_maps(struct text *t, const struct target *who); /* memory.c */
 int show_statm(struct text *t, const struct target *who);

@@ -274,6 +274,22 @@ static void resolving(void)
     TRY(umount("b"));
 }
 
+static void statistics(void)
+{
+    char line[256];
+    FILE *f;
+
+    TRY(mount("a name", "b", "tmpfs", 0, NULL));
+    f = fopen("/proc/self/mountstats", "r");
+    DIE_UNLESS(f);
+    while (fgets(line, sizeof(line), f))
+        if (strstr(line, " /t"))
+            printf("%s", line);
+    fclose(f);
+    TRY(access("/proc/self/mountstats", W_OK));
+    TRY(umount("b"));
+}
+
 static void waiting(void)
 {
     struct pollfd p = {.fd = open("/proc/self/mounts", O_RDONLY), .events = POLLPRI};
@@ -315,6 +331,7 @@ int main(void)
     moving();
     stacking();
     resolving();
+    statistics();
     waiting();
     in_child("nobody", as_nobody, NULL);
     end();

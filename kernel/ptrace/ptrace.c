@@ -5,6 +5,7 @@
 #include "arch/uaccess.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/ptrace/regset.h"
+#include "kernel/seccomp/seccomp.h"
 #include "kernel/signal/signal_impl.h"
 #include "kernel/thread/tls.h"
 #include "libc/errno.h"
@@ -46,7 +47,9 @@ enum { /* <sys/ptrace.h> and <asm/ptrace-abi.h> */
        PTRACE_PEEKSIGINFO,
        PTRACE_GETSIGMASK,
        PTRACE_SETSIGMASK,
-       PTRACE_GET_SYSCALL_INFO = 0x420e,
+       PTRACE_SECCOMP_GET_FILTER = 0x420c,
+       PTRACE_SECCOMP_GET_METADATA,
+       PTRACE_GET_SYSCALL_INFO,
 };
 
 /* ---- Finding it ---- */
@@ -311,6 +314,10 @@ static long signals(struct tracee *x, uint32_t request, uint32_t addr, void __us
         return ptrace_setsigmask(x, addr, p);
     case PTRACE_GET_SYSCALL_INFO:
         return ptrace_syscall_info(x, addr, p);
+    case PTRACE_SECCOMP_GET_FILTER:
+        return seccomp_get_filter(x->thread, addr, p);
+    case PTRACE_SECCOMP_GET_METADATA:
+        return seccomp_get_metadata(x->thread, addr, p);
     default:
         return registers(x, request, addr, p);
     }

@@ -80,6 +80,19 @@ int bpf_load(struct bpf_program *p, const void __user *ucode, uint32_t length)
     return err;
 }
 
+int bpf_store(const struct bpf_program *p, void __user *ucode)
+{
+    uint32_t bytes = p->length * (uint32_t)sizeof(struct bpf_instruction);
+    int err = 0;
+
+    for (uint32_t i = 0; i * PAGE_SIZE < bytes && !err; i++) {
+        uint32_t n = bytes - i * PAGE_SIZE < PAGE_SIZE ? bytes - i * PAGE_SIZE : PAGE_SIZE;
+
+        err = copy_to_user((uint8_t __user *)ucode + i * PAGE_SIZE, p->page[i], n);
+    }
+    return err;
+}
+
 /* ---- Checking ---- */
 
 static bool is_alu(uint16_t code)

@@ -20,6 +20,7 @@
 struct seccomp_filter {
     uint32_t refs; /* [proc_lock] threads, and the filter behind it */
     struct seccomp_filter *before;
+    bool logs; /* FLAG_LOG */
     struct bpf_program program;
 };
 
@@ -264,10 +265,77 @@ long seccomp_set_filter(uint32_t flags, const void __user *uprogram)
     ret = filter_from_user(uprogram, &f);
     if (ret)
         return ret;
+    f->logs = flags & FLAG_LOG;
     ret = thread_current()->seccomp == SECCOMP_STRICT ? -EINVAL : attach(f, flags);
     if (ret) {
         bpf_free(&f->program);
         kmfree(f);
     }
     return ret;
+}
+
+/* ---- For a tracer ---- */
+
+/* Number nth of t's filters, the oldest of which is 0: a reference. */
+static int nth_filter(struct thread *t, uint64_t nth, struct seccomp_filter **out)
+{
+    uint32_t count;
+    int err = 0;
+
+    if (!capable(CAP_SYS_ADMIN) || thread_current()->seccomp != SECCOMP_NONE)
+        return -EACCES;
+    spin_lock(&proc_lock);
+    count = seccomp_count(t);
+    if (t->seccomp != SECCOMP_FILTER)
+        err = -EINVAL;
+    else if (nth >= count)
+        err = -ENOENT;
+    if (!err) {
+        struct seccomp_filter *f = t->filters;
+
+        for (count -= (uint32_t)nth; count > 1; count--)
+            f = f->before;
+        f->refs++;
+        *out = f;
+    }
+    spin_unlock(&proc_lock);
+    return err;
+}
+
+long seccomp_get_filter(struct thread *t, uint32_t nth, void __user *ucode)
+{
+    struct seccomp_filter *f;
+    long ret = nth_filter(t, nth, &f);
+
+    if (ret)
+        return ret;
+    ret = (long)f->program.length;
+    if (ucode && bpf_store(&f->program, ucode))
+        ret = -EFAULT;
+    put(f);
+    return ret;
+}
+
+long seccomp_get_metadata(struct thread *t, uint32_t size, void __user *umeta)
+{
+    struct {
+        uint64_t nth, flags;
+    } meta = {0, 0};
+    struct seccomp_filter *f;
+    int err;
+
+    if (!capable(CAP_SYS_ADMIN) || thread_current()->seccomp != SECCOMP_NONE)
+        return -EACCES;
+    if (size < sizeof(meta.nth))
+        return -EINVAL;
+    if (size > sizeof(meta))
+        size = sizeof(meta);
+    if (copy_from_user(&meta.nth, umeta, sizeof(meta.nth)))
+        return -EFAULT;
+    err = nth_filter(t, meta.nth, &f);
+    if (err)
+        return err;
+    meta.flags = f->logs ? FLAG_LOG : 0;
+    put(f);
+    return copy_to_user(umeta, &meta, size) ? -EFAULT : (long)size;
 }

@@ -59,6 +59,7 @@ int bpf_load(struct bpf_program *p, const void __user *ucode,
              uint32_t length);              /* -EFAULT, -ENOMEM */
 int bpf_check(const struct bpf_program *p); /* -EINVAL, -ENOMEM */
 void bpf_free(struct bpf_program *p);
+int bpf_store(const struct bpf_program *p, void __user *ucode); /* -EFAULT */
 uint32_t bpf_run(const struct bpf_program *p, const struct seccomp_data *d);
 
 /* ---- Filters: filter.c ---- */
@@ -71,5 +72,9 @@ void seccomp_fork(struct thread *child);        /* [proc_lock held] of the curre
 void seccomp_exit(struct thread *t);
 int seccomp_set_strict(void);
 long seccomp_set_filter(uint32_t flags, const void __user *uprogram);
+/* For t's tracer, t being stopped: the program of its filter number nth, of which the oldest is 0,
+ * and how many instructions it has; what SECCOMP_FILTER_FLAG_* it has, to umeta, which names it. */
+long seccomp_get_filter(struct thread *t, uint32_t nth, void __user *ucode);
+long seccomp_get_metadata(struct thread *t, uint32_t size, void __user *umeta);
 
 #endif

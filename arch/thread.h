@@ -20,6 +20,13 @@ struct debug_registers {
     uint32_t control;    /* DR7 */
 };
 
+/* What few threads have. */
+struct arch_rare {
+    const uint8_t *ports[2]; /* I/O ports that are forbidden, a bit each, in two pages; NULL: all */
+    bool all_ports;          /* none is forbidden, whatever these say */
+    bool no_tsc;             /* rdtsc is, but for the kernel */
+};
+
 /* What the hardware knows of a thread: the first member of the kernel's struct thread. A new one is
  * all zero but for fpu_area and kstack_top. */
 struct arch_thread {
@@ -33,6 +40,7 @@ struct arch_thread {
     uint64_t tls[TLS_ENTRIES]; /* GDT descriptors */
     const struct debug_registers *debug; /* loaded while it runs; NULL: none */
     uint32_t debug_status;               /* DR6 of its last debug exception */
+    struct arch_rare *rare;              /* or NULL; no other thread has the same */
 };
 
 /*
@@ -89,8 +97,9 @@ void fpu_fsave_to_fxsave(void *fxsave512, const void *fsave108);
  * address[], is a program's and aligned. */
 bool debug_registers_valid(const struct debug_registers *d);
 
-/* Loads the GDT's TLS slots from t->tls if t is current. */
+/* Loads the GDT's TLS slots from t->tls if t is current; what t->rare says. */
 void arch_load_tls(struct arch_thread *t);
+void arch_load_rare(struct arch_thread *t);
 
 /* Features for AT_HWCAP (CPUID.1:EDX) and AT_PLATFORM ("i686"...), and /proc/cpuinfo. */
 uint32_t cpu_hwcap(void);

@@ -86,6 +86,16 @@ void cpu_control_add(uint32_t bits)
     write_cr4(cr4);
 }
 
+void cpu_allow_tsc(bool allowed)
+{
+    uint32_t bits = allowed ? cr4 & ~CR4_TSD : cr4 | CR4_TSD;
+
+    if (bits == cr4 || !cpu_has_tsc)
+        return;
+    cr4 = bits;
+    write_cr4(bits);
+}
+
 void cpu_window_open(uint32_t bits)
 {
     write_cr4(cr4 | bits);

@@ -38,8 +38,12 @@ static struct tss df_tss;
 static struct {
     uint8_t stack[SYSENTER_STACK];
     struct tss tss;
+    uint8_t ports[2 * PAGE_SIZE + 1]; /* what the thread may not reach; the last byte is all ones */
 } main __attribute__((aligned(16)));
 static uint8_t df_stack[DF_STACK];
+
+#define PORTS_AT (sizeof(struct tss))
+#define NO_PORTS (PORTS_AT + 2 * PAGE_SIZE + 1) /* behind the end: everything is forbidden */
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t type, uint32_t flags)
 {
@@ -93,14 +97,15 @@ NO_STACK_GUARD void gdt_init(struct cpu *c)
     c->self = c;
     c->pgdir = kernel_pgdir;
     main.tss.ss0 = SEL_KERNEL_DS;
-    main.tss.io_map = sizeof(struct tss);
+    main.tss.io_map = NO_PORTS;
+    main.ports[2 * PAGE_SIZE] = 0xff;
     init_df_tss();
     gdt[SEL_KERNEL_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE, DESC_FLAT);
     gdt[SEL_KERNEL_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA, DESC_FLAT);
     gdt[SEL_USER_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE | DESC_USER, DESC_FLAT);
     gdt[SEL_USER_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA | DESC_USER, DESC_FLAT);
     gdt[SEL_CPU >> 3] = descriptor((uint32_t)c, sizeof(*c) - 1, DESC_DATA, 0x4);
-    gdt[SEL_TSS >> 3] = descriptor((uint32_t)&main.tss, sizeof(main.tss) - 1, DESC_TSS, 0);
+    gdt[SEL_TSS >> 3] = descriptor((uint32_t)&main.tss, NO_PORTS - 1, DESC_TSS, 0);
     gdt[SEL_DF_TSS >> 3] = descriptor((uint32_t)&df_tss, sizeof(df_tss) - 1, DESC_TSS, 0);
     load_gdt();
 }
@@ -129,6 +134,21 @@ void gdt_set_tls(const uint64_t tls[3])
 {
     for (unsigned i = 0; i < 3; i++)
         gdt[SEL_TLS_FIRST + i] = tls[i];
+}
+
+/* [SDM 1 19.5.2] Only who has such rights pays for the copy. */
+void rare_load(const struct arch_rare *r)
+{
+    bool some = r && (r->all_ports || r->ports[0]);
+
+    main.tss.io_map = some ? PORTS_AT : NO_PORTS;
+    for (unsigned i = 0; some && i < 2; i++) {
+        if (r->all_ports)
+            memset(main.ports + i * PAGE_SIZE, 0, PAGE_SIZE);
+        else
+            memcpy(main.ports + i * PAGE_SIZE, r->ports[i], PAGE_SIZE);
+    }
+    cpu_allow_tsc(!r || !r->no_tsc);
 }
 
 void gdt_double_fault_frame(struct trapframe *tf)

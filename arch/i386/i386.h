@@ -26,6 +26,7 @@ struct debug_registers; /* arch/thread.h */
 
 #define EFLAGS_FIXED 0x002u
 
+#define CR4_TSD        0x004u
 #define CR4_PSE        0x010u
 #define CR4_PGE        0x080u
 #define CR4_OSFXSR     0x200u
@@ -124,6 +125,7 @@ void cpuid_init(void);
 void cpu_control_init(void);         /* CR4 as a whole, but for PGE */
 void cpu_control_add(uint32_t bits); /* more of CR4 */
 bool cpu_has_avx2(void);
+void cpu_allow_tsc(bool allowed);    /* to programs, on this CPU; interrupts are off */
 void cpu_window_open(uint32_t bits); /* more of CR4 until cpu_window_close; interrupts are off */
 void cpu_window_close(void);
 void latency_init(void); /* latency.c; after it, before the text is read-only */
@@ -139,6 +141,8 @@ void gdt_set_tls(const uint64_t tls[3]);
 
 /* debug.c: a thread's points (NULL: none); which of them DR6 tells of, for a trap of user mode. */
 void debug_load(const struct debug_registers *d);
+struct arch_rare;
+void rare_load(const struct arch_rare *r); /* gdt.c */
 uint32_t debug_thread_hits(struct trapframe *tf, uint32_t dr6);
 void gdt_double_fault_frame(struct trapframe *tf); /* the state that a double fault interrupted */
 extern struct cpu boot_cpu;

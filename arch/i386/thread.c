@@ -66,6 +66,8 @@ NO_STACK_GUARD void arch_switch(struct arch_thread *prev, struct arch_thread *ne
         gdt_set_tls(next->tls);
     if (prev->debug != next->debug)
         debug_load(next->debug);
+    if (prev->rare != next->rare)
+        rare_load(next->rare);
     switch_stacks(&prev->esp, next->esp);
 }
 
@@ -75,6 +77,15 @@ void arch_load_tls(struct arch_thread *t)
 
     if (t == cpu_self()->current)
         gdt_set_tls(t->tls);
+    irq_restore(flags);
+}
+
+void arch_load_rare(struct arch_thread *t)
+{
+    uint32_t flags = irq_save();
+
+    if (t == cpu_self()->current)
+        rare_load(t->rare);
     irq_restore(flags);
 }
 

@@ -5,6 +5,7 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/event/poll.h"
+#include "kernel/thread/personality.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -140,6 +141,12 @@ static uint64_t left(uint64_t until)
     return until > now ? until - now : 0;
 }
 
+/* After a wait whose time is not to be written back: it cannot go on later. */
+static long without_left(long ret)
+{
+    return ret == -ERESTARTNOHAND ? -EINTR : ret;
+}
+
 /* Where the time cannot be written back the call is not restarted, it would wait too long. */
 static long put_left_timeval(void __user *utv, uint64_t until, long ret)
 {
@@ -171,6 +178,8 @@ long sys__newselect(uint32_t n, void __user *uin, void __user *uout, void __user
         until = ns ? time_deadline(ns) : 0;
     }
     ret = do_select(n, user, until);
+    if (personality_has(STICKY_TIMEOUTS))
+        return without_left(ret);
     return utv && until ? put_left_timeval(utv, until, ret) : ret;
 }
 
@@ -210,6 +219,8 @@ static long do_pselect(uint32_t n, void __user *const user[SETS], void __user *u
         return ret;
     ret = do_select(n, user, until);
     poll_finish_mask(ret);
+    if (personality_has(STICKY_TIMEOUTS))
+        return without_left(ret);
     if (uts && until && timespec_put(uts, left(until), wide) && ret == -ERESTARTNOHAND)
         ret = -EINTR;
     return ret;

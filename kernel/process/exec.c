@@ -3,6 +3,7 @@
  * file, its "#!" chain, the strings, the mappings, the stack), which may fail at any point and
  * changes nothing; then exec_commit changes over.
  */
+#include "kernel/thread/personality.h"
 #include "arch/cpu.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
@@ -344,6 +345,20 @@ void proc_apply_vm_limits(struct proc *p, struct vm_space *s)
     vm_space_set_limits(s, &l);
 }
 
+/* For programs of systems where it was there. Only who may map there gets it. */
+static void map_page_zero(struct vm_space *s)
+{
+    struct vm_mapping m = {
+        .len = PAGE_SIZE,
+        .prot = VM_PROT_READ | VM_PROT_EXEC,
+        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
+        .flags = VM_FIXED | VM_LOW,
+    };
+
+    if (capable(CAP_SYS_RAWIO))
+        (void)vm_map(s, &m, NULL);
+}
+
 static int build_space(struct exec *x, long head_size)
 {
     int err;
@@ -359,6 +374,10 @@ static int build_space(struct exec *x, long head_size)
         err = vdso_map(x->space);
     if (err)
         return err;
+    if (x->elf.says_nothing)
+        x->personality |= READ_IMPLIES_EXEC;
+    if (x->personality & MMAP_PAGE_ZERO)
+        map_page_zero(x->space);
     vm_set_brk_base(x->space, x->elf.brk + x->layout.brk);
     x->strings_at = x->layout.stack_top - x->layout.stack_within - 4 - x->args.strings.size;
     err = add_auxv(x);

@@ -51,9 +51,6 @@ int args_store(struct exec_args *a, struct vm_space *s, uint32_t strings_at, uin
 
 /* ---- layout.c: where things lie ---- */
 
-#define ADDR_NO_RANDOMIZE  0x0040000u /* man 2 personality */
-#define PER_CLEAR_ON_SETID 0x0740000u /* what a set-user-ID program does not inherit */
-
 struct layout {            /* bytes */
     uint32_t stack_top;    /* the end of the stack's area */
     uint32_t stack_within; /* room left above what is on it */
@@ -74,6 +71,7 @@ struct elf_program {
     uint32_t base; /* of the interpreter, or 0 */
     uint32_t brk;
     bool exec_stack;
+    bool says_nothing; /* of whether its memory may be run: all that may be read may */
 };
 
 /* Maps the program in f (and its interpreter) into s, moved up by shift if it can be. -ENOEXEC when

@@ -290,6 +290,7 @@ static int load(struct elf_file *e, struct vm_space *s, uint32_t shift, struct e
     out->phdr = phdr_address(e);
     out->phnum = e->h.phnum;
     out->exec_stack = !stack || (stack->flags & PF_X);
+    out->says_nothing = !stack;
     /* A static PIE lies among the mappings, where a heap could not grow. */
     out->brk = e->h.type == ET_DYN && !interp ? ET_DYN_BASE : page_up(e->brk);
     return err;

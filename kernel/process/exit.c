@@ -13,7 +13,9 @@
 #include "kernel/base/log.h"
 #include "kernel/futex/futex.h"
 #include "kernel/ipc/ipc.h"
+#include "kernel/process/acct.h"
 #include "kernel/thread/proc.h"
+#include "kernel/thread/rare.h"
 #include "kernel/machine/power.h"
 #include "drivers/tty/tty.h"
 
@@ -208,6 +210,7 @@ static void end_process(struct proc *p, struct thread *t)
     if (p->sid == p->pid)
         tty_session_ended(p);
     sem_exit(p);
+    acct_process(p);
     proc_release(p);
 
     if (!list_empty(&p->children))
@@ -260,6 +263,7 @@ void thread_exit(void)
     thread_release_tid(t);
     vfork_release(t);
     fpu_drop(&t->arch);
+    rare_drop(t);
     sched_charge_current();
     spin_lock(&proc_lock);
     last = p->nthreads == 1;

@@ -7,6 +7,7 @@
 #include "fs/event/pidfd.h"
 #include "fs/vfs/file.h"
 #include "kernel/thread/proc.h"
+#include "kernel/thread/rare.h"
 #include "kernel/thread/tls.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/seccomp/seccomp.h"
@@ -141,7 +142,9 @@ static int copy_thread(struct proc *p, struct thread *from, const struct clone_r
     for (int i = 0; i < TLS_ENTRIES; i++)
         t->arch.tls[i] = from->arch.tls[i];
     fpu_fork(&from->arch, &t->arch);
-    err = r->flags & CLONE_SETTLS ? tls_set(t, r->tls, false) : 0;
+    err = rare_fork(from, t);
+    if (!err && (r->flags & CLONE_SETTLS))
+        err = tls_set(t, r->tls, false);
     if (err) {
         thread_free(t);
         return err;

@@ -8,6 +8,7 @@
 #include "kernel/base/boot.h"
 #include "kernel/machine/random.h"
 #include "kernel/process/exec.h"
+#include "kernel/thread/personality.h"
 
 #define STACK_RANGE   (8u << 20) /* as Linux i386 */
 #define STACK_ALIGN   16u        /* [i386 ABI] */

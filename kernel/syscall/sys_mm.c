@@ -5,6 +5,7 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
+#include "kernel/thread/personality.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "mm/vm.h"
@@ -198,6 +199,9 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, str
 
     if (err)
         return err;
+    if ((prot & VM_PROT_READ) && personality_has(READ_IMPLIES_EXEC) &&
+        !(f && (mount_flags(f->mount) & MS_NOEXEC)))
+        m.prot |= VM_PROT_EXEC;
     if (!(m.flags & VM_FIXED) && addr && addr < USER_MIN)
         m.addr = USER_MIN;
     if ((m.flags & VM_FIXED) && addr < USER_MIN && capable(CAP_SYS_RAWIO))
@@ -255,13 +259,18 @@ long sys_munmap(uint32_t addr, uint32_t len)
 
 long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 {
+    uint8_t rights;
+
     if (prot & ~(PROT_ALL | PROT_GROWSDOWN | PROT_GROWSUP))
         return -EINVAL;
     if ((prot & PROT_GROWSDOWN) && (prot & PROT_GROWSUP))
         return -EINVAL;
-    return vm_protect(space(), addr, len,
-                      (prot & PROT_ALL) | (prot & PROT_GROWSDOWN ? VM_PROT_GROWSDOWN : 0) |
-                          (prot & PROT_GROWSUP ? VM_PROT_GROWSUP : 0));
+    rights = (prot & PROT_ALL) | (prot & PROT_GROWSDOWN ? VM_PROT_GROWSDOWN : 0) |
+             (prot & PROT_GROWSUP ? VM_PROT_GROWSUP : 0);
+    if ((prot & VM_PROT_READ) && !(prot & VM_PROT_EXEC) && personality_has(READ_IMPLIES_EXEC) &&
+        vm_protect(space(), addr, len, rights | VM_PROT_EXEC) == 0)
+        return 0;
+    return vm_protect(space(), addr, len, rights); /* what may not be run, or is wrong otherwise */
 }
 
 long sys_brk(uint32_t addr)

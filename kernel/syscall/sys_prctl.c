@@ -2,6 +2,7 @@
 #include "arch/uaccess.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/thread/proc.h"
+#include "kernel/thread/rare.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -15,6 +16,7 @@ enum { /* man 2 prctl */
        PR_SET_NAME = 15,
        PR_GET_NAME = 16,
        PR_GET_TSC = 25,
+       PR_SET_TSC = 26,
        PR_SET_TIMERSLACK = 29,
        PR_GET_TIMERSLACK = 30,
        PR_SET_CHILD_SUBREAPER = 36,
@@ -25,7 +27,8 @@ enum { /* man 2 prctl */
        PR_GET_SECCOMP = 21,
        PR_SET_SECCOMP = 22,
 };
-#define PR_TSC_ENABLE     1
+#define PR_TSC_ENABLE     1u
+#define PR_TSC_SIGSEGV    2u
 #define ARCH_GET_CPUID    0x1011u
 #define ARCH_SET_CPUID    0x1012u
 #define PERSONALITY_QUERY 0xffffffffu
@@ -129,7 +132,10 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_GET_NAME:
         return get_name((void __user *)a2);
     case PR_GET_TSC:
-        return put_user_u32((void __user *)a2, PR_TSC_ENABLE);
+        return put_user_u32((void __user *)a2, rare_tsc_allowed() ? PR_TSC_ENABLE : PR_TSC_SIGSEGV);
+    case PR_SET_TSC:
+        return a2 == PR_TSC_ENABLE || a2 == PR_TSC_SIGSEGV ? rare_set_tsc(a2 == PR_TSC_ENABLE)
+                                                           : -EINVAL;
     case PR_SET_TIMERSLACK:
         return set_timer_slack(thread_current(), a2);
     case PR_GET_TIMERSLACK:

@@ -1,5 +1,6 @@
 /* uname in its three sizes, sethostname, setdomainname. */
 #include "arch/uaccess.h"
+#include "kernel/thread/personality.h"
 #include "kernel/thread/proc.h"
 #include "kernel/machine/uts.h"
 #include "kernel/base/version.h"
@@ -17,7 +18,9 @@ static void get_field(unsigned i, char *buf)
     };
 
     memset(buf, 0, FIELD_LEN);
-    if (fixed[i])
+    if (i == 2 && personality_has(UNAME26))
+        strlcpy(buf, UTS_RELEASE_26, FIELD_LEN);
+    else if (fixed[i])
         strlcpy(buf, fixed[i], FIELD_LEN);
     else if (i == 1)
         uts_get_hostname(buf);

@@ -7,6 +7,7 @@
  * session.
  */
 #include "kernel/thread/proc.h"
+#include "kernel/thread/rare.h"
 #include "arch/thread.h"
 #include "kernel/base/log.h"
 #include "kernel/ptrace/ptrace.h"
@@ -369,6 +370,7 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
 void thread_free(struct thread *t)
 {
     fpu_drop(&t->arch);
+    rare_drop(t);
     signal_free_thread(t);
     stack_free(t->arch.kstack_top);
     kmfree(t);

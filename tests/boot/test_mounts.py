@@ -14,7 +14,7 @@ $b mount -t proc proc /proc
 echo first >/a/sub/file
 $b mount --bind /a /b && $b cat /b/sub/file
 $b mount -o remount,bind,ro /b && (echo x >/b/sub/file) 2>&1 | $b grep -o 'Read-only.*'
-$b umount /b; $b ls /b
+$b umount /b; $b ls -1 /b
 $b mount -t tmpfs root /new && $b mkdir -p /new/bin /new/proc /new/b /new/two
 $b cp /bin/busybox /new/bin/ && $b cp /second /new/second
 $b umount /proc
@@ -25,7 +25,7 @@ SECOND = """#!/bin/busybox sh
 b=/bin/busybox
 echo second as $$
 $b mount -t proc proc /proc
-$b ls /
+$b ls -1 /
 $b grep ' / ' /proc/mounts
 $b mount -t tmpfs two /two
 $b mkdir -p /two/bin /two/old /two/proc
@@ -34,8 +34,8 @@ cd /two
 $b mount --bind /proc /two/proc
 $b pivot_root . old
 cd /
-$b echo pivoted; $b ls / /old
-$b umount /old/proc; $b umount -l /old && $b ls /old
+$b echo pivoted; $b ls -1 / /old
+$b umount /old/proc; $b umount -l /old && $b ls -1 /old
 $b cut -d' ' -f4,5 /proc/self/mountinfo
 $b poweroff -f
 """

@@ -8,7 +8,8 @@
 #define SIGS_CORE                                                                                  \
     (SIGMASK(SIGQUIT) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGABRT) | SIGMASK(SIGBUS) |  \
      SIGMASK(SIGFPE) | SIGMASK(SIGSEGV) | SIGMASK(SIGXCPU) | SIGMASK(SIGXFSZ) | SIGMASK(SIGSYS))
-#define CORE_MODE (S_IFREG | 0600u)
+#define CORE_MODE     (S_IFREG | 0600u)
+#define PIPED_ALREADY 1u /* the limit of who reads cores: none of its own is piped */
 
 bool core_wanted(int signo)
 {
@@ -86,8 +87,10 @@ static bool try_dump(int signo, const struct siginfo *info)
 int core_dump(int signo, const struct siginfo *info)
 {
     struct proc *p = proc_current();
+    bool piped = core_is_piped();
+    bool allowed = piped ? p->rlimits[RLIMIT_CORE].cur != PIPED_ALREADY : size_limit(p) != 0;
 
-    if (!p->dumpable || !size_limit(p) || p == init_proc || !signal_begin_dump(p, signo))
+    if (!p->dumpable || !allowed || p == init_proc || !signal_begin_dump(p, signo))
         return signo;
-    return signal_end_dump(p, try_dump(signo, info));
+    return signal_end_dump(p, piped ? core_to_program(signo, info) : try_dump(signo, info));
 }

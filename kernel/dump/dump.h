@@ -24,6 +24,16 @@ int core_dump(int signo, const struct siginfo *info);
 
 /* The name of the core of the current process, into buf. -ENAMETOOLONG */
 int core_name(char *buf, size_t size, int signo);
+/* Whether a program gets it; then its words, in a frame, and pointers to them with a NULL behind.
+ */
+bool core_is_piped(void);
+#define CORE_WORDS (CORE_PATTERN_SIZE / 2)
+int core_words(char *page, char *argv[CORE_WORDS + 1], int signo);
+
+/* ---- helper.c ---- */
+
+/* The core of the current process goes to the program: whether it was begun. */
+bool core_to_program(int signo, const struct siginfo *info);
 
 /* ---- output.c: a file that is written front to back ---- */
 
@@ -34,6 +44,7 @@ struct core_output {
     uint64_t limit;   /* the most that may be written */
     uint8_t *page;    /* what waits to be written, used bytes of it */
     uint32_t used;
+    bool pipe;    /* the file is one: holes are written as zeros */
     bool skipped; /* the end of the file is not written to yet */
     bool failed;  /* no more is taken: an error, the limit, SIGKILL */
 };

@@ -1,16 +1,25 @@
 /* A core file as it grows: bytes are collected in a page, holes are left where they can be. */
+#include "fs/event/pipe.h"
 #include "kernel/dump/dump.h"
 #include "kernel/thread/proc.h"
 #include "libc/string.h"
+
+static long write_some(struct core_output *o, const uint8_t *data, uint32_t n)
+{
+    if (!o->pipe)
+        return o->file->ops->write_kernel(o->file, data, n, &o->at);
+    if (pipe_write_page(o->file, data, n))
+        return -1;
+    o->at += n;
+    return (long)n;
+}
 
 static void flush(struct core_output *o)
 {
     uint32_t done = 0;
 
     while (!o->failed && done < o->used) {
-        long n = fatal_signal_pending()
-                     ? -1
-                     : o->file->ops->write_kernel(o->file, o->page + done, o->used - done, &o->at);
+        long n = fatal_signal_pending() ? -1 : write_some(o, o->page + done, o->used - done);
 
         if (n <= 0)
             o->failed = true;
@@ -41,8 +50,22 @@ void core_emit(struct core_output *o, const void *data, uint32_t n)
     }
 }
 
+static void emit_zeros(struct core_output *o, uint32_t n)
+{
+    static const uint8_t zeros[64];
+
+    for (uint32_t part; n && !o->failed; n -= part) {
+        part = n < sizeof(zeros) ? n : sizeof(zeros);
+        core_emit(o, zeros, part);
+    }
+}
+
 void core_skip(struct core_output *o, uint32_t n)
 {
+    if (o->pipe) {
+        emit_zeros(o, n);
+        return;
+    }
     flush(o);
     o->at += n;
     o->skipped = o->skipped || n;
@@ -53,13 +76,7 @@ void core_skip(struct core_output *o, uint32_t n)
 
 void core_align(struct core_output *o, uint32_t unit)
 {
-    static const uint8_t zeros[64];
-    uint32_t n = -(uint32_t)(o->at + o->used) % unit;
-
-    for (uint32_t part; n && !o->failed; n -= part) {
-        part = n < sizeof(zeros) ? n : sizeof(zeros);
-        core_emit(o, zeros, part);
-    }
+    emit_zeros(o, -(uint32_t)(o->at + o->used) % unit);
 }
 
 void core_finish(struct core_output *o)

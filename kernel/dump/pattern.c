@@ -1,7 +1,6 @@
 /*
  * What a core is called: /proc/sys/kernel/core_pattern and core_uses_pid. man 5 core.
- *
- * Patterns that begin with "|", for a program to read the core, are refused when they are set.
+ * A pattern that begins with "|" is a program that reads the core, with its arguments.
  */
 #include "fs/proc/procfs.h"
 #include "kernel/base/init.h"
@@ -122,6 +121,60 @@ static void put_name(struct text *t, const char *from, int signo)
         text_printf(t, ".%d", (int)proc_current()->pid);
 }
 
+bool core_is_piped(void)
+{
+    return pattern[0] == '|';
+}
+
+/* Words of from, each with its end. A space after a "%" belongs to that. */
+static void put_words(struct text *t, const char *from, int signo)
+{
+    bool within = false;
+
+    for (; *from; from++) {
+        if (*from == ' ' || *from == '\t') {
+            if (within)
+                text_write(t, "", 1);
+            within = false;
+            continue;
+        }
+        within = true;
+        if (*from != '%') {
+            text_write(t, from, 1);
+            continue;
+        }
+        if (!*++from)
+            break;
+        put_item(t, *from, signo);
+    }
+    if (within)
+        text_write(t, "", 1);
+}
+
+int core_words(char *page, char *argv[CORE_WORDS + 1], int signo)
+{
+    char from[CORE_PATTERN_SIZE];
+    struct text t;
+    size_t n, at = 0;
+    unsigned words = 0;
+    bool whole;
+
+    mutex_lock(&pattern_lock);
+    strlcpy(from, pattern, sizeof(from));
+    mutex_unlock(&pattern_lock);
+    text_init(&t);
+    put_words(&t, from + 1, signo);
+    whole = !t.failed;
+    n = text_copy(&t, page, PAGE_SIZE);
+    text_free(&t);
+    if (!whole || n == 0 || n == PAGE_SIZE)
+        return whole ? -ENAMETOOLONG : -ENOMEM;
+    for (; at < n && words < CORE_WORDS; at += strlen(page + at) + 1)
+        argv[words++] = page + at;
+    argv[words] = NULL;
+    return 0;
+}
+
 int core_name(char *buf, size_t size, int signo)
 {
     char from[CORE_PATTERN_SIZE];
@@ -160,7 +213,7 @@ static int store_pattern(const char *text, size_t len, const struct target *who)
     size_t n = end ? (size_t)(end - text) : len;
 
     (void)who;
-    if (*text == '|' || n >= sizeof(pattern))
+    if (n >= sizeof(pattern))
         return -EINVAL;
     mutex_lock(&pattern_lock);
     memcpy(pattern, text, n);

@@ -52,8 +52,10 @@ static int remove_dir(struct inode *dir, struct dentry *d)
     if (!dir->ops->rmdir)
         return -EPERM;
     mutex_lock(&d->inode->lock);
-    err = d->mounted ? -EBUSY : dir->ops->rmdir(dir, d);
-    if (!err)
+    err = dentry_leaves(d) ? dir->ops->rmdir(dir, d) : -EBUSY;
+    if (err)
+        dentry_stays(d);
+    else
         dentry_drop(d);
     mutex_unlock(&d->inode->lock);
     if (!err)
@@ -70,8 +72,10 @@ static int remove_file(struct inode *dir, struct dentry *d)
         return err;
     if (!dir->ops->unlink)
         return -EPERM;
-    err = d->mounted ? -EBUSY : dir->ops->unlink(dir, d);
-    if (!err) {
+    err = dentry_leaves(d) ? dir->ops->unlink(dir, d) : -EBUSY;
+    if (err) {
+        dentry_stays(d);
+    } else {
         dentry_drop(d);
         tell_removed(d);
     }

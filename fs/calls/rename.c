@@ -119,8 +119,6 @@ static int check_all(const struct rename *r)
         err = check_ancestors(r);
     if (!err && (!r->target || r->old->inode != r->target->inode))
         err = check_permissions(r);
-    if (!err && (r->old->mounted || (r->target && r->target->mounted)))
-        err = -EBUSY;
     return err;
 }
 
@@ -212,6 +210,8 @@ static int rename_locked(struct rename *r)
         return 0;
     if (!r->to.at.dentry->inode->ops->rename)
         return -EPERM;
+    if (!dentry_leaves(r->old) || (r->target && !dentry_leaves(r->target)))
+        return -EBUSY;
     if (r->flags & RENAME_WHITEOUT)
         err = prepare_whiteout(r);
     if (!err)
@@ -237,6 +237,10 @@ static int rename_walked(struct rename *r)
         return -EROFS;
     lock_parents(r->from.at.dentry, r->to.at.dentry);
     err = rename_locked(r);
+    if (r->old)
+        dentry_stays(r->old);
+    if (r->target)
+        dentry_stays(r->target);
     unlock_parents(r->from.at.dentry, r->to.at.dentry);
     dentry_unref(r->old);
     dentry_unref(r->target);

@@ -21,10 +21,11 @@ struct statfs64 {
 _Static_assert(sizeof(struct statfs32) == 64, "Linux i386 layout");
 _Static_assert(sizeof(struct statfs64) == 84, "Linux i386 layout");
 
-#define ST_VALID      0x20u
-#define ST_NOATIME    0x400u
-#define ST_NODIRATIME 0x800u
-#define ST_RELATIME   0x1000u
+#define ST_VALID       0x20u
+#define ST_NOATIME     0x400u
+#define ST_NODIRATIME  0x800u
+#define ST_RELATIME    0x1000u
+#define ST_NOSYMFOLLOW 0x2000u
 
 /* What is looked at, and through which mount. */
 struct where {
@@ -39,6 +40,7 @@ static uint32_t mount_bits(const struct mount *m)
 
     bits |= m->flags & MS_NOATIME ? ST_NOATIME : 0;
     bits |= m->flags & MS_NODIRATIME ? ST_NODIRATIME : 0;
+    bits |= m->flags & MS_NOSYMFOLLOW ? ST_NOSYMFOLLOW : 0;
     return bits | (m->flags & MS_RELATIME ? ST_RELATIME : 0);
 }
 

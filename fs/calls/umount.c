@@ -187,7 +187,7 @@ static int pivot(const struct path *root, const struct path *new, struct path *p
     spin_lock(&dentry_lock);
     struct path place = {root->mount->parent, root->mount->at};
 
-    if (put_old->dentry->unlinked) {
+    if (put_old->dentry->unlinked || put_old->dentry->leaving) {
         err = -ENOENT;
     } else {
         left = mount_unlink(new->mount);

@@ -15,8 +15,9 @@ struct flag_name {
     const char *name;
 };
 static const struct flag_name own_names[] = {
-    {MS_NOSUID, ",nosuid"},   {MS_NODEV, ",nodev"},           {MS_NOEXEC, ",noexec"},
-    {MS_NOATIME, ",noatime"}, {MS_NODIRATIME, ",nodiratime"}, {MS_RELATIME, ",relatime"},
+    {MS_NOSUID, ",nosuid"},           {MS_NODEV, ",nodev"},           {MS_NOEXEC, ",noexec"},
+    {MS_NOATIME, ",noatime"},         {MS_NODIRATIME, ",nodiratime"}, {MS_RELATIME, ",relatime"},
+    {MS_NOSYMFOLLOW, ",nosymfollow"},
 };
 static const struct flag_name super_names[] = {
     {MS_SYNCHRONOUS, ",sync"},

@@ -253,6 +253,21 @@ void dentry_drop(struct dentry *d)
         dentry_unref(d);
 }
 
+bool dentry_leaves(struct dentry *d)
+{
+    spin_lock(&dentry_lock);
+    d->leaving = !d->mounted;
+    spin_unlock(&dentry_lock);
+    return d->leaving;
+}
+
+void dentry_stays(struct dentry *d)
+{
+    spin_lock(&dentry_lock);
+    d->leaving = false;
+    spin_unlock(&dentry_lock);
+}
+
 bool dentry_is_empty(struct dentry *dir)
 {
     return list_empty(&dir->children);

@@ -53,6 +53,10 @@ void dentry_move(struct dentry *d, struct dentry *fresh);
 /* [both parents' inode locks held] Swaps the places of two names. Inline or allocated names alike.
  */
 void dentry_exchange(struct dentry *a, struct dentry *b);
+/* [parent's inode lock held] d is about to be removed or moved: from now on nothing is mounted on it.
+ * False: something is. dentry_stays: it is not any more. */
+bool dentry_leaves(struct dentry *d);
+void dentry_stays(struct dentry *d);
 /* Whether d is ancestor or one above it, within one file system. */
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
 /* Whether anybody but the tree itself, which no mount shows, holds a reference into it. A marked

@@ -212,7 +212,7 @@ int mount_attach(struct mount *m, const struct path *where)
     int err = 0;
 
     spin_lock(&dentry_lock);
-    if (where->dentry->unlinked) {
+    if (where->dentry->unlinked || where->dentry->leaving) {
         err = -ENOENT;
     } else {
         old = mount_unlink(m);

@@ -46,7 +46,8 @@ extern struct mount nowhere;
 extern struct list mounts; /* [mount_lock] all in the tree, in order of mounting */
 
 #define MOUNT_FLAGS                                                                                \
-    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME)
+    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOSYMFOLLOW | MS_NOATIME | MS_NODIRATIME |  \
+     MS_RELATIME)
 
 void mount_gone(struct mount *m); /* the last reference is */
 static inline void mount_ref(struct mount *m)

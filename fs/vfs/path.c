@@ -355,6 +355,7 @@ static int follow_link(struct walk *w, struct path *link)
     int err = -ELOOP;
 
     if (w->links++ < MAX_LINKS && !(w->resolve & RESOLVE_NO_SYMLINKS) &&
+        !(link->mount->flags & MS_NOSYMFOLLOW) &&
         !(i->ops->follow && (w->resolve & RESOLVE_NO_MAGICLINKS)))
         err = i->ops->follow ? follow_place(w, i) : follow_text(w, i);
     path_unref(link);

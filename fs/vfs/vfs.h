@@ -77,6 +77,7 @@
 #define MS_REMOUNT     32u
 #define MS_MANDLOCK    64u
 #define MS_DIRSYNC     128u
+#define MS_NOSYMFOLLOW 256u
 #define MS_NOATIME     1024u
 #define MS_NODIRATIME  2048u
 #define MS_RELATIME    0x200000u
@@ -187,6 +188,7 @@ struct dentry {
     uint32_t cookie;          /* grows with every entry made in a directory: for getdents */
     struct mount *mounted;    /* [dentry_lock] those on this name, each in a mount of its own */
     bool unlinked;            /* no longer reachable by name */
+    bool leaving;             /* [dentry_lock] about to be, or to move: nothing is mounted on it */
     bool pinned;              /* [dentry_lock] the tree itself holds a reference */
     bool hashed;              /* [dentry_lock] */
     uint8_t name_len;

@@ -139,6 +139,8 @@ static void read_only(void)
 
 static void other_flags(void)
 {
+    char name[8];
+
     TRY(mount("a", "b", NULL, MS_BIND, NULL));
     TRY(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID, NULL));
     flags_seen("b");
@@ -160,6 +162,13 @@ static void other_flags(void)
     int fd = open("b/sub/f", O_RDONLY);
     TRY(mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
     close(fd);
+    DIE_UNLESS(symlink("f", "a/sub/link") == 0);
+    TRY(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NODEV | 256, NULL));
+    show_table("without links", "/t/b");
+    TRY(access("b/sub/link", F_OK));
+    TRY(access("a/sub/link", F_OK));
+    TRY(readlink("b/sub/link", name, sizeof(name)));
+    TRY(open("b/sub/link", O_RDWR | O_CREAT, 0600));
     TRY(mount("b", "c", NULL, MS_BIND, NULL));
     flags_seen("c");
     TRY(mount(NULL, "c", "tmpfs", MS_REMOUNT | MS_RDONLY, NULL));

@@ -273,29 +273,6 @@ static long pipe_writev(struct file *f, const struct iov_set *iov)
     return write_cursor(f, &c);
 }
 
-int pipe_write_page(struct file *f, const void *data, uint32_t len)
-{
-    struct pipe *p = f->inode->pipe;
-    void *page;
-    int err;
-
-    mutex_lock(&p->lock);
-    err = pipe_wait_room(p, false);
-    if (!err) {
-        page = pipe_page(p);
-        if (page) {
-            memcpy(page, data, len);
-            pipe_push(p, (struct pipe_buf){.page = page, .len = len});
-        } else {
-            err = -ENOMEM;
-        }
-    }
-    mutex_unlock(&p->lock);
-    if (!err)
-        pipe_tell_readers(p);
-    return err;
-}
-
 static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
 {
     struct pipe *p = f->inode->pipe;

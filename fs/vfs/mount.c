@@ -67,6 +67,7 @@ struct mount *mount_new(struct superblock *sb, struct dentry *root, uint32_t fla
     strcpy(m->source, source);
     mount_count++;
     m->refs = 1;
+    m->fresh = true;
     m->id = ++last_id;
     m->flags = flags;
     m->sb = sb;
@@ -235,9 +236,11 @@ static void mount_detach(struct mount *m)
 
 void mount_show(struct mount *top)
 {
-    for (struct mount *m = top; m; m = mount_next(m, top))
+    for (struct mount *m = top; m; m = mount_next(m, top)) {
         if (!is_linked(m))
             list_add_tail(&mounts, &m->link);
+        m->fresh = false;
+    }
     mounts_changed();
 }
 
@@ -434,6 +437,7 @@ static int mount_first(struct superblock *sb, const char *source, uint32_t flags
     if (!m)
         return -ENOMEM;
     list_add_tail(&mounts, &m->link);
+    m->fresh = false;
     return 0;
 }
 

@@ -142,7 +142,7 @@ int propagation_relate(struct mount *copy, struct mount *of, enum relation how)
         return join_new(copy);
     if (how == PEER && of->group) {
         copy->group = of->group;
-        list_add_tail(&of->group->members, &copy->peer);
+        list_add(&of->peer, &copy->peer); /* behind it, as on Linux */
     }
     return 0;
 }
@@ -205,13 +205,18 @@ static int give_copy(struct spread *s, struct mount *m, struct mount *source, en
     return 0;
 }
 
+/* From the one after its seat on, and around, as Linux goes around its ring. */
 static int to_members(struct spread *s, struct mount_group *g)
 {
-    struct mount *m, *copy;
+    struct mount *copy;
     int err = 0;
 
-    list_for_each_entry (m, &g->members, peer) {
-        if (!err && g->seat && m != g->seat)
+    if (!g->seat)
+        return 0;
+    for (struct list *at = g->seat->peer.next; at != &g->seat->peer && !err; at = at->next) {
+        struct mount *m = list_entry(at, struct mount, peer);
+
+        if (at != &g->members && !m->fresh)
             err = give_copy(s, m, g->source, PEER, &copy);
         sched_point();
     }
@@ -227,6 +232,8 @@ static int seat_group(struct spread *s, struct mount_group *g, struct mount *sou
     list_for_each_entry (m, &g->members, peer) {
         if (err || copy)
             break;
+        if (m->fresh)
+            continue;
         err = give_copy(s, m, source, FOLLOWER_SHARED, &copy);
         seat = copy ? m : NULL;
     }
@@ -242,6 +249,8 @@ static int to_slaves(struct spread *s, struct mount_group *g)
     list_for_each_entry (m, &g->slaves, slave) {
         if (err)
             break;
+        if (m->fresh)
+            continue;
         if (!m->group)
             err = give_copy(s, m, g->source, FOLLOWER, &copy);
         else if (!m->group->queued)

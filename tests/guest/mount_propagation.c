@@ -186,6 +186,25 @@ static void chains(void)
     clear("chains");
 }
 
+static void into_itself(void)
+{
+    new_base("a");
+    TRY(mount(NULL, "a", NULL, MS_SHARED, NULL));
+    TRY(mount("in", "a/x", "tmpfs", 0, NULL));
+    TRY(mount("a", "a/x", NULL, MS_BIND | MS_REC, NULL));
+    show_table("once", "/t/");
+    TRY(mount("a", "a/x", NULL, MS_BIND | MS_REC, NULL));
+    TRY(mount("a", "a/y", NULL, MS_BIND, NULL));
+    show_table("again", "/t/");
+    TRY(mount("a", "b", NULL, MS_BIND | MS_REC, NULL));
+    TRY(mount(NULL, "b", NULL, MS_SLAVE, NULL));
+    TRY(mount("b", "a/z", NULL, MS_BIND, NULL));
+    show_lines("and from a slave", "/t/", true);
+    while (umount2("a", MNT_DETACH) == 0 || umount2("b", MNT_DETACH) == 0)
+        ;
+    show_table("cleared", "/t/");
+}
+
 static void roots(void *unused)
 {
     (void)unused;
@@ -242,6 +261,7 @@ int main(void)
     trees();
     covering();
     chains();
+    into_itself();
     from_inside();
     new_base("a");
     in_child("pivots", pivots, NULL);

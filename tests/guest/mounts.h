@@ -43,13 +43,20 @@ static int read_table(struct table_line *t)
     return n;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(((const struct table_line *)a)->rest, ((const struct table_line *)b)->rest);
+}
+
 /* For mount points below under: the parent's mount point, then all but the numbers of mounts and
- * devices. */
-__attribute__((unused)) static void show_table(const char *title, const char *under)
+ * devices. Sorted where the order of copies tells nothing. */
+__attribute__((unused)) static void show_lines(const char *title, const char *under, bool sorted)
 {
     static struct table_line t[TABLE_MOST];
     int n = read_table(t);
 
+    if (sorted)
+        qsort(t, n, sizeof(t[0]), by_text);
     printf("%s:\n", title);
     for (int i = 0; i < n; i++) {
         const char *parent = "?";
@@ -61,6 +68,11 @@ __attribute__((unused)) static void show_table(const char *title, const char *un
                 parent = t[k].point;
         printf("  %s | %s", parent, t[i].rest);
     }
+}
+
+__attribute__((unused)) static void show_table(const char *title, const char *under)
+{
+    show_lines(title, under, false);
 }
 
 __attribute__((unused)) static unsigned long long mount_id(const char *path)

@@ -433,7 +433,7 @@ static __attribute__((noinline)) void trace_outcome(const struct fault *f, enum 
         e->prot = f->vma->prot;
     }
     e->around = f->more;
-    trace_record(e);
+    ring_add(&fault_ring, e);
 }
 
 /* ---- The loop of rule 3 ---- */
@@ -461,6 +461,17 @@ static enum outcome decide(struct fault *f, struct tracing *t)
     return o;
 }
 
+static __attribute__((noinline)) int bring_in_timed(struct need *n, struct vm_fault_event *e)
+{
+    uint64_t began = mm_port->now();
+    int err = bring_in(n);
+
+    e->waited += (uint32_t)(mm_port->now() - began) / 1000;
+    if (n->slot)
+        e->slot = n->slot;
+    return err;
+}
+
 static enum outcome resolve(struct fault *f, struct tracing *t)
 {
     struct need need;
@@ -468,7 +479,7 @@ static enum outcome resolve(struct fault *f, struct tracing *t)
 
     f->need = &need; // cppcheck-suppress autoVariables ; f goes no further than this function
     while ((o = decide(f, t)) == NEEDED) {
-        f->failed = bring_in(f->need);
+        f->failed = t ? bring_in_timed(f->need, &t->event) : bring_in(f->need);
         f->major |= f->need->major;
     }
     return o;
@@ -502,7 +513,7 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
     f.failed = 0;
     if (addr >= USER_TOP)
         return VM_BAD_ADDRESS;
-    if (__builtin_expect(trace_enabled, false))
+    if (__builtin_expect(fault_ring.on, false))
         return fault_traced(&f, addr);
     return result_of(&f, resolve(&f, NULL));
 }

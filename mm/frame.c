@@ -403,6 +403,18 @@ pfn_t vm_frame_end(void)
     return ranges[nranges - 1].end >> PAGE_SHIFT;
 }
 
+unsigned vm_free_list(pfn_t *out, unsigned n)
+{
+    const struct free_frame *node;
+    unsigned found = 0;
+
+    spin_lock(&frame_lock);
+    for (node = free_list; node && found < n; node = node->next)
+        out[found++] = frame_number(frame_of(node));
+    spin_unlock(&frame_lock);
+    return found;
+}
+
 static uint32_t list_length(const struct free_frame *node, int *errors)
 {
     uint32_t n = 0;

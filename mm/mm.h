@@ -45,6 +45,7 @@ enum frame_kind {
 #define FRAME_BUSY       0x01 /* being filled: wait, do not use */
 #define FRAME_DIRTY      0x02 /* differs from what the pager, or swap, would give again */
 #define FRAME_LAZY       0x04 /* ANON: given up by MADV_FREE, unless DIRTY since */
+#define FRAME_FRESH      0x04 /* OBJECT: brought in, and used by nobody since */
 #define FRAME_PLACED     0x08 /* OBJECT: pager.reserve() made sure of its place */
 #define FRAME_WRITING    0x10 /* its contents are on the way out: it may be used, but not freed */
 #define FRAME_AGE        0x60 /* what the replacement policy remembers: frame_age() */
@@ -144,8 +145,7 @@ void frame_adopt(struct frame *f);      /* and it gets one, an object [v] */
 void frame_pin(struct frame *f);        /* [v] */
 void frame_unpin(struct frame *f);      /* [v] */
 
-/* Every frame ever handed out, in order: for (f = NULL; (f = frame_next(f));). For audit and clock.
- */
+/* Every frame handed out, in order: for (f = NULL; (f = frame_next(f));). For audit and clock. */
 struct frame *frame_next(struct frame *f);
 /* What a frame number stands for; only the struct frame of one IN_USE may be looked at. */
 enum frame_place { FRAME_ELSEWHERE, FRAME_NEVER_USED, FRAME_IN_USE };
@@ -358,7 +358,7 @@ struct need {
     enum need_what what;
     struct vm_object *object; /* PAGE, PLACE, BALANCE: with a reference, which bring_in() drops */
     struct vm_space *space;   /* CHANGE, ANON, SERVER: the caller's */
-    uint32_t index;           /* PAGE, PLACE; ANON: the page number */
+    uint32_t index, slot;     /* PAGE, PLACE; ANON: the page number; out: where it was in swap */
     unsigned count;           /* PAGE: so many pages from index on are wanted */
     struct frame *frame;      /* FRAME */
     bool write, major;        /* SERVER; out: something had to be read */

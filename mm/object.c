@@ -331,6 +331,8 @@ static void settle_run(const struct vm_run *run, unsigned filled)
         struct frame *f = frame_of(run->page[i]);
 
         f->flags &= ~FRAME_BUSY;
+        if (f->kind == FRAME_OBJECT && !f->object->pager->shared_memory && !frame_age(f))
+            f->flags |= FRAME_FRESH;
         if (i >= filled && f->kind == FRAME_OBJECT)
             object_evict(f);
         port_wakeup(f);
@@ -404,7 +406,10 @@ void object_unpin(struct frame *f, bool dirtied)
     spin_lock(&vm_lock);
     if (dirtied && f->kind == FRAME_OBJECT)
         object_dirtied(f);
-    f->flags |= FRAME_REFERENCED;
+    if (f->kind == FRAME_OBJECT && (f->flags & FRAME_FRESH))
+        f->flags &= ~FRAME_FRESH; /* what it was brought in for does not count as a use */
+    else
+        f->flags |= FRAME_REFERENCED;
     frame_unpin(f);
     spin_unlock(&vm_lock);
 }

@@ -38,6 +38,8 @@ struct vm_page_info {
 };
 /* The n pages from va on; n is at most a few hundred. */
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out);
+/* The n-th entry of the page directory, 0: none; *present: how many entries of its table are. */
+pde_t vm_directory_entry(struct vm_space *s, unsigned n, unsigned *present);
 /* The first page in [va, end) of which the space has contents of its own, in memory or in swap; end
  * when there is none. May sleep. */
 vaddr_t vm_next_private(struct vm_space *s, vaddr_t va, vaddr_t end);
@@ -58,11 +60,16 @@ enum vm_frame_kind {
 #define VM_FRAME_DIRTY      0x1 /* the only copy of its contents */
 #define VM_FRAME_REFERENCED 0x2
 #define VM_FRAME_BUSY       0x4
-#define VM_FRAME_COW        0x8 /* anonymous, with several owners: a write copies it */
+#define VM_FRAME_COW        0x8  /* anonymous, with several owners: a write copies it */
+#define VM_FRAME_WRITING    0x10 /* on its way out */
+#define VM_FRAME_IN_SWAP    0x20 /* anonymous, and its slot has the same */
 struct vm_frame_info {
     uint8_t kind, flags;
     uint32_t mappings; /* page-table entries that map it */
 };
+/* The first free frames, at most n, in the order in which they will be handed out: how many. What
+ * was never used yet is on no list. */
+unsigned vm_free_list(pfn_t *out, unsigned n);
 /* The n frames from first on; n is at most a few hundred. */
 void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out);
 pfn_t vm_frame_end(void); /* above the last frame there is */
@@ -85,7 +92,7 @@ struct kmalloc_stats {
 /* One size class, from 0 on; false when there is none. */
 bool kmalloc_stats(unsigned size_class, struct kmalloc_stats *out);
 
-/* ---- The fault trace: trace.c ---- */
+/* ---- The traces: trace.c ---- */
 
 /* The rows of the fault table; what each means is at the head of fault.c. */
 enum vm_fault_case {
@@ -129,6 +136,8 @@ struct vm_fault_event {
     uint8_t kind;        /* enum vm_area_kind */
     uint8_t prot, flags; /* VM_PROT_* of the area, VM_EVENT_* */
     uint32_t around;     /* more pages that it mapped, without a fault of their own */
+    uint32_t slot;       /* where it was in swap (1S); 0: nowhere */
+    uint32_t waited;     /* microseconds for what had to be had first */
 };
 
 int vm_trace_start(void); /* empties the ring and records from now on; -ENOMEM */
@@ -140,5 +149,34 @@ bool vm_trace_is_on(void);
  * how many; *lost: how many the ring had forgotten before them.
  */
 unsigned vm_trace_read(uint64_t *number, struct vm_fault_event *out, unsigned n, uint32_t *lost);
+
+/* What became of a page that the clock hand passed by. */
+enum vm_pageout_fate {
+    VM_PAGE_SPARED,  /* it was used since the hand last passed */
+    VM_PAGE_AGED,    /* it was not, but has rounds left */
+    VM_PAGE_STAYED,  /* it should go, and cannot: locked, or nowhere to go */
+    VM_PAGE_DROPPED, /* clean: it can be had again */
+    VM_PAGE_SENT,    /* on its way: to its file, or to slot */
+};
+
+struct vm_pageout_event {
+    uint64_t time_ns;
+    int32_t pid; /* who moved the hand: the pageout thread, or who needed memory himself */
+    pfn_t frame;
+    uint32_t page; /* ANON: the page number where it is mapped, 0: nowhere; else of its object */
+    uint32_t slot; /* in swap, 0: none */
+    uint8_t kind;  /* VM_FRAME_ANON, _FILE, _SHMEM */
+    uint8_t fate;  /* enum vm_pageout_fate */
+    uint8_t before, after; /* what the policy remembers of it: policy.c */
+    bool used;             /* since the hand last passed */
+};
+
+int vm_pageout_trace(bool on);    /* as vm_trace_start() and _stop() */
+void vm_pageout_trace_drop(void); /* as vm_trace_drop() */
+unsigned vm_pageout_read(uint64_t *number, struct vm_pageout_event *out, unsigned n,
+                         uint32_t *lost);
+void vm_pageout_state(bool *on, pfn_t *hand); /* the last frame that the hand looked at */
+/* The hand passes once over all frames, whether memory is short or not. Sleeps. */
+void vm_pageout_round(void);
 
 #endif

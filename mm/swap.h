@@ -8,6 +8,7 @@
 #define MM_SWAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VM_SWAP_AREAS     8
@@ -41,6 +42,9 @@ struct vm_swap_info {
 };
 /* The areas in order of their coming, from 0 on; false when there are no more. */
 bool vm_swap_info(unsigned number, struct vm_swap_info *out);
+
+/* Area and place of a slot in words without blanks: "zram0:17". */
+void vm_swap_place(uint32_t slot, char *buf, size_t size);
 
 struct vm_swap_stats { /* pages */
     uint32_t total, used;

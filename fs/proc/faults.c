@@ -1,6 +1,7 @@
 /*
- * /proc/faults: the fault trace of mm/ as text, one line for each page fault. Written, it is the
- * switch: 1 starts an empty trace, 0 stops it, -1 gives its memory back.
+ * /proc/faults and /proc/pageout: the traces of mm/ as text, one line for each page fault, or for
+ * each page that the clock hand passed by. Written, they are their switches: 1 starts an empty
+ * trace, 0 stops it, -1 gives its memory back; for pageout, "round" makes the hand pass once.
  */
 #include "arch/uaccess.h"
 #include "fs/proc/procfs.h"
@@ -8,6 +9,7 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 #include "mm/see.h"
+#include "mm/swap.h"
 
 static const char *const area_name[] = {
     [VM_AREA_NONE] = "none",
@@ -41,21 +43,43 @@ static int header_line(char *buf, size_t size)
 {
     return snprintf(buf, size,
                     "# time pid parent access address area start prot row case frame "
-                    "around cycles flags; trace %s\n",
+                    "around cycles flags from waited; trace %s\n",
                     vm_trace_is_on() ? "on" : "off");
+}
+
+#define PLACE_ROOM 48
+
+/* Where it had to be had from. */
+static const char *origin(const struct vm_fault_event *e, char *place)
+{
+    if (!e->slot)
+        return e->flags & VM_EVENT_MAJOR ? "file" : "-";
+    vm_swap_place(e->slot, place, PLACE_ROOM);
+    return place;
+}
+
+/* The first row that was needed; the case tells how it ended. */
+static const char *row_of(const struct vm_fault_event *e)
+{
+    if (e->slot)
+        return "1S";
+    return e->flags & VM_EVENT_MAJOR ? "2S" : case_name[e->why].row;
 }
 
 static int event_line(const struct vm_fault_event *e, char *buf, size_t size)
 {
-    return snprintf(buf, size, "%u.%06u %d %d %s %08x %s %08x %c%c%c %s %s %x %u %u %s%s%s%s\n",
+    char place[PLACE_ROOM];
+
+    return snprintf(buf, size, "%u.%06u %d %d %s %08x %s %08x %c%c%c %s %s %x %u %u %s%s%s%s %s %u\n",
                     (uint32_t)(e->time_ns / NSEC_PER_SEC),
                     (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid, e->parent,
                     e->flags & VM_EVENT_WRITE ? "write" : "read", e->addr, area_name[e->kind],
                     e->area, e->prot & VM_PROT_READ ? 'r' : '-',
                     e->prot & VM_PROT_WRITE ? 'w' : '-', e->prot & VM_PROT_EXEC ? 'x' : '-',
-                    case_name[e->why].row, case_name[e->why].name, e->frame, e->around, e->cycles,
+                    row_of(e), case_name[e->why].name, e->frame, e->around, e->cycles,
                     e->flags & VM_EVENT_MAJOR ? "M" : "", e->flags & VM_EVENT_GREW ? "G" : "",
-                    e->flags & VM_EVENT_MAPPED ? "P" : "", e->flags & ~VM_EVENT_WRITE ? "" : "-");
+                    e->flags & VM_EVENT_MAPPED ? "P" : "", e->flags & ~VM_EVENT_WRITE ? "" : "-",
+                    origin(e, place), e->waited);
 }
 
 /* Item 0 is the heading, the events have numbers from 1 on. */
@@ -84,33 +108,130 @@ static long faults_read(struct file *f, void __user *ubuf, size_t len, uint64_t 
     return lines_read(NULL, fault_line, ubuf, len, pos);
 }
 
-static long faults_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+static long switch_write(const void __user *ubuf, size_t len, uint64_t *pos,
+                         int (*turn)(const char *word))
 {
     char text[8] = "";
-    int err = 0;
+    int err;
 
-    (void)f;
     if (len == 0 || len >= sizeof(text))
         return -EINVAL;
     if (copy_from_user(text, ubuf, len))
         return -EFAULT;
     if (text[len - 1] == '\n')
         text[len - 1] = '\0';
-    if (strcmp(text, "1") == 0)
-        err = vm_trace_start();
-    else if (strcmp(text, "0") == 0)
-        vm_trace_stop();
-    else if (strcmp(text, "-1") == 0)
-        vm_trace_drop();
-    else
-        err = -EINVAL;
+    err = turn(text);
     if (err)
         return err;
     *pos += len;
     return (long)len;
 }
 
+static int faults_turn(const char *word)
+{
+    if (strcmp(word, "1") == 0)
+        return vm_trace_start();
+    if (strcmp(word, "0") == 0)
+        vm_trace_stop();
+    else if (strcmp(word, "-1") == 0)
+        vm_trace_drop();
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static long faults_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f;
+    return switch_write(ubuf, len, pos, faults_turn);
+}
+
 const struct file_ops faults_ops = {
     .read = faults_read,
     .write = faults_write,
+};
+
+/* ---- pageout ---- */
+
+static int pageout_header(char *buf, size_t size)
+{
+    pfn_t hand;
+    bool on;
+
+    vm_pageout_state(&on, &hand);
+    return snprintf(buf, size, "# time pid frame kind page used before after fate to; hand %x; trace %s\n",
+                    hand, on ? "on" : "off");
+}
+
+static int pageout_event(const struct vm_pageout_event *e, char *buf, size_t size)
+{
+    static const char *const fate[] = {[VM_PAGE_SPARED] = "spared", [VM_PAGE_AGED] = "aged",
+                                       [VM_PAGE_STAYED] = "stayed", [VM_PAGE_DROPPED] = "dropped",
+                                       [VM_PAGE_SENT] = "sent"};
+    char place[PLACE_ROOM] = "-";
+    bool leaves = e->fate == VM_PAGE_SENT || e->fate == VM_PAGE_DROPPED;
+
+    if (e->slot && leaves)
+        vm_swap_place(e->slot, place, sizeof(place));
+    else if (leaves && e->kind == VM_FRAME_FILE)
+        strlcpy(place, "file", sizeof(place));
+    return snprintf(buf, size, "%u.%06u %d %x %s %05x %s %u %u %s %s\n",
+                    (uint32_t)(e->time_ns / NSEC_PER_SEC),
+                    (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid, e->frame,
+                    e->kind == VM_FRAME_ANON   ? "anon"
+                    : e->kind == VM_FRAME_FILE ? "file"
+                                               : "shmem",
+                    e->page, e->used ? "used" : "unused", e->before, e->after, fate[e->fate],
+                    place);
+}
+
+static int pageout_line(void *unused, uint64_t *item, char *buf, size_t size)
+{
+    struct vm_pageout_event e;
+    uint64_t next = *item;
+    uint32_t lost;
+
+    (void)unused;
+    if (*item == 0)
+        return pageout_header(buf, size);
+    if (vm_pageout_read(&next, &e, 1, &lost) == 0)
+        return 0;
+    if (lost && *item > 1) {
+        *item = next - 2;
+        return snprintf(buf, size, "# %u lost\n", lost);
+    }
+    *item = next - 1;
+    return pageout_event(&e, buf, size);
+}
+
+static long pageout_file_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f;
+    return lines_read(NULL, pageout_line, ubuf, len, pos);
+}
+
+static int pageout_turn(const char *word)
+{
+    if (strcmp(word, "1") == 0)
+        return vm_pageout_trace(true);
+    if (strcmp(word, "0") == 0)
+        return vm_pageout_trace(false);
+    if (strcmp(word, "-1") == 0)
+        vm_pageout_trace_drop();
+    else if (strcmp(word, "round") == 0)
+        vm_pageout_round();
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static long pageout_file_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+{
+    (void)f;
+    return switch_write(ubuf, len, pos, pageout_turn);
+}
+
+const struct file_ops pageout_ops = {
+    .read = pageout_file_read,
+    .write = pageout_file_write,
 };

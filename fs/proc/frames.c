@@ -1,7 +1,7 @@
 /*
  * /proc/PID/pagemap, /proc/kpagecount and /proc/kpageflags: 64 bits for each page of a space or
- * each frame of memory, in Linux's format (its Documentation/admin-guide/mm/pagemap.rst); and
- * /proc/PID/pagetable, the page-table entries themselves as text.
+ * each frame of memory, in Linux's format (its Documentation/admin-guide/mm/pagemap.rst); and as
+ * text /proc/PID/pagedir and pagetable, the entries of both levels, and /proc/freelist.
  */
 #include "arch/uaccess.h"
 #include "fs/proc/procfs.h"
@@ -22,9 +22,11 @@
 #define KPF_DIRTY      (1ull << 4)
 #define KPF_LRU        (1ull << 5)
 #define KPF_SLAB       (1ull << 7)
+#define KPF_WRITEBACK  (1ull << 8)
 #define KPF_BUDDY      (1ull << 10)
 #define KPF_MMAP       (1ull << 11)
 #define KPF_ANON       (1ull << 12)
+#define KPF_SWAPCACHE  (1ull << 13)
 #define KPF_SWAPBACKED (1ull << 14)
 #define KPF_ZERO_PAGE  (1ull << 24)
 #define KPF_PGTABLE    (1ull << 26)
@@ -145,7 +147,8 @@ static uint64_t kind_flags(const struct vm_frame_info *f)
     case VM_FRAME_TABLE:
         return KPF_PGTABLE;
     case VM_FRAME_ANON:
-        return KPF_ANON | KPF_SWAPBACKED | KPF_LRU | KPF_UPTODATE;
+        return KPF_ANON | KPF_SWAPBACKED | KPF_LRU |
+               (f->flags & VM_FRAME_BUSY ? KPF_LOCKED : KPF_UPTODATE);
     case VM_FRAME_FILE:
         return KPF_LRU | (f->flags & VM_FRAME_BUSY ? KPF_LOCKED : KPF_UPTODATE);
     case VM_FRAME_SHMEM:
@@ -161,7 +164,9 @@ static uint64_t frame_flags(const struct vm_frame_info *f)
 {
     return kind_flags(f) | (f->mappings ? KPF_MMAP : 0) |
            (f->flags & VM_FRAME_REFERENCED ? KPF_REFERENCED : 0) |
-           (f->flags & VM_FRAME_DIRTY ? KPF_DIRTY : 0) | (f->flags & VM_FRAME_COW ? KPF_COW : 0);
+           (f->flags & VM_FRAME_DIRTY ? KPF_DIRTY : 0) | (f->flags & VM_FRAME_COW ? KPF_COW : 0) |
+           (f->flags & VM_FRAME_WRITING ? KPF_WRITEBACK : 0) |
+           (f->flags & VM_FRAME_IN_SWAP ? KPF_SWAPCACHE : 0);
 }
 
 static void make_flags(struct word_batch *b, uint32_t index, unsigned n)
@@ -225,20 +230,74 @@ static int pagetable_line(void *space, uint64_t *item, char *buf, size_t size)
                     p.zero || p.exclusive ? "" : " shared");
 }
 
-static long pagetable_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+static long table_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos, line_fn line)
 {
     int err;
     struct vm_space *s = target_space(inode_target(f->inode), true, &err);
     long n = err;
 
     if (s) {
-        n = lines_read(s, pagetable_line, ubuf, len, pos);
+        n = lines_read(s, line, ubuf, len, pos);
         vm_space_unref(s);
     }
     return n;
+}
+
+static long pagetable_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    return table_read(f, ubuf, len, pos, pagetable_line);
 }
 
 const struct file_ops pagetable_ops = {
     .open = process_mem_open,
     .read = pagetable_read,
 };
+
+/* ---- pagedir ---- */
+
+/* Which entry, the address it begins at, its table's frame, and how many pages that maps. */
+static int pagedir_line(void *space, uint64_t *item, char *buf, size_t size)
+{
+    unsigned n = (unsigned)*item, present = 0;
+    pde_t entry = 0;
+
+    while (n < PDX(USER_TOP) && !(entry = vm_directory_entry(space, n, &present)))
+        n++;
+    *item = n;
+    if (!entry)
+        return 0;
+    return snprintf(buf, size, "%u %08x %05x %c %u\n", n, (vaddr_t)n << 22,
+                    PTE_ADDR(entry) >> PAGE_SHIFT, entry & PTE_W ? 'w' : '-', present);
+}
+
+static long pagedir_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    return table_read(f, ubuf, len, pos, pagedir_line);
+}
+
+const struct file_ops pagedir_ops = {
+    .open = process_mem_open,
+    .read = pagedir_read,
+};
+
+/* ---- freelist ---- */
+
+#define FREE_SHOWN 64u
+
+/* A node a line, from the head on: the free frame that it lies in, and the address of the next,
+ * which is what the first word of that frame holds. */
+int show_freelist(struct text *t, const struct target *who)
+{
+    pfn_t *list = kmalloc((FREE_SHOWN + 1) * sizeof(*list));
+    unsigned n;
+
+    (void)who;
+    if (!list)
+        return -ENOMEM;
+    n = vm_free_list(list, FREE_SHOWN + 1);
+    for (unsigned i = 0; i < n && i < FREE_SHOWN; i++)
+        text_printf(t, "%05x %08x\n", list[i],
+                    i + 1 < n ? (uint32_t)(uintptr_t)phys_to_virt(list[i + 1] << PAGE_SHIFT) : 0);
+    kmfree(list);
+    return 0;
+}

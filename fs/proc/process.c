@@ -173,6 +173,7 @@ static int show_cgroup(struct text *t, const struct target *who)
         FILE_ENTRY("oom_score", 0444, show_oom_score),                                             \
         STORE_ENTRY("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),               \
         {.name = "pagemap", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagemap_ops},               \
+        {.name = "pagedir", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagedir_ops},               \
         {.name = "pagetable", .kind = ENTRY_FILE, .mode = 0400, .fops = &pagetable_ops},           \
         GUARDED_ENTRY("personality", 0400, show_personality),                                      \
         STORE_ENTRY("projid_map", 0644, show_id_map, store_id_map),                                \

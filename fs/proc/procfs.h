@@ -186,9 +186,9 @@ extern const struct file_ops process_mem_ops;
 int show_smaps(struct text *t, const struct target *who); /* smaps.c */
 int show_smaps_rollup(struct text *t, const struct target *who);
 int store_clear_refs(const char *text, size_t len, const struct target *who);
-extern const struct file_ops pagemap_ops, pagetable_ops; /* frames.c */
+extern const struct file_ops pagemap_ops, pagetable_ops, pagedir_ops; /* frames.c */
 extern const struct file_ops kpagecount_ops, kpageflags_ops;
-extern const struct file_ops faults_ops;                   /* faults.c */
+extern const struct file_ops faults_ops, pageout_ops;      /* faults.c */
 int show_vmstat(struct text *t, const struct target *who); /* vmstat.c */
 int show_latency(struct text *t, const struct target *who);
 int reset_latency(const char *text, size_t len, const struct target *who);
@@ -196,6 +196,7 @@ int show_slabinfo(struct text *t, const struct target *who);
 int show_sched_latency(struct text *t, const struct target *who); /* latency.c */
 int store_sched_latency(const char *text, size_t len, const struct target *who);
 int show_buddyinfo(struct text *t, const struct target *who);
+int show_freelist(struct text *t, const struct target *who); /* frames.c */
 extern uint32_t symbols_restricted; /* kptr_restrict: 0, 1: without CAP_SYSLOG zeros, 2: always */
 extern const struct file_ops kallsyms_ops, locks_ops; /* machine.c */
 int show_iomem(struct text *t, const struct target *who);

@@ -46,6 +46,7 @@
 #define NR_uname                  122
 #define NR_mprotect               125
 #define NR__llseek                140
+#define NR_msync                  144
 #define NR_mremap                 163
 #define NR_poll                   168
 #define NR_rt_sigaction           174

@@ -104,6 +104,11 @@ int mprotect(void *addr, size_t len, int prot)
     return syscall(NR_mprotect, addr, len, prot);
 }
 
+int msync(void *addr, size_t len, int flags)
+{
+    return syscall(NR_msync, addr, len, flags);
+}
+
 int madvise(void *addr, size_t len, int advice)
 {
     return syscall(NR_madvise, addr, len, advice);

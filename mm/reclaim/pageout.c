@@ -11,6 +11,7 @@
  */
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
+#include "mm/seen/trace.h"
 
 #define BATCH    32u  /* frames that count as success */
 #define STEP     64u  /* frames looked at without leaving vm_lock */
@@ -150,7 +151,7 @@ static bool may_go(const struct frame *f)
 static bool is_homeless(const struct frame *f)
 {
     if (f->kind == FRAME_ANON)
-        return !f->anon->slot && !(f->flags & FRAME_LAZY);
+        return !f->anon->slot && !frame_is_lazy(f);
     return !f->object->pager->put && (f->flags & FRAME_DIRTY);
 }
 
@@ -162,7 +163,7 @@ static enum fate look(struct frame *f, struct outgoing *out)
         thin(f);
         return STAYS;
     }
-    if (f->flags & FRAME_LAZY) {
+    if (frame_is_lazy(f)) {
         if (!(f->flags & FRAME_DIRTY) && !pmap_test_dirty(f))
             return was_used(f) || frame_is_locked(f) ? STAYS : drop_lazy(f);
         f->flags &= ~FRAME_LAZY;
@@ -178,18 +179,55 @@ static enum fate look(struct frame *f, struct outgoing *out)
 
 struct pass {
     uint32_t looked, freed;
+    bool round, over; /* it ends, has ended, with the last frame */
 };
+
+static void record_run(const struct swap_run *run)
+{
+    for (unsigned i = 0; i < run->count; i++) {
+        struct vm_pageout_event e;
+
+        trace_page(&e, frame_of(run->page[i]));
+        e.fate = VM_PAGE_SENT;
+        e.slot = run->slot + i;
+        ring_add(&pageout_ring, &e);
+    }
+}
+
+static __attribute__((noinline)) enum fate look_traced(struct frame *f, struct outgoing *out)
+{
+    struct vm_pageout_event e;
+    enum fate fate;
+
+    if (!may_go(f))
+        return STAYS;
+    trace_page(&e, f);
+    fate = look(f, out);
+    e.after = fate == FREED ? 0 : frame_age(f);
+    e.fate = fate == FREED        ? VM_PAGE_DROPPED
+             : fate == GOES       ? VM_PAGE_SENT
+             : e.used             ? VM_PAGE_SPARED
+             : e.after < e.before ? VM_PAGE_AGED
+                                  : VM_PAGE_STAYED;
+    if (fate == GOES && !out->object)
+        record_run(&out->swap);
+    else
+        ring_add(&pageout_ring, &e);
+    return fate;
+}
 
 /* The hand passes until a run is to be written or a step is over. [v] */
 static enum fate pass_step(struct pass *p, struct outgoing *out)
 {
-    for (unsigned n = 0; n < STEP; n++) {
-        enum fate fate;
+    for (unsigned n = 0; n < STEP && !p->over; n++) {
+        enum fate fate = STAYS;
 
         p->looked++;
         reclaim_hand = frame_next(reclaim_hand);
         n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 2 : 0;
-        fate = reclaim_hand ? look(reclaim_hand, out) : STAYS;
+        if (reclaim_hand)
+            fate = pageout_ring.on ? look_traced(reclaim_hand, out) : look(reclaim_hand, out);
+        p->over = p->round && !reclaim_hand;
         p->freed += fate == FREED;
         if (fate == GOES)
             return fate;
@@ -257,7 +295,7 @@ static void step(struct pass *p, bool direct)
  */
 static bool serve_writer(void)
 {
-    struct pass p = {0, 0};
+    struct pass p = {0};
 
     while (frame_scarce() && p.looked < frame_total() && !p.freed) {
         step(&p, true);
@@ -285,7 +323,7 @@ static void give_up(uint64_t began)
  */
 bool reclaim(void)
 {
-    struct pass p = {0, 0};
+    struct pass p = {0};
     uint64_t began;
 
     if (port_writing_out(0))
@@ -305,6 +343,19 @@ bool reclaim(void)
     return p.freed >= BATCH;
 }
 
+void vm_pageout_round(void)
+{
+    struct pass p = {.round = true};
+
+    spin_lock(&vm_lock);
+    reclaim_hand = NULL;
+    spin_unlock(&vm_lock);
+    while (!p.over) {
+        step(&p, true);
+        port_yield();
+    }
+}
+
 void reclaim_frame(struct frame *f)
 {
     if (!may_go(f))
@@ -317,7 +368,7 @@ void reclaim_frame(struct frame *f)
 
 bool reclaim_gather(struct frame *f, struct outgoing *out)
 {
-    if (!may_go(f) || (f->flags & FRAME_LAZY) || rmap_count(f) > MAPPINGS || frame_is_locked(f))
+    if (!may_go(f) || frame_is_lazy(f) || rmap_count(f) > MAPPINGS || frame_is_locked(f))
         return false;
     (void)was_used(f);
     frame_set_age(f, 0);
@@ -349,7 +400,7 @@ void pageout_wake(void)
 
 bool vm_pageout_step(void)
 {
-    struct pass p = {0, 0};
+    struct pass p = {0};
 
     while (p.looked < frame_total() && p.freed < BATCH && !frame_plenty()) {
         step(&p, false);

@@ -58,6 +58,11 @@ bool page_evict(struct frame *f);
 
 /* ---- pageout.c ---- */
 
+static inline bool frame_is_lazy(const struct frame *f)
+{
+    return f->kind == FRAME_ANON && (f->flags & FRAME_LAZY);
+}
+
 /* Runs that were gathered and wait to be written: an object's, or to swap. */
 struct outgoing {
     struct vm_object *object; /* NULL: it is the other */

@@ -7,6 +7,7 @@
  * their caller owns.
  */
 #include "libc/errno.h"
+#include "libc/printf.h"
 #include "libc/string.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
@@ -338,6 +339,20 @@ int vm_swap_off(struct swap_device *d)
     spin_unlock(&vm_lock);
     free_bitmap(map);
     return err;
+}
+
+void vm_swap_place(uint32_t slot, char *buf, size_t size)
+{
+    const struct swap_device *d;
+    const char *name;
+
+    spin_lock(&vm_lock);
+    d = area_of(slot)->device;
+    name = d ? strrchr(d->name, '/') : NULL;
+    snprintf(buf, size, "%s:%u", name ? name + 1 : d ? d->name : "gone", place_of(slot));
+    spin_unlock(&vm_lock);
+    for (; *buf; buf++)
+        *buf = *buf <= ' ' ? '_' : *buf;
 }
 
 bool vm_swap_info(unsigned number, struct vm_swap_info *out)

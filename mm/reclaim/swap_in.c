@@ -13,7 +13,7 @@
 
 /* A run of slots that are read together. */
 struct incoming {
-    uint32_t slot;
+    uint32_t slot, wanted; /* the first; the one that they are read for */
     unsigned count;
     void *page[BLOCK];
 };
@@ -36,6 +36,7 @@ static int take_frames(enum frame_kind kind, const uint32_t *slots, unsigned at,
 {
     unsigned want = frame_low() ? 1 : *end - *from;
 
+    in->wanted = slots[at];
     for (in->count = 0; in->count < want; in->count++) {
         struct frame *f = frame_alloc(kind);
         if (!f)
@@ -151,6 +152,7 @@ int anon_fetch(struct need *n)
     if (got <= 0)
         return got;
     n->major = true;
+    n->slot = in.wanted;
     err = read_in(&in);
     spin_lock(&vm_lock);
     for (unsigned i = 0; i < in.count; i++)
@@ -232,6 +234,7 @@ int object_fetch_slot(struct need *n)
     if (got <= 0)
         return got;
     n->major = true;
+    n->slot = in.wanted;
     err = read_in(&in);
     spin_lock(&vm_lock);
     for (unsigned i = 0; i < in.count; i++)

@@ -28,8 +28,8 @@ static bool is_busy(const struct frame *f)
 /* Whether f may go along with a neighbour that goes: it is as idle, and has no home either. */
 static bool may_join(const struct frame *f)
 {
-    if (!f || is_busy(f) || (f->flags & (FRAME_LAZY | FRAME_REFERENCED)) || pmap_is_accessed(f) ||
-        frame_is_locked(f))
+    if (!f || is_busy(f) || frame_is_lazy(f) || (f->flags & FRAME_REFERENCED) ||
+        frame_age(f) > POLICY_REFAULT || pmap_is_accessed(f) || frame_is_locked(f))
         return false;
     return f->kind == FRAME_ANON ? !f->anon->slot || is_dirty(f) : is_dirty(f);
 }
@@ -158,8 +158,8 @@ static bool settle(struct frame *f, uint32_t slot, bool written)
         swap_free(slot);
         return false;
     }
-    if (!written || is_dirty(f) || (f->flags & FRAME_LAZY)) {
-        if (!(f->flags & FRAME_LAZY))
+    if (!written || is_dirty(f) || frame_is_lazy(f)) {
+        if (!frame_is_lazy(f))
             f->flags |= FRAME_DIRTY;
         swap_free(slot);
         return false;

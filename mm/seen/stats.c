@@ -194,6 +194,22 @@ void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_inf
     spin_unlock(&vm_lock);
 }
 
+pde_t vm_directory_entry(struct vm_space *s, unsigned n, unsigned *present)
+{
+    vaddr_t va = (vaddr_t)n << 22;
+    const pte_t *table;
+    pde_t entry = 0;
+
+    spin_lock(&vm_lock);
+    table = user_range(va, PAGE_SIZE) ? pmap_table(&s->pmap, va) : NULL;
+    if (table) {
+        entry = s->pmap.pgdir[n];
+        *present = frame_of(table)->table.used;
+    }
+    spin_unlock(&vm_lock);
+    return entry;
+}
+
 vaddr_t vm_next_mapped(struct vm_space *s, vaddr_t va)
 {
     spin_lock(&vm_lock);
@@ -288,10 +304,17 @@ static unsigned describe_frame(const struct frame *f, unsigned first, struct vm_
     if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
         return 0;
     next = describe_mappings(f, first, out);
-    if ((f->kind == FRAME_ANON && !(f->flags & FRAME_LAZY)) || (f->flags & FRAME_DIRTY))
+    if ((f->kind == FRAME_ANON && !f->anon->slot && !(f->flags & FRAME_LAZY)) ||
+        (f->flags & FRAME_DIRTY))
         out->flags |= VM_FRAME_DIRTY;
     if (f->flags & FRAME_BUSY)
         out->flags |= VM_FRAME_BUSY;
+    if (f->flags & FRAME_WRITING)
+        out->flags |= VM_FRAME_WRITING;
+    if (f->kind == FRAME_ANON && f->anon->slot && !(out->flags & VM_FRAME_DIRTY))
+        out->flags |= VM_FRAME_IN_SWAP;
+    else
+        out->flags &= (uint8_t)~VM_FRAME_IN_SWAP;
     if (f->kind == FRAME_ANON && has_several_owners(f, rmap_nth(f, 0)))
         out->flags |= VM_FRAME_COW;
     return next;

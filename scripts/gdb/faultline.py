@@ -17,6 +17,7 @@ for name in [n for n in sys.modules if n == "fl" or n.startswith("fl.")]:
 import fl.printers
 import fl.processes
 import fl.memory
+import fl.disks
 import fl.fault
 import fl.check
 import fl.user

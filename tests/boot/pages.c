@@ -125,7 +125,7 @@ static void stay(void)
 int main(void)
 {
     static char file[3 * PAGE] = "private pages of a file";
-    char *anon, *shared;
+    char *anon, *shared, *gone;
     int fd, last = 1;
 
     setvbuf(stdout, stdout_buffer, _IOFBF, sizeof(stdout_buffer));
@@ -151,6 +151,9 @@ int main(void)
             stay();
         stay();
     }
+    gone = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(gone, 4, 2 * PAGE);
+    madvise(gone, 2 * PAGE, MADV_PAGEOUT);
     usleep(300000);
     touch_buffers();
     show_all(last + 2); /* touches all that the second time uses */

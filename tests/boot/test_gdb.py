@@ -169,6 +169,14 @@ def test_locks_log_slab_check(pages):
     assert re.search(r"^5 spaces, \d+ mapped pages, \d+ anons: 0 violations", pages.gdb("fl check"))
 
 
+def test_swap_and_disks(pages):
+    out = pages.gdb("fl swap", "fl swap 0")
+    assert re.search(r"^area 0: /dev/zram0, priority 100, (\d+) of \d+ slots taken", out, re.M), out
+    assert "anons and 0 pages of objects in swap alone; 0 slots on their way" in out
+    assert re.search(r"^slot \d+: process \d+ at 0x\w{8}$", out, re.M), out
+    assert re.search(r"^zram0 \(zram\): 0 of \d+ requests under way, 0 runs wait$", pages.gdb("fl blk"), re.M)
+
+
 def test_check_sees_damage(pages):
     pid = pages.pids[2]
     line = next(l for l in pages.gdb(f"fl pt {pid}").splitlines() if l.endswith("anon"))

@@ -63,6 +63,19 @@ def test_experiments_measure_the_same_on_linux():
     assert re.search(r"(\d+) experiments, 0 with a wrong figure", output), output
 
 
+def test_experiments_fit_the_screen(shell):
+    said = [line for line in shell.sh("vmlab all").splitlines() if "pid " not in line]  # the log comes in between
+    assert len(said) > 200 and max(map(len, said)) <= 80, max(said, key=len)
+    for name in ("walk", "kalloc", "chance", "swap", "scan", "written"):
+        assert f"\n{name}: " in "\n".join(said)
+
+
+def test_experiments_on_a_machine_without_swap():
+    with Machine.direct(INITRD, "console=ttyS0 quiet zram=0", mem=24) as m:
+        output = m.prompt().sh("vmlab all")
+    assert re.search(r"(\d+) experiments, 0 with a wrong figure", output) and "no swap space" in output, output
+
+
 # ---- The trace
 
 
@@ -87,11 +100,23 @@ def test_trace_is_switched_by_hand(shell):
     lines = shell.sh("cat /proc/faults").splitlines()
     assert lines[0].startswith("# time pid parent")
     assert len(lines) > 20
-    assert all(len(line.split()) == 14 for line in lines[1:])
+    assert all(len(line.split()) == 16 for line in lines[1:])
     shell.sh("echo -1 >/proc/faults")
     assert len(shell.sh("cat /proc/faults").splitlines()) == 1
     assert shell.run("echo nonsense >/proc/faults")[1] != 0
     assert "violations 0" in shell.sh("cat /proc/mm_check")
+
+
+def test_trace_of_the_hand(shell):
+    shell.sh("echo 1 >/proc/pageout; echo round >/proc/pageout; echo 0 >/proc/pageout")
+    lines = shell.sh("cat /proc/pageout").splitlines()
+    assert re.match(r"# time pid frame kind page used before after fate to; hand [0-9a-f]+; trace off", lines[0])
+    events = [line.split() for line in lines[1:]]
+    assert len(events) > 100 and all(len(e) == 10 for e in events)
+    assert {e[3] for e in events} >= {"anon", "file"} and {e[8] for e in events} >= {"spared", "dropped"}
+    shell.sh("echo -1 >/proc/pageout")
+    assert len(shell.sh("cat /proc/pageout").splitlines()) == 1
+    assert shell.run("echo nonsense >/proc/pageout")[1] != 0
 
 
 # ---- The picture
@@ -102,7 +127,10 @@ def test_memmap_counts_every_frame(shell):
     total = sum(int(n) for n in re.findall(r" (\d+) K\b", output))
     kib = int(re.search(r"MemTotal:\s+(\d+)", shell.sh("cat /proc/meminfo"))[1])
     assert abs(total - kib) <= 256, output     # the frame array itself is drawn as not memory
-    assert re.search(r"lit: \d+ frames of 1 init", output)
+    assert re.search(r"lit: \d+ frames of 1 init, \d+ more in swap", output)
+    shell.sh("echo round >/proc/pageout; echo round >/proc/pageout")
+    output = shell.sh("memmap -1 | cat")
+    assert re.search(r"swap: [1-9]\d* of \d+ KiB", output) and output.count(">") == 1, output
 
 
 def test_memmap_is_live_and_leaves():

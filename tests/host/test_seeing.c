@@ -400,6 +400,54 @@ TEST(slab_figures_add_up)
     kmfree(p);
 }
 
+TEST(directory_entries_tell_their_tables)
+{
+    unsigned present = 0;
+    pde_t entry;
+
+    map(AT, 4, RW, 0, NULL);
+    EXPECT_EQ(vm_directory_entry(s, PDX(AT), &present), 0);
+    store(s, AT);
+    store(s, AT + PAGE_SIZE);
+    entry = vm_directory_entry(s, PDX(AT), &present);
+    EXPECT_EQ(present, 2);
+    EXPECT_EQ(frame_of_pa(PTE_ADDR(entry))->kind, FRAME_TABLE);
+    EXPECT_EQ(vm_directory_entry(s, PDX(USER_TOP), &present), 0);
+}
+
+TEST(the_free_list_is_in_the_order_of_handing_out)
+{
+    void *a = kalloc(), *b = kalloc();
+    pfn_t list[2];
+
+    kfree(a);
+    kfree(b);
+    EXPECT_EQ(vm_free_list(list, 2), 2);
+    EXPECT_EQ(list[0], frame_number(frame_of(b)));
+    EXPECT_EQ(list[1], frame_number(frame_of(a)));
+    EXPECT(kalloc() == b);
+    kfree(b);
+}
+
+/* ---- Files that are read ---- */
+
+/* A page that read() brought in goes before those in use; one that was read again does not. */
+TEST(what_was_read_once_goes_at_the_first_round)
+{
+    char byte;
+
+    map(AT, 1, RW, 0, NULL);
+    store(s, AT);
+    EXPECT_EQ(vm_object_read_kernel(file, 0, &byte, 1), 1);
+    for (unsigned i = 0; i < 2; i++)
+        EXPECT_EQ(vm_object_read_kernel(file, PAGE_SIZE, &byte, 1), 1);
+    vm_pageout_round();
+    EXPECT(!object_lookup(file, 0));
+    EXPECT(object_lookup(file, 1));
+    vm_pageout_round();
+    EXPECT(!object_lookup(file, 1));
+}
+
 /* ---- The trace ---- */
 
 /* The one event that what was done since vm_trace_start() left; more of them is a failure. */

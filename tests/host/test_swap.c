@@ -320,6 +320,98 @@ TEST(a_clean_page_keeps_frame_and_slot_and_goes_without_io)
     EXPECT_EQ(used_slots(), 4);
 }
 
+TEST(the_trace_tells_where_a_page_was_in_swap)
+{
+    struct vm_fault_event e;
+    uint64_t at = 0;
+    uint32_t lost;
+    char place[16];
+
+    map(AT, 4, 0, NULL);
+    stores(AT, 4);
+    all_out();
+    expect_in_swap(AT, 4, true);
+    EXPECT_EQ(vm_trace_start(), 0);
+    EXPECT_EQ(load(s, AT + P(2)), 102);
+    EXPECT_EQ(vm_trace_read(&at, &e, 1, &lost), 1);
+    EXPECT_EQ(e.why, VM_CASE_OWN);
+    EXPECT(e.flags & VM_EVENT_MAJOR);
+    EXPECT_EQ(e.slot, amap_get(&s->amap, (AT + P(2)) >> PAGE_SHIFT)->slot);
+    vm_swap_place(e.slot, place, sizeof(place));
+    EXPECT(strncmp(place, "array:", 6) == 0);
+    store(s, AT + P(3), 1);
+    EXPECT_EQ(vm_trace_read(&at, &e, 1, &lost), 1);
+    EXPECT_EQ(e.slot, 0); /* it came along with its neighbour */
+    vm_trace_drop();
+}
+
+/* What the hand's trace tells of a page, the last time. */
+static struct vm_pageout_event last_of(vaddr_t va)
+{
+    struct vm_pageout_event e, last = {0};
+    uint64_t at = 0;
+    uint32_t lost;
+
+    while (vm_pageout_read(&at, &e, 1, &lost))
+        last = e.page == va >> PAGE_SHIFT ? e : last;
+    return last;
+}
+
+TEST(the_hand_spares_what_was_used_and_its_trace_says_so)
+{
+    map(AT, 8, 0, NULL);
+    stores(AT, 8);
+    EXPECT_EQ(vm_pageout_trace(true), 0);
+    vm_pageout_round();
+    for (unsigned i = 0; i < 8; i++)
+        EXPECT_EQ(last_of(AT + P(i)).fate, VM_PAGE_SPARED);
+    for (unsigned i = 0; i < 8; i += 2)
+        load(s, AT + P(i));
+    vm_pageout_round();
+    for (unsigned i = 0; i < 8; i++) {
+        struct vm_pageout_event e = last_of(AT + P(i));
+
+        EXPECT_EQ(e.fate, i % 2 ? VM_PAGE_SENT : VM_PAGE_SPARED);
+        EXPECT_EQ(e.slot != 0, i % 2);
+        expect_in_swap(AT + P(i), 1, i % 2);
+    }
+    vm_pageout_round();
+    EXPECT_EQ(last_of(AT).fate, VM_PAGE_AGED);
+    EXPECT(last_of(AT).after < last_of(AT).before);
+    vm_pageout_trace_drop();
+}
+
+/* The hand spared it a moment ago: it does not go along with a neighbour. */
+TEST(an_active_page_does_not_go_with_its_neighbour)
+{
+    map(AT, 2, 0, NULL);
+    stores(AT, 2);
+    vm_pageout_round();
+    load(s, AT);
+    vm_pageout_round();
+    expect_in_swap(AT, 1, false);
+    expect_in_swap(AT + P(1), 1, true);
+}
+
+TEST(what_is_in_memory_and_in_swap_says_so_until_it_is_written)
+{
+    struct vm_page_info p;
+    struct vm_frame_info f;
+
+    map(AT, 1, 0, NULL);
+    stores(AT, 1);
+    all_out();
+    load(s, AT);
+    vm_page_info(s, AT, 1, &p);
+    vm_frame_info(p.frame, 1, &f);
+    EXPECT(f.flags & VM_FRAME_IN_SWAP);
+    EXPECT_EQ(f.flags & VM_FRAME_DIRTY, 0);
+    store(s, AT, 7);
+    vm_frame_info(p.frame, 1, &f);
+    EXPECT_EQ(f.flags & VM_FRAME_IN_SWAP, 0);
+    EXPECT(f.flags & VM_FRAME_DIRTY);
+}
+
 TEST(pages_in_swap_are_shared_by_fork_and_parted_by_a_write)
 {
     map(AT, 4, 0, NULL);

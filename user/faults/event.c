@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 14
+#define FIELDS 16
 
 static const struct {
     const char *name, *summary;
@@ -33,7 +33,8 @@ static unsigned split(char *line, char **word)
     return n;
 }
 
-/* time pid parent access address area start prot row case frame around cycles flags */
+/* time pid parent access address area start prot row case frame around cycles flags from waited
+ */
 bool event_parse(const char *line, struct event *e)
 {
     char copy[256], *w[FIELDS];
@@ -57,6 +58,9 @@ bool event_parse(const char *line, struct event *e)
     e->major = strchr(w[13], 'M') != NULL;
     e->grew = strchr(w[13], 'G') != NULL;
     e->mapped = strchr(w[13], 'P') != NULL;
+    strlcpy(e->from, w[14], sizeof(e->from));
+    e->swapped = strcmp(w[8], "1S") == 0;
+    e->waited = (unsigned)strtoul(w[15], NULL, 10);
     return true;
 }
 
@@ -89,6 +93,12 @@ static void anonymous_reason(const struct event *e, char *buf, size_t size)
 {
     const char *area = area_words(e);
 
+    if (e->swapped) {
+        size_t n = (size_t)snprintf(buf, size, "from swap (%s, %u us): major, ", e->from, e->waited);
+
+        buf += n < size ? n : size;
+        size -= n < size ? n : size;
+    }
     if (strcmp(e->name, "zeroed") == 0 && e->grew)
         snprintf(buf, size, "stack grew: zeroed frame %x", e->frame);
     else if (strcmp(e->name, "zeroed") == 0)
@@ -108,16 +118,20 @@ static void anonymous_reason(const struct event *e, char *buf, size_t size)
 
 static void file_reason(const struct event *e, char *buf, size_t size)
 {
-    const char *from = e->major ? "read from the ramdisk: major, " : "";
-    char around[32] = "";
+    char from[64] = "", around[32] = "";
 
+    if (e->swapped)
+        snprintf(from, sizeof(from), "from swap (%s, %u us): major, ", e->from, e->waited);
+    else if (e->major)
+        snprintf(from, sizeof(from), "read from its file: major, ");
     if (e->around)
         snprintf(around, sizeof(around), ", and %u around it", e->around);
     if (strcmp(e->name, "copy-file") == 0)
         snprintf(buf, size, "%swrite to %s of a file: copied to frame %x", from, area_words(e),
                  e->frame);
     else if (strcmp(e->area, "shared-anon") == 0)
-        snprintf(buf, size, "shared memory: frame %x mapped%s", e->frame, around);
+        snprintf(buf, size, "%sshared memory: frame %x mapped%s", e->swapped ? from : "", e->frame,
+                 around);
     else
         snprintf(buf, size, "%s%s%s: frame %x mapped%s", from,
                  e->major ? "" : "in the page cache: ", area_words(e), e->frame, around);

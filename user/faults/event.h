@@ -20,6 +20,9 @@ struct event {
     unsigned around;
     unsigned long cycles;
     bool major, grew, mapped; /* read in; the stack grew; something was mapped there before */
+    bool swapped;             /* row 1S: it was in swap */
+    char from[32];            /* where: "zram0:17" */
+    unsigned waited;          /* microseconds, for what had to be had first */
 };
 
 struct total {

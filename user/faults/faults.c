@@ -70,7 +70,7 @@ static void add_pid(int pid)
 
 static void print_event(const struct event *e)
 {
-    char why[96];
+    char why[128];
 
     event_reason(e, why, sizeof(why));
     fprintf(stderr, "%12s  pid %-5d %-5s %08lx  %s\n", e->time, e->pid, e->write ? "write" : "read",

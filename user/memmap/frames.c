@@ -11,11 +11,15 @@
 #define PAGE         4096u
 #define BATCH        512u
 #define PRESENT      (1ull << 63)
+#define SWAPPED      (1ull << 62)
 #define PFN_MASK     ((1ull << 55) - 1)
+#define KPF_LOCKED   (1ull << 0)
 #define KPF_DIRTY    (1ull << 4)
 #define KPF_LRU      (1ull << 5)
+#define KPF_WRITING  (1ull << 8)
 #define KPF_BUDDY    (1ull << 10)
 #define KPF_ANON     (1ull << 12)
+#define KPF_SWAPPED  (1ull << 13)
 #define KPF_NOPAGE   (1ull << 20)
 #define KPF_PGTABLE  (1ull << 26)
 #define KPF_RESERVED (1ull << 32)
@@ -30,6 +34,10 @@ static enum owner_kind owner_of(uint64_t flags, uint64_t count)
         return OWNER_FREE;
     if (flags & KPF_PGTABLE)
         return OWNER_TABLE;
+    if (flags & (KPF_LOCKED | KPF_WRITING))
+        return OWNER_IO;
+    if ((flags & KPF_ANON) && (flags & KPF_SWAPPED) && !(flags & KPF_DIRTY))
+        return OWNER_CACHED;
     if (flags & KPF_ANON)
         return (flags & KPF_COW) || count > 1 ? OWNER_COW : OWNER_ANON;
     if (flags & KPF_LRU)
@@ -80,6 +88,7 @@ static void choose_range(struct map *map, int pagemap, unsigned long start, unsi
         for (unsigned i = 0; i < n && page + i < end / PAGE; i++) {
             uint64_t frame = words[i] & PFN_MASK;
 
+            map->swapped += (words[i] & SWAPPED) != 0;
             if ((words[i] & PRESENT) && frame < map->frames && !is_chosen(map, (unsigned)frame)) {
                 map->chosen[frame / 8] |= (uint8_t)(1 << (frame % 8));
                 map->lit++;
@@ -113,7 +122,7 @@ static void choose(struct map *map, pid_t pid)
     FILE *maps;
 
     memset(map->chosen, 0, map->frames / 8 + 1);
-    map->lit = 0;
+    map->lit = map->swapped = 0;
     if (!pid)
         return;
     read_name(map, pid);
@@ -165,7 +174,26 @@ static void count_frame(struct map *map, unsigned frame, uint64_t flags, uint64_
 
     c->count[k]++;
     c->lit = c->lit || is_chosen(map, frame);
+    c->hand = c->hand || (frame == map->hand && frame);
     map->total[k]++;
+}
+
+/* The number behind a word in a file; 0: there is none. */
+static unsigned long number_in(const char *path, const char *word, int base)
+{
+    FILE *f = fopen(path, "r");
+    unsigned long n = 0;
+    char line[160];
+
+    while (f && !n && fgets(line, sizeof(line), f)) {
+        const char *at = strstr(line, word);
+
+        if (at)
+            n = strtoul(at + strlen(word), NULL, base);
+    }
+    if (f)
+        fclose(f);
+    return n;
 }
 
 void map_read(struct map *map, pid_t pid)
@@ -173,6 +201,9 @@ void map_read(struct map *map, pid_t pid)
     static uint64_t flags[BATCH], counts[BATCH];
 
     choose(map, pid);
+    map->hand = (unsigned)number_in("/proc/pageout", "hand ", 16);
+    map->swap = number_in("/proc/meminfo", "SwapTotal:", 10);
+    map->swap_free = number_in("/proc/meminfo", "SwapFree:", 10);
     memset(map->cell, 0, map->room * sizeof(map->cell[0]));
     memset(map->total, 0, sizeof(map->total));
     map->cells = (map->frames + map->group - 1) / map->group;

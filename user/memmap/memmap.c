@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define LEGEND_LINES 4
+#define LEGEND_LINES 5
 #define MAX_CELLS    16384u
 #define CELL_BYTES   16 /* of output, at most */
 
@@ -23,7 +23,8 @@ static const char usage[] =
     "\n"
     "Draws all frames of memory, each cell a frame or a group of them, by owner:\n"
     "  K kernel  T page table  A anonymous  C copy-on-write  F file  D file, written to\n"
-    "  . free    - not memory, or the kernel's image\n"
+    "  S in swap too, nothing changed since    W being read or written    . free\n"
+    "  - not memory, or the kernel's image    > the clock hand\n"
     "A small letter is a group that is mostly free. The pages of one process are lit.\n"
     "\n"
     "  -p PID  light this process's pages    -d SECONDS  between two pictures (1)\n"
@@ -48,7 +49,8 @@ static const struct {
     [OWNER_FREE] = {'.', 49, "free"},           [OWNER_KERNEL] = {'K', 41, "kernel"},
     [OWNER_TABLE] = {'T', 45, "page table"},    [OWNER_ANON] = {'A', 42, "anonymous"},
     [OWNER_COW] = {'C', 43, "copy-on-write"},   [OWNER_FILE] = {'F', 44, "file"},
-    [OWNER_DIRTY] = {'D', 46, "file, written"}, [OWNER_NONE] = {'-', 49, "not memory"},
+    [OWNER_DIRTY] = {'D', 46, "file, written"}, [OWNER_CACHED] = {'S', 47, "in swap too"},
+    [OWNER_IO] = {'W', 101, "I/O"},             [OWNER_NONE] = {'-', 49, "not memory"},
 };
 
 /* ---- Drawing ---- */
@@ -90,13 +92,13 @@ static void draw_cell(const struct cell *c)
     letter = owner[k].letter;
     if (sparse && letter >= 'A')
         letter += 'a' - 'A';
-    style = owner[k].colour + (c->lit ? 100 : 0);
+    style = owner[k].colour + (c->lit ? 256 : 0);
     if (m.colour && style != last) {
         snprintf(s, sizeof(s), c->lit ? "\033[0;1;7;%um" : "\033[0;%um", owner[k].colour);
         put(s);
     }
     last = style;
-    s[0] = !m.colour && c->lit ? '#' : letter;
+    s[0] = c->hand ? '>' : !m.colour && c->lit ? '#' : letter;
     s[1] = '\0';
     put(s);
 }
@@ -116,13 +118,15 @@ static void draw_legend(const struct map *map)
             snprintf(line, sizeof(line), "%c %s %u K  ", owner[k].letter, owner[k].name,
                      map->total[k] * 4);
         put(line);
-        if (k == OWNER_ANON)
+        if (k == OWNER_ANON || k == OWNER_DIRTY)
             put(m.colour ? "\033[K\r\n" : "\n");
     }
+    snprintf(line, sizeof(line), "swap: %lu of %lu KiB", map->swap - map->swap_free, map->swap);
+    put(line);
     put(m.colour ? "\033[K\r\n" : "\n");
     if (m.pid)
-        snprintf(line, sizeof(line), "%u frames, %u in a cell; lit: %u frames of %d %s",
-                 map->frames, map->group, map->lit, (int)m.pid, map->name);
+        snprintf(line, sizeof(line), "%u frames, %u in a cell; lit: %u frames of %d %s, %u more in swap",
+                 map->frames, map->group, map->lit, (int)m.pid, map->name, map->swapped);
     else
         snprintf(line, sizeof(line), "%u frames, %u in a cell; q leaves, n lights a process",
                  map->frames, map->group);

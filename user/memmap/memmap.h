@@ -14,6 +14,8 @@ enum owner_kind {
     OWNER_COW,
     OWNER_FILE,
     OWNER_DIRTY,
+    OWNER_CACHED, /* in swap, too */
+    OWNER_IO,
     OWNER_NONE,
     OWNERS
 };
@@ -21,6 +23,7 @@ enum owner_kind {
 struct cell {
     unsigned short count[OWNERS]; /* frames of each owner */
     bool lit;                     /* the chosen process maps one of them */
+    bool hand;                    /* the clock hand is here */
 };
 
 struct map {
@@ -31,6 +34,9 @@ struct map {
     struct cell *cell;
     unsigned total[OWNERS]; /* frames */
     unsigned lit;
+    unsigned swapped;       /* pages of the chosen process that are in swap */
+    unsigned hand;          /* the frame that the clock hand looked at last; 0: none */
+    unsigned long swap, swap_free; /* KiB */
     char name[32];   /* of the chosen process */
     uint8_t *chosen; /* a bit for each frame that it maps */
     int flags_fd, count_fd;

@@ -13,22 +13,40 @@
 #include "user/vmlab/lab.h"
 
 #define PRESENT  (1ull << 63)
+#define SWAPPED  (1ull << 62)
 #define PFN_MASK ((1ull << 55) - 1)
+#define KPF_SWAP (1ull << 13)
 #define KPF_ZERO (1ull << 24)
 #define BATCH    64u
+#define COLUMNS  80u /* of the terminal */
 #define RIGHTS   4 /* "wad" */
 
 int failures;
 
+static unsigned column; /* of the paragraph that say() is at; 0: none */
+
+void end_paragraph(void)
+{
+    if (column)
+        putchar('\n');
+    column = 0;
+}
+
 void say(const char *fmt, ...)
 {
+    char text[512], *word;
     va_list ap;
 
-    printf("  ");
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    putchar('\n');
+    for (word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+        unsigned n = (unsigned)strlen(word) + 1;
+
+        if (column + n > COLUMNS)
+            end_paragraph();
+        column += (unsigned)printf(column ? " %s" : "  %s", word);
+    }
 }
 
 /* One figure of an experiment: a wrong one shows in the exit status, and the experiment goes on. */
@@ -36,6 +54,7 @@ void check(const char *what, long measured, long right)
 {
     bool ok = measured == right;
 
+    end_paragraph();
     printf("    %-52s %8ld  %s", what, measured, ok ? "right" : "WRONG");
     if (!ok)
         printf(": should be %ld", right);
@@ -45,6 +64,7 @@ void check(const char *what, long measured, long right)
 
 void give_up(const char *what)
 {
+    end_paragraph();
     printf("    cannot go on: %s: %s\n", what, strerror(errno));
     exit(1);
 }
@@ -96,7 +116,10 @@ static uint64_t word_of(const char *path, unsigned frame)
 
 static void look_at_frame(struct look *l)
 {
-    l->zero = word_of("/proc/kpageflags", l->frame) & KPF_ZERO;
+    uint64_t flags = word_of("/proc/kpageflags", l->frame);
+
+    l->zero = flags & KPF_ZERO;
+    l->in_swap = flags & KPF_SWAP;
     l->mappings = (unsigned)word_of("/proc/kpagecount", l->frame);
 }
 
@@ -117,6 +140,8 @@ void look(pid_t pid, const void *at, unsigned pages, struct look *out)
         for (unsigned i = 0; i < n; i++, done++) {
             out[done] = (struct look){.present = word[i] & PRESENT,
                                       .frame = (unsigned)(word[i] & PFN_MASK)};
+            out[done].swapped = word[i] & SWAPPED;
+            out[done].slot = out[done].swapped ? out[done].frame >> 5 : 0;
             if (!out[done].present)
                 out[done].frame = 0;
         }
@@ -187,7 +212,8 @@ static void draw_present(pid_t pid, const char *at, const struct look *l)
     if (l->zero)
         printf("the frame of zeros\n");
     else
-        printf("mapped %u time%s\n", l->mappings, l->mappings == 1 ? "" : "s");
+        printf("mapped %u time%s%s\n", l->mappings, l->mappings == 1 ? "" : "s",
+               l->in_swap ? ", and in swap" : "");
 }
 
 void picture(const char *title, pid_t pid, const void *at, unsigned pages)
@@ -196,20 +222,49 @@ void picture(const char *title, pid_t pid, const void *at, unsigned pages)
     unsigned absent = 0;
     struct look l;
 
+    end_paragraph();
     printf("    %s\n", title);
     for (unsigned i = 0; i < pages; i++, va += PAGE) {
         look(pid, va, 1, &l);
-        if (!l.present) {
+        if (!l.present && !l.swapped) {
             absent++;
             continue;
         }
         if (absent)
             draw_absent(va - absent * PAGE, absent);
         absent = 0;
-        draw_present(pid, va, &l);
+        if (l.swapped)
+            printf("      %08lx  -> swap, slot %u\n", (unsigned long)va, l.slot);
+        else
+            draw_present(pid, va, &l);
     }
     if (absent)
         draw_absent(va - absent * PAGE, absent);
+}
+
+/* ---- Figures ---- */
+
+long number_in(const char *path, const char *word)
+{
+    FILE *f = fopen(path, "r");
+    char line[160];
+    long n = -1;
+
+    while (f && n < 0 && fgets(line, sizeof(line), f))
+        if (strncmp(line, word, strlen(word)) == 0)
+            n = atol(line + strlen(word));
+    if (f)
+        fclose(f);
+    return n;
+}
+
+void put_in(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        give_up(path);
+    close(fd);
 }
 
 /* ---- Helpers ---- */

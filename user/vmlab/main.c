@@ -24,6 +24,12 @@ const struct experiment experiments[] = {
     {"dontneed", "memory given back is gone, and comes again as zeros", false, lab_dontneed},
     {"served", "a program that serves the faults of another's memory", false, lab_served},
     {"move", "mremap moves pages, not bytes", false, lab_move},
+    {"walk", "from an address to a frame, through both levels of tables", true, lab_walk},
+    {"kalloc", "the list of free frames lies in the free frames", true, lab_kalloc},
+    {"chance", "the second chance: what was used stays, what was not goes", true, lab_chance},
+    {"swap", "a page's life: frame, slot, both, and frame again", true, lab_swap},
+    {"scan", "a scan of twice the memory leaves a working set alone", true, lab_scan},
+    {"written", "from the dirty bit to the disk", true, lab_written},
     {"crash", "what the log says of a process that its own fault kills", true, lab_crash},
     {NULL, NULL, false, NULL},
 };
@@ -67,6 +73,7 @@ static int run(const struct experiment *e)
     fflush(stdout);
     if (fork() == 0) {
         e->run();
+        end_paragraph();
         fflush(stdout);
         _exit(failures != 0);
     }

@@ -18,12 +18,15 @@
 #define MADV_DONTNEED 4
 #define MADV_PAGEOUT  21
 
+#define MS_SYNC 4
+
 #define MREMAP_MAYMOVE 1
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 int munmap(void *addr, size_t len);
 int mprotect(void *addr, size_t len, int prot);
 int madvise(void *addr, size_t len, int advice);
+int msync(void *addr, size_t len, int flags);
 void *mremap(void *addr, size_t len, size_t new_len, int flags);
 
 #endif

@@ -384,6 +384,7 @@ fl bt PID            stack of a process   fl fault         the current page faul
 fl user PID          symbols of a program fl check         audit of the memory's invariants
 fl break PID PLACE   breakpoint in one    fl slab          small objects of the kernel
 fl log               the kernel's log     fl locks         who holds what
+fl swap [AREA]       swap areas, slots    fl blk           what disks are busy with
 
 `help fl ps` and so on tell more."""
 

@@ -234,7 +234,8 @@ kernel's address of the frame."""
         kind = kind_of(f)
         print(f"frame {pfn:#x}: {kind}, struct frame at {f.at:#010x}")
         print(f"  kernel address {k.phys(pfn << 12):#010x}, pins {f.pins}, "
-              f"flags {'busy ' if f.flags & 1 else ''}{'dirty ' if f.flags & 2 else ''}".rstrip())
+              f"flags {'busy ' if f.flags & 1 else ''}{'dirty ' if f.flags & 2 else ''}"
+              f"{'writing ' if f.flags & 0x10 else ''}".rstrip())
         getattr(self, "show_" + kind, lambda f: None)(f)
         if has_rmap(kind):
             self.show_mappings(f)
@@ -372,6 +373,9 @@ The columns: address, references, resident pages, size in bytes, pager, name."""
             o = k.View("vm_object", k.number(argv[0]))
             print(self.line(o))
             for index, at in radix_items(o.pages):
+                if at & 1:
+                    print(f"  page {index:#x} in swap slot {at >> 1:#x}")
+                    continue
                 f = k.View("frame", at)
                 pfn = (at - k.variable("frames")) // k.layout("frame").size
                 print(f"  page {index:#x} frame {pfn:05x} mapped {len(rmap_entries(f))} times"

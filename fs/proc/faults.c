@@ -70,16 +70,15 @@ static int event_line(const struct vm_fault_event *e, char *buf, size_t size)
 {
     char place[PLACE_ROOM];
 
-    return snprintf(buf, size, "%u.%06u %d %d %s %08x %s %08x %c%c%c %s %s %x %u %u %s%s%s%s %s %u\n",
-                    (uint32_t)(e->time_ns / NSEC_PER_SEC),
-                    (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid, e->parent,
-                    e->flags & VM_EVENT_WRITE ? "write" : "read", e->addr, area_name[e->kind],
-                    e->area, e->prot & VM_PROT_READ ? 'r' : '-',
-                    e->prot & VM_PROT_WRITE ? 'w' : '-', e->prot & VM_PROT_EXEC ? 'x' : '-',
-                    row_of(e), case_name[e->why].name, e->frame, e->around, e->cycles,
-                    e->flags & VM_EVENT_MAJOR ? "M" : "", e->flags & VM_EVENT_GREW ? "G" : "",
-                    e->flags & VM_EVENT_MAPPED ? "P" : "", e->flags & ~VM_EVENT_WRITE ? "" : "-",
-                    origin(e, place), e->waited);
+    return snprintf(
+        buf, size, "%u.%06u %d %d %s %08x %s %08x %c%c%c %s %s %x %u %u %s%s%s%s %s %u\n",
+        (uint32_t)(e->time_ns / NSEC_PER_SEC), (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid,
+        e->parent, e->flags & VM_EVENT_WRITE ? "write" : "read", e->addr, area_name[e->kind],
+        e->area, e->prot & VM_PROT_READ ? 'r' : '-', e->prot & VM_PROT_WRITE ? 'w' : '-',
+        e->prot & VM_PROT_EXEC ? 'x' : '-', row_of(e), case_name[e->why].name, e->frame, e->around,
+        e->cycles, e->flags & VM_EVENT_MAJOR ? "M" : "", e->flags & VM_EVENT_GREW ? "G" : "",
+        e->flags & VM_EVENT_MAPPED ? "P" : "", e->flags & ~VM_EVENT_WRITE ? "" : "-",
+        origin(e, place), e->waited);
 }
 
 /* Item 0 is the heading, the events have numbers from 1 on. */
@@ -159,14 +158,17 @@ static int pageout_header(char *buf, size_t size)
     bool on;
 
     vm_pageout_state(&on, &hand);
-    return snprintf(buf, size, "# time pid frame kind page used before after fate to; hand %x; trace %s\n",
+    return snprintf(buf, size,
+                    "# time pid frame kind page used before after fate to; hand %x; trace %s\n",
                     hand, on ? "on" : "off");
 }
 
 static int pageout_event(const struct vm_pageout_event *e, char *buf, size_t size)
 {
-    static const char *const fate[] = {[VM_PAGE_SPARED] = "spared", [VM_PAGE_AGED] = "aged",
-                                       [VM_PAGE_STAYED] = "stayed", [VM_PAGE_DROPPED] = "dropped",
+    static const char *const fate[] = {[VM_PAGE_SPARED] = "spared",
+                                       [VM_PAGE_AGED] = "aged",
+                                       [VM_PAGE_STAYED] = "stayed",
+                                       [VM_PAGE_DROPPED] = "dropped",
                                        [VM_PAGE_SENT] = "sent"};
     char place[PLACE_ROOM] = "-";
     bool leaves = e->fate == VM_PAGE_SENT || e->fate == VM_PAGE_DROPPED;
@@ -175,14 +177,13 @@ static int pageout_event(const struct vm_pageout_event *e, char *buf, size_t siz
         vm_swap_place(e->slot, place, sizeof(place));
     else if (leaves && e->kind == VM_FRAME_FILE)
         strlcpy(place, "file", sizeof(place));
-    return snprintf(buf, size, "%u.%06u %d %x %s %05x %s %u %u %s %s\n",
-                    (uint32_t)(e->time_ns / NSEC_PER_SEC),
-                    (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid, e->frame,
-                    e->kind == VM_FRAME_ANON   ? "anon"
-                    : e->kind == VM_FRAME_FILE ? "file"
-                                               : "shmem",
-                    e->page, e->used ? "used" : "unused", e->before, e->after, fate[e->fate],
-                    place);
+    return snprintf(
+        buf, size, "%u.%06u %d %x %s %05x %s %u %u %s %s\n", (uint32_t)(e->time_ns / NSEC_PER_SEC),
+        (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid, e->frame,
+        e->kind == VM_FRAME_ANON   ? "anon"
+        : e->kind == VM_FRAME_FILE ? "file"
+                                   : "shmem",
+        e->page, e->used ? "used" : "unused", e->before, e->after, fate[e->fate], place);
 }
 
 static int pageout_line(void *unused, uint64_t *item, char *buf, size_t size)

@@ -7,9 +7,9 @@
  * (1), then goes. One that was used again in between is active (3), and goes only after three
  * rounds without use. So a scan, whose pages are used once, passes through in the time in which a
  * working set, used every round, keeps its state; what read() brought in and nobody read again does
- * not even get that round (FRAME_FRESH), so that the hand need not pass twice at once. A page that went and comes back soon would have
- * been worth keeping: it enters one step higher. Soon: before about a quarter of memory has gone
- * after it.
+ * not even get that round (FRAME_FRESH), so that the hand need not pass twice at once. A page that
+ * went and comes back soon would have been worth keeping: it enters one step higher. Soon: before
+ * about a quarter of memory has gone after it.
  */
 #include "libc/string.h"
 #include "mm/reclaim/reclaim.h"

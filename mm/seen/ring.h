@@ -21,7 +21,10 @@ struct ring {
 };
 
 /* Numbers begin with 1, so that 0 is before all of them. */
-#define RING_OF(type) {.size = sizeof(type), .first = 1, .next = 1}
+#define RING_OF(type)                                                                              \
+    {                                                                                              \
+        .size = sizeof(type), .first = 1, .next = 1                                                \
+    }
 
 int ring_start(struct ring *r); /* empties it and records from now on; -ENOMEM */
 void ring_stop(struct ring *r); /* what was recorded stays */

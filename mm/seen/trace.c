@@ -1,6 +1,6 @@
 /*
- * The traces: of page faults, for /proc/faults, and of the clock hand, for /proc/pageout. Each costs
- * a branch per fault, or per page looked at, while it is off.
+ * The traces: of page faults, for /proc/faults, and of the clock hand, for /proc/pageout. Each
+ * costs a branch per fault, or per page looked at, while it is off.
  */
 #include "mm/seen/trace.h"
 #include "mm/port.h"

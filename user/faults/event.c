@@ -94,7 +94,8 @@ static void anonymous_reason(const struct event *e, char *buf, size_t size)
     const char *area = area_words(e);
 
     if (e->swapped) {
-        size_t n = (size_t)snprintf(buf, size, "from swap (%s, %u us): major, ", e->from, e->waited);
+        size_t n =
+            (size_t)snprintf(buf, size, "from swap (%s, %u us): major, ", e->from, e->waited);
 
         buf += n < size ? n : size;
         size -= n < size ? n : size;

@@ -46,11 +46,16 @@ static const struct {
     unsigned char colour; /* SGR background */
     const char *name;
 } owner[OWNERS] = {
-    [OWNER_FREE] = {'.', 49, "free"},           [OWNER_KERNEL] = {'K', 41, "kernel"},
-    [OWNER_TABLE] = {'T', 45, "page table"},    [OWNER_ANON] = {'A', 42, "anonymous"},
-    [OWNER_COW] = {'C', 43, "copy-on-write"},   [OWNER_FILE] = {'F', 44, "file"},
-    [OWNER_DIRTY] = {'D', 46, "file, written"}, [OWNER_CACHED] = {'S', 47, "in swap too"},
-    [OWNER_IO] = {'W', 101, "I/O"},             [OWNER_NONE] = {'-', 49, "not memory"},
+    [OWNER_FREE] = {'.', 49, "free"},
+    [OWNER_KERNEL] = {'K', 41, "kernel"},
+    [OWNER_TABLE] = {'T', 45, "page table"},
+    [OWNER_ANON] = {'A', 42, "anonymous"},
+    [OWNER_COW] = {'C', 43, "copy-on-write"},
+    [OWNER_FILE] = {'F', 44, "file"},
+    [OWNER_DIRTY] = {'D', 46, "file, written"},
+    [OWNER_CACHED] = {'S', 47, "in swap too"},
+    [OWNER_IO] = {'W', 101, "I/O"},
+    [OWNER_NONE] = {'-', 49, "not memory"},
 };
 
 /* ---- Drawing ---- */
@@ -125,8 +130,9 @@ static void draw_legend(const struct map *map)
     put(line);
     put(m.colour ? "\033[K\r\n" : "\n");
     if (m.pid)
-        snprintf(line, sizeof(line), "%u frames, %u in a cell; lit: %u frames of %d %s, %u more in swap",
-                 map->frames, map->group, map->lit, (int)m.pid, map->name, map->swapped);
+        snprintf(line, sizeof(line),
+                 "%u frames, %u in a cell; lit: %u frames of %d %s, %u more in swap", map->frames,
+                 map->group, map->lit, (int)m.pid, map->name, map->swapped);
     else
         snprintf(line, sizeof(line), "%u frames, %u in a cell; q leaves, n lights a process",
                  map->frames, map->group);

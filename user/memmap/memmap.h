@@ -34,11 +34,11 @@ struct map {
     struct cell *cell;
     unsigned total[OWNERS]; /* frames */
     unsigned lit;
-    unsigned swapped;       /* pages of the chosen process that are in swap */
-    unsigned hand;          /* the frame that the clock hand looked at last; 0: none */
+    unsigned swapped;              /* pages of the chosen process that are in swap */
+    unsigned hand;                 /* the frame that the clock hand looked at last; 0: none */
     unsigned long swap, swap_free; /* KiB */
-    char name[32];   /* of the chosen process */
-    uint8_t *chosen; /* a bit for each frame that it maps */
+    char name[32];                 /* of the chosen process */
+    uint8_t *chosen;               /* a bit for each frame that it maps */
     int flags_fd, count_fd;
 };
 

@@ -19,7 +19,7 @@
 #define KPF_ZERO (1ull << 24)
 #define BATCH    64u
 #define COLUMNS  80u /* of the terminal */
-#define RIGHTS   4 /* "wad" */
+#define RIGHTS   4   /* "wad" */
 
 int failures;
 

@@ -159,12 +159,11 @@ void lab_swap(void)
     check("the same in swap", l.in_swap, 0);
     check("what it reads beside the store", ((volatile char *)p)[6], 's');
     put_in("/proc/faults", "-1");
-
 }
 
 /* ---- scan ---- */
 
-#define SET         64u  /* pages that are in use all the time */
+#define SET         64u /* pages that are in use all the time */
 #define RAM_MAX_KIB (256 * 1024)
 #define CHUNK       (64 * 1024)
 
@@ -196,8 +195,10 @@ void lab_scan(void)
     fd = scratch_file(0);
     ftruncate(fd, (off_t)ram * 2048);
     disk = disk_on(fd, &number);
-    scanned = number_in("/proc/vmstat", "pgscan_kswapd") + number_in("/proc/vmstat", "pgscan_direct");
-    stolen = number_in("/proc/vmstat", "pgsteal_kswapd") + number_in("/proc/vmstat", "pgsteal_direct");
+    scanned =
+        number_in("/proc/vmstat", "pgscan_kswapd") + number_in("/proc/vmstat", "pgscan_direct");
+    stolen =
+        number_in("/proc/vmstat", "pgsteal_kswapd") + number_in("/proc/vmstat", "pgsteal_direct");
     say("A disk of twice the memory's size is read from end to end; between the pieces %u", SET);
     say("pages of this program are used. Each page of the disk is used once.");
     touch_set(set);

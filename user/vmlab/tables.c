@@ -53,8 +53,8 @@ void lab_walk(void)
     say("An address has three parts: ten bits choose an entry of the page directory, ten");
     say("one of the table that this points to, twelve the byte in the page:");
     end_paragraph();
-    printf("      %08lx = directory %u, table %lu, byte 0x%03lx\n", va, index,
-           va >> 12 & 0x3ff, va & 0xfff);
+    printf("      %08lx = directory %u, table %lu, byte 0x%03lx\n", va, index, va >> 12 & 0x3ff,
+           va & 0xfff);
     check("tables for these 4 MiB before anything is touched", e.found, 0);
     *at = 'w';
     e = directory_entry(index, &more);
@@ -71,8 +71,8 @@ void lab_walk(void)
     check("entries present in it", e.present, 1);
     check("the table is a frame of its own", e.table != frame && e.table != 0, 1);
     p[9 * PAGE] = 'w';
-    check("entries after the next page, tables still the same", directory_entry(index, &tables).present,
-          2);
+    check("entries after the next page, tables still the same",
+          directory_entry(index, &tables).present, 2);
     check("tables", (long)tables, (long)more);
     munmap((void *)p, 4u << 20);
     say("The 4 MiB were unmapped: nothing is left in the table, and it has gone, too.");

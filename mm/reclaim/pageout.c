@@ -18,6 +18,10 @@
 #define MAPPINGS 128u /* of one page looked at in one visit */
 #define ROUNDS   5u   /* of the hand, after which all that may go has gone: policy.c */
 
+/* When no more than this part of memory may go at all, it is what programs run in: to take that,
+ * too, would only put off the end, and nobody would get to run. */
+#define HOPE_PART 64u
+
 #define PAUSE_FACTOR 4u
 #define PAUSE_MIN_NS 4000000u
 #define PAUSE_MAX_NS 50000000u
@@ -157,6 +161,7 @@ static bool is_homeless(const struct frame *f)
 
 static enum fate look(struct frame *f, struct outgoing *out)
 {
+    out->hopes += (f->flags & (FRAME_BUSY | FRAME_WRITING)) != 0;
     if (!may_go(f) || (!out->swap_room && is_homeless(f)))
         return STAYS;
     if (rmap_count(f) > MAPPINGS) {
@@ -169,6 +174,7 @@ static enum fate look(struct frame *f, struct outgoing *out)
         f->flags &= ~FRAME_LAZY;
     }
     if (!policy_lets_go(f)) {
+        out->hopes++;
         give_slot_back(f);
         return STAYS;
     }
@@ -179,6 +185,9 @@ static enum fate look(struct frame *f, struct outgoing *out)
 
 struct pass {
     uint32_t looked, freed;
+    uint32_t hopes;   /* of this round: see struct outgoing */
+    bool whole;       /* this round began with the first frame */
+    bool hopeless;    /* in a whole round there was next to nothing to hope for */
     bool round, over; /* it ends, has ended, with the last frame */
 };
 
@@ -216,6 +225,15 @@ static __attribute__((noinline)) enum fate look_traced(struct frame *f, struct o
     return fate;
 }
 
+/* The hand begins anew. */
+static void next_round(struct pass *p, struct outgoing *out)
+{
+    p->hopeless = p->whole && p->freed + p->hopes + out->hopes < BATCH + frame_total() / HOPE_PART;
+    p->whole = true;
+    p->hopes = out->hopes = 0;
+    p->over = p->round;
+}
+
 /* The hand passes until a run is to be written or a step is over. [v] */
 static enum fate pass_step(struct pass *p, struct outgoing *out)
 {
@@ -227,7 +245,8 @@ static enum fate pass_step(struct pass *p, struct outgoing *out)
         n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 2 : 0;
         if (reclaim_hand)
             fate = pageout_ring.on ? look_traced(reclaim_hand, out) : look(reclaim_hand, out);
-        p->over = p->round && !reclaim_hand;
+        else
+            next_round(p, out);
         p->freed += fate == FREED;
         if (fate == GOES)
             return fate;
@@ -281,6 +300,7 @@ static void step(struct pass *p, bool direct)
     spin_lock(&vm_lock);
     out.swap_room = swap_room();
     fate = pass_step(p, &out);
+    p->hopes += out.hopes;
     spin_unlock(&vm_lock);
     if (fate == GOES)
         p->freed += reclaim_send(&out);
@@ -333,7 +353,7 @@ bool reclaim(void)
         return false;
     events.allocstall++;
     port_stalled(true);
-    while (p.looked < ROUNDS * frame_total() && p.freed < BATCH) {
+    while (p.looked < ROUNDS * frame_total() && p.freed < BATCH && !p.hopeless) {
         step(&p, true);
         port_yield();
     }

@@ -29,6 +29,9 @@ void swap_hold(uint32_t slot);
 /* As the device's. Sleep, not [v]. */
 int swap_read(uint32_t slot, unsigned n, void *const *pages);
 int swap_write(uint32_t slot, unsigned n, void *const *pages);
+/* What became of that: an area that takes no more rests for a while, one that fails again and again
+ * gets no more pages; what is in it stays. [v] */
+void swap_judge(uint32_t slot, int written);
 
 /* For the audit: whether a slot is taken; how many are, their sum, and how many of them belong to
  * runs that are on their way. [v] */
@@ -70,6 +73,7 @@ struct outgoing {
     struct swap_run swap;
     bool may_write; /* else only what can be dropped goes */
     bool swap_room; /* else it is no use to look at what has no home */
+    uint32_t hopes; /* pages looked at that stay, but may go at another round */
 };
 /* f goes, whatever the policy thinks of it: at once, or, if that is true, by a reclaim_send(). What
  * is locked or in use stays. [v] */

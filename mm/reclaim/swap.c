@@ -23,11 +23,17 @@ struct area {
     uint32_t usable; /* without it and the spoilt ones */
     uint32_t used;   /* of the usable ones */
     uint32_t spoilt_sum;
-    uint32_t hint;    /* where the search goes on */
-    uint32_t reads;   /* under way: the device must stay; 0 again wakes &reads */
-    bool closing;     /* swapoff: nothing new goes there */
-    uint32_t **taken; /* bitmap, by chunks of a frame */
+    uint32_t hint;  /* where the search goes on */
+    uint32_t reads; /* under way: the device must stay; 0 again wakes &reads */
+    bool closing;   /* swapoff: nothing new goes there */
+    bool broken;    /* nor there: writing failed FAILURES_MAX times, one after the other */
+    unsigned failures;
+    uint64_t rests_until; /* it was full, whatever its slots say; 0: it is not */
+    uint32_t **taken;     /* bitmap, by chunks of a frame */
 };
+
+#define FAILURES_MAX 8u
+#define REST_NS      20000000u
 
 static struct area areas[VM_SWAP_AREAS];
 static int next_priority = -2;
@@ -113,7 +119,8 @@ static void count(struct vm_swap_stats *out)
 {
     *out = (struct vm_swap_stats){0};
     for (unsigned i = 0; i < VM_SWAP_AREAS; i++) {
-        out->total += areas[i].device ? areas[i].usable : 0;
+        if (areas[i].device)
+            out->total += areas[i].broken ? areas[i].used : areas[i].usable;
         out->used += areas[i].device ? areas[i].used : 0;
     }
 }
@@ -152,14 +159,38 @@ static uint32_t place_of(uint32_t slot)
     return slot & ((1u << PLACE_BITS) - 1);
 }
 
+static bool takes_pages(struct area *a)
+{
+    if (a->closing || a->broken || a->used >= a->usable)
+        return false;
+    if (a->rests_until && mm_port->now() < a->rests_until)
+        return false;
+    a->rests_until = 0;
+    return true;
+}
+
+void swap_judge(uint32_t slot, int written)
+{
+    struct area *a = area_of(slot);
+
+    if (written == -ENOSPC)
+        a->rests_until = mm_port->now() + REST_NS;
+    if (written >= 0)
+        a->failures = 0;
+    else if (written != -ENOSPC && written != -ENOMEM && !a->broken &&
+             ++a->failures == FAILURES_MAX) {
+        a->broken = true;
+        check_complain("swap: %s cannot be written to, and gets no more pages", a->device->name);
+    }
+}
+
 static struct area *best_area(void)
 {
     struct area *best = NULL;
 
     for (unsigned i = 0; i < VM_SWAP_AREAS; i++) {
         struct area *a = &areas[i];
-        if (a->device && !a->closing && a->used < a->usable &&
-            (!best || a->priority > best->priority))
+        if (a->device && takes_pages(a) && (!best || a->priority > best->priority))
             best = a;
     }
     return best;

@@ -182,6 +182,7 @@ unsigned swap_out(struct swap_run *run)
     unsigned freed = 0;
 
     spin_lock(&vm_lock);
+    swap_judge(run->slot, written);
     events.pswpout += written > 0 ? (unsigned)written : 0;
     for (unsigned i = 0; i < run->count; i++)
         freed += settle(frame_of(run->page[i]), run->slot + i, (int)i < written);

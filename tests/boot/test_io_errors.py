@@ -104,13 +104,35 @@ def test_metadata(what, tmp_path):
     assert_sound(image)  # what could not be written was written later
 
 
-def test_swap(tmp_path):
-    """What cannot be read back is an error for who needs it, and still there."""
+def swap_image(tmp_path):
     image = str(tmp_path / "swap")
     with open(image, "wb") as f:
         f.truncate(64 * MIB)
     subprocess.run(["/usr/sbin/mkswap", "-q", image], check=True, capture_output=True)
-    with boot_breakable(image, "read", "zram=0", mem=32) as m:
+    return image
+
+
+def test_swap_that_cannot_be_written_to(tmp_path):
+    """It is given up soon, so that somebody is killed soon; what is in it can be had."""
+    with boot_breakable(swap_image(tmp_path), "write", "zram=0", mem=32) as m:
+        m.prompt()
+        m.sh("swapon /dev/vda; mount -t tmpfs -o size=60m t /mnt")
+        m.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do cp /bin/busybox /mnt/b$i || break; done", limit=200)
+        breaks(m)
+        assert m.run("tail /dev/zero", limit=60)[1] == 128 + 9
+        log = m.sh("dmesg")
+        assert "swap: /dev/vda cannot be written to, and gets no more pages" in log and "Out of memory: Killed" in log
+        assert int(m.sh("awk '/^SwapFree/ {print $2}' /proc/meminfo")) == 0
+        mended(m)
+        m.sh("rm /mnt/b[5-9] /mnt/b1[0-4]")  # the rest needs room now
+        assert m.sh("for i in /mnt/b*; do cmp /bin/busybox $i || break; done; echo $?", limit=200) == "0\n"
+        m.sh("rm -f /mnt/b*; umount /mnt; swapoff /dev/vda", limit=200)
+        power_off(m)
+
+
+def test_swap(tmp_path):
+    """What cannot be read back is an error for who needs it, and still there."""
+    with boot_breakable(swap_image(tmp_path), "read", "zram=0", mem=32) as m:
         m.prompt()
         assert m.sh("swapon /dev/vda; mount -t tmpfs -o size=60m t /mnt; echo $?").split()[-1] == "0"
         m.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do cp /bin/busybox /mnt/b$i || break; done 2>&1", limit=200)

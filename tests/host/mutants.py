@@ -203,9 +203,9 @@ MUTANTS = [
     ("clear-refs-no-flush", "seen/stats.c", "    mmu_flush_page(pm->pgdir, va);", "    (void)va;"),
     ("cow-by-anon-alone", "seen/stats.c", "    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;", "    return false;"),
     ("range-skips-tables", "seen/stats.c", "            va = next_table(va);\n            start = va;", "            va = end;"),
-    ("trace-forgets-none", "seen/trace.c", "next_event - first_event > capacity ? next_event - capacity : first_event", "first_event"),
+    ("trace-forgets-none", "seen/ring.c", "r->next - r->first > r->capacity ? r->next - r->capacity : r->first", "r->first"),
     ("trace-misses-major", "fault.c", "(f->major ? VM_EVENT_MAJOR : 0)", "0"),
-    ("trace-keeps-frames", "seen/trace.c", "        kfree(ring[i]);", "        ;"),
+    ("trace-keeps-frames", "seen/ring.c", "        kfree(r->frame[i]);", "        ;"),
 
     # Swap.
     ("growth-leaves-tail-in-swap", "object_size.c", "if (end <= o->size || !is_tail_needed(o, &need))", "if (1)"),

@@ -471,6 +471,42 @@ TEST(locked_and_pinned_pages_stay)
     EXPECT_EQ(vm_object_swapped(object), 2);
 }
 
+TEST(an_area_that_cannot_be_written_to_is_given_up_and_still_read)
+{
+    map(AT, 20, 0, NULL);
+    stores(AT, 2);
+    all_out();
+    expect_in_swap(AT, 2, true);
+    array[0].error = -EIO;
+    for (unsigned i = 0; i < 20; i++) {
+        store(s, AT + P(2), 102);
+        all_out();
+    }
+    EXPECT(!swap_room());
+    EXPECT(array[0].writes < 12);
+    EXPECT_EQ(swap_stats()->total, swap_stats()->used);
+    array[0].error = 0;
+    expect_stored(s, AT, 3);
+    EXPECT_EQ(vm_swap_on(&array[1].device, SLOTS, -1), 0);
+    all_out();
+    expect_in_swap(AT, 3, true);
+    EXPECT_EQ(vm_swap_off(&array[0].device), 0);
+}
+
+/* Its slots are not all that counts: compressed memory is full when memory is. */
+TEST(an_area_that_is_full_is_left_alone_for_a_while)
+{
+    map(AT, 2, 0, NULL);
+    stores(AT, 2);
+    array[0].error = -ENOSPC;
+    all_out();
+    EXPECT_EQ(array[0].writes, 1);
+    EXPECT(!swap_room());
+    EXPECT_EQ(vm_swap_on(&array[1].device, SLOTS, -1), 0);
+    all_out();
+    expect_in_swap(AT, 2, true);
+}
+
 TEST(a_pinned_page_does_not_go_along_with_its_neighbour)
 {
     static const uint8_t bytes[P(2)] = {1};

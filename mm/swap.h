@@ -55,6 +55,9 @@ void vm_swap_stats(struct vm_swap_stats *out);
 /* /proc/vmstat by Linux's names; ever since boot. */
 struct vm_events {
     uint64_t pgscan_kswapd, pgscan_direct, pgsteal_kswapd, pgsteal_direct;
+    uint64_t pgscan_anon, pgscan_file, pgsteal_anon, pgsteal_file;
+    uint64_t pgactivate, pgdeactivate; /* became, ceased to be, a page that stays several rounds */
+    uint64_t pglazyfreed;              /* went after MADV_FREE */
     uint64_t pswpin, pswpout;
     uint64_t workingset_refault_anon, workingset_refault_file;
     uint64_t allocstall; /* somebody had to make memory free himself */

@@ -124,6 +124,9 @@ int block_sync(struct block_device *dev);
 /* The same, and forgets the cache, but for what is in use. */
 void block_drop_cache(struct block_device *dev);
 
+/* Sectors read from, and written to, all disks since boot. */
+void block_totals(uint64_t *read, uint64_t *written);
+
 void block_init(void); /* once, before the first driver registers */
 
 /* ---- Finding and holding ---- */

@@ -47,3 +47,17 @@ void block_show_diskstats(struct text *t)
         block_stats_text(t, dev);
     }
 }
+
+void block_totals(uint64_t *read, uint64_t *written)
+{
+    struct block_stats s;
+
+    *read = *written = 0;
+    for (struct block_device *dev = device_next(NULL); dev; dev = device_next(dev)) {
+        if (dev->disk != dev)
+            continue;
+        queue_stats(dev, &s);
+        *read += s.sectors[BLOCK_READ];
+        *written += s.sectors[BLOCK_WRITE];
+    }
+}

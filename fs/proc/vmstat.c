@@ -2,6 +2,7 @@
  * /proc/vmstat, slabinfo and buddyinfo: counts of frames and events, in Linux's formats.
  */
 #include "arch/thread.h"
+#include "fs/block/block.h"
 #include "fs/proc/procfs.h"
 #include "fs/ram/ramfs.h"
 #include "mm/dirty.h"
@@ -10,19 +11,31 @@
 
 #define ORDERS 11 /* columns of buddyinfo */
 
-static void show_reclaim(struct text *t, const struct vm_events *e)
+static void show_events(struct text *t, const struct vm_events *e, uint64_t minor, uint64_t major)
 {
     const struct {
         const char *name;
         uint64_t value;
-    } row[] = {{"workingset_refault_anon", e->workingset_refault_anon},
-               {"workingset_refault_file", e->workingset_refault_file},
+    } row[] = {{"pswpin", e->pswpin},
+               {"pswpout", e->pswpout},
+               {"allocstall_dma", 0},
+               {"allocstall_normal", e->allocstall},
+               {"allocstall_movable", 0},
+               {"pgactivate", e->pgactivate},
+               {"pgdeactivate", e->pgdeactivate},
+               {"pgfault", minor + major},
+               {"pgmajfault", major},
                {"pgsteal_kswapd", e->pgsteal_kswapd},
                {"pgsteal_direct", e->pgsteal_direct},
                {"pgscan_kswapd", e->pgscan_kswapd},
                {"pgscan_direct", e->pgscan_direct},
-               {"allocstall_normal", e->allocstall},
-               {"pageoutrun", e->pageoutrun}};
+               {"pgscan_anon", e->pgscan_anon},
+               {"pgscan_file", e->pgscan_file},
+               {"pgsteal_anon", e->pgsteal_anon},
+               {"pgsteal_file", e->pgsteal_file},
+               {"pageoutrun", e->pageoutrun},
+               {"pglazyfreed", e->pglazyfreed},
+               {"oom_kill", oom_kills}};
 
     for (unsigned i = 0; i < sizeof(row) / sizeof(*row); i++)
         text_printf(t, "%s %llu\n", row[i].name, (unsigned long long)row[i].value);
@@ -34,12 +47,15 @@ int show_vmstat(struct text *t, const struct target *who)
     struct frame_census c;
     struct vm_events e;
     struct vm_dirty_stats d;
+    struct vm_swap_stats swap;
+    uint64_t in, out;
     uint32_t shared;
 
     (void)who;
     mm_stats(&m);
     vm_events(&e);
     vm_dirty_stats(&d);
+    vm_swap_stats(&swap);
     vm_frame_census(&c);
     shared = m.cached_shmem + ramfs_total_pages();
     text_printf(t, "nr_free_pages %u\nnr_inactive_anon 0\nnr_active_anon %u\n", m.free, m.anon);
@@ -55,13 +71,14 @@ int show_vmstat(struct text *t, const struct target *who)
     text_printf(t, "nr_dirty_threshold %u\nnr_dirty_background_threshold %u\n", d.limit,
                 d.background);
     text_printf(t, "nr_kernel_stack %u\n", proc_count_threads() * (KSTACK_SIZE / 1024));
-    text_printf(t, "pgpgin 0\npgpgout 0\npswpin %llu\npswpout %llu\n", (unsigned long long)e.pswpin,
-                (unsigned long long)e.pswpout);
-    text_printf(t, "pgfault %llu\npgmajfault %llu\n",
-                (unsigned long long)(m.minor_faults + m.major_faults),
-                (unsigned long long)m.major_faults);
-    show_reclaim(t, &e);
-    text_printf(t, "oom_kill %u\n", oom_kills);
+    text_printf(t, "nr_swapcached %u\n", swap.cached);
+    text_printf(t, "workingset_refault_anon %llu\nworkingset_refault_file %llu\n",
+                (unsigned long long)e.workingset_refault_anon,
+                (unsigned long long)e.workingset_refault_file);
+    block_totals(&in, &out);
+    text_printf(t, "pgpgin %llu\npgpgout %llu\n", (unsigned long long)in / 2,
+                (unsigned long long)out / 2);
+    show_events(t, &e, m.minor_faults, m.major_faults);
     return 0;
 }
 

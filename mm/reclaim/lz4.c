@@ -17,12 +17,23 @@ struct out {
     uint8_t *at, *end;
 };
 
+/* A word wherever it lies: no call, as memcpy would be one here. */
+struct word {
+    uint32_t bits;
+} __attribute__((packed, may_alias));
+
 static uint32_t word_at(const uint8_t *p)
 {
-    uint32_t w;
+    return ((const struct word *)p)->bits;
+}
 
-    memcpy(&w, p, 4);
-    return w;
+/* For the short runs that most are: words, then bytes. The two do not overlap. */
+static void copy(uint8_t *to, const uint8_t *from, unsigned n)
+{
+    for (; n >= 4; n -= 4, to += 4, from += 4)
+        ((struct word *)to)->bits = word_at(from);
+    for (; n; n--)
+        *to++ = *from++;
 }
 
 static unsigned hash_of(uint32_t w)
@@ -58,7 +69,7 @@ static int put_sequence(struct out *o, const uint8_t *literals, unsigned n, unsi
         return 0;
     *at++ = (uint8_t)((n < 15 ? n : 15) << 4 | (extra < 15 ? extra : 15));
     at = put_length(at, n);
-    memcpy(at, literals, n);
+    copy(at, literals, n);
     at += n;
     if (match) {
         *at++ = (uint8_t)distance;
@@ -149,8 +160,8 @@ static int get_match(struct in *i, uint8_t token, uint8_t *dst, uint8_t *start, 
         n + (int)MATCH_MIN > end - dst)
         return -1;
     n += MATCH_MIN;
-    if (distance >= (unsigned)n) {
-        memcpy(dst, dst - distance, (unsigned)n);
+    if (distance >= 4) { /* a word is behind itself: what it copies is there */
+        copy(dst, dst - distance, (unsigned)n);
         return n;
     }
     for (int k = 0; k < n; k++)
@@ -169,7 +180,7 @@ int lz4_decode(const uint8_t *src, unsigned n, uint8_t *dst, unsigned size)
 
         if (len < 0 || len > i.end - i.at || len > end - dst)
             return -1;
-        memcpy(dst, i.at, (unsigned)len);
+        copy(dst, i.at, (unsigned)len);
         i.at += len;
         dst += len;
         if (i.at == i.end)

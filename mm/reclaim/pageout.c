@@ -88,8 +88,10 @@ static enum fate drop_lazy(struct frame *f)
     pmap_remove_frame(f);
     if (f->flags & FRAME_DIRTY)
         return STAYS;
-    return amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT) ? FREED
-                                                                                       : STAYS;
+    if (!amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT))
+        return STAYS;
+    events.pglazyfreed++;
+    return FREED;
 }
 
 static bool was_used(struct frame *f)
@@ -105,6 +107,8 @@ static bool policy_lets_go(struct frame *f)
     uint8_t state = frame_age(f);
     bool goes = policy_pass(&state, was_used(f));
 
+    events.pgactivate += state > POLICY_REFAULT && frame_age(f) <= POLICY_REFAULT;
+    events.pgdeactivate += state <= POLICY_REFAULT && frame_age(f) > POLICY_REFAULT;
     frame_set_age(f, state);
     return goes;
 }
@@ -225,6 +229,23 @@ static __attribute__((noinline)) enum fate look_traced(struct frame *f, struct o
     return fate;
 }
 
+/* As on Linux shared memory counts with what is anonymous. */
+static enum fate look_counted(struct frame *f, struct outgoing *out)
+{
+    bool anon = f->kind == FRAME_ANON;
+    enum fate fate;
+
+    if (!anon && f->kind != FRAME_OBJECT)
+        return STAYS;
+    anon = anon || f->object->pager->shared_memory;
+    out->scanned++;
+    ++*(anon ? &events.pgscan_anon : &events.pgscan_file);
+    fate = pageout_ring.on ? look_traced(f, out) : look(f, out);
+    if (fate == FREED)
+        ++*(anon ? &events.pgsteal_anon : &events.pgsteal_file);
+    return fate;
+}
+
 /* The hand begins anew. */
 static void next_round(struct pass *p, struct outgoing *out)
 {
@@ -244,7 +265,7 @@ static enum fate pass_step(struct pass *p, struct outgoing *out)
         reclaim_hand = frame_next(reclaim_hand);
         n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 2 : 0;
         if (reclaim_hand)
-            fate = pageout_ring.on ? look_traced(reclaim_hand, out) : look(reclaim_hand, out);
+            fate = look_counted(reclaim_hand, out);
         else
             next_round(p, out);
         p->freed += fate == FREED;
@@ -293,7 +314,7 @@ unsigned reclaim_send(struct outgoing *out)
 /* One bounded step. Sleeps, not [v]. */
 static void step(struct pass *p, bool direct)
 {
-    uint32_t looked = p->looked, freed = p->freed;
+    uint32_t freed = p->freed, sent = 0;
     struct outgoing out = {.may_write = !port_writing_out(0)};
     enum fate fate;
 
@@ -303,8 +324,10 @@ static void step(struct pass *p, bool direct)
     p->hopes += out.hopes;
     spin_unlock(&vm_lock);
     if (fate == GOES)
-        p->freed += reclaim_send(&out);
-    *(direct ? &events.pgscan_direct : &events.pgscan_kswapd) += p->looked - looked;
+        sent = reclaim_send(&out);
+    p->freed += sent;
+    *(out.object ? &events.pgsteal_file : &events.pgsteal_anon) += sent;
+    *(direct ? &events.pgscan_direct : &events.pgscan_kswapd) += out.scanned;
     *(direct ? &events.pgsteal_direct : &events.pgsteal_kswapd) += p->freed - freed;
 }
 

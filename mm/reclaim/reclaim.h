@@ -74,6 +74,7 @@ struct outgoing {
     bool may_write; /* else only what can be dropped goes */
     bool swap_room; /* else it is no use to look at what has no home */
     uint32_t hopes; /* pages looked at that stay, but may go at another round */
+    uint32_t scanned;
 };
 /* f goes, whatever the policy thinks of it: at once, or, if that is true, by a reclaim_send(). What
  * is locked or in use stays. [v] */

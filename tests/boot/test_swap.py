@@ -53,6 +53,11 @@ def areas(m):
     return {row[0]: tuple(map(int, row[2:5])) for row in rows}
 
 
+def figures(m):
+    """{name: value}, of one moment as far as the sums go: nothing is short of memory by now."""
+    return {name: int(value) for name, value in (line.split() for line in m.sh("cat /proc/vmstat").splitlines())}
+
+
 def assert_nothing_lost(m):
     assert "violations 0" in m.sh("cat /proc/mm_check")
 
@@ -67,6 +72,11 @@ def test_sorting_and_rewriting_more_than_memory(image, tmp_path):
         said = m.sh("pressure both /mnt/file 16")
         assert "both: 0 failed" in said, said
         assert int(m.sh("awk '/^pswpin/ {print $2}' /proc/vmstat")) > 2000
+        stat = figures(m)
+        assert stat["pgscan_anon"] + stat["pgscan_file"] == stat["pgscan_kswapd"] + stat["pgscan_direct"], stat
+        assert stat["pgsteal_anon"] + stat["pgsteal_file"] == stat["pgsteal_kswapd"] + stat["pgsteal_direct"], stat
+        assert min(stat[n] for n in ("pgsteal_anon", "pgsteal_file", "pgactivate", "pgdeactivate", "pgmajfault")) > 0, stat
+        assert stat["pgpgout"] >= 4 * stat["pswpout"] and stat["pgpgin"] >= 4 * stat["pswpin"], stat
         m.sh("swapoff /dev/vda1 && umount /mnt")
         assert_nothing_lost(m)
         power_off(m)

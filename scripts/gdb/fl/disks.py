@@ -60,7 +60,7 @@ that area that is taken, and whose page it holds."""
               f"{k.variable('slots_on_their_way')} slots on their way")
         hand = k.variable("reclaim_hand")
         pfn = (hand - k.variable("frames")) // k.layout("frame").size if hand else 0
-        print(f"the hand is at frame {pfn:#x}; it spared, or sent off, {k.variable('events').pgscan_kswapd} frames "
+        print(f"the hand is at frame {pfn:#x}; it looked at {k.variable('events').pgscan_kswapd} frames "
               f"for the thread and {k.variable('events').pgscan_direct} for who could not wait")
 
     def one(self, number):

@@ -3,15 +3,18 @@ that mkswap made and in compressed memory; areas come and go; and when all is fu
 
 The sizes are small here, but for one test that takes minutes: SWAP_WHOLE=1 make test T='-k whole_size'."""
 
+import io
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
-from filesystems import power_off
-from machine import BUILD, BUSYBOX, TOP, Machine, build_program, have_busybox
+from filesystems import fsck, power_off
+from machine import BUILD, BUSYBOX, DEBUG_KERNEL, KERNEL, TOP, Machine, build_program, have_busybox
 
 sys.path.insert(0, os.path.join(TOP, "tests/guest"))
 import run  # noqa: E402
@@ -29,22 +32,33 @@ def image(tmp_path_factory):
     """A ramdisk with `pressure`: tests/boot/pressure.c says what that can do."""
     where = tmp_path_factory.mktemp("swap")
     build_program("pressure.c", where / "pressure", "-O2")
+    build_program("stressors.c", where / "stressors", "-O2")
     ours = [f"{BUILD}/user/{name}" for name in ("init", "sh", "tools")]
     subprocess.run([TOP + "/scripts/mkinitrd", "-o", where / "initrd", "--root", TOP + "/iso/root",
-                    "--busybox", BUSYBOX, *ours, where / "pressure"], check=True)
+                    "--busybox", BUSYBOX, *ours, where / "pressure", where / "stressors"], check=True)
     return str(where / "initrd")
 
 
-def boot(image, mem, append="", disk=None):
+def boot(image, mem, append="", disk=None, kernel=KERNEL):
     more = ["-drive", f"file={disk},format=raw,if=none,id=d,cache=writeback",
             "-device", "virtio-blk-pci,drive=d"] if disk else []
-    return Machine.direct(image, "console=ttyS0 panic=-1 " + append, mem=mem, more=more).prompt()
+    return Machine.direct(image, "console=ttyS0 panic=-1 " + append, kernel, mem=mem, more=more).prompt()
 
 
 def make_disk(path, mib):
     """A quarter is for swapping, formatted by mkswap; the rest is ext2."""
     subprocess.run([TOP + "/scripts/mkdisk", path, str(mib)], check=True, capture_output=True)
     return path
+
+
+def disk_partition(disk, where):
+    """The ext2 part of it."""
+    rows = subprocess.run(["/usr/sbin/sfdisk", "-d", disk], check=True, capture_output=True, text=True).stdout
+    start, size = map(int, re.search(r"start= *(\d+), size= *(\d+), type=83", rows).groups())
+    with open(disk, "rb") as d, open(where / "part", "wb") as out:
+        d.seek(start * 512)
+        shutil.copyfileobj(io.BytesIO(d.read(size * 512)), out)
+    return str(where / "part")
 
 
 def areas(m):
@@ -132,6 +146,33 @@ def test_areas_by_priority_and_back_again(image, tmp_path):
         m.sh("swapoff /dev/vda1; umount /mnt")
         assert_nothing_lost(m)
         power_off(m)
+
+
+# ---- All at once
+
+
+@needs_busybox
+@pytest.mark.parametrize("zram", ["50%", "0"])
+def test_two_dozen_stressors_at_four_times_memory(image, tmp_path, zram):
+    """As much as some 60 seconds of it are on a quiet host: bounded by work. STRESS_MINUTES=15 goes on (make soak)."""
+    end = time.monotonic() + 60 * int(os.environ.get("STRESS_MINUTES", "0"))
+    disk = make_disk(tmp_path / "disk", 768)
+    with boot(image, 24, f"zram={zram}", disk, DEBUG_KERNEL) as m:
+        m.sh("swapon /dev/vda1 && mount -t ext2 /dev/vda2 /mnt && cd /mnt && dd if=/dev/zero of=swap bs=1M count=32 "
+             "2>/dev/null && mkswap swap && cd /")
+        more = True
+        while more:
+            said = m.sh("stressors /mnt 4 8 /mnt/swap", limit=900)
+            assert "stressors: 0 wrong, " in said, said
+            killed = int(re.search(r"(\d+) killed", said)[1])
+            assert killed <= figures(m)["oom_kill"], said
+            assert_nothing_lost(m)
+            more = time.monotonic() < end
+        m.sh("swapoff /mnt/swap; swapoff -a; umount /mnt")
+        assert figures(m)["nr_swapcached"] == 0 and areas(m) == {}
+        assert_nothing_lost(m)
+        power_off(m)
+    assert fsck(disk_partition(disk, tmp_path), "-f", "-n")[0] == 0
 
 
 # ---- When all is full

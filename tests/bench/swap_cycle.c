@@ -1,6 +1,6 @@
 /*
- * Sends pages of its own to swap and takes them back, so many MiB of them; `stay`: does all the rest
- * of it, for what that costs.     swap_cycle MIB go|stay
+ * Sends pages of its own to swap and takes them back, so many MiB of them; `stay`: does all the
+ * rest of it, for what that costs.     swap_cycle MIB go|stay
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -58,7 +58,8 @@ static void expect(const uint32_t *p, uint32_t page, uint32_t version)
 {
     for (uint32_t k = 0, i = page % 31; k < SPOTS; k++, i += WORDS / SPOTS)
         if (p[i] != word_of(page, version, i)) {
-            fprintf(stderr, "stressors: pid %d: page %u word %u is %08x\n", getpid(), page, i, p[i]);
+            fprintf(stderr, "stressors: pid %d: page %u word %u is %08x\n", getpid(), page, i,
+                    p[i]);
             exit(3);
         }
 }
@@ -337,7 +338,7 @@ static void swap_areas(void)
     }
 }
 
-static void (*const kinds[])(void) = {grow,      map_and_unmap, forks, execs,        share_file,
+static void (*const kinds[])(void) = {grow,      map_and_unmap, forks,  execs,        share_file,
                                       truncates, syncs,         advise, share_memory, swap_areas};
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 

@@ -1,12 +1,15 @@
 """Debian's own i386 packages as the root (scripts/debian-root): a login on the serial line, and programs that run.
 
-The small root is tested always, the one of `make run ROOT=debian` with FAULTLINE_DEBIAN=1."""
+The small root is tested always, the one of `make run ROOT=debian`, and roots on disks of machines that are far too
+small, with FAULTLINE_DEBIAN=1."""
 
 import os
+import re
 import subprocess
 
 import pytest
 
+from filesystems import MIB, make_fs
 from machine import KERNEL, POWERED_OFF, TOP, Machine
 
 LONG = 180
@@ -84,3 +87,65 @@ def machine(large_root):
 def test_programs_of_the_default_set(machine, program):
     command, says = PROGRAMS[program]
     assert machine.sh(command, LONG).strip() == says
+
+
+# ---- On a disk, with next to no memory
+
+
+def on_disk(where, mem, *packages, **files):
+    """A machine whose root with those packages is an ext2 disk, with 256 MiB of swap on another."""
+    if not os.environ.get("FAULTLINE_DEBIAN"):
+        pytest.skip("FAULTLINE_DEBIAN=1 is for this")
+    root = make_root(where / "root.cpio", *packages)
+    os.mkdir(where / "tree")
+    with open(root, "rb") as f:
+        subprocess.run(["cpio", "-idm", "--quiet"], cwd=where / "tree", stdin=f, check=True)
+    os.unlink(root)
+    for name, text in files.items():
+        (where / "tree/root" / name).write_text(text)
+    fs = make_fs(where / "fs", size=480 * MIB, block=4096, tree=where / "tree")
+    with open(where / "swap", "wb") as f:
+        f.truncate(256 * MIB)
+    subprocess.run(["/usr/sbin/mkswap", "-q", where / "swap"], check=True, capture_output=True)
+    more = []
+    for name, path in (("r", fs), ("s", where / "swap")):
+        more += ["-drive", f"file={path},format=raw,if=none,id={name},cache=writeback",
+                 "-device", f"virtio-blk-pci,drive={name}"]
+    m = Machine.direct(None, "console=ttyS0 quiet panic=-1 root=/dev/vda rw init=/init", mem=mem, more=more)
+    m.prompt(LONG)
+    m.sh("bind 'set enable-bracketed-paste off'; PS1='$(true):~# '; swapon /dev/vdb")
+    return m
+
+
+def source(lines):
+    """A program of so many lines in C, that prints a number; and the number."""
+    mask, value, text = 0xffffffff, 7, ["#include <stdio.h>", "#include <stdint.h>"]
+    for n in range((lines - 8) // 8):
+        text += [f"static uint32_t f{n}(uint32_t a)", "{", "    for (uint32_t i = 0; i < 20; i++) {",
+                 f"        a = a * {n * 2 + 1664525}u + i;", f"        a ^= a >> {n % 20 + 3};", "    }",
+                 f"    return {f'f{n - 1}(a)' if n else 'a'};", "}"]
+    for n in reversed(range((lines - 8) // 8)):
+        for i in range(20):
+            value = (value * (n * 2 + 1664525) + i) & mask
+            value ^= value >> (n % 20 + 3)
+    text += ["int main(void)", "{", f'    printf("%u\\n", f{(lines - 8) // 8 - 1}(7));', "    return 0;", "}"]
+    return "\n".join(text + [""] * (lines - len(text))) + "\n", value
+
+
+def swapped_well(m):
+    figures = dict(line.split() for line in m.sh("cat /proc/vmstat").splitlines())
+    assert int(figures["pswpout"]) > 100 and figures["oom_kill"] == "0", figures
+    assert "violations 0" in m.sh("cat /proc/mm_check")
+
+
+def test_gcc_in_24_mib(tmp_path):
+    text, value = source(1000)
+    with on_disk(tmp_path, 24, "gcc", "libc6-dev", **{"big.c": text}) as m:
+        assert m.sh("gcc -O2 -o /tmp/big /root/big.c && /tmp/big", 600) == f"{value}\n"
+        swapped_well(m)
+
+
+def test_python_tests_itself_in_16_mib(tmp_path):
+    with on_disk(tmp_path, 16, "python3", "libpython3.11-testsuite") as m:
+        assert re.search(r"All 2 tests OK", m.sh("python3 -m test test_list test_dict 2>&1", 900))
+        swapped_well(m)

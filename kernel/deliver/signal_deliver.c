@@ -5,6 +5,7 @@
  * reach the program: they become -EINTR, or the call starts again when the program goes on.
  */
 #include "kernel/debug/fault_report.h"
+#include "kernel/deliver/rseq.h"
 #include "kernel/dump/dump.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/signal/signal_impl.h"
@@ -208,9 +209,13 @@ void signal_deliver(struct trapframe *tf)
     bool stepping;
     int signo;
 
+    if (t->rseq_interrupted)
+        rseq_interrupted(tf);
     while (t->arch.work && (signo = next_handled(t, tf, &info, &h, &old_mask)) != 0) {
         if (from_syscall(tf))
             restart_before_handler(tf, &h);
+        if (t->rseq)
+            rseq_interrupted(tf);
         stepping = ptrace_end_step();
         if (sigframe_setup(tf, &h, &info, old_mask))
             frame_failed(t, signo, old_mask);

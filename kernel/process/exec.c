@@ -480,6 +480,8 @@ static void exec_commit(struct exec *x, struct thread *t)
     files_close_on_exec(p->files);
     signal_exec(p, &x->handlers);
     fpu_drop(&t->arch);
+    t->rseq = 0;
+    t->rseq_interrupted = false;
     memset(t->arch.tls, 0, sizeof(t->arch.tls));
     arch_load_tls(&t->arch);
     set_registers(x, t->arch.tf);

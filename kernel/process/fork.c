@@ -149,6 +149,10 @@ static int copy_thread(struct proc *p, struct thread *from, const struct clone_r
         thread_free(t);
         return err;
     }
+    if (!(r->flags & CLONE_VM)) {
+        t->rseq = from->rseq;
+        t->rseq_signature = from->rseq_signature;
+    }
     if (r->flags & CLONE_CHILD_SETTID)
         t->set_child_tid = r->child_tid;
     if (r->flags & CLONE_CHILD_CLEARTID)

@@ -50,6 +50,7 @@ enum { /* <sys/ptrace.h> and <asm/ptrace-abi.h> */
        PTRACE_SECCOMP_GET_FILTER = 0x420c,
        PTRACE_SECCOMP_GET_METADATA,
        PTRACE_GET_SYSCALL_INFO,
+       PTRACE_GET_RSEQ_CONFIGURATION,
 };
 
 /* ---- Finding it ---- */
@@ -297,6 +298,23 @@ static long registers(struct tracee *x, uint32_t request, uint32_t addr, void __
     }
 }
 
+struct rseq_configuration {
+    uint64_t at;
+    uint32_t size, signature, flags, pad;
+};
+
+_Static_assert(sizeof(struct rseq_configuration) == 24, "Linux layout");
+
+static long rseq_configuration(const struct thread *t, uint32_t size, void __user *out)
+{
+    struct rseq_configuration c = {.at = t->rseq, .signature = t->rseq_signature};
+
+    c.size = t->rseq ? RSEQ_SIZE : 0;
+    if (size > sizeof(c))
+        size = sizeof(c);
+    return copy_to_user(out, &c, size) ? -EFAULT : (long)sizeof(c);
+}
+
 static long signals(struct tracee *x, uint32_t request, uint32_t addr, void __user *p)
 {
     switch (request) {
@@ -318,6 +336,8 @@ static long signals(struct tracee *x, uint32_t request, uint32_t addr, void __us
         return seccomp_get_filter(x->thread, addr, p);
     case PTRACE_SECCOMP_GET_METADATA:
         return seccomp_get_metadata(x->thread, addr, p);
+    case PTRACE_GET_RSEQ_CONFIGURATION:
+        return rseq_configuration(x->thread, addr, p);
     default:
         return registers(x, request, addr, p);
     }

@@ -213,11 +213,13 @@ static bool wants(const struct thread *t, sigset64_t bit)
     return !(t->sig.mask & bit) || (t->sig.waiting & bit);
 }
 
+/* Who slept meets its signal before the sender goes on, as it mostly does on Linux: a shell that
+ * kills or continues a job and looks at once finds it so. */
 static void wake_thread(struct thread *t)
 {
     t->arch.work = true;
-    if (t->state == THREAD_SLEEPING)
-        sched_wake_from(t, THREAD_SLEEPING);
+    if (t->state == THREAD_SLEEPING && sched_wake_from(t, THREAD_SLEEPING))
+        sched_prefer(t);
 }
 
 void signal_wake_threads(struct proc *p, bool stopped_too)
@@ -226,8 +228,8 @@ void signal_wake_threads(struct proc *p, bool stopped_too)
 
     list_for_each_entry (t, &p->threads, proc_link) {
         wake_thread(t);
-        if (stopped_too)
-            sched_wake_from(t, THREAD_STOPPED);
+        if (stopped_too && sched_wake_from(t, THREAD_STOPPED))
+            sched_prefer(t);
     }
 }
 

@@ -75,7 +75,10 @@ struct thread {
     int exit_status;      /* [own] what it ends with, as wait4 gives it */
     bool exiting;         /* [own] nobody's tracer any more */
     uint32_t robust_list; /* user address for set_robust_list, or 0 */
-    char comm[COMM_LEN];  /* PR_SET_NAME on a thread that is not the first; else empty */
+#define RSEQ_SIZE 32u     /* and its alignment */
+    uint32_t rseq, rseq_signature; /* [own] user address and signature of rseq(2), or 0 */
+    bool rseq_interrupted;         /* [sched_lock] another thread ran, which rseq has to be told */
+    char comm[COMM_LEN];           /* PR_SET_NAME on a thread that is not the first; else empty */
 
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */

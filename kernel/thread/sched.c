@@ -112,6 +112,10 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
 {
     uint32_t lock_flags = c->lock_flags;
 
+    if (prev->rseq && (int32_t)prev->arch.tf->orig_eax < 0) {
+        prev->rseq_interrupted = true;
+        prev->arch.work = true;
+    }
     charge(prev);
     next->ran_at = prev->ran_at;
     prev->on_cpu = false;
@@ -226,6 +230,16 @@ void sched_hurry(struct thread *t)
 {
     spin_lock(&sched_lock);
     runqueue_hurry(t);
+    spin_unlock(&sched_lock);
+}
+
+void sched_prefer(struct thread *t)
+{
+    spin_lock(&sched_lock);
+    if (t->slice && !runqueue_priority(thread_current())) {
+        runqueue_hurry(t);
+        want_switch(cpu_self());
+    }
     spin_unlock(&sched_lock);
 }
 

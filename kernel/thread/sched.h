@@ -79,6 +79,8 @@ void sched_wake(struct thread *t);
 bool sched_wake_from(struct thread *t,
                      enum thread_state s); /* only if it is in s; whether it was */
 void sched_hurry(struct thread *t);        /* if it waits for the CPU, it is next */
+/* If t, just woken, has time left, it runs before current comes back to user mode. */
+void sched_prefer(struct thread *t);
 void sched_start(struct thread *t); /* first time: t, prepared by arch_thread_init_*, may run */
 void sched_tick(bool user);         /* from the timer interrupt; user: it came from user mode */
 void sched_yield_current(void);

@@ -57,6 +57,9 @@ def test_jobs_and_pipes_of_bash(small_root):
         m.sh("set +b; sleep 1000 & sleep 1")
         assert "sleep 1000" in m.sh("jobs")
         assert m.sh("kill %1; wait %1; echo $?").split()[-1] == "143"
+        # A shell that sends signals and looks at once finds what they did, and says what it does on Linux.
+        m.sh("echo 'set -m; sleep 1000 & sleep 1; kill -STOP $!; sleep 1; kill -CONT $!; kill %1; wait %1; echo $?' >j")
+        assert m.sh("bash j 2>&1").split() == ["[1]+", "Terminated", "sleep", "1000", "143"]
         assert m.sh("seq 1 100000 | grep -c 7 | tee >(cat >/dev/null)") == "40951\n"
         assert m.sh("exec 3<>/tmp/f; flock -n 3 && ! flock -n /tmp/f true && echo held") == "held\n"
 

@@ -25,6 +25,7 @@ enum {
     NR_kill = 37,
     NR_pipe = 42,
     NR_brk = 45,
+    NR_ioctl = 54,
     NR_getppid = 64,
     NR_reboot = 88,
     NR_munmap = 91,
@@ -34,8 +35,10 @@ enum {
     NR_rt_sigaction = 174,
     NR_pread64 = 180,
     NR_mmap2 = 192,
+    NR_futex = 240,
     NR_clock_gettime = 265,
     NR_pipe2 = 331,
+    NR_socketpair = 360,
 };
 
 enum { PROT_NONE, PROT_READ, PROT_WRITE, RW = 3 };
@@ -819,6 +822,143 @@ static uint64_t do_pipe(void)
     return (uint32_t)t / ((uint32_t)n / 1024);
 }
 
+/* ---- Between processes ---- */
+
+#define TURNS   50
+#define WARM_UP 10
+
+/* A byte there and back between two processes, each of which has a descriptor; counted are TURNS.
+ */
+static uint64_t round_trips(int here, int there)
+{
+    uint64_t t = 0;
+    char c = 'a';
+    long pid = must("fork", sys0(NR_fork));
+
+    if (pid == 0) {
+        for (int i = 0; i < WARM_UP + TURNS; i++) {
+            sys(NR_read, there, (long)&c, 1, 0, 0);
+            sys(NR_write, there, (long)&c, 1, 0, 0);
+        }
+        quit();
+    }
+    for (int i = 0; i < WARM_UP + TURNS; i++) {
+        if (i == WARM_UP)
+            t = begin();
+        must("write", sys(NR_write, here, (long)&c, 1, 0, 0));
+        must("read", sys(NR_read, here, (long)&c, 1, 0, 0));
+    }
+    t = end(t);
+    wait_for(pid);
+    sys(NR_close, here, 0, 0, 0, 0);
+    sys(NR_close, there, 0, 0, 0, 0);
+    return t;
+}
+
+static void socket_pair(int *s, int type)
+{
+    must("socketpair", sys(NR_socketpair, 1, type, 0, (long)s, 0));
+}
+
+static uint64_t do_socket(void)
+{
+    int s[2];
+
+    socket_pair(s, 1);
+    return round_trips(s[0], s[1]);
+}
+
+static uint64_t do_socket_bulk(void)
+{
+    int s[2];
+    long n, got = 0;
+    uint64_t t;
+
+    socket_pair(s, 1 | O_NONBLOCK);
+    t = begin();
+    n = must("write to a socket", sys(NR_write, s[0], (long)buffer, 65536, 0, 0));
+    while (got < n)
+        got += must("read from a socket", sys(NR_read, s[1], (long)buffer, n, 0, 0));
+    t = end(t);
+    sys(NR_close, s[0], 0, 0, 0, 0);
+    sys(NR_close, s[1], 0, 0, 0, 0);
+    return (uint32_t)t / ((uint32_t)n / 1024);
+}
+
+enum { FUTEX_WAIT, FUTEX_WAKE };
+
+/* Says that it is the other's turn, and waits until it is ours: turn is 0 or 1. */
+static void pass_turn(volatile uint32_t *word, uint32_t ours)
+{
+    *word = !ours;
+    sys(NR_futex, (long)word, FUTEX_WAKE, 1, 0, 0);
+    while (*word != ours)
+        sys(NR_futex, (long)word, FUTEX_WAIT, !ours, 0, 0);
+}
+
+static uint64_t do_futex(void)
+{
+    volatile uint32_t *word = (uint32_t *)map(PAGE, RW, SHARED | ANON, -1);
+    uint64_t t = 0;
+    long pid;
+
+    *word = 0;
+    pid = must("fork", sys0(NR_fork));
+    if (pid == 0) {
+        while (*word != 1)
+            sys(NR_futex, (long)word, FUTEX_WAIT, 0, 0, 0);
+        for (int i = 0; i < WARM_UP + TURNS - 1; i++)
+            pass_turn(word, 1);
+        *word = 0;
+        sys(NR_futex, (long)word, FUTEX_WAKE, 1, 0, 0);
+        quit();
+    }
+    for (int i = 0; i < WARM_UP + TURNS; i++) {
+        if (i == WARM_UP)
+            t = begin();
+        pass_turn(word, 0);
+    }
+    t = end(t);
+    wait_for(pid);
+    unmap((void *)word, PAGE);
+    return t;
+}
+
+#define TCGETS       0x5401
+#define TCSETS       0x5402
+#define TIOCSPTLCK   0x40045431
+#define TIOCGPTPEER  0x5441
+#define O_NOCTTY     0400
+#define TERMIOS_SIZE 36
+
+/* As cfmakeraw has it. */
+static void make_raw(int fd)
+{
+    uint32_t termios[TERMIOS_SIZE / 4 + 1];
+
+    must("TCGETS", sys(NR_ioctl, fd, TCGETS, (long)termios, 0, 0));
+    termios[0] = termios[1] = termios[3] = 0;
+    must("TCSETS", sys(NR_ioctl, fd, TCSETS, (long)termios, 0, 0));
+}
+
+static uint64_t do_pty(void)
+{
+    int unlocked = 0;
+    int master = must("open ptmx", sys(NR_open, (long)"/pts/ptmx", O_RDWR | O_NOCTTY, 0, 0, 0));
+    int slave;
+
+    must("TIOCSPTLCK", sys(NR_ioctl, master, TIOCSPTLCK, (long)&unlocked, 0, 0));
+    slave = must("TIOCGPTPEER", sys(NR_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY, 0, 0));
+    make_raw(slave);
+    return round_trips(master, slave);
+}
+
+static void mount_pts(void)
+{
+    sys(NR_mkdir, (long)"/pts", 0755, 0, 0, 0);
+    must("mount devpts", sys(NR_mount, (long)"pts", (long)"/pts", (long)"devpts", 0, 0));
+}
+
 /* ---- All ---- */
 
 static void prepare(void)
@@ -869,6 +1009,11 @@ static void all_rows(void)
     measure("sigsegv", do_segv, 20);
     measure("ping-pong", do_ping_pong, 50);
     measure("pipe-kib", do_pipe, 1);
+    mount_pts();
+    measure("socket", do_socket, TURNS);
+    measure("socket-kib", do_socket_bulk, 1);
+    measure("futex", do_futex, TURNS);
+    measure("pty", do_pty, TURNS);
     /* Last: right after the boot the TSC's rate is not known yet. */
     measure("clock-call", do_clock_call, 100);
     if (vdso_gettime)

@@ -6,6 +6,7 @@ small, with FAULTLINE_DEBIAN=1."""
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -25,7 +26,7 @@ def make_root(path, *packages):
 
 @pytest.fixture(scope="module")
 def small_root(tmp_path_factory):
-    return make_root(tmp_path_factory.mktemp("debian") / "root.cpio", "less")
+    return make_root(tmp_path_factory.mktemp("debian") / "root.cpio", "less", "tmux", "vim-tiny", "htop")
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,33 @@ def test_jobs_and_pipes_of_bash(small_root):
         assert m.sh("bash j 2>&1").split() == ["[1]+", "Terminated", "sleep", "1000", "143"]
         assert m.sh("seq 1 100000 | grep -c 7 | tee >(cat >/dev/null)") == "40951\n"
         assert m.sh("exec 3<>/tmp/f; flock -n 3 && ! flock -n /tmp/f true && echo held") == "held\n"
+
+
+def await_pane(m, pane, text):
+    end = time.monotonic() + LONG
+    while text not in m.sh(f"tmux capture-pane -p -t {pane}"):
+        assert time.monotonic() < end, m.sh(f"tmux capture-pane -p -t {pane}")
+
+
+def test_vim_and_htop_side_by_side_in_tmux(small_root):
+    """Three programs on pseudo-terminals, and a client that comes and goes."""
+    with login(small_root, 256) as m:
+        m.sh("stty rows 40 cols 160; tmux new -d -x 160 -y 40 vim.tiny text; tmux split-window -h htop")
+        await_pane(m, "0.1", "Load average")
+        await_pane(m, "0.1", "vim.tiny")
+        m.sh("tmux send-keys -t 0.0 'iwords' Escape ':w' Enter")
+        await_pane(m, "0.0", "written")
+        assert m.sh("cat text") == "words\n"
+        m.type("tmux attach\n")
+        m.expect("Load average")
+        m.expect("Quit")
+        time.sleep(1)
+        m.type("\x02")
+        time.sleep(1)
+        m.type("d")
+        m.expect("detached")
+        m.prompt()
+        m.sh("tmux kill-server")
 
 
 PROGRAMS = {

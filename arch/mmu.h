@@ -96,8 +96,8 @@ pde_t *mmu_loaded(void);
 /* Drops what any CPU may have cached of the page at va in the tables of pgdir. */
 void mmu_flush_page(pde_t *pgdir, vaddr_t va);
 
-/* Drops everything any CPU may have cached of the user half of pgdir. */
-void mmu_flush_all(pde_t *pgdir);
+/* The same of n pages, one by one or, where that is cheaper, with the rest of the user half. */
+void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n);
 
 /*
  * Maps device memory for good; flags are PTE_PCD and PTE_PWT. NULL when the device area is full.

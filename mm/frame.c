@@ -96,6 +96,7 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
     anon_forget_kept();
     rmap_forget_kept();
     vma_forget_kept();
+    space_forget_kept();
     err = place_array(top);
     if (err)
         return err;
@@ -257,6 +258,15 @@ void frame_free_zeroed(struct frame *f)
     give_back(f, &zero_list);
 }
 
+void frame_become(struct frame *f, enum frame_kind kind)
+{
+    spin_lock(&frame_lock);
+    counts[f->kind]--;
+    counts[kind]++;
+    f->kind = (uint8_t)kind;
+    spin_unlock(&frame_lock);
+}
+
 void frame_release(struct frame *f)
 {
     KASSERT(f->rmap == 0);
@@ -264,12 +274,8 @@ void frame_release(struct frame *f)
         frame_free(f);
         return;
     }
-    spin_lock(&frame_lock);
-    counts[f->kind]--;
-    counts[FRAME_ORPHAN]++;
-    f->kind = FRAME_ORPHAN;
+    frame_become(f, FRAME_ORPHAN);
     f->anon = NULL;
-    spin_unlock(&frame_lock);
 }
 
 struct frame *frame_alloc_orphan(void)
@@ -287,11 +293,7 @@ struct frame *frame_alloc_orphan(void)
 void frame_adopt(struct frame *f)
 {
     KASSERT(f->kind == FRAME_ORPHAN && f->pins && f->rmap == 0);
-    spin_lock(&frame_lock);
-    counts[FRAME_ORPHAN]--;
-    counts[FRAME_OBJECT]++;
-    f->kind = FRAME_OBJECT;
-    spin_unlock(&frame_lock);
+    frame_become(f, FRAME_OBJECT);
 }
 
 void frame_pin(struct frame *f)

@@ -129,12 +129,13 @@ static inline void frame_set_age(struct frame *f, uint8_t age)
 struct frame *frame_alloc(enum frame_kind kind);
 struct frame *frame_alloc_zeroed(enum frame_kind kind);
 void frame_free(struct frame *f);
-void frame_free_zeroed(struct frame *f); /* the caller has left it all zeros */
-uint32_t frame_reserve(void);            /* frames that user pages may not take */
-bool frame_low(void);                    /* user pages are about to be refused */
-bool frame_scarce(void);                 /* even the reserve is half gone */
-bool frame_short(void);                  /* less than the low watermark: the thread shall run */
-bool frame_plenty(void);                 /* at least the high watermark: it need not */
+void frame_free_zeroed(struct frame *f);                  /* the caller has left it all zeros */
+void frame_become(struct frame *f, enum frame_kind kind); /* what it holds changes its meaning */
+uint32_t frame_reserve(void);                             /* frames that user pages may not take */
+bool frame_low(void);                                     /* user pages are about to be refused */
+bool frame_scarce(void);                                  /* even the reserve is half gone */
+bool frame_short(void);  /* less than the low watermark: the thread shall run */
+bool frame_plenty(void); /* at least the high watermark: it need not */
 uint32_t frame_count(enum frame_kind kind);
 uint32_t frame_free_count(void);
 uint32_t frame_total(void);
@@ -154,6 +155,9 @@ int frame_check_free_lists(void); /* violations found; part of mm_check */
 /* check.c: a line for the log about what an audit found. */
 void check_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void kmalloc_init(void);
+/* mm_init: memory starts anew, and nothing is kept at hand. */
+void reclaim_init(void);
+void anon_forget_kept(void), rmap_forget_kept(void), vma_forget_kept(void), space_forget_kept(void);
 
 /* The n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. What was left of
  * the last such order: 0 when it was carried out. */
@@ -173,6 +177,8 @@ struct pmap {
 /* What takes an address asserts that it is a user's. */
 int pmap_init(struct pmap *pm);     /* -ENOMEM */
 void pmap_destroy(struct pmap *pm); /* everything was removed before [v] */
+void pmap_keep(struct pmap *pm);    /* the same, but its directory is kept */
+void pmap_reuse(struct pmap *pm);   /* after pmap_keep: as pmap_init made it */
 /* The entry of va; its table is made if need be. Entering a frame there that nobody maps cannot
  * fail. NULL: no memory. [v] */
 pte_t *pmap_reserve(struct pmap *pm, vaddr_t va);
@@ -180,8 +186,7 @@ void pmap_drop_empty(struct pmap *pm, vaddr_t va); /* frees that table if nothin
 /* Maps frame at va with prot (VM_PROT_*), replacing what was there. After -ENOMEM nothing is mapped
  * at va. [v] */
 int pmap_enter(struct pmap *pm, vaddr_t va, struct frame *f, uint8_t prot);
-int pmap_enter_at(struct pmap *pm, pte_t *entry, vaddr_t va, struct frame *f,
-                  uint8_t prot); /* [v] */
+int pmap_enter_at(struct pmap *pm, pte_t *entry, vaddr_t va, struct frame *f, uint8_t prot);
 /* Maps n frames (NULL: none) from start on where nothing is mapped; start's table exists and holds
  * them all. Stops when memory is short. How many it mapped. [v] */
 unsigned pmap_enter_absent(struct pmap *pm, vaddr_t start, struct frame **f, unsigned n,
@@ -198,8 +203,7 @@ vaddr_t pmap_protect_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned 
 /* Takes frame out of every space that maps it; remembers in FRAME_DIRTY if one wrote to it. [v] */
 void pmap_remove_frame(struct frame *f);
 void pmap_remove_some(struct frame *f, unsigned most); /* the same for so many spaces at most [v] */
-/* Whether a space used frame since the last call; clears the accessed bits, keeps dirty ones. [v]
- */
+/* Whether a space used frame since the last call; clears accessed bits, keeps dirty ones. [v] */
 bool pmap_test_accessed(struct frame *f);
 bool pmap_age_nth(struct frame *f, unsigned n); /* used lately (true), or it goes [v] */
 /* The n-th mapping of frame; false when there is none. [v] */
@@ -222,7 +226,6 @@ pte_t *rmap_nth(const struct frame *f, unsigned n);
 unsigned rmap_count(const struct frame *f);             /* [v] */
 bool rmap_has(const struct frame *f, const pte_t *pte); /* [v] */
 int rmap_check(const struct frame *f);                  /* violations; part of mm_check [v] */
-void rmap_forget_kept(void);                            /* mm_init: memory starts anew */
 
 /* ---- Anonymous memory: amap.c ---- */
 
@@ -260,8 +263,7 @@ struct amap_slot {
 struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
-void anon_forget_kept(void);     /* mm_init: memory starts anew */
-void anon_drop_kept(void);       /* gives them back [v] */
+void anon_drop_kept(void);       /* gives back what is kept at hand [v] */
 extern uint32_t anon_total;      /* [v] anons that exist */
 uint32_t swap_total(void);       /* slots of all areas [v] */
 uint32_t swap_used(void);        /* of these, taken [v] */
@@ -504,7 +506,6 @@ int object_get(struct vm_object *o, struct vm_run *run);
  * Sleeps, not [v]. */
 bool reclaim(void);
 void reclaim_frame(struct frame *f); /* this one, if it can be had again [v] */
-void reclaim_init(void);             /* mm_init: memory starts anew */
 void pageout_wake(void);
 /* The policy's state of a page that comes in; key: which page it is, wherever it was before. */
 uint8_t policy_enter(uint32_t key, bool *refault);
@@ -555,11 +556,13 @@ struct vm_space {
     struct amap amap;         /* [v] */
 };
 extern struct list all_spaces;
+void space_drop_kept(void); /* gives back those that are kept at hand [v] */
 
 struct vma *vma_find(struct vm_space *s, vaddr_t addr);  /* the first with end > addr [v] */
 struct vma *vma_prev(struct vm_space *s, struct vma *v); /* [v] */
 struct vma *vma_next(struct vm_space *s, struct vma *v); /* [v] */
 void vma_insert(struct vm_space *s, struct vma *v);      /* start, end set; no overlap [v] */
+void vma_append(struct vm_space *s, struct vma *v);      /* the same, above all others [v] */
 void vma_remove(struct vm_space *s, struct vma *v);      /* off the list and the index [v] */
 void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end); /* [v] */
 void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);                  /* [v] */
@@ -585,7 +588,6 @@ void vma_give_back(struct vma *v);     /* one that was not used [v] */
 /* Frees v, which is off its space, unless that may sleep: its object goes with it, or is to hear of
  * it. Whether it did. [v] */
 bool vma_free_now(struct vma *v);
-void vma_forget_kept(void);            /* mm_init: memory starts anew */
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
 int vma_check(struct vm_space *s, void (*spend)(void *), void *arg); /* violations [v] */
@@ -637,9 +639,8 @@ struct change {
     unsigned budget; /* units of work left in this step */
     struct list dead;
 };
-#define STEP_UNITS                                                                                 \
-    128u /* of work with vm_lock held: a unit is a page taken out, some 250 instructions */
-#define AREA_UNITS 8u /* an area looked up, changed, joined */
+#define STEP_UNITS 128u /* with vm_lock held; a unit is a page taken out, some 250 instructions */
+#define AREA_UNITS 8u   /* an area looked up, changed, joined */
 /* Waits for other changes; then vm_lock is held until change_end. -ENOMEM: nothing was begun. May
  * sleep. */
 int change_begin(struct change *c, struct vm_space *s, unsigned spares);

@@ -10,8 +10,6 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 
-#define FLUSH_SINGLY 32u /* pages: above it one full flush is cheaper */
-
 int pmap_init(struct pmap *pm)
 {
     struct frame *f = frame_alloc_zeroed(FRAME_TABLE);
@@ -24,13 +22,33 @@ int pmap_init(struct pmap *pm)
     return 0;
 }
 
-void pmap_destroy(struct pmap *pm)
+/* Its CPU must not go on with tables that are given away. */
+static void leave(struct pmap *pm)
 {
     KASSERT(pm->resident == 0);
     if (mmu_loaded() == pm->pgdir)
         mmu_load(mmu_kernel_directory());
+}
+
+void pmap_destroy(struct pmap *pm)
+{
+    leave(pm);
     frame_free(frame_of(pm->pgdir));
     pm->pgdir = NULL;
+}
+
+void pmap_keep(struct pmap *pm)
+{
+    leave(pm);
+    for (unsigned i = 0; i < PDX(USER_TOP); i++)
+        DEBUG_ASSERT(pm->pgdir[i] == 0);
+    frame_become(frame_of(pm->pgdir), FRAME_KERNEL);
+}
+
+void pmap_reuse(struct pmap *pm)
+{
+    *pm = (struct pmap){.pgdir = pm->pgdir};
+    frame_become(frame_of(pm->pgdir), FRAME_TABLE);
 }
 
 static struct frame *table_of(const pte_t *pte)
@@ -137,14 +155,16 @@ static void unmap_entry(struct pmap *pm, pte_t *pte)
     pm->resident_file -= f->kind == FRAME_OBJECT;
 }
 
-/* The frame stays, its rights change. */
+/* The frame stays, its rights change. What a CPU still knows of lesser ones costs a fault at most,
+ * and that forgets it. [SDM 3A 4.10.4.1] */
 static void change_rights(struct pmap *pm, pte_t *pte, vaddr_t va, struct frame *f, pte_t flags)
 {
     pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D)));
 
     if (old & PTE_D)
         f->flags |= FRAME_DIRTY;
-    mmu_flush_page(pm->pgdir, va);
+    if (old & ~flags & PTE_W)
+        mmu_flush_page(pm->pgdir, va);
 }
 
 int pmap_enter_at(struct pmap *pm, pte_t *pte, vaddr_t va, struct frame *f, uint8_t prot)
@@ -220,51 +240,41 @@ INLINE_WALK bool protect_entry(struct pmap *pm, pte_t *pte)
     return true;
 }
 
-/* Entries that a table's part of a range can have at most. */
-static unsigned most_entries(const struct frame *table, vaddr_t start, vaddr_t end)
-{
-    const uint32_t pages = (end - start) >> PAGE_SHIFT;
-
-    return pages < table->table.used ? pages : table->table.used;
-}
-
 /* One table's part of a range; everything that changed is flushed. */
 INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t end, entry_fn fn)
 {
     const struct frame *table = table_of(pte);
-    const bool singly = most_entries(table, start, end) <= FLUSH_SINGLY;
-    pte_t *const first = pte, *const last = pte + ((end - start) >> PAGE_SHIFT);
-    bool changed = false;
+    pte_t *const begin = pte, *const last = pte + ((end - start) >> PAGE_SHIFT);
+    const pte_t *from = NULL, *to = NULL; /* what changed */
 
     for (; pte < last && table->table.used; pte++) {
         if (!(*pte & PTE_P) || !fn(pm, pte))
             continue;
-        changed = true;
-        if (singly)
-            mmu_flush_page(pm->pgdir, start + ((vaddr_t)(pte - first) << PAGE_SHIFT));
+        from = from ? from : pte;
+        to = pte + 1;
     }
-    if (changed && !singly)
-        mmu_flush_all(pm->pgdir);
+    if (from)
+        mmu_flush_pages(pm->pgdir, start + ((vaddr_t)(from - begin) << PAGE_SHIFT),
+                        (unsigned)(to - from));
 }
 
 /* Where the next part of [start, end), that start's table maps, ends: what is left of *budget
  * allows so many entries a unit; to look at 16 that are absent costs one. */
-static vaddr_t part_end(const pte_t *table, vaddr_t start, vaddr_t end, unsigned *budget,
-                        unsigned per_unit)
+INLINE_WALK vaddr_t part_end(const pte_t *table, vaddr_t start, vaddr_t end, unsigned *budget,
+                             unsigned per_unit)
 {
-    vaddr_t stop = (start & ~(PT_SPAN - 1)) + PT_SPAN;
-    unsigned units;
+    const vaddr_t table_end = (start & ~(PT_SPAN - 1)) + PT_SPAN;
+    const vaddr_t stop = table_end < end ? table_end : end;
+    const unsigned pages = (stop - start) >> PAGE_SHIFT, used = frame_of(table)->table.used;
+    unsigned units = (pages < used ? pages : used) / per_unit + pages / 16;
 
-    stop = stop < end ? stop : end;
-    units = most_entries(frame_of(table), start, stop) / per_unit +
-            ((stop - start) >> (PAGE_SHIFT + 4));
     if (units <= *budget) {
         *budget -= units;
         return stop;
     }
     units = *budget * per_unit;
     *budget = 0;
-    return stop - start > units << PAGE_SHIFT ? start + (units << PAGE_SHIFT) : stop;
+    return pages > units ? start + (units << PAGE_SHIFT) : stop;
 }
 
 INLINE_WALK vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget,

@@ -12,16 +12,80 @@
 
 struct list all_spaces = LIST_INIT(all_spaces);
 
-struct vm_space *vm_space_create(void)
+/*
+ * Some dead ones are kept: each fork and exec needs one. Theirs stay a directory without tables and
+ * an amap without leaves, which would take longest to make.
+ */
+#define KEPT_MAX 4u
+static struct vm_space *kept[KEPT_MAX]; /* [v] */
+static unsigned kept_count;             /* [v] */
+
+void space_forget_kept(void)
+{
+    kept_count = 0;
+}
+
+void space_drop_kept(void)
+{
+    while (kept_count) {
+        struct vm_space *s = kept[--kept_count];
+        pmap_destroy(&s->pmap);
+        kmfree(s);
+    }
+}
+
+/* [v] */
+static void bury(struct vm_space *s)
+{
+    if (kept_count < KEPT_MAX) {
+        pmap_keep(&s->pmap);
+        for (unsigned i = 0; i < AMAP_LEAVES; i++)
+            DEBUG_ASSERT(!s->amap.leaf[i]);
+        kept[kept_count++] = s;
+        return;
+    }
+    pmap_destroy(&s->pmap);
+    kmfree(s);
+}
+
+/* A kept one, or NULL. */
+static struct vm_space *take_kept(void)
+{
+    struct vm_space *s = NULL;
+    struct pmap pmap;
+
+    spin_lock(&vm_lock);
+    if (kept_count)
+        s = kept[--kept_count];
+    spin_unlock(&vm_lock);
+    if (!s)
+        return NULL;
+    pmap = s->pmap;
+    memset(s, 0, offsetof(struct vm_space, amap));
+    s->pmap = pmap;
+    pmap_reuse(&s->pmap);
+    return s;
+}
+
+static struct vm_space *make(void)
 {
     struct vm_space *s = kzalloc(sizeof(*s));
 
+    if (s && pmap_init(&s->pmap)) {
+        kmfree(s);
+        s = NULL;
+    }
+    return s;
+}
+
+struct vm_space *vm_space_create(void)
+{
+    struct vm_space *s = take_kept();
+
+    if (!s)
+        s = make();
     if (!s)
         return NULL;
-    if (pmap_init(&s->pmap)) {
-        kmfree(s);
-        return NULL;
-    }
     s->refs = 1;
     list_init(&s->vmas);
     list_init(&s->servers);
@@ -65,13 +129,16 @@ static void step_over(unsigned *budget)
     spin_lock(&vm_lock);
 }
 
-static void drop_leaves(struct vm_space *s, const struct vma *v, unsigned *budget)
+/* The leaves that v reaches into; those up to *done are gone already. */
+static void drop_leaves(struct vm_space *s, const struct vma *v, uint32_t *done, unsigned *budget)
 {
     const uint32_t end = (((v->end >> PAGE_SHIFT) - 1) | (LEAF_SLOTS - 1)) + 1;
     uint32_t page = v->start >> PAGE_SHIFT & ~(LEAF_SLOTS - 1);
 
-    while ((page = amap_remove_step(&s->amap, page, end, budget)) < end)
+    page = page < *done ? *done : page;
+    while (page < end && (page = amap_remove_step(&s->amap, page, end, budget)) < end)
         step_over(budget);
+    *done = end;
     *budget -= *budget != 0;
     step_over(budget);
 }
@@ -81,6 +148,7 @@ static void drop_leaves(struct vm_space *s, const struct vma *v, unsigned *budge
 static void drop_contents(struct vm_space *s, struct list *dead)
 {
     unsigned budget = STEP_UNITS;
+    uint32_t done = 0;
     struct vma *v;
 
     list_for_each_entry (v, &s->vmas, link) {
@@ -94,7 +162,7 @@ static void drop_contents(struct vm_space *s, struct list *dead)
     s->root = s->last_found = NULL;
     while (!list_empty(&s->vmas)) {
         v = list_first_entry(&s->vmas, struct vma, link);
-        drop_leaves(s, v, &budget);
+        drop_leaves(s, v, &done, &budget);
         list_remove(&v->link);
         if (!vma_free_now(v))
             list_add_tail(dead, &v->link);
@@ -116,11 +184,10 @@ void vm_space_unref(struct vm_space *s)
     list_init(&dead);
     server_space_dies(s);
     drop_contents(s, &dead);
-    pmap_destroy(&s->pmap);
     list_remove(&s->all);
+    bury(s);
     spin_unlock(&vm_lock);
     vma_free_list(&dead);
-    kmfree(s);
 }
 
 void vm_space_activate(struct vm_space *s)
@@ -166,7 +233,7 @@ static int inherit(const struct vm_space *parent, struct vm_space *child, const 
     copy->served = 0;
     if (copy->object)
         copy->object->refs++;
-    vma_insert(child, copy);
+    vma_append(child, copy);
     if (vma_is_private(v))
         amap_share(&parent->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
     return 0;
@@ -201,7 +268,7 @@ static int fork_areas(struct change *c, struct vm_space *parent, struct vm_space
         err = v->flags & VM_DONTFORK ? 0 : inherit(parent, child, v);
         if (err)
             return err;
-        while (vma_is_private(v) && (v->maxprot & VM_PROT_WRITE) &&
+        while (vma_is_private(v) && (v->prot & VM_PROT_WRITE) &&
                (at = pmap_protect_step(&parent->pmap, at, v->end, &c->budget)) < v->end)
             change_pause(c);
         change_spend(c, AREA_UNITS);

@@ -24,7 +24,7 @@ static uint32_t next_priority(void)
 }
 
 /* Some are kept at hand: every change has spares, few of which are used. */
-#define KEPT_MAX 16u
+#define KEPT_MAX 32u
 static struct vma *kept[KEPT_MAX]; /* [v] */
 static unsigned kept_count;        /* [v] */
 
@@ -86,45 +86,36 @@ static void update_widest(struct vma *v)
         v->widest = right;
 }
 
-static struct vma *rotate_right(struct vma *v)
-{
-    struct vma *top = v->left;
-
-    v->left = top->right;
-    top->right = v;
-    update_widest(v);
-    return top;
-}
-
-static struct vma *rotate_left(struct vma *v)
-{
-    struct vma *top = v->right;
-
-    v->right = top->left;
-    top->left = v;
-    update_widest(v);
-    return top;
-}
-
-/* Each of these returns the new root of the subtree. Depth is O(log n) with overwhelming odds. */
-static struct vma *tree_insert(struct vma *root, struct vma *v)
+/* Parts root into the areas below addr and those above it. */
+static void tree_split(struct vma *root, vaddr_t addr, struct vma **below, struct vma **above)
 {
     if (!root) {
-        v->left = v->right = NULL;
-        update_widest(v);
-        return v;
-    }
-    if (v->start < root->start) {
-        root->left = tree_insert(root->left, v);
-        if (root->left->priority > root->priority)
-            root = rotate_right(root);
+        *below = *above = NULL;
+    } else if (root->start < addr) {
+        tree_split(root->right, addr, &root->right, above);
+        *below = root;
+        update_widest(root);
     } else {
-        root->right = tree_insert(root->right, v);
-        if (root->right->priority > root->priority)
-            root = rotate_left(root);
+        tree_split(root->left, addr, below, &root->left);
+        *above = root;
+        update_widest(root);
     }
-    update_widest(root);
-    return root;
+}
+
+/* last: no area lies above v. Depth is O(log n) with overwhelming odds. */
+static void tree_insert(struct vma **at, struct vma *v, bool last)
+{
+    for (; *at && (*at)->priority >= v->priority;
+         at = v->start < (*at)->start ? &(*at)->left : &(*at)->right) {
+        if ((*at)->widest < v->gap)
+            (*at)->widest = v->gap;
+    }
+    v->left = *at;
+    v->right = NULL;
+    if (!last)
+        tree_split(*at, v->start, &v->left, &v->right);
+    update_widest(v);
+    *at = v;
 }
 
 /* Joins two subtrees, all of a before all of b. */
@@ -190,40 +181,41 @@ static void tree_narrow(struct vma *root, const struct vma *v, uint32_t was)
 
 uint32_t committed_pages, locked_pages;
 
-/* Adds v to the figures of its space, or takes it out of them. */
-static void account(const struct vma *v, bool add)
+/* The figures of v's space gain so many pages of v's kind. */
+static void account(const struct vma *v, uint32_t pages)
 {
     struct vm_space *s = v->space;
-    uint32_t pages = add ? vma_pages(v) : -vma_pages(v);
 
     s->pages += pages;
     if (s->pages > s->peak_pages)
         s->peak_pages = s->pages;
-    if (vma_is_data(v))
-        s->data_pages += pages;
     if (v->flags & (VM_STACK | VM_GROWSDOWN))
         s->stack_pages += pages;
-    else if ((v->prot & VM_PROT_EXEC) && !(v->prot & VM_PROT_WRITE))
+    else if ((v->prot & (VM_PROT_EXEC | VM_PROT_WRITE)) == VM_PROT_EXEC)
         s->text_pages += pages;
     if (v->flags & VM_LOCKED) {
         s->locked_pages += pages;
         locked_pages += pages;
     }
+    if (vma_is_data(v))
+        s->data_pages += pages;
     if (vma_is_promised(v))
         committed_pages += pages;
 }
 
 void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags)
 {
-    account(v, false);
+    const uint32_t pages = vma_pages(v);
+
+    account(v, -pages);
     v->prot = prot;
     v->flags = flags;
-    account(v, true);
+    account(v, pages);
 }
 
 void vma_forget(struct vma *v)
 {
-    account(v, false);
+    account(v, -vma_pages(v));
     if (v->object)
         object_remove_area(v->object, v);
 }
@@ -281,21 +273,29 @@ struct vma *vma_find(struct vm_space *s, vaddr_t addr)
     return best;
 }
 
-void vma_insert(struct vm_space *s, struct vma *v)
+static void insert_before(struct vm_space *s, struct vma *next, struct vma *v)
 {
-    struct vma *next = vma_find(s, v->start);
-
     DEBUG_ASSERT(v->start < v->end && (!next || v->end <= next->start));
     list_add_tail(next ? &next->link : &s->vmas, &v->link);
     v->priority = next_priority();
     v->gap = gap_before(s, v);
-    s->root = tree_insert(s->root, v);
+    tree_insert(&s->root, v, !next);
     refresh_gap(s, next);
     v->space = s;
     if (v->object)
         object_add_area(v->object, v);
     s->areas++;
-    account(v, true);
+    account(v, vma_pages(v));
+}
+
+void vma_insert(struct vm_space *s, struct vma *v)
+{
+    insert_before(s, vma_find(s, v->start), v);
+}
+
+void vma_append(struct vm_space *s, struct vma *v)
+{
+    insert_before(s, NULL, v);
 }
 
 void vma_remove(struct vm_space *s, struct vma *v)
@@ -313,12 +313,12 @@ void vma_remove(struct vm_space *s, struct vma *v)
 
 void vma_set_range(struct vm_space *s, struct vma *v, vaddr_t start, vaddr_t end)
 {
-    bool start_moved = start != v->start;
+    const bool start_moved = start != v->start;
+    const uint32_t pages = vma_pages(v);
 
-    account(v, false);
     v->start = start;
     v->end = end;
-    account(v, true);
+    account(v, vma_pages(v) - pages);
     if (start_moved)
         refresh_gap(s, v);
     refresh_gap(s, vma_next(s, v));

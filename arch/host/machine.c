@@ -9,7 +9,8 @@
 #include "arch/lock.h"
 #include "arch/uaccess.h"
 
-#define TLB_ENTRIES 256u
+#define TLB_ENTRIES  256u
+#define FLUSH_SINGLY 32u /* pages: above it all is flushed */
 
 struct tlb_entry {
     const pde_t *pgdir; /* NULL: unused */
@@ -100,10 +101,15 @@ void mmu_flush_page(pde_t *pgdir, vaddr_t va)
     }
 }
 
-void mmu_flush_all(pde_t *pgdir)
+void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n)
 {
-    machine_full_flushes++;
-    mmu_init_directory(pgdir);
+    if (n > FLUSH_SINGLY) {
+        machine_full_flushes++;
+        mmu_init_directory(pgdir);
+        return;
+    }
+    for (; n > 0; n--, va += PAGE_SIZE)
+        mmu_flush_page(pgdir, va);
 }
 
 void page_zero(void *page)
@@ -155,8 +161,10 @@ uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool w
     struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
     bool hit = t->pgdir == pgdir && t->page == (va & PAGE_MASK);
 
-    if (hit && write && !(t->entry & PTE_W))
+    if (hit && write && !(t->entry & PTE_W)) {
+        t->pgdir = NULL; /* a fault makes the CPU forget the page [SDM 3A 4.10.4.1] */
         return NULL;
+    }
     /* The first store through a clean translation walks again to set D. [SDM 3A 4.8] */
     if (!hit || (write && !(t->entry & PTE_D)))
         t = fill_tlb(cpu, pgdir, va, write);

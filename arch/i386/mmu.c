@@ -2,7 +2,8 @@
 #include "arch/i386/i386.h"
 #include "libc/string.h"
 
-#define KERNEL_PDE PDX(USER_TOP) /* the kernel half is the same in every directory */
+#define KERNEL_PDE   PDX(USER_TOP) /* the kernel half is the same in every directory */
+#define FLUSH_SINGLY 32u           /* pages: above it one full flush is cheaper */
 
 void mmu_init_directory(pde_t *pgdir)
 {
@@ -35,10 +36,16 @@ void mmu_flush_page(pde_t *pgdir, vaddr_t va)
         invlpg(va);
 }
 
-void mmu_flush_all(pde_t *pgdir)
+void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n)
 {
-    if (pgdir == mmu_loaded())
+    if (pgdir != mmu_loaded())
+        return;
+    if (n > FLUSH_SINGLY) {
         write_cr3(virt_to_phys(pgdir));
+        return;
+    }
+    for (; n > 0; n--, va += PAGE_SIZE)
+        invlpg(va);
 }
 
 /* rep stores: the fewest instructions, and what real processors do fastest. */

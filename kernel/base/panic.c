@@ -46,7 +46,7 @@ static void wait_seconds(uint32_t seconds)
 }
 
 /* The compiler's call where a function finds its canary changed. */
-_Noreturn void __stack_chk_fail(void);
+__attribute__((used)) _Noreturn void __stack_chk_fail(void);
 _Noreturn void __stack_chk_fail(void)
 {
     panic("a stack frame was overwritten");

@@ -587,6 +587,7 @@ void vm_drop_caches(void)
         f = drop_step(f);
     spin_lock(&vm_lock);
     anon_drop_kept();
+    space_drop_kept();
     spin_unlock(&vm_lock);
 }
 

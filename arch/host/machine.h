@@ -1,7 +1,7 @@
 /*
  * The fake machine of the host tests: RAM from malloc, page tables walked in software, and several
- * CPUs each with a TLB of its own. The TLBs forget by themselves only the page that faulted: what mm/ does not
- * flush stays, as it may on real hardware, and shows as a wrong value.
+ * CPUs each with a TLB of its own. The TLBs forget by themselves only the page that faulted: what
+ * mm/ does not flush stays, as it may on real hardware, and shows as a wrong value.
  */
 #ifndef ARCH_HOST_MACHINE_H
 #define ARCH_HOST_MACHINE_H

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE   4096u
-#define ROUNDS 5
+#define PAGE       4096u
+#define ROUNDS     5
 #define SETTLED_NS 100000000
-#define PAGES  256u
+#define PAGES      256u
 
 enum {
     NR_exit = 1,

@@ -11,47 +11,11 @@
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/pool.h"
 
 uint32_t anon_total;
 
-/* Some freed anons are kept at hand, linked through frame: faults need one each. */
-#define KEPT_MAX 64u
-static struct anon *kept;   /* [v] */
-static unsigned kept_count; /* [v] */
-
-static struct anon *take_anon(void)
-{
-    struct anon *a = kept;
-
-    if (!a)
-        return kmalloc(sizeof(*a));
-    kept = (struct anon *)a->frame;
-    kept_count--;
-    return a;
-}
-
-static void give_anon(struct anon *a)
-{
-    if (kept_count == KEPT_MAX) {
-        kmfree(a);
-        return;
-    }
-    a->frame = (struct frame *)kept;
-    kept = a;
-    kept_count++;
-}
-
-void anon_drop_kept(void)
-{
-    while (kept)
-        kmfree(take_anon());
-}
-
-void anon_forget_kept(void)
-{
-    kept = NULL;
-    kept_count = 0;
-}
+#define ANONS_KEPT 1024u
 
 static struct anon *anon_with(struct frame *f)
 {
@@ -59,7 +23,7 @@ static struct anon *anon_with(struct frame *f)
 
     if (!f)
         return NULL;
-    a = take_anon();
+    a = pool_take(POOL_ANON, sizeof(*a));
     if (!a) {
         frame_free(f);
         return NULL;
@@ -94,7 +58,7 @@ void anon_unref(struct anon *a)
     } else {
         swapped_anons--;
     }
-    give_anon(a);
+    pool_give(POOL_ANON, a, ANONS_KEPT);
     anon_total--;
 }
 

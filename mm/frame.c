@@ -93,9 +93,6 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
     fresh_range = 0;
     zero_frame = NULL;
     reclaim_init();
-    anon_forget_kept();
-    rmap_forget_kept();
-    vma_forget_kept();
     space_forget_kept();
     err = place_array(top);
     if (err)

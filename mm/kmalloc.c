@@ -10,6 +10,7 @@
  */
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/pool.h"
 
 #define SLAB_NONE 0xffffu
 #define SLAB_MAX  2048u
@@ -25,11 +26,13 @@ static pfn_t with_room[CLASSES];               /* [slab_lock] head of each class
 static uint32_t class_frames[CLASSES];         /* [slab_lock] */
 static uint32_t class_used[CLASSES];           /* [slab_lock] objects that are out */
 static uint8_t class_of[SLAB_MAX / GRAIN + 1]; /* by size in grains */
+struct pool pools[POOLS];
 
 void kmalloc_init(void)
 {
     unsigned c = 0;
 
+    memset(pools, 0, sizeof(pools));
     memset(with_room, 0, sizeof(with_room));
     memset(class_frames, 0, sizeof(class_frames));
     memset(class_used, 0, sizeof(class_used));
@@ -173,6 +176,20 @@ void kmfree(void *p)
     KASSERT(f->kind == FRAME_SLAB && f->slab.used != 0);
     slab_put(f, p);
     spin_unlock(&slab_lock);
+}
+
+/* ---- What is at hand ---- */
+
+void pools_empty(void)
+{
+    for (struct pool *p = pools; p < pools + POOLS; p++) {
+        while (p->head) {
+            void *object = p->head;
+            p->head = *(void **)object;
+            kmfree(object);
+        }
+        p->count = 0;
+    }
 }
 
 /* ---- Figures ---- */

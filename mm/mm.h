@@ -8,7 +8,7 @@
  *     bring_in.c  reclaim/            what a decision waits for; how frames become free again
  *     amap.c  object*.c               where pages come from: anonymous memory, objects
  *     pmap.c  rmap.c                  what the hardware maps, and who maps a frame
- *     frame.c  kmalloc.c              physical memory
+ *     frame.c  kmalloc.c  pool.h      physical memory
  *
  * Locking. Two locks: vm_lock [v] covers everything above the frame allocator, frame_lock [f] the
  * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v].
@@ -155,9 +155,7 @@ int frame_check_free_lists(void); /* violations found; part of mm_check */
 /* check.c: a line for the log about what an audit found. */
 void check_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void kmalloc_init(void);
-/* mm_init: memory starts anew, and nothing is kept at hand. */
-void reclaim_init(void);
-void anon_forget_kept(void), rmap_forget_kept(void), vma_forget_kept(void), space_forget_kept(void);
+void reclaim_init(void), space_forget_kept(void); /* mm_init: memory starts anew */
 
 /* The n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. What was left of
  * the last such order: 0 when it was carried out. */
@@ -263,7 +261,6 @@ struct amap_slot {
 struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
-void anon_drop_kept(void);       /* gives back what is kept at hand [v] */
 extern uint32_t anon_total;      /* [v] anons that exist */
 uint32_t swap_total(void);       /* slots of all areas [v] */
 uint32_t swap_used(void);        /* of these, taken [v] */

@@ -12,51 +12,29 @@
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/pool.h"
 
 struct rmap_link {
     pte_t *pte;
     struct rmap_link *left, *right;
-    uint32_t size; /* links in this subtree; kept links: unused */
+    uint32_t size; /* links in this subtree */
 };
 
-#define CHAINED 1u
-
-/* Some freed links are kept at hand, linked through left: every fork shares pages. */
-#define KEPT_MAX 128u
-static struct rmap_link *kept; /* [v] */
-static unsigned kept_count;    /* [v] */
-
-void rmap_forget_kept(void)
-{
-    kept = NULL;
-    kept_count = 0;
-}
+#define CHAINED    1u
+#define LINKS_KEPT 128u
 
 static struct rmap_link *link_new(pte_t *pte)
 {
-    struct rmap_link *l = kept;
+    struct rmap_link *l = pool_take(POOL_LINK, sizeof(*l));
 
-    if (l) {
-        kept = l->left;
-        kept_count--;
-    } else {
-        l = kmalloc(sizeof(*l));
-        if (!l)
-            return NULL;
-    }
-    *l = (struct rmap_link){.pte = pte, .size = 1};
+    if (l)
+        *l = (struct rmap_link){.pte = pte, .size = 1};
     return l;
 }
 
 static void link_free(struct rmap_link *l)
 {
-    if (kept_count == KEPT_MAX) {
-        kmfree(l);
-        return;
-    }
-    l->left = kept;
-    kept = l;
-    kept_count++;
+    pool_give(POOL_LINK, l, LINKS_KEPT);
 }
 
 /* ---- The tree ---- */

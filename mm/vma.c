@@ -11,6 +11,7 @@
  */
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/pool.h"
 
 /* The balance needs priorities that do not follow the addresses, nothing more. */
 static uint32_t next_priority(void)
@@ -23,27 +24,17 @@ static uint32_t next_priority(void)
     return state;
 }
 
-/* Some are kept at hand: every change has spares, few of which are used. */
-#define KEPT_MAX 32u
-static struct vma *kept[KEPT_MAX]; /* [v] */
-static unsigned kept_count;        /* [v] */
-
-void vma_forget_kept(void)
-{
-    kept_count = 0;
-}
+/* Every change has spares, few of which are used. */
+#define AREAS_KEPT 32u
 
 struct vma *vma_new(void)
 {
-    return kept_count ? kept[--kept_count] : kmalloc(sizeof(struct vma));
+    return pool_take(POOL_AREA, sizeof(struct vma));
 }
 
 void vma_give_back(struct vma *v)
 {
-    if (kept_count < KEPT_MAX)
-        kept[kept_count++] = v;
-    else
-        kmfree(v);
+    pool_give(POOL_AREA, v, AREAS_KEPT);
 }
 
 bool vma_free_now(struct vma *v)

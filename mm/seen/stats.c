@@ -7,6 +7,7 @@
  */
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/pool.h"
 #include "mm/port.h"
 
 #define STEP 256u /* pages, frames or mappings looked at with vm_lock held */
@@ -586,7 +587,7 @@ void vm_drop_caches(void)
     for (; f; port_yield())
         f = drop_step(f);
     spin_lock(&vm_lock);
-    anon_drop_kept();
+    pools_empty();
     space_drop_kept();
     spin_unlock(&vm_lock);
 }

@@ -218,6 +218,23 @@ TEST(read_fault_maps_resident_neighbours)
     EXPECT_EQ(program_faults, 0);
 }
 
+TEST(a_page_entered_with_fewer_rights_is_flushed)
+{
+    bool writable;
+    struct frame *f;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    store(s, AT, 1);
+    spin_lock(&vm_lock);
+    f = pmap_lookup(&s->pmap, AT, &writable);
+    EXPECT(writable);
+    EXPECT_EQ(pmap_enter(&s->pmap, AT, f, VM_PROT_READ), 0);
+    spin_unlock(&vm_lock);
+    program_faults = 0;
+    store(s, AT, 2);
+    EXPECT_EQ(program_faults, 1);
+}
+
 /* ---- Stacks ---- */
 
 TEST(stack_grows_within_its_limit)

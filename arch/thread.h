@@ -107,11 +107,14 @@ const char *cpu_platform(void);
 bool cpu_has_sysenter(void);
 int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
 
+struct clock_moment; /* arch/clock_page.h */
+struct clock_page;
 /* The clock: timer_tick() HZ times a second. clock_mono_ns never steps back. rtc_read gives seconds
  * since 1970 (UTC), 0 when there is no clock. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
-struct clock_page;
+/* Real time as it was at the last tick, or when an idle CPU woke. */
+struct clock_moment clock_real_coarse(void);
 /* Keeps the time in the page right from now on; real time is monotonic time and the offset. */
 void clock_publish(struct clock_page *page);
 void clock_publish_real(uint64_t offset);

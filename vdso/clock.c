@@ -29,7 +29,8 @@ enum { /* man 2 clock_gettime */
        BOOTTIME,
        TAI = 11,
 };
-#define REAL_CLOCKS (1u << REALTIME | 1u << REALTIME_COARSE | 1u << TAI)
+#define FINE_REAL_CLOCKS (1u << REALTIME | 1u << TAI)
+#define REAL_CLOCKS      (FINE_REAL_CLOCKS | 1u << REALTIME_COARSE)
 #define MONO_CLOCKS                                                                                \
     (1u << MONOTONIC | 1u << MONOTONIC_RAW | 1u << MONOTONIC_COARSE | 1u << BOOTTIME)
 #define COARSE_CLOCKS (1u << REALTIME_COARSE | 1u << MONOTONIC_COARSE)
@@ -103,6 +104,24 @@ static inline const struct clock_page *find_page(void)
     return p;
 }
 
+/* As it was at the last tick, which files are stamped with too. */
+static __attribute__((noinline)) bool read_coarse(uint32_t id, struct clock_moment *now)
+{
+    const struct clock_page *p = find_page();
+    uint32_t seq, mult;
+
+    if (id != REALTIME_COARSE)
+        return false;
+    do {
+        seq = p->seq & ~1u;
+        clock_page_fence();
+        mult = p->mult;
+        *now = p->real;
+        clock_page_fence();
+    } while (seq != p->seq);
+    return mult != 0;
+}
+
 /* False: the kernel has to be asked. Written for few instructions: programs
  * read the clock often. */
 static inline __attribute__((always_inline)) bool read_clock(uint32_t id, struct clock_moment *now)
@@ -112,9 +131,9 @@ static inline __attribute__((always_inline)) bool read_clock(uint32_t id, struct
     const uint32_t bit = 1u << (id & 31);
     uint32_t seq, mult, delta, high;
 
-    if (id > 31 || !(bit & (REAL_CLOCKS | MONO_CLOCKS)))
-        return false;
-    if (bit & REAL_CLOCKS)
+    if (id > 31 || !(bit & (FINE_REAL_CLOCKS | MONO_CLOCKS)))
+        return read_coarse(id, now);
+    if (bit & FINE_REAL_CLOCKS)
         base = &p->real;
     do {
         seq = p->seq & ~1u; /* an odd one is not what it will be */
@@ -192,7 +211,7 @@ EXPORT long __vdso_time(int32_t *out)
     struct clock_moment now;
     int32_t sec;
 
-    if (!read_clock(REALTIME, &now))
+    if (!read_coarse(REALTIME_COARSE, &now))
         return call(NR_time, (uint32_t)out, NULL);
     sec = (int32_t)now.sec;
     if (out)

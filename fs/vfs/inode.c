@@ -4,6 +4,8 @@
  * An inode lives while it has references: one for each of its dentries in memory and one for each
  * open file. With the last goes its page cache reference; mappings may keep the object itself.
  */
+#include "arch/clock_page.h"
+#include "arch/thread.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/xattr.h"
 #include "libc/string.h"
@@ -165,20 +167,12 @@ struct timestamp timestamp_from_ns(uint64_t ns)
     return t;
 }
 
-/* A division of 64 bits is dear on this machine: most stamps fall into the second of the last one.
- * Several CPUs may race for the cache, so each value is checked against itself. */
+/* To the tick, as on Linux: a file may seem older than a clock that was read before it was made. */
 struct timestamp timestamp_now(void)
 {
-    static uint32_t cached_sec;
-    uint64_t ns = time_real_ns();
-    uint32_t sec = __atomic_load_n(&cached_sec, __ATOMIC_RELAXED);
-    uint64_t start = (uint64_t)sec * (uint32_t)NSEC_PER_SEC;
+    const struct clock_moment now = clock_real_coarse();
 
-    if (ns >= start && ns - start < NSEC_PER_SEC)
-        return (struct timestamp){.sec = sec, .nsec = (uint32_t)(ns - start)};
-    struct timestamp t = timestamp_from_ns(ns);
-    __atomic_store_n(&cached_sec, t.sec, __ATOMIC_RELAXED);
-    return t;
+    return (struct timestamp){.sec = now.sec, .nsec = now.nsec};
 }
 
 void mapped_write_note(struct mapped_write *w)

@@ -31,6 +31,13 @@ uint64_t time_real_ns(void)
     return offset + clock_mono_ns();
 }
 
+uint64_t time_real_coarse_ns(void)
+{
+    const struct clock_moment now = clock_real_coarse();
+
+    return now.sec * NSEC_PER_SEC + now.nsec;
+}
+
 static void set_offset(uint64_t real_ns)
 {
     uint64_t offset = real_ns - clock_mono_ns();
@@ -105,7 +112,7 @@ void time_set_real_ns(uint64_t ns)
 
 uint32_t time_real_sec(void)
 {
-    return (uint32_t)(time_real_ns() / NSEC_PER_SEC);
+    return clock_real_coarse().sec;
 }
 
 uint64_t time_deadline(uint64_t ns)

@@ -20,6 +20,7 @@ void time_publish(struct clock_page *page);
 /* keeps it right from now on */    /* once at boot, when clock_init is done: reads the RTC */
 uint64_t time_mono_ns(void);        /* since boot, never steps back */
 uint64_t time_real_ns(void);        /* since 1970 */
+uint64_t time_real_coarse_ns(void); /* the same at the last tick */
 void time_set_real_ns(uint64_t ns); /* may sleep, but at boot; wall timers and watches follow */
 
 /* Is told when the wall clock has been set; without a lock but the one of the list. */
@@ -29,7 +30,7 @@ struct clock_watch {
     uint32_t settings;                  /* [clock_watch_lock] what it was told of last */
 };
 void clock_watch(struct clock_watch *w, bool on);
-uint32_t time_real_sec(void);
+uint32_t time_real_sec(void); /* at the last tick */
 
 /* ---- Linux's structures ---- */
 

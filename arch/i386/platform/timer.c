@@ -44,6 +44,11 @@ static uint64_t pit_last_ns; /* [pit_lock] the latest time that the PIT alone ga
 /* What programs read. */
 static struct clock_page *published; /* [pit_lock] or NULL */
 static uint64_t real_offset;         /* [pit_lock] from monotonic to real time */
+/* What the kernel takes where a tick is good enough; seq as above. */
+static struct {
+    volatile uint32_t seq;
+    struct clock_moment real; /* at base_ns */
+} coarse;
 
 /* A moment by both clocks. */
 struct sample {
@@ -189,19 +194,40 @@ static bool put_moment(struct clock_moment *m, uint64_t ns)
     return !(sec >> 32);
 }
 
-/* Tells the programs. None is kept out by a lock: one that was interrupted in the middle of reading
- * finds seq changed. [pit_lock] */
+struct clock_moment clock_real_coarse(void)
+{
+    struct clock_moment m;
+    uint32_t s;
+
+    do {
+        s = coarse.seq & ~1u;
+        clock_page_fence();
+        m = coarse.real;
+        clock_page_fence();
+    } while (__builtin_expect(s != coarse.seq, 0));
+    return m;
+}
+
+/* Tells whoever reads the time of the last tick, and the programs. None is kept out by a lock: one
+ * that was interrupted in the middle of reading finds seq changed. [pit_lock] */
 static void publish(void)
 {
     struct clock_page *p = published;
+    bool known;
 
+    coarse.seq++;
+    clock_page_fence();
+    known = put_moment(&coarse.real, base_ns + real_offset);
+    clock_page_fence();
+    coarse.seq++;
     if (!p)
         return;
     p->seq++;
     clock_page_fence();
     p->base_tsc = base_tsc;
     put_moment(&p->mono, base_ns);
-    p->mult = put_moment(&p->real, base_ns + real_offset) ? mult : 0;
+    p->real = coarse.real;
+    p->mult = known ? mult : 0;
     clock_page_fence();
     p->seq++;
 }
@@ -246,8 +272,7 @@ static void clock_tick(void *arg)
     if (now < tick_ns())
         now = tick_ns();
     pit_last_ns = now;
-    if (cpu_has_tsc)
-        rebase(now, tsc, learn_rate());
+    rebase(now, tsc, cpu_has_tsc ? learn_rate() : 0);
     if (!mult)
         lost_ns += now - tick_ns();
     spin_unlock(&pit_lock);
@@ -300,6 +325,16 @@ static uint32_t idle_counts(uint64_t now, uint64_t until)
     return counts > UINT32_MAX ? UINT32_MAX : (uint32_t)counts;
 }
 
+/* No tick came while the CPU slept: the time of the last one becomes that of the waking. */
+static void catch_up(void)
+{
+    uint64_t tsc = cpu_cycles();
+
+    spin_lock(&pit_lock);
+    rebase(base_ns + cycles_to_ns(tsc - base_tsc, mult), tsc, mult);
+    spin_unlock(&pit_lock);
+}
+
 uint32_t clock_idle(uint64_t until)
 {
     uint64_t now = idle_timer.usable ? clock_mono_ns() : 0;
@@ -315,6 +350,7 @@ uint32_t clock_idle(uint64_t until)
     irq_disable();
     apic_timer_start(0, false);
     irq_mask(TICK_IRQ, false);
+    catch_up();
     irq_enable();
     return (uint32_t)((clock_mono_ns() - now) / tick_length_ns);
 }

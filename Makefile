@@ -23,7 +23,8 @@ GUARD   := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protecto
            -mstack-protector-guard-offset=28
 endif
 # -fbuiltin: freestanding, but memcpy of a known size may still become a few moves.
-KFLAGS   = $(ARCHFLAGS) $(GUARD) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) -O2 -g -I. \
+OPT     := -O2
+KFLAGS   = $(ARCHFLAGS) $(GUARD) -mgeneral-regs-only -fno-omit-frame-pointer $(WARN) $(OPT) -g -I. \
            -fbuiltin -fno-builtin-printf
 LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack
 ifeq ($(DEBUG),1)
@@ -65,6 +66,12 @@ $(B)/font.c: scripts/mkfont
 
 $(B)/font.o: $(B)/font.c drivers/video/font.h $(B)/kernel.flags
 	$(Q)$(CC) $(KFLAGS) -c $< -o $@
+
+# What faults, calls, switches and signals go through.
+HOT := $(wildcard mm/*.c arch/i386/*.c kernel/thread/*.c kernel/signal/*.c kernel/deliver/*.c \
+                  kernel/syscall/syscall.c kernel/process/*.c fs/vfs/*.c fs/ram/*.c fs/event/pipe.c fs/calls/rw.c \
+                  arch/i386/platform/timer.c)
+$(HOT:%.c=$(B)/%.o): OPT := -O3
 
 # libc/ uses nothing, so it has nobody to tell of a changed canary.
 $(LIBC_SHARED:%.c=$(B)/%.o): GUARD :=

@@ -46,6 +46,7 @@ struct cpu {
 /*
  * inline_i386.h gives, as static inline functions:
  *   struct cpu *cpu_self(void);
+ *   CPU_LOCAL(field)                    cpu_self()->field, in one instruction
  *   uint32_t irq_save(void);            disables interrupts, returns the old EFLAGS
  *   void irq_restore(uint32_t flags);
  *   void irq_enable(void), irq_disable(void); bool irq_enabled(void);

@@ -6,6 +6,8 @@
 
 extern struct cpu host_cpu;
 
+#define CPU_LOCAL(field) (host_cpu.field)
+
 static inline struct cpu *cpu_self(void)
 {
     return &host_cpu;

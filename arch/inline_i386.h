@@ -6,11 +6,15 @@
 
 extern bool cpu_has_tsc;
 
+#if defined(__CHECKER__) || defined(__cppcheck__)
+#define __seg_fs /* they do not know it */
+#endif
+
+#define CPU_LOCAL(field) (((struct cpu __seg_fs *)0)->field)
+
 static inline struct cpu *cpu_self(void)
 {
-    struct cpu *c;
-    __asm__ volatile("mov %%fs:0, %0" : "=r"(c));
-    return c;
+    return CPU_LOCAL(self);
 }
 
 static inline uint32_t irq_save(void)

@@ -99,10 +99,8 @@ void lock_debug_released(struct spinlock *l);
 
 static inline void spin_lock(struct spinlock *l)
 {
-    struct cpu *c = cpu_self();
-
-    if (c->spin_depth++ == 0) /* an interrupt that still comes puts the depth back */
-        c->lock_flags = irq_save_watched();
+    if (CPU_LOCAL(spin_depth)++ == 0) /* an interrupt that still comes puts the depth back */
+        CPU_LOCAL(lock_flags) = irq_save_watched();
     while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0)) {
         while (l->held)
             cpu_relax();
@@ -114,13 +112,11 @@ static inline void spin_lock(struct spinlock *l)
 
 static inline void spin_unlock(struct spinlock *l)
 {
-    struct cpu *c = cpu_self();
-
 #ifdef CONFIG_DEBUG
     lock_debug_released(l);
 #endif
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
-    if (--c->spin_depth == 0 && (c->lock_flags & EFLAGS_IF))
+    if (--CPU_LOCAL(spin_depth) == 0 && (CPU_LOCAL(lock_flags) & EFLAGS_IF))
         irq_enable_watched();
 }
 

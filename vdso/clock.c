@@ -29,8 +29,7 @@ enum { /* man 2 clock_gettime */
        BOOTTIME,
        TAI = 11,
 };
-#define FINE_REAL_CLOCKS (1u << REALTIME | 1u << TAI)
-#define REAL_CLOCKS      (FINE_REAL_CLOCKS | 1u << REALTIME_COARSE)
+#define REAL_CLOCKS (1u << REALTIME | 1u << REALTIME_COARSE | 1u << TAI)
 #define MONO_CLOCKS                                                                                \
     (1u << MONOTONIC | 1u << MONOTONIC_RAW | 1u << MONOTONIC_COARSE | 1u << BOOTTIME)
 #define COARSE_CLOCKS (1u << REALTIME_COARSE | 1u << MONOTONIC_COARSE)
@@ -104,37 +103,14 @@ static inline const struct clock_page *find_page(void)
     return p;
 }
 
-/* As it was at the last tick, which files are stamped with too. */
-static __attribute__((noinline)) bool read_coarse(uint32_t id, struct clock_moment *now)
-{
-    const struct clock_page *p = find_page();
-    uint32_t seq, mult;
-
-    if (id != REALTIME_COARSE)
-        return false;
-    do {
-        seq = p->seq & ~1u;
-        clock_page_fence();
-        mult = p->mult;
-        *now = p->real;
-        clock_page_fence();
-    } while (seq != p->seq);
-    return mult != 0;
-}
-
-/* False: the kernel has to be asked. Written for few instructions: programs
- * read the clock often. */
+/* False: the kernel has to be asked. REALTIME or MONOTONIC. Written for few
+ * instructions: programs read the clock often. */
 static inline __attribute__((always_inline)) bool read_clock(uint32_t id, struct clock_moment *now)
 {
     const struct clock_page *p = find_page();
-    const struct clock_moment *base = &p->mono;
-    const uint32_t bit = 1u << (id & 31);
+    const struct clock_moment *base = id == REALTIME ? &p->real : &p->mono;
     uint32_t seq, mult, delta, high;
 
-    if (id > 31 || !(bit & (FINE_REAL_CLOCKS | MONO_CLOCKS)))
-        return read_coarse(id, now);
-    if (bit & FINE_REAL_CLOCKS)
-        base = &p->real;
     do {
         seq = p->seq & ~1u; /* an odd one is not what it will be */
         clock_page_fence();
@@ -155,10 +131,58 @@ static inline __attribute__((always_inline)) bool read_clock(uint32_t id, struct
     return true;
 }
 
+/* As it was at the last tick, which files are stamped with too. */
+static bool read_coarse(struct clock_moment *now)
+{
+    const struct clock_page *p = find_page();
+    uint32_t seq, mult;
+
+    do {
+        seq = p->seq & ~1u;
+        clock_page_fence();
+        mult = p->mult;
+        *now = p->real;
+        clock_page_fence();
+    } while (seq != p->seq);
+    return mult != 0;
+}
+
+static bool read_rare_clock(uint32_t id, struct clock_moment *now)
+{
+    if (id == REALTIME_COARSE)
+        return read_coarse(now);
+    if (!is_one_of(id, REAL_CLOCKS | MONO_CLOCKS))
+        return false;
+    return read_clock(is_one_of(id, REAL_CLOCKS) ? REALTIME : MONOTONIC, now);
+}
+
+static __attribute__((noinline)) long rare_gettime(uint32_t id, struct timespec32 *ts)
+{
+    struct clock_moment now;
+
+    if (!read_rare_clock(id, &now))
+        return call(NR_clock_gettime, id, ts);
+    *ts = (struct timespec32){.sec = (int32_t)now.sec, .nsec = (int32_t)now.nsec};
+    return 0;
+}
+
+static __attribute__((noinline)) long rare_gettime64(uint32_t id, struct timespec64 *ts)
+{
+    struct clock_moment now;
+
+    if (!read_rare_clock(id, &now))
+        return call(NR_clock_gettime64, id, ts);
+    *ts = (struct timespec64){.sec = now.sec, .nsec = (int32_t)now.nsec};
+    return 0;
+}
+
 EXPORT long __vdso_clock_gettime(uint32_t id, struct timespec32 *ts)
 {
     struct clock_moment now;
 
+    __asm__("" : "+m"(id), "+m"(ts)); /* they stay on the stack: registers are few */
+    if (id > MONOTONIC)
+        return rare_gettime(id, ts);
     if (!read_clock(id, &now))
         return call(NR_clock_gettime, id, ts);
     ts->sec = (int32_t)now.sec;
@@ -170,6 +194,9 @@ EXPORT long __vdso_clock_gettime64(uint32_t id, struct timespec64 *ts)
 {
     struct clock_moment now;
 
+    __asm__("" : "+m"(id), "+m"(ts));
+    if (id > MONOTONIC)
+        return rare_gettime64(id, ts);
     if (!read_clock(id, &now))
         return call(NR_clock_gettime64, id, ts);
     ts->sec = (int64_t)now.sec;
@@ -211,7 +238,7 @@ EXPORT long __vdso_time(int32_t *out)
     struct clock_moment now;
     int32_t sec;
 
-    if (!read_coarse(REALTIME_COARSE, &now))
+    if (!read_coarse(&now))
         return call(NR_time, (uint32_t)out, NULL);
     sec = (int32_t)now.sec;
     if (out)

@@ -209,7 +209,10 @@ static long write_pages(struct pipe *p, struct file *f, struct iov_cursor *c, ui
     while (c->left && ret >= 0) {
         if (pipe_is_full(p))
             wake_all(&p->read_wait);
-        ret = pipe_wait_room(p, f->flags & O_NONBLOCK);
+        if (pipe_is_full(p) || !p->readers)
+            ret = pipe_wait_room(p, f->flags & O_NONBLOCK);
+        else
+            ret = 0;
         if (!ret)
             ret = give_page(p, c, f->flags & O_DIRECT);
         if (ret > 0)

@@ -17,9 +17,10 @@
 
 struct pipe_buf {
     void *page;
-    uint32_t offset : 13, len : 13; /* len 0: no buffer */
-    uint32_t open : 1;              /* what is written next may be appended */
-    uint32_t packet : 1;            /* a read takes it whole, or drops the rest */
+    uint16_t offset;
+    uint16_t len : 13;   /* 0: no buffer */
+    uint16_t open : 1;   /* what is written next may be appended */
+    uint16_t packet : 1; /* a read takes it whole, or drops the rest */
 };
 
 struct pipe {

@@ -146,9 +146,9 @@ void notify_at(struct dentry *d, uint32_t what)
     notify_inode(d->inode, what);
 }
 
-void notify_file(const struct file *f, uint32_t what)
+void notify_open_file(const struct file *f, uint32_t what)
 {
-    if (notify_wanted() && f->dentry && !(f->flags & O_PATH))
+    if (f->dentry && !(f->flags & O_PATH))
         notify_at(f->dentry, what);
 }
 

@@ -64,7 +64,13 @@ static inline bool notify_wanted(void)
 void notify_entry(const struct dentry *d, uint32_t what); /* in its directory: made, or gone */
 void notify_at(struct dentry *d, uint32_t what);          /* to its directory and to itself */
 void notify_inode(struct inode *i, uint32_t what);        /* to itself alone */
-void notify_file(const struct file *f, uint32_t what);    /* as notify_at; O_PATH: nothing */
+void notify_open_file(const struct file *f, uint32_t what);
+static inline void notify_file(const struct file *f,
+                               uint32_t what) /* as notify_at; O_PATH: nothing */
+{
+    if (__builtin_expect(notify_wanted(), false))
+        notify_open_file(f, what);
+}
 /* moved has its new name; from and name: where it was. */
 void notify_moved(struct inode *from, const char *name, size_t len, const struct dentry *moved);
 void notify_gone(struct inode *i); /* neither a name nor a user is left */

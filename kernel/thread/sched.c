@@ -189,6 +189,18 @@ void sched_yield_current(void)
     schedule();
 }
 
+/* Whether t, which is not on the CPU, has slept long enough for a new slice. While others compute,
+ * the last tick and the last switch tell the time well enough. */
+static bool has_slept(const struct cpu *c, const struct thread *t)
+{
+    const struct thread *running = thread_current();
+    uint64_t now = running->ran_at > tick_ns ? running->ran_at : tick_ns;
+
+    if (running == c->idle)
+        now = time_mono_ns();
+    return (int64_t)(now - t->ran_at) >= (int64_t)SLEEPER_NS;
+}
+
 /* [sched_lock held] A sleeper runs before those that used up their slice, and who slept as long as
  * a slice has a new one: what computes little never waits for all that compute. Woken by an
  * interrupt it runs at once, so that keys and timers are answered while others compute. */
@@ -199,7 +211,7 @@ static void make_runnable(struct thread *t)
     t->state = THREAD_RUNNABLE;
     if (t->on_cpu || !list_empty(&t->run_link))
         return;
-    if (t->slice < SLEEPER_NS / NSEC_PER_TICK && time_mono_ns() - t->ran_at >= SLEEPER_NS)
+    if (t->slice < SLEEPER_NS / NSEC_PER_TICK && has_slept(c, t))
         runqueue_new_slice(t);
     runqueue_add(t, false);
     if (c->irq_depth || thread_current() == c->idle || runqueue_beats(t, thread_current()))

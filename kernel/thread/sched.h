@@ -26,7 +26,7 @@ struct vm_space;
 
 static inline struct thread *thread_current(void)
 {
-    return (struct thread *)cpu_self()->current;
+    return (struct thread *)CPU_LOCAL(current);
 }
 
 /* How a thread is scheduled, man 7 sched. */
@@ -63,7 +63,7 @@ static inline void sched_point(void)
 {
     DEBUG_ASSERT(!cpu_self()->spin_depth);
     latency_point();
-    if (__builtin_expect(cpu_self()->need_resched, 0))
+    if (__builtin_expect(CPU_LOCAL(need_resched), 0))
         sched_give_way();
 }
 /* The longest that a thread was asked to give up the CPU and did not. */

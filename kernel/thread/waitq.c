@@ -213,10 +213,7 @@ void mutex_init(struct mutex *m, enum mutex_rank rank)
 
 static bool take(struct mutex *m)
 {
-    struct thread *free = NULL;
-
-    return __atomic_compare_exchange_n(&m->owner, &free, thread_current(), false, __ATOMIC_SEQ_CST,
-                                       __ATOMIC_SEQ_CST);
+    return __sync_bool_compare_and_swap(&m->owner, NULL, thread_current());
 }
 
 /* In any order, since it does not wait. */
@@ -229,7 +226,7 @@ bool mutex_trylock(struct mutex *m)
     return taken;
 }
 
-static void wait_for(struct mutex *m)
+static __attribute__((noinline)) void wait_for(struct mutex *m)
 {
     DEBUG_ASSERT(m->owner != thread_current());
     thread_current()->wanted = m;

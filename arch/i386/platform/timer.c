@@ -74,9 +74,11 @@ static uint64_t pit_to_ns(uint64_t clocks)
 static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
 {
     uint32_t low = (uint32_t)cycles, high = (uint32_t)(cycles >> 32);
+    uint64_t ns = (uint64_t)low * m >> CLOCK_MULT_SHIFT;
 
-    return ((uint64_t)low * m >> CLOCK_MULT_SHIFT) +
-           ((uint64_t)high * m << (32 - CLOCK_MULT_SHIFT));
+    if (__builtin_expect(high, 0)) /* a tick is shorter */
+        ns += (uint64_t)high * m << (32 - CLOCK_MULT_SHIFT);
+    return ns;
 }
 
 /* The time by the ticks that were counted: never too much. */

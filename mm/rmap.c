@@ -124,14 +124,11 @@ static struct rmap_link *tree_remove(struct rmap_link **at, const pte_t *pte)
 
 /* ---- What a frame has ---- */
 
-int rmap_add(struct frame *f, pte_t *pte)
+/* One more than one. */
+static __attribute__((noinline)) int add_link(struct frame *f, pte_t *pte)
 {
     struct rmap_link *first = NULL, *link, *root;
 
-    if (!f->rmap) {
-        f->rmap = (uintptr_t)pte;
-        return 0;
-    }
     if (!(f->rmap & CHAINED)) {
         first = link_new((pte_t *)f->rmap);
         if (!first)
@@ -149,18 +146,29 @@ int rmap_add(struct frame *f, pte_t *pte)
     return 0;
 }
 
+int rmap_add(struct frame *f, pte_t *pte)
+{
+    if (f->rmap)
+        return add_link(f, pte);
+    f->rmap = (uintptr_t)pte;
+    return 0;
+}
+
+static __attribute__((noinline)) void remove_link(struct frame *f, const pte_t *pte)
+{
+    struct rmap_link *root = root_of(f);
+
+    KASSERT(f->rmap & CHAINED);
+    link_free(tree_remove(&root, pte));
+    set_root(f, root);
+}
+
 void rmap_remove(struct frame *f, pte_t *pte)
 {
-    struct rmap_link *root;
-
-    if (f->rmap & CHAINED) {
-        root = root_of(f);
-        link_free(tree_remove(&root, pte));
-        set_root(f, root);
-        return;
-    }
-    KASSERT(f->rmap == (uintptr_t)pte);
-    f->rmap = 0;
+    if (f->rmap == (uintptr_t)pte)
+        f->rmap = 0;
+    else
+        remove_link(f, pte);
 }
 
 pte_t *rmap_nth(const struct frame *f, unsigned n)

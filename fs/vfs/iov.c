@@ -110,6 +110,20 @@ static char __user *next_part(struct iov_cursor *c, uint32_t *n)
     return at;
 }
 
+/* Of a cursor over one buffer: where the next n bytes are. */
+static bool is_single(const struct iov_cursor *c)
+{
+    return c->iov.frames[0] == &c->single;
+}
+
+static char __user *single_part(struct iov_cursor *c, uint32_t n)
+{
+    char __user *at = (char __user *)c->single.base + c->offset;
+
+    c->offset += n;
+    return at;
+}
+
 static char *kernel_part(struct iov_cursor *c, uint32_t n)
 {
     char *at = c->kernel;
@@ -127,6 +141,8 @@ uint32_t iov_take(struct iov_cursor *c, void *to, uint32_t n)
         memcpy(to, kernel_part(c, n), n);
         return 0;
     }
+    if (is_single(c))
+        return copy_from_user_partial(to, single_part(c, n), n);
     while (done < n && !missed) {
         part = n - done;
         const char __user *from = next_part(c, &part);
@@ -146,6 +162,8 @@ uint32_t iov_give(struct iov_cursor *c, const void *from, uint32_t n)
         memcpy(kernel_part(c, n), from, n);
         return 0;
     }
+    if (is_single(c))
+        return copy_to_user_partial(single_part(c, n), from, n);
     while (done < n && !missed) {
         part = n - done;
         char __user *to = next_part(c, &part);

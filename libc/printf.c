@@ -32,8 +32,12 @@ static void emit(struct out *o, char c)
 
 static void emit_bytes(struct out *o, const char *s, int n)
 {
-    for (; n > 0; n--)
-        emit(o, *s++);
+    const size_t room = o->len + 1 < o->size ? o->size - 1 - o->len : 0;
+
+    if (n <= 0)
+        return;
+    memcpy(o->buf + o->len, s, (size_t)n < room ? (size_t)n : room);
+    o->len += (size_t)n;
 }
 
 static void pad(struct out *o, char c, int n)
@@ -257,10 +261,13 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
 
     va_copy(ap, args);
     while (*fmt) {
-        if (*fmt != '%') {
-            emit(&o, *fmt++);
-            continue;
-        }
+        const char *run = fmt;
+
+        while (*fmt && *fmt != '%')
+            fmt++;
+        emit_bytes(&o, run, (int)(fmt - run));
+        if (!*fmt)
+            break;
         fmt = parse_spec(&s, fmt + 1, &ap);
         if (s.conv)
             format_one(&o, &s, &ap);

@@ -24,24 +24,21 @@ static uint32_t global_flag(void)
     return cpu_features & CPU_PGE ? PTE_G : 0;
 }
 
-/* What may be done to a page of the kernel image. */
-static uint32_t image_flags(paddr_t pa)
+static void map_pages(vaddr_t start, vaddr_t end, uint32_t flags)
 {
-    vaddr_t va = (vaddr_t)phys_to_virt(pa);
+    const paddr_t last = virt_to_phys((void *)end);
 
-    if (va == (vaddr_t)boot_stack_guard)
-        return 0;
-    if (va >= (vaddr_t)kernel_text_start && va < (vaddr_t)kernel_rodata_end)
-        return PTE_P | global_flag();
-    return PTE_P | PTE_W | global_flag();
+    for (paddr_t pa = virt_to_phys((void *)start); pa < last; pa += PAGE_SIZE)
+        kernel_tables[pa / PAGE_SIZE] = pa | flags;
 }
 
 static void map_image(void)
 {
-    for (unsigned i = 0; i < 2 * PT_ENTRIES; i++) {
-        uint32_t flags = image_flags(i * PAGE_SIZE);
-        kernel_tables[i] = flags ? i * PAGE_SIZE | flags : 0;
-    }
+    const uint32_t flags = PTE_P | global_flag();
+
+    map_pages(PHYS_WINDOW, PHYS_WINDOW + IMAGE_SPAN, flags | PTE_W);
+    map_pages((vaddr_t)kernel_text_start, (vaddr_t)kernel_rodata_end, flags);
+    kernel_tables[virt_to_phys(boot_stack_guard) / PAGE_SIZE] = 0;
 }
 
 /* Maps 4 MiB from pa with 4 KiB pages. The table has to lie in what is mapped already. */

@@ -304,9 +304,8 @@ static void give_history(struct screen *screen)
 
     if (!row)
         return;
+    /* A line is erased when it comes to the screen, before it is anybody's to see. */
     lines = alloc_rows(row, lines < HISTORY_LINES ? lines : HISTORY_LINES);
-    for (unsigned i = 0; i < lines; i++)
-        memset(row[i], 0, cols * sizeof(vt_cell_t));
     uint32_t flags = console_lock(&screen_lock);
     vt_set_history(&screen->vt, row, lines);
     console_unlock(&screen_lock, flags);

@@ -1036,6 +1036,7 @@ __attribute__((used)) void bench_main(char **argv, uint32_t low, uint32_t high)
     uint64_t now = (uint64_t)high << 32 | low;
     char buf[24];
 
+    (void)end(now); /* of the boot */
     if (argv[1] && argv[1][0] && argv[2])
         after_exec(argv, now);
     self = argv[0];

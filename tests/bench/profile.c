@@ -2,8 +2,8 @@
  * A plugin for QEMU's translator: how often each instruction of the kernel was executed between
  * the two marks of the bench (begin() and end() in bench.c), exactly.
  *
- *   -plugin profile.so,out=FILE     FILE: "user COUNT", then "ADDRESS COUNT", address in
- * hexadecimal
+ *   -plugin profile.so,out=FILE[,boot=on]   FILE: "user COUNT", then "ADDRESS COUNT", address in
+ *                                           hexadecimal; boot: all before the first end() too
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,8 +85,9 @@ int qemu_plugin_version = 1;
 int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
 {
     (void)info;
-    if (argc != 1 || strncmp(argv[0], "out=", 4) != 0 || !(out = fopen(argv[0] + 4, "w")))
+    if (argc < 1 || strncmp(argv[0], "out=", 4) != 0 || !(out = fopen(argv[0] + 4, "w")))
         return -1;
+    counting = argc > 1 && strcmp(argv[1], "boot=on") == 0;
     running = calloc(1, sizeof(*running));
     sum = calloc(1, sizeof(*sum));
     if (!running || !sum)

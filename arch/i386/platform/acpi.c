@@ -10,11 +10,12 @@
 #include "kernel/base/log.h"
 #include "libc/string.h"
 
-#define BDA_EBDA   0x40eu
-#define EBDA_LOOK  1024u
-#define ROM_START  0xe0000u
-#define ROM_END    0x100000u
-#define RSDP_ALIGN 16u
+#define BDA_EBDA    0x40eu
+#define EBDA_LOOK   1024u
+#define ROM_START   0xe0000u
+#define ROM_END     0x100000u
+#define RSDP_ALIGN  16u
+#define RSDP_BEGINS 0x20445352u /* "RSD " */
 
 #define PM1_BUTTON  0x0100u /* in status and enable */
 #define PM1_SCI_EN  0x0001u /* in control */
@@ -38,8 +39,8 @@ static const void *map_physical(uint64_t pa, uint32_t len)
 static const void *scan(uint32_t start, uint32_t end)
 {
     for (uint32_t pa = start; pa + ACPI_RSDP_LEN <= end; pa += RSDP_ALIGN) {
-        const void *p = phys_to_virt(pa);
-        if (acpi_rsdp_ok(p, ACPI_RSDP_LEN))
+        const uint32_t *p = phys_to_virt(pa);
+        if (*p == RSDP_BEGINS && acpi_rsdp_ok(p, ACPI_RSDP_LEN))
             return p;
     }
     return NULL;

@@ -94,11 +94,16 @@ struct hpet {
 static bool sums_to_zero(const void *p, uint32_t len)
 {
     const uint8_t *b = p;
-    uint8_t sum = 0;
+    uint32_t sum = 0, w; /* whose lowest byte counts */
 
+    for (; len >= sizeof(w); len -= sizeof(w), b += sizeof(w)) {
+        memcpy(&w, b, sizeof(w));
+        w += w >> 16;
+        sum += w + (w >> 8);
+    }
     while (len--)
-        sum = (uint8_t)(sum + *b++);
-    return sum == 0;
+        sum += *b++;
+    return (uint8_t)sum == 0;
 }
 
 bool acpi_rsdp_ok(const void *p, uint32_t len)

@@ -169,6 +169,7 @@ static enum fate look(struct frame *f, struct outgoing *out)
     if (!may_go(f) || (!out->swap_room && is_homeless(f)))
         return STAYS;
     if (rmap_count(f) > MAPPINGS) {
+        out->hopes++;
         thin(f);
         return STAYS;
     }

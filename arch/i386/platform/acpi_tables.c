@@ -98,8 +98,7 @@ static bool sums_to_zero(const void *p, uint32_t len)
 
     for (; len >= sizeof(w); len -= sizeof(w), b += sizeof(w)) {
         memcpy(&w, b, sizeof(w));
-        w += w >> 16;
-        sum += w + (w >> 8);
+        sum += w + (w >> 8) + (w >> 16) + (w >> 24);
     }
     while (len--)
         sum += *b++;

@@ -35,6 +35,12 @@ struct cpu {
     struct thread
         *switched_from;     /* kernel/thread/sched.c: who ran here before the switch just made */
     struct vm_space *space; /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
+    uint64_t wanted_since;    /* kernel/thread/sched.c: cycles, when need_resched was set */
+    uint64_t wanted_since_ns; /* the same by the clock, to the tick */
+    struct cpu_tables *tables; /* arch: its descriptors */
+    uint32_t apic_id;          /* arch */
+    volatile bool in_kernel;   /* arch: it holds the kernel lock */
+    volatile bool started;     /* arch */
 };
 
 #ifdef ARCH_HOST

@@ -36,6 +36,7 @@ struct arch_thread {
     uintptr_t stack_guard;     /* the canary of its stack frames; set by whoever makes the thread */
     bool uses_fpu;             /* fpu_area holds its state, or the registers do; else it has none */
     void *fpu_area;            /* FPU_AREA bytes, by whoever makes the thread */
+    struct cpu *fpu_cpu;       /* whose registers may hold its state still; NULL: none's */
     struct trapframe *tf;      /* user state, at the top of the kernel stack */
     uint64_t tls[TLS_ENTRIES]; /* GDT descriptors */
     const struct debug_registers *debug; /* loaded while it runs; NULL: none */

@@ -61,6 +61,10 @@ void irq_after(struct trapframe *tf, unsigned irq);
  * in user mode or not. Interrupts off, any stack, may not sleep. (kernel/time/timer.c) */
 void timer_tick(bool whole, bool user);
 
+/* A tick has passed on a processor that does not keep the clock, found in user mode or not.
+ * Interrupts off, any stack, may not sleep. (kernel/thread/sched.c) */
+void processor_tick(bool user);
+
 /* The power button was pressed. From its interrupt, may not sleep. (kernel/machine/power.c) */
 void power_button(void);
 

@@ -179,6 +179,7 @@ static void init_main(void *arg)
 
     (void)arg;
     init_proc = p;
+    sched_start_processors();
     if (boot_flag("selftest"))
         selftest();
     vfs_init();

@@ -80,6 +80,12 @@ void cpu_control_init(void)
         write_cr4(cr4);
 }
 
+void cpu_control_same(void)
+{
+    if (cpu_features)
+        write_cr4(cr4);
+}
+
 void cpu_control_add(uint32_t bits)
 {
     cr4 |= bits;

@@ -33,8 +33,10 @@ TF_ORIG_EAX     equ 44
 TF_CS           equ 60
 
 TRAP_IRET       equ 32                  ; arch/trap.h
+SHOOTDOWN_VECTOR equ 0xfb               ; apic.h
 
 extern page_fault, trap_dispatch, irq_dispatch, syscall_dispatch, sysenter_dispatch, return_to_user, thread_first_run
+extern shootdown_interrupt
 
 ; A fault at %1 resumes at %2 (arch/i386/trap.c).
 %macro FIXUP 2
@@ -76,6 +78,17 @@ section .text
 global entry_code_start, entry_code_end ; where a call is not by a C function (report.c)
 entry_code_start:
 
+; Calls %1 with the frame, or where several processors run the function of the same name that comes
+; into the kernel first (processors.c puts it in).
+%macro DISPATCH 1
+        extern shared_%1
+        mov eax, esp
+%%site: call %1
+        section .shared_calls progbits alloc noexec nowrite align=4
+        dd %%site + 1, shared_%1
+        section .text
+%endmacro
+
 ; ---- System calls -------------------------------------------------------------------------------
 
 ; Trap gate: interrupts stay on. Stack: eip cs eflags esp ss.
@@ -85,8 +98,7 @@ syscall_entry:
         push 0x80                       ; trapno
         push eax                        ; orig_eax
         SAVE_REGISTERS
-        mov eax, esp
-        call syscall_dispatch
+        DISPATCH syscall_dispatch
         ; fall through
 
 ; Returns to the user frame at esp. The test for work and the return are one piece for interrupts.
@@ -99,6 +111,9 @@ user_exit:
         test ecx, ecx
         jnz user_work
 user_restore:
+global leave_site
+leave_site:
+        db 0xb8, 0, 0, 0, 0             ; mov eax, 0; where several processors run, call kernel_leave
         pop ebx
         pop ecx
         pop edx
@@ -138,8 +153,7 @@ user_work:
         push eax                        ; orig_eax
         SAVE_REGISTERS
         sti
-        mov eax, esp
-        call sysenter_dispatch
+        DISPATCH sysenter_dispatch
         jmp user_exit
 %endmacro
 
@@ -169,8 +183,7 @@ bad_iret:
         SAVE_REGISTERS
         or dword [esp + TF_CS], 3       ; whatever it was, it was to be user mode
         sti
-        mov eax, esp
-        call trap_dispatch
+        DISPATCH trap_dispatch
         jmp user_exit
         FIXUP user_iret, bad_iret
 
@@ -198,16 +211,14 @@ trap_%1:
 trap_common:
         push -1
         SAVE_REGISTERS
-        mov eax, esp
-        call trap_dispatch
+        DISPATCH trap_dispatch
         jmp trap_exit
 
 trap_14:
         push 14
         push -1
         SAVE_REGISTERS
-        mov eax, esp
-        call page_fault
+        DISPATCH page_fault
         ; fall through
 
 ; Returns from an exception or an interrupt, to whichever mode it came from.
@@ -215,6 +226,7 @@ trap_exit:
         test byte [esp + TF_CS], 3
         jnz user_exit
         cli
+kernel_restore:
         pop ebx
         pop ecx
         pop edx
@@ -237,9 +249,9 @@ irq_%1:
         jmp irq_common
 %endmacro
 
-; The lines, and the local APIC's timer.
+; The lines, the local APIC's timer, and what other processors send: a kick, a tick.
 %assign n 0
-%rep 17
+%rep 19
         IRQ n
 %assign n n + 1
 %endrep
@@ -247,9 +259,19 @@ irq_%1:
 irq_common:
         push -1
         SAVE_REGISTERS
-        mov eax, esp
-        call irq_dispatch
+        DISPATCH irq_dispatch
         jmp trap_exit
+
+; Another processor, which is in the kernel, wants something of this one's TLB, or its end. Nothing else
+; happens, wherever this came in between. Stack: eip cs eflags (esp ss).
+global shootdown_entry
+shootdown_entry:
+        push 0
+        push SHOOTDOWN_VECTOR
+        push -1
+        SAVE_REGISTERS
+        call shootdown_interrupt
+        jmp kernel_restore
 
 ; The local APIC's interrupt that was not: wants no acknowledgement. Stack: eip cs eflags (esp ss).
 global apic_spurious_entry
@@ -309,7 +331,7 @@ trap_entries:
 %endrep
 irq_entries:
 %assign n 0
-%rep 17
+%rep 19
         dd irq_%[n]
 %assign n n + 1
 %endrep

@@ -3,8 +3,9 @@
  *
  * A thread has a state from its first FPU instruction on: until then CR0.TS is set while it runs,
  * and that instruction traps (#NM). From then on its state is saved when it leaves the CPU and is
- * back when it returns; cpu->fpu_owner is whose state the registers hold, so that a stay in a
- * thread without FPU (idle) costs no reload. No thread ever runs with TS clear and another's state.
+ * back when it returns; cpu->fpu_owner is whose state the registers hold, if that thread's fpu_cpu
+ * agrees, so that a stay in a thread without FPU (idle) costs no reload. No thread ever runs with TS
+ * clear and another's state.
  *
  * Invariant: TS is clear exactly when the current thread uses the FPU; the registers are then its
  * own.
@@ -82,9 +83,25 @@ void fpu_init(void)
     set_ts();
 }
 
+void fpu_init_further(void)
+{
+    if (has_fpu) {
+        clear_ts();
+        __asm__ volatile("fninit");
+    }
+    set_ts();
+}
+
 bool fpu_has_fxsr(void)
 {
     return has_fxsr;
+}
+
+/* c's registers hold t's state, and no other processor's do. */
+static void own_registers(struct cpu *c, struct arch_thread *t)
+{
+    c->fpu_owner = t;
+    t->fpu_cpu = c;
 }
 
 void fpu_switch(struct arch_thread *prev, struct arch_thread *next)
@@ -100,9 +117,9 @@ void fpu_switch(struct arch_thread *prev, struct arch_thread *next)
     }
     if (!prev->uses_fpu)
         clear_ts();
-    if (c->fpu_owner != next) {
+    if (c->fpu_owner != next || next->fpu_cpu != c) {
         load_registers(next->fpu_area);
-        c->fpu_owner = next;
+        own_registers(c, next);
     }
 }
 
@@ -116,7 +133,7 @@ static void start_using(struct arch_thread *t)
     t->uses_fpu = true;
     clear_ts();
     load_registers(t->fpu_area);
-    cpu_self()->fpu_owner = t;
+    own_registers(cpu_self(), t);
     irq_restore(flags);
 }
 
@@ -147,8 +164,7 @@ void fpu_drop(struct arch_thread *t)
     struct cpu *c = cpu_self();
     uint32_t flags = irq_save();
 
-    if (c->fpu_owner == t)
-        c->fpu_owner = NULL;
+    t->fpu_cpu = NULL;
     if (t->uses_fpu && t == c->current)
         set_ts();
     t->uses_fpu = false;
@@ -194,7 +210,6 @@ void fpu_peek(const struct arch_thread *t, void *area)
 
 void fpu_poke(struct arch_thread *t, const void *area)
 {
-    struct cpu *c = cpu_self();
     uint32_t mxcsr;
 
     if (!has_fpu)
@@ -206,8 +221,7 @@ void fpu_poke(struct arch_thread *t, const void *area)
         memcpy((uint8_t *)t->fpu_area + MXCSR_OFFSET, &mxcsr, 4);
     }
     t->uses_fpu = true;
-    if (c->fpu_owner == t)
-        c->fpu_owner = NULL; /* the registers hold what was */
+    t->fpu_cpu = NULL; /* the registers hold what was */
 }
 
 uint32_t fpu_mxcsr_mask(void)

@@ -14,7 +14,7 @@
 #define DESC_FLAT 0xcu  /* 4 KiB granularity, 32-bit */
 #define DF_STACK  4096u
 
-#define SYSENTER_STACK   4096u
+#define SYSENTER_STACK   3072u
 #define MSR_SYSENTER_CS  0x174u
 #define MSR_SYSENTER_ESP 0x175u
 #define MSR_SYSENTER_EIP 0x176u
@@ -26,24 +26,36 @@ struct tss {
     uint16_t trap, io_map;
 };
 
-struct cpu boot_cpu;
-
-static uint64_t gdt[GDT_ENTRIES];
-static struct tss df_tss;
-
 /*
- * sysenter finds its stack at main.tss, from where it takes that of the thread. In between a debug
- * exception (a program that steps through its own instructions) or an NMI may come in, below it.
+ * What a processor has for itself. sysenter finds its stack at main.tss, from where it takes that of
+ * the thread. In between a debug exception (a program that steps through its own instructions) or an
+ * NMI may come in, below it.
  */
-static struct {
-    uint8_t stack[SYSENTER_STACK];
-    struct tss tss;
-    uint8_t ports[2 * PAGE_SIZE + 1]; /* what the thread may not reach; the last byte is all ones */
-} main __attribute__((aligned(16)));
-static uint8_t df_stack[DF_STACK];
+struct cpu_tables {
+    uint64_t gdt[GDT_ENTRIES];
+    struct tss df_tss;
+    struct {
+        uint8_t stack[SYSENTER_STACK];
+        struct tss tss;
+    } main __attribute__((aligned(16)));
+};
 
-#define PORTS_AT (sizeof(struct tss))
-#define NO_PORTS (PORTS_AT + 2 * PAGE_SIZE + 1) /* behind the end: everything is forbidden */
+struct cpu_page { /* the first of a processor's frames; the second is the stack of double faults */
+    struct cpu cpu;
+    struct cpu_tables tables;
+};
+_Static_assert(sizeof(struct cpu_page) <= PAGE_SIZE, "CPU_PAGES");
+
+struct cpu boot_cpu;
+/* The first processor's. Whoever may reach ports runs there: kernel/thread/rare.c */
+static struct {
+    struct cpu_tables tables;
+    uint8_t ports[2 * PAGE_SIZE + 1]; /* what the thread may not reach; the last byte is all ones */
+} boot;
+static uint8_t boot_df_stack[DF_STACK];
+
+#define PORTS_AT (offsetof(typeof(boot), ports) - offsetof(typeof(boot), tables.main.tss))
+#define NO_PORTS (PORTS_AT + sizeof(boot.ports)) /* behind the end: everything is forbidden */
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t type, uint32_t flags)
 {
@@ -54,13 +66,13 @@ static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t type, uint32_
     return (uint64_t)high << 32 | low;
 }
 
-static void init_df_tss(void)
+static void init_df_tss(struct tss *tss, uint8_t *stack)
 {
-    df_tss = (struct tss){
+    *tss = (struct tss){
         .cr3 = virt_to_phys(kernel_pgdir),
         .eip = (uint32_t)double_fault,
         .eflags = EFLAGS_FIXED,
-        .esp = (uint32_t)df_stack + DF_STACK - 16,
+        .esp = (uint32_t)stack + DF_STACK - 16,
         .cs = SEL_KERNEL_CS,
         .ss = SEL_KERNEL_DS,
         .ds = SEL_KERNEL_DS,
@@ -70,12 +82,12 @@ static void init_df_tss(void)
     };
 }
 
-static void load_gdt(void)
+static void load_gdt(const struct cpu_tables *t)
 {
     struct {
         uint16_t limit;
         uint32_t base;
-    } __attribute__((packed)) pointer = {sizeof(gdt) - 1, (uint32_t)gdt};
+    } __attribute__((packed)) pointer = {sizeof(t->gdt) - 1, (uint32_t)t->gdt};
 
     __asm__ volatile("lgdt %0\n\t"
                      "ljmp %1, $1f\n"
@@ -92,22 +104,45 @@ static void load_gdt(void)
                      : "memory");
 }
 
-NO_STACK_GUARD void gdt_init(struct cpu *c)
+static NO_STACK_GUARD void fill_tables(struct cpu *c, struct cpu_tables *t, uint8_t *df_stack)
 {
+    uint64_t *gdt = t->gdt;
+
     c->self = c;
+    c->tables = t;
     c->pgdir = kernel_pgdir;
-    main.tss.ss0 = SEL_KERNEL_DS;
-    main.tss.io_map = NO_PORTS;
-    main.ports[2 * PAGE_SIZE] = 0xff;
-    init_df_tss();
+    t->main.tss.ss0 = SEL_KERNEL_DS;
+    t->main.tss.io_map = NO_PORTS;
+    init_df_tss(&t->df_tss, df_stack);
     gdt[SEL_KERNEL_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE, DESC_FLAT);
     gdt[SEL_KERNEL_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA, DESC_FLAT);
     gdt[SEL_USER_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE | DESC_USER, DESC_FLAT);
     gdt[SEL_USER_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA | DESC_USER, DESC_FLAT);
     gdt[SEL_CPU >> 3] = descriptor((uint32_t)c, sizeof(*c) - 1, DESC_DATA, 0x4);
-    gdt[SEL_TSS >> 3] = descriptor((uint32_t)&main.tss, NO_PORTS - 1, DESC_TSS, 0);
-    gdt[SEL_DF_TSS >> 3] = descriptor((uint32_t)&df_tss, sizeof(df_tss) - 1, DESC_TSS, 0);
-    load_gdt();
+    gdt[SEL_TSS >> 3] =
+        descriptor((uint32_t)&t->main.tss, NO_PORTS - 1, DESC_TSS, 0);
+    gdt[SEL_DF_TSS >> 3] = descriptor((uint32_t)&t->df_tss, sizeof(t->df_tss) - 1, DESC_TSS, 0);
+}
+
+NO_STACK_GUARD void gdt_init(struct cpu *c)
+{
+    fill_tables(c, &boot.tables, boot_df_stack);
+    boot.ports[2 * PAGE_SIZE] = 0xff;
+    load_gdt(c->tables);
+}
+
+struct cpu *gdt_make_cpu(void *page, void *df_stack)
+{
+    struct cpu_page *p = page;
+
+    memset(p, 0, sizeof(*p));
+    fill_tables(&p->cpu, &p->tables, df_stack);
+    return &p->cpu;
+}
+
+NO_STACK_GUARD void gdt_load(struct cpu *c)
+{
+    load_gdt(c->tables);
 }
 
 static void write_msr(uint32_t msr, uint32_t low)
@@ -121,17 +156,19 @@ void sysenter_init(void)
     if (!cpu_has_sysenter())
         return;
     write_msr(MSR_SYSENTER_CS, SEL_KERNEL_CS);
-    write_msr(MSR_SYSENTER_ESP, (uint32_t)&main.tss);
+    write_msr(MSR_SYSENTER_ESP, (uint32_t)&cpu_self()->tables->main.tss);
     write_msr(MSR_SYSENTER_EIP, (uint32_t)sysenter_entry);
 }
 
 void gdt_set_esp0(uint32_t esp0)
 {
-    main.tss.esp0 = esp0;
+    cpu_self()->tables->main.tss.esp0 = esp0;
 }
 
 void gdt_set_tls(const uint64_t tls[3])
 {
+    uint64_t *gdt = cpu_self()->tables->gdt;
+
     for (unsigned i = 0; i < 3; i++)
         gdt[SEL_TLS_FIRST + i] = tls[i];
 }
@@ -139,38 +176,40 @@ void gdt_set_tls(const uint64_t tls[3])
 /* [SDM 1 19.5.2] Only who has such rights pays for the copy. */
 void rare_load(const struct arch_rare *r)
 {
-    bool some = r && (r->all_ports || r->ports[0]);
+    bool some = r && (r->all_ports || r->ports[0]) && cpu_self() == &boot_cpu;
 
-    main.tss.io_map = some ? PORTS_AT : NO_PORTS;
+    cpu_self()->tables->main.tss.io_map = some ? PORTS_AT : NO_PORTS;
     for (unsigned i = 0; some && i < 2; i++) {
         if (r->all_ports)
-            memset(main.ports + i * PAGE_SIZE, 0, PAGE_SIZE);
+            memset(boot.ports + i * PAGE_SIZE, 0, PAGE_SIZE);
         else
-            memcpy(main.ports + i * PAGE_SIZE, r->ports[i], PAGE_SIZE);
+            memcpy(boot.ports + i * PAGE_SIZE, r->ports[i], PAGE_SIZE);
     }
     cpu_allow_tsc(!r || !r->no_tsc);
 }
 
 void gdt_double_fault_frame(struct trapframe *tf)
 {
+    const struct tss *tss = &cpu_self()->tables->main.tss;
+
     *tf = (struct trapframe){
-        .ebx = main.tss.ebx,
-        .ecx = main.tss.ecx,
-        .edx = main.tss.edx,
-        .esi = main.tss.esi,
-        .edi = main.tss.edi,
-        .ebp = main.tss.ebp,
-        .eax = main.tss.eax,
-        .ds = main.tss.ds,
-        .es = main.tss.es,
-        .fs = main.tss.fs,
-        .gs = main.tss.gs,
+        .ebx = tss->ebx,
+        .ecx = tss->ecx,
+        .edx = tss->edx,
+        .esi = tss->esi,
+        .edi = tss->edi,
+        .ebp = tss->ebp,
+        .eax = tss->eax,
+        .ds = tss->ds,
+        .es = tss->es,
+        .fs = tss->fs,
+        .gs = tss->gs,
         .orig_eax = (uint32_t)-1,
         .trapno = 8,
-        .eip = main.tss.eip,
-        .cs = main.tss.cs,
-        .eflags = main.tss.eflags,
-        .esp = main.tss.esp,
-        .ss = main.tss.ss,
+        .eip = tss->eip,
+        .cs = tss->cs,
+        .eflags = tss->eflags,
+        .esp = tss->esp,
+        .ss = tss->ss,
     };
 }

@@ -35,6 +35,7 @@ struct debug_registers; /* arch/thread.h */
 #define CR4_OSXSAVE    0x040000u
 #define CR4_SMEP       0x100000u
 #define CR4_SMAP       0x200000u
+#define CR0_WP         0x10000u
 #define CR0_TS         0x008u
 #define CR0_EM         0x004u
 
@@ -123,6 +124,7 @@ extern uint32_t boot_cpu_edx;
 extern uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 void cpuid_init(void);
 void cpu_control_init(void);         /* CR4 as a whole, but for PGE */
+void cpu_control_same(void);         /* on a further processor: CR4 as the first one has it */
 void cpu_control_add(uint32_t bits); /* more of CR4 */
 bool cpu_has_avx2(void);
 void cpu_allow_tsc(bool allowed);    /* to programs, on this CPU; interrupts are off */
@@ -135,6 +137,8 @@ void cpu_enable_global_pages(void); /* CR4.PGE, once the kernel's pages are fina
 
 /* gdt.c */
 void gdt_init(struct cpu *c);
+struct cpu *gdt_make_cpu(void *page, void *df_stack); /* another one's, in these frames */
+void gdt_load(struct cpu *c);                         /* by itself */
 void gdt_set_esp0(uint32_t esp0);
 void sysenter_init(void);
 void gdt_set_tls(const uint64_t tls[3]);
@@ -149,9 +153,12 @@ extern struct cpu boot_cpu;
 
 /* idt.c, entry.asm */
 void idt_init(void);
+void idt_load(void); /* on a further processor */
+#define IRQ_ENTRIES 19
 extern void (*const trap_entries[32])(void);
-extern void (*const irq_entries[17])(void);
+extern void (*const irq_entries[IRQ_ENTRIES])(void);
 void apic_spurious_entry(void);
+void shootdown_entry(void);
 void syscall_entry(void);
 void sysenter_entry(void);
 void sysenter_stepped(void); /* the same for a program that has TF set */
@@ -159,6 +166,11 @@ void user_exit(void);        /* pops a user frame at esp and returns to user mod
 void page_fault(struct trapframe *tf);
 void trap_dispatch(struct trapframe *tf);
 void irq_dispatch(struct trapframe *tf);
+
+/* processors.c: the others forget their translations of these pages in these tables. */
+void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages);
+void mmu_forget_pages(pde_t *pgdir, vaddr_t va, unsigned n); /* mmu.c: this one, which has them loaded */
+void trampoline_reserve(void); /* before memory is handed over */
 void double_fault(void);
 
 /* Where the kernel goes on when its instruction at eip faults for good; 0: it must not fault. */
@@ -173,6 +185,7 @@ void irq_fall_back(unsigned irq);         /* from the I/O APIC to the 8259 */
 
 /* fpu.c */
 void fpu_init(void);
+void fpu_init_further(void); /* on a further processor */
 void fpu_switch(struct arch_thread *prev, struct arch_thread *next);
 bool fpu_not_available(void);  /* false: there is no FPU */
 int fpu_error_code(bool simd); /* FPE_* for a pending exception */

@@ -19,22 +19,28 @@ static void set_gate(unsigned vector, uint32_t selector, uint32_t offset, uint32
     idt[vector] = (uint64_t)high << 32 | low;
 }
 
-void idt_init(void)
+void idt_load(void)
 {
     struct {
         uint16_t limit;
         uint32_t base;
     } __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint32_t)idt};
 
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void idt_init(void)
+{
     for (unsigned i = 0; i < 32; i++) {
         bool user = i == 3 || i == 4; /* int3, into */
         set_gate(i, SEL_KERNEL_CS, (uint32_t)trap_entries[i],
                  GATE_INTERRUPT | (user ? GATE_USER : 0));
     }
-    for (unsigned i = 0; i < 17; i++)
+    for (unsigned i = 0; i < IRQ_ENTRIES; i++)
         set_gate(TRAP_IRQ_BASE + i, SEL_KERNEL_CS, (uint32_t)irq_entries[i], GATE_INTERRUPT);
     set_gate(APIC_SPURIOUS_VECTOR, SEL_KERNEL_CS, (uint32_t)apic_spurious_entry, GATE_INTERRUPT);
+    set_gate(APIC_SHOOTDOWN_VECTOR, SEL_KERNEL_CS, (uint32_t)shootdown_entry, GATE_INTERRUPT);
     set_gate(VECTOR_DF, SEL_DF_TSS, 0, GATE_TASK);
     set_gate(TRAP_SYSCALL, SEL_KERNEL_CS, (uint32_t)syscall_entry, GATE_TRAP | GATE_USER);
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    idt_load();
 }

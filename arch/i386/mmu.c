@@ -1,5 +1,6 @@
-/* arch/mmu.h on the real machine: directories, CR3, the TLB, page contents. One CPU so far. */
+/* arch/mmu.h on the real machine: directories, CR3, the TLB, page contents. */
 #include "arch/i386/i386.h"
+#include "arch/processors.h"
 #include "libc/string.h"
 
 #define KERNEL_PDE   PDX(USER_TOP) /* the kernel half is the same in every directory */
@@ -34,18 +35,26 @@ void mmu_flush_page(pde_t *pgdir, vaddr_t va)
 {
     if (va >= USER_TOP || pgdir == mmu_loaded())
         invlpg(va);
+    if (__builtin_expect(cpus_online > 1, 0))
+        shootdown(pgdir, va, 1);
 }
 
-void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n)
+void mmu_forget_pages(pde_t *pgdir, vaddr_t va, unsigned n)
 {
-    if (pgdir != mmu_loaded())
-        return;
     if (n > FLUSH_SINGLY) {
         write_cr3(virt_to_phys(pgdir));
         return;
     }
     for (; n > 0; n--, va += PAGE_SIZE)
         invlpg(va);
+}
+
+void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n)
+{
+    if (pgdir == mmu_loaded())
+        mmu_forget_pages(pgdir, va, n);
+    if (__builtin_expect(cpus_online > 1, 0))
+        shootdown(pgdir, va, n);
 }
 
 /* rep stores: the fewest instructions, and what real processors do fastest. */

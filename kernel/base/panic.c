@@ -4,6 +4,7 @@
  */
 #include "kernel/base/panic.h"
 #include "arch/cpu.h"
+#include "arch/processors.h"
 #include "arch/io.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
@@ -88,6 +89,7 @@ _Noreturn void panic(const char *fmt, ...)
     va_list ap;
 
     irq_disable();
+    cpus_stop();
     if (panicking)
         panic_again();
     panicking = true;

@@ -193,6 +193,7 @@ static void release(struct tracee *x, int signo)
         ptrace_go_on(x, signo);
     t->trace = NULL;
     t->arch.work = true;
+    sched_interrupt(t);
     if (t->proc->sig.stopped)
         sched_wake_from(t, THREAD_SLEEPING);
     spin_unlock(&h->lock);

@@ -228,6 +228,7 @@ static void interrupt(struct tracee *x)
     spin_lock(&x->proc->handlers->lock);
     x->trap_wanted = true;
     t->arch.work = true;
+    sched_interrupt(t);
     if (x->listening)
         ptrace_go_on(x, 0);
     else

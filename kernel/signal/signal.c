@@ -218,6 +218,7 @@ static bool wants(const struct thread *t, sigset64_t bit)
 static void wake_thread(struct thread *t)
 {
     t->arch.work = true;
+    sched_interrupt(t);
     if (t->state == THREAD_SLEEPING && sched_wake_from(t, THREAD_SLEEPING))
         sched_prefer(t);
 }

@@ -354,6 +354,7 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
     t->proc = p;
     t->state = THREAD_BLOCKED;
     t->slice = 1;
+    t->cpus = creator ? creator->cpus : UINT32_MAX;
     if (creator) {
         t->sched = sched_fork_attr(&creator->sched);
         t->io_priority = creator->io_priority;

@@ -81,6 +81,8 @@ struct thread {
     char comm[COMM_LEN];           /* PR_SET_NAME on a thread that is not the first; else empty */
 
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
+    struct cpu *cpu;                   /* [sched_lock] where it runs, or ran last */
+    uint32_t cpus;                     /* [sched_lock] where it may run: a bit for each */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */
     uint64_t run_ns;                   /* [own CPU] time on a CPU, all modes */
     struct timer *cpu_timers;          /* [timer_lock] by run_ns: kernel/time/cpu_clock.c */

@@ -24,6 +24,7 @@ static struct list realtime[PRIORITIES];
 static uint32_t
     realtime_used[(PRIORITIES + 31) / 32]; /* a bit for each list that may hold threads */
 static uint32_t nr_queued;
+static uint32_t nr_bound; /* of them, those that may not run everywhere */
 static uint32_t period_ticks, realtime_ticks;
 static bool throttled; /* others first, until the period is over */
 
@@ -78,6 +79,7 @@ static void add_realtime(struct thread *t, bool preempted)
 void runqueue_add(struct thread *t, bool preempted)
 {
     nr_queued++;
+    nr_bound += t->cpus != UINT32_MAX;
     if (runqueue_priority(t)) {
         add_realtime(t, preempted);
     } else if (t->slice && t->sched.policy != SCHED_IDLE) {
@@ -92,6 +94,7 @@ void runqueue_remove(struct thread *t)
 {
     list_remove(&t->run_link);
     nr_queued--;
+    nr_bound -= t->cpus != UINT32_MAX;
 }
 
 /* Each switch asks, and mostly in vain. */
@@ -104,40 +107,66 @@ static bool may_have_realtime(void)
     return used != 0;
 }
 
-/* The first of the highest priority, or NULL. */
-static struct thread *first_realtime(void)
+/* The first of a queue that may run on cpu, or NULL. */
+static struct thread *first_of(const struct list *head, uint32_t cpu)
 {
-    if (!may_have_realtime())
-        return NULL;
-    for (int w = (int)(sizeof(realtime_used) / sizeof(realtime_used[0])) - 1; w >= 0; w--) {
-        while (realtime_used[w]) {
-            uint32_t bit = 31 - (uint32_t)__builtin_clz(realtime_used[w]);
-            struct list *head = &realtime[(uint32_t)w * 32 + bit];
+    struct thread *t;
 
-            if (!list_empty(head))
-                return list_first_entry(head, struct thread, run_link);
-            realtime_used[w] &= ~(1u << bit);
-        }
-    }
+    list_for_each_entry (t, head, run_link)
+        if (t->cpus & cpu)
+            return t;
     return NULL;
 }
 
-static struct thread *first_other(void)
+/* The first of the highest priority, or NULL. */
+static struct thread *first_realtime(uint32_t cpu)
 {
-    struct list *head = list_empty(&ready) ? &expired : &ready;
+    struct thread *t = NULL;
 
-    return list_empty(head) ? NULL : list_first_entry(head, struct thread, run_link);
+    if (!may_have_realtime())
+        return NULL;
+    for (int w = (int)(sizeof(realtime_used) / sizeof(realtime_used[0])) - 1; w >= 0 && !t; w--) {
+        for (uint32_t left = realtime_used[w]; left && !t;) {
+            uint32_t bit = 31 - (uint32_t)__builtin_clz(left);
+            struct list *head = &realtime[(uint32_t)w * 32 + bit];
+
+            t = first_of(head, cpu);
+            if (list_empty(head))
+                realtime_used[w] &= ~(1u << bit);
+            left &= ~(1u << bit);
+        }
+    }
+    return t;
 }
 
-struct thread *runqueue_take(void)
+static struct thread *first_other(uint32_t cpu)
 {
-    struct thread *t = throttled ? first_other() : first_realtime();
+    struct thread *t = first_of(&ready, cpu);
+
+    return t ? t : first_of(&expired, cpu);
+}
+
+static struct thread *first(uint32_t cpu)
+{
+    struct thread *t = throttled ? first_other(cpu) : first_realtime(cpu);
 
     if (!t)
-        t = throttled ? first_realtime() : first_other();
+        t = throttled ? first_realtime(cpu) : first_other(cpu);
+    return t;
+}
+
+struct thread *runqueue_take(uint32_t cpu)
+{
+    struct thread *t = first(cpu);
+
     if (t)
         runqueue_remove(t);
     return t;
+}
+
+bool runqueue_any(uint32_t cpu)
+{
+    return nr_queued > nr_bound || (nr_bound && first(cpu));
 }
 
 void runqueue_hurry(struct thread *t)

@@ -15,7 +15,8 @@ void runqueue_init(void);
  */
 void runqueue_add(struct thread *t, bool preempted);
 void runqueue_remove(struct thread *t); /* wherever it waits */
-struct thread *runqueue_take(void);     /* the next to run, or NULL */
+struct thread *runqueue_take(uint32_t cpu); /* the next to run on it (its bit), or NULL */
+bool runqueue_any(uint32_t cpu);            /* whether there is one */
 void runqueue_hurry(struct thread *t);  /* one that waits comes next, among its like */
 uint32_t runqueue_count(void);
 void runqueue_new_slice(struct thread *t);

@@ -8,6 +8,7 @@
 #include "arch/latency.h"
 #include "kernel/thread/sched.h"
 #include "arch/cpu.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "arch/upcalls.h"
@@ -26,26 +27,31 @@ static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
 static uint64_t nr_switches;      /* [sched_lock] */
 static struct sched_wait longest; /* [sched_lock] */
 static uint64_t tick_ns;          /* [tick] the clock at the last one */
-static uint64_t wanted_since;     /* [own CPU] cycles, when need_resched was set */
-static uint64_t wanted_since_ns;  /* the same by the clock, to the tick */
 
 uint64_t sched_switches(void)
 {
     return nr_switches;
 }
 
+static bool is_idle(const struct cpu *c)
+{
+    return c->current == &c->idle->arch;
+}
+
 uint32_t sched_runnable(void)
 {
-    struct cpu *c = cpu_self();
+    uint32_t n = runqueue_count();
 
-    return runqueue_count() + (thread_current() != c->idle);
+    for (unsigned i = 0; i < cpus_online; i++)
+        n += !is_idle(cpu_get(i));
+    return n;
 }
 
 static void want_switch(struct cpu *c)
 {
     if (!c->need_resched) {
-        wanted_since = cpu_cycles();
-        wanted_since_ns = tick_ns;
+        c->wanted_since = cpu_cycles();
+        c->wanted_since_ns = tick_ns;
     }
     c->need_resched = true;
 }
@@ -53,7 +59,7 @@ static void want_switch(struct cpu *c)
 /* [sched_lock held] */
 static void note_wait(const struct thread *t)
 {
-    uint64_t cycles = cpu_cycles() - wanted_since;
+    uint64_t cycles = cpu_cycles() - cpu_self()->wanted_since;
 
     if (cycles <= longest.cycles || t == cpu_self()->idle)
         return;
@@ -120,15 +126,52 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     next->ran_at = prev->ran_at;
     prev->on_cpu = false;
     next->on_cpu = true;
+    next->cpu = c;
     c->current = &next->arch;
     c->switched_from = prev;
     nr_switches++;
-    if (next->proc->space)
+    /* Tables that another processor may free are not kept for nothing. */
+    if (next->proc->space || cpus_online > 1)
         sched_use_space(next->proc->space);
     if (tracing(TRACE_SCHED))
         trace_switch(prev, next);
     arch_switch(&prev->arch, &next->arch);
     finish_switch(lock_flags);
+}
+
+/* [sched_lock held] Somebody who may run on one of these processors waits: an idle one is woken. False:
+ * there is none. */
+static bool wake_idle(uint32_t allowed)
+{
+    for (unsigned i = 0; i < cpus_online; i++) {
+        struct cpu *c = cpu_get(i);
+
+        if (!(allowed & 1u << i) || !is_idle(c) || c->need_resched)
+            continue;
+        want_switch(c);
+        if (c != cpu_self())
+            cpu_kick(c);
+        return true;
+    }
+    return false;
+}
+
+/* [sched_lock held] t waits for a processor. It has an idle one; else this one, if it is to come before
+ * who runs here. */
+static void find_processor(const struct thread *t, bool ahead)
+{
+    struct cpu *c = cpu_self();
+
+    if (cpus_online > 1 && wake_idle(t->cpus))
+        return;
+    if (ahead && (t->cpus & 1u << c->id))
+        want_switch(c);
+}
+
+void sched_interrupt(struct thread *t)
+{
+    if (cpus_online > 1 && t->on_cpu && t->cpu != cpu_self())
+        cpu_kick(t->cpu);
 }
 
 static void give_up_cpu(void)
@@ -142,19 +185,22 @@ static void give_up_cpu(void)
         note_wait(prev);
     c->need_resched = false;
     if (prev->state == THREAD_RUNNABLE) {
-        if (!runqueue_count()) {
+        if (!runqueue_any(1u << c->id) && (prev->cpus & 1u << c->id)) {
             if (!prev->slice)
                 runqueue_new_slice(prev);
             spin_unlock(&sched_lock);
             return;
         }
         prev->usage.involuntary++;
-        if (prev != c->idle)
+        if (prev != c->idle) {
             runqueue_add(prev, true);
+            if (!(prev->cpus & 1u << c->id))
+                (void)wake_idle(prev->cpus);
+        }
     } else {
         prev->usage.voluntary++;
     }
-    struct thread *next = runqueue_take();
+    struct thread *next = runqueue_take(1u << c->id);
 
     if (!next)
         next = c->idle;
@@ -214,8 +260,8 @@ static void make_runnable(struct thread *t)
     if (t->slice < SLEEPER_NS / NSEC_PER_TICK && has_slept(c, t))
         runqueue_new_slice(t);
     runqueue_add(t, false);
-    if (c->irq_depth || thread_current() == c->idle || runqueue_beats(t, thread_current()))
-        want_switch(c);
+    find_processor(t, c->irq_depth || thread_current() == c->idle ||
+                          runqueue_beats(t, thread_current()));
 }
 
 void sched_wake(struct thread *t)
@@ -326,17 +372,16 @@ void sched_start(struct thread *t)
     self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;
     runqueue_add(t, false);
-    if (thread_current() == cpu_self()->idle)
-        want_switch(cpu_self());
+    find_processor(t, thread_current() == cpu_self()->idle);
     spin_unlock(&sched_lock);
 }
 
-void sched_tick(bool user)
+/* A tick on the running processor. */
+void processor_tick(bool user)
 {
     struct cpu *c = cpu_self();
     struct thread *t = thread_current();
 
-    tick_ns = time_mono_ns();
     if (!t || t == c->idle) {
         load_tick(CPU_IDLE);
         return;
@@ -353,7 +398,24 @@ void sched_tick(bool user)
         want_switch(c);
     if (runqueue_tick(t))
         want_switch(c);
-    watchdog_tick(c->need_resched && !user ? tick_ns - wanted_since_ns : 0);
+    watchdog_tick(c->need_resched && !user ? tick_ns - c->wanted_since_ns : 0);
+}
+
+/* The others tick by the first one's clock. */
+void sched_tick(bool user)
+{
+    tick_ns = time_mono_ns();
+    processor_tick(user);
+    for (unsigned i = 0; i < cpus_online; i++) {
+        struct cpu *c = cpu_get(i);
+
+        if (c == cpu_self())
+            continue;
+        if (is_idle(c))
+            load_tick(CPU_IDLE);
+        else
+            cpu_send_tick(c);
+    }
 }
 
 /* The first switch to a user thread comes here and goes on to user mode, by way of return_to_user
@@ -382,10 +444,54 @@ void sched_init(void)
     list_init(&t->run_link);
     t->state = THREAD_RUNNABLE;
     t->on_cpu = true;
+    t->cpu = c;
+    t->cpus = UINT32_MAX;
     c->current = &t->arch;
     c->idle = t;
     c->switched_from = t;
     c->space = NULL;
+}
+
+/* ---- Further processors ---- */
+
+/* What one does when it comes up, on the stack of its idle thread. */
+static void further_idle(void)
+{
+    struct cpu *c = cpu_self();
+    struct thread *t = thread_current();
+
+    t->cpu = c;
+    c->idle = c->switched_from = t;
+    irq_enable();
+    sched_idle();
+}
+
+static struct thread *idle_thread(void)
+{
+    struct thread *t = thread_alloc(&kernel_proc, NULL);
+
+    if (!t)
+        return NULL;
+    t->state = THREAD_RUNNABLE;
+    t->on_cpu = true;
+    t->cpus = UINT32_MAX;
+    return t;
+}
+
+void sched_start_processors(void)
+{
+    unsigned found = cpus_found();
+
+    for (unsigned n = 1; n < found; n++) {
+        void *pages[CPU_PAGES] = {kalloc(), kalloc()};
+        struct thread *t = idle_thread();
+
+        if (!pages[0] || !pages[1] || !t)
+            break;
+        (void)cpu_start(pages, &t->arch, further_idle);
+    }
+    if (found > 1)
+        cpus_started();
 }
 
 void sched_idle(void)
@@ -393,10 +499,11 @@ void sched_idle(void)
     for (;;) {
         irq_disable();
         latency_end(LATENCY_NO_SWITCH);
-        if (runqueue_count()) {
+        if (runqueue_any(1u << cpu_self()->id)) {
             irq_enable();
             schedule();
         } else {
+            cpu_self()->need_resched = false;
             for (uint32_t lost = clock_idle(timer_next()); lost; lost--)
                 load_tick(CPU_IDLE);
         }

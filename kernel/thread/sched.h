@@ -85,7 +85,9 @@ void sched_start(struct thread *t); /* first time: t, prepared by arch_thread_in
 void sched_tick(bool user);         /* from the timer interrupt; user: it came from user mode */
 void sched_yield_current(void);
 void sched_init(void);           /* the boot thread becomes this CPU's current and idle thread */
-_Noreturn void sched_idle(void); /* the boot thread's end */
+void sched_start_processors(void); /* all that there are; maxcpus= */
+_Noreturn void sched_idle(void); /* the boot thread's end, and all that further ones' do */
+void sched_interrupt(struct thread *t); /* if it runs elsewhere, it comes to look at its work */
 /* Makes s the space of the running CPU; NULL: kernel only. Skips the load when it is already. */
 void sched_use_space(struct vm_space *s);
 void sched_charge_current(void);                  /* brings current's run_ns up to date */

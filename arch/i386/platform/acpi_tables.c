@@ -277,13 +277,22 @@ static void read_override(struct acpi_apics *s, const struct madt_override *o)
     };
 }
 
+static void read_local(struct acpi_apics *s, const struct madt_local *l)
+{
+    if (!(l->flags & 1u))
+        return;
+    if (s->cpus < ACPI_MAX_CPUS)
+        s->cpu_id[s->cpus] = l->id;
+    s->cpus++;
+}
+
 static void read_madt_entry(struct acpi_apics *s, const uint8_t *p)
 {
     const struct madt_io *io = (const void *)p;
     const struct madt_local *local = (const void *)p;
 
     if (p[0] == MADT_LOCAL && p[1] >= sizeof(*local))
-        s->cpus += local->flags & 1u;
+        read_local(s, local);
     else if (p[0] == MADT_IO && p[1] >= sizeof(*io) && s->nio < ACPI_MAX_IOAPICS && io->address)
         s->io[s->nio++] = (struct acpi_ioapic){io->address, io->gsi_base};
     else if (p[0] == MADT_OVERRIDE && p[1] >= sizeof(struct madt_override))

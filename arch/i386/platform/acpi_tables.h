@@ -42,6 +42,8 @@ struct acpi_power {
     bool no_8042, no_vga; /* as firmware says; believed by nobody without a look */
 };
 
+#define ACPI_MAX_CPUS 16
+
 struct acpi_ioapic {
     uint32_t address, gsi_base;
 };
@@ -56,6 +58,7 @@ struct acpi_apics {
     bool present;
     uint32_t local_address;
     unsigned cpus; /* enabled ones */
+    uint8_t cpu_id[ACPI_MAX_CPUS]; /* local APICs of the first of them */
     struct acpi_ioapic io[ACPI_MAX_IOAPICS];
     unsigned nio;
     struct acpi_irq isa[ACPI_ISA_IRQS];

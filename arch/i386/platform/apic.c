@@ -14,6 +14,8 @@
 #define REG_LOGICAL   0x0d0u
 #define REG_FORMAT    0x0e0u
 #define REG_SPURIOUS  0x0f0u
+#define REG_COMMAND   0x300u
+#define REG_TARGET    0x310u
 #define REG_TIMER     0x320u
 #define REG_LINT0     0x350u
 #define REG_LINT1     0x360u
@@ -21,6 +23,7 @@
 #define REG_INITIAL   0x380u
 #define REG_CURRENT   0x390u
 #define REG_DIVIDE    0x3e0u
+#define COMMAND_BUSY  0x1000u
 #define LOCAL_ENABLED 0x100u
 #define LVT_MASKED    0x10000u
 #define LVT_PERIODIC  0x20000u
@@ -50,6 +53,7 @@ struct io_apic {
 static volatile uint32_t *local;
 static struct io_apic io[ACPI_MAX_IOAPICS];
 static unsigned nio;
+static uint32_t boot_id; /* register of the first processor, which lines go to */
 
 static uint32_t local_read(uint32_t reg)
 {
@@ -95,15 +99,16 @@ static const char *local_unusable(void)
     return NULL;
 }
 
-/* Virtual wire: what the 8259 says goes through LINT0, as it did before. */
-static void local_init(void)
+/* Virtual wire: what the 8259 says goes through LINT0, as it did before; on the first processor only.
+ */
+static void local_init(bool first)
 {
     local_write(REG_FORMAT, 0xffffffffu);
     local_write(REG_LOGICAL, 1u << 24);
     local_write(REG_PRIORITY, 0);
     local_write(REG_TIMER, LVT_MASKED);
-    local_write(REG_LINT0, LVT_EXTINT);
-    local_write(REG_LINT1, LVT_NMI);
+    local_write(REG_LINT0, first ? LVT_EXTINT : LVT_MASKED);
+    local_write(REG_LINT1, first ? LVT_NMI : LVT_MASKED);
     local_write(REG_ERROR, LVT_MASKED);
     local_write(REG_SPURIOUS, LOCAL_ENABLED | APIC_SPURIOUS_VECTOR);
     local_write(REG_DIVIDE, DIVIDE_BY_16);
@@ -138,10 +143,11 @@ void apic_init(void)
         klog(LOG_INFO, "APIC: not used, %s\n", why);
         return;
     }
-    local_init();
+    local_init(true);
+    boot_id = local_read(REG_ID);
     for (unsigned i = 0; i < acpi.apics.nio && !boot_flag("noapic"); i++)
         io_init(&acpi.apics.io[i]);
-    klog(LOG_INFO, "APIC: local %u, %u I/O APICs; %u processors, one of them used\n",
+    klog(LOG_INFO, "APIC: local %u, %u I/O APICs; %u processors\n",
          (unsigned)(local_read(REG_ID) >> 24), nio, acpi.apics.cpus);
 }
 
@@ -176,7 +182,7 @@ static void write_entry(unsigned irq, bool masked)
         low |= ENTRY_LEVEL;
     if (masked)
         low |= ENTRY_MASKED;
-    io_write(a, IO_ENTRY(pin) + 1, local_read(REG_ID) & 0xff000000u);
+    io_write(a, IO_ENTRY(pin) + 1, boot_id & 0xff000000u);
     io_write(a, IO_ENTRY(pin), low);
 }
 
@@ -200,6 +206,29 @@ void apic_mask(unsigned irq, bool masked)
 void apic_eoi(void)
 {
     local[REG_EOI / 4] = 0;
+}
+
+/* ---- Other processors ---- */
+
+void apic_init_further(void)
+{
+    local_init(false);
+}
+
+uint32_t apic_id(void)
+{
+    return local_read(REG_ID) >> 24;
+}
+
+void apic_send(uint32_t id, uint32_t what)
+{
+    uint32_t flags = irq_save();
+
+    while (local_read(REG_COMMAND) & COMMAND_BUSY)
+        cpu_relax();
+    local_write(REG_TARGET, id << 24);
+    local_write(REG_COMMAND, what);
+    irq_restore(flags);
 }
 
 /* ---- The timer ---- */

@@ -146,10 +146,14 @@ static bool is_spurious(unsigned irq)
     return true;
 }
 
-static void apic_interrupt(struct cpu *c)
+/* A kick has done what it is for: this processor came into the kernel. */
+static void apic_interrupt(const struct trapframe *tf, struct cpu *c)
 {
     c->irq_depth++;
-    clock_apic_timer();
+    if (tf->trapno == APIC_TIMER_VECTOR)
+        clock_apic_timer();
+    else if (tf->trapno == APIC_TICK_VECTOR)
+        processor_tick(trap_from_user(tf));
     c->irq_depth--;
     apic_eoi();
 }
@@ -160,8 +164,8 @@ static void handle_irq(struct trapframe *tf)
     struct cpu *c = cpu_self();
 
     c->irq_frame = tf;
-    if (tf->trapno == APIC_TIMER_VECTOR) {
-        apic_interrupt(c);
+    if (tf->trapno >= APIC_TIMER_VECTOR) {
+        apic_interrupt(tf, c);
         return;
     }
     bool apic = by_apic & (1u << irq);

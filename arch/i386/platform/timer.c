@@ -18,6 +18,7 @@
 #include "arch/i386/platform/tick_source.h"
 #include "arch/clock_page.h"
 #include "arch/lock.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
 #include "kernel/base/boot.h"
@@ -313,8 +314,8 @@ static uint32_t idle_counts(uint64_t now, uint64_t until)
 {
     uint64_t ns = until > now ? until - now : 0, counts;
 
-    if (!idle_timer.usable || !mult || tick.by_apic)
-        return 0;
+    if (!idle_timer.usable || !mult || tick.by_apic || cpus_online > 1)
+        return 0; /* with several processors the first ticks for all */
     if (!idle_timer.counts_per_ms) {
         watch_idle_timer(now);
         return 0;
@@ -343,7 +344,7 @@ uint32_t clock_idle(uint64_t until)
     uint32_t counts = idle_counts(now, until);
 
     if (!counts) {
-        cpu_wait();
+        cpu_idle();
         return 0;
     }
     irq_mask(TICK_IRQ, true);

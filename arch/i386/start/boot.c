@@ -132,6 +132,7 @@ static void init_memory(void)
     init_screen(true);
     if (!kmap_init_top(boot_info.ram_total_kib - boot_info.ram_unused_kib))
         boot_fail("Too little memory: nothing is left beside the kernel and its modules.\n");
+    trampoline_reserve();
     memmap_hand_over(mapped);
 }
 

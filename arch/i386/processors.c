@@ -1,0 +1,398 @@
+/*
+ * Several processors: how they are started, the kernel lock, and how they forget translations.
+ *
+ * The kernel lock is taken at every entry from user mode, and by an interrupt that finds its processor
+ * idle; it is let go on the way to user mode and while idle. It is first come, first served. Whoever
+ * waits for it has interrupts off and answers shootdowns, and only its holder sends them, so a
+ * shootdown cannot wait for somebody who waits for its sender. While there is one processor the entries
+ * call what they are for directly; share_kernel() puts the functions of this file in between.
+ *
+ * A translation is forgotten by every processor that has the tables loaded, before its frame can be
+ * used for something else: the sender waits for all answers. An entry that only gains rights is never
+ * sent. [SDM 3A 4.10.5]
+ */
+#include "arch/processors.h"
+#include "arch/i386/i386.h"
+#include "arch/i386/platform/acpi.h"
+#include "arch/i386/platform/apic.h"
+#include "arch/thread.h"
+#include "arch/upcalls.h"
+#include "kernel/base/boot.h"
+#include "kernel/base/log.h"
+#include "libc/assert.h"
+#include "libc/string.h"
+
+#define LOW_MEMORY   0xa0000u
+#define ANSWER_NS    100000000ull /* how long a processor may take to start */
+#define INIT_NS      10000000ull  /* [SDM 3A 8.4.4] */
+#define STARTUP_NS   200000ull
+#define STOP_ROUNDS  1000000u
+
+unsigned cpus_online = 1;
+
+static struct cpu *cpus[CPUS_MAX] = {&boot_cpu};
+static paddr_t trampoline; /* a frame below 1 MiB; 0: there is none */
+
+struct cpu *cpu_get(unsigned id)
+{
+    return id < cpus_online ? cpus[id] : NULL;
+}
+
+/* ---- The kernel lock ---- */
+
+static struct {
+    volatile uint32_t next, serving; /* tickets */
+} kernel_lock;
+
+static void answer_shootdown(struct cpu *c);
+
+static void kernel_enter(struct cpu *c)
+{
+    uint32_t flags = irq_save(), ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_ACQUIRE);
+
+    while (kernel_lock.serving != ticket) {
+        answer_shootdown(c);
+        cpu_relax();
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    c->in_kernel = true;
+    irq_restore(flags);
+}
+
+/* Interrupts off: from here on this processor touches nothing that others share. */
+void kernel_leave(void)
+{
+    cpu_self()->in_kernel = false;
+    __atomic_store_n(&kernel_lock.serving, kernel_lock.serving + 1, __ATOMIC_RELEASE);
+}
+
+static bool others_wait(void)
+{
+    return kernel_lock.next != kernel_lock.serving + 1;
+}
+
+void cpu_pass_kernel(void)
+{
+    uint32_t flags;
+
+    if (cpus_online == 1 || !others_wait())
+        return;
+    flags = irq_save();
+    kernel_leave();
+    kernel_enter(cpu_self());
+    irq_restore(flags);
+}
+
+void cpu_idle(void)
+{
+    if (cpus_online == 1) {
+        cpu_wait();
+        return;
+    }
+    kernel_leave();
+    cpu_wait();
+    kernel_enter(cpu_self());
+}
+
+/* What the entries call, instead of the function itself, where the kernel is shared. What came from
+ * kernel mode without the lock found its processor idle, or on its last instructions to user mode. */
+#define SHARED(name)                                                                               \
+    void shared_##name(struct trapframe *tf);                                                      \
+    void shared_##name(struct trapframe *tf)                                                       \
+    {                                                                                              \
+        bool entered = !cpu_self()->in_kernel;                                                     \
+                                                                                                   \
+        if (entered)                                                                               \
+            kernel_enter(cpu_self());                                                              \
+        name(tf);                                                                                  \
+        if (entered && !trap_from_user(tf)) {                                                      \
+            irq_disable();                                                                         \
+            kernel_leave();                                                                        \
+        }                                                                                          \
+    }
+
+SHARED(syscall_dispatch)
+SHARED(sysenter_dispatch)
+SHARED(trap_dispatch)
+SHARED(page_fault)
+SHARED(irq_dispatch)
+
+/* linker.ld, entry.asm: a call's displacement, and the function to call instead. */
+struct shared_call {
+    uint8_t *displacement;
+    void (*fn)(struct trapframe *tf);
+};
+extern const struct shared_call shared_calls_start[], shared_calls_end[];
+extern uint8_t leave_site[];
+
+#define CALL 0xe8
+
+static void put_call(uint8_t *displacement, uint32_t to)
+{
+    uint32_t distance = to - ((uint32_t)displacement + 4);
+
+    memcpy(displacement, &distance, 4);
+}
+
+/* With one processor still, which is in the kernel. */
+static void share_kernel(void)
+{
+    uint32_t flags = irq_save(), cr0 = read_cr0();
+
+    write_cr0(cr0 & ~CR0_WP);
+    for (const struct shared_call *s = shared_calls_start; s < shared_calls_end; s++)
+        put_call(s->displacement, (uint32_t)s->fn);
+    put_call(leave_site + 1, (uint32_t)kernel_leave);
+    *leave_site = CALL;
+    write_cr0(cr0);
+    write_cr3(read_cr3()); /* serializes [SDM 3A 8.1.3] */
+    kernel_lock.next = kernel_lock.serving + 1;
+    boot_cpu.in_kernel = true;
+    irq_restore(flags);
+}
+
+/* ---- Shootdowns ---- */
+
+/* What the holder of the kernel lock asks for. */
+static struct {
+    pde_t *pgdir;
+    vaddr_t va;
+    unsigned pages;
+    bool stop;
+    volatile uint32_t waiting; /* a bit for each processor that has not answered */
+} request;
+
+static void forget(struct cpu *c)
+{
+    if (request.va >= USER_TOP)
+        invlpg(request.va);
+    else if (c->pgdir == request.pgdir)
+        mmu_forget_pages(request.pgdir, request.va, request.pages);
+}
+
+/* Interrupts off; with or without the kernel lock. */
+static void answer_shootdown(struct cpu *c)
+{
+    if (!(request.waiting & 1u << c->id))
+        return;
+    forget(c);
+    __atomic_and_fetch(&request.waiting, ~(1u << c->id), __ATOMIC_ACQ_REL);
+    if (request.stop)
+        cpu_halt();
+}
+
+void shootdown_interrupt(void);
+void shootdown_interrupt(void)
+{
+    answer_shootdown(cpu_self());
+    apic_eoi();
+}
+
+/* request says what, of those in targets. */
+static void send(uint32_t targets)
+{
+    __atomic_store_n(&request.waiting, targets, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < cpus_online; i++)
+        if (targets & 1u << i)
+            apic_send(cpus[i]->apic_id, APIC_SHOOTDOWN_VECTOR);
+}
+
+static uint32_t others(void)
+{
+    return ((1u << cpus_online) - 1) & ~(1u << cpu_self()->id);
+}
+
+/* The others that have these tables loaded. */
+static uint32_t others_with(const pde_t *pgdir)
+{
+    uint32_t targets = others();
+
+    for (unsigned i = 0; i < cpus_online; i++)
+        if (cpus[i]->pgdir != pgdir)
+            targets &= ~(1u << i);
+    return targets;
+}
+
+/* [the kernel lock] */
+static void ask(uint32_t targets)
+{
+    if (!targets)
+        return;
+    DEBUG_ASSERT(cpu_self()->in_kernel);
+    send(targets);
+    while (request.waiting)
+        cpu_relax();
+}
+
+void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages)
+{
+    request.pgdir = pgdir;
+    request.va = va;
+    request.pages = pages;
+    ask(va >= USER_TOP ? others() : others_with(pgdir));
+}
+
+void cpus_barrier(void)
+{
+    if (cpus_online == 1)
+        return;
+    request.pgdir = NULL; /* whose tables nobody has: an answer, and nothing else */
+    request.va = 0;
+    ask(others());
+}
+
+void cpus_stop(void)
+{
+    if (cpus_online == 1)
+        return;
+    request.stop = true;
+    send(others());
+    for (unsigned i = 0; i < STOP_ROUNDS && request.waiting; i++)
+        cpu_relax();
+}
+
+void cpu_kick(struct cpu *c)
+{
+    apic_send(c->apic_id, APIC_KICK_VECTOR);
+}
+
+void cpu_send_tick(struct cpu *c)
+{
+    apic_send(c->apic_id, APIC_TICK_VECTOR);
+}
+
+/* ---- Starting ---- */
+
+/* boot/trampoline.asm */
+extern uint8_t trampoline_start[], trampoline_end[], trampoline_protected[], trampoline_gdt[],
+    trampoline_gdt_base[], trampoline_far[], trampoline_cr4[], trampoline_pgdir[],
+    trampoline_esp[], trampoline_main[];
+
+static struct cpu *starting;
+static void (*starting_run)(void);
+
+void trampoline_reserve(void)
+{
+    trampoline = memmap_take_frame(LOW_MEMORY);
+}
+
+unsigned cpus_found(void)
+{
+    unsigned n = acpi.apics.cpus;
+
+    if (!apic_present() || !trampoline || boot_flag("nosmp") || boot_flag("latency"))
+        return 1;
+    return n < 1 ? 1 : n < CPUS_MAX ? n : CPUS_MAX;
+}
+
+/* Where a word of the trampoline lies in its frame. */
+static void put_word(const uint8_t *word, uint32_t value)
+{
+    memcpy((uint8_t *)phys_to_virt(trampoline) + (word - trampoline_start), &value, 4);
+}
+
+static uint32_t place_of(const uint8_t *p)
+{
+    return trampoline + (uint32_t)(p - trampoline_start);
+}
+
+/* The first instructions of the new processor in C, on the stack of its first thread. */
+static NO_STACK_GUARD _Noreturn void further_main(void)
+{
+    struct cpu *c = starting;
+
+    if (!c) /* too late */
+        cpu_halt();
+    gdt_load(c);
+    idt_load();
+    cpu_control_same();
+    invlpg(trampoline);
+    fpu_init_further();
+    sysenter_init();
+    apic_init_further();
+    c->stack_guard = c->current->stack_guard;
+    __atomic_store_n(&c->started, true, __ATOMIC_RELEASE);
+    kernel_enter(c);
+    starting_run();
+    __builtin_unreachable();
+}
+
+static void prepare_trampoline(const struct arch_thread *t)
+{
+    memcpy(phys_to_virt(trampoline), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    put_word(trampoline_gdt_base, place_of(trampoline_gdt));
+    put_word(trampoline_far, place_of(trampoline_protected));
+    put_word(trampoline_cr4, cpu_features & CPU_PSE ? CR4_PSE : 0);
+    put_word(trampoline_pgdir, virt_to_phys(kernel_pgdir));
+    put_word(trampoline_esp, t->kstack_top - 16);
+    put_word(trampoline_main, (uint32_t)further_main);
+    kernel_pgdir[0] = virt_to_phys(kernel_tables) | PTE_P | PTE_W; /* lent */
+}
+
+static void wait_ns(uint64_t ns)
+{
+    uint64_t until = clock_mono_ns() + ns;
+
+    while (clock_mono_ns() < until)
+        cpu_relax();
+}
+
+/* [SDM 3A 8.4.4] */
+static bool wake_up(struct cpu *c)
+{
+    uint64_t until;
+
+    apic_send(c->apic_id, APIC_INIT);
+    wait_ns(INIT_NS);
+    for (unsigned i = 0; i < 2 && !c->started; i++) {
+        apic_send(c->apic_id, APIC_STARTUP | trampoline >> PAGE_SHIFT);
+        wait_ns(STARTUP_NS);
+    }
+    until = clock_mono_ns() + ANSWER_NS;
+    while (!c->started && clock_mono_ns() < until)
+        cpu_relax();
+    return c->started;
+}
+
+/* The table's number n, not counting the first processor, which may stand anywhere in it. */
+static uint32_t apic_id_of(unsigned n)
+{
+    for (unsigned i = 0; i < acpi.apics.cpus && i < ACPI_MAX_CPUS; i++)
+        if (acpi.apics.cpu_id[i] != boot_cpu.apic_id && --n == 0)
+            return acpi.apics.cpu_id[i];
+    return boot_cpu.apic_id;
+}
+
+struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void (*run)(void))
+{
+    static unsigned tried; /* of the table */
+    struct cpu *c = gdt_make_cpu(pages[0], pages[1]);
+
+    if (!tried)
+        boot_cpu.apic_id = apic_id();
+    if (cpus_online == 1 && !boot_cpu.in_kernel)
+        share_kernel();
+    c->id = cpus_online;
+    c->apic_id = apic_id_of(++tried);
+    c->current = t;
+    starting = c;
+    starting_run = run;
+    if (c->apic_id == boot_cpu.apic_id)
+        return NULL;
+    prepare_trampoline(t);
+    if (!wake_up(c)) {
+        klog(LOG_WARN, "Processor with APIC %u does not answer; it is left alone\n",
+             (unsigned)c->apic_id);
+        starting = NULL;
+        return NULL;
+    }
+    cpus[cpus_online] = c;
+    __atomic_store_n(&cpus_online, cpus_online + 1, __ATOMIC_RELEASE);
+    return c;
+}
+
+void cpus_started(void)
+{
+    kernel_pgdir[0] = 0;
+    invlpg(trampoline);
+}

@@ -1,0 +1,48 @@
+/*
+ * The contract with several processors.
+ *
+ * One at a time is in the kernel: whoever comes in from user mode, or wakes from idleness for an
+ * interrupt, waits until the one that is in has left (the kernel lock, arch/i386/processors.c). So the
+ * rules of one processor hold for all kernel code, interrupt handlers too; programs run at once.
+ * A program's memory may change at any time, by its other threads.
+ *
+ * Where there is one processor, or one is used, nothing of this is paid for.
+ */
+#ifndef ARCH_PROCESSORS_H
+#define ARCH_PROCESSORS_H
+
+#include "arch/cpu.h"
+#include "arch/mmu.h"
+
+#define CPUS_MAX  16
+#define CPU_PAGES 2 /* frames for what a processor has for itself */
+
+extern unsigned cpus_online; /* how many run; the first is number 0 */
+
+/* NULL: there is none of that number. */
+struct cpu *cpu_get(unsigned id);
+
+/* How many the firmware's tables tell of and could be used. */
+unsigned cpus_found(void);
+
+/* Starts the next one: it calls run() on that stack, in the kernel, interrupts off, with t as its
+ * current thread. NULL: it does not answer; the frames may be in its hands. May sleep. */
+struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void (*run)(void));
+/* No more will be started. */
+void cpus_started(void);
+
+/* Lets another one come into the kernel, to look at its need_resched and its thread's work. */
+void cpu_kick(struct cpu *c);
+/* Lets a tick pass on another one: processor_tick(). */
+void cpu_send_tick(struct cpu *c);
+/* Each of the others has passed a full memory barrier. */
+void cpus_barrier(void);
+/* The others stop for good: before a panic is told of. */
+void cpus_stop(void);
+
+/* Leaves the kernel and waits for an interrupt, from interrupts off to interrupts on. */
+void cpu_idle(void);
+/* Lets another processor in, if one waits. */
+void cpu_pass_kernel(void);
+
+#endif

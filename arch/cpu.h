@@ -15,6 +15,9 @@ struct vm_space;
 
 #define CPU_HELD_LOCKS 8
 
+#define CPU_WANTED_SWITCH 1u /* another thread is to run */
+#define CPU_WANTED_KERNEL 2u /* another processor waits to come into the kernel */
+
 /* For functions that run before there is a canary, or change it (Makefile: STACK_PROTECTOR). */
 #define NO_STACK_GUARD __attribute__((no_stack_protector))
 
@@ -25,7 +28,7 @@ struct cpu {
     uint32_t id;
     uint32_t spin_depth;         /* spin locks held here; interrupts are off while > 0 */
     uint32_t lock_flags;         /* EFLAGS from before the first of them */
-    volatile bool need_resched;  /* at %fs:24; switch at the next return to user mode */
+    volatile uint8_t wanted;     /* at %fs:24; CPU_WANTED_*: at the next return to user mode */
     uintptr_t stack_guard;       /* at %fs:28, for the compiler: the running thread's canary */
     volatile uint32_t irq_depth; /* interrupt handlers running here */
     struct spinlock *held[CPU_HELD_LOCKS]; /* debug builds: for the lock order assertion */
@@ -35,12 +38,13 @@ struct cpu {
     struct thread
         *switched_from;     /* kernel/thread/sched.c: who ran here before the switch just made */
     struct vm_space *space; /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
-    uint64_t wanted_since;    /* kernel/thread/sched.c: cycles, when need_resched was set */
+    uint64_t wanted_since;    /* kernel/thread/sched.c: cycles, when a switch was wanted */
     uint64_t wanted_since_ns; /* the same by the clock, to the tick */
     struct cpu_tables *tables; /* arch: its descriptors */
     uint32_t apic_id;          /* arch */
     volatile bool in_kernel;   /* arch: it holds the kernel lock */
     volatile bool started;     /* arch */
+    uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
 };
 
 #ifdef ARCH_HOST

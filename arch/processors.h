@@ -31,7 +31,7 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void 
 /* No more will be started. */
 void cpus_started(void);
 
-/* Lets another one come into the kernel, to look at its need_resched and its thread's work. */
+/* Lets another one come into the kernel, to look at its wanted and its thread's work. */
 void cpu_kick(struct cpu *c);
 /* Lets a tick pass on another one: processor_tick(). */
 void cpu_send_tick(struct cpu *c);

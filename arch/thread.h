@@ -106,7 +106,7 @@ void arch_load_rare(struct arch_thread *t);
 uint32_t cpu_hwcap(void);
 const char *cpu_platform(void);
 bool cpu_has_sysenter(void);
-int cpu_describe(char *buf, uint32_t size); /* the text of /proc/cpuinfo */
+int cpu_describe(unsigned cpu, char *buf, uint32_t size); /* its part of /proc/cpuinfo */
 
 struct clock_moment; /* arch/clock_page.h */
 struct clock_page;

@@ -41,7 +41,7 @@ bool trap_page_fault(struct trapframe *tf, uint32_t addr) __attribute__((regparm
  * sleep. (kernel/deliver/trap.c) */
 bool trap_exception(struct trapframe *tf, int code);
 
-/* On the way to user mode, when a thread's work or the CPU's need_resched is set; is called again
+/* On the way to user mode, when a thread's work or the CPU's wanted is set; is called again
  * until neither is. On the thread's stack, interrupts on, may sleep. (kernel/deliver/trap.c) */
 void return_to_user(struct trapframe *tf);
 

@@ -189,15 +189,15 @@ static uint32_t append_flags(char *buf, uint32_t size, uint32_t at)
     return append(buf, size, at, "\n");
 }
 
-/* The text of /proc/cpuinfo for this CPU; how much of buf it takes. */
-int cpu_describe(char *buf, uint32_t size)
+/* The processors are alike; how much of buf it takes. */
+int cpu_describe(unsigned cpu, char *buf, uint32_t size)
 {
     uint32_t khz = clock_tsc_khz();
     uint32_t at = (uint32_t)snprintf(
         buf, size,
-        "processor\t: 0\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n"
+        "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n"
         "stepping\t: %u\ncpu MHz\t\t: %u.%03u\n",
-        id.vendor, family(), model(), id.brand[0] ? id.brand : "unknown",
+        cpu, id.vendor, family(), model(), id.brand[0] ? id.brand : "unknown",
         (unsigned)(id.signature & 0xf), (unsigned)(khz / 1000), (unsigned)(khz % 1000));
 
     if (at < size)

@@ -20,12 +20,14 @@
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "libc/assert.h"
+#include "libc/printf.h"
 #include "libc/string.h"
 
 #define LOW_MEMORY   0xa0000u
 #define ANSWER_NS    100000000ull /* how long a processor may take to start */
 #define INIT_NS      10000000ull  /* [SDM 3A 8.4.4] */
 #define STARTUP_NS   200000ull
+#define PATIENCE     200u /* rounds of waiting for the kernel lock until its holder is asked */
 #define STOP_ROUNDS  1000000u
 
 unsigned cpus_online = 1;
@@ -46,12 +48,22 @@ static struct {
 
 static void answer_shootdown(struct cpu *c);
 
+/* Whoever is in the kernel hears of it at its next marked point. */
+static void ask_for_kernel(void)
+{
+    for (unsigned i = 0; i < cpus_online; i++)
+        if (cpus[i]->in_kernel)
+            __atomic_fetch_or(&cpus[i]->wanted, CPU_WANTED_KERNEL, __ATOMIC_RELAXED);
+}
+
 static void kernel_enter(struct cpu *c)
 {
     uint32_t flags = irq_save(), ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_ACQUIRE);
 
-    while (kernel_lock.serving != ticket) {
+    for (uint32_t rounds = 1; kernel_lock.serving != ticket; rounds++) {
         answer_shootdown(c);
+        if (rounds % PATIENCE == 0)
+            ask_for_kernel();
         cpu_relax();
     }
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -153,6 +165,9 @@ static void share_kernel(void)
 
 /* ---- Shootdowns ---- */
 
+/* The boot option noshootdown, for those who want to see what happens then. */
+static bool left_out;
+
 /* What the holder of the kernel lock asks for. */
 static struct {
     pde_t *pgdir;
@@ -176,6 +191,7 @@ static void answer_shootdown(struct cpu *c)
     if (!(request.waiting & 1u << c->id))
         return;
     forget(c);
+    c->shootdowns++;
     __atomic_and_fetch(&request.waiting, ~(1u << c->id), __ATOMIC_ACQ_REL);
     if (request.stop)
         cpu_halt();
@@ -216,7 +232,7 @@ static uint32_t others_with(const pde_t *pgdir)
 /* [the kernel lock] */
 static void ask(uint32_t targets)
 {
-    if (!targets)
+    if (!targets || left_out)
         return;
     DEBUG_ASSERT(cpu_self()->in_kernel);
     send(targets);
@@ -278,11 +294,14 @@ void trampoline_reserve(void)
 
 unsigned cpus_found(void)
 {
-    unsigned n = acpi.apics.cpus;
+    unsigned n = acpi.apics.cpus < CPUS_MAX ? acpi.apics.cpus : CPUS_MAX;
+    char most[8];
 
     if (!apic_present() || !trampoline || boot_flag("nosmp") || boot_flag("latency"))
         return 1;
-    return n < 1 ? 1 : n < CPUS_MAX ? n : CPUS_MAX;
+    if (boot_option("maxcpus", most, sizeof(most)) && strtoul(most, NULL, 0) < n)
+        n = strtoul(most, NULL, 0);
+    return n ? n : 1;
 }
 
 /* Where a word of the trampoline lies in its frame. */
@@ -393,6 +412,10 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void 
 
 void cpus_started(void)
 {
+    klog(LOG_INFO, "Processors: %u of %u\n", cpus_online, acpi.apics.cpus);
+    left_out = boot_flag("noshootdown");
+    if (left_out)
+        klog(LOG_WARN, "Shootdowns are left out: what a processor has cached stays so\n");
     kernel_pgdir[0] = 0;
     invlpg(trampoline);
 }

@@ -31,6 +31,7 @@ struct snapshot {
     bool no_new_privs, dumping;
     uint32_t seccomp, filters;
     struct sched_attr sched;
+    uint32_t cpu, cpus; /* where it runs or ran last, a number; where it may, a bit each */
     uint8_t realtime; /* the priority that it runs with, lent perhaps; 0: none */
     int exit_signal, exit_status;
     uint64_t start_ns;
@@ -144,6 +145,8 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
     take_identity(s, who, p);
     s->sched = t ? t->sched : p->first_sched;
     s->realtime = t ? runqueue_priority(t) : s->sched.priority;
+    s->cpu = t && t->cpu ? t->cpu->id : 0;
+    s->cpus = sched_cpus(t);
     s->umask = t && p->fs ? (int)p->fs->umask : -1;
     take_usage(s, who, p, t);
     take_signals(&s->signals, p, t);
@@ -230,8 +233,8 @@ int show_stat(struct text *t, const struct target *who)
                 m.resident, s->rss_limit.cur, code, code_end, s->arg_start & ~15u,
                 (uint32_t)(g->pending | g->shared) & MASK31, (uint32_t)g->blocked & MASK31,
                 (uint32_t)g->ignored & MASK31, (uint32_t)g->caught & MASK31);
-    text_printf(t, " %d 0 0 %d 0 %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
-                s->exit_signal, s->sched.priority, s->sched.policy, m.brk_start, s->arg_start,
+    text_printf(t, " %d 0 0 %d %u %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
+                s->exit_signal, s->cpu, s->sched.priority, s->sched.policy, m.brk_start, s->arg_start,
                 s->arg_end, s->env_start, s->env_end, s->exit_status);
     snapshot_free(s);
     return 0;
@@ -342,6 +345,23 @@ static void status_signals(struct text *t, const struct snapshot *s)
                 (unsigned long long)g->caught);
 }
 
+/* "0-2,5" */
+static void cpu_list(struct text *t, uint32_t cpus)
+{
+    for (unsigned from = 0, to; cpus >> from; from = to) {
+        to = from;
+        while (cpus >> to & 1u)
+            to++;
+        if (to == from) {
+            to++;
+            continue;
+        }
+        text_printf(t, to - from > 1 ? "%u-%u" : "%u", from, to - 1);
+        if (cpus >> to)
+            text_printf(t, ",");
+    }
+}
+
 static void status_rest(struct text *t, const struct snapshot *s)
 {
     const struct cred *c = &s->cred;
@@ -351,8 +371,9 @@ static void status_rest(struct text *t, const struct snapshot *s)
     text_printf(t, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", c->bounding, c->ambient);
     text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n", s->no_new_privs,
                 (unsigned)s->seccomp, (unsigned)s->filters);
-    text_printf(t, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\n"
-                   "Mems_allowed_list:\t0\n");
+    text_printf(t, "Cpus_allowed:\t%x\nCpus_allowed_list:\t", (unsigned)s->cpus);
+    cpu_list(t, s->cpus);
+    text_printf(t, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
     text_printf(t, "voluntary_ctxt_switches:\t%u\nnonvoluntary_ctxt_switches:\t%u\n",
                 s->usage.voluntary, s->usage.involuntary);
 }

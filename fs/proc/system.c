@@ -1,6 +1,7 @@
 /*
  * The files of /proc that are about the machine as a whole, and the table of its root.
  */
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "fs/block/file.h"
@@ -15,6 +16,7 @@
 #include "kernel/time/time.h"
 #include "kernel/base/version.h"
 #include "libc/errno.h"
+#include "libc/printf.h"
 #include "libc/string.h"
 #include "mm/dirty.h"
 #include "mm/see.h"
@@ -209,16 +211,41 @@ static const char *irq_name(unsigned irq)
     }
 }
 
+/* One line of what processors send each other; where: in struct cpu. */
+static void sent_row(struct text *t, const char *name, size_t where, const char *what)
+{
+    text_printf(t, "%3s:", name);
+    for (unsigned cpu = 0; cpu < cpus_online; cpu++)
+        text_printf(t, " %10u", *(uint32_t *)((char *)cpu_get(cpu) + where));
+    text_printf(t, "   %s\n", what);
+}
+
+/* The lines of devices all go to the first processor. */
+static void line_row(struct text *t, unsigned irq, uint32_t count)
+{
+    text_printf(t, "%3u: %10u", irq, count);
+    for (unsigned cpu = 1; cpu < cpus_online; cpu++)
+        text_printf(t, " %10u", 0u);
+    text_printf(t, "  %8s  %2u-%-8s  %s\n", irq_chip(irq), irq, "edge", irq_name(irq));
+}
+
 static int show_interrupts(struct text *t, const struct target *who)
 {
     uint32_t count;
 
     (void)who;
-    text_printf(t, "           CPU0       \n");
+    text_printf(t, "    ");
+    for (unsigned cpu = 0; cpu < cpus_online; cpu++)
+        text_printf(t, "       CPU%-2u", cpu);
+    text_printf(t, "\n");
     for (unsigned irq = 0; irq < IRQ_LINES; irq++)
         if (irq_count(irq, &count))
-            text_printf(t, "%3u: %10u  %8s  %2u-%-8s  %s\n", irq, count, irq_chip(irq), irq, "edge",
-                        irq_name(irq));
+            line_row(t, irq, count);
+    if (cpus_online > 1) {
+        sent_row(t, "LOC", offsetof(struct cpu, ticks), "Ticks passed on");
+        sent_row(t, "RES", offsetof(struct cpu, kicks), "Rescheduling interrupts");
+        sent_row(t, "TLB", offsetof(struct cpu, shootdowns), "TLB shootdowns");
+    }
     return 0;
 }
 
@@ -242,11 +269,16 @@ static int show_system_stat(struct text *t, const struct target *who)
 {
     uint64_t ticks[CPU_USES];
     uint64_t up = time_mono_ns();
+    char name[16];
 
     (void)who;
     load_times(ticks);
     cpu_row(t, "cpu ", ticks);
-    cpu_row(t, "cpu0", ticks);
+    for (unsigned cpu = 0; cpu < cpus_online; cpu++) {
+        snprintf(name, sizeof(name), "cpu%u", cpu);
+        load_times_of(cpu, ticks);
+        cpu_row(t, name, ticks);
+    }
     intr_row(t);
     text_printf(t, "ctxt %llu\nbtime %u\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n",
                 (unsigned long long)sched_switches(),
@@ -273,9 +305,11 @@ static int show_cpuinfo(struct text *t, const struct target *who)
     (void)who;
     if (!page)
         return -ENOMEM;
-    n = cpu_describe(page, PAGE_SIZE);
-    if (n > 0)
-        text_write(t, page, (size_t)n < PAGE_SIZE ? (size_t)n : PAGE_SIZE - 1);
+    for (unsigned cpu = 0; cpu < cpus_online; cpu++) {
+        n = cpu_describe(cpu, page, PAGE_SIZE);
+        if (n > 0)
+            text_write(t, page, (size_t)n < PAGE_SIZE ? (size_t)n : PAGE_SIZE - 1);
+    }
     kfree(page);
     return 0;
 }

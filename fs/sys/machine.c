@@ -2,6 +2,7 @@
  * What /sys tells of the machine itself: its CPU, its memory in blocks, its console. Tools read it
  * instead of asking the hardware: lscpu, lsmem, htop, agetty.
  */
+#include "arch/processors.h"
 #include "arch/resource.h"
 #include "fs/sys/sysfs.h"
 #include "kernel/base/init.h"
@@ -24,30 +25,62 @@ static void constant(struct sys_node *dir, const char *name, const char *line)
         (void)sysfs_file(dir, name, show_constant, NULL, (void *)(uintptr_t)line);
 }
 
-/* ---- The CPU: there is one, of one core ---- */
+/* ---- The processors: a package each, of one core ---- */
 
-static void add_cpu(void)
+static int show_number(struct text *t, void *arg)
 {
-    static const char *const numbers[] = {"core_id", "physical_package_id", "die_id"};
-    static const char *const masks[] = {"core_cpus", "core_siblings", "die_cpus", "package_cpus",
-                                        "thread_siblings"};
+    text_printf(t, "%u\n", (unsigned)(uintptr_t)arg);
+    return 0;
+}
+
+static int show_mask(struct text *t, void *arg)
+{
+    text_printf(t, "%x\n", 1u << (uintptr_t)arg);
+    return 0;
+}
+
+static int show_all_cpus(struct text *t, void *arg)
+{
+    (void)arg;
+    text_printf(t, cpus_online > 1 ? "0-%u\n" : "%u\n", cpus_online - 1);
+    return 0;
+}
+
+static void add_cpu(unsigned cpu)
+{
+    static const char *const own[] = {"core_cpus", "core_siblings", "die_cpus", "package_cpus",
+                                      "thread_siblings"};
+    void *number = (void *)(uintptr_t)cpu;
+    struct sys_node *topology;
+    char name[64];
+
+    snprintf(name, sizeof(name), "devices/system/cpu/cpu%u/topology", cpu);
+    topology = sysfs_path(name);
+    if (!topology)
+        return;
+    constant(topology, "core_id", "0");
+    constant(topology, "die_id", "0");
+    (void)sysfs_file(topology, "physical_package_id", show_number, NULL, number);
+    for (unsigned i = 0; i < sizeof(own) / sizeof(*own); i++) {
+        (void)sysfs_file(topology, own[i], show_mask, NULL, number);
+        snprintf(name, sizeof(name), "%s_list", own[i]);
+        (void)sysfs_file(topology, name, show_number, NULL, number);
+    }
+}
+
+static void add_cpus(void)
+{
+    static const char *const all[] = {"online", "possible", "present"};
     struct sys_node *cpus = sysfs_path("devices/system/cpu");
-    struct sys_node *topology = sysfs_path("devices/system/cpu/cpu0/topology");
-    char list[32];
 
     constant(cpus, "isolated", "");
-    constant(cpus, "kernel_max", "0");
     constant(cpus, "offline", "");
-    constant(cpus, "online", "0");
-    constant(cpus, "possible", "0");
-    constant(cpus, "present", "0");
-    for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        constant(topology, numbers[i], "0");
-    for (unsigned i = 0; i < sizeof(masks) / sizeof(*masks); i++) {
-        constant(topology, masks[i], "1");
-        snprintf(list, sizeof(list), "%s_list", masks[i]);
-        constant(topology, list, "0");
-    }
+    for (unsigned i = 0; cpus && i < sizeof(all) / sizeof(*all); i++)
+        (void)sysfs_file(cpus, all[i], show_all_cpus, NULL, NULL);
+    if (cpus)
+        (void)sysfs_file(cpus, "kernel_max", show_number, NULL, (void *)(CPUS_MAX - 1));
+    for (unsigned cpu = 0; cpu < cpus_online; cpu++)
+        add_cpu(cpu);
 }
 
 /* ---- Memory, in blocks ---- */
@@ -113,7 +146,7 @@ static void sysfs_machine_init(void)
 {
     struct sys_node *console = sysfs_path("class/tty/console");
 
-    add_cpu();
+    add_cpus();
     add_memory();
     if (console)
         (void)sysfs_file(console, "active", show_consoles, NULL, NULL);

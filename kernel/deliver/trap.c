@@ -24,7 +24,7 @@
 /* The exit path calls again until there is nothing left to do. */
 void return_to_user(struct trapframe *tf)
 {
-    if (cpu_self()->need_resched)
+    if (sched_pass_kernel())
         schedule();
     if (thread_current()->arch.work)
         signal_deliver(tf);

@@ -275,28 +275,39 @@ long sys_sched_rr_get_interval_time64(uint32_t tid, void __user *uts)
 
 long sys_sched_getaffinity(uint32_t tid, uint32_t len, void __user *umask)
 {
-    struct sched_attr a;
+    struct thread *t;
+    struct proc *p;
+    uint32_t cpus;
 
     if (len < sizeof(uint32_t) || len % sizeof(uint32_t))
         return -EINVAL;
-    if (attr_get(tid, &a))
+    spin_lock(&proc_lock);
+    p = proc_find_any((int32_t)tid, &t);
+    cpus = sched_cpus(t);
+    spin_unlock(&proc_lock);
+    if (!p)
         return -ESRCH;
-    return put_user_u32(umask, 1) ? -EFAULT : (long)sizeof(uint32_t);
+    return put_user_u32(umask, cpus) ? -EFAULT : (long)sizeof(uint32_t);
 }
 
 long sys_sched_setaffinity(uint32_t tid, uint32_t len, const void __user *umask)
 {
     struct thread *t;
     struct proc *p;
-    uint32_t mask = 0;
+    uint32_t mask = 0, all = sched_cpus(NULL);
     int err;
 
     if (len >= sizeof(mask) ? get_user_u32(&mask, umask) : copy_from_user(&mask, umask, len))
         return -EFAULT;
+    mask &= all;
     spin_lock(&proc_lock);
     p = proc_find_any((int32_t)tid, &t);
-    err = !p ? -ESRCH : !proc_may_schedule(p) ? -EPERM : mask & 1 ? 0 : -EINVAL;
+    err = !p ? -ESRCH : !proc_may_schedule(p) ? -EPERM : mask ? 0 : -EINVAL;
+    if (!err && t)
+        sched_set_cpus(t, mask == all ? UINT32_MAX : mask);
     spin_unlock(&proc_lock);
+    if (!err)
+        sched_point(); /* perhaps this one may not run here any more */
     return err;
 }
 

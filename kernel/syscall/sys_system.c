@@ -1,5 +1,6 @@
 /* The machine as a whole: sysinfo, getrandom, reboot. */
 #include "fs/vfs/vfs.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "kernel/thread/load.h"
@@ -119,9 +120,9 @@ long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
 }
 
 /*
- * Waits on other CPUs for barriers to pass: there is one CPU, whose program order is a barrier, and
- * which comes back from the kernel by IRET, which serializes. A process says first that it will use
- * the quick ones; exec forgets that. man 2 membarrier
+ * Waits until the other processors have passed a barrier: they are all interrupted, and come back by
+ * IRET, which serializes. A process says first that it will use the quick ones; exec forgets that.
+ * man 2 membarrier
  */
 enum {
     MEMBARRIER_QUERY = 0,
@@ -146,6 +147,7 @@ long sys_membarrier(uint32_t cmd, uint32_t flags)
         return MEMBARRIER_ALL;
     case MEMBARRIER_GLOBAL:
     case MEMBARRIER_GLOBAL_EXPEDITED:
+        cpus_barrier();
         return 0;
     case MEMBARRIER_REGISTER_GLOBAL:
     case MEMBARRIER_REGISTER_PRIVATE:
@@ -154,7 +156,10 @@ long sys_membarrier(uint32_t cmd, uint32_t flags)
         return 0;
     case MEMBARRIER_PRIVATE:
     case MEMBARRIER_SYNC_CORE:
-        return p->membarriers & cmd << 1 ? 0 : -EPERM;
+        if (!(p->membarriers & cmd << 1))
+            return -EPERM;
+        cpus_barrier();
+        return 0;
     default:
         return -EINVAL;
     }

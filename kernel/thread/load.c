@@ -3,13 +3,13 @@
  * or want to, exponentially damped over 1, 5 and 15 minutes, in fixed point.
  */
 #include "kernel/thread/load.h"
+#include "arch/processors.h"
 #include "kernel/thread/sched.h"
-#include "kernel/thread/stall.h"
 #include "kernel/time/time.h"
 
 #define LOAD_PERIOD (5 * HZ + 1) /* an odd tick, so as not to run in step with a timer */
 
-static uint64_t uses[CPU_USES]; /* [tick] of one CPU each; read without a lock */
+static uint64_t uses[CPUS_MAX][CPU_USES]; /* [tick] read without a lock */
 static uint32_t averages[3];    /* [tick] */
 static uint32_t ticks_to_go = LOAD_PERIOD;
 
@@ -28,20 +28,28 @@ static void update_averages(void)
     }
 }
 
-void load_tick(enum cpu_use use)
+void load_tick(unsigned cpu, enum cpu_use use)
 {
-    uses[use]++;
-    stall_tick(use == CPU_IDLE);
-    if (--ticks_to_go == 0) {
+    uses[cpu][use]++;
+    if (cpu == 0 && --ticks_to_go == 0) {
         ticks_to_go = LOAD_PERIOD;
         update_averages();
     }
 }
 
-void load_times(uint64_t ticks[CPU_USES])
+void load_times_of(unsigned cpu, uint64_t ticks[CPU_USES])
 {
     for (int i = 0; i < CPU_USES; i++)
-        ticks[i] = uses[i];
+        ticks[i] = uses[cpu][i];
+}
+
+void load_times(uint64_t ticks[CPU_USES])
+{
+    for (int i = 0; i < CPU_USES; i++) {
+        ticks[i] = 0;
+        for (unsigned cpu = 0; cpu < cpus_online; cpu++)
+            ticks[i] += uses[cpu][i];
+    }
 }
 
 void load_average(uint32_t average[3])

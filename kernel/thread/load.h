@@ -10,9 +10,10 @@
 
 enum cpu_use { CPU_USER, CPU_NICE, CPU_SYSTEM, CPU_IDLE, CPU_USES };
 
-/* From sched_tick, each tick: what it interrupted. */
-void load_tick(enum cpu_use use);
-void load_times(uint64_t ticks[CPU_USES]);
+/* Each tick of each processor: what it interrupted. */
+void load_tick(unsigned cpu, enum cpu_use use);
+void load_times(uint64_t ticks[CPU_USES]); /* of all */
+void load_times_of(unsigned cpu, uint64_t ticks[CPU_USES]);
 /* Runnable threads over the last 1, 5 and 15 minutes. */
 void load_average(uint32_t average[3]);
 

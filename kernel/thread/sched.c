@@ -15,6 +15,7 @@
 #include "kernel/thread/load.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/runqueue.h"
+#include "kernel/thread/stall.h"
 #include "kernel/machine/random.h"
 #include "kernel/time/time.h"
 #include "kernel/thread/trace.h"
@@ -49,11 +50,11 @@ uint32_t sched_runnable(void)
 
 static void want_switch(struct cpu *c)
 {
-    if (!c->need_resched) {
+    if (!(c->wanted & CPU_WANTED_SWITCH)) {
         c->wanted_since = cpu_cycles();
         c->wanted_since_ns = tick_ns;
     }
-    c->need_resched = true;
+    __atomic_fetch_or(&c->wanted, CPU_WANTED_SWITCH, __ATOMIC_RELAXED);
 }
 
 /* [sched_lock held] */
@@ -146,7 +147,7 @@ static bool wake_idle(uint32_t allowed)
     for (unsigned i = 0; i < cpus_online; i++) {
         struct cpu *c = cpu_get(i);
 
-        if (!(allowed & 1u << i) || !is_idle(c) || c->need_resched)
+        if (!(allowed & 1u << i) || !is_idle(c) || (c->wanted & CPU_WANTED_SWITCH))
             continue;
         want_switch(c);
         if (c != cpu_self())
@@ -181,9 +182,9 @@ static void give_up_cpu(void)
 
     spin_lock(&sched_lock);
     DEBUG_ASSERT(c->spin_depth == 1);
-    if (c->need_resched)
+    if (c->wanted & CPU_WANTED_SWITCH)
         note_wait(prev);
-    c->need_resched = false;
+    c->wanted = 0;
     if (prev->state == THREAD_RUNNABLE) {
         if (!runqueue_any(1u << c->id) && (prev->cpus & 1u << c->id)) {
             if (!prev->slice)
@@ -217,12 +218,25 @@ void schedule(void)
     latency_begin(LATENCY_NO_SWITCH);
 }
 
+bool sched_pass_kernel(void)
+{
+    struct cpu *c = cpu_self();
+
+    if (c->wanted & CPU_WANTED_KERNEL) {
+        __atomic_fetch_and(&c->wanted, ~CPU_WANTED_KERNEL, __ATOMIC_RELAXED);
+        cpu_pass_kernel();
+    }
+    return c->wanted & CPU_WANTED_SWITCH;
+}
+
 /* Who has announced a sleep already (waitq_prepare) and meets a marked point on the way must not
  * fall asleep there, past its own test: it has a spurious wake instead. */
 void sched_give_way(void)
 {
     struct thread *t = thread_current();
 
+    if (!sched_pass_kernel())
+        return;
     spin_lock(&sched_lock);
     t->state = THREAD_RUNNABLE;
     spin_unlock(&sched_lock);
@@ -342,6 +356,30 @@ void sched_inherit(struct thread *t, uint8_t priority)
     spin_unlock(&sched_lock);
 }
 
+uint32_t sched_cpus(const struct thread *t)
+{
+    uint32_t all = (1u << cpus_online) - 1;
+
+    return t ? t->cpus & all : all;
+}
+
+void sched_set_cpus(struct thread *t, uint32_t cpus)
+{
+    bool queued;
+
+    spin_lock(&sched_lock);
+    queued = leave_place(t);
+    t->cpus = cpus;
+    if (queued) {
+        runqueue_add(t, false);
+        find_processor(t, false);
+    } else if (t->on_cpu && !(cpus & 1u << t->cpu->id)) {
+        want_switch(t->cpu);
+        sched_interrupt(t);
+    }
+    spin_unlock(&sched_lock);
+}
+
 struct sched_attr sched_fork_attr(const struct sched_attr *parent)
 {
     struct sched_attr a = *parent;
@@ -383,7 +421,7 @@ void processor_tick(bool user)
     struct thread *t = thread_current();
 
     if (!t || t == c->idle) {
-        load_tick(CPU_IDLE);
+        load_tick(c->id, CPU_IDLE);
         return;
     }
     random_mix(t->arch.tf ? t->arch.tf->eip : 0);
@@ -391,31 +429,38 @@ void processor_tick(bool user)
         t->user_ticks++;
     else
         t->system_ticks++;
-    load_tick(!user ? CPU_SYSTEM : t->sched.nice > 0 ? CPU_NICE : CPU_USER);
+    load_tick(c->id, !user ? CPU_SYSTEM : t->sched.nice > 0 ? CPU_NICE : CPU_USER);
     if (t->proc->space)
         signal_charge_cpu(t, NSEC_PER_TICK, user);
     if (t->slice && --t->slice == 0)
         want_switch(c);
     if (runqueue_tick(t))
         want_switch(c);
-    watchdog_tick(c->need_resched && !user ? tick_ns - c->wanted_since_ns : 0);
+    watchdog_tick((c->wanted & CPU_WANTED_SWITCH) && !user ? tick_ns - c->wanted_since_ns : 0);
 }
 
 /* The others tick by the first one's clock. */
 void sched_tick(bool user)
 {
+    struct cpu *self = cpu_self();
+    bool others_work = false;
+
     tick_ns = time_mono_ns();
-    processor_tick(user);
     for (unsigned i = 0; i < cpus_online; i++) {
         struct cpu *c = cpu_get(i);
 
-        if (c == cpu_self())
+        if (c == self)
             continue;
-        if (is_idle(c))
-            load_tick(CPU_IDLE);
-        else
+        if (is_idle(c)) {
+            load_tick(i, CPU_IDLE);
+        } else {
+            others_work = true;
             cpu_send_tick(c);
+        }
     }
+    if (!others_work)
+        stall_tick(is_idle(self));
+    processor_tick(user);
 }
 
 /* The first switch to a user thread comes here and goes on to user mode, by way of return_to_user
@@ -494,6 +539,13 @@ void sched_start_processors(void)
         cpus_started();
 }
 
+/* One that did not come to the only processor, which was idle. */
+static void lost_tick(void)
+{
+    stall_tick(true);
+    load_tick(0, CPU_IDLE);
+}
+
 void sched_idle(void)
 {
     for (;;) {
@@ -503,9 +555,9 @@ void sched_idle(void)
             irq_enable();
             schedule();
         } else {
-            cpu_self()->need_resched = false;
+            cpu_self()->wanted = 0;
             for (uint32_t lost = clock_idle(timer_next()); lost; lost--)
-                load_tick(CPU_IDLE);
+                lost_tick();
         }
     }
 }

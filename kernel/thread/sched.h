@@ -63,7 +63,7 @@ static inline void sched_point(void)
 {
     DEBUG_ASSERT(!cpu_self()->spin_depth);
     latency_point();
-    if (__builtin_expect(CPU_LOCAL(need_resched), 0))
+    if (__builtin_expect(CPU_LOCAL(wanted), 0))
         sched_give_way();
 }
 /* The longest that a thread was asked to give up the CPU and did not. */
@@ -94,6 +94,10 @@ void sched_charge_current(void);                  /* brings current's run_ns up 
 uint32_t sched_slice(const struct sched_attr *a); /* ticks; 0: until it gives up the CPU */
 void sched_set_attr(struct thread *t, const struct sched_attr *a); /* valid ones */
 void sched_inherit(struct thread *t, uint8_t priority); /* a real-time one that it is lent, or 0 */
+uint32_t sched_cpus(const struct thread *t); /* of those that there are; NULL: all */
+void sched_set_cpus(struct thread *t, uint32_t cpus); /* all ones: wherever it likes */
+/* Lets another processor in that waits; whether this one is to switch. */
+bool sched_pass_kernel(void);
 struct sched_attr sched_fork_attr(const struct sched_attr *parent); /* a child's */
 uint64_t sched_switches(void);                                      /* ever: /proc/stat */
 uint32_t sched_runnable(void); /* how many threads run or want to: /proc/loadavg */

@@ -153,7 +153,9 @@ static void apic_interrupt(const struct trapframe *tf, struct cpu *c)
     if (tf->trapno == APIC_TIMER_VECTOR)
         clock_apic_timer();
     else if (tf->trapno == APIC_TICK_VECTOR)
-        processor_tick(trap_from_user(tf));
+        c->ticks++, processor_tick(trap_from_user(tf));
+    else
+        c->kicks++;
     c->irq_depth--;
     apic_eoi();
 }

@@ -128,6 +128,7 @@ iso: deps
 # ---- Running --------------------------------------------------------------------------------------
 
 MEM     ?= $(if $(ROOT),1024,256)
+CPUS    ?= 1
 APPEND  ?= console=ttyS0
 
 deps:
@@ -152,21 +153,21 @@ ifeq ($(ROOT),debian)
 run: deps $(B)/faultline.elf $(B)/debian.cpio
 	@echo "Debian's programs on Faultline, on this terminal. To leave: poweroff, or Ctrl-A X."
 	$(Q)$(if $(DISK),scripts/mkdisk $(DISK))
-	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/faultline.elf -initrd $(B)/debian.cpio -append "$(APPEND)" $(DISK_OPTIONS)
+	$(Q)scripts/qemu -smp $(CPUS) -m $(MEM) -kernel $(B)/faultline.elf -initrd $(B)/debian.cpio -append "$(APPEND)" $(DISK_OPTIONS)
 else ifeq ($(GDB),1)
 run: debug-images
 	@echo "The machine waits for gdb: make gdb-attach, in another terminal. To leave: Ctrl-A X."
-	$(Q)scripts/qemu -m $(MEM) -kernel $(B)/debug/faultline.elf -initrd $(B)/debug/initrd.cpio \
+	$(Q)scripts/qemu -smp $(CPUS) -m $(MEM) -kernel $(B)/debug/faultline.elf -initrd $(B)/debug/initrd.cpio \
 	    -append "$(APPEND)" -S -gdb unix:$(B)/gdb.sock,server=on,wait=off
 else
 run: iso
 	@echo "Faultline starts on this terminal. To leave: poweroff, or Ctrl-A X."
 	$(Q)$(if $(DISK),scripts/mkdisk $(DISK))
-	$(Q)scripts/qemu -m $(MEM) -cdrom $(B)/faultline.iso $(DISK_OPTIONS)
+	$(Q)scripts/qemu -smp $(CPUS) -m $(MEM) -cdrom $(B)/faultline.iso $(DISK_OPTIONS)
 endif
 
 run-gui: iso
-	$(Q)scripts/qemu --gui -m $(MEM) -cdrom $(B)/faultline.iso
+	$(Q)scripts/qemu --gui -smp $(CPUS) -m $(MEM) -cdrom $(B)/faultline.iso
 
 DEBUG_IMAGES := $(B)/debug/faultline.elf $(B)/debug/initrd.cpio
 debug-images: deps
@@ -270,7 +271,7 @@ help:
 	@echo "make compile_commands.json  what clangd reads"
 	@echo "make fetch      try again to fetch Debian's i386 BusyBox and Linux (for comparison)"
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
-	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB APPEND='kernel options'"
+	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB CPUS=n APPEND='kernel options'"
 
 .PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale profile soak lint fetch \
         compile_commands.json \

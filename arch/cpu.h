@@ -44,6 +44,7 @@ struct cpu {
     uint32_t apic_id;          /* arch */
     volatile bool in_kernel;   /* arch: it holds the kernel lock */
     volatile bool started;     /* arch */
+    uint64_t first_cycles;     /* arch: its time-stamp counter when it started */
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
 };
 

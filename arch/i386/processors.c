@@ -330,6 +330,7 @@ static NO_STACK_GUARD _Noreturn void further_main(void)
     sysenter_init();
     apic_init_further();
     c->stack_guard = c->current->stack_guard;
+    c->first_cycles = cpu_cycles();
     __atomic_store_n(&c->started, true, __ATOMIC_RELEASE);
     kernel_enter(c);
     starting_run();
@@ -373,6 +374,15 @@ static bool wake_up(struct cpu *c)
     return c->started;
 }
 
+/* The clock's readers may be anywhere: what they read has to go on from one to the other. */
+static void compare_counters(const struct cpu *c, uint64_t before)
+{
+    if (c->first_cycles >= before && c->first_cycles <= cpu_cycles())
+        return;
+    klog(LOG_WARN, "Clock: the time-stamp counters of the processors differ: not used\n");
+    clock_without_tsc();
+}
+
 /* The table's number n, not counting the first processor, which may stand anywhere in it. */
 static uint32_t apic_id_of(unsigned n)
 {
@@ -385,6 +395,7 @@ static uint32_t apic_id_of(unsigned n)
 struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void (*run)(void))
 {
     static unsigned tried; /* of the table */
+    uint64_t before = cpu_cycles();
     struct cpu *c = gdt_make_cpu(pages[0], pages[1]);
 
     if (!tried)
@@ -405,6 +416,7 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void 
         starting = NULL;
         return NULL;
     }
+    compare_counters(c, before);
     cpus[cpus_online] = c;
     __atomic_store_n(&cpus_online, cpus_online + 1, __ATOMIC_RELEASE);
     return c;

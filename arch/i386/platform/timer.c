@@ -282,6 +282,20 @@ static void clock_tick(void *arg)
     timer_tick(true, trap_from_user(cpu_self()->irq_frame));
 }
 
+/* Goes on by the ticks alone. */
+void clock_without_tsc(void)
+{
+    uint64_t now = clock_mono_ns();
+
+    spin_lock(&pit_lock);
+    cpu_has_tsc = false;
+    pit_last_ns = now;
+    if (now > tick_ns())
+        lost_ns += now - tick_ns();
+    rebase(now, 0, 0);
+    spin_unlock(&pit_lock);
+}
+
 /* ---- Idle ---- */
 
 /* The local APIC's timer. */

@@ -8,7 +8,8 @@
 uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 bool cpu_has_tsc;
 
-/* What CR4 shall hold: it is written as a whole, never read, since firmware may leave anything. */
+/* What CR4 shall hold, but for what a thread or a window of code adds: written as a whole, since firmware
+ * may leave anything. */
 static uint32_t cr4;
 static struct {
     char vendor[13];
@@ -94,22 +95,20 @@ void cpu_control_add(uint32_t bits)
 
 void cpu_allow_tsc(bool allowed)
 {
-    uint32_t bits = allowed ? cr4 & ~CR4_TSD : cr4 | CR4_TSD;
+    uint32_t now = cpu_has_tsc ? read_cr4() : 0, bits = allowed ? now & ~CR4_TSD : now | CR4_TSD;
 
-    if (bits == cr4 || !cpu_has_tsc)
-        return;
-    cr4 = bits;
-    write_cr4(bits);
+    if (bits != now && cpu_has_tsc)
+        write_cr4(bits);
 }
 
 void cpu_window_open(uint32_t bits)
 {
-    write_cr4(cr4 | bits);
+    write_cr4(read_cr4() | bits);
 }
 
-void cpu_window_close(void)
+void cpu_window_close(uint32_t bits)
 {
-    write_cr4(cr4);
+    write_cr4(read_cr4() & ~bits);
 }
 
 bool cpu_has_avx2(void)

@@ -102,6 +102,13 @@ static inline void write_cr3(uint32_t v)
     __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
 }
 
+static inline uint32_t read_cr4(void)
+{
+    uint32_t v;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(v));
+    return v;
+}
+
 static inline void write_cr4(uint32_t v)
 {
     __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
@@ -129,7 +136,7 @@ void cpu_control_add(uint32_t bits); /* more of CR4 */
 bool cpu_has_avx2(void);
 void cpu_allow_tsc(bool allowed);    /* to programs, on this CPU; interrupts are off */
 void cpu_window_open(uint32_t bits); /* more of CR4 until cpu_window_close; interrupts are off */
-void cpu_window_close(void);
+void cpu_window_close(uint32_t bits);
 void latency_init(void); /* latency.c; after it, before the text is read-only */
 bool latency_trap(struct trapframe *tf);
 void cpu_protection_init(void);     /* protect.c; once the boot options are known */

@@ -30,7 +30,7 @@ static void run_pairs(void *out, uint32_t *state, uint32_t pairs)
     cpu_window_open(CR4_OSXSAVE);
     xsetbv(XCR0_ALL);
     chacha_avx2(out, state, pairs);
-    cpu_window_close();
+    cpu_window_close(CR4_OSXSAVE);
 }
 
 static void run_step(uint8_t *out, uint32_t *state, uint32_t blocks)

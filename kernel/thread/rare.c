@@ -4,6 +4,7 @@
  * A thread's rights are its own; fork and clone copy them, exec leaves them. The map of ports, two
  * frames, is shared until one of those who have it changes it. iopl(3) means all ports, without
  * the right to turn interrupts off, as in Linux since 5.5: flags of the processor are not changed.
+ * Who may reach ports runs on the first processor, which alone has room for the map.
  */
 #include "kernel/thread/rare.h"
 #include "arch/thread.h"
@@ -78,6 +79,13 @@ static void ports_set(struct ports *p, uint32_t from, uint32_t n, bool allowed)
 
 /* ---- Of a thread ---- */
 
+bool rare_has_ports(const struct thread *t)
+{
+    const struct arch_rare *r = t->arch.rare;
+
+    return r && (r->all_ports || r->ports[0]);
+}
+
 /* What t has changed: the processor is to follow, if it runs. */
 static void changed(struct thread *t)
 {
@@ -86,6 +94,8 @@ static void changed(struct thread *t)
     r->arch.ports[0] = r->ports ? r->ports->half[0] : NULL;
     r->arch.ports[1] = r->ports ? r->ports->half[1] : NULL;
     r->arch.all_ports = r->iopl == IOPL_ALL;
+    if (rare_has_ports(t))
+        sched_set_cpus(t, t->cpus);
     arch_load_rare(&t->arch);
 }
 

@@ -14,6 +14,7 @@
 #include "arch/upcalls.h"
 #include "kernel/thread/load.h"
 #include "kernel/thread/proc.h"
+#include "kernel/thread/rare.h"
 #include "kernel/thread/runqueue.h"
 #include "kernel/thread/stall.h"
 #include "kernel/machine/random.h"
@@ -119,7 +120,7 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
 {
     uint32_t lock_flags = c->lock_flags;
 
-    if (prev->rseq && (int32_t)prev->arch.tf->orig_eax < 0) {
+    if (prev->rseq && ((int32_t)prev->arch.tf->orig_eax < 0 || cpus_online > 1)) {
         prev->rseq_interrupted = true;
         prev->arch.work = true;
     }
@@ -367,6 +368,8 @@ void sched_set_cpus(struct thread *t, uint32_t cpus)
 {
     bool queued;
 
+    if (rare_has_ports(t))
+        cpus = 1;
     spin_lock(&sched_lock);
     queued = leave_place(t);
     t->cpus = cpus;

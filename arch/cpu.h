@@ -17,6 +17,7 @@ struct vm_space;
 
 #define CPU_WANTED_SWITCH 1u /* another thread is to run */
 #define CPU_WANTED_KERNEL 2u /* another processor waits to come into the kernel */
+#define CPU_WANTED_LOOK   4u /* the thread has moved here, and is to be told */
 
 /* For functions that run before there is a canary, or change it (Makefile: STACK_PROTECTOR). */
 #define NO_STACK_GUARD __attribute__((no_stack_protector))
@@ -38,13 +39,13 @@ struct cpu {
     struct thread
         *switched_from;     /* kernel/thread/sched.c: who ran here before the switch just made */
     struct vm_space *space; /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
-    uint64_t wanted_since;    /* kernel/thread/sched.c: cycles, when a switch was wanted */
-    uint64_t wanted_since_ns; /* the same by the clock, to the tick */
-    struct cpu_tables *tables; /* arch: its descriptors */
-    uint32_t apic_id;          /* arch */
-    volatile bool in_kernel;   /* arch: it holds the kernel lock */
-    volatile bool started;     /* arch */
-    uint64_t first_cycles;     /* arch: its time-stamp counter when it started */
+    uint64_t wanted_since;  /* kernel/thread/sched.c: cycles, when a switch was wanted */
+    uint64_t wanted_since_ns;          /* the same by the clock, to the tick */
+    struct cpu_tables *tables;         /* arch: its descriptors */
+    uint32_t apic_id;                  /* arch */
+    volatile bool in_kernel;           /* arch: it holds the kernel lock */
+    volatile bool started;             /* arch */
+    uint64_t first_cycles;             /* arch: its time-stamp counter when it started */
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
 };
 

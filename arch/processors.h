@@ -2,9 +2,9 @@
  * The contract with several processors.
  *
  * One at a time is in the kernel: whoever comes in from user mode, or wakes from idleness for an
- * interrupt, waits until the one that is in has left (the kernel lock, arch/i386/processors.c). So the
- * rules of one processor hold for all kernel code, interrupt handlers too; programs run at once.
- * A program's memory may change at any time, by its other threads.
+ * interrupt, waits until the one that is in has left (the kernel lock, arch/i386/processors.c). So
+ * the rules of one processor hold for all kernel code, interrupt handlers too; programs run at
+ * once. A program's memory may change at any time, by its other threads.
  *
  * Where there is one processor, or one is used, nothing of this is paid for.
  */

@@ -8,8 +8,8 @@
 uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 bool cpu_has_tsc;
 
-/* What CR4 shall hold, but for what a thread or a window of code adds: written as a whole, since firmware
- * may leave anything. */
+/* What CR4 shall hold, but for what a thread or a window of code adds: written as a whole, since
+ * firmware may leave anything. */
 static uint32_t cr4;
 static struct {
     char vendor[13];

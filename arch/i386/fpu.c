@@ -4,8 +4,8 @@
  * A thread has a state from its first FPU instruction on: until then CR0.TS is set while it runs,
  * and that instruction traps (#NM). From then on its state is saved when it leaves the CPU and is
  * back when it returns; cpu->fpu_owner is whose state the registers hold, if that thread's fpu_cpu
- * agrees, so that a stay in a thread without FPU (idle) costs no reload. No thread ever runs with TS
- * clear and another's state.
+ * agrees, so that a stay in a thread without FPU (idle) costs no reload. No thread ever runs with
+ * TS clear and another's state.
  *
  * Invariant: TS is clear exactly when the current thread uses the FPU; the registers are then its
  * own.

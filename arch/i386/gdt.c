@@ -27,9 +27,9 @@ struct tss {
 };
 
 /*
- * What a processor has for itself. sysenter finds its stack at main.tss, from where it takes that of
- * the thread. In between a debug exception (a program that steps through its own instructions) or an
- * NMI may come in, below it.
+ * What a processor has for itself. sysenter finds its stack at main.tss, from where it takes that
+ * of the thread. In between a debug exception (a program that steps through its own instructions)
+ * or an NMI may come in, below it.
  */
 struct cpu_tables {
     uint64_t gdt[GDT_ENTRIES];
@@ -119,8 +119,7 @@ static NO_STACK_GUARD void fill_tables(struct cpu *c, struct cpu_tables *t, uint
     gdt[SEL_USER_CS >> 3] = descriptor(0, 0xfffff, DESC_CODE | DESC_USER, DESC_FLAT);
     gdt[SEL_USER_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA | DESC_USER, DESC_FLAT);
     gdt[SEL_CPU >> 3] = descriptor((uint32_t)c, sizeof(*c) - 1, DESC_DATA, 0x4);
-    gdt[SEL_TSS >> 3] =
-        descriptor((uint32_t)&t->main.tss, NO_PORTS - 1, DESC_TSS, 0);
+    gdt[SEL_TSS >> 3] = descriptor((uint32_t)&t->main.tss, NO_PORTS - 1, DESC_TSS, 0);
     gdt[SEL_DF_TSS >> 3] = descriptor((uint32_t)&t->df_tss, sizeof(t->df_tss) - 1, DESC_TSS, 0);
 }
 

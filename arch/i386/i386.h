@@ -176,9 +176,10 @@ void irq_dispatch(struct trapframe *tf);
 
 /* processors.c: the others forget their translations of these pages in these tables. */
 void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages);
-void mmu_forget_pages(pde_t *pgdir, vaddr_t va, unsigned n); /* mmu.c: this one, which has them loaded */
-void clock_without_tsc(void); /* timer.c */
-void trampoline_reserve(void); /* before memory is handed over */
+void mmu_forget_pages(pde_t *pgdir, vaddr_t va,
+                      unsigned n); /* mmu.c: this one, which has them loaded */
+void clock_without_tsc(void);      /* timer.c */
+void trampoline_reserve(void);     /* before memory is handed over */
 void double_fault(void);
 
 /* Where the kernel goes on when its instruction at eip faults for good; 0: it must not fault. */

@@ -1,15 +1,16 @@
 /*
  * Several processors: how they are started, the kernel lock, and how they forget translations.
  *
- * The kernel lock is taken at every entry from user mode, and by an interrupt that finds its processor
- * idle; it is let go on the way to user mode and while idle. It is first come, first served. Whoever
- * waits for it has interrupts off and answers shootdowns, and only its holder sends them, so a
- * shootdown cannot wait for somebody who waits for its sender. While there is one processor the entries
- * call what they are for directly; share_kernel() puts the functions of this file in between.
+ * The kernel lock is taken at every entry from user mode, and by an interrupt that finds its
+ * processor idle; it is let go on the way to user mode and while idle. It is first come, first
+ * served. Whoever waits for it has interrupts off and answers shootdowns, and only its holder sends
+ * them, so a shootdown cannot wait for somebody who waits for its sender. While there is one
+ * processor the entries call what they are for directly; share_kernel() puts the functions of this
+ * file in between.
  *
  * A translation is forgotten by every processor that has the tables loaded, before its frame can be
- * used for something else: the sender waits for all answers. An entry that only gains rights is never
- * sent. [SDM 3A 4.10.5]
+ * used for something else: the sender waits for all answers. An entry that only gains rights is
+ * never sent. [SDM 3A 4.10.5]
  */
 #include "arch/processors.h"
 #include "arch/i386/i386.h"
@@ -23,12 +24,12 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define LOW_MEMORY   0xa0000u
-#define ANSWER_NS    100000000ull /* how long a processor may take to start */
-#define INIT_NS      10000000ull  /* [SDM 3A 8.4.4] */
-#define STARTUP_NS   200000ull
-#define PATIENCE     200u /* rounds of waiting for the kernel lock until its holder is asked */
-#define STOP_ROUNDS  1000000u
+#define LOW_MEMORY  0xa0000u
+#define ANSWER_NS   100000000ull /* how long a processor may take to start */
+#define INIT_NS     10000000ull  /* [SDM 3A 8.4.4] */
+#define STARTUP_NS  200000ull
+#define PATIENCE    200u /* rounds of waiting for the kernel lock until its holder is asked */
+#define STOP_ROUNDS 1000000u
 
 unsigned cpus_online = 1;
 
@@ -58,7 +59,8 @@ static void ask_for_kernel(void)
 
 static void kernel_enter(struct cpu *c)
 {
-    uint32_t flags = irq_save(), ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_ACQUIRE);
+    uint32_t flags = irq_save(),
+             ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_ACQUIRE);
 
     for (uint32_t rounds = 1; kernel_lock.serving != ticket; rounds++) {
         answer_shootdown(c);
@@ -107,7 +109,8 @@ void cpu_idle(void)
 }
 
 /* What the entries call, instead of the function itself, where the kernel is shared. What came from
- * kernel mode without the lock found its processor idle, or on its last instructions to user mode. */
+ * kernel mode without the lock found its processor idle, or on its last instructions to user mode.
+ */
 #define SHARED(name)                                                                               \
     void shared_##name(struct trapframe *tf);                                                      \
     void shared_##name(struct trapframe *tf)                                                       \
@@ -281,8 +284,8 @@ void cpu_send_tick(struct cpu *c)
 
 /* boot/trampoline.asm */
 extern uint8_t trampoline_start[], trampoline_end[], trampoline_protected[], trampoline_gdt[],
-    trampoline_gdt_base[], trampoline_far[], trampoline_cr4[], trampoline_pgdir[],
-    trampoline_esp[], trampoline_main[];
+    trampoline_gdt_base[], trampoline_far[], trampoline_cr4[], trampoline_pgdir[], trampoline_esp[],
+    trampoline_main[];
 
 static struct cpu *starting;
 static void (*starting_run)(void);

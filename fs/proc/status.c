@@ -32,7 +32,7 @@ struct snapshot {
     uint32_t seccomp, filters;
     struct sched_attr sched;
     uint32_t cpu, cpus; /* where it runs or ran last, a number; where it may, a bit each */
-    uint8_t realtime; /* the priority that it runs with, lent perhaps; 0: none */
+    uint8_t realtime;   /* the priority that it runs with, lent perhaps; 0: none */
     int exit_signal, exit_status;
     uint64_t start_ns;
     struct rusage_counts usage, child_usage;
@@ -234,8 +234,8 @@ int show_stat(struct text *t, const struct target *who)
                 (uint32_t)(g->pending | g->shared) & MASK31, (uint32_t)g->blocked & MASK31,
                 (uint32_t)g->ignored & MASK31, (uint32_t)g->caught & MASK31);
     text_printf(t, " %d 0 0 %d %u %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
-                s->exit_signal, s->cpu, s->sched.priority, s->sched.policy, m.brk_start, s->arg_start,
-                s->arg_end, s->env_start, s->env_end, s->exit_status);
+                s->exit_signal, s->cpu, s->sched.priority, s->sched.policy, m.brk_start,
+                s->arg_start, s->arg_end, s->env_start, s->env_end, s->exit_status);
     snapshot_free(s);
     return 0;
 }

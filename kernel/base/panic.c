@@ -4,7 +4,6 @@
  */
 #include "kernel/base/panic.h"
 #include "arch/cpu.h"
-#include "arch/processors.h"
 #include "arch/io.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
@@ -23,6 +22,13 @@ static void (*reset_machine)(void);
 void panic_register(enum panic_stage stage, void (*report)(const struct panic_cause *c))
 {
     reporters[stage] = report;
+}
+
+static void (*stop_others)(void);
+
+void panic_register_stop(void (*stop)(void))
+{
+    stop_others = stop;
 }
 
 void panic_register_end(void (*exit)(uint8_t value), void (*reset)(void))
@@ -89,7 +95,8 @@ _Noreturn void panic(const char *fmt, ...)
     va_list ap;
 
     irq_disable();
-    cpus_stop();
+    if (stop_others)
+        stop_others();
     if (panicking)
         panic_again();
     panicking = true;

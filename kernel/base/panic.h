@@ -27,6 +27,8 @@ enum panic_stage {
 
 /* One for each stage, at boot. It runs with interrupts off and takes no lock that may be held. */
 void panic_register(enum panic_stage stage, void (*report)(const struct panic_cause *c));
+/* Before anything is reported: other processors stop. */
+void panic_register_stop(void (*stop)(void));
 /* exit ends QEMU with a value, where it can, or returns; reset does not return. */
 void panic_register_end(void (*exit)(uint8_t value), void (*reset)(void));
 

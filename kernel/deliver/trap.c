@@ -24,9 +24,17 @@
 /* The exit path calls again until there is nothing left to do. */
 void return_to_user(struct trapframe *tf)
 {
+    struct thread *t = thread_current();
+
     if (sched_pass_kernel())
         schedule();
-    if (thread_current()->arch.work)
+    if (t->moved) {
+        t->moved = false;
+        __atomic_fetch_and(&cpu_self()->wanted, ~CPU_WANTED_LOOK, __ATOMIC_RELAXED);
+        t->rseq_interrupted |= t->rseq != 0;
+        t->arch.work |= t->rseq != 0;
+    }
+    if (t->arch.work)
         signal_deliver(tf);
     latency_end(LATENCY_NO_SWITCH);
 }

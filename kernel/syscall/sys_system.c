@@ -120,9 +120,9 @@ long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
 }
 
 /*
- * Waits until the other processors have passed a barrier: they are all interrupted, and come back by
- * IRET, which serializes. A process says first that it will use the quick ones; exec forgets that.
- * man 2 membarrier
+ * Waits until the other processors have passed a barrier: they are all interrupted, and come back
+ * by IRET, which serializes. A process says first that it will use the quick ones; exec forgets
+ * that. man 2 membarrier
  */
 enum {
     MEMBARRIER_QUERY = 0,

@@ -10,7 +10,7 @@
 #define LOAD_PERIOD (5 * HZ + 1) /* an odd tick, so as not to run in step with a timer */
 
 static uint64_t uses[CPUS_MAX][CPU_USES]; /* [tick] read without a lock */
-static uint32_t averages[3];    /* [tick] */
+static uint32_t averages[3];              /* [tick] */
 static uint32_t ticks_to_go = LOAD_PERIOD;
 
 /* exp(-5 s / 1, 5, 15 min) */

@@ -78,7 +78,8 @@ struct thread {
 #define RSEQ_SIZE 32u     /* and its alignment */
     uint32_t rseq, rseq_signature; /* [own] user address and signature of rseq(2), or 0 */
     bool rseq_interrupted;         /* [sched_lock] another thread ran, which rseq has to be told */
-    char comm[COMM_LEN];           /* PR_SET_NAME on a thread that is not the first; else empty */
+    bool moved; /* [sched_lock] to another CPU, which rseq has to be told, too, at the way out */
+    char comm[COMM_LEN]; /* PR_SET_NAME on a thread that is not the first; else empty */
 
     /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
     struct cpu *cpu;                   /* [sched_lock] where it runs, or ran last */

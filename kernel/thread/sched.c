@@ -120,7 +120,7 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
 {
     uint32_t lock_flags = c->lock_flags;
 
-    if (prev->rseq && ((int32_t)prev->arch.tf->orig_eax < 0 || cpus_online > 1)) {
+    if (prev->rseq && (int32_t)prev->arch.tf->orig_eax < 0) {
         prev->rseq_interrupted = true;
         prev->arch.work = true;
     }
@@ -128,7 +128,10 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     next->ran_at = prev->ran_at;
     prev->on_cpu = false;
     next->on_cpu = true;
+    next->moved |= next->rseq && next->cpu != c;
     next->cpu = c;
+    if (next->moved)
+        __atomic_fetch_or(&c->wanted, CPU_WANTED_LOOK, __ATOMIC_RELAXED);
     c->current = &next->arch;
     c->switched_from = prev;
     nr_switches++;
@@ -141,8 +144,8 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     finish_switch(lock_flags);
 }
 
-/* [sched_lock held] Somebody who may run on one of these processors waits: an idle one is woken. False:
- * there is none. */
+/* [sched_lock held] Somebody who may run on one of these processors waits: an idle one is woken.
+ * False: there is none. */
 static bool wake_idle(uint32_t allowed)
 {
     for (unsigned i = 0; i < cpus_online; i++) {
@@ -158,8 +161,8 @@ static bool wake_idle(uint32_t allowed)
     return false;
 }
 
-/* [sched_lock held] t waits for a processor. It has an idle one; else this one, if it is to come before
- * who runs here. */
+/* [sched_lock held] t waits for a processor. It has an idle one; else this one, if it is to come
+ * before who runs here. */
 static void find_processor(const struct thread *t, bool ahead)
 {
     struct cpu *c = cpu_self();

@@ -84,9 +84,9 @@ void sched_prefer(struct thread *t);
 void sched_start(struct thread *t); /* first time: t, prepared by arch_thread_init_*, may run */
 void sched_tick(bool user);         /* from the timer interrupt; user: it came from user mode */
 void sched_yield_current(void);
-void sched_init(void);           /* the boot thread becomes this CPU's current and idle thread */
+void sched_init(void);             /* the boot thread becomes this CPU's current and idle thread */
 void sched_start_processors(void); /* all that there are; maxcpus= */
-_Noreturn void sched_idle(void); /* the boot thread's end, and all that further ones' do */
+_Noreturn void sched_idle(void);   /* the boot thread's end, and all that further ones' do */
 void sched_interrupt(struct thread *t); /* if it runs elsewhere, it comes to look at its work */
 /* Makes s the space of the running CPU; NULL: kernel only. Skips the load when it is already. */
 void sched_use_space(struct vm_space *s);
@@ -94,8 +94,8 @@ void sched_charge_current(void);                  /* brings current's run_ns up 
 uint32_t sched_slice(const struct sched_attr *a); /* ticks; 0: until it gives up the CPU */
 void sched_set_attr(struct thread *t, const struct sched_attr *a); /* valid ones */
 void sched_inherit(struct thread *t, uint8_t priority); /* a real-time one that it is lent, or 0 */
-uint32_t sched_cpus(const struct thread *t); /* of those that there are; NULL: all */
-void sched_set_cpus(struct thread *t, uint32_t cpus); /* all ones: wherever it likes */
+uint32_t sched_cpus(const struct thread *t);            /* of those that there are; NULL: all */
+void sched_set_cpus(struct thread *t, uint32_t cpus);   /* all ones: wherever it likes */
 /* Lets another processor in that waits; whether this one is to switch. */
 bool sched_pass_kernel(void);
 struct sched_attr sched_fork_attr(const struct sched_attr *parent); /* a child's */

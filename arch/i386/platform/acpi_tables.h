@@ -57,7 +57,7 @@ struct acpi_irq {
 struct acpi_apics {
     bool present;
     uint32_t local_address;
-    unsigned cpus; /* enabled ones */
+    unsigned cpus;                 /* enabled ones */
     uint8_t cpu_id[ACPI_MAX_CPUS]; /* local APICs of the first of them */
     struct acpi_ioapic io[ACPI_MAX_IOAPICS];
     unsigned nio;

@@ -99,7 +99,8 @@ static const char *local_unusable(void)
     return NULL;
 }
 
-/* Virtual wire: what the 8259 says goes through LINT0, as it did before; on the first processor only.
+/* Virtual wire: what the 8259 says goes through LINT0, as it did before; on the first processor
+ * only.
  */
 static void local_init(bool first)
 {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define APIC_TIMER_VECTOR    48u
+#define APIC_TIMER_VECTOR     48u
 #define APIC_KICK_VECTOR      49u
 #define APIC_TICK_VECTOR      50u
 #define APIC_SHOOTDOWN_VECTOR 0xfbu
@@ -26,7 +26,8 @@ void apic_eoi(void);
 /* On a further processor: its own local APIC. */
 void apic_init_further(void);
 uint32_t apic_id(void); /* of the running processor */
-/* Interrupts another processor; or, with its delivery mode in the upper bits, resets or starts it. */
+/* Interrupts another processor; or, with its delivery mode in the upper bits, resets or starts it.
+ */
 #define APIC_INIT    0x4500u
 #define APIC_STARTUP 0x4600u
 void apic_send(uint32_t id, uint32_t what);

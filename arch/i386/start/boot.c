@@ -2,6 +2,7 @@
  * The boot of the machine, from boot/multiboot.asm to kernel_main(): traps first, so that a mistake
  * shows; then consoles, the memory map, interrupts.
  */
+#include "arch/processors.h"
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/platform/apic.h"
@@ -155,6 +156,7 @@ NO_STACK_GUARD _Noreturn void boot_main(void)
     idt_init();
     report_init();
     panic_register_end(debug_exit, power_reset);
+    panic_register_stop(cpus_stop);
     cpuid_init();
     boot_info.entry_cycles = cpu_cycles();
     cpu_control_init();

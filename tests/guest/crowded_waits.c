@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
-#define CROWD 500
+#define CROWD 250
 
 static int event, woken;
 

@@ -115,7 +115,8 @@ void cpu_idle(void)
     void shared_##name(struct trapframe *tf);                                                      \
     void shared_##name(struct trapframe *tf)                                                       \
     {                                                                                              \
-        bool entered = !cpu_self()->in_kernel;                                                     \
+        /* An NMI may have come while this processor waited for the lock. */                       \
+        bool entered = !cpu_self()->in_kernel && tf->trapno != TRAP_NMI;                           \
                                                                                                    \
         if (entered)                                                                               \
             kernel_enter(cpu_self());                                                              \

@@ -128,9 +128,11 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     next->ran_at = prev->ran_at;
     prev->on_cpu = false;
     next->on_cpu = true;
-    next->moved |= next->rseq && next->cpu != c;
-    next->cpu = c;
-    if (next->moved)
+    if (__builtin_expect(next->cpu != c, 0)) {
+        next->moved |= next->rseq != 0;
+        next->cpu = c;
+    }
+    if (__builtin_expect(next->moved, 0))
         __atomic_fetch_or(&c->wanted, CPU_WANTED_LOOK, __ATOMIC_RELAXED);
     c->current = &next->arch;
     c->switched_from = prev;

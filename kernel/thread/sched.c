@@ -169,9 +169,9 @@ static void find_processor(const struct thread *t, bool ahead)
 {
     struct cpu *c = cpu_self();
 
-    if (cpus_online > 1 && wake_idle(t->cpus))
+    if (cpus_online > 1 && (wake_idle(t->cpus) || !(t->cpus & 1u << c->id)))
         return;
-    if (ahead && (t->cpus & 1u << c->id))
+    if (ahead)
         want_switch(c);
 }
 

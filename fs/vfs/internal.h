@@ -53,8 +53,8 @@ void dentry_move(struct dentry *d, struct dentry *fresh);
 /* [both parents' inode locks held] Swaps the places of two names. Inline or allocated names alike.
  */
 void dentry_exchange(struct dentry *a, struct dentry *b);
-/* [parent's inode lock held] d is about to be removed or moved: from now on nothing is mounted on it.
- * False: something is. dentry_stays: it is not any more. */
+/* [parent's inode lock held] d is about to be removed or moved: from now on nothing is mounted on
+ * it. False: something is. dentry_stays: it is not any more. */
 bool dentry_leaves(struct dentry *d);
 void dentry_stays(struct dentry *d);
 /* Whether d is ancestor or one above it, within one file system. */

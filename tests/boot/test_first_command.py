@@ -346,6 +346,9 @@ def follow(page, clone):
         if os.path.exists(target):
             with open(target) as f:
                 text = f.read()
+        if block in text:  # an example that is in the tree
+            done.append(path)
+            continue
         lines = block.splitlines(keepends=True)
         places = [line for line in (lines[0], lines[-1]) if text.count(line) == 1]
         assert bool(places) == bool(text), f"{path} has no place for:\n{block}"

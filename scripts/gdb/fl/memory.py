@@ -15,15 +15,24 @@ CLASS_NONE = 0xFFFF
 
 # ---- Objects and their names ------------------------------------------------------------------------
 
+def place_of_root(d):
+    """The name on which the first mount that shows this root is, or None."""
+    for m in k.entries(k.address("mounts"), "mount", "link"):
+        if m.root == d.at and m["at"]:
+            return k.View("dentry", m["at"])
+    return None
+
+
 def dentry_path(d):
     """As inode_path() makes it."""
     parts = []
     for _ in range(1000):
         if not d.parent:
-            if d.covers:
-                d = d.to("covers")
+            at = place_of_root(d)
+            if at is not None:
+                d = at
                 continue
-            name = k.string(d.name)
+            name = k.string(d.name) if d.name else "/"
             if not name.startswith("/"):
                 return name + "".join("/" + p for p in reversed(parts))
             break

@@ -130,7 +130,7 @@ def test_memmap_counts_every_frame(shell):
     assert re.search(r"lit: \d+ frames of 1 init, \d+ more in swap", output)
     shell.sh("echo round >/proc/pageout; echo round >/proc/pageout")
     output = shell.sh("memmap -1 | cat")
-    assert re.search(r"swap: [1-9]\d* of \d+ KiB", output) and output.count(">") == 1, output
+    assert re.search(r"swap: [1-9]\d* of \d+ KiB", output) and output.count(">") <= 1, output  # between two rounds the hand is nowhere
 
 
 def test_memmap_is_live_and_leaves():
@@ -150,7 +150,7 @@ def test_vmpicture_draws_what_was_saved(shell, tmp_path):
     shell.sh("faults -q -o /tmp/trace sh -c 'ls / | cat' 2>/dev/null")
     for name, command in (("trace", "cat /tmp/trace"), ("smaps", "cat /proc/$$/smaps"),
                           ("owners", "cat /proc/mm_check"), ("one", "cat /proc/$$/pagetable"),
-                          ("two", "cat /proc/1/pagetable")):
+                          ("two", "cat /proc/self/pagetable")):
         (tmp_path / name).write_text(shell.sh(command))
     out = tmp_path / "report.svg"
     subprocess.run([TOP + "/scripts/vmpicture", "-o", out,

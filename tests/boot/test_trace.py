@@ -37,7 +37,7 @@ def test_faults(shell):
 
 
 def test_sched_and_irq(shell):
-    out = traced(shell, "sched,irq", "cat /proc/sys/kernel/trace; sleep 1")
+    out = traced(shell, "sched,irq", "cat /proc/sys/kernel/trace; i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done")
     assert "sched,irq\n" in out
     assert re.search(r"sched: \d+ \(sh\) -> \d+ \(\w+\)", out)
     assert re.search(r"irq: \d+\n", out)

@@ -492,10 +492,12 @@ static void model_move(struct space *s, const struct move *m)
         }
     }
     for (unsigned i = 0; i < m->old; i++) {
-        if (m->stay)
+        if (m->stay) {
             forget(&from[i]);
-        else
+            from[i].locked = false; /* as on Linux */
+        } else {
             memset(&from[i], 0, sizeof(from[i]));
+        }
     }
 }
 

@@ -417,6 +417,7 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void 
     if (!wake_up(c)) {
         klog(LOG_WARN, "Processor with APIC %u does not answer; it is left alone\n",
              (unsigned)c->apic_id);
+        apic_send(c->apic_id, APIC_INIT); /* nor does it come up late, on the next one's stack */
         starting = NULL;
         return NULL;
     }

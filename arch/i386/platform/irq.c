@@ -150,12 +150,14 @@ static bool is_spurious(unsigned irq)
 static void apic_interrupt(const struct trapframe *tf, struct cpu *c)
 {
     c->irq_depth++;
-    if (tf->trapno == APIC_TIMER_VECTOR)
+    if (tf->trapno == APIC_TIMER_VECTOR) {
         clock_apic_timer();
-    else if (tf->trapno == APIC_TICK_VECTOR)
-        c->ticks++, processor_tick(trap_from_user(tf));
-    else
+    } else if (tf->trapno == APIC_TICK_VECTOR) {
+        c->ticks++;
+        processor_tick(trap_from_user(tf));
+    } else {
         c->kicks++;
+    }
     c->irq_depth--;
     apic_eoi();
 }

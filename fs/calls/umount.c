@@ -142,36 +142,37 @@ static int check_pivot(const struct path *root, const struct path *new, const st
     return is_reachable(put_old, new) && is_reachable(new, root) ? 0 : -EINVAL;
 }
 
-/* A context that has p as its root or working directory, a reference, or NULL. */
-static struct fs_context *somebody_at(const struct path *place)
+/* [proc_lock held] Its context, a reference, if place is its root or working directory; or NULL. */
+static struct fs_context *context_at(const struct proc *p, const struct path *place)
 {
-    struct fs_context *c = NULL;
-    struct proc *p;
+    struct fs_context *c = p->fs;
 
-    spin_lock(&proc_lock);
-    list_for_each_entry (p, &all_procs, all_link) {
-        if (p->fs && (path_same(&p->fs->root, place) || path_same(&p->fs->cwd, place))) {
-            c = p->fs;
-            fs_context_ref(c);
-            break;
-        }
-    }
-    spin_unlock(&proc_lock);
+    if (!c || !(path_same(&c->root, place) || path_same(&c->cwd, place)))
+        return NULL;
+    fs_context_ref(c);
     return c;
 }
 
-/* Every process whose root or working directory is old has new instead. */
+/* Every process whose root or working directory is old has new instead. From the oldest on: what
+ * one forks meanwhile is younger, and comes later. */
 static void move_everybody(const struct path *old, const struct path *new)
 {
+    struct proc_place at = {0};
+    const struct proc *p;
     struct fs_context *c;
-    unsigned left;
 
-    while ((c = somebody_at(old)) != NULL) {
-        for (left = fs_context_replace(c, old, new); left; left--)
-            path_unref(old);
-        fs_context_put(c);
+    do {
+        spin_lock(&proc_lock);
+        p = proc_after(&at);
+        c = p ? context_at(p, old) : NULL;
+        spin_unlock(&proc_lock);
+        if (c) {
+            for (unsigned left = fs_context_replace(c, old, new); left; left--)
+                path_unref(old);
+            fs_context_put(c);
+        }
         sched_point();
-    }
+    } while (p);
 }
 
 /* [mount_lock held] */

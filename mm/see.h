@@ -75,6 +75,9 @@ void vm_frame_info(pfn_t first, unsigned n, struct vm_frame_info *out);
 pfn_t vm_frame_end(void); /* above the last frame there is */
 struct frame_census {     /* counts that nobody keeps */
     uint32_t mapped_file; /* frames of objects that some space maps */
+    /* Frames that may go, by what the policy makes of them: shared memory counts as anonymous. */
+    uint32_t active_anon, inactive_anon, active_file, inactive_file;
+    uint32_t locked; /* those that may not, as a locked area maps them */
 };
 void vm_frame_census(struct frame_census *out); /* looks at every frame used so far */
 

@@ -58,9 +58,10 @@ int show_vmstat(struct text *t, const struct target *who)
     vm_swap_stats(&swap);
     vm_frame_census(&c);
     shared = m.cached_shmem + ramfs_total_pages();
-    text_printf(t, "nr_free_pages %u\nnr_inactive_anon 0\nnr_active_anon %u\n", m.free, m.anon);
-    text_printf(t, "nr_inactive_file 0\nnr_active_file %u\nnr_unevictable 0\nnr_mlock 0\n",
-                m.cached);
+    text_printf(t, "nr_free_pages %u\nnr_inactive_anon %u\nnr_active_anon %u\n", m.free,
+                c.inactive_anon, c.active_anon);
+    text_printf(t, "nr_inactive_file %u\nnr_active_file %u\nnr_unevictable %u\nnr_mlock %u\n",
+                c.inactive_file, c.active_file, c.locked, c.locked);
     text_printf(t, "nr_slab_reclaimable 0\nnr_slab_unreclaimable %u\n", m.slab);
     text_printf(t, "nr_anon_pages %u\nnr_mapped %u\nnr_file_pages %u\nnr_dirty %u\n", m.anon,
                 c.mapped_file, m.cached, d.dirty);

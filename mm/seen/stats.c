@@ -9,8 +9,10 @@
 #include "mm/mm.h"
 #include "mm/pool.h"
 #include "mm/port.h"
+#include "mm/reclaim/reclaim.h"
 
-#define STEP 256u /* pages, frames or mappings looked at with vm_lock held */
+#define STEP            256u /* pages, frames or mappings looked at with vm_lock held */
+#define CENSUS_MAPPINGS 128u
 
 /* ---- Page-table entries ---- */
 
@@ -377,11 +379,35 @@ vaddr_t vm_next_private(struct vm_space *s, vaddr_t va, vaddr_t end)
     return va;
 }
 
+/* Of a page that very many map not all are asked. [v] */
+static bool census_locked(const struct frame *f)
+{
+    return locked_pages && rmap_count(f) <= CENSUS_MAPPINGS && frame_is_locked(f);
+}
+
+/* [v] */
+static void census_count(const struct frame *f, struct frame_census *out)
+{
+    bool active = frame_age(f) > POLICY_REFAULT;
+
+    if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
+        return;
+    out->mapped_file += f->kind == FRAME_OBJECT && f->rmap;
+    if (census_locked(f))
+        out->locked++;
+    else if (f->kind == FRAME_ANON || f->object->pager->shared_memory)
+        ++*(active ? &out->active_anon : &out->inactive_anon);
+    else
+        ++*(active ? &out->active_file : &out->inactive_file);
+}
+
 static struct frame *census_step(struct frame *f, struct frame_census *out)
 {
     spin_lock(&vm_lock);
-    for (unsigned n = 0; f && n < STEP; n++, f = frame_next(f))
-        out->mapped_file += f->kind == FRAME_OBJECT && f->rmap;
+    for (unsigned n = 0; f && n < STEP; n++, f = frame_next(f)) {
+        census_count(f, out);
+        n += locked_pages ? rmap_count(f) / 2 : 0;
+    }
     spin_unlock(&vm_lock);
     return f;
 }

@@ -6,8 +6,10 @@
  * Every number from the disk is checked before it is used: ext2_super.c checks the geometry once,
  * ext2_meta.c that a block is one of the file system's, the others what they read themselves.
  *
- * Locks, in this order: inode->lock (the VFS's), super->commit, super->cached, node->punch,
- * node->map, super->alloc. All of them are sleep locks.
+ * Locks, in this order: inode->lock (the VFS's), super->commit, super->cached, node->punch, an
+ * operation (ext2_begin, which waits), node->map, super->alloc. All of them are sleep locks; under
+ * them, super->changing. Within an operation nobody commits, nor waits for pages of files that are
+ * on their way out: those are operations, too.
  */
 #ifndef FS_DISK_EXT2_H
 #define FS_DISK_EXT2_H
@@ -25,8 +27,12 @@
 #define EXT2_FL_INDEX    0x1000u
 #define EXT4_FL_EXTENTS  0x80000u
 #define EXT2_RAW_INODE   128u
+#define EXT2_LOG_INO     8u
+#define EXT2_LOG_BLOCKS  1024u /* the least that e2fsck knows; the most used here */
 
-/* Features; incompatible: who does not know them cannot read. */
+/* Features; compatible: who does not know them may write. */
+#define EXT3_FEATURE_JOURNAL 4u
+/* Incompatible: who does not know them cannot read. */
 #define EXT2_FEATURE_TYPES   2u /* directory entries tell types */
 #define EXT3_FEATURE_RECOVER 4u /* the journal has what is not yet in its place */
 #define EXT4_FEATURE_EXTENTS 0x40u
@@ -95,6 +101,23 @@ struct ext2_bitmap {
     bool valid;
 };
 
+#define EXT2_CHANGE_HASH 64u
+
+/* Blocks of metadata that were changed: ext2_change.c. */
+struct ext2_changes {
+    struct list all;                            /* in order of their coming */
+    struct ext2_change *hash[EXT2_CHANGE_HASH]; /* by number */
+    uint32_t count;
+};
+
+/* What is to be on the disk whole or not at all; on its caller's stack. */
+struct ext2_operation {
+    struct list link; /* [super->changing] */
+    struct thread *thread;
+};
+
+struct ext2_log;
+
 struct ext2_super {
     struct superblock *sb;
     struct block_device *dev;
@@ -115,6 +138,7 @@ struct ext2_super {
     struct ext2_bitmap block_bits, inode_bits; /* [alloc] */
     uint32_t free_blocks, free_inodes;         /* [alloc] */
     uint32_t frozen_blocks;                    /* [alloc] free, but not before the next commit */
+    uint32_t frozen_inodes;                    /* [alloc] the same */
     uint32_t promised;                         /* [alloc] blocks of pages that have no place yet */
     struct list frozen;                        /* [alloc] struct ext2_frozen */
     uint32_t next_generation;                  /* [alloc] */
@@ -126,6 +150,13 @@ struct ext2_super {
     uint32_t epoch;      /* [cached] of the commit under way */
     uint32_t complaints; /* atomic: errors told */
     uint32_t orphans;    /* atomic: files without a name that are still in use */
+
+    struct ext2_log *log; /* [changing] NULL: none, changes go straight to the page cache */
+    struct spinlock changing;
+    struct ext2_changes running, leaving; /* [changing] of operations; of the commit under way */
+    struct list operations;               /* [changing] */
+    bool closing;                         /* [changing] a commit waits until there are none */
+    struct waitq turn;                    /* for that, and for its end */
 };
 
 /* What is known of one inode beyond the VFS's. It lives as long as the page cache of its file. */
@@ -175,10 +206,54 @@ static inline bool ext2_is_block(const struct ext2_super *s, uint32_t block)
 int ext2_meta_read(struct ext2_super *s, uint32_t block, uint32_t at, void *buf, uint32_t len);
 int ext2_meta_write(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,
                     uint32_t len);
-/* A new block of metadata: zeros, on the device before anything can point to it. */
+/* A whole block of data, where blocks are smaller than pages. */
+int ext2_data_write(struct ext2_super *s, uint32_t block, const void *buf);
+/* A new block of metadata: zeros, on the disk before anything can point to it. */
 int ext2_meta_clear(struct ext2_super *s, uint32_t block);
 int ext2_group_read(struct ext2_super *s, uint32_t group, struct ext2_raw_group *out);
 int ext2_group_write(struct ext2_super *s, uint32_t group, const struct ext2_raw_group *g);
+
+/* ---- ext2_change.c: operations, and what they change, until the log has it ---- */
+
+/* Around everything that changes metadata. An operation within another of the same thread is part
+ * of that. May sleep. */
+void ext2_begin(struct ext2_super *s, struct ext2_operation *op);
+void ext2_end(struct ext2_super *s, struct ext2_operation *op);
+/* The same for one that a program asks for, which first lets a commit make room: for blocks and an
+ * inode, where some are frozen, and for what it changes. -EIO: nothing can be written. */
+int ext2_begin_change(struct ext2_super *s, struct ext2_operation *op);
+/* Whether the current thread is within one. */
+bool ext2_is_within(struct ext2_super *s);
+void ext2_changes_init(struct ext2_super *s);
+/* False: nobody has changed the block. */
+bool ext2_change_read(struct ext2_super *s, uint32_t block, uint32_t at, void *buf, uint32_t len);
+int ext2_change_write(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,
+                      uint32_t len);
+/* Whether so much has changed that a commit should not wait. */
+bool ext2_changes_many(struct ext2_super *s);
+/* [commit] When no operation is under way: what they changed begins to leave; last: and from then
+ * on there is no log. */
+void ext2_changes_close(struct ext2_super *s, bool last);
+/* [commit] What leaves is in the log: on to the page cache of the device; what did not get there
+ * has not left. */
+int ext2_changes_settle(struct ext2_super *s);
+void ext2_changes_return(struct ext2_super *s); /* [commit] it could not be written */
+/* [commit] Each in turn that leaves, NULL: the first. */
+struct ext2_change *ext2_change_next(struct ext2_super *s, struct ext2_change *c);
+uint32_t ext2_change_block(const struct ext2_change *c, const uint8_t **bytes);
+
+/* ---- ext2_log.c, ext2_replay.c: the log, in ext3's format ---- */
+
+/* Writing begins; where there can be no log, there is none. [commit] */
+void ext2_log_start(struct ext2_super *s);
+/* It ends, and all is in its place: no log is needed any more. [commit] */
+int ext2_log_stop(struct ext2_super *s);
+/* What has changed is in the log, and data that were written before on the medium. [commit] */
+int ext2_log_commit(struct ext2_super *s);
+/* The same is in its place, so that what was freed before may be used again. [commit] */
+int ext2_log_checkpoint(struct ext2_super *s);
+/* After a power cut: what the log has goes to its place. -EINVAL: not a log of this kind. */
+int ext2_replay(struct ext2_super *s, const struct ext2_raw_super *raw);
 
 /* ---- ext2_alloc.c, ext2_balloc.c, ext2_ialloc.c ---- */
 
@@ -201,6 +276,8 @@ int ext2_promise(struct ext2_node *n);
 void ext2_promise_end(struct ext2_node *n, uint32_t blocks);
 /* Whether so many blocks are there for the current process. -ENOSPC. */
 int ext2_check_room(struct ext2_super *s, uint32_t blocks);
+/* Whether a commit would make room for that many and for an inode, which now is not there. */
+bool ext2_wants_commit(struct ext2_super *s, uint32_t blocks);
 
 int ext2_inode_alloc(struct ext2_super *s, uint32_t parent, bool dir, uint32_t *out);
 void ext2_inode_free(struct ext2_super *s, uint32_t ino, bool dir);
@@ -233,7 +310,15 @@ void ext2_await_punch(struct ext2_node *n); /* before a page is read in */
 int ext2_iget(struct superblock *sb, uint32_t ino, struct inode **out);
 /* A new file in dir, with a place on the disk and no name yet. */
 int ext2_inode_make(struct inode *dir, uint32_t mode, uint32_t rdev, struct inode **out);
-int ext2_inode_write(struct inode *i); /* to the page cache of the device */
+int ext2_inode_write(struct inode *i); /* what the VFS has becomes a change */
+int ext2_setattr(struct inode *i);     /* the same, asked for */
+/* [map] The places of its blocks, and a size that covers them, do the same. */
+int ext2_map_write(struct ext2_node *n, uint64_t size);
+/* As it is on the disk. */
+int ext2_raw_read(struct ext2_super *s, uint32_t ino, struct ext2_raw_inode *raw);
+int ext2_raw_write(struct ext2_super *s, uint32_t ino, const struct ext2_raw_inode *raw);
+/* A node that no inode of the VFS has: of the log. */
+void ext2_node_init(struct ext2_node *n, struct ext2_super *s, uint32_t ino);
 /* The last name is gone: it lives only as long as it is in use. */
 void ext2_inode_orphan(struct inode *i);
 void ext2_inode_adopt(struct inode *i); /* it has a name again */
@@ -268,7 +353,10 @@ void ext2_file_init(void);
 int ext2_fsync(struct inode *i);
 void ext2_inode_destroy(struct inode *i);
 uint64_t ext2_blocks(const struct inode *i);
-int ext2_commit(struct ext2_super *s, bool data); /* all of it is on the medium after */
+/* All of it is in its place on the medium after; not within an operation. */
+int ext2_commit(struct ext2_super *s, bool data);
+int ext2_super_read(struct ext2_super *s, struct ext2_raw_super *raw);
+int ext2_super_write(struct ext2_super *s, const struct ext2_raw_super *raw);
 int ext2_super_set_large(struct ext2_super *s);
 uint64_t ext2_max_size(const struct ext2_super *s); /* of a file */
 /* Something is wrong on the disk; told once in a while. Returns -EIO. */

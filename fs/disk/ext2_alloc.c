@@ -61,14 +61,21 @@ int ext2_bitmap_change(struct ext2_super *s, struct ext2_bitmap *b, uint32_t bit
     return err;
 }
 
-static struct ext2_frozen *frozen_of(struct ext2_super *s, const struct ext2_bitmap *b, bool aging)
+/* There is at most one of each age. */
+static struct ext2_frozen *find_frozen(struct ext2_super *s, const struct ext2_bitmap *kind,
+                                       uint32_t group, bool aging)
 {
     struct ext2_frozen *f;
 
     list_for_each_entry (f, &s->frozen, link)
-        if (f->kind == b && f->group == b->group && f->aging == aging)
+        if (f->kind == kind && f->group == group && f->aging == aging)
             return f;
     return NULL;
+}
+
+static struct ext2_frozen *frozen_of(struct ext2_super *s, const struct ext2_bitmap *b, bool aging)
+{
+    return find_frozen(s, b, b->group, aging);
 }
 
 static struct ext2_frozen *new_frozen(struct ext2_super *s, const struct ext2_bitmap *b)
@@ -98,17 +105,31 @@ int ext2_freeze(struct ext2_super *s, struct ext2_bitmap *b, uint32_t bit)
         return -ENOMEM;
     f->bits[bit / 8] |= (uint8_t)(1u << (bit % 8));
     f->count++;
-    if (b == &s->block_bits)
-        s->frozen_blocks++;
+    ++*(b == &s->block_bits ? &s->frozen_blocks : &s->frozen_inodes);
     return 0;
+}
+
+static void free_frozen(struct ext2_frozen *f)
+{
+    list_remove(&f->link);
+    kfree(f->bits);
+    kmfree(f);
 }
 
 void ext2_age(struct ext2_super *s)
 {
-    struct ext2_frozen *f;
+    struct ext2_frozen *f, *next, *old;
 
-    list_for_each_entry (f, &s->frozen, link)
+    list_for_each_entry_safe (f, next, &s->frozen, link) {
+        old = f->aging ? NULL : find_frozen(s, f->kind, f->group, true);
         f->aging = true;
+        if (!old)
+            continue;
+        for (uint32_t i = 0; i < s->block_size; i++)
+            old->bits[i] |= f->bits[i];
+        old->count += f->count;
+        free_frozen(f);
+    }
 }
 
 void ext2_thaw(struct ext2_super *s, bool all)
@@ -118,11 +139,8 @@ void ext2_thaw(struct ext2_super *s, bool all)
     list_for_each_entry_safe (f, next, &s->frozen, link) {
         if (!f->aging && !all)
             continue;
-        if (f->kind == &s->block_bits)
-            s->frozen_blocks -= f->count;
-        list_remove(&f->link);
-        kfree(f->bits);
-        kmfree(f);
+        *(f->kind == &s->block_bits ? &s->frozen_blocks : &s->frozen_inodes) -= f->count;
+        free_frozen(f);
     }
 }
 

@@ -144,35 +144,46 @@ static bool has_room(const struct ext2_super *s, uint32_t blocks)
     return used <= s->free_blocks;
 }
 
-/* What was freed can be used, and promises are exact, once all is written. */
-static int make_room(struct ext2_super *s, uint32_t blocks, struct ext2_node *n)
+int ext2_check_room(struct ext2_super *s, uint32_t blocks)
 {
-    bool room = false;
+    bool room;
 
-    for (int tries = 0; !room && tries < 2; tries++) {
-        if (tries > 0)
-            (void)ext2_commit(s, true);
-        mutex_lock(&s->alloc);
-        room = has_room(s, blocks);
-        if (room && n) {
-            s->promised += blocks;
-            n->promised += blocks;
-        }
-        mutex_unlock(&s->alloc);
-    }
+    mutex_lock(&s->alloc);
+    room = has_room(s, blocks);
+    mutex_unlock(&s->alloc);
     return room ? 0 : -ENOSPC;
 }
 
-int ext2_check_room(struct ext2_super *s, uint32_t blocks)
+/* What was freed can be used, and promises are exact, once all is written. */
+bool ext2_wants_commit(struct ext2_super *s, uint32_t blocks)
 {
-    return make_room(s, blocks, NULL);
+    bool helps;
+
+    mutex_lock(&s->alloc);
+    helps = (!has_room(s, blocks) && (s->frozen_blocks || s->promised)) ||
+            (s->frozen_inodes && s->free_inodes <= s->frozen_inodes);
+    mutex_unlock(&s->alloc);
+    return helps;
 }
 
 int ext2_promise(struct ext2_node *n)
 {
+    uint32_t blocks = PAGE_SIZE / n->super->block_size + 1;
     struct ext2_super *s = n->super;
+    bool room;
 
-    return make_room(s, PAGE_SIZE / s->block_size + 1, n);
+    if (ext2_wants_commit(s, blocks))
+        (void)ext2_commit(s, true);
+    else if (ext2_changes_many(s))
+        (void)ext2_commit(s, false);
+    mutex_lock(&s->alloc);
+    room = has_room(s, blocks);
+    if (room) {
+        s->promised += blocks;
+        n->promised += blocks;
+    }
+    mutex_unlock(&s->alloc);
+    return room ? 0 : -ENOSPC;
 }
 
 void ext2_promise_end(struct ext2_node *n, uint32_t blocks)

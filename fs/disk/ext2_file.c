@@ -125,6 +125,8 @@ static int place_page(struct ext2_node *n, uint32_t index, uint64_t size, uint32
         err = ext2_map_make(n, (uint32_t)number, true, &block[i], &fresh);
         any |= fresh;
     }
+    if (any && !err)
+        err = ext2_map_write(n, size);
     mutex_unlock(&n->map);
     if (any)
         ext2_promise_end(n, count + 1);
@@ -139,7 +141,7 @@ static int put_pieces(struct ext2_node *n, uint32_t index, uint64_t size, const 
 
     for (uint32_t i = 0; i < blocks_in_page(s) && !err; i++)
         if (block[i])
-            err = ext2_meta_write(s, block[i], 0, page + (i << s->block_shift), s->block_size);
+            err = ext2_data_write(s, block[i], page + (i << s->block_shift));
     return err;
 }
 
@@ -163,9 +165,11 @@ static int ext2_put(struct vm_object *o, const struct vm_run *run)
 {
     struct ext2_node *n = vm_object_private(o);
     uint64_t size = vm_object_size(o);
+    struct ext2_operation op;
     unsigned done = 0, count;
     int err = 0;
 
+    ext2_begin(n->super, &op);
     while (done < run->count && !err) {
         count = 1;
         if (is_direct(n->super))
@@ -174,6 +178,7 @@ static int ext2_put(struct vm_object *o, const struct vm_run *run)
             err = put_pieces(n, run->index + done, size, run->page[done]);
         done += err ? 0 : count;
     }
+    ext2_end(n->super, &op);
     return done ? (int)done : err;
 }
 
@@ -297,6 +302,7 @@ static int ext2_truncate(struct inode *i, uint64_t size)
     struct ext2_super *s = n->super;
     uint64_t keep = (size + s->block_size - 1) >> s->block_shift;
     bool shrinks = size < vm_object_size(i->object);
+    struct ext2_operation op;
     int err;
 
     if (size > ext2_max_size(s))
@@ -304,6 +310,7 @@ static int ext2_truncate(struct inode *i, uint64_t size)
     err = vm_object_resize(i->object, size);
     if (err)
         return err;
+    ext2_begin(s, &op);
     if (shrinks) {
         mutex_lock(&n->map);
         ext2_map_cut(n, (uint32_t)keep, UINT64_MAX);
@@ -311,16 +318,21 @@ static int ext2_truncate(struct inode *i, uint64_t size)
         if (size == 0)
             ext2_promise_end(n, UINT32_MAX);
     }
-    return ext2_inode_write(i);
+    err = ext2_inode_write(i);
+    ext2_end(s, &op);
+    return err;
 }
 
 int ext2_fsync(struct inode *i)
 {
+    struct ext2_super *s = ext2_super(i);
     int err = i->object ? vm_object_sync(i->object) : 0, written = ext2_inode_write(i);
 
     if (!err)
         err = written;
-    written = block_sync(ext2_super(i)->dev);
+    mutex_lock(&s->commit);
+    written = ext2_log_commit(s);
+    mutex_unlock(&s->commit);
     return err ? err : written;
 }
 
@@ -363,7 +375,7 @@ const struct inode_ops ext2_file_inode_ops = {
     .punch = ext2_punch,
     .blocks = ext2_blocks,
     .truncate = ext2_truncate,
-    .setattr = ext2_inode_write,
+    .setattr = ext2_setattr,
     .fsync = ext2_fsync,
     .destroy = ext2_inode_destroy,
 };

@@ -69,14 +69,6 @@ int ext2_inode_alloc(struct ext2_super *s, uint32_t parent, bool dir, uint32_t *
     mutex_lock(&s->alloc);
     err = take(s, parent, dir, out);
     mutex_unlock(&s->alloc);
-    if (err != -ENOSPC || !s->free_inodes)
-        return err;
-    err = ext2_commit(s, true);
-    if (err)
-        return err;
-    mutex_lock(&s->alloc);
-    err = take(s, parent, dir, out);
-    mutex_unlock(&s->alloc);
     return err;
 }
 

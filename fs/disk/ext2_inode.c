@@ -30,7 +30,7 @@ static int find_raw(struct ext2_super *s, uint32_t ino, uint32_t *block, uint32_
     return 0;
 }
 
-static int read_raw(struct ext2_super *s, uint32_t ino, struct ext2_raw_inode *raw)
+int ext2_raw_read(struct ext2_super *s, uint32_t ino, struct ext2_raw_inode *raw)
 {
     uint32_t block, at;
     int err = find_raw(s, ino, &block, &at);
@@ -38,7 +38,7 @@ static int read_raw(struct ext2_super *s, uint32_t ino, struct ext2_raw_inode *r
     return err ? err : ext2_meta_read(s, block, at, raw, sizeof(*raw));
 }
 
-static int write_raw(struct ext2_super *s, uint32_t ino, const struct ext2_raw_inode *raw)
+int ext2_raw_write(struct ext2_super *s, uint32_t ino, const struct ext2_raw_inode *raw)
 {
     uint32_t block, at;
     int err = find_raw(s, ino, &block, &at);
@@ -106,6 +106,15 @@ static int set_operations(struct inode *i, uint64_t size)
     return 0;
 }
 
+void ext2_node_init(struct ext2_node *n, struct ext2_super *s, uint32_t ino)
+{
+    n->super = s;
+    n->ino = ino;
+    mutex_init(&n->map, MUTEX_RANK_MAP);
+    mutex_init(&n->punch, MUTEX_RANK_PUNCH);
+    list_init(&n->link);
+}
+
 static struct inode *new_node(struct superblock *sb, uint32_t ino, uint32_t mode)
 {
     struct inode *i = inode_bare(sb, mode);
@@ -116,13 +125,10 @@ static struct inode *new_node(struct superblock *sb, uint32_t ino, uint32_t mode
             inode_unref(i);
         return NULL;
     }
-    i->ino = n->ino = ino;
+    i->ino = ino;
     i->private = n;
-    n->super = sb->private;
+    ext2_node_init(n, sb->private, ino);
     n->inode = i;
-    mutex_init(&n->map, MUTEX_RANK_MAP);
-    mutex_init(&n->punch, MUTEX_RANK_PUNCH);
-    list_init(&n->link);
     return i;
 }
 
@@ -177,7 +183,7 @@ static int load(struct superblock *sb, uint32_t ino, struct inode **out)
     struct ext2_super *s = sb->private;
     struct ext2_raw_inode raw;
     uint64_t size;
-    int err = read_raw(s, ino, &raw);
+    int err = ext2_raw_read(s, ino, &raw);
 
     if (!err)
         err = check_raw(s, ino, &raw);
@@ -362,6 +368,8 @@ int ext2_nodes_write(struct ext2_super *s, bool data)
     mutex_unlock(&s->cached);
     while ((i = next_to_write(s)) != NULL) {
         one = write_out(i, data);
+        if (!one && ext2_changes_many(s))
+            one = ext2_log_commit(s);
         if (one && !err)
             err = one;
         inode_unref(i);
@@ -434,15 +442,12 @@ static void encode(const struct inode *i, struct ext2_raw_inode *raw)
     memcpy(raw->block, n->block, sizeof(raw->block));
 }
 
-int ext2_inode_write(struct inode *i)
+static int write_changed(struct inode *i)
 {
     struct ext2_node *n = i->private;
     struct ext2_raw_inode old, new;
-    int err;
+    int err = ext2_raw_read(n->super, n->ino, &old);
 
-    if ((i->sb->flags & MS_RDONLY) && !n->super->marked)
-        return 0;
-    err = read_raw(n->super, n->ino, &old);
     if (err)
         return err;
     new = old;
@@ -452,7 +457,47 @@ int ext2_inode_write(struct inode *i)
         return 0;
     if (S_ISREG(i->mode) && (new.size_high || new.size >> 31))
         err = ext2_super_set_large(n->super);
-    return err ? err : write_raw(n->super, n->ino, &new);
+    return err ? err : ext2_raw_write(n->super, n->ino, &new);
+}
+
+int ext2_map_write(struct ext2_node *n, uint64_t size)
+{
+    struct ext2_raw_inode raw;
+    int err = ext2_raw_read(n->super, n->ino, &raw);
+
+    if (err)
+        return err;
+    memcpy(raw.block, n->block, sizeof(raw.block));
+    raw.sectors = n->sectors;
+    raw.size = (uint32_t)size;
+    raw.size_high = (uint32_t)(size >> 32);
+    return ext2_raw_write(n->super, n->ino, &raw);
+}
+
+int ext2_inode_write(struct inode *i)
+{
+    struct ext2_super *s = ext2_super(i);
+    struct ext2_operation op;
+    int err;
+
+    if ((i->sb->flags & MS_RDONLY) && !s->marked)
+        return 0;
+    ext2_begin(s, &op);
+    err = write_changed(i);
+    ext2_end(s, &op);
+    return err;
+}
+
+int ext2_setattr(struct inode *i)
+{
+    struct ext2_operation op;
+    int err = ext2_begin_change(ext2_super(i), &op);
+
+    if (err)
+        return err;
+    err = ext2_inode_write(i);
+    ext2_end(ext2_super(i), &op);
+    return err;
 }
 
 /* ---- Birth and death ---- */
@@ -539,20 +584,23 @@ static void drop_attributes(struct ext2_node *n)
 static void release(struct ext2_node *n, bool has_map)
 {
     struct ext2_super *s = n->super;
+    struct ext2_operation op;
     struct ext2_raw_inode raw;
 
+    ext2_begin(s, &op);
     mutex_lock(&n->map);
     if (has_map)
         ext2_map_cut(n, 0, UINT64_MAX);
     mutex_unlock(&n->map);
     drop_attributes(n);
-    if (!read_raw(s, n->ino, &raw)) {
+    if (!ext2_raw_read(s, n->ino, &raw)) {
         memset(raw.block, 0, sizeof(raw.block));
         raw.size = raw.size_high = raw.sectors = raw.links = raw.file_acl = 0;
         raw.dtime = (uint32_t)(time_real_ns() / NSEC_PER_SEC);
-        (void)write_raw(s, n->ino, &raw);
+        (void)ext2_raw_write(s, n->ino, &raw);
     }
     ext2_inode_free(s, n->ino, n->is_dir);
+    ext2_end(s, &op);
     __atomic_fetch_sub(&s->orphans, 1, __ATOMIC_RELAXED);
 }
 

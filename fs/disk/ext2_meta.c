@@ -1,5 +1,6 @@
 /*
- * Metadata of ext2: parts of blocks, read and written through the page cache of the device.
+ * Metadata of ext2: parts of blocks, read and written through the page cache of the device or,
+ * where there is a log, beside it (ext2_change.c).
  *
  * Nothing outside the file system, and nothing across the end of a block, is ever touched, whatever
  * the disk said where to look.
@@ -23,8 +24,11 @@ static uint64_t offset_of(const struct ext2_super *s, uint32_t block, uint32_t a
     return ((uint64_t)block << s->block_shift) + at;
 }
 
-static int result(long n, uint32_t len)
+static int write_cached(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,
+                        uint32_t len)
 {
+    long n = vm_object_write_kernel(s->cache, offset_of(s, block, at), buf, len);
+
     if (n == (long)len)
         return 0;
     return n == -ENOMEM ? -ENOMEM : -EIO;
@@ -34,7 +38,9 @@ int ext2_meta_read(struct ext2_super *s, uint32_t block, uint32_t at, void *buf,
 {
     int err = check(s, block, at, len);
 
-    return err ? err : disk_read(s->cache, offset_of(s, block, at), buf, len);
+    if (err || ext2_change_read(s, block, at, buf, len))
+        return err;
+    return disk_read(s->cache, offset_of(s, block, at), buf, len);
 }
 
 int ext2_meta_write(struct ext2_super *s, uint32_t block, uint32_t at, const void *buf,
@@ -42,19 +48,28 @@ int ext2_meta_write(struct ext2_super *s, uint32_t block, uint32_t at, const voi
 {
     int err = check(s, block, at, len);
 
-    return err ? err
-               : result(vm_object_write_kernel(s->cache, offset_of(s, block, at), buf, len), len);
+    if (err)
+        return err;
+    return s->log ? ext2_change_write(s, block, at, buf, len)
+                  : write_cached(s, block, at, buf, len);
+}
+
+int ext2_data_write(struct ext2_super *s, uint32_t block, const void *buf)
+{
+    int err = check(s, block, 0, s->block_size);
+
+    return err ? err : write_cached(s, block, 0, buf, s->block_size);
 }
 
 int ext2_meta_clear(struct ext2_super *s, uint32_t block)
 {
-    static const uint8_t zeros[256];
     uint32_t page = (uint32_t)(offset_of(s, block, 0) >> PAGE_SHIFT);
-    int err = 0;
+    void *zeros = kalloc_zeroed();
+    int err = zeros ? ext2_meta_write(s, block, 0, zeros, s->block_size) : -ENOMEM;
 
-    for (uint32_t at = 0; at < s->block_size && !err; at += sizeof(zeros))
-        err = ext2_meta_write(s, block, at, zeros, sizeof(zeros));
-    return err ? err : vm_object_sync_range(s->cache, page, page + 1);
+    if (zeros)
+        kfree(zeros);
+    return err || s->log ? err : vm_object_sync_range(s->cache, page, page + 1);
 }
 
 /* ---- Group descriptors ---- */

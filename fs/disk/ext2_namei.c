@@ -1,8 +1,8 @@
 /*
  * Names in ext2: looking up, making, linking, removing, moving.
  *
- * The VFS has locked the directories, and a directory that goes. What is made exists on the disk
- * before its name does, and a name goes before what it named.
+ * The VFS has locked the directories, and a directory that goes. Each change is an operation, which
+ * the disk has whole or not at all where there is a log.
  */
 #include "fs/disk/disk.h"
 #include "fs/disk/ext2.h"
@@ -50,10 +50,18 @@ static int enter(struct inode *dir, struct dentry *d, struct inode *i)
 
 static int ext2_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev)
 {
+    struct ext2_operation op;
     struct inode *i;
-    int err = ext2_inode_make(dir, mode, rdev, &i);
+    int err;
 
-    return err ? err : enter(dir, d, i);
+    err = ext2_begin_change(ext2_super(dir), &op);
+    if (err)
+        return err;
+    err = ext2_inode_make(dir, mode, rdev, &i);
+    if (!err)
+        err = enter(dir, d, i);
+    ext2_end(ext2_super(dir), &op);
+    return err;
 }
 
 static int ext2_create(struct inode *dir, struct dentry *d, uint32_t mode)
@@ -61,7 +69,7 @@ static int ext2_create(struct inode *dir, struct dentry *d, uint32_t mode)
     return ext2_mknod(dir, d, S_IFREG | (mode & ~S_IFMT), 0);
 }
 
-static int ext2_mkdir(struct inode *dir, struct dentry *d, uint32_t mode)
+static int make_dir(struct inode *dir, struct dentry *d, uint32_t mode)
 {
     struct inode *i;
     int err = dir->nlink >= EXT2_LINK_MAX ? -EMLINK : ext2_inode_make(dir, mode, 0, &i);
@@ -79,6 +87,19 @@ static int ext2_mkdir(struct inode *dir, struct dentry *d, uint32_t mode)
     err = enter(dir, d, i);
     if (err)
         dir->nlink--;
+    return err;
+}
+
+static int ext2_mkdir(struct inode *dir, struct dentry *d, uint32_t mode)
+{
+    struct ext2_operation op;
+    int err;
+
+    err = ext2_begin_change(ext2_super(dir), &op);
+    if (err)
+        return err;
+    err = make_dir(dir, d, mode);
+    ext2_end(ext2_super(dir), &op);
     return err;
 }
 
@@ -108,35 +129,47 @@ static int write_target(struct inode *i, const char *target, size_t len)
 
 static int ext2_symlink(struct inode *dir, struct dentry *d, const char *target)
 {
+    struct ext2_super *s = ext2_super(dir);
     size_t len = strlen(target);
+    struct ext2_operation op;
     struct inode *i;
     int err;
 
-    if (len >= ext2_super(dir)->block_size)
+    if (len >= s->block_size)
         return -ENAMETOOLONG;
-    err = ext2_inode_make(dir, S_IFLNK | 0777, 0, &i);
+    err = ext2_begin_change(s, &op);
     if (err)
         return err;
-    err = write_target(i, target, len);
-    return err ? unmake(i, err) : enter(dir, d, i);
+    err = ext2_inode_make(dir, S_IFLNK | 0777, 0, &i);
+    if (!err) {
+        err = write_target(i, target, len);
+        err = err ? unmake(i, err) : enter(dir, d, i);
+    }
+    ext2_end(s, &op);
+    return err;
 }
 
 static int ext2_link(struct inode *dir, struct dentry *d, struct inode *target)
 {
+    struct ext2_operation op;
     int err;
 
     if (target->nlink >= EXT2_LINK_MAX)
         return -EMLINK;
-    err = ext2_dir_add(dir, d->name, d->name_len, target);
+    err = ext2_begin_change(ext2_super(dir), &op);
     if (err)
         return err;
-    target->nlink++;
-    inode_touch(target, false, false, true);
-    ext2_inode_adopt(target);
-    inode_ref(target);
-    d->inode = target;
-    (void)ext2_inode_write(target);
-    return 0;
+    err = ext2_dir_add(dir, d->name, d->name_len, target);
+    if (!err) {
+        target->nlink++;
+        inode_touch(target, false, false, true);
+        ext2_inode_adopt(target);
+        inode_ref(target);
+        d->inode = target;
+        (void)ext2_inode_write(target);
+    }
+    ext2_end(ext2_super(dir), &op);
+    return err;
 }
 
 /* ---- Removing ---- */
@@ -161,32 +194,43 @@ static int find_for(struct inode *dir, const struct dentry *d, struct ext2_place
 
 static int ext2_unlink(struct inode *dir, struct dentry *d)
 {
+    struct ext2_operation op;
     struct ext2_place p;
-    int err = find_for(dir, d, &p);
+    int err;
 
+    err = ext2_begin_change(ext2_super(dir), &op);
+    if (err)
+        return err;
+    err = find_for(dir, d, &p);
     if (!err)
         err = ext2_dir_remove(dir, &p);
     if (!err)
         lose_name(d->inode);
+    ext2_end(ext2_super(dir), &op);
     return err;
 }
 
 static int ext2_rmdir(struct inode *dir, struct dentry *d)
 {
-    struct ext2_place p;
     int empty = ext2_dir_is_empty(d->inode), err;
+    struct ext2_operation op;
+    struct ext2_place p;
 
     if (empty <= 0)
         return empty < 0 ? empty : -ENOTEMPTY;
-    err = find_for(dir, d, &p);
+    err = ext2_begin_change(ext2_super(dir), &op);
     if (err)
         return err;
-    dir->nlink -= dir->nlink > 2;
-    err = ext2_dir_remove(dir, &p);
-    if (err)
-        dir->nlink++;
-    else
-        lose_name(d->inode);
+    err = find_for(dir, d, &p);
+    if (!err) {
+        dir->nlink -= dir->nlink > 2;
+        err = ext2_dir_remove(dir, &p);
+        if (err)
+            dir->nlink++;
+        else
+            lose_name(d->inode);
+    }
+    ext2_end(ext2_super(dir), &op);
     return err;
 }
 
@@ -218,8 +262,7 @@ static int set_parent(struct inode *i, struct inode *newdir)
     return err ? err : ext2_dir_set(i, &p, newdir);
 }
 
-static int ext2_rename(struct inode *olddir, struct dentry *old, struct inode *newdir,
-                       struct dentry *new)
+static int move(struct inode *olddir, struct dentry *old, struct inode *newdir, struct dentry *new)
 {
     struct inode *i = old->inode;
     bool moves = S_ISDIR(i->mode) && olddir != newdir;
@@ -247,6 +290,20 @@ static int ext2_rename(struct inode *olddir, struct dentry *old, struct inode *n
     (void)ext2_inode_write(i);
     (void)ext2_inode_write(newdir);
     return ext2_inode_write(olddir);
+}
+
+static int ext2_rename(struct inode *olddir, struct dentry *old, struct inode *newdir,
+                       struct dentry *new)
+{
+    struct ext2_operation op;
+    int err;
+
+    err = ext2_begin_change(ext2_super(olddir), &op);
+    if (err)
+        return err;
+    err = move(olddir, old, newdir, new);
+    ext2_end(ext2_super(olddir), &op);
+    return err;
 }
 
 /* ---- Links ---- */
@@ -282,7 +339,7 @@ const struct inode_ops ext2_dir_ops = {
     .rename = ext2_rename,
     .iterate = ext2_dir_iterate,
     .blocks = ext2_blocks,
-    .setattr = ext2_inode_write,
+    .setattr = ext2_setattr,
     .fsync = ext2_fsync,
     .destroy = ext2_inode_destroy,
 };
@@ -290,12 +347,12 @@ const struct inode_ops ext2_dir_ops = {
 const struct inode_ops ext2_link_ops = {
     .readlink = ext2_readlink,
     .blocks = ext2_blocks,
-    .setattr = ext2_inode_write,
+    .setattr = ext2_setattr,
     .destroy = ext2_inode_destroy,
 };
 
 const struct inode_ops ext2_special_ops = {
     .blocks = ext2_blocks,
-    .setattr = ext2_inode_write,
+    .setattr = ext2_setattr,
     .destroy = ext2_inode_destroy,
 };

@@ -111,13 +111,17 @@ static void drop_pages(struct inode *i, uint64_t first, uint64_t end)
 {
     struct ext2_node *n = ext2_node(i);
     unsigned shift = PAGE_SHIFT - n->super->block_shift;
+    struct ext2_operation op;
 
     mutex_lock(&n->punch);
     __atomic_store_n(&n->punching, true, __ATOMIC_SEQ_CST);
     vm_object_forget(i->object, (uint32_t)first, end);
+    ext2_begin(n->super, &op);
     mutex_lock(&n->map);
     ext2_map_cut(n, (uint32_t)(first << shift), end << shift);
     mutex_unlock(&n->map);
+    (void)ext2_inode_write(i);
+    ext2_end(n->super, &op);
     __atomic_store_n(&n->punching, false, __ATOMIC_SEQ_CST);
     mutex_unlock(&n->punch);
 }

@@ -4,8 +4,9 @@
  * The geometry is checked once, here, and held in struct ext2_super; the rest relies on it. While
  * the file system is mounted for writing the disk says that it is not clean.
  *
- * A commit writes the data of all files, then their inodes, then all metadata, and makes the device
- * write what it caches. After it, what was freed before may be used again.
+ * A commit writes the data of all files, then their inodes, then all metadata, to the log first
+ * where there is one, and makes the device write what it caches. After it, what was freed before
+ * may be used again.
  */
 #include "fs/disk/disk.h"
 #include "fs/disk/ext2.h"
@@ -15,18 +16,16 @@
 
 #define SUPER_AT 1024u
 
-static int read_super(struct ext2_super *s, struct ext2_raw_super *raw)
+int ext2_super_read(struct ext2_super *s, struct ext2_raw_super *raw)
 {
-    long n = vm_object_read_kernel(s->cache, SUPER_AT, raw, sizeof(*raw));
-
-    return n == (long)sizeof(*raw) ? 0 : -EIO;
+    return ext2_meta_read(s, SUPER_AT >> s->block_shift, SUPER_AT & (s->block_size - 1), raw,
+                          sizeof(*raw));
 }
 
-static int write_super(struct ext2_super *s, const struct ext2_raw_super *raw)
+int ext2_super_write(struct ext2_super *s, const struct ext2_raw_super *raw)
 {
-    long n = vm_object_write_kernel(s->cache, SUPER_AT, raw, sizeof(*raw));
-
-    return n == (long)sizeof(*raw) ? 0 : -EIO;
+    return ext2_meta_write(s, SUPER_AT >> s->block_shift, SUPER_AT & (s->block_size - 1), raw,
+                           sizeof(*raw));
 }
 
 uint64_t ext2_max_size(const struct ext2_super *s)
@@ -150,12 +149,11 @@ static int count_free(struct ext2_super *s)
     return err;
 }
 
-/* [commit] The super block says how much is free, and whether the file system is in use. */
-static int update_super(struct ext2_super *s, bool in_use)
+static int change_super(struct ext2_super *s, bool in_use)
 {
     uint32_t now = (uint32_t)(time_real_ns() / NSEC_PER_SEC);
     struct ext2_raw_super raw, old;
-    int err = read_super(s, &raw);
+    int err = ext2_super_read(s, &raw);
 
     if (err)
         return err;
@@ -170,19 +168,33 @@ static int update_super(struct ext2_super *s, bool in_use)
     if (memcmp(&raw, &old, sizeof(raw)) == 0)
         return 0;
     raw.wtime = now;
-    return write_super(s, &raw);
+    return ext2_super_write(s, &raw);
+}
+
+/* [commit] The super block says how much is free, and whether the file system is in use. */
+static int update_super(struct ext2_super *s, bool in_use)
+{
+    struct ext2_operation op;
+    int err;
+
+    ext2_begin(s, &op);
+    mutex_lock(&s->alloc);
+    err = change_super(s, in_use);
+    mutex_unlock(&s->alloc);
+    ext2_end(s, &op);
+    return err;
 }
 
 /* [alloc] A revision 0 file system cannot say it. */
 static int tell_large(struct ext2_super *s)
 {
     struct ext2_raw_super raw;
-    int err = read_super(s, &raw);
+    int err = ext2_super_read(s, &raw);
 
     if (err)
         return err;
     raw.ro_compat |= EXT2_FEATURE_LARGE;
-    return raw.rev == 0 ? -EFBIG : write_super(s, &raw);
+    return raw.rev == 0 ? -EFBIG : ext2_super_write(s, &raw);
 }
 
 int ext2_super_set_large(struct ext2_super *s)
@@ -203,26 +215,25 @@ int ext2_super_set_large(struct ext2_super *s)
 /* [commit] */
 static int commit(struct ext2_super *s, bool data, bool in_use)
 {
-    int err, written;
+    int err = ext2_nodes_write(s, data), written = update_super(s, in_use);
 
-    mutex_lock(&s->alloc);
-    ext2_age(s);
-    mutex_unlock(&s->alloc);
-    err = ext2_nodes_write(s, data);
-    mutex_lock(&s->alloc);
-    written = update_super(s, in_use);
     if (!written)
-        written = block_sync(s->dev);
-    if (!err && !written)
-        ext2_thaw(s, false);
+        written = ext2_log_commit(s);
+    if (!written)
+        written = ext2_log_checkpoint(s);
+    if (err || written)
+        return err ? err : written;
+    mutex_lock(&s->alloc);
+    ext2_thaw(s, false);
     mutex_unlock(&s->alloc);
-    return err ? err : written;
+    return 0;
 }
 
 int ext2_commit(struct ext2_super *s, bool data)
 {
     int err = 0;
 
+    KASSERT(!ext2_is_within(s));
     mutex_lock(&s->commit);
     if (s->marked)
         err = commit(s, data, true);
@@ -252,6 +263,8 @@ static int mark(struct ext2_super *s)
     if (!err)
         err = block_sync(s->dev);
     s->marked = !err;
+    if (!err)
+        ext2_log_start(s);
     mutex_unlock(&s->commit);
     if (!err)
         flush_start();
@@ -270,6 +283,8 @@ static int unmark(struct ext2_super *s)
     mutex_lock(&s->commit);
     if (s->marked) {
         err = commit(s, true, true);
+        if (!err)
+            err = ext2_log_stop(s);
         if (!err)
             err = commit(s, false, false);
         s->marked = err != 0;
@@ -314,6 +329,7 @@ static struct ext2_super *new_super(struct superblock *sb, bool is_ext4, const c
     mutex_init(&s->alloc, MUTEX_RANK_ALLOC);
     mutex_init(&s->cached, MUTEX_RANK_CACHED);
     mutex_init(&s->commit, MUTEX_RANK_COMMIT);
+    ext2_changes_init(s);
     list_init(&s->frozen);
     list_init(&s->nodes);
     s->block_bits.bits = kalloc_zeroed();
@@ -341,10 +357,35 @@ static int open_root(struct superblock *sb)
     return sb->root ? 0 : -ENOMEM;
 }
 
+/* After a power cut. A journal that is not known here is one more feature that is not. */
+static int recover(struct ext2_super *s, struct ext2_raw_super *raw)
+{
+    struct ext2_raw_super without = *raw;
+    int err;
+
+    without.incompat &= ~EXT3_FEATURE_RECOVER;
+    err = check_geometry(s, &without);
+    if (err)
+        return err;
+    err = ext2_replay(s, raw);
+    if (!err)
+        err = disk_read(s->cache, SUPER_AT, raw, sizeof(*raw));
+    return err == -EINVAL ? 0 : err;
+}
+
+static int read_geometry(struct ext2_super *s)
+{
+    struct ext2_raw_super raw;
+    int err = disk_read(s->cache, SUPER_AT, &raw, sizeof(raw));
+
+    if (!err && raw.magic == EXT2_MAGIC && (raw.incompat & EXT3_FEATURE_RECOVER) && !s->no_journal)
+        err = recover(s, &raw);
+    return err ? err : check_geometry(s, &raw);
+}
+
 static int load(struct ext2_super *s, const char *source)
 {
     bool read_only = s->sb->flags & MS_RDONLY;
-    struct ext2_raw_super raw;
     int err = disk_claim(source, !read_only, s, &s->dev);
 
     if (err)
@@ -353,9 +394,7 @@ static int load(struct ext2_super *s, const char *source)
     s->cache = block_object(s->dev);
     err = s->cache ? block_sync(s->dev) : -ENOMEM;
     if (!err)
-        err = read_super(s, &raw);
-    if (!err)
-        err = check_geometry(s, &raw);
+        err = read_geometry(s);
     s->sb->block = s->block_size;
     if (!err)
         err = count_free(s);

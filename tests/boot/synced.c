@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NEED(x)                                                                                    \
@@ -83,6 +84,37 @@ static void leave_dirty(unsigned n)
         unlink(name);
 }
 
+static void name_of(char *to, unsigned k)
+{
+    sprintf(to, k % 3 ? "stir%u/d%u" : "stir%u/f%u", k % 4, k % 7);
+}
+
+/* Directories and files change places: into each other, over each other. Most of it fails. */
+static void stir(unsigned n)
+{
+    unsigned dice = n * 2654435761u >> 8;
+    char one[32], two[64], three[80];
+
+    for (unsigned k = 0; k < 8; k++, dice = dice * 1103515245u + 12345u) {
+        unsigned at = dice >> 16;
+
+        sprintf(two, "stir%u", at % 4);
+        (void)mkdir(two, 0755);
+        name_of(one, at);
+        name_of(two, at / 5);
+        sprintf(three, "%s/in", one);
+        (void)(at % 3 ? mkdir(one, 0755) : mknod(one, S_IFREG | 0644, 0));
+        (void)(at % 2 ? symlink(two, three) : mkdir(three, 0755));
+        (void)(at % 7 ? rename(one, two) : link(two, one));
+        sprintf(three, "%s/in", two);
+        if (at % 4 == 0) {
+            (void)unlink(three);
+            (void)rmdir(three);
+            (void)rmdir(two);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     int marker = argc > 2 ? open(argv[2], O_WRONLY | O_SYNC) : -1, dir;
@@ -95,6 +127,7 @@ int main(int argc, char **argv)
         sprintf(sector, "safe %u\n", n);
         NEED(pwrite(marker, sector, sizeof(sector), 0) == sizeof(sector));
         leave_dirty(n);
+        stir(n);
         if (n % 10 == 0)
             printf("safe %u\n", n);
     }

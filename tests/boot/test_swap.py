@@ -109,6 +109,20 @@ def test_whole_size(image, tmp_path):
 
 
 @needs_busybox
+@pytest.mark.skipif(not os.environ.get("SWAP_WHOLE"), reason="takes minutes: SWAP_WHOLE=1")
+def test_whole_size_compressed(image):
+    """128 MiB become 43, which 32 MiB cannot hold: in 64 MiB, without a disk; a file in memory is what is mapped."""
+    with boot(image, 64, "zram=300%") as m:
+        m.sh("mount -t tmpfs -o size=200m tmp /mnt")
+        said = m.sh("pressure sort 128; pressure rewrite /mnt/file 128; rm /mnt/file; pressure both /mnt/file 60; rm /mnt/file",
+                    limit=1500)
+        assert said.count(" 0 wrong") == 2 and said.count(" 0 words wrong") == 2, said
+        assert "both: 0 failed" in said, said
+        m.sh("swapoff /dev/zram0")
+        assert_nothing_lost(m)
+
+
+@needs_busybox
 def test_the_same_in_compressed_memory(image):
     with boot(image, 16, "zram=200%") as m:
         said = m.sh("pressure sort 12")

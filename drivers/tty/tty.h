@@ -128,7 +128,8 @@ void tty_resize(struct tty *t, const struct winsize *ws); /* SIGWINCH if it chan
 /* The file operations, for drivers that make files themselves. */
 extern const struct file_ops tty_file_ops; /* tty_open.c */
 
-struct tty *serial_tty_init(void); /* drivers/char/serial.c; NULL: there is none */
+/* drivers/char/serial.c: ttyS0 and ttyS1, each once; NULL: there is no such one. */
+struct tty *serial_tty_init(unsigned n);
 /* drivers/video/screen.c: the terminals of the screen, /dev/tty1 and on. 0: the one that shows;
  * NULL: there is no such one. */
 void screen_ttys_init(void);

@@ -11,7 +11,9 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-static struct tty *serial_tty;
+#define SERIAL_TTYS 2u
+
+static struct tty *serial_ttys[SERIAL_TTYS];
 
 /* ---- Life ---- */
 
@@ -53,16 +55,17 @@ static struct tty *console_tty(void)
     char name[16];
 
     console_device_name(name, sizeof(name));
-    if (serial_tty && strcmp(name, serial_tty->driver->name) == 0)
-        return serial_tty;
+    for (unsigned i = 0; i < SERIAL_TTYS; i++)
+        if (serial_ttys[i] && strcmp(name, serial_ttys[i]->driver->name) == 0)
+            return serial_ttys[i];
     return strncmp(name, "tty", 3) == 0 ? screen_tty((unsigned)strtoul(name + 3, NULL, 10))
                                         : screen_tty(1);
 }
 
 static struct tty *tty_by_minor(uint32_t minor)
 {
-    if (minor == SERIAL_MINOR)
-        return serial_tty;
+    if (minor >= SERIAL_MINOR && minor < SERIAL_MINOR + SERIAL_TTYS)
+        return serial_ttys[minor - SERIAL_MINOR];
     return minor < SERIAL_MINOR ? screen_tty(minor) : NULL;
 }
 
@@ -176,7 +179,10 @@ static void tty_init(void)
     session_set_terminals(&tty_sessions);
     screen_ttys_init();
     add_screen_nodes();
-    serial_tty = serial_tty_init();
+    for (unsigned i = 0; i < SERIAL_TTYS; i++)
+        serial_ttys[i] = serial_tty_init(i);
+    if (serial_ttys[1])
+        devfs_add("ttyS1", S_IFCHR | 0660, MKDEV(TTY_MAJOR, SERIAL_MINOR + 1));
     if (chrdev_register(TTY_MAJOR, "tty", &tty_file_ops) ||
         chrdev_register(TTYAUX_MAJOR, "console", &tty_file_ops) ||
         chrdev_register(PTY_MAJOR, "pts", &tty_file_ops))

@@ -25,7 +25,7 @@ static int show_drivers(struct text *t, const struct target *who)
                 "system:console");
     show_driver(t, "/dev/ptmx", "ptmx", TTYAUX_MAJOR, AUX_PTMX, AUX_PTMX, "system");
     show_driver(t, "/dev/vc/0", "vc/0", TTY_MAJOR, 0, 0, "system:vtmaster");
-    show_driver(t, "serial", "ttyS", TTY_MAJOR, SERIAL_MINOR, SERIAL_MINOR, "serial");
+    show_driver(t, "serial", "ttyS", TTY_MAJOR, SERIAL_MINOR, SERIAL_MINOR + 1, "serial");
     show_driver(t, "pty_slave", "pts", PTY_MAJOR, 0, PTY_MINORS - 1, "pty:slave");
     show_driver(t, "pty_master", "ptm", PTM_MAJOR, 0, PTY_MINORS - 1, "pty:master");
     if (screens)

@@ -40,6 +40,9 @@ $(USER_BIN): $(B)/user/%: $(USER_CRT0) $(B)/user/libc.a \
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
 
+# memmap tells of faults in the words of `faults`.
+$(B)/user/memmap: $(B)/user/obj/user/faults/event.o
+
 user: $(USER_BIN)
 
 # The tests pass bad pointers on purpose.

@@ -1,10 +1,13 @@
 /*
  * /proc/faults and /proc/pageout: the traces of mm/ as text, one line for each page fault, or for
  * each page that the clock hand passed by. Written, they are their switches: 1 starts an empty
- * trace, 0 stops it, -1 gives its memory back; for pageout, "round" makes the hand pass once.
+ * trace, 0 stops it, -1 gives its memory back; for pageout, "round" makes the hand pass once. For
+ * faults, "hold" has every fault of a program wait for whoever wrote it, "step" lets one go by, and
+ * "go", or closing the file, ends that (kernel/thread/faultgate.h).
  */
 #include "arch/uaccess.h"
 #include "fs/proc/procfs.h"
+#include "kernel/thread/faultgate.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -107,8 +110,8 @@ static long faults_read(struct file *f, void __user *ubuf, size_t len, uint64_t 
     return lines_read(NULL, fault_line, ubuf, len, pos);
 }
 
-static long switch_write(const void __user *ubuf, size_t len, uint64_t *pos,
-                         int (*turn)(const char *word))
+static long switch_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos,
+                         int (*turn)(struct file *f, const char *word))
 {
     char text[8] = "";
     int err;
@@ -119,21 +122,27 @@ static long switch_write(const void __user *ubuf, size_t len, uint64_t *pos,
         return -EFAULT;
     if (text[len - 1] == '\n')
         text[len - 1] = '\0';
-    err = turn(text);
+    err = turn(f, text);
     if (err)
         return err;
     *pos += len;
     return (long)len;
 }
 
-static int faults_turn(const char *word)
+static int faults_turn(struct file *f, const char *word)
 {
     if (strcmp(word, "1") == 0)
         return vm_trace_start();
+    if (strcmp(word, "hold") == 0)
+        return fault_gate_hold(f);
+    if (strcmp(word, "step") == 0)
+        return fault_gate_pass(f, 1);
     if (strcmp(word, "0") == 0)
         vm_trace_stop();
     else if (strcmp(word, "-1") == 0)
         vm_trace_drop();
+    else if (strcmp(word, "go") == 0)
+        fault_gate_open(f);
     else
         return -EINVAL;
     return 0;
@@ -141,13 +150,18 @@ static int faults_turn(const char *word)
 
 static long faults_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    (void)f;
-    return switch_write(ubuf, len, pos, faults_turn);
+    return switch_write(f, ubuf, len, pos, faults_turn);
+}
+
+static void faults_release(struct file *f)
+{
+    fault_gate_open(f);
 }
 
 const struct file_ops faults_ops = {
     .read = faults_read,
     .write = faults_write,
+    .release = faults_release,
 };
 
 /* ---- pageout ---- */
@@ -211,8 +225,9 @@ static long pageout_file_read(struct file *f, void __user *ubuf, size_t len, uin
     return lines_read(NULL, pageout_line, ubuf, len, pos);
 }
 
-static int pageout_turn(const char *word)
+static int pageout_turn(struct file *f, const char *word)
 {
+    (void)f;
     if (strcmp(word, "1") == 0)
         return vm_pageout_trace(true);
     if (strcmp(word, "0") == 0)
@@ -228,8 +243,7 @@ static int pageout_turn(const char *word)
 
 static long pageout_file_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    (void)f;
-    return switch_write(ubuf, len, pos, pageout_turn);
+    return switch_write(f, ubuf, len, pos, pageout_turn);
 }
 
 const struct file_ops pageout_ops = {

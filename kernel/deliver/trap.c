@@ -9,6 +9,7 @@
 #include "arch/upcalls.h"
 #include "kernel/debug/gdbstub.h"
 #include "kernel/signal/signal.h"
+#include "kernel/thread/faultgate.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/trace.h"
 #include "mm/vm.h"
@@ -136,6 +137,8 @@ static __attribute__((noinline)) bool finish_fault(const struct trapframe *tf, v
         count_fault(t, r);
     else if (trap_from_user(tf))
         signal_fault(tf, r, addr);
+    if (tracing(TRACE_HELD) && trap_from_user(tf))
+        fault_gate_wait();
     return is_resolved(r);
 }
 
@@ -149,7 +152,7 @@ bool __attribute__((regparm(2))) trap_page_fault(struct trapframe *tf, vaddr_t a
     if (!t->proc->space)
         return false;
     r = vm_fault(t->proc->space, addr, access);
-    if (!is_resolved(r) || tracing(TRACE_FAULTS))
+    if (!is_resolved(r) || tracing(TRACE_AFTER_FAULTS))
         return finish_fault(tf, addr, access, r);
     count_fault(t, r);
     return true;

@@ -50,7 +50,7 @@ int trace_set(const char *names, size_t len)
             return -EINVAL;
         word += n;
     }
-    trace_mask = mask | (trace_mask & TRACE_OTHERS);
+    trace_mask = mask | (trace_mask & (TRACE_OTHERS | TRACE_HELD));
     return 0;
 }
 

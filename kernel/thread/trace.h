@@ -23,6 +23,8 @@ enum trace_category {
     TRACE_LATENCY = 0x40, /* stretches are recorded: arch/latency.h */
     TRACE_FILTERS = 0x80, /* somebody has a seccomp mode */
     TRACE_OTHERS = TRACE_TRACEES | TRACE_LATENCY | TRACE_FILTERS,
+    TRACE_HELD = 0x100, /* faults wait for who watches: faultgate.h */
+    TRACE_AFTER_FAULTS = TRACE_FAULTS | TRACE_HELD,
 };
 extern uint32_t trace_mask;
 

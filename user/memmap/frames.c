@@ -1,5 +1,5 @@
-/* Counts frames into cells, from /proc/kpageflags and kpagecount, and finds a process's frames in
- * its pagemap. */
+/* Who owns each frame, from /proc/kpageflags, counted into cells; and which frames a process has,
+ * from its pagemap. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,8 +25,10 @@
 #define KPF_RESERVED (1ull << 32)
 #define KPF_COW      (1ull << 48) /* Faultline's: several owners, a write copies */
 
+const char owner_letter[OWNERS + 1] = ".KTACFDSW-";
+
 /* The order matters: anonymous frames are on the LRU list, too. */
-static enum owner_kind owner_of(uint64_t flags, uint64_t count)
+static enum owner_kind owner_of(uint64_t flags)
 {
     if (flags & (KPF_NOPAGE | KPF_RESERVED))
         return OWNER_NONE;
@@ -39,13 +41,13 @@ static enum owner_kind owner_of(uint64_t flags, uint64_t count)
     if ((flags & KPF_ANON) && (flags & KPF_SWAPPED) && !(flags & KPF_DIRTY))
         return OWNER_CACHED;
     if (flags & KPF_ANON)
-        return (flags & KPF_COW) || count > 1 ? OWNER_COW : OWNER_ANON;
+        return flags & KPF_COW ? OWNER_COW : OWNER_ANON;
     if (flags & KPF_LRU)
         return flags & KPF_DIRTY ? OWNER_DIRTY : OWNER_FILE;
     return OWNER_KERNEL;
 }
 
-static bool is_chosen(const struct map *map, unsigned frame)
+bool map_is_chosen(const struct map *map, unsigned frame)
 {
     return map->chosen[frame / 8] >> (frame % 8) & 1;
 }
@@ -58,22 +60,29 @@ static unsigned read_words(int fd, uint64_t *words, unsigned first)
     return n > 0 ? (unsigned)n / sizeof(*words) : 0;
 }
 
-/* As many frames as the kernel tells of; group is how many of them share a cell of the screen. */
+/* As many frames as the kernel tells of. */
 bool map_open(struct map *map)
 {
     uint64_t words[BATCH];
     unsigned n;
 
     map->flags_fd = open("/proc/kpageflags", O_RDONLY);
-    map->count_fd = open("/proc/kpagecount", O_RDONLY);
-    if (map->flags_fd < 0 || map->count_fd < 0)
+    if (map->flags_fd < 0)
         return false;
     while ((n = read_words(map->flags_fd, words, map->frames)) > 0)
         map->frames += n;
-    map->room = map->cells;
-    map->group = (map->frames + map->room - 1) / map->room;
     map->chosen = calloc(map->frames / 8 + 1, 1);
-    return map->chosen && map->frames;
+    map->kind = calloc(map->frames, 1);
+    return map->chosen && map->kind && map->frames;
+}
+
+bool map_cells(struct map *map, unsigned room)
+{
+    map->room = room;
+    map->group = (map->frames + room - 1) / room;
+    map->cells = (map->frames + map->group - 1) / map->group;
+    map->cell = calloc(room, sizeof(map->cell[0]));
+    return map->cell != NULL;
 }
 
 /* ---- One process ---- */
@@ -89,7 +98,8 @@ static void choose_range(struct map *map, int pagemap, unsigned long start, unsi
             uint64_t frame = words[i] & PFN_MASK;
 
             map->swapped += (words[i] & SWAPPED) != 0;
-            if ((words[i] & PRESENT) && frame < map->frames && !is_chosen(map, (unsigned)frame)) {
+            if ((words[i] & PRESENT) && frame < map->frames &&
+                !map_is_chosen(map, (unsigned)frame)) {
                 map->chosen[frame / 8] |= (uint8_t)(1 << (frame % 8));
                 map->lit++;
             }
@@ -100,22 +110,23 @@ static void choose_range(struct map *map, int pagemap, unsigned long start, unsi
     }
 }
 
-static void read_name(struct map *map, pid_t pid)
+bool process_name(pid_t pid, char *name, size_t size)
 {
     char path[32];
     FILE *f;
 
-    map->name[0] = '\0';
+    name[0] = '\0';
     snprintf(path, sizeof(path), "/proc/%d/comm", pid);
     f = fopen(path, "r");
-    if (f && fgets(map->name, sizeof(map->name), f))
-        map->name[strcspn(map->name, "\n")] = '\0';
+    if (f && fgets(name, (int)size, f))
+        name[strcspn(name, "\n")] = '\0';
     if (f)
         fclose(f);
+    return name[0] != '\0';
 }
 
 /* Marks the frames of one process, 0: of none. It may end meanwhile: then there are fewer. */
-static void choose(struct map *map, pid_t pid)
+void map_choose(struct map *map, pid_t pid)
 {
     char path[32], line[256];
     int pagemap;
@@ -125,7 +136,7 @@ static void choose(struct map *map, pid_t pid)
     map->lit = map->swapped = 0;
     if (!pid)
         return;
-    read_name(map, pid);
+    process_name(pid, map->name, sizeof(map->name));
     snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
     pagemap = open(path, O_RDONLY);
     snprintf(path, sizeof(path), "/proc/%d/maps", pid);
@@ -167,15 +178,29 @@ pid_t next_process(pid_t pid)
 
 /* ---- All frames ---- */
 
-static void count_frame(struct map *map, unsigned frame, uint64_t flags, uint64_t count)
+void map_kinds(struct map *map)
+{
+    static uint64_t flags[BATCH];
+
+    memset(map->total, 0, sizeof(map->total));
+    for (unsigned frame = 0, n; frame < map->frames; frame += n) {
+        n = read_words(map->flags_fd, flags, frame);
+        if (n == 0)
+            return;
+        for (unsigned i = 0; i < n && frame + i < map->frames; i++) {
+            map->kind[frame + i] = (uint8_t)owner_of(flags[i]);
+            map->total[map->kind[frame + i]]++;
+        }
+    }
+}
+
+static void count_frame(struct map *map, unsigned frame)
 {
     struct cell *c = &map->cell[frame / map->group];
-    enum owner_kind k = owner_of(flags, count);
 
-    c->count[k]++;
-    c->lit = c->lit || is_chosen(map, frame);
+    c->count[map->kind[frame]]++;
+    c->lit = c->lit || map_is_chosen(map, frame);
     c->hand = c->hand || (frame == map->hand && frame);
-    map->total[k]++;
 }
 
 /* The number behind a word in a file; 0: there is none. */
@@ -196,24 +221,19 @@ static unsigned long number_in(const char *path, const char *word, int base)
     return n;
 }
 
-void map_read(struct map *map, pid_t pid)
+void map_figures(struct map *map)
 {
-    static uint64_t flags[BATCH], counts[BATCH];
-
-    choose(map, pid);
     map->hand = (unsigned)number_in("/proc/pageout", "hand ", 16);
     map->swap = number_in("/proc/meminfo", "SwapTotal:", 10);
     map->swap_free = number_in("/proc/meminfo", "SwapFree:", 10);
-    memset(map->cell, 0, map->room * sizeof(map->cell[0]));
-    memset(map->total, 0, sizeof(map->total));
-    map->cells = (map->frames + map->group - 1) / map->group;
-    for (unsigned frame = 0; frame < map->frames;) {
-        unsigned n = read_words(map->flags_fd, flags, frame);
+}
 
-        if (n == 0 || read_words(map->count_fd, counts, frame) < n)
-            return;
-        for (unsigned i = 0; i < n && frame + i < map->frames; i++)
-            count_frame(map, frame + i, flags[i], counts[i]);
-        frame += n;
-    }
+void map_read(struct map *map, pid_t pid)
+{
+    map_choose(map, pid);
+    map_figures(map);
+    map_kinds(map);
+    memset(map->cell, 0, map->cells * sizeof(map->cell[0]));
+    for (unsigned frame = 0; frame < map->frames; frame++)
+        count_frame(map, frame);
 }

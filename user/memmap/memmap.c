@@ -19,7 +19,7 @@
 #define CELL_BYTES   16 /* of output, at most */
 
 static const char usage[] =
-    "usage: memmap [-1] [-p PID] [-d SECONDS]\n"
+    "usage: memmap [-1] [-p PID] [-d SECONDS] | -s FILE\n"
     "\n"
     "Draws all frames of memory, each cell a frame or a group of them, by owner:\n"
     "  K kernel  T page table  A anonymous  C copy-on-write  F file  D file, written to\n"
@@ -29,14 +29,15 @@ static const char usage[] =
     "\n"
     "  -p PID  light this process's pages    -d SECONDS  between two pictures (1)\n"
     "  -1      one picture, and leave\n"
+    "  -s FILE send records of all that changes, for a picture elsewhere (docs/seeing.md)\n"
     "Keys: q leave, n next process, 0 none.\n";
 
 static struct {
     pid_t pid;
     int seconds;
     bool once, colour;
+    const char *records; /* where to */
     int rows, columns;
-    struct cell *cells;
     char *out;
     size_t used;
 } m = {.seconds = 1, .rows = 24, .columns = 80};
@@ -231,6 +232,8 @@ static void take_options(int argc, char **argv)
             m.pid = atoi(argv[++i]);
         } else if (strcmp(argv[i], "-d") == 0 && i + 1 < argc) {
             m.seconds = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc) {
+            m.records = argv[++i];
         } else {
             bool asked = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
 
@@ -247,10 +250,11 @@ int main(int argc, char **argv)
     take_options(argc, argv);
     measure_terminal();
     m.colour = isatty(STDOUT_FILENO);
-    map.cells = (unsigned)((m.rows - LEGEND_LINES) * m.columns);
-    map.cell = calloc(map.cells, sizeof(map.cell[0]));
-    m.out = malloc(map.cells * (CELL_BYTES + 2) + 1024);
-    if (!map.cell || !m.out || !map_open(&map)) {
+    if (m.records)
+        return stream(m.records);
+    m.out = malloc((size_t)(m.rows * m.columns) * (CELL_BYTES + 2) + 1024);
+    if (!m.out || !map_open(&map) ||
+        !map_cells(&map, (unsigned)((m.rows - LEGEND_LINES) * m.columns))) {
         perror("memmap: /proc/kpageflags");
         return 1;
     }

@@ -1,4 +1,4 @@
-/* What memmap counts and what it draws. */
+/* What memmap sees, and its three ways to show it: as text, as records, as pixels. */
 #ifndef USER_MEMMAP_MEMMAP_H
 #define USER_MEMMAP_MEMMAP_H
 
@@ -29,8 +29,8 @@ struct cell {
 struct map {
     unsigned frames; /* of the machine, holes included */
     unsigned group;  /* frames in a cell */
-    unsigned cells;  /* that there is room for; after map_read, that are used */
-    unsigned room;
+    unsigned cells;  /* that are used */
+    unsigned room;   /* that there could be */
     struct cell *cell;
     unsigned total[OWNERS]; /* frames */
     unsigned lit;
@@ -39,11 +39,65 @@ struct map {
     unsigned long swap, swap_free; /* KiB */
     char name[32];                 /* of the chosen process */
     uint8_t *chosen;               /* a bit for each frame that it maps */
-    int flags_fd, count_fd;
+    uint8_t *kind;                 /* of each frame: enum owner_kind */
+    int flags_fd;
 };
 
-bool map_open(struct map *map); /* cells and cell are set */
-void map_read(struct map *map, pid_t pid);
+/* frames.c */
+
+extern const char owner_letter[OWNERS + 1]; /* what stands for each in records */
+bool map_open(struct map *map);
+bool map_cells(struct map *map, unsigned room); /* for map_read */
+void map_read(struct map *map, pid_t pid);      /* all below, and the cells */
+void map_kinds(struct map *map);
+void map_figures(struct map *map);           /* the hand, swap */
+void map_choose(struct map *map, pid_t pid); /* the frames of one process; 0: of none */
+bool map_is_chosen(const struct map *map, unsigned frame);
 pid_t next_process(pid_t pid); /* the next larger number in /proc, or the first */
+bool process_name(pid_t pid, char *name, size_t size);
+
+/* ---- One process: view.c ---- */
+
+#define ENTRY_WRITABLE 0x01
+#define ENTRY_ACCESSED 0x02
+#define ENTRY_DIRTY    0x04
+#define ENTRY_SHARED   0x08
+#define ENTRY_FILE     0x10
+#define ENTRY_ZERO     0x20 /* the frame of zeros */
+
+struct entry { /* of a page table */
+    uint32_t page, frame;
+    uint8_t bits;
+};
+
+struct view {
+    pid_t pid;
+    struct entry *entries; /* by page */
+    unsigned count, room;
+    char *maps, *directory; /* /proc/PID/maps, pagedir */
+};
+
+bool view_read(struct view *v); /* false: the process is gone */
+void view_free(struct view *v);
+
+/* ---- The trace of faults: watch.c ---- */
+
+struct watch {
+    int fd, control; /* apart, as writing moves the place where reading goes on */
+    char *buf;
+    size_t used; /* of buf: the beginning of a line that is still to come */
+    bool held;
+};
+
+bool watch_open(struct watch *w);
+/* Calls take for each fault since the last call. */
+unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line), void *ctx);
+void watch_keep_on(struct watch *w); /* somebody else may have ended the trace */
+void watch_hold(struct watch *w, bool hold);
+void watch_step(struct watch *w);
+
+/* ---- The ways to show it ---- */
+
+int stream(const char *device); /* stream.c: until the other side is gone; the exit status */
 
 #endif

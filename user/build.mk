@@ -1,12 +1,13 @@
 # Our own programs and their C library, and the guest tests.
 #
 #   $(B)/user/NAME     static, built from user/NAME/*.c on libc/; a program is a folder, named nowhere else
+#                      (user/shared/ is what several of them use)
 #   $(B)/guest/init    runs the guest tests on Faultline
 #   $(B)/guest/NAME    tests/guest/NAME.c: an ordinary static glibc program that also runs on the host
 #
 # $(B)/user/tools is a multi-call binary: install it once and link it to every name in USER_TOOLS.
 
-USER_PROGRAMS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard user/*/*.c)))))
+USER_PROGRAMS := $(filter-out shared,$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard user/*/*.c))))))
 USER_TOOLS    := cat cp dmesg echo free halt kill ls mkdir mount poweroff ps reboot rm sleep umount uname
 
 USER_CFLAGS := -m32 -march=i486 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
@@ -40,8 +41,7 @@ $(USER_BIN): $(B)/user/%: $(USER_CRT0) $(B)/user/libc.a \
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
 
-# memmap tells of faults in the words of `faults`.
-$(B)/user/memmap: $(B)/user/obj/user/faults/event.o
+$(B)/user/faults $(B)/user/memmap: $(B)/user/obj/user/shared/event.o
 
 user: $(USER_BIN)
 

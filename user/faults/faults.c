@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "user/faults/event.h"
+#include "user/shared/event.h"
 
 #define TRACE        "/proc/faults"
 #define PROCS_GROW   256

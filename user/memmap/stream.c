@@ -15,7 +15,7 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include "user/faults/event.h"
+#include "user/shared/event.h"
 #include "user/memmap/memmap.h"
 
 #define OUT_ROOM     8192u

@@ -1,5 +1,5 @@
 /* The words for what the kernel did; the cases are those of the table in mm/fault.c. */
-#include "user/faults/event.h"
+#include "user/shared/event.h"
 #include <stdlib.h>
 #include <string.h>
 

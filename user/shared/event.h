@@ -1,6 +1,6 @@
 /* One line of /proc/faults, and what it means in words. */
-#ifndef USER_FAULTS_EVENT_H
-#define USER_FAULTS_EVENT_H
+#ifndef USER_SHARED_EVENT_H
+#define USER_SHARED_EVENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

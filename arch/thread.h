@@ -119,6 +119,9 @@ struct clock_moment clock_real_coarse(void);
 /* Keeps the time in the page right from now on; real time is monotonic time and the offset. */
 void clock_publish(struct clock_page *page);
 void clock_publish_real(uint64_t offset);
+/* timer_tick() is called at that time or soon after it, by an interrupt on this processor, instead
+ * of what it was asked before. False: the next tick has to do. Interrupts off. */
+bool clock_alarm(uint64_t when);
 /* Waits for an interrupt, from interrupts off to interrupts on. Until the time given the tick may
  * stop: returns how many ticks did not come. */
 uint32_t clock_idle(uint64_t until);

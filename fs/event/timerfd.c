@@ -14,6 +14,7 @@ struct timerfd {
     int32_t clock;
     uint64_t expirations; /* [lock] not yet read */
     uint64_t interval;    /* [lock] */
+    bool waits;           /* [lock] it has expired and is periodic: starts again when it is asked */
     struct timer timer;
     struct clock_watch watch; /* TFD_TIMER_CANCEL_ON_SET */
     bool cancelled;           /* [lock] the clock was set, which nobody has been told yet */
@@ -30,10 +31,17 @@ static void expired(void *arg)
 
     spin_lock(&t->lock);
     t->expirations++;
-    if (t->interval)
-        t->expirations += timer_forward(&t->timer, t->interval);
+    t->waits = t->interval != 0;
     spin_unlock(&t->lock);
     wake_all(&t->queue);
+}
+
+/* [lock held] Counts the periods since it expired, and goes on. */
+static void go_on(struct timerfd *t)
+{
+    if (t->waits)
+        t->expirations += timer_forward(&t->timer, t->interval);
+    t->waits = false;
 }
 
 static void clock_was_set(struct clock_watch *w)
@@ -53,6 +61,7 @@ static uint64_t take_expirations(struct timerfd *t, bool *cancelled)
     uint64_t n;
 
     spin_lock(&t->lock);
+    go_on(t);
     n = t->expirations;
     *cancelled = t->cancelled;
     t->expirations = 0;
@@ -101,9 +110,6 @@ static void timerfd_release(struct file *f)
     struct timerfd *t = f->private;
 
     clock_watch(&t->watch, false);
-    spin_lock(&t->lock);
-    t->interval = 0; /* a running expiry starts it no more */
-    spin_unlock(&t->lock);
     timer_cancel(&t->timer);
     kmfree(t);
 }
@@ -138,11 +144,12 @@ long sys_timerfd_create(uint32_t clock, uint32_t flags)
 /* ---- Setting ---- */
 
 /* [t->lock held] */
-static struct timerfd_setting current_setting(const struct timerfd *t)
+static struct timerfd_setting current_setting(struct timerfd *t)
 {
     struct timerfd_setting s = {.interval = t->interval};
     uint64_t now = time_mono_ns();
 
+    go_on(t);
     if (t->timer.armed)
         s.value = t->timer.when > now ? t->timer.when - now : 1;
     return s;
@@ -168,6 +175,7 @@ static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_s
     spin_lock(&t->lock);
     old = current_setting(t);
     t->interval = 0;
+    t->waits = false;
     spin_unlock(&t->lock);
     timer_cancel(&t->timer);
     clock_watch(&t->watch,

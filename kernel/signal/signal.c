@@ -71,8 +71,10 @@ void signal_uncharge(struct user *u)
 static void queued_free(struct proc *p, struct queued_signal *e)
 {
     list_remove(&e->link);
-    if (e->embedded)
+    if (e->embedded) {
+        posix_timer_taken(e);
         return;
+    }
     if (e->user)
         signal_uncharge(e->user);
     p->sig.queued--;
@@ -139,6 +141,14 @@ void signal_discard(struct proc *p, sigset64_t set)
         queue_discard(p, &t->sig.queue, set);
 }
 
+static void take_info(struct proc *p, struct queued_signal *e, struct siginfo *out)
+{
+    if (e->embedded)
+        posix_timer_taken(e);
+    *out = e->info;
+    queued_free(p, e);
+}
+
 /* Takes signo, which is pending, from q. */
 static void queue_take(struct proc *p, struct signal_queue *q, int signo, struct siginfo *out)
 {
@@ -148,16 +158,14 @@ static void queue_take(struct proc *p, struct signal_queue *q, int signo, struct
         if (e->info.signo != signo)
             continue;
         if (found) { /* one more of the same waits behind it */
-            *out = found->info;
-            queued_free(p, found);
+            take_info(p, found, out);
             return;
         }
         found = e;
     }
     q->pending &= ~SIGMASK(signo);
     if (found) {
-        *out = found->info;
-        queued_free(p, found);
+        take_info(p, found, out);
     } else {
         memset(out, 0, sizeof(*out));
         out->signo = signo;
@@ -186,6 +194,8 @@ int signal_dequeue(struct thread *t, sigset64_t set, struct siginfo *out)
     }
     signo = lowest(q->pending & set);
     queue_take(t->proc, q, signo, out);
+    if (signo == SIGALRM && t->proc->sig.real_interval && !t->proc->sig.real_timer.armed)
+        timer_forward(&t->proc->sig.real_timer, t->proc->sig.real_interval);
     return signo;
 }
 
@@ -507,12 +517,11 @@ static void handlers_put(struct signal_handlers *h)
     }
 }
 
+/* A periodic one starts again when the signal is taken, as on Linux. */
 static void real_timer_fired(void *arg)
 {
     struct proc *p = arg;
 
-    if (p->sig.real_interval)
-        timer_forward(&p->sig.real_timer, p->sig.real_interval);
     spin_lock(&proc_lock);
     signal_send_proc(p, SIGALRM, NULL);
     spin_unlock(&proc_lock);

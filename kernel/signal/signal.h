@@ -170,7 +170,7 @@ struct signal_shared { /* of a process */
     int32_t next_timer_id;       /* [handlers->lock] */
     uint32_t timers;             /* how many posix_timers has */
     struct timer real_timer;     /* ITIMER_REAL and alarm */
-    uint64_t real_interval;
+    uint64_t real_interval;      /* [handlers->lock] */
     uint64_t virt_left, virt_interval, prof_left,
         prof_interval; /* [handlers->lock] ns of CPU time */
 };

@@ -70,5 +70,8 @@ void siginfo_to_user_layout(struct user_siginfo *out, const struct siginfo *info
 int siginfo_from_user(struct siginfo *out, void __user *uptr);
 
 void posix_timers_delete(struct proc *p); /* exec and exit */
+/* [handlers->lock held] A timer's signal leaves its queue: the timer may start again, and the
+ * signal's overruns are counted. */
+void posix_timer_taken(struct queued_signal *signal);
 
 #endif

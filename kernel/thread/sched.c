@@ -150,10 +150,10 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
  * False: there is none. */
 static bool wake_idle(uint32_t allowed)
 {
-    for (unsigned i = 0; i < cpus_online; i++) {
-        struct cpu *c = cpu_get(i);
+    for (unsigned n = 0; n < cpus_online; n++) {
+        struct cpu *c = cpu_get((cpu_self()->id + n) % cpus_online);
 
-        if (!(allowed & 1u << i) || !is_idle(c) || (c->wanted & CPU_WANTED_SWITCH))
+        if (!(allowed & 1u << c->id) || !is_idle(c) || (c->wanted & CPU_WANTED_SWITCH))
             continue;
         want_switch(c);
         if (c != cpu_self())
@@ -564,7 +564,7 @@ void sched_idle(void)
             schedule();
         } else {
             cpu_self()->wanted = 0;
-            for (uint32_t lost = clock_idle(timer_next()); lost; lost--)
+            for (uint32_t lost = timer_idle(); lost; lost--)
                 lost_tick();
         }
     }

@@ -84,12 +84,22 @@ static struct setting real_get(struct signal_shared *s)
     return r;
 }
 
-static struct setting real_set(struct signal_shared *s, const struct setting *new)
+/* A signal that waits starts the timer again only while there is an interval. */
+static void set_interval(struct proc *p, uint64_t interval)
 {
+    spin_lock(&p->handlers->lock);
+    p->sig.real_interval = interval;
+    spin_unlock(&p->handlers->lock);
+}
+
+static struct setting real_set(struct proc *p, const struct setting *new)
+{
+    struct signal_shared *s = &p->sig;
     struct setting old = real_get(s);
 
+    set_interval(p, 0);
     timer_cancel(&s->real_timer);
-    s->real_interval = new->interval;
+    set_interval(p, new->interval);
     if (new->value)
         timer_start(&s->real_timer, time_deadline(new->value));
     return old;
@@ -118,7 +128,7 @@ static struct setting exchange(uint32_t which, const struct setting *new)
 
     switch (which) {
     case ITIMER_REAL:
-        return new ? real_set(s, new) : real_get(s);
+        return new ? real_set(p, new) : real_get(s);
     case ITIMER_VIRTUAL:
         return cpu_exchange(p, &s->virt_left, &s->virt_interval, new);
     default:

@@ -1,7 +1,8 @@
 /*
  * POSIX timers (timer_create): a kernel timer each, with the memory for its one queued signal in
- * it, so that expiring cannot fail. What expires while that signal still waits is counted as an
- * overrun.
+ * it, so that expiring cannot fail. A periodic one starts again when that signal is taken, with the
+ * periods that went by counted as overruns: short periods cost their owner's time, nobody else's.
+ * One on a CPU clock runs on with that clock, and counts overruns while its signal waits.
  *
  * A process's timers change under list_lock alone.
  */
@@ -29,7 +30,8 @@ struct posix_timer {
     int signo;            /* 0: SIGEV_NONE */
     const char *notify;   /* as /proc shows it */
     int asked_signo;      /* that /proc shows, also if none is sent */
-    uint64_t interval;
+    uint64_t interval;    /* [handlers->lock] */
+    bool waits;           /* [handlers->lock] starts again when its signal is taken */
     struct timer timer;
     struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */
     int32_t overrun;             /* of the last signal that was queued */
@@ -63,6 +65,7 @@ static bool count_overrun(struct posix_timer *t, uint32_t expiries)
     bool waits;
 
     spin_lock(lock);
+    t->waits = t->interval && !clock_is_cpu(t->clock);
     waits = !list_empty(&t->signal.link);
     if (!waits)
         t->overrun = 0;
@@ -73,42 +76,73 @@ static bool count_overrun(struct posix_timer *t, uint32_t expiries)
     return waits;
 }
 
-/* Starts a periodic timer again; how many periods have gone by unnoticed. */
-static uint32_t forward(struct posix_timer *t)
+/* Starts a periodic timer on a CPU clock again; how many periods have gone by unnoticed. */
+static uint32_t forward_on_cpu(struct posix_timer *t)
 {
-    uint64_t now, when = t->timer.when + t->interval, skipped = 0;
+    uint64_t now, when = t->timer.when;
+    uint32_t skipped;
 
-    if (!clock_is_cpu(t->clock))
-        return timer_forward(&t->timer, t->interval);
     if (cpu_clock_now(&t->cpu, &now))
         return 0;
-    if (when <= now) {
-        skipped = (now - when) / t->interval + 1;
-        when += skipped * t->interval;
-    }
+    skipped = timer_next_period(&when, t->interval, now);
     cpu_clock_start(&t->cpu, &t->timer, when);
-    return skipped > INT32_MAX ? INT32_MAX : (uint32_t)skipped;
+    return skipped;
 }
 
+void posix_timer_taken(struct queued_signal *signal)
+{
+    struct posix_timer *t = container_of(signal, struct posix_timer, signal);
+
+    if (!t->waits)
+        return;
+    t->waits = false;
+    t->overrun = (int32_t)timer_forward(&t->timer, t->interval);
+    signal->info.uid = t->overrun;
+}
+
+/* Its signal was not queued, for it is ignored: looks again, but not soon. */
+static void go_on_unheard(struct posix_timer *t)
+{
+    uint64_t when = t->timer.when;
+
+    spin_lock(&t->proc->handlers->lock);
+    if (t->waits && list_empty(&t->signal.link)) {
+        t->waits = false;
+        timer_next_period(&when, t->interval, time_mono_ns() + NSEC_PER_TICK);
+        timer_start(&t->timer, when);
+    }
+    spin_unlock(&t->proc->handlers->lock);
+}
+
+/* [proc_lock held] */
+static void post(struct posix_timer *t, uint32_t skipped)
+{
+    struct thread *target = NULL;
+    struct siginfo info;
+
+    if (count_overrun(t, skipped + 1))
+        return;
+    t->overrun = (int32_t)skipped;
+    info = t->signal.info;
+    info.uid = t->overrun;
+    if (t->tid)
+        target = thread_find(t->tid);
+    if (!t->tid || (target && target->proc == t->proc))
+        signal_post(t->proc, target, t->signo, &info, &t->signal);
+    go_on_unheard(t);
+}
+
+/* One without a signal needs none to be asked how much is left. */
 static void expired(void *arg)
 {
     struct posix_timer *t = arg;
-    uint32_t skipped = t->interval ? forward(t) : 0;
-    struct thread *target = NULL;
-    struct siginfo info;
+    uint32_t skipped = t->interval && clock_is_cpu(t->clock) ? forward_on_cpu(t) : 0;
 
     if (!t->signo)
         return;
     spin_lock(&proc_lock);
-    if (t->proc->handlers && !count_overrun(t, skipped + 1)) {
-        t->overrun = (int32_t)skipped;
-        info = t->signal.info;
-        info.uid = t->overrun;
-        if (t->tid)
-            target = thread_find(t->tid);
-        if (!t->tid || (target && target->proc == t->proc))
-            signal_post(t->proc, target, t->signo, &info, &t->signal);
-    }
+    if (t->proc->handlers)
+        post(t, skipped);
     spin_unlock(&proc_lock);
 }
 
@@ -208,9 +242,19 @@ static void timer_unlink(struct posix_timer *t)
     t->proc->sig.timers--;
 }
 
+/* A signal that waits starts nothing again. */
+static void set_interval(struct posix_timer *t, uint64_t interval)
+{
+    spin_lock(&t->proc->handlers->lock);
+    t->interval = interval;
+    t->waits = false;
+    spin_unlock(&t->proc->handlers->lock);
+}
+
 /* [list_lock held] */
 static void timer_destroy(struct posix_timer *t)
 {
+    set_interval(t, 0);
     timer_cancel(&t->timer);
     timer_unlink(t);
     signal_uncharge(t->user);
@@ -364,8 +408,12 @@ static struct timer_setting current_setting(const struct posix_timer *t)
     struct timer_setting s = {.interval = t->interval};
     uint64_t now = now_of(t);
 
-    if (t->timer.armed)
-        s.value = t->timer.when > now ? t->timer.when - now : 1;
+    uint64_t when = t->timer.when;
+
+    if (!t->timer.armed && t->interval)
+        timer_next_period(&when, t->interval, now);
+    if (t->timer.armed || t->interval)
+        s.value = when > now ? when - now : 1;
     return s;
 }
 
@@ -383,10 +431,11 @@ static int apply(struct posix_timer *t, const struct timer_setting *s, bool abso
 {
     int err = 0;
 
+    set_interval(t, 0);
     timer_cancel(&t->timer);
     t->timer.wall = false;
     t->overrun = 0;
-    t->interval = s->value ? s->interval : 0;
+    set_interval(t, s->value ? s->interval : 0);
     if (clock_is_cpu(t->clock))
         err = s->value ? start_on_cpu(t, s->value, absolute) : 0;
     else if (s->value && absolute && clock_is_wall(t->clock))

@@ -82,12 +82,15 @@ void timers_clock_set(void (*set)(uint64_t real_ns), uint64_t real_ns);
 void timer_start(struct timer *t, uint64_t when); /* re-arms when it is running; fn may do so */
 bool timer_cancel(struct timer *t); /* true if it had not fired; fn is not running afterwards */
 
-/* For a periodic timer that fired: starts it again at the first period that is still to come;
- * returns how many it skipped. */
+/* From *when, which has passed, to the first period after it that is still to come; returns how
+ * many were skipped. */
+uint32_t timer_next_period(uint64_t *when, uint64_t period, uint64_t now);
+/* The same for a timer that fired, which starts again. For whoever takes what an expiry left, never
+ * for what expires: a short period costs nobody anything until its owner has paid for the last. */
 uint32_t timer_forward(struct timer *t, uint64_t period);
 
-/* When the first timer fires, or TIME_NEVER: for a clock that can skip ticks. */
-uint64_t timer_next(void);
+/* clock_idle() until the first timer is due. */
+uint32_t timer_idle(void);
 
 /* As schedule(), for a thread whose state is set already; woken at the latest at when. */
 void schedule_until(uint64_t when);

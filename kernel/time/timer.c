@@ -1,5 +1,9 @@
 /*
- * Timers: functions that run from the clock interrupt at a given time, to the next tick.
+ * Timers: functions that run from an interrupt of the clock at a given time.
+ *
+ * The clock interrupts at every tick, and is asked for one in between when the first timer is due
+ * before the next: by whoever starts it, and by each interrupt for the one that is left. So there
+ * is always a processor that will look no later than the first timer is due.
  *
  * The armed ones are in a heap for each clock: one for the machine's, one for the CPU time of each
  * process and thread that is timed. It is a pairing heap, so that starting costs a comparison and
@@ -18,6 +22,7 @@ static struct spinlock timer_lock = SPINLOCK_INIT("timer", LOCK_RANK_TIMER);
 static struct timer *machine_heap; /* [timer_lock] the first to fire */
 static struct timer *running;      /* [timer_lock] whose fn is being called */
 static struct cpu *running_on;     /* [timer_lock] */
+static uint64_t expected;          /* [timer_lock] some processor looks at this time */
 
 static struct list wall_timers = LIST_INIT(wall_timers); /* [timer_lock] */
 static uint32_t settings;                                /* [timer_lock] of the wall clock */
@@ -96,6 +101,21 @@ static void heap_remove(struct timer *t)
 }
 
 /* [timer_lock held] */
+static uint64_t first_due(void)
+{
+    return machine_heap ? machine_heap->when : TIME_NEVER;
+}
+
+/* [timer_lock held] */
+static void expect_first(uint64_t now)
+{
+    uint64_t when = first_due();
+
+    if (when != TIME_NEVER && (expected > when || expected <= now))
+        expected = clock_alarm(when) ? when : 0;
+}
+
+/* [timer_lock held] */
 static void heap_add(struct timer **heap, struct timer *t, uint64_t when)
 {
     if (t->armed)
@@ -104,6 +124,8 @@ static void heap_add(struct timer **heap, struct timer *t, uint64_t when)
     t->when = when;
     t->armed = true;
     *heap = meld(*heap, t);
+    if (t == machine_heap && (!expected || when < expected))
+        expected = clock_alarm(when) ? when : 0;
     if (t->wall) {
         t->settings = settings;
         list_add_tail(&wall_timers, &t->wall_link);
@@ -197,16 +219,25 @@ void timers_clock_set(void (*set)(uint64_t real_ns), uint64_t real_ns)
     spin_unlock(&timer_lock);
 }
 
+uint32_t timer_next_period(uint64_t *when, uint64_t period, uint64_t now)
+{
+    uint64_t skipped = 0;
+
+    *when += period;
+    if (*when <= now) {
+        skipped = (now - *when) / period + 1;
+        *when += skipped * period;
+    }
+    return skipped > INT32_MAX ? INT32_MAX : (uint32_t)skipped;
+}
+
 uint32_t timer_forward(struct timer *t, uint64_t period)
 {
-    uint64_t now = time_mono_ns(), when = t->when + period, skipped = 0;
+    uint64_t when = t->when;
+    uint32_t skipped = timer_next_period(&when, period, time_mono_ns());
 
-    if (when <= now) {
-        skipped = (now - when) / period + 1;
-        when += skipped * period;
-    }
     timer_start(t, when);
-    return skipped > INT32_MAX ? INT32_MAX : (uint32_t)skipped;
+    return skipped;
 }
 
 bool timer_cancel(struct timer *t)
@@ -226,14 +257,15 @@ bool timer_cancel(struct timer *t)
     return was_armed;
 }
 
-uint64_t timer_next(void)
+uint32_t timer_idle(void)
 {
     uint64_t when;
 
     spin_lock(&timer_lock);
-    when = machine_heap ? machine_heap->when : TIME_NEVER;
+    when = first_due();
+    expected = 0; /* whatever was asked for, the waiting takes its place */
     spin_unlock(&timer_lock);
-    return when;
+    return clock_idle(when);
 }
 
 bool timers_run(struct timer **heap, uint64_t now)
@@ -254,6 +286,8 @@ bool timers_run(struct timer **heap, uint64_t now)
         running = NULL;
     }
     more = !running && *heap && (*heap)->when <= now;
+    if (heap == &machine_heap && !more && !running)
+        expect_first(now);
     spin_unlock(&timer_lock);
     return more;
 }
@@ -265,7 +299,12 @@ static bool has_thread; /* and crowded is ready */
 
 static bool is_due(void)
 {
-    return timer_next() <= time_mono_ns();
+    uint64_t when;
+
+    spin_lock(&timer_lock);
+    when = first_due();
+    spin_unlock(&timer_lock);
+    return when <= time_mono_ns();
 }
 
 /* What an interrupt leaves of the timers that are due is fired in steps, ahead of all other threads

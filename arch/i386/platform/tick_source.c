@@ -14,7 +14,10 @@
 #define PIT_HZ      1193182u
 #define PIT_DATA    0x40
 #define PIT_CONTROL 0x43
-#define PIT_PERIOD  ((PIT_HZ + HZ / 2) / HZ)
+
+/* A timer that has the interrupts of a tick alone to end it is late by a tick at most: without a
+ * local APIC to set for it, these come more often. */
+#define PARTS 10u
 
 static uint32_t pit_count(void)
 {
@@ -29,18 +32,24 @@ static uint32_t pit_phase(void)
 {
     uint32_t count = pit_count();
 
-    return count <= PIT_PERIOD ? PIT_PERIOD - count : 0;
+    return count <= tick.period ? tick.period - count : 0;
 }
 
-struct tick_source tick = {.hz = PIT_HZ, .period = PIT_PERIOD, .phase = pit_phase};
+struct tick_source tick = {.hz = PIT_HZ, .phase = pit_phase, .parts = 1};
+
+static void set_period(void)
+{
+    tick.period = (tick.hz + HZ * tick.parts / 2) / (HZ * tick.parts);
+}
 
 /* False when nobody counts: an empty port reads ones, more than the period. */
 static bool pit_start(void)
 {
+    set_period();
     outb(PIT_CONTROL, 0x34); /* counter 0, both bytes, mode 2 */
-    outb(PIT_DATA, PIT_PERIOD & 0xff);
-    outb(PIT_DATA, PIT_PERIOD >> 8);
-    return pit_count() <= PIT_PERIOD;
+    outb(PIT_DATA, tick.period & 0xff);
+    outb(PIT_DATA, (uint8_t)(tick.period >> 8));
+    return pit_count() <= tick.period;
 }
 
 /* ---- HPET ---- */
@@ -85,7 +94,7 @@ static bool hpet_start(void)
         !(hpet[HPET_TIMER / 4] & TIMER_CAN_PERIOD))
         return false;
     tick.hz = (uint32_t)(FS_PER_SEC / fs);
-    tick.period = tick.hz / HZ;
+    set_period();
     tick.phase = hpet_phase;
     hpet[HPET_CONFIG / 4] = 0;
     hpet[HPET_COUNTER / 4] = 0;
@@ -126,7 +135,8 @@ static bool apic_start(void)
     if (passed < PM_SAMPLE || !counted)
         return false;
     tick.hz = (uint32_t)((uint64_t)counted * PM_HZ / passed);
-    tick.period = tick.hz / HZ;
+    tick.parts = PARTS;
+    set_period();
     tick.phase = apic_phase;
     tick.by_apic = true;
     apic_timer_start(tick.period, true);
@@ -135,6 +145,8 @@ static bool apic_start(void)
 
 void tick_source_init(void)
 {
+    if (!apic_present())
+        tick.parts = PARTS;
     if (pit_start())
         return;
     if (hpet_start())

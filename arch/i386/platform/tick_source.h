@@ -1,4 +1,4 @@
-/* What interrupts HZ times a second, and can be asked where in its period it is. */
+/* What interrupts at a steady pace, and can be asked where in its period it is. */
 #ifndef ARCH_I386_TICK_SOURCE_H
 #define ARCH_I386_TICK_SOURCE_H
 
@@ -8,8 +8,9 @@
 #define TICK_IRQ 0u
 
 struct tick_source {
-    uint32_t hz, period;     /* clocks in a second, and from tick to tick */
-    uint32_t (*phase)(void); /* clocks since the last tick, less than period */
+    uint32_t hz, period;     /* clocks in a second, and from interrupt to interrupt */
+    uint32_t (*phase)(void); /* clocks since the last interrupt, less than period */
+    unsigned parts;          /* interrupts to a tick: several, where nothing else ends a sleep */
     bool by_apic;            /* the interrupt is the local APIC timer's, not TICK_IRQ */
 };
 extern struct tick_source tick;

@@ -1,6 +1,7 @@
 /*
- * The clock: the PIT (or what stands in for it, tick_source.c) interrupts HZ times a second;
- * between two ticks the time-stamp counter tells the time.
+ * The clock: the PIT (or what stands in for it, tick_source.c) interrupts HZ times a second, or
+ * more often; in between the time-stamp counter tells the time. A timer that is due before the next
+ * tick has the local APIC's timer set for it, on the processor that asked.
  *
  * Nothing waits to calibrate. Samples (TSC, position inside the PIT's period) are taken at ticks
  * that lie further and further apart, and give the TSC's rate with growing precision; the position
@@ -8,7 +9,8 @@
  * agree on a rate, and without a TSC, the time is that of the PIT.
  *
  * An idle CPU needs no tick: where the local APIC's timer can wake it instead, the tick is masked
- * until something happens. That timer's rate is learnt in passing, like the TSC's.
+ * until something happens. That timer's rate is learnt in passing, like the TSC's. Here, ticks are
+ * the interrupts of the source, of which tick.parts make one of HZ.
  *
  * Invariants: the time never steps back, and never falls behind the ticks that were counted.
  */
@@ -25,12 +27,14 @@
 #include "kernel/base/log.h"
 #include "libc/units.h"
 
-#define WINDOW_MAX  1024u /* ticks between samples in the end */
-#define NOISE_PART  128   /* a sample may take this part of the time since the last one */
-#define REFUSALS    8
-#define IDLE_TICKS  2 /* an idle time that is not longer is not worth it */
-#define IDLE_MAX_NS NSEC_PER_SEC
-#define WATCH_NS    (NSEC_PER_SEC / 10) /* how long the APIC timer is watched */
+#define WINDOW_MAX 1024u /* ticks between samples in the end */
+#define NOISE_PART 128   /* a sample may take this part of the time since the last one */
+#define REFUSALS   8
+#define IDLE_TICKS 2 /* an idle time that is not longer is not worth it */
+#define ALARM_MAX  NSEC_PER_SEC
+#define WATCH_NS   (NSEC_PER_SEC / HZ / 2) /* how long the APIC timer is watched, at least */
+#define ALARM_MIN  10000u                  /* ns: its interrupts leave time for something else */
+#define EARLY_PART 128                     /* by which a long wait is cut, for its rate's error */
 
 static struct spinlock pit_lock = SPINLOCK_INIT("pit", LOCK_RANK_CLOCK);
 
@@ -40,6 +44,7 @@ static uint64_t base_ns, base_tsc;
 static uint32_t mult; /* ns in a TSC cycle << CLOCK_MULT_SHIFT; 0: not known (yet) */
 static uint64_t ticks;
 static uint64_t tick_length_ns;
+static bool tickless;        /* an idle CPU may do without */
 static uint64_t lost_ns;     /* of ticks that were lost before the rate was */
 static uint64_t pit_last_ns; /* [pit_lock] the latest time that the PIT alone gave */
 /* What programs read. */
@@ -264,9 +269,63 @@ static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
     publish();
 }
 
+/* ---- Alarms ---- */
+
+/* The local APIC's timer. One rate for all processors: theirs is the same bus. */
+static struct {
+    bool usable, watched;
+    uint64_t since_ns;      /* watched since */
+    uint32_t counts_per_ms; /* 0: not learnt yet */
+} apic_timer;
+
+/* At ticks of the first processor, while nothing else uses its timer. */
+static void watch_apic_timer(uint64_t now)
+{
+    uint64_t passed = now - apic_timer.since_ns;
+
+    if (!apic_timer.watched) {
+        apic_timer.watched = true;
+        apic_timer.since_ns = now;
+        apic_timer_watch();
+    } else if (passed >= WATCH_NS) {
+        uint32_t left = apic_timer_count();
+        apic_timer.counts_per_ms = (uint32_t)((uint64_t)(UINT32_MAX - left) * 1000000 / passed);
+        if (left == 0 || apic_timer.counts_per_ms == 0) {
+            apic_timer.watched = false; /* it had run out, or stands still */
+            apic_timer.counts_per_ms = 0;
+            apic_timer.usable = passed > ALARM_MAX;
+        }
+    }
+}
+
+static void set_alarm(uint64_t ns)
+{
+    uint64_t counts = ns * apic_timer.counts_per_ms / 1000000 + 1;
+
+    apic_timer_start(counts > UINT32_MAX ? UINT32_MAX : (uint32_t)counts, false);
+}
+
+bool clock_alarm(uint64_t when)
+{
+    uint64_t now, ns;
+
+    if (!apic_timer.counts_per_ms)
+        return false;
+    now = clock_mono_ns();
+    ns = when > now + ALARM_MIN ? when - now : ALARM_MIN;
+    if (ns > (cpu_self()->id ? ALARM_MAX : tick_length_ns))
+        return false; /* the tick of the first processor comes before */
+    set_alarm(ns);
+    return true;
+}
+
+/* ---- Ticks ---- */
+
 static void clock_tick(void *arg)
 {
+    static unsigned part;
     uint64_t tsc = cpu_cycles(), now;
+    bool whole = ++part == tick.parts;
 
     (void)arg;
     spin_lock(&pit_lock);
@@ -279,7 +338,11 @@ static void clock_tick(void *arg)
     if (!mult)
         lost_ns += now - tick_ns();
     spin_unlock(&pit_lock);
-    timer_tick(true, trap_from_user(cpu_self()->irq_frame));
+    if (apic_timer.usable && !apic_timer.counts_per_ms)
+        watch_apic_timer(now);
+    if (whole)
+        part = 0;
+    timer_tick(whole, trap_from_user(cpu_self()->irq_frame));
 }
 
 /* Goes on by the ticks alone. */
@@ -298,48 +361,16 @@ void clock_without_tsc(void)
 
 /* ---- Idle ---- */
 
-/* The local APIC's timer. */
-static struct {
-    bool usable, watched;
-    uint64_t since_ns;      /* watched since */
-    uint32_t counts_per_ms; /* 0: not learnt yet */
-} idle_timer;
-
-static void watch_idle_timer(uint64_t now)
+/* How long the tick may stop for, 0: let it go on. */
+static uint64_t idle_ns(uint64_t now, uint64_t until)
 {
-    if (!idle_timer.watched) {
-        idle_timer.watched = true;
-        idle_timer.since_ns = now;
-        apic_timer_watch();
-    } else if (now - idle_timer.since_ns >= WATCH_NS) {
-        uint64_t counted = UINT32_MAX - apic_timer_count();
-        uint64_t passed = now - idle_timer.since_ns;
-        idle_timer.counts_per_ms = (uint32_t)(counted * 1000000 / passed);
-        if (apic_timer_count() == 0 || idle_timer.counts_per_ms == 0) {
-            idle_timer.watched = false; /* it had run out, or stands still */
-            idle_timer.counts_per_ms = 0;
-            idle_timer.usable = passed > IDLE_MAX_NS;
-        }
-    }
-}
+    uint64_t ns = until > now ? until - now : 0;
 
-/* Counts for the time until then, 0: let the tick go on. */
-static uint32_t idle_counts(uint64_t now, uint64_t until)
-{
-    uint64_t ns = until > now ? until - now : 0, counts;
-
-    if (!idle_timer.usable || !mult || tick.by_apic || cpus_online > 1)
-        return 0; /* with several processors the first ticks for all */
-    if (!idle_timer.counts_per_ms) {
-        watch_idle_timer(now);
-        return 0;
-    }
-    if (ns > IDLE_MAX_NS)
-        ns = IDLE_MAX_NS;
-    if (ns <= IDLE_TICKS * tick_length_ns)
-        return 0;
-    counts = ns * idle_timer.counts_per_ms / 1000000;
-    return counts > UINT32_MAX ? UINT32_MAX : (uint32_t)counts;
+    if (cpus_online > 1)
+        return 0; /* the first ticks for all */
+    if (ns > ALARM_MAX)
+        ns = ALARM_MAX;
+    return ns > IDLE_TICKS * tick_length_ns ? ns - ns / EARLY_PART : 0;
 }
 
 /* No tick came while the CPU slept: the time of the last one becomes that of the waking. */
@@ -354,18 +385,17 @@ static void catch_up(void)
 
 uint32_t clock_idle(uint64_t until)
 {
-    uint64_t now = idle_timer.usable ? clock_mono_ns() : 0;
-    uint32_t counts = idle_counts(now, until);
+    const bool can = apic_timer.counts_per_ms && mult && tickless;
+    uint64_t now = can ? clock_mono_ns() : 0, ns = can ? idle_ns(now, until) : 0;
 
-    if (!counts) {
+    if (!ns) {
         cpu_idle();
         return 0;
     }
     irq_mask(TICK_IRQ, true);
-    apic_timer_start(counts, false);
+    set_alarm(ns);
     cpu_wait();
     irq_disable();
-    apic_timer_start(0, false);
     irq_mask(TICK_IRQ, false);
     catch_up();
     irq_enable();
@@ -413,6 +443,7 @@ void clock_init(void)
         if (apic_present())
             watch_first_tick();
     }
-    idle_timer.usable = apic_present() && !boot_flag("notickless");
+    apic_timer.usable = apic_present() && !tick.by_apic;
+    tickless = !boot_flag("notickless");
     acpi_button_init();
 }

@@ -37,7 +37,7 @@ static void banner(void)
     mm_stats(&m);
     klog(LOG_NOTICE, "Faultline " UTS_RELEASE " " UTS_VERSION ": an i386 kernel\n");
     klog(LOG_INFO, "Command line: %s\n", boot_info.cmdline);
-    klog(LOG_INFO, "entry tsc %llu\n", boot_info.entry_cycles);
+    klog(LOG_INFO, "Entered at cycle %llu of the processor's counter\n", boot_info.entry_cycles);
     klog(LOG_INFO, "Memory: %uK/%uK available\n", m.free * (PAGE_SIZE / 1024),
          boot_info.ram_total_kib);
     if (boot_info.ram_unused_kib)

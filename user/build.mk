@@ -8,7 +8,7 @@
 # $(B)/user/tools is a multi-call binary: install it once and link it to every name in USER_TOOLS.
 
 USER_PROGRAMS := $(filter-out shared,$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard user/*/*.c))))))
-USER_TOOLS    := cat cp dmesg echo free halt kill ls mkdir mount poweroff ps reboot rm sleep umount uname
+USER_TOOLS    := cat cp dmesg echo free halt kill ls man mkdir mount poweroff ps reboot rm sleep umount uname
 
 USER_CFLAGS := -m32 -march=i486 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
                -fno-stack-protector -fno-asynchronous-unwind-tables -nostdinc \

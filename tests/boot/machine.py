@@ -71,7 +71,9 @@ class Machine:
 
     @classmethod
     def iso(cls, mem=64):
-        return cls("-cdrom", ISO, mem=mem)
+        m = cls("-cdrom", ISO, mem=mem)
+        m.type("\r")  # the menu waits for it, or for five seconds
+        return m
 
     @classmethod
     def direct(cls, initrd=None, append="console=ttyS0", kernel=KERNEL, mem=64, more=()):

@@ -369,6 +369,7 @@ static int do_help(int argc, char **argv)
     for (size_t i = 0; i < sizeof(builtins) / sizeof(*builtins); i++)
         printf(" %s", builtins[i].name);
     printf("\nsyntax: a | b   a && b   a || b   a; b   a &   ! a   ( a )   { a; }   < > >> >&\n"
-           "        if while until for   $x ${x:-y} $(a) 'b' \"c\"   * ? [a-z]\n");
+           "        if while until for   $x ${x:-y} $(a) 'b' \"c\"   * ? [a-z]\n"
+           "man: pages about memory, and what shows it\n");
     return 0;
 }

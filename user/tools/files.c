@@ -52,6 +52,28 @@ int do_cat(int argc, char **argv)
     return status;
 }
 
+/* A page is shorter than a screen: it needs no pager. 16: there is none, as man of Linux says. */
+int do_man(int argc, char **argv)
+{
+    static char *const list[] = {"ls", "/usr/share/man", NULL};
+    char path[128] = "/usr/share/man/index";
+    unsigned flags;
+    int i = take_flags(argc, argv, "", &flags), fd;
+
+    if (i < 0)
+        return 2;
+    if (i < argc)
+        snprintf(path, sizeof(path), "/usr/share/man/%s", argv[i]);
+    fd = i < argc && strchr(argv[i], '/') ? -1 : open(path, O_RDONLY);
+    if (fd < 0) {
+        fprintf(stderr, "%s: there is no page %s; there are\n", tool_name,
+                i < argc ? argv[i] : "index");
+        do_ls(2, (char **)list);
+        return 16;
+    }
+    return copy_fd(fd, 1) ? 0 : fail(path);
+}
+
 /* dst, or dst/basename(src) where dst is a directory. */
 static const char *target_path(const char *src, const char *dst, char *buf, size_t size)
 {

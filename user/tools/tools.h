@@ -18,6 +18,7 @@ int do_free(int argc, char **argv);
 int do_halt(int argc, char **argv);
 int do_kill(int argc, char **argv);
 int do_ls(int argc, char **argv);
+int do_man(int argc, char **argv);
 int do_mkdir(int argc, char **argv);
 int do_mount(int argc, char **argv);
 int do_ps(int argc, char **argv);

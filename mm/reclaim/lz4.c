@@ -7,11 +7,14 @@
  * bytes are literals.
  */
 #include "mm/reclaim/lz4.h"
+#include <stdbool.h>
 #include "libc/string.h"
 
 #define MATCH_MIN  4u
-#define MATCH_ENDS 5u  /* bytes at the end that are literals */
-#define MATCH_LAST 12u /* no match begins so close to the end */
+#define MATCH_ENDS 5u   /* bytes at the end that are literals */
+#define MATCH_LAST STEP /* no match begins so close to the end; the format wants 12 at least */
+#define SHORT      15u  /* lengths below are in the token alone */
+#define STEP       20u  /* bytes that a short run is copied in, at once, where so many are there */
 
 struct out {
     uint8_t *at, *end;
@@ -27,13 +30,28 @@ static uint32_t word_at(const uint8_t *p)
     return ((const struct word *)p)->bits;
 }
 
-/* For the short runs that most are: words, then bytes. The two do not overlap. */
+static void put_word(uint8_t *to, uint32_t w)
+{
+    ((struct word *)to)->bits = w;
+}
+
+/* Each word is there before the next is read: from may be as little as a word behind to. */
 static void copy(uint8_t *to, const uint8_t *from, unsigned n)
 {
     for (; n >= 4; n -= 4, to += 4, from += 4)
-        ((struct word *)to)->bits = word_at(from);
+        put_word(to, word_at(from));
     for (; n; n--)
         *to++ = *from++;
+}
+
+/* STEP bytes, for the short runs that most are: without asking how many. */
+static inline void copy_step(uint8_t *to, const uint8_t *from)
+{
+    put_word(to, word_at(from));
+    put_word(to + 4, word_at(from + 4));
+    put_word(to + 8, word_at(from + 8));
+    put_word(to + 12, word_at(from + 12));
+    put_word(to + 16, word_at(from + 16));
 }
 
 static unsigned hash_of(uint32_t w)
@@ -44,30 +62,29 @@ static unsigned hash_of(uint32_t w)
 /* Bytes for what of a length goes beyond its 4 bits in the token. */
 static unsigned length_bytes(unsigned len)
 {
-    return len < 15 ? 0 : (len - 15) / 255 + 1;
+    return len < SHORT ? 0 : (len - SHORT) / 255 + 1;
 }
 
 static uint8_t *put_length(uint8_t *at, unsigned len)
 {
-    if (len < 15)
+    if (len < SHORT)
         return at;
-    for (len -= 15; len >= 255; len -= 255)
+    for (len -= SHORT; len >= 255; len -= 255)
         *at++ = 255;
     *at++ = (uint8_t)len;
     return at;
 }
 
-/* One sequence; match 0: the last. False when it does not fit. */
-static int put_sequence(struct out *o, const uint8_t *literals, unsigned n, unsigned distance,
-                        unsigned match)
+/* One sequence; match 0: the last. NULL when it does not fit. */
+static uint8_t *put_sequence(uint8_t *at, const uint8_t *end, const uint8_t *literals, unsigned n,
+                             unsigned distance, unsigned match)
 {
     unsigned extra = match ? match - MATCH_MIN : 0;
     unsigned room = 1 + length_bytes(n) + n + (match ? 2 + length_bytes(extra) : 0);
-    uint8_t *at = o->at;
 
-    if ((unsigned)(o->end - at) < room)
-        return 0;
-    *at++ = (uint8_t)((n < 15 ? n : 15) << 4 | (extra < 15 ? extra : 15));
+    if ((unsigned)(end - at) < room)
+        return NULL;
+    *at++ = (uint8_t)((n < SHORT ? n : SHORT) << 4 | (extra < SHORT ? extra : SHORT));
     at = put_length(at, n);
     copy(at, literals, n);
     at += n;
@@ -76,119 +93,173 @@ static int put_sequence(struct out *o, const uint8_t *literals, unsigned n, unsi
         *at++ = (uint8_t)(distance >> 8);
         at = put_length(at, extra);
     }
-    o->at = at;
-    return 1;
+    return at;
 }
 
-static unsigned match_length(const uint8_t *a, const uint8_t *b, const uint8_t *end)
+/* The same, mostly: a short sequence, where steps do not go too far. That of the literals does not,
+ * as MATCH_LAST bytes follow them. */
+static inline uint8_t *put_match(uint8_t *at, const uint8_t *end, const uint8_t *literals,
+                                 unsigned n, unsigned distance, unsigned match)
+{
+    if (n >= SHORT || match >= SHORT + MATCH_MIN || end - at < (int)(1 + STEP))
+        return put_sequence(at, end, literals, n, distance, match);
+    *at++ = (uint8_t)(n << 4 | (match - MATCH_MIN));
+    copy_step(at, literals);
+    at += n;
+    *at++ = (uint8_t)distance;
+    *at++ = (uint8_t)(distance >> 8);
+    return at;
+}
+
+static inline unsigned match_length(const uint8_t *a, const uint8_t *b, const uint8_t *end)
 {
     const uint8_t *start = a;
 
-    while (a + 4 <= end && word_at(a) == word_at(b)) {
-        a += 4;
-        b += 4;
+    for (; a + 4 <= end; a += 4, b += 4) {
+        uint32_t differ = word_at(a) ^ word_at(b);
+
+        if (differ)
+            return (unsigned)(a - start) + (unsigned)__builtin_ctz(differ) / 8;
     }
-    while (a < end && *a == *b) {
-        a++;
+    for (; a < end && *a == *b; a++)
         b++;
-    }
     return (unsigned)(a - start);
+}
+
+/* The first place from at on whose word stood before, and where: table says. */
+static inline unsigned find_match(const uint8_t *src, unsigned at, uint16_t *table,
+                                  unsigned *before)
+{
+    unsigned missed = 0;
+
+    while (at <= LZ4_PAGE - MATCH_LAST) {
+        uint32_t w = word_at(src + at);
+        unsigned h = hash_of(w), was = table[h];
+
+        table[h] = (uint16_t)at;
+        *before = was;
+        if (word_at(src + was) == w)
+            break;
+        at += 1 + (missed++ >> 5); /* faster and faster over what does not compress */
+    }
+    return at;
 }
 
 unsigned lz4_encode(const uint8_t *src, uint8_t *dst, unsigned max, uint16_t table[LZ4_TABLE])
 {
-    const uint8_t *end = src + LZ4_PAGE, *literals = src, *at = src + 1;
-    struct out o = {dst, dst + max};
-    unsigned missed = 0;
+    const uint8_t *matches_end = src + LZ4_PAGE - MATCH_ENDS;
+    unsigned at, before, literals = 0, n;
+    uint8_t *to = dst;
 
     memset(table, 0, LZ4_TABLE * sizeof(*table));
-    while (at <= end - MATCH_LAST) {
-        unsigned h = hash_of(word_at(at)), n;
-        const uint8_t *before = src + table[h];
-
-        table[h] = (uint16_t)(at - src);
-        if (word_at(before) != word_at(at)) {
-            at += 1 + (missed++ >> 5); /* faster and faster over what does not compress */
-            continue;
-        }
-        missed = 0;
-        n = MATCH_MIN + match_length(at + MATCH_MIN, before + MATCH_MIN, end - MATCH_ENDS);
-        if (!put_sequence(&o, literals, (unsigned)(at - literals), (unsigned)(at - before), n))
+    for (at = 1; (at = find_match(src, at, table, &before)) <= LZ4_PAGE - MATCH_LAST;) {
+        n = MATCH_MIN + match_length(src + at + MATCH_MIN, src + before + MATCH_MIN, matches_end);
+        to = put_match(to, dst + max, src + literals, at - literals, at - before, n);
+        if (!to)
             return 0;
         at += n;
         literals = at;
     }
-    if (!put_sequence(&o, literals, (unsigned)(end - literals), 0, 0))
-        return 0;
-    return (unsigned)(o.at - dst);
+    to = put_sequence(to, dst + max, src + literals, LZ4_PAGE - literals, 0, 0);
+    return to ? (unsigned)(to - dst) : 0;
 }
 
 /* ---- Decoding ---- */
 
-struct in {
+/* Where in the block, and where in the page. */
+struct place {
     const uint8_t *at, *end;
+    uint8_t *to;
 };
 
 /* A length whose first 4 bits were n; -1: it runs out of the block. */
-static int get_length(struct in *i, unsigned n)
+static int get_length(struct place *p, unsigned n)
 {
     uint8_t b = 255;
 
-    if (n < 15)
+    if (n < SHORT)
         return (int)n;
     while (b == 255) {
-        if (i->at == i->end || n > LZ4_PAGE * 2)
+        if (p->at == p->end || n > LZ4_PAGE * 2)
             return -1;
-        b = *i->at++;
+        b = *p->at++;
         n += b;
     }
     return (int)n;
 }
 
 /* The match of a sequence: bytes that were written before, possibly over each other. */
-static int get_match(struct in *i, uint8_t token, uint8_t *dst, uint8_t *start, const uint8_t *end)
+static bool get_match(struct place *p, uint8_t token, const uint8_t *start, const uint8_t *end)
 {
     unsigned distance;
     int n;
 
-    if (i->end - i->at < 2)
-        return -1;
-    distance = i->at[0] | (unsigned)i->at[1] << 8;
-    i->at += 2;
-    n = get_length(i, token & 15);
-    if (n < 0 || distance == 0 || distance > (unsigned)(dst - start) ||
-        n + (int)MATCH_MIN > end - dst)
-        return -1;
+    if (p->end - p->at < 2)
+        return false;
+    distance = p->at[0] | (unsigned)p->at[1] << 8;
+    p->at += 2;
+    n = get_length(p, token & 15);
+    if (n < 0 || distance == 0 || distance > (unsigned)(p->to - start) ||
+        n + (int)MATCH_MIN > end - p->to)
+        return false;
     n += MATCH_MIN;
-    if (distance >= 4) { /* a word is behind itself: what it copies is there */
-        copy(dst, dst - distance, (unsigned)n);
-        return n;
+    if (distance >= 4)
+        copy(p->to, p->to - distance, (unsigned)n);
+    for (int k = 0; k < n && distance < 4; k++)
+        p->to[k] = p->to[k - (int)distance];
+    p->to += n;
+    return true;
+}
+
+enum found { WRONG, MORE, LAST };
+
+/* One sequence, of any length. */
+static enum found get_sequence(struct place *p, const uint8_t *start, const uint8_t *end)
+{
+    uint8_t token;
+    int n;
+
+    if (p->at == p->end)
+        return WRONG;
+    token = *p->at++;
+    n = get_length(p, token >> 4);
+    if (n < 0 || n > p->end - p->at || n > end - p->to)
+        return WRONG;
+    copy(p->to, p->at, (unsigned)n);
+    p->at += n;
+    p->to += n;
+    if (p->at == p->end)
+        return p->to == end ? LAST : WRONG;
+    return get_match(p, token, start, end) ? MORE : WRONG;
+}
+
+/* As many short sequences as there are, up to where a step might go too far. */
+static struct place get_short(struct place p, const uint8_t *start, const uint8_t *end)
+{
+    while (p.end - p.at >= (int)(1 + STEP) && end - p.to >= (int)(2 * STEP)) {
+        unsigned token = *p.at, n = token >> 4, match = token & 15, distance;
+        const uint8_t *after = p.at + 1 + n;
+
+        distance = n < SHORT && match < SHORT ? after[0] | (unsigned)after[1] << 8 : 0;
+        if (distance < 4 || distance > (unsigned)(p.to + n - start))
+            break;
+        copy_step(p.to, p.at + 1);
+        p.to += n;
+        copy_step(p.to, p.to - distance);
+        p.to += match + MATCH_MIN;
+        p.at = after + 2;
     }
-    for (int k = 0; k < n; k++)
-        dst[k] = dst[k - (int)distance];
-    return n;
+    return p;
 }
 
 int lz4_decode(const uint8_t *src, unsigned n, uint8_t *dst, unsigned size)
 {
-    uint8_t *start = dst, *end = dst + size;
-    struct in i = {src, src + n};
+    struct place p = {src, src + n, dst};
+    enum found found = MORE;
 
-    while (i.at < i.end) {
-        uint8_t token = *i.at++;
-        int len = get_length(&i, token >> 4);
-
-        if (len < 0 || len > i.end - i.at || len > end - dst)
-            return -1;
-        copy(dst, i.at, (unsigned)len);
-        i.at += len;
-        dst += len;
-        if (i.at == i.end)
-            return dst == end ? 0 : -1;
-        len = get_match(&i, token, dst, start, end);
-        if (len < 0)
-            return -1;
-        dst += len;
+    while (found == MORE) {
+        p = get_short(p, dst, dst + size);
+        found = get_sequence(&p, dst, dst + size);
     }
-    return -1;
+    return found == LAST ? 0 : -1;
 }

@@ -226,9 +226,12 @@ MUTANTS = [
     ("zram-without-bound", "reclaim/zram.c", "charge(z, PAGE_SIZE) ? charged(z, PAGE_SIZE, kalloc()) : NULL", "(z->stats.used += PAGE_SIZE, kalloc())"),
     ("zram-loses-pieces", "reclaim/zram.c", "        kmfree(p);\n        z->stats.used -= PIECE;", "        z->stats.used -= PIECE;"),
     ("zram-same-looks-at-half", "reclaim/zram.c", "unsigned i = 1; i < PAGE_SIZE / 4; i++) {\n        if (page[i]", "unsigned i = 1; i < PAGE_SIZE / 8; i++) {\n        if (page[i]"),
-    ("lz4-match-too-late", "reclaim/lz4.c", "#define MATCH_LAST 12u", "#define MATCH_LAST 8u"),
-    ("lz4-believes-distance", "reclaim/lz4.c", "distance > (unsigned)(dst - start) ||", ""),
-    ("lz4-believes-length", "reclaim/lz4.c", " || len > end - dst)", ")"),
+    ("lz4-match-too-late", "reclaim/lz4.c", "#define MATCH_LAST STEP", "#define MATCH_LAST 8u"),
+    ("lz4-believes-distance", "reclaim/lz4.c", "distance > (unsigned)(p->to - start) ||", ""),
+    ("lz4-believes-short-distance", "reclaim/lz4.c", "distance < 4 || distance > (unsigned)(p.to + n - start)", "distance < 4"),
+    ("lz4-short-where-words-are-too-wide", "reclaim/lz4.c", "distance < 4 || distance > (unsigned)(p.to + n - start)", "distance < 1 || distance > (unsigned)(p.to + n - start)"),
+    ("lz4-believes-length", "reclaim/lz4.c", " || n > end - p->to)", ")"),
+    ("lz4-steps-too-far", "reclaim/lz4.c", "end - p.to >= (int)(2 * STEP)", "end - p.to >= (int)STEP"),
 
     # Frames.
     ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),

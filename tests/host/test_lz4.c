@@ -180,6 +180,32 @@ TEST(lies_are_refused)
     EXPECT_EQ(decode(endless, sizeof(endless), LZ4_PAGE), -1);
 }
 
+/* Sequences of 14 literals and a match of 4 bytes, distance behind; 12 literals end the block. */
+static unsigned short_sequences(unsigned count, unsigned distance)
+{
+    unsigned at = 0;
+
+    while (count--) {
+        block[at++] = 0xe0;
+        for (unsigned i = 0; i < 14; i++)
+            block[at++] = (uint8_t)('a' + i);
+        block[at++] = (uint8_t)distance;
+        block[at++] = 0;
+    }
+    block[at++] = 0xc0;
+    memset(block + at, 'z', 12);
+    return at + 12;
+}
+
+TEST(short_sequences_are_checked_as_long_ones_are)
+{
+    EXPECT_EQ(decode(block, short_sequences(6, 14), 6 * 18 + 12), 0);
+    EXPECT(memcmp(out, "abcdefghijklmnabcdabcd", 22) == 0);
+    EXPECT_EQ(decode(block, short_sequences(6, 15), 6 * 18 + 12), -1);
+    EXPECT_EQ(decode(block, short_sequences(6, 2), 6 * 18 + 12), 0);
+    EXPECT(memcmp(out, "abcdefghijklmnmnmnab", 20) == 0);
+}
+
 TEST(damaged_blocks_stay_within_their_page)
 {
     for (unsigned round = 0; round < 3000; round++) {

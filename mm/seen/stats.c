@@ -385,13 +385,13 @@ static bool census_locked(const struct frame *f)
     return locked_pages && rmap_count(f) <= CENSUS_MAPPINGS && frame_is_locked(f);
 }
 
-/* [v] */
-static void census_count(const struct frame *f, struct frame_census *out)
+/* How many steps that took. [v] */
+static unsigned census_count(const struct frame *f, struct frame_census *out)
 {
     bool active = frame_age(f) > POLICY_REFAULT;
 
     if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
-        return;
+        return 1;
     out->mapped_file += f->kind == FRAME_OBJECT && f->rmap;
     if (census_locked(f))
         out->locked++;
@@ -399,15 +399,14 @@ static void census_count(const struct frame *f, struct frame_census *out)
         ++*(active ? &out->active_anon : &out->inactive_anon);
     else
         ++*(active ? &out->active_file : &out->inactive_file);
+    return 1 + (locked_pages ? rmap_count(f) / 2 : 0);
 }
 
 static struct frame *census_step(struct frame *f, struct frame_census *out)
 {
     spin_lock(&vm_lock);
-    for (unsigned n = 0; f && n < STEP; n++, f = frame_next(f)) {
-        census_count(f, out);
-        n += locked_pages ? rmap_count(f) / 2 : 0;
-    }
+    for (unsigned n = 0; f && n < STEP; f = frame_next(f))
+        n += census_count(f, out);
     spin_unlock(&vm_lock);
     return f;
 }

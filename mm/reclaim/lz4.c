@@ -54,6 +54,12 @@ static inline void copy_step(uint8_t *to, const uint8_t *from)
     put_word(to + 16, word_at(from + 16));
 }
 
+static inline void copy_steps(uint8_t *to, const uint8_t *from, int n)
+{
+    for (; n > 0; n -= (int)STEP, to += STEP, from += STEP)
+        copy_step(to, from);
+}
+
 static unsigned hash_of(uint32_t w)
 {
     return (w * 2654435761u) >> 22;
@@ -65,7 +71,7 @@ static unsigned length_bytes(unsigned len)
     return len < SHORT ? 0 : (len - SHORT) / 255 + 1;
 }
 
-static uint8_t *put_length(uint8_t *at, unsigned len)
+static inline uint8_t *put_length(uint8_t *at, unsigned len)
 {
     if (len < SHORT)
         return at;
@@ -96,19 +102,21 @@ static uint8_t *put_sequence(uint8_t *at, const uint8_t *end, const uint8_t *lit
     return at;
 }
 
-/* The same, mostly: a short sequence, where steps do not go too far. That of the literals does not,
- * as MATCH_LAST bytes follow them. */
+/* The same, mostly with short literals, where a step does not go too far. That of the literals does
+ * not, as MATCH_LAST bytes follow them. */
 static inline uint8_t *put_match(uint8_t *at, const uint8_t *end, const uint8_t *literals,
                                  unsigned n, unsigned distance, unsigned match)
 {
-    if (n >= SHORT || match >= SHORT + MATCH_MIN || end - at < (int)(1 + STEP))
+    unsigned extra = match - MATCH_MIN;
+
+    if (n >= SHORT || end - at < (int)(2 * STEP))
         return put_sequence(at, end, literals, n, distance, match);
-    *at++ = (uint8_t)(n << 4 | (match - MATCH_MIN));
+    *at++ = (uint8_t)(n << 4 | (extra < SHORT ? extra : SHORT));
     copy_step(at, literals);
     at += n;
     *at++ = (uint8_t)distance;
     *at++ = (uint8_t)(distance >> 8);
-    return at;
+    return put_length(at, extra);
 }
 
 static inline unsigned match_length(const uint8_t *a, const uint8_t *b, const uint8_t *end)
@@ -126,7 +134,9 @@ static inline unsigned match_length(const uint8_t *a, const uint8_t *b, const ui
     return (unsigned)(a - start);
 }
 
-/* The first place from at on whose word stood before, and where: table says. */
+/* The first place from at on whose word stood before, and where: table says. It keeps that place
+ * rather than the new one: in rows of the same word the end of a row is near, and short.
+ */
 static inline unsigned find_match(const uint8_t *src, unsigned at, uint16_t *table,
                                   unsigned *before)
 {
@@ -136,10 +146,10 @@ static inline unsigned find_match(const uint8_t *src, unsigned at, uint16_t *tab
         uint32_t w = word_at(src + at);
         unsigned h = hash_of(w), was = table[h];
 
-        table[h] = (uint16_t)at;
         *before = was;
         if (word_at(src + was) == w)
             break;
+        table[h] = (uint16_t)at;
         at += 1 + (missed++ >> 5); /* faster and faster over what does not compress */
     }
     return at;
@@ -233,21 +243,26 @@ static enum found get_sequence(struct place *p, const uint8_t *start, const uint
     return get_match(p, token, start, end) ? MORE : WRONG;
 }
 
-/* As many short sequences as there are, up to where a step might go too far. */
+/* As many sequences of short literals as there are, up to where a step might go too far. */
 static struct place get_short(struct place p, const uint8_t *start, const uint8_t *end)
 {
-    while (p.end - p.at >= (int)(1 + STEP) && end - p.to >= (int)(2 * STEP)) {
+    while (p.end - p.at >= (int)(1 + STEP)) {
         unsigned token = *p.at, n = token >> 4, match = token & 15, distance;
         const uint8_t *after = p.at + 1 + n;
 
-        distance = n < SHORT && match < SHORT ? after[0] | (unsigned)after[1] << 8 : 0;
-        if (distance < 4 || distance > (unsigned)(p.to + n - start))
+        if (n == SHORT)
+            break;
+        distance = after[0] | (unsigned)after[1] << 8;
+        after += 2;
+        match += match == SHORT ? *after++ : 0;
+        if (match == SHORT + 255 || distance < 4 || distance > (unsigned)(p.to + n - start) ||
+            end - p.to < (int)(n + match + MATCH_MIN + STEP))
             break;
         copy_step(p.to, p.at + 1);
         p.to += n;
-        copy_step(p.to, p.to - distance);
+        copy_steps(p.to, p.to - distance, (int)(match + MATCH_MIN));
         p.to += match + MATCH_MIN;
-        p.at = after + 2;
+        p.at = after;
     }
     return p;
 }

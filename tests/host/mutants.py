@@ -231,7 +231,7 @@ MUTANTS = [
     ("lz4-believes-short-distance", "reclaim/lz4.c", "distance < 4 || distance > (unsigned)(p.to + n - start)", "distance < 4"),
     ("lz4-short-where-words-are-too-wide", "reclaim/lz4.c", "distance < 4 || distance > (unsigned)(p.to + n - start)", "distance < 1 || distance > (unsigned)(p.to + n - start)"),
     ("lz4-believes-length", "reclaim/lz4.c", " || n > end - p->to)", ")"),
-    ("lz4-steps-too-far", "reclaim/lz4.c", "end - p.to >= (int)(2 * STEP)", "end - p.to >= (int)STEP"),
+    ("lz4-steps-too-far", "reclaim/lz4.c", "end - p.to < (int)(n + match + MATCH_MIN + STEP)", "end - p.to < (int)(n + match + MATCH_MIN)"),
 
     # Frames.
     ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),

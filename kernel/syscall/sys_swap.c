@@ -1,7 +1,6 @@
 /*
  * swapon and swapoff: of block devices and files that mkswap(8) prepared; and at boot, of
- * compressed memory, unless zram=0. The pageout thread starts with the first of them. [man 2
- * swapon]
+ * compressed memory, unless zram=0, and the pageout thread, unless nopageout. [man 2 swapon]
  */
 #include "fs/block/zram.h"
 #include "fs/vfs/vfs.h"
@@ -43,14 +42,13 @@ static void pageout_main(void *arg)
     vm_pageout_thread();
 }
 
+/* Without it who needs memory sees pages off himself: to measure what it costs. */
 static void start_pageout(void)
 {
-    static bool started;
-
-    if (!__atomic_exchange_n(&started, true, __ATOMIC_RELAXED) &&
-        !kthread_create("kswapd0", pageout_main, NULL))
+    if (!boot_flag("nopageout") && !kthread_create("kswapd0", pageout_main, NULL))
         klog(LOG_WARN, "swap: no memory for the pageout thread\n");
 }
+INIT_AT(INIT_DEVICE, start_pageout);
 
 /* ---- swapon ---- */
 
@@ -79,7 +77,6 @@ static int use_area(struct swap_area *a, const struct swap_header *h, int priori
     for (uint32_t i = 0; i < h->bad_pages; i++)
         vm_swap_spoil(&a->device, h->bad[i]);
     swap_area_spoil_gaps(a, slots);
-    start_pageout();
     return 0;
 }
 
@@ -168,8 +165,6 @@ static int swap_to(struct block_device *zram)
     err = vm_swap_on(&a->device, (uint32_t)swap_area_pages(a), ZRAM_PRIORITY);
     if (err)
         swap_area_close(a);
-    else
-        start_pageout();
     return err;
 }
 

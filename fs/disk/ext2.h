@@ -152,6 +152,7 @@ struct ext2_super {
     uint32_t orphans;    /* atomic: files without a name that are still in use */
 
     struct ext2_log *log; /* [changing] NULL: none, changes go straight to the page cache */
+    uint32_t lent;        /* [commit] blocks of a log that goes with the mount */
     struct spinlock changing;
     struct ext2_changes running, leaving; /* [changing] of operations; of the commit under way */
     struct list operations;               /* [changing] */

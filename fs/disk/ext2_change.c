@@ -7,6 +7,9 @@
  * log has each of them whole or not at all; it is super->leaving then, until it has reached the
  * page cache. Who reads finds the newest of the three.
  *
+ * Whoever is within an operation and is short of memory begins to write no pages: for those he would
+ * wait for operations elsewhere, which may wait for his.
+ *
  * A change is only written to within an operation, and what runs is only taken between them: a
  * block that was copied to be changed cannot have left meanwhile.
  */
@@ -75,12 +78,14 @@ void ext2_begin(struct ext2_super *s, struct ext2_operation *op)
     }
     list_add(&s->operations, &op->link);
     spin_unlock(&s->changing);
+    op->thread->writing_out++;
 }
 
 void ext2_end(struct ext2_super *s, struct ext2_operation *op)
 {
     bool last;
 
+    op->thread->writing_out--;
     spin_lock(&s->changing);
     list_remove(&op->link);
     last = s->closing && list_empty(&s->operations);

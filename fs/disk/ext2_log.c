@@ -411,6 +411,7 @@ static void drop_journal(struct ext2_node *n)
     mutex_lock(&n->map);
     ext2_map_cut(n, 0, UINT64_MAX);
     mutex_unlock(&n->map);
+    n->super->lent = 0;
 }
 
 static int make_journal(struct ext2_super *s, struct ext2_log *log)
@@ -426,6 +427,7 @@ static int make_journal(struct ext2_super *s, struct ext2_log *log)
     random_bytes(&log->sequence, sizeof(log->sequence));
     ext2_begin(s, &op);
     err = make_blocks(n, log);
+    s->lent = n->sectors / (s->block_size / SECTOR_SIZE);
     if (!err)
         err = clear_blocks(s, log);
     if (!err)

@@ -467,6 +467,7 @@ static void ext2_statfs(struct superblock *sb, struct kstatfs *out)
     *out = (struct kstatfs){.type = EXT2_MAGIC, .bsize = s->block_size, .namelen = NAME_MAX};
     overhead = (uint64_t)s->groups *
                (2 + ((uint64_t)s->inodes_per_group * s->inode_size >> s->block_shift));
+    overhead += s->lent;
     out->blocks = s->blocks - s->first_data;
     out->blocks -= overhead < out->blocks ? overhead : 0;
     out->bfree = s->free_blocks > s->promised ? s->free_blocks - s->promised : 0;

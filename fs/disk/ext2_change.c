@@ -7,8 +7,8 @@
  * log has each of them whole or not at all; it is super->leaving then, until it has reached the
  * page cache. Who reads finds the newest of the three.
  *
- * Whoever is within an operation and is short of memory begins to write no pages: for those he would
- * wait for operations elsewhere, which may wait for his.
+ * Whoever is within an operation and is short of memory begins to write no pages: for those he
+ * would wait for operations elsewhere, which may wait for his.
  *
  * A change is only written to within an operation, and what runs is only taken between them: a
  * block that was copied to be changed cannot have left meanwhile.

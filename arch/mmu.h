@@ -21,6 +21,11 @@
 #define USER_TOP 0x80000000u /* user addresses are below it */
 #define USER_MIN 0x00010000u /* mmap_min_addr: below it maps only who has CAP_SYS_RAWIO */
 
+/* Pages of the kernel half that each directory may have of its own; in the kernel's they are empty.
+ * LDTR points there. */
+#define LOCAL_BASE  0xffc00000u
+#define LOCAL_PAGES 16u
+
 typedef uint32_t paddr_t; /* physical address */
 typedef uint32_t vaddr_t; /* virtual address as the hardware sees it */
 typedef uint32_t pfn_t;   /* frame number: paddr >> PAGE_SHIFT */

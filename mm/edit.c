@@ -293,6 +293,8 @@ vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len)
 
     if (hint >= USER_MIN && range_valid(hint, len) && range_free(s, hint, len))
         return hint;
+    if (s->mmap_floor)
+        return vma_find_low_gap(s, len, s->mmap_floor);
     at = vma_find_gap(s, len, USER_MIN, mmap_ceiling(s));
     return at ? at : vma_find_gap(s, len, USER_MIN, USER_TOP - PAGE_SIZE);
 }

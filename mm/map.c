@@ -205,9 +205,10 @@ void vm_set_brk_base(struct vm_space *s, vaddr_t addr)
     s->brk_start = s->brk = addr;
 }
 
-void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes)
+void vm_set_mmap_place(struct vm_space *s, uint32_t shift, bool upwards)
 {
-    s->mmap_shift = page_down(bytes);
+    s->mmap_shift = page_down(shift);
+    s->mmap_floor = upwards ? page_down(USER_TOP / 3 + PAGE_SIZE + shift) : 0;
 }
 
 void vm_set_gate(struct vm_space *s, vaddr_t addr)

@@ -547,6 +547,7 @@ struct vm_space {
     vaddr_t held, held_end; /* [v] meanwhile faults in here wait: mremap moves these pages */
     vaddr_t brk_start, brk; /* [v] */
     uint32_t mmap_shift;    /* [v] how far below the usual place mappings begin */
+    vaddr_t mmap_floor;     /* [v] not 0: from here they go up instead */
     vaddr_t gate;           /* [v] see vm_set_gate */
     struct vm_limits limits;
     struct list all, servers; /* [v] in all_spaces; those of its pages: mm/served */
@@ -566,7 +567,8 @@ void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);               
 void vma_forget(struct vma *v); /* its space dies: off its object and the accounts [v] */
 /* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
-extern uint32_t locked_pages; /* [v] of all spaces */
+vaddr_t vma_find_low_gap(struct vm_space *s, uint32_t len, vaddr_t floor); /* the lowest [v] */
+extern uint32_t locked_pages;                                              /* [v] of all spaces */
 /* Pages promised: to private writable memory of all spaces but for VM_NORESERVE, and to shared
  * objects; and whether more may be. [v] */
 extern uint32_t committed_pages;

@@ -6,6 +6,7 @@
  */
 #include "libc/errno.h"
 #include "libc/string.h"
+#include "mm/local.h"
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/served/asked.h"
@@ -37,6 +38,7 @@ void space_drop_kept(void)
 /* [v] */
 static void bury(struct vm_space *s)
 {
+    local_drop(s);
     if (kept_count < KEPT_MAX) {
         pmap_keep(&s->pmap);
         for (unsigned i = 0; i < AMAP_LEAVES; i++)
@@ -298,7 +300,9 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
         child->brk = parent->brk;
         child->limits = parent->limits;
         child->mmap_shift = parent->mmap_shift;
+        child->mmap_floor = parent->mmap_floor;
         child->gate = parent->gate;
+        err = err ? err : local_copy(parent, child);
         change_end(&c);
     }
     if (err) {

@@ -139,8 +139,9 @@ int vm_overcommit_set(const struct vm_overcommit *wanted);
 /* brk(2): sets the break if it can, returns the break as it is then. */
 vaddr_t vm_brk(struct vm_space *s, vaddr_t addr);
 void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap starts */
-/* exec: places for mappings are sought so far below the usual one, to be hard to foresee. */
-void vm_set_mmap_shift(struct vm_space *s, uint32_t bytes);
+/* exec: places for mappings are sought so far below the usual one, to be hard to foresee; or
+ * upwards from a third of the user half and so much. */
+void vm_set_mmap_place(struct vm_space *s, uint32_t shift, bool upwards);
 /* The page of code that the kernel sends the program through: a place that fork keeps and that
  * follows mremap. What became of the mapping there otherwise is the program's affair. 0: none. */
 void vm_set_gate(struct vm_space *s, vaddr_t addr);

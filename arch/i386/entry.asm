@@ -167,13 +167,13 @@ sysenter_stepped:
 %macro NULL_SELECTOR 1
 null_%1:
         mov dword [esp], 0
-        jmp pop_%1
-        FIXUP pop_%1, null_%1
+        jmp %1
+        FIXUP %1, null_%1
 %endmacro
-        NULL_SELECTOR ds
-        NULL_SELECTOR es
-        NULL_SELECTOR fs
-        NULL_SELECTOR gs
+        NULL_SELECTOR pop_ds
+        NULL_SELECTOR pop_es
+        NULL_SELECTOR pop_fs
+        NULL_SELECTOR pop_gs
 
 ; iret refused the frame (a bad cs, ss or eip, set by a tracer): an exception of the program. Stack: eip cs eflags esp ss; the user's registers and selectors are loaded.
 bad_iret:
@@ -234,11 +234,16 @@ kernel_restore:
         pop edi
         pop ebp
         pop eax
-        pop ds                          ; may be the user's: an entry or exit was interrupted
-        pop es
-        pop fs
+kernel_ds: pop ds                       ; may be the user's: an entry or exit was interrupted
+kernel_es: pop es
+kernel_fs: pop fs
         add esp, 16                     ; gs orig_eax trapno err
         iretd
+
+        ; meanwhile another processor may have changed the program's LDT
+        NULL_SELECTOR kernel_ds
+        NULL_SELECTOR kernel_es
+        NULL_SELECTOR kernel_fs
 
 ; ---- Interrupts -----------------------------------------------------------------------------------
 
@@ -271,7 +276,12 @@ shootdown_entry:
         push -1
         SAVE_REGISTERS
         call shootdown_interrupt
+shootdown_gs:                           ; the others are loaded below
+        mov gs, [esp + TF_GS]
         jmp kernel_restore
+bad_gs: mov dword [esp + TF_GS], 0
+        jmp shootdown_gs
+        FIXUP shootdown_gs, bad_gs
 
 ; The local APIC's interrupt that was not: wants no acknowledgement. Stack: eip cs eflags (esp ss).
 global apic_spurious_entry

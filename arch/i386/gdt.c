@@ -1,7 +1,8 @@
 /*
  * Segments: flat ones for kernel and user mode, the three TLS descriptors of the current thread,
- * %fs for struct cpu, the TSS that gives the kernel stack, and the TSS of the double fault, which
- * brings a stack of its own. [SDM 3A 3.4.5, 7.2]
+ * %fs for struct cpu, the LDT, whose place is the same for every program (mm/local.c), the TSS that
+ * gives the kernel stack, and the TSS of the double fault, which brings a stack of its own. [SDM 3A
+ * 3.4.5, 7.2]
  */
 #include "arch/i386/i386.h"
 #include "arch/thread.h"
@@ -10,6 +11,7 @@
 #define DESC_CODE 0x9au /* present, ring 0, code, readable */
 #define DESC_DATA 0x92u
 #define DESC_TSS  0x89u
+#define DESC_LDT  0x82u
 #define DESC_USER 0x60u /* ring 3 */
 #define DESC_FLAT 0xcu  /* 4 KiB granularity, 32-bit */
 #define DF_STACK  4096u
@@ -96,11 +98,11 @@ static void load_gdt(const struct cpu_tables *t)
                      "mov %w2, %%ss\n\t"
                      "mov %w3, %%fs\n\t"
                      "mov %w4, %%gs\n\t"
-                     "lldt %w4\n\t"
-                     "ltr %w5"
+                     "lldt %w5\n\t"
+                     "ltr %w6"
                      :
                      : "m"(pointer), "i"(SEL_KERNEL_CS), "r"(SEL_KERNEL_DS), "r"(SEL_CPU), "r"(0),
-                       "r"(SEL_TSS)
+                       "rm"((uint16_t)SEL_LDT), "rm"((uint16_t)SEL_TSS)
                      : "memory");
 }
 
@@ -120,6 +122,7 @@ static NO_STACK_GUARD void fill_tables(struct cpu *c, struct cpu_tables *t, uint
     gdt[SEL_USER_DS >> 3] = descriptor(0, 0xfffff, DESC_DATA | DESC_USER, DESC_FLAT);
     gdt[SEL_CPU >> 3] = descriptor((uint32_t)c, sizeof(*c) - 1, DESC_DATA, 0x4);
     gdt[SEL_TSS >> 3] = descriptor((uint32_t)&t->main.tss, NO_PORTS - 1, DESC_TSS, 0);
+    gdt[SEL_LDT >> 3] = descriptor(LOCAL_BASE, LOCAL_PAGES * PAGE_SIZE - 1, DESC_LDT, 0);
     gdt[SEL_DF_TSS >> 3] = descriptor((uint32_t)&t->df_tss, sizeof(t->df_tss) - 1, DESC_TSS, 0);
 }
 

@@ -20,6 +20,7 @@ struct debug_registers; /* arch/thread.h */
 #define SEL_USER_CS   0x73u
 #define SEL_USER_DS   0x7bu
 #define SEL_TSS       0x80u
+#define SEL_LDT       0x88u
 #define SEL_CPU       0xd8u /* %fs in the kernel: struct cpu */
 #define SEL_DF_TSS    0xf8u
 #define GDT_ENTRIES   32u
@@ -69,7 +70,7 @@ struct debug_registers; /* arch/thread.h */
 #define DEVICE_BASE   0xfc000000u /* device windows */
 #define DEVICE_TABLES 4u
 #define FB_BASE       0xfd000000u /* the framebuffer, in pages of 4 MiB */
-#define FB_TABLES     11u
+#define FB_TABLES     11u /* up to LOCAL_BASE */
 
 static inline uint32_t read_cr0(void)
 {

@@ -96,6 +96,26 @@ static bool add_table(vaddr_t va)
     return true;
 }
 
+pte_t *kmap_entry(vaddr_t va)
+{
+    pte_t *table = phys_to_virt(PTE_ADDR(kernel_pgdir[PDX(va)]));
+
+    return &table[PTX(va)];
+}
+
+/* An empty page in every place of LOCAL_BASE. */
+static bool add_local_pages(void)
+{
+    paddr_t empty = memmap_take_frame(window_end);
+
+    if (!empty || !add_table(LOCAL_BASE))
+        return false;
+    page_zero(phys_to_virt(empty));
+    for (unsigned i = 0; i < LOCAL_PAGES; i++)
+        *kmap_entry(LOCAL_BASE + i * PAGE_SIZE) = empty | PTE_P;
+    return true;
+}
+
 /* Stack tables by the size of RAM: 341 stacks for every 16 MiB. */
 bool kmap_init_top(uint32_t ram_kib)
 {
@@ -108,19 +128,12 @@ bool kmap_init_top(uint32_t ram_kib)
         wanted = KSTACK_TABLES;
     while (kstack_tables < wanted && add_table(KSTACK_BASE + kstack_tables * PT_SPAN))
         kstack_tables++;
-    return kstack_tables > 0;
+    return kstack_tables > 0 && add_local_pages();
 }
 
 uint32_t kmap_kstack_bytes(void)
 {
     return kstack_tables * PT_SPAN;
-}
-
-pte_t *kmap_entry(vaddr_t va)
-{
-    pte_t *table = phys_to_virt(PTE_ADDR(kernel_pgdir[PDX(va)]));
-
-    return &table[PTX(va)];
 }
 
 /* ---- The framebuffer ---- */

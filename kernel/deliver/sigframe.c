@@ -102,34 +102,19 @@ static void context_save(struct user_sigcontext *sc, const struct trapframe *tf,
     sc->cr2 = t->sig.trap_addr;
 }
 
-static bool tls_selector_ok(const struct thread *t, uint32_t sel)
-{
-    uint32_t entry = (sel >> 3) - 6;
-    const uint64_t present = 1ull << 47;
-
-    return !(sel & 4) && entry < TLS_ENTRIES && (t->arch.tls[entry] & present);
-}
-
-/* A selector that user mode may load, or the null selector. */
-static uint32_t data_selector(const struct thread *t, uint32_t sel)
+/* One that cannot be loaded becomes the null selector, or makes the return fault: entry.asm. */
+static uint32_t user_selector(uint32_t sel)
 {
     sel &= 0xffff;
-    if (sel == USER_DS || sel <= 3)
-        return sel;
-    sel |= 3;
-    return sel == USER_CS || tls_selector_ok(t, sel) ? sel : 0;
+    return sel > 3 ? sel | 3 : sel;
 }
 
-static int context_restore(struct trapframe *tf, const struct user_sigcontext *sc)
+static void context_restore(struct trapframe *tf, const struct user_sigcontext *sc)
 {
-    const struct thread *t = thread_current();
-
-    if ((sc->cs & 0xffff) != USER_CS || (sc->ss & 0xffff) != USER_DS)
-        return -EFAULT;
-    tf->gs = data_selector(t, sc->gs);
-    tf->fs = data_selector(t, sc->fs);
-    tf->es = data_selector(t, sc->es);
-    tf->ds = data_selector(t, sc->ds);
+    tf->gs = user_selector(sc->gs);
+    tf->fs = user_selector(sc->fs);
+    tf->es = user_selector(sc->es);
+    tf->ds = user_selector(sc->ds);
     tf->edi = sc->edi;
     tf->esi = sc->esi;
     tf->ebp = sc->ebp;
@@ -139,11 +124,10 @@ static int context_restore(struct trapframe *tf, const struct user_sigcontext *s
     tf->ecx = sc->ecx;
     tf->eax = sc->eax;
     tf->eip = sc->eip;
-    tf->cs = USER_CS;
-    tf->ss = USER_DS;
+    tf->cs = (sc->cs & 0xffff) | 3;
+    tf->ss = (sc->ss & 0xffff) | 3;
     tf->eflags = (tf->eflags & ~EFLAGS_USER) | (sc->eflags & EFLAGS_USER);
     tf->orig_eax = (uint32_t)-1;
-    return 0;
 }
 
 /* ---- Building ---- */
@@ -278,7 +262,8 @@ static long bad_frame(void)
 /* The value returned becomes eax: that of the interrupted code. */
 static long leave_handler(struct trapframe *tf, const struct user_sigcontext *sc, sigset64_t mask)
 {
-    if (context_restore(tf, sc) || fpstate_restore(sc->fpstate))
+    context_restore(tf, sc);
+    if (fpstate_restore(sc->fpstate))
         return bad_frame();
     thread_current()->sig.restart_fn = NULL;
     signal_set_mask(mask);

@@ -30,6 +30,7 @@ static volatile uint32_t samples[KEY_WORDS]; /* racing writers only add noise */
 static volatile uint32_t nsamples;
 
 uint32_t randomize_va_space = RANDOMIZE_BRK;
+uint32_t legacy_va_layout;
 
 static inline uint32_t rotl(uint32_t v, int n)
 {

@@ -20,5 +20,6 @@ void random_add(const void *buf, size_t n); /* written to /dev/urandom */
 /* How much of a new program's layout is left to chance: /proc/sys/kernel/randomize_va_space. */
 enum { RANDOMIZE_NOTHING, RANDOMIZE_MAPPINGS, RANDOMIZE_BRK };
 extern uint32_t randomize_va_space; /* RANDOMIZE_NOTHING with norandmaps on the command line */
+extern uint32_t legacy_va_layout;   /* /proc/sys/vm: mappings go upwards */
 
 #endif

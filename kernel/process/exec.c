@@ -368,7 +368,7 @@ static int build_space(struct exec *x, long head_size)
         return -ENOMEM;
     proc_apply_vm_limits(proc_current(), x->space);
     layout_choose(&x->layout, x->personality);
-    vm_set_mmap_shift(x->space, x->layout.mmap_shift);
+    vm_set_mmap_place(x->space, x->layout.mmap_shift, x->layout.upwards);
     err = elf_load(x->file, x->head, (uint32_t)head_size, x->space, x->layout.program, &x->elf);
     if (!err)
         err = vdso_map(x->space);

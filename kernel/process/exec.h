@@ -54,7 +54,8 @@ int args_store(struct exec_args *a, struct vm_space *s, uint32_t strings_at, uin
 struct layout {            /* bytes */
     uint32_t stack_top;    /* the end of the stack's area */
     uint32_t stack_within; /* room left above what is on it */
-    uint32_t mmap_shift;   /* how far below their usual place mappings begin */
+    bool upwards;          /* mappings begin at a third of the space and go up */
+    uint32_t mmap_shift;   /* how far below their usual place they begin, or above that one */
     uint32_t program;      /* how far above it a position-independent program lies */
     uint32_t brk;          /* between the program's end and the heap */
 };

@@ -3,7 +3,8 @@
  * foresee, so that a program's mistake does not tell an attacker where to jump: the stack down, the
  * mappings below it, a position-independent program up, the heap away from the program's end.
  *
- * Off by norandmaps on the command line, /proc/sys/kernel/randomize_va_space, personality(2).
+ * Off by norandmaps on the command line, /proc/sys/kernel/randomize_va_space, personality(2). The
+ * old layout, mappings upwards, is for who asks by personality or /proc/sys/vm/legacy_va_layout.
  */
 #include "kernel/base/boot.h"
 #include "kernel/machine/random.h"
@@ -30,12 +31,17 @@ void layout_choose(struct layout *l, uint32_t personality)
 {
     uint32_t level = personality & ADDR_NO_RANDOMIZE ? RANDOMIZE_NOTHING : randomize_va_space;
 
-    *l = (struct layout){.stack_top = STACK_TOP};
+    *l = (struct layout){
+        .stack_top = STACK_TOP,
+        .upwards = (personality & ADDR_COMPAT_LAYOUT) || legacy_va_layout,
+    };
     if (level == RANDOMIZE_NOTHING)
         return;
     l->stack_top -= random_offset(STACK_RANGE, PAGE_SIZE);
     l->stack_within = random_offset(STACK_WITHIN, STACK_ALIGN);
-    l->mmap_shift = STACK_TOP - l->stack_top + random_offset(MMAP_RANGE, PAGE_SIZE);
+    l->mmap_shift = random_offset(MMAP_RANGE, PAGE_SIZE);
+    if (!l->upwards)
+        l->mmap_shift += STACK_TOP - l->stack_top;
     l->program = random_offset(PROGRAM_RANGE, PAGE_SIZE);
     if (level >= RANDOMIZE_BRK)
         l->brk = random_offset(BRK_RANGE, PAGE_SIZE);

@@ -126,7 +126,7 @@ NR(119, sigreturn)
 NR(120, clone) /* partial: new namespaces (`EINVAL`, as without them) */
 NR(121, setdomainname)
 NR(122, uname)
-NR(123, modify_ldt)
+NR(123, modify_ldt) /* partial: 16-bit segments, as in a Linux without X86_16BIT */
 NR(124, adjtimex)
 NR(125, mprotect)
 NR(126, sigprocmask)

@@ -1,21 +1,12 @@
 /*
  * set_thread_area and get_thread_area: GDT entries 6 to 8 switch with the thread. A user_desc is
- * turned into a descriptor [SDM 3A 3.4.5] that cannot harm: always user level, always data.
+ * turned into a descriptor [SDM 3A 3.4.5] that cannot harm: always user level, here always data.
  */
 #include "kernel/thread/tls.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
-
-#define UD_32BIT          0x01u
-#define UD_CONTENTS       0x06u
-#define UD_CONTENTS_SHIFT 1
-#define UD_READ_ONLY      0x08u
-#define UD_PAGES          0x10u
-#define UD_NOT_PRESENT    0x20u
-#define UD_USEABLE        0x40u
-#define UD_ALL            0x7fu
 
 /* The two ways to say "nothing": all zero, and what modify_ldt deletes with. */
 static bool desc_is_empty(const struct user_desc *d)
@@ -34,15 +25,14 @@ static bool desc_is_ok(const struct user_desc *d)
            (d->flags & UD_CONTENTS) >> UD_CONTENTS_SHIFT <= 1;
 }
 
-static uint64_t desc_pack(const struct user_desc *d)
+uint64_t user_desc_pack(const struct user_desc *d)
 {
     uint32_t low = (d->base << 16) | (d->limit & 0xffff);
     uint32_t high = (d->base & 0xff000000u) | ((d->base >> 16) & 0xff) | (d->limit & 0xf0000u);
 
-    if (desc_is_empty(d))
-        return 0;
-    high |= 0xf100;                                /* present, user, data, accessed */
-    high |= (d->flags & UD_READ_ONLY) ? 0 : 0x200; /* writable */
+    high |= 0x7100; /* user, code or data, accessed */
+    high |= (d->flags & UD_NOT_PRESENT) ? 0 : 0x8000;
+    high |= (d->flags & UD_READ_ONLY) ? 0 : 0x200; /* writable; of code: readable */
     high |= ((d->flags & UD_CONTENTS) >> UD_CONTENTS_SHIFT) << 10;
     high |= (d->flags & UD_USEABLE) ? 1u << 20 : 0;
     high |= (d->flags & UD_32BIT) ? 1u << 22 : 0;
@@ -76,7 +66,7 @@ int tls_put(struct thread *t, uint32_t entry, const struct user_desc *d)
 {
     if (!desc_is_ok(d) || entry < TLS_FIRST || entry >= TLS_FIRST + TLS_ENTRIES)
         return -EINVAL;
-    t->arch.tls[entry - TLS_FIRST] = desc_pack(d);
+    t->arch.tls[entry - TLS_FIRST] = desc_is_empty(d) ? 0 : user_desc_pack(d);
     if (t == thread_current())
         arch_load_tls(&t->arch);
     return 0;

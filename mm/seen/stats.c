@@ -6,6 +6,7 @@
  * keeps interrupts out for long; areas and spaces may change between two steps.
  */
 #include "libc/string.h"
+#include "mm/local.h"
 #include "mm/mm.h"
 #include "mm/pool.h"
 #include "mm/port.h"
@@ -542,6 +543,7 @@ uint32_t vm_space_table_frames(struct vm_space *s)
     spin_lock(&vm_lock);
     for (vaddr_t va = 0; va < USER_TOP; va = next_table(va))
         tables += pmap_table(&s->pmap, va) != NULL;
+    tables += local_frames(s);
     spin_unlock(&vm_lock);
     return tables;
 }
@@ -549,7 +551,7 @@ uint32_t vm_space_table_frames(struct vm_space *s)
 /* [v] */
 static uint32_t overhead_frames(const struct vm_space *s)
 {
-    uint32_t frames = 1; /* the directory */
+    uint32_t frames = 1 + local_frames(s); /* 1: the directory */
 
     for (unsigned i = 0; i < AMAP_LEAVES; i++) {
         struct anon **leaf = s->amap.leaf[i];

@@ -83,6 +83,19 @@ static void waits(void)
     SHOW(personality(0));
 }
 
+/* Which way mappings are placed; the first that is free after an exec. */
+static void directions(void)
+{
+    char *first = map_anon(64), *second = map_anon(64), *third;
+
+    printf("mappings go %s\n", second > first ? "up" : "down");
+    munmap(first, 64 * PAGE);
+    third = map_anon(32);
+    printf("holes are filled from the %s\n", third == first ? "bottom" : "top");
+    printf("below the middle: %d\n", first < (char *)0x50000000);
+    SHOW(mmap(NULL, 0xbff00000, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
 static void again(void *flags)
 {
     char text[16];
@@ -103,6 +116,7 @@ int main(int argc, char **argv)
     if (argc > 1) {
         printf("asked for %s, has %x\n", argv[1], personality(0xffffffff));
         rights_of("page 0", NULL);
+        directions();
         return 0;
     }
     readers();

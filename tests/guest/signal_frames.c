@@ -156,6 +156,7 @@ static void run_spoiled(void *how)
     unsigned flags;
 
     spoil = (enum spoil)(long)how;
+    signal(SIGILL, SIG_DFL);
     sigaction(SIGUSR1, &act, NULL);
     raise(SIGUSR1);
     __asm__ volatile("pushf; pop %0" : "=r"(flags));

@@ -5,6 +5,7 @@
 #include "arch/thread.h"
 #include "fs/proc/procfs.h"
 #include "fs/vfs/limits.h"
+#include "kernel/machine/random.h"
 #include "libc/errno.h"
 #include "mm/dirty.h"
 
@@ -114,6 +115,7 @@ static int show_mmap_min_addr(struct text *t, const struct target *who)
 /* Kept for those who set it: the clock looks at all frames alike. */
 static uint32_t swappiness = 60;
 
+SYSCTL_WORD(static, legacy_va_layout, legacy_va_layout, 0, INT32_MAX)
 SYSCTL_WORD(static, swappiness, swappiness, 0, SWAPPINESS_MAX)
 
 /* ---- Dirty pages ---- */
@@ -207,6 +209,7 @@ const struct proc_entry sysctl_vm_entries[] = {
     STORE_ENTRY("dirty_writeback_centisecs", 0644, show_dirty_turn_centisecs,
                 store_dirty_turn_centisecs),
     STORE_ENTRY("drop_caches", 0200, show_drop_caches, store_drop_caches),
+    STORE_ENTRY("legacy_va_layout", 0644, show_legacy_va_layout, store_legacy_va_layout),
     STORE_ENTRY("max_map_count", 0644, show_max_map_count, store_max_map_count),
     FILE_ENTRY("mmap_min_addr", 0444, show_mmap_min_addr),
     STORE_ENTRY("overcommit_kbytes", 0644, show_overcommit_kbytes, store_overcommit_kbytes),

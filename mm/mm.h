@@ -326,7 +326,7 @@ struct vm_object {
     uint32_t put_turn;   /* [v] object_await_puts() */
     uint32_t next_miss;  /* [v] where a sequence of misses would go on */
     uint8_t window;      /* [v] pages brought in at the last miss */
-    bool cutting;        /* [v] pages past a new end are still being taken out; ends with a wake */
+    bool cutting, kept;  /* [v] pages past a new end still go, ends with a wake; pages are locked */
     int put_error;       /* [v] of a put that nobody waited for: the next sync tells */
     bool no_writers;     /* [v] shared areas may not be, nor become, writable */
     uint32_t dirty;      /* [v] pages that are; with a put alone. dirty.c has these four: */

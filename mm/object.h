@@ -97,7 +97,8 @@ int vm_object_resize(struct vm_object *o, uint64_t size);
 int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len);
 /* The first page at or after *index that was ever written to. */
 bool vm_object_next_dirty(struct vm_object *o, uint32_t *index);
-uint32_t vm_object_areas(struct vm_object *o); /* how many map it */
+uint32_t vm_object_areas(struct vm_object *o);               /* how many map it */
+void vm_object_set_locked(struct vm_object *o, bool locked); /* its pages stay in memory */
 /* From now on -EPERM to map it shared and writable, or so that it could become; false, and nothing
  * changes, when somebody has. */
 bool vm_object_deny_writers(struct vm_object *o);

@@ -18,6 +18,7 @@
 #define MAX_FDS    (BLOCKS * BLOCK_FDS)
 #define INLINE_FDS 24
 #define CLOEXEC    1u
+#define SMALL_ROOM 32u
 
 struct files {
     uint32_t refs;                      /* atomic; first: file_is_private() reads it */
@@ -25,6 +26,7 @@ struct files {
     int capacity;                       /* [lock] entries that exist */
     int top;                            /* [lock] */
     int hint;                           /* [lock] */
+    uint32_t room;                      /* [lock] see files_room() */
     uintptr_t *blocks[BLOCKS];          /* [lock] */
     uintptr_t inline_block[INLINE_FDS]; /* [lock] */
 };
@@ -55,14 +57,29 @@ static void unlock_own(struct files *t, bool locked)
         spin_unlock(&t->lock);
 }
 
-/* As Linux counts it once there were more than a few: a power of two, at least 256. */
 uint32_t files_room(void)
 {
-    uint32_t room = 256, top = (uint32_t)proc_current()->files->top;
+    return proc_current()->files->room;
+}
 
-    while (room < top)
+/* Linux's size of a table that has had fd: it never shrinks. */
+static uint32_t room_for(uint32_t fd)
+{
+    uint32_t room = SMALL_ROOM;
+
+    while (room <= fd)
         room *= 2;
     return room;
+}
+
+/* [lock held] fd is used from now on. */
+static void raise_top(struct files *t, int fd)
+{
+    if (fd < t->top)
+        return;
+    t->top = fd + 1;
+    if ((uint32_t)fd >= t->room)
+        t->room = room_for((uint32_t)fd);
 }
 
 struct files *files_new(void)
@@ -74,6 +91,7 @@ struct files *files_new(void)
     t->refs = 1;
     spin_init(&t->lock, "files", LOCK_RANK_FILES);
     t->capacity = INLINE_FDS;
+    t->room = SMALL_ROOM;
     t->blocks[0] = t->inline_block;
     return t;
 }
@@ -134,6 +152,8 @@ struct files *files_copy(struct files *from)
             file_ref(entry_file(e));
     }
     t->top = from->top;
+    if (t->top)
+        t->room = room_for((uint32_t)t->top - 1);
     t->hint = from->hint;
     spin_unlock(&from->lock);
     return t;
@@ -303,8 +323,7 @@ int fd_install(struct file *f, int min, bool cloexec)
         err = fd < fd_limit() ? grow_to(t, fd) : -EMFILE;
     if (!err) {
         *entry(t, fd) = (uintptr_t)f | (cloexec ? CLOEXEC : 0);
-        if (fd >= t->top)
-            t->top = fd + 1;
+        raise_top(t, fd);
         if (min <= t->hint)
             t->hint = fd + 1;
     }
@@ -369,8 +388,7 @@ static int install_at(struct file *f, int fd, bool cloexec)
     if (!err) {
         old = entry_file(*entry(t, fd));
         *entry(t, fd) = (uintptr_t)f | (cloexec ? CLOEXEC : 0);
-        if (fd >= t->top)
-            t->top = fd + 1;
+        raise_top(t, fd);
     }
     spin_unlock(&t->lock);
     if (old)

@@ -41,7 +41,7 @@ int fd_install(struct file *f, int min, bool cloexec);
 int fd_close(int fd);
 /* A line of /proc/locks, of the first lock whose number is at least *item: fs/proc/procfs.h */
 int locks_line(void *from, uint64_t *item, char *buf, size_t size);
-uint32_t files_room(void); /* descriptors that the current process's table has a place for */
+uint32_t files_room(void); /* descriptors that Linux's table of this process would have room for */
 struct file *files_get(struct files *t, int fd); /* with a reference; NULL: none is there */
 /* For /proc/PID/fd: the file at the first used descriptor >= *fd, which is set to it; a reference.
  */

@@ -15,6 +15,7 @@ enum user_count {
     USER_SOCKET_BYTES, /* of memory under way between sockets */
     USER_INFLIGHT,     /* descriptors on their way */
     USER_QUEUE_BYTES,  /* that message queues can hold */
+    USER_LOCKED_PAGES, /* of System V segments */
     USER_SIGNALS,      /* that wait, and timers, which may each have one wait */
     USER_COUNT_KINDS
 };

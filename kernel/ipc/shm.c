@@ -8,6 +8,7 @@
  * has no areas is not in the table.
  */
 #include "kernel/ipc/shm.h"
+#include "kernel/cred/user.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
@@ -31,11 +32,6 @@ static uint32_t in_use, all_pages;                   /* [shm_lock] */
 void shm_init(void)
 {
     shm_limits.all = vm_total_frames() / 2;
-}
-
-static uint32_t pages_of(uint32_t bytes)
-{
-    return (bytes >> PAGE_SHIFT) + (bytes % PAGE_SIZE != 0);
 }
 
 /* ---- Looking up ---- */
@@ -116,14 +112,25 @@ static void describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino,
     *dev = 1;
 }
 
+void shm_unlock(struct shm_segment *s)
+{
+    if (!(s->mode & SHM_LOCKED))
+        return;
+    s->mode &= ~SHM_LOCKED;
+    vm_object_set_locked(s->object, false);
+    user_uncharge(s->locker, USER_LOCKED_PAGES, shm_pages_of(s->size));
+    user_put(s->locker);
+}
+
 bool shm_remove_if_unused(struct shm_segment *s)
 {
     if (s->gone || !(s->mode & SHM_DEST) || shm_attaches(s))
         return false;
     s->gone = true;
     table[s->id & INDEX_MASK] = NULL;
+    shm_unlock(s);
     in_use--;
-    all_pages -= pages_of(s->size);
+    all_pages -= shm_pages_of(s->size);
     return true;
 }
 
@@ -171,7 +178,7 @@ static struct shm_segment *segment_new(int32_t key, uint32_t size, uint32_t mode
     s->gid = s->cgid = c->egid;
     s->cpid = proc_current()->pid;
     s->ctime = time_real_sec();
-    s->object = vm_object_create(&segment_pager, s, (uint64_t)pages_of(size) << PAGE_SHIFT);
+    s->object = vm_object_create(&segment_pager, s, (uint64_t)shm_pages_of(size) << PAGE_SHIFT);
     if (!s->object) {
         kmfree(s);
         return NULL;
@@ -194,12 +201,12 @@ static void assign_id(struct shm_segment *s)
     s->id = (int32_t)((uint32_t)number << INDEX_BITS | (uint32_t)index) & INT32_MAX;
     table[index] = s;
     in_use++;
-    all_pages += pages_of(s->size);
+    all_pages += shm_pages_of(s->size);
 }
 
 static long check_new(uint32_t size)
 {
-    uint32_t pages = pages_of(size);
+    uint32_t pages = shm_pages_of(size);
 
     if (size == 0 || size > shm_limits.max)
         return -EINVAL;

@@ -12,7 +12,7 @@
 #define IPC_PRIVATE 0
 #define SHM_MODE    0777u
 #define SHM_DEST    01000u /* in mode: goes with the last attach */
-#define SHM_LOCKED  02000u /* in mode: SHM_LOCK was asked for, which changes nothing here */
+#define SHM_LOCKED  02000u /* in mode: its pages stay in memory */
 
 #define SHM_MOST_SEGMENTS 4096u
 
@@ -31,6 +31,7 @@ struct shm_segment {
     int32_t cpid, lpid;                  /* [shm_lock] who made it, who was last at it */
     uint32_t attaching;                  /* [shm_lock] shmat calls on their way */
     bool gone;                           /* [shm_lock] off the table */
+    struct user *locker;                 /* [shm_lock] whose account its locked pages are in */
 };
 
 extern struct spinlock shm_lock; /* LOCK_RANK_FS */
@@ -42,6 +43,11 @@ struct shm_limits {
 };
 void shm_init(void);                 /* once at boot */
 extern struct shm_limits shm_limits; /* /proc/sys/kernel/shm{max,all,mni} */
+
+static inline uint32_t shm_pages_of(uint32_t bytes)
+{
+    return (bytes >> PAGE_SHIFT) + (bytes % PAGE_SIZE != 0);
+}
 
 struct shm_totals {
     uint32_t segments, pages, resident;
@@ -58,6 +64,7 @@ bool shm_permits(const struct shm_segment *s, uint32_t wanted); /* [shm_lock] rw
 /* [shm_lock] Takes s off the table if it is to go and nobody has it attached; then the caller,
  * without the lock, drops a reference to its object. */
 bool shm_remove_if_unused(struct shm_segment *s);
+void shm_unlock(struct shm_segment *s); /* [shm_lock] its pages may go again */
 void shm_total(struct shm_totals *out);
 
 long shm_get(int32_t key, uint32_t size, uint32_t flags);

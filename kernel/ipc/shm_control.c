@@ -3,6 +3,7 @@
  */
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
+#include "kernel/cred/user.h"
 #include "kernel/ipc/shm.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -217,20 +218,53 @@ static long control_owner(int32_t id, const struct ownership *set)
     return err;
 }
 
-/* Without swap no segment ever leaves memory: it only shows. */
+/* [shm_lock] */
+static long may_lock(const struct shm_segment *s, bool lock)
+{
+    uint32_t euid = proc_current()->cred.euid;
+
+    if (capable(CAP_IPC_LOCK))
+        return 0;
+    if (euid != s->uid && euid != s->cuid)
+        return -EPERM;
+    return lock && proc_current()->rlimits[RLIMIT_MEMLOCK].cur == 0 ? -EPERM : 0;
+}
+
+/* [shm_lock] Takes u over; all that a user has locked is below his RLIMIT_MEMLOCK. */
+static long lock_pages(struct shm_segment *s, struct user *u)
+{
+    uint32_t limit = proc_current()->rlimits[RLIMIT_MEMLOCK].cur;
+
+    limit = limit == UINT32_MAX || capable(CAP_IPC_LOCK) ? UINT32_MAX : limit >> PAGE_SHIFT;
+    if (!user_charge(u, USER_LOCKED_PAGES, shm_pages_of(s->size), limit))
+        return -ENOMEM;
+    s->locker = u;
+    s->mode |= SHM_LOCKED;
+    vm_object_set_locked(s->object, true);
+    return 0;
+}
+
 static long control_lock(int32_t id, bool lock)
 {
+    struct user *u = lock ? user_get() : NULL;
     struct shm_segment *s;
+    bool kept = false;
     long err;
 
+    if (lock && !u)
+        return -ENOMEM;
     spin_lock(&shm_lock);
     s = shm_find(id);
-    err = !s ? -EINVAL : owns(s) ? 0 : -EPERM;
-    if (!err && lock && !capable(CAP_IPC_LOCK) && proc_current()->rlimits[RLIMIT_MEMLOCK].cur == 0)
-        err = -EPERM;
-    if (!err)
-        s->mode = lock ? s->mode | SHM_LOCKED : s->mode & ~SHM_LOCKED;
+    err = s ? may_lock(s, lock) : -EINVAL;
+    if (!err && !lock) {
+        shm_unlock(s);
+    } else if (!err && !(s->mode & SHM_LOCKED)) {
+        err = lock_pages(s, u);
+        kept = !err;
+    }
     spin_unlock(&shm_lock);
+    if (u && !kept)
+        user_put(u);
     return err;
 }
 

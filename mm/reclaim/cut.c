@@ -46,6 +46,13 @@ void object_remove_area(struct vm_object *o, struct vma *v)
     o->writable_areas -= object_may_be_written(v);
 }
 
+void vm_object_set_locked(struct vm_object *o, bool locked)
+{
+    spin_lock(&vm_lock);
+    o->kept = locked;
+    spin_unlock(&vm_lock);
+}
+
 uint32_t vm_object_areas(struct vm_object *o)
 {
     return o->areas; /* a word */

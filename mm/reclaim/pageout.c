@@ -53,6 +53,8 @@ bool frame_is_locked(const struct frame *f)
     struct pmap *pm;
     vaddr_t va;
 
+    if (f->kind == FRAME_OBJECT && f->object->kept)
+        return true;
     for (unsigned n = 0; pmap_nth_mapping(f, n, &pm, &va); n++)
         if (mapping_is_locked(pm, va))
             return true;

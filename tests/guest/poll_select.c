@@ -146,11 +146,40 @@ static void selects(void)
     SHOW(syscall(SYS_select, &old));
 }
 
+/* What lies behind the table of a process that never had many descriptors is not looked at. */
+static void selects_beyond(void *arg)
+{
+    struct timeval tv = {0, 1000};
+    fd_set in;
+
+    (void)arg;
+    for (int fd = 3; fd < 40; fd++)
+        close(fd);
+    if (fork() == 0) { /* the table is as large as it needs to be */
+        for (int fd = 30; fd < 300; fd += fd < 34 ? 1 : 222) {
+            FD_ZERO(&in);
+            FD_SET(fd, &in);
+            printf("%d: ", fd);
+            SHOW(select(fd + 1, &in, NULL, NULL, &tv));
+        }
+        DIE_UNLESS(dup2(0, 32) == 32 && close(32) == 0);
+        FD_ZERO(&in);
+        FD_SET(63, &in);
+        SHOW(select(64, &in, NULL, NULL, &tv));
+        FD_ZERO(&in);
+        FD_SET(64, &in);
+        SHOW(select(65, &in, NULL, NULL, &tv));
+        _exit(0);
+    }
+    wait(NULL);
+}
+
 int main(void)
 {
     DIE_UNLESS(pipe(fds) == 0);
     polls();
     many();
     selects();
+    in_child("beyond", selects_beyond, NULL);
     return 0;
 }

@@ -241,6 +241,33 @@ static void as_nobody(void *arg)
     SHOW(shmctl(id, SHM_LOCK, NULL));
 }
 
+/* What a user has locked is below his limit, in pages; he who made it may, whoever he is. */
+static void locks_as_user(void *arg)
+{
+    struct rlimit limit = {3 * PAGE + 5, 3 * PAGE + 5}, none = {0, 0};
+    int ids[3];
+
+    (void)arg;
+    DIE_UNLESS(setgid(65534) == 0 && setuid(65534) == 0);
+    DIE_UNLESS(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    for (int i = 0; i < 3; i++)
+        DIE_UNLESS((ids[i] = shmget(IPC_PRIVATE, i * PAGE + 1, 0600)) >= 0);
+    SHOW(shmctl(ids[1], SHM_LOCK, NULL));
+    SHOW(shmctl(ids[1], SHM_LOCK, NULL));
+    SHOW(shmctl(ids[2], SHM_LOCK, NULL));
+    SHOW(shmctl(ids[0], SHM_LOCK, NULL));
+    SHOW(shmctl(ids[1], SHM_UNLOCK, NULL));
+    SHOW(shmctl(ids[1], SHM_UNLOCK, NULL));
+    SHOW(shmctl(ids[2], SHM_LOCK, NULL));
+    SHOW(shmctl(ids[0], IPC_RMID, NULL)); /* gives it back */
+    SHOW(shmctl(ids[2], SHM_LOCK, NULL));
+    DIE_UNLESS(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
+    SHOW(shmctl(ids[2], SHM_LOCK, NULL));
+    SHOW(shmctl(ids[2], SHM_UNLOCK, NULL));
+    SHOW(shmctl(ids[1], IPC_RMID, NULL));
+    SHOW(shmctl(ids[2], IPC_RMID, NULL));
+}
+
 /* root passes by; others need their bits. */
 static void permissions(void)
 {
@@ -321,6 +348,8 @@ int main(int argc, char **argv)
     removed_by_exit();
     control();
     permissions();
+    if (geteuid() == 0)
+        in_child("locks", locks_as_user, NULL);
     visible();
     raw_calls();
     return 0;

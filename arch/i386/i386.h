@@ -70,7 +70,7 @@ struct debug_registers; /* arch/thread.h */
 #define DEVICE_BASE   0xfc000000u /* device windows */
 #define DEVICE_TABLES 4u
 #define FB_BASE       0xfd000000u /* the framebuffer, in pages of 4 MiB */
-#define FB_TABLES     11u /* up to LOCAL_BASE */
+#define FB_TABLES     11u         /* up to LOCAL_BASE */
 
 static inline uint32_t read_cr0(void)
 {

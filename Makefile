@@ -205,10 +205,20 @@ usb: iso
 	$(Q)[ -n "$(DEVICE)" ] || { echo "Which stick? make usb DEVICE=/dev/sdX (lsblk shows them)"; exit 1; }
 	$(Q)$(PY) scripts/usb $(B)/faultline.iso $(DEVICE) $(USB_OPTIONS)
 
+# The page: static files in build/web, for any web server.
+web: deps kernel initrd
+	$(Q)scripts/deps web
+	$(Q)$(PY) scripts/web $(B)/web $(B)/faultline.elf $(B)/initrd.cpio
+
+# Drives the page in Debian's chromium; takes its pictures for the docs.
+web-test: web
+	$(Q)scripts/deps web-test
+	$(Q)node tests/web/drive.mjs $(B)/web docs/pictures
+
 screenshots: iso
 	$(Q)FAULTLINE_BUILD=$(B) $(PY) scripts/screenshots docs/pictures
 
-.PHONY: self debian-root test-machines usb screenshots
+.PHONY: self debian-root test-machines usb web web-test screenshots
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
@@ -258,6 +268,8 @@ help:
 	@echo "make policies   replacement policies compared on recorded runs (docs/replacement.md)"
 	@echo "make test-machines  every emulated machine, old and new; writes the table in docs/hardware.md"
 	@echo "make usb DEVICE=/dev/sdX  write the image to a USB stick (asks first)"
+	@echo "make web        build/web: a page that boots the kernel in the browser, memory drawn beside the terminal"
+	@echo "make web-test   drives that page in a browser, through every experiment"
 	@echo "make screenshots    the pictures in docs/pictures"
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
 	@echo "make debug      a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry (or: make gdb)"

@@ -196,3 +196,20 @@ void fb_set_shadow(vt_cell_t *const *row)
     shadow = row;
     cursor.shown = false;
 }
+
+bool fb_is_shown(void)
+{
+    return memory != NULL;
+}
+
+void fb_forget(void)
+{
+    uint32_t right = fb.cols * FONT_WIDTH * fb.scale, below = fb.rows * FONT_HEIGHT * fb.scale;
+
+    fb_set_shadow(shadow);
+    for (uint32_t y = 0; y < fb.height; y++) {
+        uint32_t from = y < below ? right : 0;
+
+        memset(memory + y * fb.pitch + from * fb.bytes, 0, (fb.width - from) * fb.bytes);
+    }
+}

@@ -34,5 +34,8 @@ bool fb_init(uint16_t *rows, uint16_t *cols);
 /* Cells that remember what is shown, a row each: what is shown already is not painted again, and
  * there is a cursor. */
 void fb_set_shadow(vt_cell_t *const *row);
+bool fb_is_shown(void); /* fb_init() found one */
+/* Somebody else has drawn on it: everything is painted again, and the rest cleared. */
+void fb_forget(void);
 
 #endif

@@ -50,15 +50,40 @@ static struct screen *foreground(void)
 
 /* ---- Painting ---- */
 
+/* [screen_lock] Text shows, unless a program draws. */
+static void show_foreground(bool drawn_over)
+{
+    bool text = !foreground()->graphics || panicking;
+
+    if (drawn_over && text && painter == &fb_painter)
+        fb_forget();
+    vt_set_painter(&foreground()->vt, text ? painter : NULL, NULL);
+}
+
 /* [screen_lock] */
 static void show(unsigned n)
 {
-    if (n == screen_foreground)
+    bool drawn_over = foreground()->graphics;
+
+    if (n == screen_foreground && !(panicking && drawn_over))
         return;
     vt_end_view(&foreground()->vt);
     vt_set_painter(&foreground()->vt, NULL, NULL);
+    if (panicking)
+        foreground()->graphics = false;
     screen_foreground = n;
-    vt_set_painter(&screens[n].vt, painter, NULL);
+    show_foreground(drawn_over);
+}
+
+void screen_set_graphics(struct screen *screen, bool graphics)
+{
+    uint32_t flags = console_lock(&screen_lock);
+    bool was = screen->graphics;
+
+    screen->graphics = graphics;
+    if (screen == foreground() && was != graphics)
+        show_foreground(was);
+    console_unlock(&screen_lock, flags);
 }
 
 void screen_switch(unsigned n)

@@ -14,6 +14,7 @@ struct screen {
     struct vt vt; /* [screen_lock] */
     struct tty tty;
     bool has_history;
+    bool graphics; /* [screen_lock] KD_GRAPHICS: a program draws, and text is not shown */
 };
 
 extern struct screen screens[SCREENS];
@@ -22,6 +23,8 @@ extern unsigned screen_foreground; /* [screen_lock] index of the one that shows 
 
 /* Shows the n-th from 0 on, if there is such a one. */
 void screen_switch(unsigned n);
+/* KD_GRAPHICS or KD_TEXT. */
+void screen_set_graphics(struct screen *screen, bool graphics);
 
 /* screen_ioctl.c */
 long screen_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);

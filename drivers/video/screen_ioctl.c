@@ -22,10 +22,12 @@
 #define VT_ACTIVATE   0x5606
 #define VT_WAITACTIVE 0x5607
 
-#define KB_101    2
-#define KD_TEXT   0
-#define K_XLATE   1
-#define K_UNICODE 3
+#define KB_101      2
+#define KD_TEXT     0
+#define KD_GRAPHICS 1
+#define KD_TEXT1    3
+#define K_XLATE     1
+#define K_UNICODE   3
 
 /* Who starts shells on terminals that are switched to, and the signal it wants: KDSIGACCEPT, which
  * Linux sends for a key of its own. [the interrupt flag: written by a system call] */
@@ -94,6 +96,22 @@ static long set_spawner(uint32_t signo)
     return 0;
 }
 
+/* KD_TEXT0 and KD_TEXT1 are other names of KD_TEXT. */
+static long set_mode(struct tty *t, uint32_t mode)
+{
+    struct tty *own = tty_of_current();
+    bool is_own = own == t;
+
+    if (own)
+        tty_put(own);
+    if (!is_own && !capable(CAP_SYS_TTY_CONFIG))
+        return -EPERM;
+    if (mode > KD_TEXT1)
+        return -EINVAL;
+    screen_set_graphics(t->private, mode == KD_GRAPHICS);
+    return 0;
+}
+
 static long set_keyboard_mode(uint32_t mode)
 {
     return mode == K_XLATE || mode == K_UNICODE ? 0 : -EINVAL;
@@ -101,14 +119,14 @@ static long set_keyboard_mode(uint32_t mode)
 
 long screen_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
 {
-    (void)t;
     switch (cmd) {
     case KDGKBTYPE:
         return put_user_u8(arg, KB_101);
     case KDGETMODE:
-        return put_user_u32((void __user *)arg, KD_TEXT);
+        return put_user_u32((void __user *)arg,
+                            ((struct screen *)t->private)->graphics ? KD_GRAPHICS : KD_TEXT);
     case KDSETMODE:
-        return arg == KD_TEXT ? 0 : -EINVAL;
+        return set_mode(t, arg);
     case KDGKBMODE:
         return put_user_u32((void __user *)arg, K_UNICODE);
     case KDSKBMODE:

@@ -129,10 +129,35 @@ static long switch_write(struct file *f, const void __user *ubuf, size_t len, ui
     return (long)len;
 }
 
+/* Open files that have started the trace: it goes on for them, whoever else ends it. atomic */
+static uint32_t wanted_by;
+
+static int faults_start(struct file *f)
+{
+    int err = vm_trace_start();
+
+    if (!err && !f->private) {
+        f->private = &wanted_by;
+        __atomic_add_fetch(&wanted_by, 1, __ATOMIC_RELAXED);
+    }
+    return err;
+}
+
+/* Whether others still want it. */
+static bool faults_give_up(struct file *f)
+{
+    uint32_t mine = f->private ? 1 : 0;
+
+    f->private = NULL;
+    return __atomic_sub_fetch(&wanted_by, mine, __ATOMIC_RELAXED) != 0;
+}
+
 static int faults_turn(struct file *f, const char *word)
 {
     if (strcmp(word, "1") == 0)
-        return vm_trace_start();
+        return faults_start(f);
+    if ((strcmp(word, "0") == 0 || strcmp(word, "-1") == 0) && faults_give_up(f))
+        return 0;
     if (strcmp(word, "hold") == 0)
         return fault_gate_hold(f);
     if (strcmp(word, "step") == 0)
@@ -156,6 +181,7 @@ static long faults_write(struct file *f, const void __user *ubuf, size_t len, ui
 static void faults_release(struct file *f)
 {
     fault_gate_open(f);
+    faults_give_up(f); /* what it started stays on */
 }
 
 const struct file_ops faults_ops = {

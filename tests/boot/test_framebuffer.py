@@ -2,13 +2,15 @@
 
 import os
 import re
+import subprocess
 import sys
 import time
 
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "machines"))
-from emulated import BUILD, PROMPT, Qemu, have_firmware
+from emulated import BUILD, KERNEL, PROMPT, Qemu, have_firmware
+from machine import BUSYBOX, TOP
 
 pytestmark = pytest.mark.skipif(not have_firmware("UEFI 64"), reason="no UEFI firmware here")
 
@@ -76,3 +78,44 @@ def test_console_on_the_framebuffer():
         await_screen(m, chars, r"\A\N{GREEK CAPITAL LETTER OMEGA} \N{CYRILLIC CAPITAL LETTER ZHE} é ┌│$")
         m.press("alt", "f1")
         await_screen(m, chars, r"^100$")
+
+
+def drawn_over(m):
+    """Whether all pixels are the same."""
+    path = m.dir + "/screen.ppm"
+    m.qmp("screendump", filename=path)
+    with open(path, "rb") as f:
+        pixels = f.read().split(b"\n", 3)[3]
+    return pixels == b"\x3c" * len(pixels)
+
+
+def run(m, command, until=PROMPT):
+    start = len(m.text())
+    m.type(command + "\n")
+    m.wait_for(until, 60, start)
+    m.settle()
+    return m.text()[start:].replace("\r", "")
+
+
+def test_fb0_is_what_linux_has(tmp_path):
+    """framebuffer.vesa is what it says on Debian's Linux with vga=791; and a program has the screen for itself."""
+    programs = [f"{BUILD}/user/{name}" for name in ("init", "sh", "tools")] + [BUILD + "/guest/framebuffer"]
+    subprocess.run([TOP + "/scripts/mkinitrd", "-o", tmp_path / "initrd", "--root", TOP + "/iso/root", "--busybox",
+                    BUSYBOX, "--tools", "cat ls", *programs], check=True)
+    subprocess.run([TOP + "/scripts/mkiso", tmp_path / "iso", KERNEL, tmp_path / "initrd", TOP + "/iso/grub.cfg"], check=True)
+    chars = font()
+    with open(TOP + "/tests/guest/framebuffer.vesa") as f:
+        linux = f.read()
+    with Qemu(boot="CD", firmware="UEFI 64", mem=256, iso=str(tmp_path / "iso")) as m:
+        m.wait_for(PROMPT, 120)
+        m.settle()
+        said = run(m, "framebuffer")
+        assert linux in said, said
+        run(m, "framebuffer draw", "drawn")
+        end = time.monotonic() + 20
+        while not drawn_over(m):
+            assert time.monotonic() < end, "not drawn"
+            time.sleep(0.2)
+        run(m, "")
+        await_screen(m, chars, r"^said meanwhile$")
+        assert "violations 0" in run(m, "cat /proc/mm_check")

@@ -1,14 +1,21 @@
-"""What memmap -s tells on the second serial line is what /proc says; faults wait to be let by."""
+"""What memmap -s tells on the second serial line is what /proc says; faults wait to be let by; the page reads it so."""
 
+import glob
+import gzip
+import json
+import os
 import queue
 import re
+import shutil
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 
-from machine import INITRD, Machine
+from machine import INITRD, KERNEL, TOP, Machine
 from records import Picture
 
 
@@ -24,7 +31,7 @@ class Watcher:
                 break
             except OSError:
                 time.sleep(0.05)
-        self.heard = queue.Queue()
+        self.heard, self.log = queue.Queue(), ""
         threading.Thread(target=self._hear, daemon=True).start()
 
     def _hear(self):
@@ -41,7 +48,9 @@ class Watcher:
         while not (self.picture.pictures and not self.picture.rest and done(self.picture)):
             assert time.monotonic() < end, (self.picture.pictures, self.picture.faults[-3:])
             try:
-                self.picture.feed(self.heard.get(timeout=0.05))
+                text = self.heard.get(timeout=0.05)
+                self.log += text
+                self.picture.feed(text)
             except queue.Empty:
                 pass
 
@@ -129,3 +138,53 @@ def test_the_gate_opens_when_its_watcher_goes(watched):
     w.say("rate 50")  # the shell itself waits
     m.prompt()
     assert m.sh("ls / | wc -l").strip()
+
+
+# ---- The page
+
+
+DECODE = """
+import { Picture } from %r;
+import { readFileSync } from "node:fs";
+const p = new Picture(), text = readFileSync(0, "utf8");
+for (let i = 0; i < text.length; i += 1000) p.feed(text.slice(i, i + 1000));
+const tables = {};
+for (const [pid, t] of p.tables) tables[pid] = [...t].map(([page, e]) => [page, e.frame, e.bits]).sort((a, b) => a[0] - b[0]);
+console.log(JSON.stringify({ frames: p.frames.join(""), tables, hand: p.hand, pictures: p.pictures, faults: p.faults,
+    areas: Object.fromEntries(p.areas), names: [...p.processes].map(([pid, q]) => [pid, q.parent, q.name]) }));
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node here")
+def test_the_page_reads_records_as_we_do(watched):
+    _, w = watched
+    said = subprocess.run(["node", "--input-type=module", "-e", DECODE % (TOP + "/web/records.js")], input=w.log,
+                          capture_output=True, text=True, check=True).stdout
+    theirs, ours = json.loads(said), w.picture
+    assert theirs["frames"] == "".join(ours.frames) and theirs["hand"] == ours.hand
+    assert theirs["pictures"] > 20 and theirs["faults"] == len(ours.faults) > 50
+    assert {int(pid): {page: (frame, bits) for page, frame, bits in t} for pid, t in theirs["tables"].items()} == ours.tables
+    assert {int(pid): lines for pid, lines in theirs["areas"].items()} == ours.texts["a"]
+    assert {pid: (parent, name) for pid, parent, name in theirs["names"]} == ours.processes
+
+
+def test_what_the_page_uses_is_pinned():
+    with open(TOP + "/web/package-lock.json") as f:
+        packages = json.load(f)["packages"]
+    with open(TOP + "/web/package.json") as f:
+        wanted = json.load(f)
+    for name, version in {**wanted["dependencies"], **wanted["devDependencies"]}.items():
+        assert packages["node_modules/" + name]["version"] == version
+    assert all("integrity" in p and "resolved" not in p for path, p in packages.items() if path)
+
+
+def test_the_page_stays_small():
+    """Ours, compressed; v86 and xterm.js take 0.7 MB more. (scripts/web checks the sum.)"""
+    size = sum(os.path.getsize(path) for path in glob.glob(TOP + "/web/*"))
+    with tempfile.NamedTemporaryFile() as f:
+        subprocess.run(["objcopy", "--strip-all", KERNEL, f.name], check=True)
+        for path in (f.name, INITRD, "/usr/share/seabios/bios.bin"):
+            if os.path.exists(path):
+                with open(path, "rb") as g:
+                    size += len(gzip.compress(g.read(), 9))
+    assert size < 2_200_000, size

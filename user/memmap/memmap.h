@@ -92,7 +92,6 @@ struct watch {
 bool watch_open(struct watch *w);
 /* Calls take for each fault since the last call. */
 unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line), void *ctx);
-void watch_keep_on(struct watch *w); /* somebody else may have ended the trace */
 void watch_hold(struct watch *w, bool hold);
 void watch_step(struct watch *w);
 

@@ -387,7 +387,6 @@ static void tell_picture(unsigned n)
     char line[64];
 
     if (n % SLOW_EVERY == 0) {
-        watch_keep_on(&s.watch);
         tell_figures();
         tell_processes();
     }

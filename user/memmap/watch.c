@@ -38,19 +38,6 @@ unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line),
     return taken;
 }
 
-void watch_keep_on(struct watch *w)
-{
-    char heading[160];
-    ssize_t n = pread(w->fd, heading, sizeof(heading) - 1, 0);
-
-    if (n <= 0)
-        return;
-    heading[n] = '\0';
-    heading[strcspn(heading, "\n")] = '\0';
-    if (strstr(heading, "trace off"))
-        (void)!write(w->control, "1", 1);
-}
-
 void watch_hold(struct watch *w, bool hold)
 {
     const char *word = hold ? "hold" : "go";

@@ -1,0 +1,28 @@
+// The lecture's experiments in its order: what vmlab calls each, one sentence, which fault is the point
+// of it, and whether there are too many faults to have each of them wait.
+export const EXPERIMENTS = [
+    ["stack", "A stack gets its pages when they are touched, not when it is promised.", /stack/],
+    ["heap", "sbrk promises memory; touching it delivers, page by page.", /touch of heap/],
+    ["bss", "A large array that is never used costs nothing.", /first touch of anonymous/],
+    ["zero", "All untouched memory that is only read is one single frame of zeros.", /anonymous memory: zeroed|frame of zeros/],
+    ["program", "The pages of a program come when it first runs through them.", /code/],
+    ["cow", "fork copies nothing. The first write copies the page; for the last owner it is only made writable.",
+        /anonymous memory: copied|last owner of anonymous/],
+    ["exercise", "How many frames do parent and child need? Predict, then look.", /anonymous memory: copied/],
+    ["shared", "MAP_SHARED writes to the file's own frame, MAP_PRIVATE to a copy of it.", /of a file: copied/],
+    ["read", "read() and mmap() see the very same frame of the page cache.", /page cache|from its file/],
+    ["dirty", "The processor itself remembers which pages were written to.", /touch|copied/],
+    ["guard", "A page that nobody may touch catches the overrun of an array.", /not allowed/],
+    ["major", "A minor fault finds its page in memory, a major one has to fetch it.", /major/],
+    ["tlb", "What would show if a translation were changed and not flushed from the TLB.", /page cache/],
+    ["dontneed", "Memory that was given back is gone, and comes again as zeros.", /frame of zeros/],
+    ["served", "A program can serve the page faults of another.", /only owner of anonymous|frame of zeros/],
+    ["move", "mremap moves pages, not bytes: the frames stay where they are.", /only owner of anonymous/],
+    ["walk", "From an address to a frame, through both levels of tables.", /first touch of anonymous/],
+    ["kalloc", "The list of free frames lies in the free frames themselves.", /copied/],
+    ["chance", "The second chance: what was used stays, what was not goes.", /from swap/, true],
+    ["swap", "A page's life: in a frame, in a slot of swap, in both, and in a frame again.", /from swap|touch/],
+    ["scan", "A scan of twice the memory leaves a working set alone.", /from swap/, true],
+    ["written", "From the dirty bit to the disk.", /a shared file/],
+    ["crash", "What the log says of a process that its own fault kills.", /no memory there/],
+].map(([name, sentence, key, many = false]) => ({ name, sentence, key, many }));

@@ -30,6 +30,13 @@ LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack
 ifeq ($(DEBUG),1)
 KFLAGS  += -DCONFIG_DEBUG
 endif
+# What is handed on does not say where it was built.
+ASDEBUG := -g -F dwarf
+ifeq ($(RELEASE),1)
+SPACE   := $(subst ,, )
+KFLAGS  += -ffile-prefix-map=$(subst $(SPACE),\$(SPACE),$(CURDIR))=.
+ASDEBUG :=
+endif
 
 all: $(B)/faultline.elf
 
@@ -55,7 +62,7 @@ $(B)/%.o: %.c $(B)/kernel.flags
 $(B)/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(call say,NASM    $<)
-	$(Q)$(AS) -f elf32 -g -F dwarf -MD $(@:.o=.d) -MP $< -o $@
+	$(Q)$(AS) -f elf32 $(ASDEBUG) -MD $(@:.o=.d) -MP $< -o $@
 	$(Q)objcopy --wildcard --strip-symbol='..@*' $@
 
 # The console font is the distribution's.
@@ -124,6 +131,10 @@ kernel: $(B)/faultline.elf
 initrd: $(B)/initrd.cpio
 iso: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.iso
+
+release: deps
+	$(Q)$(MAKE) --no-print-directory B=build/release/objects RELEASE=1 build/release/objects/faultline.iso
+	$(Q)scripts/release build/release/objects build/release/files
 
 # ---- Running --------------------------------------------------------------------------------------
 
@@ -272,6 +283,7 @@ help:
 	@echo "make web-test   drives that page in a browser, through every experiment"
 	@echo "make screenshots    the pictures in docs/pictures"
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
+	@echo "make release    build/release/files: image, kernel, symbols, checksums, to hand on"
 	@echo "make debug      a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry (or: make gdb)"
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
@@ -285,7 +297,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB CPUS=n APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale profile soak lint fetch \
+.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale profile soak lint fetch \
         compile_commands.json \
         clean distclean help FORCE
 .DELETE_ON_ERROR:

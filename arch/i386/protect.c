@@ -45,7 +45,7 @@ void cpu_protection_init(void)
         patch_windows();
     if (bits)
         cpu_control_add(bits);
-    klog(LOG_INFO, "Protection of the kernel from programs:%s%s%s%s\n",
-         bits & CR4_SMEP ? " SMEP" : "", bits & CR4_SMAP ? " SMAP" : "",
-         bits & CR4_UMIP ? " UMIP" : "", bits ? "" : " pages only (no SMEP, SMAP, UMIP here)");
+    klog(LOG_INFO, "Kernel protected by%s%s%s%s\n", bits & CR4_SMEP ? " SMEP" : "",
+         bits & CR4_SMAP ? " SMAP" : "", bits & CR4_UMIP ? " UMIP" : "",
+         bits ? "" : " pages alone: no SMEP, SMAP, UMIP");
 }

@@ -122,7 +122,8 @@ static void use_framebuffer(const struct boot_framebuffer *fb)
 
 static void screen_early_init(void)
 {
-    static struct console screen_console = {.name = "tty1", .write = screen_console_write};
+    static struct console screen_console = {
+        .name = "tty1", .write = screen_console_write, .colours = true};
 
     if (boot_info.framebuffer && !boot_flag("nofb"))
         use_framebuffer(boot_info.framebuffer);

@@ -4,6 +4,7 @@
  * plain text take a short path.
  */
 #include "drivers/video/vt.h"
+#include "kernel/base/log.h"
 #include "libc/string.h"
 
 #define ESC              0x1b
@@ -435,6 +436,9 @@ void vt_print(struct vt *vt, const char *s, size_t n)
         if (c == '\n') {
             vt->cur_col = 0;
             vt_index(vt);
+            vt->attr_cell = VT_CELL(VT_ATTR_PLAIN, 0);
+        } else if (c == LOG_LOUD[0]) {
+            vt->attr_cell = VT_CELL(VT_ATTR_LOUD, 0);
         } else if (c == '\t') {
             control(vt, c);
         } else {

@@ -24,6 +24,7 @@ typedef uint32_t vt_cell_t;
 #define VT_CELL_CHAR(cell)       ((cell)&0xffffu)
 #define VT_CELL_ATTR(cell)       ((cell) >> 16)
 #define VT_ATTR_PLAIN            0x07u
+#define VT_ATTR_LOUD             0x4fu   /* white on red */
 #define VT_REPLACEMENT           0xfffdu /* for what cannot be shown */
 
 struct vt;
@@ -113,7 +114,8 @@ void vt_set_history(struct vt *vt, vt_cell_t **lines, unsigned size);
 void vt_scroll_view(struct vt *vt, int lines);
 void vt_write(struct vt *vt, const char *s, size_t n);
 void vt_paint(struct vt *vt);
-/* Kernel messages: plain text, whatever escape sequence the program is in the middle of. */
+/* Kernel messages: plain text, whatever escape sequence the program is in the middle of; loud from
+ * LOG_LOUD on (kernel/base/log.h). */
 void vt_print(struct vt *vt, const char *s, size_t n);
 void vt_reset(struct vt *vt);
 /* Takes the answers waiting; returns their length. */

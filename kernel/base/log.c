@@ -108,8 +108,10 @@ static int next_line(struct console *c, char *line)
     if (level >= (c->muted ? LEVEL_MUTED : console_level) && !panicking)
         return 0;
     int n = 0;
-    while (pos != end && n < (int)RECORD_MAX)
-        line[n++] = ring_at(pos++);
+    for (; pos != end && n < (int)RECORD_MAX; pos++) {
+        if (ring_at(pos) != LOG_LOUD[0] || c->colours)
+            line[n++] = ring_at(pos);
+    }
     return n;
 }
 

@@ -60,7 +60,9 @@ struct console {
     struct console *next; /* [log_lock] */
     uint32_t shown;       /* [flusher] how far of the ring it has shown */
     bool muted;           /* console= names others: urgent lines only */
+    bool colours;         /* it is told what LOG_LOUD marks */
 };
+#define LOG_LOUD "\1" /* in a line: from here to its end it is what to look at first */
 struct console *console_first(void);      /* all are linked by next; only ever grows */
 void console_register(struct console *c); /* replays the log so far into it */
 

@@ -104,10 +104,13 @@ _Noreturn void panic(const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    klog(LOG_EMERG, "Kernel panic - not syncing: %s\n", why);
+    klog(LOG_EMERG, LOG_LOUD "Kernel panic - not syncing: %s\n", why);
+    klog(LOG_EMERG, "The kernel cannot go on; what no disk has yet is lost.\n");
+    klog(LOG_EMERG, "Please photograph this, or keep the serial line's text, for\n");
+    klog(LOG_EMERG, "whoever gave you this kernel: its scripts/crash decodes it.\n");
     for (enum panic_stage stage = PANIC_BACKTRACE; stage < PANIC_DEBUGGER; stage++)
         report(stage);
-    klog(LOG_EMERG, "---[ end Kernel panic - not syncing: %s ]---\n", why);
+    klog(LOG_EMERG, LOG_LOUD "---[ end Kernel panic - not syncing: %s ]---\n", why);
     report(PANIC_DEBUGGER);
     panic_end();
 }

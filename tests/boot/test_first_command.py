@@ -16,7 +16,7 @@ import time
 import pexpect
 import pytest
 
-from machine import CACHE, LIMIT, TOP, Machine
+from machine import CACHE, ISO, LIMIT, TOP, Machine
 
 NOBODY = 65534
 BUILD_LIMIT = 10 * LIMIT
@@ -154,6 +154,14 @@ def test_make_run_in_a_fresh_clone_comes_to_a_prompt_that_answers(person):
     person.gets_back()
     assert person.status() == 0
     person.has_all_as_before()
+
+
+def test_the_image_is_the_same_wherever_it_is_built(clone, built):
+    """What `make release` hands on can be built again, and compared. Here: in the clone and in this tree."""
+    if subprocess.run(["make", "-q", ISO[len(TOP) + 1:]], cwd=TOP, capture_output=True).returncode:
+        pytest.skip("the image of this tree is not of its sources")
+    with open(ISO, "rb") as here, open(clone + "/build/faultline.iso", "rb") as there:
+        assert here.read() == there.read()
 
 
 def test_control_c_goes_to_the_machine_and_control_a_x_leaves(person, built):

@@ -31,3 +31,20 @@ def test_two_builds_are_the_same_bytes_and_small(tmp_path):
 
 def test_the_image_that_people_get_is_small():
     assert os.path.getsize(ISO) <= LIMIT
+
+
+def test_what_is_handed_on_does_not_say_where_it_was_built(tmp_path):
+    """scripts/release, of a kernel's object instead of a whole one: with RELEASE=1 no path gets in."""
+    build, out = tmp_path / "build", tmp_path / "out"
+    subprocess.run(["make", "-s", f"B={build}", "RELEASE=1", f"{build}/mm/fault.o", f"{build}/arch/i386/entry.asm.o"],
+                   cwd=TOP, check=True, capture_output=True)
+    os.rename(build / "mm/fault.o", build / "faultline.elf")
+    for name in ("faultline.iso", "initrd.cpio"):
+        (build / name).write_bytes(name.encode())
+    subprocess.run([TOP + "/scripts/release", str(build), str(out)], check=True, capture_output=True)
+    said = sorted(os.listdir(out))
+    assert {name.split(".")[-1] for name in said} >= {"iso", "elf", "debug", "cpio", "md"} and "SHA256SUMS" in said
+    assert subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=out, capture_output=True).returncode == 0
+    for name in [out / n for n in said] + [build / "arch/i386/entry.asm.o"]:
+        assert TOP.encode() not in name.read_bytes(), name
+    assert b"mm/fault.c" in next(out.glob("*.debug")).read_bytes()

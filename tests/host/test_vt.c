@@ -460,6 +460,14 @@ static void test_sequences(void)
     row_is(0, "abmsg");
     row_is(1, "c");
     attr_is(1, 0, 0x04);
+    begin("loud kernel messages");
+    feed("\033[31m");
+    vt_print(&vt, "a\1b\nc\n", 6);
+    feed("d");
+    attr_is(0, 0, 0x07);
+    attr_is(0, 1, 0x4f);
+    attr_is(1, 0, 0x07);
+    attr_is(2, 0, 0x04);
 }
 
 /* Any bytes whatever leave the emulator within its screen. */

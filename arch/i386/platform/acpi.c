@@ -77,10 +77,9 @@ static void complete_sci(void)
 
 static void report(void)
 {
-    klog(LOG_INFO, "ACPI: %u tables by %s, revision %u%s%s%s%s\n", acpi.found, acpi.oem,
-         acpi.revision, acpi.power.has_off ? ", power off" : "",
-         acpi.power.has_reset ? ", reset" : "", acpi.apics.present ? ", APICs" : "",
-         acpi.hpet ? ", HPET" : "");
+    klog(LOG_INFO, "ACPI %u by %s: %u tables%s%s%s%s\n", acpi.revision, acpi.oem, acpi.found,
+         acpi.power.has_off ? ", power off" : "", acpi.power.has_reset ? ", reset" : "",
+         acpi.apics.present ? ", APICs" : "", acpi.hpet ? ", HPET" : "");
     if (acpi.refused)
         klog(LOG_WARN, "ACPI: %u tables are not used: their length or checksum is wrong\n",
              acpi.refused);

@@ -21,8 +21,8 @@ void lab_shared(void)
     picture("shared:", 0, (void *)a, 1);
     picture("shared too:", 0, (void *)b, 1);
     picture("private:", 0, (void *)p, 1);
-    check("second mapping has the same frame", frame_at(0, (void *)b) == frame, 1);
-    check("private mapping has the same frame", frame_at(0, (void *)p) == frame, 1);
+    check_that("second mapping has the same frame", frame_at(0, (void *)b) == frame, true);
+    check_that("private mapping has the same frame", frame_at(0, (void *)p) == frame, true);
     a[0] = 'A';
     say("A write through the first is the file's new contents, everybody sees it:");
     check("second mapping reads", b[0], 'A');
@@ -30,7 +30,7 @@ void lab_shared(void)
     p[0] = 'P';
     say("A write through the private one makes a copy that is this process's alone:");
     picture("private:", 0, (void *)p, 1);
-    check("the private mapping has another frame", frame_at(0, (void *)p) != frame, 1);
+    check_that("the private mapping has another frame", frame_at(0, (void *)p) != frame, true);
     check("the shared ones still read", a[0], 'A');
     a[0] = 'B';
     check("and the copy does not follow the file any more", p[0], 'P');
@@ -52,7 +52,7 @@ void lab_read(void)
     p[6] = 'm';
     pread(fd, &c, 1, 6);
     check("what read() gets after a store through the mapping", c, 'm');
-    check("the frame is still the same", frame_at(0, (void *)p) == frame, 1);
+    check_that("the frame is still the same", frame_at(0, (void *)p) == frame, true);
 }
 
 /* A figure, in KiB, of the area at an address in /proc/self/smaps. */
@@ -119,5 +119,5 @@ void lab_major(void)
     say("Through a second mapping the page is found in memory: a minor fault, the same frame.");
     check("major faults", major_faults() - major, 0);
     check("minor faults", minor_faults() - minor, 1);
-    check("the same frame", frame_at(0, (void *)p) == frame_at(0, (void *)q), 1);
+    check_that("the same frame", frame_at(0, (void *)p) == frame_at(0, (void *)q), true);
 }

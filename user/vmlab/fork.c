@@ -42,14 +42,15 @@ void lab_cow(void)
     say("fork(). Nothing was copied: parent and child have the same frame, and neither may write.");
     picture("Parent:", 0, (void *)c->page, 1);
     picture("Child, after it has read the page:", child.pid, (void *)c->page, 1);
-    check("parent and child have the same frame", frame_at(child.pid, (void *)c->page) == frame, 1);
+    check_that("parent and child have the same frame",
+               frame_at(child.pid, (void *)c->page) == frame, true);
 
     child_step(&child, CHILD_WRITES);
     say("The child writes. The frame has two owners, so the fault copies it (the lecture's case "
         "1).");
     copy = frame_at(child.pid, (void *)c->page);
     picture("Child:", child.pid, (void *)c->page, 1);
-    check("the child has another frame", copy != frame, 1);
+    check_that("the child has another frame", copy != frame, true);
     check("faults that it took", c->faults, 1);
     check("what the parent still reads", c->page[0], 'p');
 
@@ -57,7 +58,7 @@ void lab_cow(void)
     c->page[0] = 'P';
     say("The parent writes. It is the last owner, so the fault only makes it writable (case 2).");
     check("faults that it took", minor_faults() - before, 1);
-    check("the parent still has its frame", frame_at(0, (void *)c->page) == frame, 1);
+    check_that("the parent still has its frame", frame_at(0, (void *)c->page) == frame, true);
     picture("Parent:", 0, (void *)c->page, 1);
     child_end(&child);
 }

@@ -51,6 +51,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void end_paragraph(void);
 /* Prints a measured figure beside the right one; a wrong one fails the experiment. */
 void check(const char *what, long measured, long right);
+void check_that(const char *what, bool is, bool should_be);
 extern int failures; /* wrong figures so far */
 _Noreturn void give_up(const char *what);
 

@@ -50,16 +50,30 @@ void say(const char *fmt, ...)
 }
 
 /* One figure of an experiment: a wrong one shows in the exit status, and the experiment goes on. */
-void check(const char *what, long measured, long right)
+static void judge(const char *what, const char *measured, const char *right)
 {
-    bool ok = measured == right;
+    bool ok = strcmp(measured, right) == 0;
 
     end_paragraph();
-    printf("    %-52s %8ld  %s", what, measured, ok ? "right" : "WRONG");
+    printf("    %-52s %8s  %s", what, measured, ok ? "right" : "WRONG");
     if (!ok)
-        printf(": should be %ld", right);
+        printf(": should be %s", right);
     putchar('\n');
     failures += !ok;
+}
+
+void check(const char *what, long measured, long right)
+{
+    char is[24], should_be[24];
+
+    snprintf(is, sizeof(is), "%ld", measured);
+    snprintf(should_be, sizeof(should_be), "%ld", right);
+    judge(what, is, should_be);
+}
+
+void check_that(const char *what, bool is, bool should_be)
+{
+    judge(what, is ? "yes" : "no", should_be ? "yes" : "no");
 }
 
 void give_up(const char *what)

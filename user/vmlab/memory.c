@@ -130,10 +130,10 @@ void lab_move(void)
         same += ((volatile char *)q)[i * PAGE] == 'm';
     before = minor_faults() - before;
     say("mremap() has made them 512 pages long, at another address. Nothing was copied:");
-    check("the address is another one", q != p, 1);
+    check_that("the address is another one", q != p, true);
     check("pages that read as before", same, 4);
-    check("the first page has the same frame", frame_at(0, q) == frame, 1);
+    check_that("the first page has the same frame", frame_at(0, q) == frame, true);
     check("frames", frames_of(0, q, 512), 4);
-    check("a fault for each page at most", before <= 4, 1);
+    check_that("a fault for each page at most", before <= 4, true);
     picture("After:", 0, q, 8);
 }

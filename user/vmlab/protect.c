@@ -59,7 +59,7 @@ void lab_guard(void)
     picture("After:", 0, p, 4);
     check("a write before it", try_write(p + 2 * PAGE - 1), 0);
     check("a write into it: SEGV_ACCERR", try_write(p + 2 * PAGE), SEGV_ACCERR);
-    check("the address that the signal tells is right", result->addr == p + 2 * PAGE, 1);
+    check_that("the address that the signal tells is right", result->addr == p + 2 * PAGE, true);
     munmap(p + 2 * PAGE, PAGE);
     check("a write after munmap: SEGV_MAPERR", try_write(p + 2 * PAGE), SEGV_MAPERR);
     check("a write behind it", try_write(p + 3 * PAGE), 0);
@@ -124,10 +124,10 @@ void lab_crash(void)
     waitpid(pid, &status, 0);
     line = log_line(pid);
     check("signal that killed it: SIGSEGV", WTERMSIG(status), SIGSEGV);
-    check("the log has a line about it", line != NULL, 1);
+    check_that("the log has a line about it", line != NULL, true);
     if (!line)
         return;
     say("%s", line);
-    check("it tells what was done", strstr(line, "write to unmapped page") != NULL, 1);
-    check("and the nearest memory", strstr(line, "nearest mapping heap") != NULL, 1);
+    check_that("it tells what was done", strstr(line, "write to unmapped page") != NULL, true);
+    check_that("and the nearest memory", strstr(line, "nearest mapping heap") != NULL, true);
 }

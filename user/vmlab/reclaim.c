@@ -112,7 +112,7 @@ static void show_fault(const char *at)
     if (found)
         say("The trace: row %s of the fault table, from %s, waited for %s microseconds.", word[8],
             word[14], word[15]);
-    check("the trace calls it row 1S", found && strcmp(word[8], "1S") == 0, 1);
+    check_that("the trace calls it row 1S", found && strcmp(word[8], "1S") == 0, true);
 }
 
 static void page_out(char *p)
@@ -146,7 +146,7 @@ void lab_swap(void)
     picture("Now:", 0, p, 1);
     look(0, p, 1, &l);
     check("frames", frames_of(0, p, 1), 1);
-    check("and in swap, too", l.in_swap, 1);
+    check_that("and in swap, too", l.in_swap, true);
     before = number_in("/proc/vmstat", "pswpout");
     page_out(p);
     say("Sent away once more, it need not be written: the frame is simply dropped.");
@@ -156,7 +156,7 @@ void lab_swap(void)
     say("A store brings it back, and makes what is in the slot worth nothing.");
     picture("Now:", 0, p, 1);
     look(0, p, 1, &l);
-    check("the same in swap", l.in_swap, 0);
+    check_that("the same in swap", l.in_swap, false);
     check("what it reads beside the store", ((volatile char *)p)[6], 's');
     put_in("/proc/faults", "-1");
 }
@@ -213,7 +213,7 @@ void lab_scan(void)
     scanned = number_in("/proc/vmstat", "pgscan_kswapd") +
               number_in("/proc/vmstat", "pgscan_direct") - scanned;
     say("The hand looked at %ld frames and freed %ld of them.", scanned, stolen);
-    check("more than a third of memory had to be freed", stolen > ram / 12, 1);
+    check_that("more than a third of memory had to be freed", stolen > ram / 12, true);
     check("pages of the working set that went meanwhile", lost, 0);
     disk_off(disk);
     free(buf);

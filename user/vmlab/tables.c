@@ -55,7 +55,7 @@ void lab_walk(void)
     end_paragraph();
     printf("      %08lx = directory %u, table %lu, byte 0x%03lx\n", va, index, va >> 12 & 0x3ff,
            va & 0xfff);
-    check("tables for these 4 MiB before anything is touched", e.found, 0);
+    check_that("tables for these 4 MiB before anything is touched", e.found, false);
     *at = 'w';
     e = directory_entry(index, &more);
     frame = frame_at(0, (void *)at);
@@ -69,14 +69,14 @@ void lab_walk(void)
            (unsigned long)frame << 12 | (va & 0xfff));
     check("tables more than before", (long)(more - tables), 1);
     check("entries present in it", e.present, 1);
-    check("the table is a frame of its own", e.table != frame && e.table != 0, 1);
+    check_that("the table is a frame of its own", e.table != frame && e.table != 0, true);
     p[9 * PAGE] = 'w';
     check("entries after the next page, tables still the same",
           directory_entry(index, &tables).present, 2);
     check("tables", (long)tables, (long)more);
     munmap((void *)p, 4u << 20);
     say("The 4 MiB were unmapped: nothing is left in the table, and it has gone, too.");
-    check("tables for them", directory_entry(index, &tables).found, 0);
+    check_that("tables for them", directory_entry(index, &tables).found, false);
 }
 
 /* ---- kalloc ---- */
@@ -144,11 +144,11 @@ void lab_kalloc(void)
             ;
         linked += k + 1 < n && list[k].next >> 12 == (0x80000u | list[k + 1].frame);
     }
-    check("most of them are among the first 64 (others work, too)", found >= PAGES - 2, 1);
-    check("each says where the next is", linked >= found - 1, 1);
+    check_that("most of them are among the first 64 (others work, too)", found >= PAGES - 2, true);
+    check_that("each says where the next is", linked >= found - 1, true);
     copy[0] = 1;
     say("A write to a private page of a file needs a frame: kalloc() takes the head.");
-    check("it was on the list", is_on(list, n, frame_at(0, (void *)copy)), 1);
+    check_that("it was on the list", is_on(list, n, frame_at(0, (void *)copy)), true);
     n = read_list(list);
-    check("and is not any more", is_on(list, n, frame_at(0, (void *)copy)), 0);
+    check_that("and is not any more", is_on(list, n, frame_at(0, (void *)copy)), false);
 }

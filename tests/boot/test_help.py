@@ -47,3 +47,28 @@ def test_help(iso):
     assert "Built-in commands" in iso.sh("command help")
     assert iso.sh("man nothing 2>&1; echo $?").splitlines()[-1] == "16"
     assert "no page" in iso.sh("man ../../../etc/motd 2>&1; true")
+
+
+@pytest.mark.skipif(not have_busybox(), reason="no i386 BusyBox could be fetched")
+def test_a_strangers_ten_minutes(iso):
+    """From the greeting, by what it and the pages name, to a page that arrives, one that is copied, and one that
+    goes away and comes back: each in words, and in frame numbers that agree with the words."""
+    named = set(re.findall(r"(?m)^  (vmlab \w+|faults \w+|memmap|help)\b", iso.output().replace("\r", "")))
+    assert named == {"vmlab stack", "faults ls", "memmap", "help"}
+    arrives = iso.sh("vmlab stack")
+    assert "The kernel gave a frame of zeros" in " ".join(arrives.split())
+    frames = re.findall(r"-> frame (\w+) wad  mapped 1 time", arrives)
+    assert len(frames) == len(set(frames)) == 8
+    assert re.search(r"write \w+  first touch of stack: zeroed frame \w+", iso.sh("faults ls 2>&1"))
+    assert {"cow", "swap"} <= set(re.findall(r"\w+", iso.sh("help vmlab")))
+    copied = iso.sh("vmlab cow")
+    before, shared, read, copy, after = re.findall(r"-> frame (\w+)", copied)
+    assert before == shared == read == after != copy
+    assert "so the fault copies it" in copied
+    evicted = iso.sh("vmlab swap")
+    places = re.findall(r"-> (?:frame (\w+)|swap, slot (\d+))", evicted)
+    assert places[0][0] and places[1][1] and places[2][0], "frame, slot, frame again"
+    assert "row 1S of the fault table, from zram0:" in " ".join(evicted.split())
+    for said in (arrives, copied, evicted):
+        assert "WRONG" not in said
+    assert iso.sh("memmap -1").count("K") > 0

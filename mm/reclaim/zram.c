@@ -22,9 +22,10 @@
 #define TAGS        3u
 #define PER_CHUNK   (PAGE_SIZE / sizeof(uintptr_t))
 
+/* The last of a chain is no larger than it has to be. */
 struct piece {
     struct piece *next;
-    uint8_t data[PIECE_BYTES];
+    uint8_t data[];
 };
 
 /* A page that is one word over and over. */
@@ -82,12 +83,20 @@ static uintptr_t *make_entry(struct zram *z, uint32_t index)
 
 /* ---- Storing ---- */
 
-static void free_pieces(struct zram *z, struct piece *p)
+/* How many of so many bytes the next piece takes. */
+static unsigned part_of(unsigned left)
+{
+    return left < PIECE_BYTES ? left : PIECE_BYTES;
+}
+
+/* The pieces of so many bytes. */
+static void free_pieces(struct zram *z, struct piece *p, unsigned bytes)
 {
     while (p) {
         struct piece *next = p->next;
         kmfree(p);
-        z->stats.used -= PIECE;
+        z->stats.used -= (uint32_t)sizeof(*p) + part_of(bytes);
+        bytes -= part_of(bytes);
         p = next;
     }
 }
@@ -98,11 +107,12 @@ static uintptr_t store_packed(struct zram *z, unsigned n)
     struct piece *first = NULL, **link = &first;
 
     for (unsigned at = 0; at < n; at += PIECE_BYTES) {
-        unsigned part = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
-        struct piece *p = charge(z, PIECE) ? charged(z, PIECE, kmalloc(sizeof(*p))) : NULL;
+        unsigned part = part_of(n - at);
+        uint32_t size = (uint32_t)sizeof(struct piece) + part;
+        struct piece *p = charge(z, size) ? charged(z, size, kmalloc(size)) : NULL;
 
         if (!p) {
-            free_pieces(z, first);
+            free_pieces(z, first, at);
             return 0;
         }
         p->next = NULL;
@@ -166,14 +176,20 @@ static uintptr_t store(struct zram *z, const void *page)
 
 /* ---- Fetching, forgetting ---- */
 
+/* How long the block of a page is, whose first two bytes say so. */
+static unsigned block_length(const struct piece *first)
+{
+    return first->data[0] | (unsigned)first->data[1] << 8;
+}
+
 /* Puts the pieces of a page together in packed; how long its block is. */
 static unsigned gather_pieces(const struct piece *p)
 {
-    unsigned at = 0;
+    unsigned n = block_length(p), end = n + 2, at = 0;
 
-    for (; p && at + PIECE_BYTES <= sizeof(packed); p = p->next, at += PIECE_BYTES)
-        memcpy(packed + at, p->data, PIECE_BYTES);
-    return packed[0] | (unsigned)packed[1] << 8;
+    for (; p && at < end; p = p->next, at += PIECE_BYTES)
+        memcpy(packed + at, p->data, part_of(end - at));
+    return n;
 }
 
 static int fetch(uintptr_t entry, void *page)
@@ -213,8 +229,10 @@ static void drop(struct zram *z, uintptr_t entry)
         z->stats.used -= sizeof(struct same);
         z->stats.same--;
     } else {
-        z->stats.compressed -= ((struct piece *)p)->data[0] | ((struct piece *)p)->data[1] << 8;
-        free_pieces(z, p);
+        unsigned n = block_length(p);
+
+        z->stats.compressed -= n;
+        free_pieces(z, p, n + 2);
     }
 }
 

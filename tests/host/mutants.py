@@ -224,7 +224,7 @@ MUTANTS = [
     ("low-priority-first", "reclaim/swap.c", "a->priority > best->priority", "a->priority < best->priority"),
     ("free-run-crosses-end", "reclaim/swap.c", "place + n < a->slots && !is_taken", "!is_taken"),
     ("zram-without-bound", "reclaim/zram.c", "charge(z, PAGE_SIZE) ? charged(z, PAGE_SIZE, kalloc()) : NULL", "(z->stats.used += PAGE_SIZE, kalloc())"),
-    ("zram-loses-pieces", "reclaim/zram.c", "        kmfree(p);\n        z->stats.used -= PIECE;", "        z->stats.used -= PIECE;"),
+    ("zram-loses-pieces", "reclaim/zram.c", "        kmfree(p);\n        z->stats.used -= (uint32_t)", "        z->stats.used -= (uint32_t)"),
     ("zram-same-looks-at-half", "reclaim/zram.c", "unsigned i = 1; i < PAGE_SIZE / 4; i++) {\n        if (page[i]", "unsigned i = 1; i < PAGE_SIZE / 8; i++) {\n        if (page[i]"),
     ("lz4-match-too-late", "reclaim/lz4.c", "#define MATCH_LAST STEP", "#define MATCH_LAST 8u"),
     ("lz4-believes-distance", "reclaim/lz4.c", "distance > (unsigned)(p->to - start) ||", ""),

@@ -77,7 +77,8 @@ struct frame_census {     /* counts that nobody keeps */
     uint32_t mapped_file; /* frames of objects that some space maps */
     /* Frames that may go, by what the policy makes of them: shared memory counts as anonymous. */
     uint32_t active_anon, inactive_anon, active_file, inactive_file;
-    uint32_t locked; /* those that may not, as a locked area maps them */
+    uint32_t locked,
+        kept; /* those that may not: a locked area maps them; their object keeps them */
 };
 void vm_frame_census(struct frame_census *out); /* looks at every frame used so far */
 

@@ -62,7 +62,7 @@ static int show_meminfo(struct text *t, const struct target *who)
     memory_row(t, "Inactive(anon):", census.inactive_anon);
     memory_row(t, "Active(file):", census.active_file);
     memory_row(t, "Inactive(file):", census.inactive_file);
-    memory_row(t, "Unevictable:", census.locked);
+    memory_row(t, "Unevictable:", census.locked + census.kept);
     memory_row(t, "Mlocked:", census.locked);
     memory_row(t, "SwapTotal:", swap.total);
     memory_row(t, "SwapFree:", swap.total - swap.used);

@@ -61,7 +61,7 @@ int show_vmstat(struct text *t, const struct target *who)
     text_printf(t, "nr_free_pages %u\nnr_inactive_anon %u\nnr_active_anon %u\n", m.free,
                 c.inactive_anon, c.active_anon);
     text_printf(t, "nr_inactive_file %u\nnr_active_file %u\nnr_unevictable %u\nnr_mlock %u\n",
-                c.inactive_file, c.active_file, c.locked, c.locked);
+                c.inactive_file, c.active_file, c.locked + c.kept, c.locked);
     text_printf(t, "nr_slab_reclaimable 0\nnr_slab_unreclaimable %u\n", m.slab);
     text_printf(t, "nr_anon_pages %u\nnr_mapped %u\nnr_file_pages %u\nnr_dirty %u\n", m.anon,
                 c.mapped_file, m.cached, d.dirty);

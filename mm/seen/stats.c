@@ -394,7 +394,9 @@ static unsigned census_count(const struct frame *f, struct frame_census *out)
     if (f->kind != FRAME_ANON && f->kind != FRAME_OBJECT)
         return 1;
     out->mapped_file += f->kind == FRAME_OBJECT && f->rmap;
-    if (census_locked(f))
+    if (f->kind == FRAME_OBJECT && f->object->kept)
+        out->kept++;
+    else if (census_locked(f))
         out->locked++;
     else if (f->kind == FRAME_ANON || f->object->pager->shared_memory)
         ++*(active ? &out->active_anon : &out->inactive_anon);

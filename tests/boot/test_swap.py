@@ -114,7 +114,7 @@ def test_whole_size_compressed(image):
     """128 MiB become 43, which 32 MiB cannot hold: in 64 MiB, without a disk; a file in memory is what is mapped."""
     with boot(image, 64, "zram=300%") as m:
         m.sh("mount -t tmpfs -o size=200m tmp /mnt")
-        said = m.sh("pressure sort 128; pressure rewrite /mnt/file 112; rm /mnt/file; pressure both /mnt/file 50; rm /mnt/file",
+        said = m.sh("pressure sort 128; pressure rewrite /mnt/file 128; rm /mnt/file; pressure both /mnt/file 60; rm /mnt/file",
                     limit=1500)
         assert said.count(" 0 wrong") == 2 and said.count(" 0 words wrong") == 2, said
         assert "both: 0 failed" in said, said

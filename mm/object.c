@@ -366,6 +366,29 @@ int object_fetch(struct need *n)
     return got < 0 ? got : 0;
 }
 
+int vm_object_make(struct vm_object *o, uint32_t index, const void *page)
+{
+    struct need n = {.object = o, .index = index, .count = 1};
+    struct vm_run run = {.index = index};
+    int got = -EFAULT;
+
+    spin_lock(&vm_lock);
+    if (index < object_page_count(o))
+        got = object_zero_behind(o, index) ? claim_run(&n, &run) : 0;
+    spin_unlock(&vm_lock);
+    if (got <= 0)
+        return got ? got : -EEXIST;
+    got = object_get(o, &run);
+    if (got > 0 && page)
+        memcpy(run.page[0], page, PAGE_SIZE);
+    spin_lock(&vm_lock);
+    settle_run(&run, got > 0);
+    if (got > 0 && object_frame(o, index))
+        object_dirtied(object_frame(o, index));
+    spin_unlock(&vm_lock);
+    return got < 0 ? got : 0;
+}
+
 /* Decides: the page can be had now, or what is needed first. [v] */
 static enum object_state find_to_use(struct vm_object *o, uint32_t index, bool make_past_end,
                                      struct frame **out, struct need *need)

@@ -97,6 +97,9 @@ int vm_object_resize(struct vm_object *o, uint64_t size);
 int vm_object_punch(struct vm_object *o, uint64_t from, uint64_t len);
 /* The first page at or after *index that was ever written to. */
 bool vm_object_next_dirty(struct vm_object *o, uint32_t *index);
+/* Makes a page that a hole is, a copy of page or zeros (NULL). -EEXIST: it is none; -EFAULT: it is
+ * behind the end; -ENOMEM, -ENOSPC. May sleep. */
+int vm_object_make(struct vm_object *o, uint32_t index, const void *page);
 uint32_t vm_object_areas(struct vm_object *o);               /* how many map it */
 void vm_object_set_locked(struct vm_object *o, bool locked); /* its pages stay in memory */
 /* From now on -EPERM to map it shared and writable, or so that it could become; false, and nothing

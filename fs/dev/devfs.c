@@ -3,7 +3,9 @@
  * names and numbers. What is mounted already gains and loses nodes as devices come and go.
  */
 #include "fs/dev/devfs.h"
+#include "fs/dev/class.h"
 #include "fs/ram/ramfs.h"
+#include "fs/sys/sysfs.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -24,6 +26,7 @@ struct instance {
 static struct mutex devfs_lock = MUTEX_INIT(devfs_lock, MUTEX_RANK_DEVFS);
 static struct list nodes = LIST_INIT(nodes);         /* [devfs_lock] in order of their coming */
 static struct list instances = LIST_INIT(instances); /* [devfs_lock] */
+static bool in_sysfs;                                /* [devfs_lock] they are shown there */
 
 /* The directory of a name of two parts, made when it is missing (borrowed); *name is cut down. */
 static struct dentry *node_directory(struct dentry *root, const char **name)
@@ -144,6 +147,24 @@ static void remove_node(struct dentry *root, const struct device_node *n)
     dentry_unref(d);
 }
 
+/* [devfs_lock held] */
+static void show_in_sysfs(const struct device_node *n)
+{
+    if (in_sysfs && S_ISCHR(n->mode))
+        (void)class_add(n->name, n->mode, n->rdev);
+}
+
+static void show_all_in_sysfs(void)
+{
+    const struct device_node *n;
+
+    mutex_lock(&devfs_lock);
+    in_sysfs = true;
+    list_for_each_entry (n, &nodes, link)
+        show_in_sysfs(n);
+    mutex_unlock(&devfs_lock);
+}
+
 /* [devfs_lock held] What is mounted follows the list: n came, or goes. */
 static void change_mounted(const struct device_node *n, bool add)
 {
@@ -185,6 +206,7 @@ int devfs_add(const char *name, uint32_t mode, uint32_t rdev)
     } else {
         list_add_tail(&nodes, &n->link);
         change_mounted(n, true);
+        show_in_sysfs(n);
     }
     mutex_unlock(&devfs_lock);
     return err;
@@ -207,6 +229,7 @@ void devfs_remove(const char *name)
 void devfs_init(void)
 {
     fs_register(&devfs_type);
+    sysfs_first_mount = show_all_in_sysfs;
     devfs_add("console", S_IFCHR | 0600, MKDEV(5, 1));
     devfs_add("tty", S_IFCHR | 0666, MKDEV(5, 0));
     devfs_add("tty0", S_IFCHR | 0620, MKDEV(4, 0));

@@ -3,8 +3,9 @@
  * ioctl_userfaultfd
  *
  * What is here is the file: the messages and the requests. Who waits for what is mm/served.c's. Of
- * the features there are SIGBUS, THREAD_ID, EXACT_ADDRESS (as good as: the page's) and protection
- * of pages; no events of fork, mremap and the like, and shared memory cannot be registered.
+ * the features there are SIGBUS, THREAD_ID, missing pages of shared memory, and protection of
+ * private pages, which Linux has on 64-bit processors only; as on its i386 there are no minor
+ * faults. No events of fork, mremap and the like.
  */
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
@@ -26,9 +27,10 @@
 #define IOCTL_BIT(cmd)      (1ull << ((cmd)&0xff))
 
 #define FEATURE_WP        0x001u
+#define FEATURE_SHMEM     0x020u
 #define FEATURE_SIGBUS    0x080u
 #define FEATURE_THREAD_ID 0x100u
-#define FEATURES          (FEATURE_WP | FEATURE_SIGBUS | FEATURE_THREAD_ID)
+#define FEATURES          (FEATURE_WP | FEATURE_SHMEM | FEATURE_SIGBUS | FEATURE_THREAD_ID)
 
 #define MODE_DONTWAKE 1u /* of COPY, ZEROPAGE */
 #define MODE_COPY_WP  2u

@@ -210,6 +210,7 @@ struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
     i->ino = ino;
     i->ops = entry_ops(e);
     i->fops = entry_fops(e);
+    i->bytes = e->size ? e->size() : 0;
     if (S_ISDIR(i->mode))
         i->nlink = 2;
     set_owner(i, who);

@@ -44,6 +44,7 @@ struct proc_entry {
     /* ENTRY_PLACE: a reference, or NULL with *err. May sleep. */
     int (*place)(const struct target *who, struct path *out);
     const struct file_ops *fops; /* instead of show */
+    uint32_t (*size)(void);      /* with fops: what stat tells; NULL: 0 */
     /* ENTRY_FILE whose changes can be waited for: how many there were, and the queue that is woken.
      */
     const uint32_t *changes;
@@ -198,6 +199,8 @@ int store_sched_latency(const char *text, size_t len, const struct target *who);
 int show_buddyinfo(struct text *t, const struct target *who);
 int show_freelist(struct text *t, const struct target *who); /* frames.c */
 extern uint32_t symbols_restricted; /* kptr_restrict: 0, 1: without CAP_SYSLOG zeros, 2: always */
+extern const struct file_ops kcore_ops; /* kcore.c */
+uint32_t kcore_size(void);
 extern const struct file_ops kallsyms_ops, locks_ops; /* machine.c */
 int show_iomem(struct text *t, const struct target *who);
 int show_ioports(struct text *t, const struct target *who);

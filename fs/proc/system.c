@@ -419,6 +419,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("iomem", 0400, show_iomem),
     FILE_ENTRY("ioports", 0400, show_ioports),
     {.name = "kallsyms", .kind = ENTRY_FILE, .mode = 0444, .fops = &kallsyms_ops},
+    {.name = "kcore", .kind = ENTRY_FILE, .mode = 0400, .fops = &kcore_ops, .size = kcore_size},
     {.name = "kmsg", .kind = ENTRY_FILE, .mode = 0400, .fops = &kmsg_file_ops},
     {.name = "kpagecount", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpagecount_ops},
     {.name = "kpageflags", .kind = ENTRY_FILE, .mode = 0400, .fops = &kpageflags_ops},

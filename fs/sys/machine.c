@@ -144,13 +144,12 @@ static int show_consoles(struct text *t, void *arg)
 
 static void sysfs_machine_init(void)
 {
-    struct sys_node *console = sysfs_path("class/tty/console");
+    struct sys_node *console = sysfs_path("devices/virtual/tty/console");
 
     add_cpus();
     add_memory();
     if (console)
         (void)sysfs_file(console, "active", show_consoles, NULL, NULL);
-    constant(console, "dev", "5:1");
     constant(sysfs_path("kernel"), "fscaps", "1");
 }
 INIT_AT(INIT_DEVICE, sysfs_machine_init);

@@ -209,11 +209,17 @@ static const struct inode_ops file_ops = {
 
 /* ---- Mounting ---- */
 
+void (*sysfs_first_mount)(void);
+
 static int sysfs_mount(struct superblock *sb, const char *source, const char *data)
 {
+    void (*first)(void) = sysfs_first_mount;
     struct inode *root;
 
     (void)source, (void)data;
+    sysfs_first_mount = NULL;
+    if (first)
+        first();
     mutex_lock(&sysfs_lock);
     root = make_inode(sb, &sysfs_root);
     mutex_unlock(&sysfs_lock);

@@ -1,6 +1,6 @@
 /* The file as a whole: ELF header, program headers, notes, memory. man 5 elf */
 #include "kernel/dump/dump.h"
-#include "kernel/process/elf.h"
+#include "kernel/base/elf.h"
 #include "kernel/thread/proc.h"
 #include "libc/string.h"
 #include "mm/see.h"

@@ -10,7 +10,7 @@
  * of the file, as on Linux: touching it there is a SIGBUS.
  */
 #include "fs/vfs/vfs.h"
-#include "kernel/process/elf.h"
+#include "kernel/base/elf.h"
 #include "kernel/process/exec.h"
 #include "libc/errno.h"
 #include "libc/string.h"

@@ -375,8 +375,8 @@ NR(370, sendmsg)
 NR(371, recvfrom)
 NR(372, recvmsg)
 NR(373, shutdown)
-NR(374, userfaultfd) /* partial: private anonymous memory, missing pages and write protection; no
-                        shared memory, minor faults, or events of fork, remap, remove and unmap */
+NR(374, userfaultfd) /* partial: missing pages, and write protection of private memory; no events of
+                        fork, remap, remove and unmap, and of a fault the page, not the address */
 NR(375, membarrier)
 NR(376, mlock2)
 NR(377, copy_file_range)

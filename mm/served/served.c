@@ -34,12 +34,26 @@ static void *const mark = &all_spaces; /* any item will do */
 
 /* ---- For faults, [v] ---- */
 
+/* What Linux calls so: files in memory and what is shared without a name, not System V's. */
+static bool is_shared_memory(const struct vm_object *o)
+{
+    return o->pager->zero_behind && !o->pager->unmapped;
+}
+
+/* A page that the object would make of zeros. */
+static bool is_missing(const struct vm_object *o, uint32_t index)
+{
+    return index < object_page_count(o) && !radix_get(&o->pages, index) &&
+           object_zero_behind(o, index);
+}
+
 bool served_asks(const struct vma *v, vaddr_t page, bool write)
 {
     uint32_t index = page >> PAGE_SHIFT;
 
     if (!amap_get(&v->space->amap, index))
-        return v->served & VM_SERVE_MISSING;
+        return (v->served & VM_SERVE_MISSING) &&
+               (!v->object || is_missing(v->object, vma_page_index(v, page)));
     return write && (v->served & VM_SERVE_WRITES) && radix_get(&v->server->protected, index);
 }
 
@@ -267,7 +281,7 @@ static int check_area(const struct vma *v, uint32_t pages, void *arg)
     (void)pages;
     if (!r->how)
         return 0;
-    if (!vma_is_private(v) || v->object)
+    if (v->object && (!is_shared_memory(v->object) || (r->how & VM_SERVE_WRITES)))
         return -EINVAL;
     if (!(v->maxprot & VM_PROT_WRITE))
         return -EPERM;
@@ -372,6 +386,8 @@ static int give(struct vm_server *sv, struct vma *v, vaddr_t va, const void *pag
 
 static int serve_once(struct vm_server *sv, vaddr_t va, const void *page, bool protect)
 {
+    struct vm_object *shared = NULL;
+    uint32_t index = 0;
     struct change c;
     struct vma *v;
     int err = begin(sv, &c, 0);
@@ -379,13 +395,24 @@ static int serve_once(struct vm_server *sv, vaddr_t va, const void *page, bool p
     if (err)
         return err;
     v = vma_find(c.space, va);
-    if (!v || va < v->start || v->server != sv || (protect && !(v->served & VM_SERVE_WRITES)))
+    if (!v || va < v->start || v->server != sv || (protect && !(v->served & VM_SERVE_WRITES))) {
         err = -ENOENT;
-    else if (amap_get(&c.space->amap, va >> PAGE_SHIFT))
+    } else if (!vma_is_private(v)) {
+        shared = v->object;
+        shared->refs++;
+        index = vma_page_index(v, va);
+    } else if (v->object && vma_page_index(v, va) >= object_page_count(v->object)) {
+        err = -EFAULT;
+    } else if (amap_get(&c.space->amap, va >> PAGE_SHIFT)) {
         err = -EEXIST;
-    else
+    } else {
         err = give(sv, v, va, page, protect);
+    }
     finish(&c);
+    if (!shared)
+        return err;
+    err = vm_object_make(shared, index, page);
+    vm_object_unref(shared);
     return err;
 }
 

@@ -1,9 +1,9 @@
 /*
  * Pages that a program serves: userfaultfd(2), whose file is fs/event/userfault.c.
  *
- * An area of private anonymous memory may have a server. Whoever misses a page of it, or writes to
- * one that the server protects, waits until the server has given it (vm_serve) or says that he may
- * go on (vm_serve_wake).
+ * An area of private anonymous or of shared memory may have a server. Whoever misses a page of it,
+ * or writes to one that the server protects (of private memory), waits until the server has given
+ * it (vm_serve) or says that he may go on (vm_serve_wake).
  */
 #ifndef MM_SERVED_H
 #define MM_SERVED_H
@@ -40,8 +40,8 @@ bool vm_server_wanted(struct vm_server *sv); /* whether there is one */
  * sleep. */
 int vm_server_register(struct vm_server *sv, vaddr_t start, size_t len, uint8_t how);
 /* The page at va, which lies in an area of a server, becomes a copy of page, or zeros (NULL),
- * protected if that is asked for. -ENOENT: no such area; -EEXIST: it has contents; -ENOMEM. May
- * sleep. */
+ * protected if that is asked for. -ENOENT: no such area; -EEXIST: it has contents; -EFAULT:
+ * it is behind the end of what is shared; -ENOMEM, -ENOSPC. May sleep. */
 int vm_serve(struct vm_server *sv, vaddr_t va, const void *page, bool protect);
 /* The end of the area with a server that va lies in, or 0: there is none. */
 vaddr_t vm_served_end(struct vm_server *sv, vaddr_t va);

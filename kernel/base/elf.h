@@ -1,4 +1,5 @@
-/* ELF files of the i386, as they lie on the disk: programs (exec_elf.c) and cores (kernel/dump).
+/* ELF files of the i386, as they lie on the disk: programs (exec_elf.c) and cores (kernel/dump,
+ * fs/proc/kcore.c).
  * man 5 elf */
 #ifndef KERNEL_ELF_H
 #define KERNEL_ELF_H

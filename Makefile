@@ -239,6 +239,10 @@ bench: deps
 bench-scale: deps kernel
 	$(Q)$(PY) scripts/bench-scale $(B)
 
+# What a second processor brings: needs two cores that are mostly idle.
+bench-smp: deps kernel
+	$(Q)$(PY) scripts/bench-smp $(B)
+
 # Where the instructions of a row of the bench go, by function of the kernel.
 profile: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
@@ -289,6 +293,7 @@ help:
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make bench-scale  what grows with the number of objects, and what does not"
+	@echo "make bench-smp    what a second processor brings, beside Linux (wall time)"
 	@echo "make profile ROW=fork  where the instructions of one row of the bench go, by function"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lint       clang-format, sparse, clang-tidy, cppcheck"
@@ -297,7 +302,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB CPUS=n APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale profile soak lint fetch \
+.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale bench-smp profile soak lint fetch \
         compile_commands.json \
         clean distclean help FORCE
 .DELETE_ON_ERROR:

@@ -47,6 +47,7 @@ struct cpu {
     volatile bool started;             /* arch */
     uint64_t first_cycles;             /* arch: its time-stamp counter when it started */
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
+    const struct trapframe *held_at;   /* arch: cpus_hold() stopped it there, or NULL */
 };
 
 #ifdef ARCH_HOST

@@ -4,7 +4,8 @@
  * One at a time is in the kernel: whoever comes in from user mode, or wakes from idleness for an
  * interrupt, waits until the one that is in has left (the kernel lock, arch/i386/processors.c). So
  * the rules of one processor hold for all kernel code, interrupt handlers too; programs run at
- * once. A program's memory may change at any time, by its other threads.
+ * once. A program's memory may change at any time, by its other threads. What needs vm_lock only
+ * goes on beside it: the common page faults (vm_fault_alone()).
  *
  * Where there is one processor, or one is used, nothing of this is paid for.
  */
@@ -39,6 +40,11 @@ void cpu_send_tick(struct cpu *c);
 void cpus_barrier(void);
 /* The others stop for good: before a panic is told of. */
 void cpus_stop(void);
+
+/* The others stop, wherever they are, until cpus_release(): for a debugger, with interrupts off. A
+ * second one that comes here waits, and is stopped meanwhile. */
+void cpus_hold(void);
+void cpus_release(void);
 
 /* Leaves the kernel and waits for an interrupt, from interrupts off to interrupts on. */
 void cpu_idle(void);

@@ -36,6 +36,11 @@ void sysenter_dispatch(struct trapframe *tf);
  */
 bool trap_page_fault(struct trapframe *tf, uint32_t addr) __attribute__((regparm(2)));
 
+/* The same for a program's fault while several processors run, and without the kernel lock:
+ * resolved (true), or nothing has happened. Interrupts are off and stay so. (kernel/deliver/trap.c)
+ */
+bool trap_fault_alone(const struct trapframe *tf, uint32_t addr);
+
 /* Another exception of a program; code: its si_code where the hardware tells more than its number
  * does, else -1. False: none that a program can cause. On the thread's stack, interrupts on, may
  * sleep. (kernel/deliver/trap.c) */

@@ -45,6 +45,7 @@ struct fault {
     vaddr_t page; /* page-aligned address */
     bool write;
     bool forced; /* a debugger's */
+    bool alone;  /* without the kernel lock: vm_fault_alone() */
     bool major;
     bool grew;      /* the stack */
     uint8_t why;    /* enum vm_fault_case: the row of the table, for the trace */
@@ -246,6 +247,12 @@ static __attribute__((noinline)) bool make_dirty(struct fault *f, struct frame *
     return true;
 }
 
+/* A store has consequences beyond mm/, or beyond this page. */
+static bool has_home(const struct vm_object *o)
+{
+    return o->pager->put || o->pager->reserve || o->pager->written;
+}
+
 /* 2A: the rights to write only once the pager has made sure of a place for what is written, and the
  * page counts as dirty. */
 static enum outcome fault_cached(struct fault *f, struct frame *frame)
@@ -254,6 +261,8 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     uint8_t prot = v->prot;
 
     f->why = VM_CASE_CACHED;
+    if (f->alone && f->write && has_home(v->object))
+        return NEEDED;
     if (vma_is_private(v) || (!f->write && object_first_store_faults(v->object, frame))) {
         prot = read_only(v);
     } else if (f->write) {
@@ -299,7 +308,7 @@ static enum outcome fault_object(struct fault *f)
     struct frame *frame = object_lookup(v->object, index);
 
     if (!frame)
-        return fault_absent(f, index);
+        return f->alone ? NEEDED : fault_absent(f, index);
     if (f->write && vma_is_private(v)) {
         f->why = VM_CASE_COPY_FILE;
         return copy_into_anon(f, frame);
@@ -338,10 +347,13 @@ static __attribute__((noinline)) bool must_reclaim(struct fault *f)
     return true;
 }
 
+/* What is needed first has no reference and is not told of where the fault is alone. */
 static enum outcome fault_once(struct fault *f)
 {
     struct vma *v = vma_find(f->space, f->page);
 
+    if (f->alone && (f->space->changing || frame_short() || (v && v->server)))
+        return NEEDED;
     if (__builtin_expect(f->space->changing, false) &&
         change_bars(f->space, f->page, is_refused(f, v))) {
         *f->need = (struct need){.what = NEED_CHANGE, .space = f->space};
@@ -499,23 +511,52 @@ static __attribute__((noinline)) enum vm_result fault_traced(struct fault *f, va
     return result_of(f, resolve(f, &t));
 }
 
+static void begin(struct fault *f, struct vm_space *s, vaddr_t addr, enum vm_access access)
+{
+    f->space = s; /* one by one: the compiler would clear the whole by a loop */
+    f->page = page_down(addr);
+    f->write = access == VM_WRITE || access == VM_WRITE_FORCED;
+    f->forced = access >= VM_READ_FORCED;
+    f->vma = NULL;
+    f->alone = f->major = f->grew = f->reclaimed = f->balanced = false;
+    f->why = f->more = 0;
+    f->failed = 0;
+}
+
 enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     struct fault f;
 
-    f.space = s; /* one by one: the compiler would clear the whole by a loop */
-    f.page = page_down(addr);
-    f.write = access == VM_WRITE || access == VM_WRITE_FORCED;
-    f.forced = access >= VM_READ_FORCED;
-    f.vma = NULL;
-    f.major = f.grew = f.reclaimed = f.balanced = false;
-    f.why = f.more = 0;
-    f.failed = 0;
+    begin(&f, s, addr, access);
     if (addr >= USER_TOP)
         return VM_BAD_ADDRESS;
     if (__builtin_expect(fault_ring.on, false))
         return fault_traced(&f, addr);
     return result_of(&f, resolve(&f, NULL));
+}
+
+/*
+ * The common rows of the table, by who holds vm_lock only: it wakes nobody, sleeps for nothing,
+ * calls no pager and changes nothing that is not [v] or [f]. Everything else is left as it was.
+ */
+bool vm_fault_alone(struct vm_space *s, vaddr_t addr, enum vm_access access, bool absent)
+{
+    struct need ignored;
+    enum outcome o;
+    struct fault f;
+
+    begin(&f, s, addr, access);
+    f.alone = true;
+    f.need = &ignored;
+    if (fault_ring.on)
+        return false;
+    if (f.write && absent)
+        frame_zero_ahead();
+    spin_lock(&vm_lock);
+    o = fault_once(&f);
+    total_minor += o == DONE;
+    spin_unlock(&vm_lock);
+    return o == DONE;
 }
 
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access)

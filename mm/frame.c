@@ -255,6 +255,14 @@ void frame_free_zeroed(struct frame *f)
     give_back(f, &zero_list);
 }
 
+void frame_zero_ahead(void)
+{
+    struct frame *f = zero_list || frame_short() ? NULL : frame_alloc_zeroed(FRAME_KERNEL);
+
+    if (f)
+        frame_free_zeroed(f);
+}
+
 void frame_become(struct frame *f, enum frame_kind kind)
 {
     spin_lock(&frame_lock);

@@ -129,7 +129,8 @@ static inline void frame_set_age(struct frame *f, uint8_t age)
 struct frame *frame_alloc(enum frame_kind kind);
 struct frame *frame_alloc_zeroed(enum frame_kind kind);
 void frame_free(struct frame *f);
-void frame_free_zeroed(struct frame *f);                  /* the caller has left it all zeros */
+void frame_free_zeroed(struct frame *f); /* the caller has left it all zeros */
+void frame_zero_ahead(void); /* sees to it that the next zeroed one need not be zeroed then */
 void frame_become(struct frame *f, enum frame_kind kind); /* what it holds changes its meaning */
 uint32_t frame_reserve(void);                             /* frames that user pages may not take */
 bool frame_low(void);                                     /* user pages are about to be refused */

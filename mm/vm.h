@@ -166,6 +166,9 @@ enum vm_result {
 
 /* Resolves a page fault at addr. May sleep. */
 enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access);
+/* The same, where that is possible without sleeping and without anything but mm/'s own locks; else
+ * false, and vm_fault() is to be called. absent: the hardware has no entry. */
+bool vm_fault_alone(struct vm_space *s, vaddr_t addr, enum vm_access access, bool absent);
 
 /*
  * Access to the memory of a space that need not be the current one, as the program itself would

@@ -199,6 +199,12 @@ void lock_debug_acquired(struct spinlock *l)
     host_cpu.held[host_cpu.spin_depth - 1] = l;
 }
 
+/* Nobody could let go of it. */
+void spin_wait(const struct spinlock *l)
+{
+    KASSERT(!l->held);
+}
+
 void lock_debug_released(struct spinlock *l)
 {
     KASSERT(host_cpu.spin_depth > 0 && host_cpu.held[host_cpu.spin_depth - 1] == l);

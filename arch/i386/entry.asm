@@ -131,8 +131,7 @@ user_iret:
 
 user_work:
         sti
-        mov eax, esp
-        call return_to_user
+        DISPATCH return_to_user
         jmp user_exit
 
 ; sysenter, from __kernel_vsyscall (vdso/entry.asm): interrupts off, esp is main.tss (gdt.c), ebp the
@@ -275,6 +274,7 @@ shootdown_entry:
         push SHOOTDOWN_VECTOR
         push -1
         SAVE_REGISTERS
+        mov eax, esp
         call shootdown_interrupt
 shootdown_gs:                           ; the others are loaded below
         mov gs, [esp + TF_GS]

@@ -2,17 +2,20 @@
  * Several processors: how they are started, the kernel lock, and how they forget translations.
  *
  * The kernel lock is taken at every entry from user mode, and by an interrupt that finds its
- * processor idle; it is let go on the way to user mode and while idle. It is first come, first
- * served. Whoever waits for it has interrupts off and answers shootdowns, and only its holder sends
- * them, so a shootdown cannot wait for somebody who waits for its sender. While there is one
- * processor the entries call what they are for directly; share_kernel() puts the functions of this
- * file in between.
+ * processor idle; it is let go on the way to user mode and while idle. Those that wait stand in a
+ * queue; a newcomer that finds it free takes it before them, since the first in the queue may be a
+ * virtual processor that its host does not run just now. Who has waited for long asks the holder,
+ * who then lets nobody before the first. Whoever waits has interrupts off and answers shootdowns,
+ * and only the holder sends them, so a shootdown cannot wait for somebody who waits for its sender.
+ * While there is one processor the entries call what they are for directly; share_kernel() puts the
+ * functions of this file in between.
  *
  * A translation is forgotten by every processor that has the tables loaded, before its frame can be
  * used for something else: the sender waits for all answers. An entry that only gains rights is
  * never sent. [SDM 3A 4.10.5]
  */
 #include "arch/processors.h"
+#include "arch/lock.h"
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/platform/apic.h"
@@ -25,11 +28,12 @@
 #include "libc/string.h"
 
 #define LOW_MEMORY  0xa0000u
-#define ANSWER_NS   100000000ull /* how long a processor may take to start */
-#define INIT_NS     10000000ull  /* [SDM 3A 8.4.4] */
+#define ANSWER_NS   1000000000ull /* how long a processor may take to start: a host may be busy */
+#define INIT_NS     10000000ull   /* [SDM 3A 8.4.4] */
 #define STARTUP_NS  200000ull
-#define PATIENCE    200u /* rounds of waiting for the kernel lock until its holder is asked */
-#define STOP_ROUNDS 1000000u
+#define PATIENCE    200u  /* rounds of waiting for the kernel lock until its holder is asked */
+#define PASS_ROUNDS 1000u /* and until the holder takes it back if the first does not come */
+#define STOP_ROUNDS 16000000u
 
 unsigned cpus_online = 1;
 
@@ -44,10 +48,21 @@ struct cpu *cpu_get(unsigned id)
 /* ---- The kernel lock ---- */
 
 static struct {
-    volatile uint32_t next, serving; /* tickets */
+    volatile uint32_t held;
+    volatile uint32_t next, serving; /* tickets of those that wait */
+    volatile bool passing;           /* the first of them comes next, and nobody before it */
 } kernel_lock;
 
 static void answer_shootdown(struct cpu *c);
+
+/* An emulator leaves its loop, and takes a lock, at every pause. */
+static void wait_a_little(uint32_t rounds)
+{
+    if (rounds % 16 == 0)
+        cpu_relax();
+    else
+        __asm__ volatile("" : : : "memory");
+}
 
 /* Whoever is in the kernel hears of it at its next marked point. */
 static void ask_for_kernel(void)
@@ -57,42 +72,70 @@ static void ask_for_kernel(void)
             __atomic_fetch_or(&cpus[i]->wanted, CPU_WANTED_KERNEL, __ATOMIC_RELAXED);
 }
 
-static void kernel_enter(struct cpu *c)
+static bool try_kernel(void)
 {
-    uint32_t flags = irq_save(),
-             ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_ACQUIRE);
+    return !kernel_lock.held && !__atomic_exchange_n(&kernel_lock.held, 1, __ATOMIC_ACQUIRE);
+}
 
-    for (uint32_t rounds = 1; kernel_lock.serving != ticket; rounds++) {
+static __attribute__((noinline)) void wait_for_kernel(struct cpu *c)
+{
+    uint32_t ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_RELAXED);
+
+    for (uint32_t rounds = 1; kernel_lock.serving != ticket || !try_kernel(); rounds++) {
         answer_shootdown(c);
         if (rounds % PATIENCE == 0)
             ask_for_kernel();
-        cpu_relax();
+        wait_a_little(rounds);
     }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    kernel_lock.passing = false;
+    kernel_lock.serving = ticket + 1;
+}
+
+static void kernel_enter(struct cpu *c)
+{
+    uint32_t flags = irq_save();
+
+    if (kernel_lock.passing || !try_kernel())
+        wait_for_kernel(c);
     c->in_kernel = true;
     irq_restore(flags);
 }
 
-/* Interrupts off: from here on this processor touches nothing that others share. */
+/* Interrupts off: from here on this processor touches nothing that others share. A fault that was
+ * resolved without the lock comes by, too. */
 void kernel_leave(void)
 {
-    cpu_self()->in_kernel = false;
-    __atomic_store_n(&kernel_lock.serving, kernel_lock.serving + 1, __ATOMIC_RELEASE);
+    struct cpu *c = cpu_self();
+
+    if (!c->in_kernel)
+        return;
+    c->in_kernel = false;
+    __atomic_store_n(&kernel_lock.held, 0, __ATOMIC_RELEASE);
 }
 
-static bool others_wait(void)
+void spin_wait(const struct spinlock *l)
 {
-    return kernel_lock.next != kernel_lock.serving + 1;
+    for (uint32_t rounds = 1; l->held; rounds++) {
+        if (cpus_online > 1)
+            answer_shootdown(cpu_self());
+        wait_a_little(rounds);
+    }
 }
 
 void cpu_pass_kernel(void)
 {
     uint32_t flags;
 
-    if (cpus_online == 1 || !others_wait())
+    if (cpus_online == 1 || kernel_lock.next == kernel_lock.serving)
         return;
     flags = irq_save();
+    kernel_lock.passing = true;
     kernel_leave();
+    for (uint32_t rounds = 1; rounds < PASS_ROUNDS && kernel_lock.passing; rounds++) {
+        answer_shootdown(cpu_self());
+        wait_a_little(rounds);
+    }
+    kernel_lock.passing = false;
     kernel_enter(cpu_self());
     irq_restore(flags);
 }
@@ -108,6 +151,14 @@ void cpu_idle(void)
     kernel_enter(cpu_self());
 }
 
+/* Comes to a processor that has the lock, waits for it, or has vm_lock and so must not wait for it:
+ * an NMI, or what a debugger has put into the kernel's text. */
+static bool is_out_of_turn(const struct trapframe *tf)
+{
+    return !trap_from_user(tf) &&
+           (tf->trapno == TRAP_NMI || tf->trapno == TRAP_DEBUG || tf->trapno == TRAP_BREAKPOINT);
+}
+
 /* What the entries call, instead of the function itself, where the kernel is shared. What came from
  * kernel mode without the lock found its processor idle, or on its last instructions to user mode.
  */
@@ -115,8 +166,7 @@ void cpu_idle(void)
     void shared_##name(struct trapframe *tf);                                                      \
     void shared_##name(struct trapframe *tf)                                                       \
     {                                                                                              \
-        /* An NMI may have come while this processor waited for the lock. */                       \
-        bool entered = !cpu_self()->in_kernel && tf->trapno != TRAP_NMI;                           \
+        bool entered = !cpu_self()->in_kernel && !is_out_of_turn(tf);                              \
                                                                                                    \
         if (entered)                                                                               \
             kernel_enter(cpu_self());                                                              \
@@ -130,8 +180,24 @@ void cpu_idle(void)
 SHARED(syscall_dispatch)
 SHARED(sysenter_dispatch)
 SHARED(trap_dispatch)
-SHARED(page_fault)
+static void fault_in_kernel(struct trapframe *tf)
+{
+    page_fault(tf);
+}
+SHARED(fault_in_kernel)
 SHARED(irq_dispatch)
+SHARED(return_to_user)
+
+/* Most faults of programs need no more than vm_lock. Interrupts stay off, and what else is to be
+ * done on the way to user mode takes the kernel lock by itself. */
+void shared_page_fault(struct trapframe *tf);
+void shared_page_fault(struct trapframe *tf)
+{
+    vaddr_t addr = read_cr2();
+
+    if (!trap_from_user(tf) || addr >= USER_TOP || !trap_fault_alone(tf, addr))
+        shared_fault_in_kernel(tf);
+}
 
 /* linker.ld, entry.asm: a call's displacement, and the function to call instead. */
 struct shared_call {
@@ -162,7 +228,7 @@ static void share_kernel(void)
     *leave_site = CALL;
     write_cr0(cr0);
     write_cr3(read_cr3()); /* serializes [SDM 3A 8.1.3] */
-    kernel_lock.next = kernel_lock.serving + 1;
+    kernel_lock.held = 1;
     boot_cpu.in_kernel = true;
     irq_restore(flags);
 }
@@ -172,12 +238,14 @@ static void share_kernel(void)
 /* The boot option noshootdown, for those who want to see what happens then. */
 static bool left_out;
 
-/* What the holder of the kernel lock asks for. */
+/* What is asked for, by one processor at a time: the one that holds sending. */
 static struct {
+    volatile uint32_t sending;
     pde_t *pgdir;
     vaddr_t va;
     unsigned pages;
     bool stop;
+    volatile bool hold;        /* who has answered goes on when this is over */
     volatile uint32_t waiting; /* a bit for each processor that has not answered */
 } request;
 
@@ -199,16 +267,22 @@ static void answer_shootdown(struct cpu *c)
     __atomic_and_fetch(&request.waiting, ~(1u << c->id), __ATOMIC_ACQ_REL);
     if (request.stop)
         cpu_halt();
+    for (uint32_t rounds = 1; request.hold; rounds++)
+        wait_a_little(rounds);
 }
 
-void shootdown_interrupt(void);
-void shootdown_interrupt(void)
+void shootdown_interrupt(const struct trapframe *tf);
+void shootdown_interrupt(const struct trapframe *tf)
 {
-    answer_shootdown(cpu_self());
+    struct cpu *c = cpu_self();
+
+    c->held_at = tf;
+    answer_shootdown(c);
+    c->held_at = NULL;
     apic_eoi();
 }
 
-/* request says what, of those in targets. */
+/* request says what is asked of those in targets. */
 static void send(uint32_t targets)
 {
     __atomic_store_n(&request.waiting, targets, __ATOMIC_SEQ_CST);
@@ -233,32 +307,66 @@ static uint32_t others_with(const pde_t *pgdir)
     return targets;
 }
 
-/* [the kernel lock] */
-static void ask(uint32_t targets)
+/* Interrupts are off from here on; returns what they were. Who waits here answers, so that two can
+ * ask each other. */
+static uint32_t begin_request(void)
 {
-    if (!targets || left_out)
-        return;
-    DEBUG_ASSERT(cpu_self()->in_kernel);
-    send(targets);
-    while (request.waiting)
-        cpu_relax();
+    uint32_t flags = irq_save();
+
+    for (uint32_t rounds = 1; __atomic_exchange_n(&request.sending, 1, __ATOMIC_ACQUIRE);
+         rounds++) {
+        answer_shootdown(cpu_self());
+        wait_a_little(rounds);
+    }
+    return flags;
+}
+
+/* Waits for the answers of all targets. */
+static void end_request(uint32_t targets, uint32_t flags)
+{
+    if (targets)
+        send(targets);
+    for (uint32_t rounds = 1; request.waiting; rounds++) {
+        answer_shootdown(cpu_self()); /* that it stop */
+        wait_a_little(rounds);
+    }
+    __atomic_store_n(&request.sending, 0, __ATOMIC_RELEASE);
+    irq_restore(flags);
 }
 
 void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages)
 {
+    uint32_t targets = va >= USER_TOP ? others() : others_with(pgdir), flags;
+
+    if (!targets || left_out)
+        return;
+    flags = begin_request();
     request.pgdir = pgdir;
     request.va = va;
     request.pages = pages;
-    ask(va >= USER_TOP ? others() : others_with(pgdir));
+    end_request(targets, flags);
 }
 
 void cpus_barrier(void)
 {
+    uint32_t flags;
+
     if (cpus_online == 1)
         return;
+    flags = begin_request();
     request.pgdir = NULL; /* whose tables nobody has: an answer, and nothing else */
     request.va = 0;
-    ask(others());
+    end_request(others(), flags);
+}
+
+/* One that does not answer is in trouble itself. */
+static void send_and_hope(void)
+{
+    request.pgdir = NULL;
+    request.va = 0;
+    send(others());
+    for (uint32_t rounds = 1; rounds < STOP_ROUNDS && request.waiting; rounds++)
+        wait_a_little(rounds);
 }
 
 void cpus_stop(void)
@@ -266,9 +374,24 @@ void cpus_stop(void)
     if (cpus_online == 1)
         return;
     request.stop = true;
-    send(others());
-    for (unsigned i = 0; i < STOP_ROUNDS && request.waiting; i++)
-        cpu_relax();
+    send_and_hope();
+}
+
+void cpus_hold(void)
+{
+    if (cpus_online == 1 || request.stop)
+        return;
+    (void)begin_request();
+    request.hold = true;
+    send_and_hope();
+}
+
+void cpus_release(void)
+{
+    if (!request.hold)
+        return;
+    request.hold = false;
+    __atomic_store_n(&request.sending, 0, __ATOMIC_RELEASE);
 }
 
 void cpu_kick(struct cpu *c)
@@ -357,8 +480,8 @@ static void wait_ns(uint64_t ns)
 {
     uint64_t until = clock_mono_ns() + ns;
 
-    while (clock_mono_ns() < until)
-        cpu_relax();
+    for (uint32_t rounds = 1; clock_mono_ns() < until; rounds++)
+        wait_a_little(rounds);
 }
 
 /* [SDM 3A 8.4.4] */
@@ -373,8 +496,8 @@ static bool wake_up(struct cpu *c)
         wait_ns(STARTUP_NS);
     }
     until = clock_mono_ns() + ANSWER_NS;
-    while (!c->started && clock_mono_ns() < until)
-        cpu_relax();
+    for (uint32_t rounds = 1; !c->started && clock_mono_ns() < until; rounds++)
+        wait_a_little(rounds);
     return c->started;
 }
 

@@ -158,6 +158,20 @@ bool __attribute__((regparm(2))) trap_page_fault(struct trapframe *tf, vaddr_t a
     return true;
 }
 
+/* What it touches is this thread's own, or mm/'s under vm_lock. */
+bool trap_fault_alone(const struct trapframe *tf, uint32_t addr)
+{
+    struct thread *t = thread_current();
+
+    if (!t->proc->space || tracing(TRACE_FAULTS))
+        return false;
+    if (!vm_fault_alone(t->proc->space, addr, tf->err & PF_WRITE ? VM_WRITE : VM_READ,
+                        !(tf->err & PF_PRESENT)))
+        return false;
+    t->usage.minor_faults++;
+    return true;
+}
+
 /* ---- Interrupts ---- */
 
 void irq_after(struct trapframe *tf, unsigned irq)

@@ -35,6 +35,7 @@ struct audit {
     int errors;
     bool steps;
     unsigned budget;    /* of this step, in units of some 100 instructions */
+    uint64_t seen;      /* look_around() */
     uint32_t disturbed; /* how often something else ran, or changed memory, between two steps */
     uint32_t cached, dirty, promised; /* pages, of all objects and areas */
     uint32_t by_kind[FRAME_KINDS];
@@ -55,11 +56,20 @@ struct audit {
         }                                                                                          \
     } while (0)
 
+/* [v] vm_lock was let go: what other processors did meanwhile shows in these. */
+static void look_around(struct audit *a)
+{
+    uint64_t minor, major, seen;
+
+    fault_totals(&minor, &major);
+    seen = minor + major + dirty_pages + frame_free_count();
+    a->disturbed += seen != a->seen;
+    a->seen = seen;
+}
+
 /* [v, let go between steps] Some units of work are done. */
 static void spend(struct audit *a, unsigned units)
 {
-    uint32_t dirty = dirty_pages, free = frame_free_count();
-
     if (!a->steps)
         return;
     if (a->budget > units) {
@@ -70,7 +80,7 @@ static void spend(struct audit *a, unsigned units)
     spin_unlock(&vm_lock);
     a->disturbed += port_yield();
     spin_lock(&vm_lock);
-    a->disturbed += dirty != dirty_pages || free != frame_free_count();
+    look_around(a);
 }
 
 /* ---- What is walked, and stays while it is looked at ---- */
@@ -101,6 +111,7 @@ static void in_steps(struct audit *a, struct vm_space *s, space_fn fn)
     a->disturbed += s->changing;
     spin_unlock(&vm_lock);
     (void)change_begin(&c, s, 0);
+    look_around(a);
     fn(a, s);
     change_end(&c);
     spin_lock(&vm_lock);
@@ -554,6 +565,8 @@ static void audit(struct audit *a)
     uint32_t mapped;
 
     a->budget = STEP_UNITS;
+    look_around(a);
+    a->disturbed = 0;
     for_each_space(a, check_space);
     for_each_space(a, forget_leaves);
     for_each_space(a, check_leaves);
@@ -561,6 +574,7 @@ static void audit(struct audit *a)
     for_each_object(a, check_object);
     mapped = check_frames(a);
     check_swap(a);
+    look_around(a);
     if (!a->disturbed)
         check_sums(a, mapped);
 }

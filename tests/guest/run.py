@@ -2,7 +2,7 @@
 """Runs the guest tests natively and on Faultline and compares what they print.
 
     tests/guest/run.py [--build build] [--mem 96] [--linux vmlinuz] [--native] [--keep] [--append OPTIONS] [--show]
-                       [NAME...]
+                       [--cpus N] [NAME...]
 
 Each test is one static i386 Linux binary, built once: what Linux prints is the truth. It is kept in
 tests/guest/transcripts, each headed by the hash of the source it is of. Where that has changed, Debian's
@@ -237,6 +237,7 @@ def main():
     p.add_argument("--build", default=os.path.join(TOP, "build"))
     p.add_argument("--mem", default=96, type=int)
     p.add_argument("--linux", metavar="VMLINUZ")
+    p.add_argument("--cpus", type=int, default=1, help="so many processors")
     p.add_argument("--append", default="", help="more options for the kernel")
     p.add_argument("--show", action="store_true", help="the kernel's own lines too")
     p.add_argument("--native", action="store_true", help="compare with this machine's Linux")
@@ -248,7 +249,8 @@ def main():
         for name, lines in linux_says(os.path.abspath(a.build), names).items():
             keep(name, lines)
         return 0
-    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux, append=a.append, native=a.native)
+    outcome, noise = compare(os.path.abspath(a.build), names, a.mem, a.linux, append=a.append, native=a.native,
+                             machine=("-smp", str(a.cpus)) if a.cpus > 1 else ())
     if a.show:
         print("\n".join(noise))
     for name, diff in outcome:

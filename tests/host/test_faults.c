@@ -2,6 +2,73 @@
 #include "libc/errno.h"
 #include "tests/host/stage.h"
 
+/* ---- Faults without the kernel lock ---- */
+
+static bool alone(vaddr_t at, enum vm_access access)
+{
+    return vm_fault_alone(s, at, access, true);
+}
+
+TEST(common_faults_are_resolved_alone)
+{
+    map(AT, 2, RW, 0, NULL, 0);
+    map(AT + 0x100000, 4, RW, 0, file, 0);
+    EXPECT(alone(AT, VM_WRITE) && writable_at(s, AT));
+    EXPECT(alone(AT + PAGE_SIZE, VM_READ) && !writable_at(s, AT + PAGE_SIZE));
+    store(s, AT, 7);
+    vm_space_fork(s, &child);
+    EXPECT(alone(AT, VM_WRITE) && frame_at(s, AT) != frame_at(child, AT));
+    EXPECT_EQ(load(s, AT), 7);
+    EXPECT_EQ(load(s, AT + 0x100000), file_word(0));
+    pmap_remove(&s->pmap, AT + 0x100000, AT + 0x101000);
+    EXPECT(alone(AT + 0x100000, VM_READ) && !writable_at(s, AT + 0x100000));
+    EXPECT(alone(AT + 0x100000, VM_WRITE) && writable_at(s, AT + 0x100000));
+    EXPECT_EQ(load(s, AT + 0x100000), file_word(0));
+}
+
+static void nothing(struct vm_object *o)
+{
+    (void)o;
+}
+
+TEST(what_needs_more_is_not_done_alone)
+{
+    struct pager told = *file->pager;
+    const struct pager *untold = file->pager;
+    struct change c;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    map(AT + 0x100000, 4, RW, VM_SHARED, file, 0);
+    EXPECT(!alone(AT - PAGE_SIZE, VM_READ));
+    EXPECT(!alone(AT + 0x100000, VM_READ)); /* not in memory */
+    EXPECT_EQ(pager_calls, 0);
+    EXPECT_EQ(load(s, AT + 0x100000), file_word(0));
+    told.written = nothing;
+    file->pager = &told;
+    EXPECT(!alone(AT + 0x100000, VM_WRITE));
+    file->pager = untold;
+    EXPECT_EQ(change_begin(&c, s, 0), 0);
+    spin_unlock(&vm_lock);
+    EXPECT(!alone(AT, VM_WRITE));
+    spin_lock(&vm_lock);
+    change_end(&c);
+    EXPECT(alone(AT, VM_WRITE));
+    EXPECT_EQ(file->refs, 2);
+}
+
+TEST(a_frame_is_zeroed_ahead)
+{
+    uint32_t before;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    before = frame_free_count();
+    frame_zero_ahead();
+    frame_zero_ahead();
+    EXPECT_EQ(frame_free_count(), before);
+    EXPECT(alone(AT, VM_WRITE));
+    EXPECT_EQ(load(s, AT + 100), 0);
+}
+
 /* ---- The fault table, row by row ---- */
 
 TEST(no_area_is_a_bad_address)

@@ -24,7 +24,7 @@ HOST_SRC_test_lz4  := mm/reclaim/lz4.c
 HOST_SRC_test_guards := $(HOST_MM)
 HOST_SRC_test_vt    := drivers/video/vt.c drivers/video/vt_charset.c drivers/video/vt_csi.c drivers/video/vt_screen.c \
                        drivers/input/keymap.c drivers/input/layouts.c libc/printf.c tests/host/port.c
-HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c arch/i386/platform/resource.c arch/i386/platform/acpi_tables.c drivers/video/fb.c \
+HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c arch/i386/platform/resource.c arch/i386/platform/acpi_tables.c arch/i386/platform/mp_table.c drivers/video/fb.c \
                        drivers/video/fb_geometry.c libc/printf.c libc/string.c
 HOST_SRC_test_ldisc := drivers/tty/tty_ldisc.c drivers/tty/tty_output.c tests/host/port.c
 HOST_SRC_test_inflate := $(HOST_MM) fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "arch/i386/platform/acpi_tables.h"
+#include "arch/i386/platform/mp_table.h"
 #include "arch/i386/start/handover.h"
 #include "arch/i386/i386.h"
 #include "arch/i386/start/multiboot.h"
@@ -422,6 +423,87 @@ static bool try_mad_acpi(void)
     return true;
 }
 
+/* The pointer at 0, the table at 64: two processors and one that is off, ISA behind an I/O APIC
+ * whose line 2 has the timer and line 9 is level-triggered and low. */
+static uint32_t make_mp(void)
+{
+    static const uint8_t entries[] = {
+        0, 0, 0x14, 3,   0,   0,   0,    0,    0, 0, 0,    0,   0,   0,   0,   0,   0,
+        0, 0, 0, /* processor 0 */
+        0, 4, 0x14, 1,   0,   0,   0,    0,    0, 0, 0,    0,   0,   0,   0,   0,   0,
+        0, 0, 0, /* processor 4 */
+        0, 6, 0x14, 0,   0,   0,   0,    0,    0, 0, 0,    0,   0,   0,   0,   0,   0,
+        0, 0, 0,                                                                    /* off */
+        1, 0, 'P',  'C', 'I', ' ', ' ',  ' ',  1, 1, 'I',  'S', 'A', ' ', ' ', ' ', /* buses */
+        2, 7, 0x11, 1,   0,   0,   0xc0, 0xfe,                                      /* I/O APIC */
+        3, 0, 0,    0,   1,   0,   7,    2,    3, 0, 0x0f, 0,   1,   9,   7,   9,   /* lines 0 and 9
+                                                                                     */
+        3, 0, 0x0f, 0,   0,   5,   7,    16,   3, 3, 0,    0,   1,   0,   7,   0,   /* PCI's, the
+                                                                                       8259's */
+        4, 3, 0,    0,   1,   0,   0xff, 0,
+    };
+    uint32_t len = 44 + sizeof(entries);
+
+    memset(acpi_memory, 0, sizeof(acpi_memory));
+    memcpy(acpi_memory, "_MP_", 4);
+    put32(4, 64);
+    acpi_memory[8] = 1;
+    acpi_memory[9] = 4;
+    seal(0, 16, 10);
+    memcpy(acpi_memory + 64, "PCMP", 4);
+    acpi_memory[68] = (uint8_t)len;
+    acpi_memory[64 + 34] = 11; /* entries */
+    put32(64 + 36, 0xfee00000);
+    memcpy(acpi_memory + 64 + 44, entries, sizeof(entries));
+    seal(64, len, 64 + 7);
+    return len;
+}
+
+static bool read_mp(struct acpi_apics *a)
+{
+    bool ok;
+
+    memset(a, 0, sizeof(*a));
+    ok = mp_read(a, acpi_memory, lend);
+    while (nlent)
+        free(lent[--nlent]);
+    return ok;
+}
+
+static bool try_mp(void)
+{
+    struct acpi_apics a;
+
+    make_mp();
+    CHECK(mp_pointer_ok(acpi_memory) && read_mp(&a));
+    CHECK(a.present && a.cpus == 2 && a.cpu_id[0] == 0 && a.cpu_id[1] == 4);
+    CHECK(a.local_address == 0xfee00000 && a.nio == 1 && a.io[0].address == 0xfec00000);
+    CHECK(a.isa[0].gsi == 2 && !a.isa[0].level && a.isa[9].level && a.isa[9].low);
+    CHECK(a.isa[5].gsi == 5 && !a.isa[5].told);
+    acpi_memory[64 + 60] ^= 1;
+    CHECK(!read_mp(&a) && !a.present);
+    acpi_memory[5] ^= 1;
+    CHECK(!mp_pointer_ok(acpi_memory));
+    return true;
+}
+
+static bool try_mad_mp(void)
+{
+    struct acpi_apics a;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        uint32_t len = make_mp();
+        for (unsigned n = 1 + rnd(6); n; n--)
+            acpi_memory[64 + 8 + rnd(len - 8)] = (uint8_t)rnd(256);
+        if (rnd(3) == 0)
+            acpi_memory[68] = (uint8_t)(len = 44 + rnd(200));
+        seal(64, len, 64 + 7);
+        if (read_mp(&a))
+            CHECK(a.nio <= ACPI_MAX_IOAPICS && a.present);
+    }
+    return true;
+}
+
 static bool try_mad_aml(void)
 {
     for (unsigned i = 0; i < 20000; i++) {
@@ -569,6 +651,18 @@ TEST(mad_acpi_tables_are_survived)
 {
     seed = 12345;
     EXPECT(try_mad_acpi());
+}
+
+TEST(an_mp_table_is_understood)
+{
+    seed = 12345;
+    EXPECT(try_mp());
+}
+
+TEST(mad_mp_tables_are_survived)
+{
+    seed = 12345;
+    EXPECT(try_mad_mp());
 }
 
 TEST(mad_aml_is_survived)

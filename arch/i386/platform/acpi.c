@@ -3,6 +3,7 @@
  * the static tables tell of. [ACPI 6.4, 4.8]
  */
 #include "arch/i386/platform/acpi.h"
+#include "arch/i386/platform/mp_table.h"
 #include "arch/i386/i386.h"
 #include "arch/io.h"
 #include "arch/upcalls.h"
@@ -36,24 +37,38 @@ static const void *map_physical(uint64_t pa, uint32_t len)
     return map_device((paddr_t)pa, len, 0);
 }
 
-static const void *scan(uint32_t start, uint32_t end)
+/* What a root looks like, in the memory that BIOSes leave it in. */
+struct root {
+    uint32_t begins, len;
+    bool (*ok)(const void *p);
+};
+
+static bool is_rsdp(const void *p)
 {
-    for (uint32_t pa = start; pa + ACPI_RSDP_LEN <= end; pa += RSDP_ALIGN) {
+    return acpi_rsdp_ok(p, ACPI_RSDP_LEN);
+}
+
+static const struct root rsdp_root = {RSDP_BEGINS, ACPI_RSDP_LEN, is_rsdp};
+static const struct root mp_root = {MP_POINTER_BEGINS, MP_POINTER_LEN, mp_pointer_ok};
+
+static const void *scan(const struct root *r, uint32_t start, uint32_t end)
+{
+    for (uint32_t pa = start; pa + r->len <= end; pa += RSDP_ALIGN) {
         const uint32_t *p = phys_to_virt(pa);
-        if (*p == RSDP_BEGINS && acpi_rsdp_ok(p, ACPI_RSDP_LEN))
+        if (*p == r->begins && r->ok(p))
             return p;
     }
     return NULL;
 }
 
-static const void *find_rsdp(void)
+static const void *find_root(const struct root *r)
 {
     uint32_t ebda = (uint32_t) * (volatile uint16_t *)phys_to_virt(BDA_EBDA) << 4;
     const void *p = NULL;
 
     if (ebda >= 0x80000 && ebda < 0xa0000)
-        p = scan(ebda, ebda + EBDA_LOOK);
-    return p ? p : scan(ROM_START, ROM_END);
+        p = scan(r, ebda, ebda + EBDA_LOOK);
+    return p ? p : scan(r, ROM_START, ROM_END);
 }
 
 static bool switched_off(void)
@@ -85,14 +100,14 @@ static void report(void)
              acpi.refused);
 }
 
-void acpi_init(const void *rsdp, unsigned len)
+static void read_acpi(const void *rsdp, unsigned len)
 {
     if (switched_off())
         return;
     if (!acpi_rsdp_ok(rsdp, len)) {
         if (len)
             klog(LOG_WARN, "ACPI: the boot loader's root pointer is broken\n");
-        rsdp = find_rsdp();
+        rsdp = find_root(&rsdp_root);
         len = 36; /* its longest form: the BIOS area goes on after it */
     }
     if (!rsdp) {
@@ -105,6 +120,21 @@ void acpi_init(const void *rsdp, unsigned len)
         report();
     else
         klog(LOG_WARN, "ACPI: the list of tables is broken; going on without\n");
+}
+
+/* Where ACPI tells of no APICs, the table before it may. */
+static void read_mp_table(void)
+{
+    const void *p = acpi.apics.present ? NULL : find_root(&mp_root);
+
+    if (p && mp_read(&acpi.apics, p, map_physical))
+        klog(LOG_INFO, "MP table: %u processors\n", acpi.apics.cpus);
+}
+
+void acpi_init(const void *rsdp, unsigned len)
+{
+    read_acpi(rsdp, len);
+    read_mp_table();
 }
 
 /* ---- ACPI mode ---- */

@@ -142,6 +142,7 @@ struct vm_fault_event {
     uint32_t around;     /* more pages that it mapped, without a fault of their own */
     uint32_t slot;       /* where it was in swap (1S); 0: nowhere */
     uint32_t waited;     /* microseconds for what had to be had first */
+    uint32_t cpu;
 };
 
 int vm_trace_start(void); /* empties the ring and records from now on; -ENOMEM */

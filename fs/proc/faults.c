@@ -46,7 +46,7 @@ static int header_line(char *buf, size_t size)
 {
     return snprintf(buf, size,
                     "# time pid parent access address area start prot row case frame "
-                    "around cycles flags from waited; trace %s\n",
+                    "around cycles flags from waited cpu; trace %s\n",
                     vm_trace_is_on() ? "on" : "off");
 }
 
@@ -74,14 +74,14 @@ static int event_line(const struct vm_fault_event *e, char *buf, size_t size)
     char place[PLACE_ROOM];
 
     return snprintf(
-        buf, size, "%u.%06u %d %d %s %08x %s %08x %c%c%c %s %s %x %u %u %s%s%s%s %s %u\n",
+        buf, size, "%u.%06u %d %d %s %08x %s %08x %c%c%c %s %s %x %u %u %s%s%s%s %s %u %u\n",
         (uint32_t)(e->time_ns / NSEC_PER_SEC), (uint32_t)(e->time_ns % NSEC_PER_SEC) / 1000, e->pid,
         e->parent, e->flags & VM_EVENT_WRITE ? "write" : "read", e->addr, area_name[e->kind],
         e->area, e->prot & VM_PROT_READ ? 'r' : '-', e->prot & VM_PROT_WRITE ? 'w' : '-',
         e->prot & VM_PROT_EXEC ? 'x' : '-', row_of(e), case_name[e->why].name, e->frame, e->around,
         e->cycles, e->flags & VM_EVENT_MAJOR ? "M" : "", e->flags & VM_EVENT_GREW ? "G" : "",
         e->flags & VM_EVENT_MAPPED ? "P" : "", e->flags & ~VM_EVENT_WRITE ? "" : "-",
-        origin(e, place), e->waited);
+        origin(e, place), e->waited, e->cpu);
 }
 
 /* Item 0 is the heading, the events have numbers from 1 on. */

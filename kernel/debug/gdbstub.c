@@ -4,11 +4,13 @@
  *
  * The stub has the machine for itself: interrupts are off from the moment it is entered until gdb
  * says to go on, and the line is polled. It is entered by a byte or a BREAK on the line (connecting
- * is enough), a breakpoint, or a panic. State is only touched while it has the machine.
+ * is enough), a breakpoint, or a panic. State is only touched while it has the machine: the other
+ * processors are held meanwhile, and go on with it, also while one instruction is stepped.
  */
 #include "kernel/debug/gdbstub.h"
 #include "arch/cpu.h"
 #include "arch/debug.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
 #include "drivers/char/gdbport.h"
@@ -484,6 +486,7 @@ static void serve(struct trapframe *tf, bool tell)
 {
     bool go_on = false;
 
+    cpus_hold();
     inside = true;
     debug_wanted = false;
     at = tf;
@@ -501,6 +504,7 @@ static void serve(struct trapframe *tf, bool tell)
         go_on = command(in, len);
     }
     inside = false;
+    cpus_release();
 }
 
 /* Whether what waits on the line is the beginning of a packet: a gdb that comes anew, and not a ^C

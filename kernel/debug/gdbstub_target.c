@@ -1,12 +1,14 @@
 /*
- * What gdb sees of this machine: every thread of every process, their registers and memory, and the
- * breakpoints it set. Looked at with interrupts off and without locks: whoever held one is stopped.
+ * What gdb sees of this machine: every thread of every process, an idle one for each processor,
+ * their registers and memory, and the breakpoints it set. Looked at with interrupts off and without
+ * locks: whoever held one is stopped.
  *
  * A breakpoint in the kernel is an int3 written over its text. One in a program is a hardware
  * point, since the page with the code may be another process's too.
  */
 #include "arch/debug.h"
 #include "arch/mmu.h"
+#include "arch/processors.h"
 #include "kernel/debug/gdbstub.h"
 #include "kernel/thread/proc.h"
 #include "libc/printf.h"
@@ -45,9 +47,20 @@ static unsigned nbreakpoints;
 
 /* ---- Threads ---- */
 
+static bool is_idle(const struct thread *t)
+{
+    return t->cpu && t == t->cpu->idle;
+}
+
+/* Whether it ran on another processor when the machine stopped. */
+static bool runs_elsewhere(const struct thread *t)
+{
+    return t->on_cpu && t->cpu != cpu_self();
+}
+
 uint32_t gdb_thread_id(const struct thread *t)
 {
-    return t->tid ? (uint32_t)t->tid : GDB_IDLE_ID;
+    return t->tid ? (uint32_t)t->tid : GDB_IDLE_ID + (t->cpu ? t->cpu->id : 0);
 }
 
 static struct thread *first_thread_of(struct list *from)
@@ -63,9 +76,11 @@ static struct thread *first_thread_of(struct list *from)
 struct thread *gdb_next_thread(struct thread *t)
 {
     if (!t)
-        return cpu_self()->idle;
-    if (t == cpu_self()->idle)
-        return first_thread_of(&all_procs);
+        return cpu_get(0)->idle;
+    if (is_idle(t)) {
+        const struct cpu *next = cpu_get(t->cpu->id + 1);
+        return next ? next->idle : first_thread_of(&all_procs);
+    }
     if (t->proc_link.next != &t->proc->threads)
         return container_of(t->proc_link.next, struct thread, proc_link);
     return first_thread_of(&t->proc->all_link);
@@ -84,14 +99,19 @@ struct thread *gdb_thread(uint32_t id)
 void gdb_describe_thread(const struct thread *t, char *buf, size_t size)
 {
     static const char *const states[] = {"runnable", "sleeping", "blocked", "stopped", "dead"};
-    const char *state = t == thread_current()                         ? "running"
+    const char *state = t == thread_current() || t->on_cpu            ? "running"
                         : t->state < sizeof(states) / sizeof(*states) ? states[t->state]
                                                                       : "?";
 
-    if (t == cpu_self()->idle)
-        snprintf(buf, size, "idle");
+    char where[16] = "";
+
+    if (t->on_cpu && cpus_online > 1)
+        snprintf(where, sizeof(where), ", CPU %u", (unsigned)t->cpu->id);
+    if (is_idle(t))
+        snprintf(buf, size, "idle%s", where);
     else
-        snprintf(buf, size, "%.16s, process %d, %s", t->proc->comm, (int)t->proc->pid, state);
+        snprintf(buf, size, "%.16s, process %d, %s%s", t->proc->comm, (int)t->proc->pid, state,
+                 where);
 }
 
 /* ---- Registers ---- */
@@ -118,11 +138,21 @@ static uint32_t stack_register(struct trapframe *tf, unsigned n)
     return n == R_ESP ? (uint32_t)&tf->esp : tf->ds;
 }
 
+/* Where its processor was held, or, if that was in a wait for a lock, where it came into the
+ * kernel; NULL: nowhere. */
+static struct trapframe *held_frame(const struct thread *t)
+{
+    const struct trapframe *tf = t->cpu->held_at ? t->cpu->held_at : t->arch.tf;
+
+    return (struct trapframe *)tf;
+}
+
 bool gdb_get_register(struct thread *t, struct trapframe *tf, unsigned n, uint32_t *value)
 {
     struct trapframe saved;
     uint32_t esp = 0, control[4];
     bool current = t == thread_current();
+    struct trapframe *elsewhere = runs_elsewhere(t) ? held_frame(t) : NULL;
 
     if (n >= GDB_REGISTERS || (n >= FIRST_FPU && n < FIRST_CONTROL))
         return false;
@@ -131,12 +161,14 @@ bool gdb_get_register(struct thread *t, struct trapframe *tf, unsigned n, uint32
         *value = control[n - FIRST_CONTROL];
         return true;
     }
-    if (!current) {
+    if (elsewhere) {
+        tf = elsewhere;
+    } else if (!current) {
         debug_saved_frame(&t->arch, &saved, &esp);
         tf = &saved;
     }
     if (n == R_ESP || n == R_SS)
-        *value = current ? stack_register(tf, n) : n == R_ESP ? esp : tf->ds;
+        *value = current || elsewhere ? stack_register(tf, n) : n == R_ESP ? esp : tf->ds;
     else
         *value = *general(tf, n);
     return true;

@@ -204,3 +204,22 @@ def test_port_that_is_not_there_is_said():
     with Machine.direct(INITRD, "console=ttyS0 gdb=ttyS3") as m:
         m.expect("gdb: there is no port ttyS3")
         m.prompt()
+
+
+def test_every_processor_stops(tmp_path):
+    socket = str(tmp_path / "line")
+    with Machine.direct(INITRD, "console=ttyS0 quiet gdb=ttyS1", more=[
+            "-smp", "3", "-chardev", f"socket,id=gdb,path={socket},server=on,wait=off", "-serial", "chardev:gdb"]) as m:
+        m.prompt()
+        m.sh("for i in 1 2 3 4; do (while :; do :; done) & done")
+        out = Gdb(socket, "info threads", "fl cpus", "fl ps", "shell sleep 1", "fl cpus", "break sys_uname", "go",
+                  "continue", "fl cpus", "delete", "detach").wait_go()
+        m.type("uname\n")
+        out = out.output()
+        assert len(set(re.findall(r"running, CPU (\d)", out))) == 3, out
+        assert len(set(re.findall(r"^.* (Thread \d+) \(idle", out, re.M))) == 3, out
+        before, after, at = (re.findall(r"^ *(\d) +(\d) (kernel|user|idle)", t, re.M) for t in out.split("CPU APIC")[1:])
+        assert before == after and [c[0] for c in before] == ["0", "1", "2"], out
+        assert [c[2] for c in at].count("kernel") == 1 and "Breakpoint 1, sys_uname" in out, out
+        alive(m)
+        assert m.sh("cat /proc/mm_check").startswith("violations 0")

@@ -42,6 +42,15 @@ def test_options_say_how_many(option, found):
         assert m.sh("nproc") == f"{found}\n"
 
 
+def test_without_acpi_the_mp_table_tells():
+    """Of one processor a package, as SeaBIOS writes it."""
+    with Machine.direct(INITRD, "console=ttyS0 acpi=off", more=["-smp", "4,sockets=4"]) as m:
+        m.prompt()
+        assert m.sh("nproc") == "4\n"
+        assert "MP table: 4 processors" in m.sh("dmesg")
+        assert re.search(r"0: .* IO-APIC +\d+-edge +timer", m.sh("cat /proc/interrupts"))
+
+
 def test_q35_too():
     with machine(3, "-M", "q35") as m:
         m.prompt()
@@ -77,6 +86,24 @@ def test_the_answers_are_those_of_one(answers, name):
 @pytest.fixture(scope="module")
 def answers():
     return dict(run.compare(BUILD + "/debug", SHARED, 128, machine=("-smp", "2"))[0])
+
+
+@pytest.mark.parametrize("append, stale", [("", False), ("noshootdown", True)])
+def test_a_stale_translation_can_be_seen(append, stale):
+    with machine(2, append=append) as m:
+        m.prompt()
+        said, status = m.run("vmlab shootdown")
+        assert status == stale, said
+        assert (re.search(r"old translation +0 ", said) is None) == stale, said
+        counted = re.search(r"TLB: +\d+ +(\d+)", m.sh("cat /proc/interrupts"))[1]
+        assert (int(counted) > 0) != stale
+
+
+def test_the_fault_trace_names_the_processor():
+    with machine(2) as m:
+        m.prompt()
+        m.sh("echo 1 >/proc/faults; for c in 1 2; do taskset $c ls / >/dev/null; done; echo 0 >/proc/faults")
+        assert {line.split()[-1] for line in m.sh("grep -v ^# /proc/faults").splitlines()} == {"0", "1"}
 
 
 def test_without_shootdowns_the_test_would_not_pass():

@@ -100,7 +100,7 @@ def test_trace_is_switched_by_hand(shell):
     lines = shell.sh("cat /proc/faults").splitlines()
     assert lines[0].startswith("# time pid parent")
     assert len(lines) > 20
-    assert all(len(line.split()) == 16 for line in lines[1:])
+    assert all(len(line.split()) == 17 for line in lines[1:])
     shell.sh("echo -1 >/proc/faults")
     assert len(shell.sh("cat /proc/faults").splitlines()) == 1
     assert shell.run("echo nonsense >/proc/faults")[1] != 0

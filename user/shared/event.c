@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 16
+#define FIELDS 17
 
 static const struct {
     const char *name, *summary;
@@ -33,7 +33,7 @@ static unsigned split(char *line, char **word)
     return n;
 }
 
-/* time pid parent access address area start prot row case frame around cycles flags from waited
+/* time pid parent access address area start prot row case frame around cycles flags from waited cpu
  */
 bool event_parse(const char *line, struct event *e)
 {

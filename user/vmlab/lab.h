@@ -42,7 +42,8 @@ void lab_kalloc(void);
 void lab_chance(void); /* reclaim.c */
 void lab_swap(void);
 void lab_scan(void);
-void lab_written(void); /* disk.c */
+void lab_written(void);   /* disk.c */
+void lab_shootdown(void); /* processors.c */
 
 /* ---- Saying and checking: look.c ---- */
 

@@ -21,6 +21,7 @@ const struct experiment experiments[] = {
     {"guard", "a page nobody may touch catches the overrun", false, lab_guard},
     {"major", "a minor fault finds the page in memory, a major one fetches it", true, lab_major},
     {"tlb", "what would show if a TLB entry were not flushed", false, lab_tlb},
+    {"shootdown", "what another processor remembers must be forgotten, too", false, lab_shootdown},
     {"dontneed", "memory given back is gone, and comes again as zeros", false, lab_dontneed},
     {"served", "a program that serves the faults of another's memory", false, lab_served},
     {"move", "mremap moves pages, not bytes", false, lab_move},

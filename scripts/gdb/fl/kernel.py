@@ -264,16 +264,31 @@ def threads(proc):
     return list(entries(proc.address_of("threads"), "thread", "proc_link"))
 
 
+def cpus():
+    """The processors that run, the first one first."""
+    table = variable("arch/i386/processors.c::cpus")
+    return [View("cpu", at) for at in table.words()[:variable("cpus_online")] if at]
+
+
+def thread_on(cpu):
+    """The thread that a processor runs, or None before there is one."""
+    return View("thread", cpu.current) if cpu.current else None  # the arch_thread is its first member
+
+
 def current_thread():
-    """The thread that the CPU runs, or None before there is one."""
-    cpu = View("cpu", address("boot_cpu"))
-    t = cpu.current
-    return View("thread", t) if t else None  # the arch_thread is its first member
+    """The thread of the processor that gdb looks at: to an emulator's stub, processors are threads."""
+    at, all = gdb.selected_thread(), cpus()
+    return thread_on(all[at.num - 1 if at and len(gdb.selected_inferior().threads()) == len(all) else 0])
 
 
 def current_pid():
     t = current_thread()
     return t.to("proc").pid if t is not None and t.proc else None
+
+
+def running_pids():
+    """Of all processors."""
+    return {t.to("proc").pid for t in map(thread_on, cpus()) if t is not None and t.proc}
 
 
 def space_of(pid):

@@ -24,16 +24,34 @@ class Ps(k.Command):
     """fl ps: list the processes, one line each: pid, parent, state, name.
 
 States are those of ps(1): R runs or could, S sleeps, D sleeps and takes no signal, T stopped,
-Z dead and not yet waited for. A star marks what the CPU was running when it stopped."""
+Z dead and not yet waited for. A star marks what a processor was running when it stopped."""
 
     def run(self, argv):
-        running = k.current_pid()
+        running = k.running_pids()
         print("  PID  PPID S NAME")
         for p in k.processes():
             parent = p.to("parent")
-            mark = " *" if p.pid == running else ""
+            mark = " *" if p.pid in running else ""
             print(f"{p.pid:5} {parent.pid if parent is not None else 0:5} {state_letter(p)} "
                   f"{p.text('comm')}{mark}")
+
+
+class Cpus(k.Command):
+    """fl cpus: the processors: what each runs, and where it stands.
+
+`kernel` has the kernel lock; `user` may be a program, or wait for the lock. TLB: whose tables are loaded.
+`asked` is what it shall do on its way out: switch, let another one in, look where it is."""
+
+    def run(self, argv):
+        print("CPU APIC WHERE  TLB   LOCKS ASKED SHOOTDOWNS RUNS")
+        for c in k.cpus():
+            t = k.thread_on(c)
+            idle = c.current == c.idle
+            where = "kernel" if c.in_kernel else "idle" if idle else "user"
+            space = next((p.pid for p in k.processes() if p.space and p.space == c.space), "-")
+            asked = "".join(letter for bit, letter in enumerate("SKL") if c.wanted & 1 << bit) or "-"
+            name = "idle" if idle else thread_name(t) if t is not None and t.proc else "?"
+            print(f"{c.id:3} {c.apic_id:4} {where:6} {space!s:5} {c.spin_depth:5} {asked:5} {c.shootdowns:10} {name}")
 
 
 class Log(k.Command):
@@ -180,13 +198,13 @@ Spin locks are those of the kernel's static data; a debug kernel also knows ever
 holds, in the order they were taken. Sleep locks: the static ones, and any that a thread waits for."""
 
     def run(self, argv):
-        cpu = k.View("cpu", k.address("boot_cpu"))
-        print(f"CPU 0: {cpu.spin_depth} spin locks held, interrupts were "
-              f"{'on' if cpu.lock_flags & 0x200 else 'off'} before")
-        for at in cpu.held.words():
-            if at:
-                lock = k.View("spinlock", at)
-                print(f"  holds {k.string(lock.name)} (rank {lock.rank}) at {at:#010x}")
+        for cpu in k.cpus():
+            print(f"CPU {cpu.id}: {cpu.spin_depth} spin locks held, interrupts were "
+                  f"{'on' if cpu.lock_flags & 0x200 else 'off'} before")
+            for at in cpu.held.words()[:cpu.spin_depth]:
+                if at:
+                    lock = k.View("spinlock", at)
+                    print(f"  holds {k.string(lock.name)} (rank {lock.rank}) at {at:#010x}")
         for name, at in statics("struct spinlock"):
             if k.View("spinlock", at).held:
                 print(f"spin lock {name} is held")
@@ -207,6 +225,7 @@ holds, in the order they were taken. Sleep locks: the static ones, and any that 
 
 
 Ps("ps")
+Cpus("cpus")
 Log("log")
 Bt("bt")
 Locks("locks")

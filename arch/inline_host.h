@@ -1,16 +1,17 @@
-/* The inline half of arch/cpu.h on the fake machine: one CPU, no interrupts. */
+/* The inline half of arch/cpu.h on the fake machine: no interrupts, and one CPU unless a test runs
+ * several by turns. */
 #ifndef ARCH_HOST_CPU_INLINE_H
 #define ARCH_HOST_CPU_INLINE_H
 
 #define EFLAGS_IF 0u
 
-extern struct cpu host_cpu;
+extern struct cpu *host_self;
 
-#define CPU_LOCAL(field) (host_cpu.field)
+#define CPU_LOCAL(field) (host_self->field)
 
 static inline struct cpu *cpu_self(void)
 {
-    return &host_cpu;
+    return host_self;
 }
 
 static inline uint32_t irq_save(void)
@@ -49,8 +50,15 @@ static inline bool irq_enabled(void)
     return true;
 }
 
+void cpu_spin(const void *lock); /* machine.c */
+
 static inline void cpu_relax(void)
 {
+}
+
+static _Noreturn inline void cpu_halt(void)
+{
+    __builtin_trap();
 }
 
 static inline uint64_t cpu_cycles(void)

@@ -69,6 +69,12 @@ static inline bool irq_enabled(void)
     return flags & EFLAGS_IF;
 }
 
+/* Keeps all registers: a function that takes a lock is no worse for it where nobody has it. */
+static inline void cpu_spin(const void *lock)
+{
+    __asm__ volatile("call cpu_spin_saved" : : "a"(lock) : "cc", "memory");
+}
+
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" : : : "memory");

@@ -97,16 +97,12 @@ static inline void spin_init(struct spinlock *l, const char *name, uint32_t rank
 void lock_debug_acquired(struct spinlock *l);
 void lock_debug_released(struct spinlock *l);
 
-/* Until it is not held; meanwhile this processor answers shootdowns, since the holder may wait for
- * that: processors.c. */
-void spin_wait(const struct spinlock *l);
-
 static inline void spin_lock(struct spinlock *l)
 {
     if (CPU_LOCAL(spin_depth)++ == 0) /* an interrupt that still comes puts the depth back */
         CPU_LOCAL(lock_flags) = irq_save_watched();
     while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0))
-        spin_wait(l);
+        cpu_spin(l);
 #ifdef CONFIG_DEBUG
     lock_debug_acquired(l);
 #endif

@@ -238,6 +238,8 @@ static __attribute__((noinline)) void map_around(struct fault *f)
  * and once, since what is dirty already might be sent again and the store never come to pass. */
 static __attribute__((noinline)) bool make_dirty(struct fault *f, struct frame *frame)
 {
+    if (f->alone)
+        return false;
     if (!(frame->flags & FRAME_DIRTY) && !f->balanced && dirty_many()) {
         f->balanced = true;
         object_need_balance(frame->object, f->need);
@@ -245,12 +247,6 @@ static __attribute__((noinline)) bool make_dirty(struct fault *f, struct frame *
     }
     object_dirtied(frame);
     return true;
-}
-
-/* A store has consequences beyond mm/, or beyond this page. */
-static bool has_home(const struct vm_object *o)
-{
-    return o->pager->put || o->pager->reserve || o->pager->written;
 }
 
 /* 2A: the rights to write only once the pager has made sure of a place for what is written, and the
@@ -261,12 +257,12 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     uint8_t prot = v->prot;
 
     f->why = VM_CASE_CACHED;
-    if (f->alone && f->write && has_home(v->object))
-        return NEEDED;
     if (vma_is_private(v) || (!f->write && object_first_store_faults(v->object, frame))) {
         prot = read_only(v);
     } else if (f->write) {
         if (object_needs_place(v->object, frame)) {
+            if (f->alone)
+                return NEEDED;
             object_need_place(frame, f->need);
             return NEEDED;
         }
@@ -275,8 +271,11 @@ static enum outcome fault_cached(struct fault *f, struct frame *frame)
     }
     if (enter(f, frame, prot) != DONE)
         return NO_MEMORY;
-    if (f->write && v->object->pager->written)
+    if (f->write && v->object->pager->written) {
+        if (f->alone)
+            return NEEDED; /* it is mapped, and told of when it comes again */
         v->object->pager->written(v->object);
+    }
     if (!f->write && !f->forced && !(v->flags & VM_RANDOM))
         map_around(f);
     return DONE;
@@ -288,6 +287,8 @@ static __attribute__((noinline)) enum outcome fault_absent(struct fault *f, uint
     struct vma *v = f->vma;
     struct frame *ignored;
 
+    if (f->alone)
+        return NEEDED;
     switch (object_find(v->object, index, v->flags & VM_SEQUENTIAL ? VM_RUN_MAX : 1, &ignored,
                         f->need)) {
     case OBJECT_PAST_END:
@@ -308,7 +309,7 @@ static enum outcome fault_object(struct fault *f)
     struct frame *frame = object_lookup(v->object, index);
 
     if (!frame)
-        return f->alone ? NEEDED : fault_absent(f, index);
+        return fault_absent(f, index);
     if (f->write && vma_is_private(v)) {
         f->why = VM_CASE_COPY_FILE;
         return copy_into_anon(f, frame);
@@ -337,6 +338,8 @@ static bool is_refused(const struct fault *f, const struct vma *v)
  * once, since again could drop the very page that was waited for. */
 static __attribute__((noinline)) bool must_reclaim(struct fault *f)
 {
+    if (f->alone)
+        return true;
     if (f->reclaimed)
         return false;
     pageout_wake();
@@ -347,15 +350,12 @@ static __attribute__((noinline)) bool must_reclaim(struct fault *f)
     return true;
 }
 
-/* What is needed first has no reference and is not told of where the fault is alone. */
 static enum outcome fault_once(struct fault *f)
 {
     struct vma *v = vma_find(f->space, f->page);
 
-    if (f->alone && (f->space->changing || frame_short() || (v && v->server)))
-        return NEEDED;
     if (__builtin_expect(f->space->changing, false) &&
-        change_bars(f->space, f->page, is_refused(f, v))) {
+        (f->alone || change_bars(f->space, f->page, is_refused(f, v)))) {
         *f->need = (struct need){.what = NEED_CHANGE, .space = f->space};
         return NEEDED;
     }
@@ -370,7 +370,8 @@ static enum outcome fault_once(struct fault *f)
         return BAD_ACCESS;
     if (frame_short() && must_reclaim(f))
         return NEEDED;
-    if (__builtin_expect(v->server != NULL, false) && served_asks(v, f->page, f->write)) {
+    if (__builtin_expect(v->server != NULL, false) &&
+        (f->alone || served_asks(v, f->page, f->write))) {
         *f->need = (struct need){.what = NEED_SERVER,
                                  .space = f->space,
                                  .index = f->page >> PAGE_SHIFT,
@@ -490,7 +491,7 @@ static enum outcome resolve(struct fault *f, struct tracing *t)
     enum outcome o;
 
     f->need = &need; // cppcheck-suppress autoVariables ; f goes no further than this function
-    while ((o = decide(f, t)) == NEEDED) {
+    while ((o = decide(f, t)) == NEEDED && !f->alone) {
         f->failed = t ? bring_in_timed(f->need, &t->event) : bring_in(f->need);
         f->major |= f->need->major;
     }
@@ -511,7 +512,7 @@ static __attribute__((noinline)) enum vm_result fault_traced(struct fault *f, va
     return result_of(f, resolve(f, &t));
 }
 
-static void begin(struct fault *f, struct vm_space *s, vaddr_t addr, enum vm_access access)
+static inline void begin(struct fault *f, struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     f->space = s; /* one by one: the compiler would clear the whole by a loop */
     f->page = page_down(addr);
@@ -537,26 +538,20 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 
 /*
  * The common rows of the table, by who holds vm_lock only: it wakes nobody, sleeps for nothing,
- * calls no pager and changes nothing that is not [v] or [f]. Everything else is left as it was.
+ * calls no pager and changes nothing that is not [v] or [f]. What it leaves, vm_fault() finds in a
+ * state of the table.
  */
 bool vm_fault_alone(struct vm_space *s, vaddr_t addr, enum vm_access access, bool absent)
 {
-    struct need ignored;
-    enum outcome o;
     struct fault f;
 
     begin(&f, s, addr, access);
     f.alone = true;
-    f.need = &ignored;
     if (fault_ring.on)
         return false;
     if (f.write && absent)
         frame_zero_ahead();
-    spin_lock(&vm_lock);
-    o = fault_once(&f);
-    total_minor += o == DONE;
-    spin_unlock(&vm_lock);
-    return o == DONE;
+    return resolve(&f, NULL) == DONE;
 }
 
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access)

@@ -22,9 +22,10 @@ struct mm_port {
     bool (*for_user)(void); /* whether the program itself faulted, not the kernel for it */
     /* A point of long work where others may run; no lock is held. Whether one has. */
     bool (*yield)(void);
-    /* For the fault trace: the running process and its parent (0: none), and nanoseconds since
-     * boot. */
+    /* For the fault trace: the running process and its parent (0: none), the processor, and
+     * nanoseconds since boot. */
     void (*identify)(int32_t *pid, int32_t *parent);
+    uint32_t (*processor)(void);
     uint64_t (*now)(void);
     /* The running process took a fault that did not come from the hardware. */
     void (*count_fault)(bool major);

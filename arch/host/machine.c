@@ -9,7 +9,6 @@
 #include "arch/lock.h"
 #include "arch/uaccess.h"
 
-#define TLB_ENTRIES  256u
 #define FLUSH_SINGLY 32u /* pages: above it all is flushed */
 
 struct tlb_entry {
@@ -18,14 +17,17 @@ struct tlb_entry {
     pte_t entry;
 };
 
-struct cpu host_cpu;
+struct cpu host_cpus[HOST_CPUS];
+struct cpu *host_self = host_cpus;
+void (*machine_shootdown)(pde_t *pgdir, vaddr_t va, unsigned n);
+void (*machine_on_spin)(void);
+void (*machine_on_lock)(void);
 uintptr_t host_ram_base;
 unsigned machine_page_flushes, machine_full_flushes;
 
 static struct tlb_entry tlb[HOST_CPUS][TLB_ENTRIES];
 static uint8_t *ram;
 static pde_t kernel_directory[PT_ENTRIES];
-static pde_t *loaded;
 
 void machine_power_on(uint32_t ram_bytes)
 {
@@ -35,7 +37,9 @@ void machine_power_on(uint32_t ram_bytes)
         abort();
     memset(ram, 0x5a, ram_bytes);
     host_ram_base = (uintptr_t)ram;
-    loaded = kernel_directory;
+    for (unsigned c = 0; c < HOST_CPUS; c++)
+        host_cpus[c] = (struct cpu){.id = c, .pgdir = kernel_directory};
+    host_self = host_cpus;
     machine_forget();
     machine_page_flushes = machine_full_flushes = 0;
 }
@@ -78,12 +82,12 @@ pde_t *mmu_kernel_directory(void)
 
 void mmu_load(pde_t *pgdir)
 {
-    loaded = pgdir;
+    host_self->pgdir = pgdir;
 }
 
 pde_t *mmu_loaded(void)
 {
-    return loaded;
+    return host_self->pgdir;
 }
 
 static struct tlb_entry *tlb_slot(unsigned cpu, const pde_t *pgdir, vaddr_t va)
@@ -91,18 +95,49 @@ static struct tlb_entry *tlb_slot(unsigned cpu, const pde_t *pgdir, vaddr_t va)
     return &tlb[cpu][((va >> PAGE_SHIFT) ^ ((uintptr_t)pgdir >> PAGE_SHIFT) * 7) % TLB_ENTRIES];
 }
 
-void mmu_flush_page(pde_t *pgdir, vaddr_t va)
+void machine_forget_pages(unsigned cpu, const pde_t *pgdir, vaddr_t va, unsigned n)
 {
-    machine_page_flushes++;
-    for (unsigned c = 0; c < HOST_CPUS; c++) {
-        struct tlb_entry *t = tlb_slot(c, pgdir, va);
+    for (; n > 0; n--, va += PAGE_SIZE) {
+        struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
         if (t->pgdir == pgdir && t->page == (va & PAGE_MASK))
             t->pgdir = NULL;
     }
 }
 
+void machine_forget_all(unsigned cpu)
+{
+    memset(tlb[cpu], 0, sizeof(tlb[cpu]));
+}
+
+bool machine_cached(unsigned cpu, unsigned n, const pde_t **pgdir, vaddr_t *va, pte_t *entry)
+{
+    const struct tlb_entry *t = &tlb[cpu][n];
+
+    *pgdir = t->pgdir;
+    *va = t->page;
+    *entry = t->entry;
+    return t->pgdir != NULL;
+}
+
+void mmu_flush_page(pde_t *pgdir, vaddr_t va)
+{
+    machine_page_flushes++;
+    if (machine_shootdown) {
+        machine_forget_pages(host_self->id, pgdir, va, 1);
+        machine_shootdown(pgdir, va, 1);
+        return;
+    }
+    for (unsigned c = 0; c < HOST_CPUS; c++)
+        machine_forget_pages(c, pgdir, va, 1);
+}
+
 void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n)
 {
+    if (machine_shootdown) {
+        machine_forget_pages(host_self->id, pgdir, va, n);
+        machine_shootdown(pgdir, va, n);
+        return;
+    }
     if (n > FLUSH_SINGLY) {
         machine_full_flushes++;
         mmu_init_directory(pgdir);
@@ -193,19 +228,25 @@ size_t copy_to_user_partial(void __user *udst, const void *src, size_t n)
 
 void lock_debug_acquired(struct spinlock *l)
 {
-    for (unsigned i = 0; i + 1 < host_cpu.spin_depth; i++)
-        KASSERT(host_cpu.held[i]->rank < l->rank);
-    KASSERT(host_cpu.spin_depth <= CPU_HELD_LOCKS);
-    host_cpu.held[host_cpu.spin_depth - 1] = l;
+    for (unsigned i = 0; i + 1 < host_self->spin_depth; i++)
+        KASSERT(host_self->held[i]->rank < l->rank);
+    KASSERT(host_self->spin_depth <= CPU_HELD_LOCKS);
+    host_self->held[host_self->spin_depth - 1] = l;
+    if (machine_on_lock)
+        machine_on_lock();
 }
 
-/* Nobody could let go of it. */
-void spin_wait(const struct spinlock *l)
+/* With one CPU nobody could let go of it. */
+void cpu_spin(const void *lock)
 {
-    KASSERT(!l->held);
+    KASSERT(machine_on_spin || !spin_is_held(lock));
+    if (machine_on_spin)
+        machine_on_spin();
 }
 
 void lock_debug_released(struct spinlock *l)
 {
-    KASSERT(host_cpu.spin_depth > 0 && host_cpu.held[host_cpu.spin_depth - 1] == l);
+    KASSERT(host_self->spin_depth > 0 && host_self->held[host_self->spin_depth - 1] == l);
+    if (machine_on_lock)
+        machine_on_lock();
 }

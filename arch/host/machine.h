@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/cpu.h"
 #include "arch/mmu.h"
 
 #define HOST_CPUS 3
@@ -22,6 +23,21 @@ uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool w
 
 /* Figures of flushing since power-on. */
 extern unsigned machine_page_flushes, machine_full_flushes;
+
+/*
+ * For tests that run several CPUs by turns, host_self being the one that runs; NULL: one CPU, and a
+ * flush reaches every TLB at once. With machine_shootdown the others forget when
+ * machine_forget_pages() is called for them.
+ */
+extern struct cpu host_cpus[HOST_CPUS];
+extern void (*machine_shootdown)(pde_t *pgdir, vaddr_t va, unsigned n);
+extern void (*machine_on_spin)(void); /* a lock is held */
+extern void (*machine_on_lock)(void); /* one has been taken, or is about to be let go */
+void machine_forget_pages(unsigned cpu, const pde_t *pgdir, vaddr_t va, unsigned n);
+void machine_forget_all(unsigned cpu);
+/* The n-th place of a TLB; false: it is empty. */
+bool machine_cached(unsigned cpu, unsigned n, const pde_t **pgdir, vaddr_t *va, pte_t *entry);
+#define TLB_ENTRIES 256u
 
 /* Runs before an entry changes, when another CPU may still use it; NULL: nothing does. */
 extern void (*machine_on_exchange)(const pte_t *entry);

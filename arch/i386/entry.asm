@@ -290,6 +290,19 @@ apic_spurious_entry:
 
 entry_code_end:
 
+; A spin lock is held, eax: which. All registers are kept (arch/inline_i386.h).
+extern spin_wait
+global cpu_spin_saved
+cpu_spin_saved:
+        push eax
+        push ecx
+        push edx
+        call spin_wait
+        pop edx
+        pop ecx
+        pop eax
+        ret
+
 ; ---- Threads --------------------------------------------------------------------------------------
 
 ; void switch_stacks(uint32_t *save_esp, uint32_t load_esp)

@@ -175,8 +175,6 @@ void page_fault(struct trapframe *tf);
 void trap_dispatch(struct trapframe *tf);
 void irq_dispatch(struct trapframe *tf);
 
-/* processors.c: the others forget their translations of these pages in these tables. */
-void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages);
 void mmu_forget_pages(pde_t *pgdir, vaddr_t va,
                       unsigned n); /* mmu.c: this one, which has them loaded */
 void clock_without_tsc(void);      /* timer.c */

@@ -1,5 +1,6 @@
 /* arch/mmu.h on the real machine: directories, CR3, the TLB, page contents. */
 #include "arch/i386/i386.h"
+#include "arch/i386/platform/shootdown.h"
 #include "arch/processors.h"
 #include "libc/string.h"
 

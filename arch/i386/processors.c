@@ -1,24 +1,21 @@
 /*
- * Several processors: how they are started, the kernel lock, and how they forget translations.
+ * Several processors: how they are started, the kernel lock, what they send each other.
  *
  * The kernel lock is taken at every entry from user mode, and by an interrupt that finds its
  * processor idle; it is let go on the way to user mode and while idle. Those that wait stand in a
  * queue; a newcomer that finds it free takes it before them, since the first in the queue may be a
  * virtual processor that its host does not run just now. Who has waited for long asks the holder,
- * who then lets nobody before the first. Whoever waits has interrupts off and answers shootdowns,
- * and only the holder sends them, so a shootdown cannot wait for somebody who waits for its sender.
+ * who then lets nobody before the first. Whoever waits has interrupts off and answers shootdowns
+ * (shootdown.c).
  * While there is one processor the entries call what they are for directly; share_kernel() puts the
  * functions of this file in between.
- *
- * A translation is forgotten by every processor that has the tables loaded, before its frame can be
- * used for something else: the sender waits for all answers. An entry that only gains rights is
- * never sent. [SDM 3A 4.10.5]
  */
 #include "arch/processors.h"
 #include "arch/lock.h"
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/platform/apic.h"
+#include "arch/i386/platform/shootdown.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
 #include "kernel/base/boot.h"
@@ -33,7 +30,6 @@
 #define STARTUP_NS  200000ull
 #define PATIENCE    200u  /* rounds of waiting for the kernel lock until its holder is asked */
 #define PASS_ROUNDS 1000u /* and until the holder takes it back if the first does not come */
-#define STOP_ROUNDS 16000000u
 
 unsigned cpus_online = 1;
 
@@ -53,10 +49,8 @@ static struct {
     volatile bool passing;           /* the first of them comes next, and nobody before it */
 } kernel_lock;
 
-static void answer_shootdown(struct cpu *c);
-
 /* An emulator leaves its loop, and takes a lock, at every pause. */
-static void wait_a_little(uint32_t rounds)
+void wait_a_little(uint32_t rounds)
 {
     if (rounds % 16 == 0)
         cpu_relax();
@@ -82,7 +76,7 @@ static __attribute__((noinline)) void wait_for_kernel(struct cpu *c)
     uint32_t ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_RELAXED);
 
     for (uint32_t rounds = 1; kernel_lock.serving != ticket || !try_kernel(); rounds++) {
-        answer_shootdown(c);
+        shootdown_answer(c);
         if (rounds % PATIENCE == 0)
             ask_for_kernel();
         wait_a_little(rounds);
@@ -113,11 +107,12 @@ void kernel_leave(void)
     __atomic_store_n(&kernel_lock.held, 0, __ATOMIC_RELEASE);
 }
 
+void spin_wait(const struct spinlock *l);
 void spin_wait(const struct spinlock *l)
 {
     for (uint32_t rounds = 1; l->held; rounds++) {
         if (cpus_online > 1)
-            answer_shootdown(cpu_self());
+            shootdown_answer(cpu_self());
         wait_a_little(rounds);
     }
 }
@@ -132,7 +127,7 @@ void cpu_pass_kernel(void)
     kernel_lock.passing = true;
     kernel_leave();
     for (uint32_t rounds = 1; rounds < PASS_ROUNDS && kernel_lock.passing; rounds++) {
-        answer_shootdown(cpu_self());
+        shootdown_answer(cpu_self());
         wait_a_little(rounds);
     }
     kernel_lock.passing = false;
@@ -233,42 +228,19 @@ static void share_kernel(void)
     irq_restore(flags);
 }
 
-/* ---- Shootdowns ---- */
+/* ---- Shootdowns: shootdown.c ---- */
 
-/* The boot option noshootdown, for those who want to see what happens then. */
-static bool left_out;
-
-/* What is asked for, by one processor at a time: the one that holds sending. */
-static struct {
-    volatile uint32_t sending;
-    pde_t *pgdir;
-    vaddr_t va;
-    unsigned pages;
-    bool stop;
-    volatile bool hold;        /* who has answered goes on when this is over */
-    volatile uint32_t waiting; /* a bit for each processor that has not answered */
-} request;
-
-static void forget(struct cpu *c)
+void shootdown_send(struct cpu *c)
 {
-    if (request.va >= USER_TOP)
-        invlpg(request.va);
-    else if (c->pgdir == request.pgdir)
-        mmu_forget_pages(request.pgdir, request.va, request.pages);
+    apic_send(c->apic_id, APIC_SHOOTDOWN_VECTOR);
 }
 
-/* Interrupts off; with or without the kernel lock. */
-static void answer_shootdown(struct cpu *c)
+void shootdown_forget(struct cpu *c, pde_t *pgdir, vaddr_t va, unsigned pages)
 {
-    if (!(request.waiting & 1u << c->id))
-        return;
-    forget(c);
-    c->shootdowns++;
-    __atomic_and_fetch(&request.waiting, ~(1u << c->id), __ATOMIC_ACQ_REL);
-    if (request.stop)
-        cpu_halt();
-    for (uint32_t rounds = 1; request.hold; rounds++)
-        wait_a_little(rounds);
+    if (va >= USER_TOP)
+        invlpg(va);
+    else if (c->pgdir == pgdir)
+        mmu_forget_pages(pgdir, va, pages);
 }
 
 void shootdown_interrupt(const struct trapframe *tf);
@@ -277,121 +249,9 @@ void shootdown_interrupt(const struct trapframe *tf)
     struct cpu *c = cpu_self();
 
     c->held_at = tf;
-    answer_shootdown(c);
+    shootdown_answer(c);
     c->held_at = NULL;
     apic_eoi();
-}
-
-/* request says what is asked of those in targets. */
-static void send(uint32_t targets)
-{
-    __atomic_store_n(&request.waiting, targets, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < cpus_online; i++)
-        if (targets & 1u << i)
-            apic_send(cpus[i]->apic_id, APIC_SHOOTDOWN_VECTOR);
-}
-
-static uint32_t others(void)
-{
-    return ((1u << cpus_online) - 1) & ~(1u << cpu_self()->id);
-}
-
-/* The others that have these tables loaded. */
-static uint32_t others_with(const pde_t *pgdir)
-{
-    uint32_t targets = others();
-
-    for (unsigned i = 0; i < cpus_online; i++)
-        if (cpus[i]->pgdir != pgdir)
-            targets &= ~(1u << i);
-    return targets;
-}
-
-/* Interrupts are off from here on; returns what they were. Who waits here answers, so that two can
- * ask each other. */
-static uint32_t begin_request(void)
-{
-    uint32_t flags = irq_save();
-
-    for (uint32_t rounds = 1; __atomic_exchange_n(&request.sending, 1, __ATOMIC_ACQUIRE);
-         rounds++) {
-        answer_shootdown(cpu_self());
-        wait_a_little(rounds);
-    }
-    return flags;
-}
-
-/* Waits for the answers of all targets. */
-static void end_request(uint32_t targets, uint32_t flags)
-{
-    if (targets)
-        send(targets);
-    for (uint32_t rounds = 1; request.waiting; rounds++) {
-        answer_shootdown(cpu_self()); /* that it stop */
-        wait_a_little(rounds);
-    }
-    __atomic_store_n(&request.sending, 0, __ATOMIC_RELEASE);
-    irq_restore(flags);
-}
-
-void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages)
-{
-    uint32_t targets = va >= USER_TOP ? others() : others_with(pgdir), flags;
-
-    if (!targets || left_out)
-        return;
-    flags = begin_request();
-    request.pgdir = pgdir;
-    request.va = va;
-    request.pages = pages;
-    end_request(targets, flags);
-}
-
-void cpus_barrier(void)
-{
-    uint32_t flags;
-
-    if (cpus_online == 1)
-        return;
-    flags = begin_request();
-    request.pgdir = NULL; /* whose tables nobody has: an answer, and nothing else */
-    request.va = 0;
-    end_request(others(), flags);
-}
-
-/* One that does not answer is in trouble itself. */
-static void send_and_hope(void)
-{
-    request.pgdir = NULL;
-    request.va = 0;
-    send(others());
-    for (uint32_t rounds = 1; rounds < STOP_ROUNDS && request.waiting; rounds++)
-        wait_a_little(rounds);
-}
-
-void cpus_stop(void)
-{
-    if (cpus_online == 1)
-        return;
-    request.stop = true;
-    send_and_hope();
-}
-
-void cpus_hold(void)
-{
-    if (cpus_online == 1 || request.stop)
-        return;
-    (void)begin_request();
-    request.hold = true;
-    send_and_hope();
-}
-
-void cpus_release(void)
-{
-    if (!request.hold)
-        return;
-    request.hold = false;
-    __atomic_store_n(&request.sending, 0, __ATOMIC_RELEASE);
 }
 
 void cpu_kick(struct cpu *c)
@@ -553,9 +413,10 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void 
 void cpus_started(void)
 {
     klog(LOG_INFO, "Processors: %u of %u\n", cpus_online, acpi.apics.cpus);
-    left_out = boot_flag("noshootdown");
-    if (left_out)
+    if (boot_flag("noshootdown")) {
+        shootdowns_leave_out();
         klog(LOG_WARN, "Shootdowns are left out: what a processor has cached stays so\n");
+    }
     kernel_pgdir[0] = 0;
     invlpg(trampoline);
 }

@@ -88,6 +88,11 @@ static void identify(int32_t *pid, int32_t *parent)
     spin_unlock(&proc_lock);
 }
 
+static uint32_t processor(void)
+{
+    return cpu_self()->id;
+}
+
 static void count_fault(bool major)
 {
     struct rusage_counts *u = &thread_current()->usage;
@@ -107,6 +112,7 @@ const struct mm_port kernel_mm_port = {
     .for_user = for_user,
     .yield = yield,
     .identify = identify,
+    .processor = processor,
     .now = time_mono_ns,
     .count_fault = count_fault,
     .writing_out = writing_out,

@@ -13,7 +13,7 @@ struct ring pageout_ring = RING_OF(struct vm_pageout_event);
 void trace_begin(struct vm_fault_event *e, vaddr_t addr, bool write)
 {
     *e = (struct vm_fault_event){
-        .addr = addr, .flags = write ? VM_EVENT_WRITE : 0, .cpu = cpu_self()->id};
+        .addr = addr, .flags = write ? VM_EVENT_WRITE : 0, .cpu = mm_port->processor()};
     mm_port->identify(&e->pid, &e->parent);
     e->time_ns = mm_port->now();
 }

@@ -22,6 +22,7 @@ HOST_SRC_test_swap := $(HOST_MM)
 HOST_SRC_test_served := $(HOST_MM)
 HOST_SRC_test_lz4  := mm/reclaim/lz4.c
 HOST_SRC_test_guards := $(HOST_MM)
+HOST_SRC_test_interleaving := $(HOST_MM) tests/host/stage.c arch/i386/platform/shootdown.c
 HOST_SRC_test_vt    := drivers/video/vt.c drivers/video/vt_charset.c drivers/video/vt_csi.c drivers/video/vt_screen.c \
                        drivers/input/keymap.c drivers/input/layouts.c libc/printf.c tests/host/port.c
 HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c arch/i386/platform/resource.c arch/i386/platform/acpi_tables.c arch/i386/platform/mp_table.c drivers/video/fb.c \

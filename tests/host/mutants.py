@@ -4,7 +4,7 @@
 usage: mutants.py DIRECTORY [NAME...]
        mutants.py --check      only whether each still has its place in the sources
 
-Each mutant is (name, file, text, replacement): the text must occur exactly once, which
+Each mutant is (name, file in mm/ or from arch/ on, text, replacement): the text must occur exactly once, which
 make test looks at, so that a mutant cannot go stale unseen. Prints a line each and, last,
 "N passed, N failed": a passed mutant is one that was caught.
 """
@@ -27,6 +27,15 @@ MUTANTS = [
     ("remove-frame-no-flush", "pmap.c",
      "    unmap_entry(pm, pte);\n    mmu_flush_page(pm->pgdir, va);\n    free_table",
      "    unmap_entry(pm, pte);\n    free_table"),
+    # Shootdowns and locks, by CPUs that take turns in many orders: test_interleaving.
+    ("shootdown-missing", "arch/i386/platform/shootdown.c", "    if (!targets || left_out)", "    if (targets || left_out)"),
+    ("shootdown-no-wait", "arch/i386/platform/shootdown.c",
+     "for (uint32_t rounds = 1; request.waiting; rounds++) {\n        shootdown_answer",
+     "for (uint32_t rounds = 1; !rounds; rounds++) {\n        shootdown_answer"),
+    ("shootdown-wrong-set", "arch/i386/platform/shootdown.c", "cpu_get(i)->pgdir != pgdir", "cpu_get(i)->pgdir == pgdir"),
+    ("fault-lock-dropped-early", "fault.c", "    o = f->failed ? give_up(f) : fault_once(f);",
+     "    if (f->alone)\n        spin_unlock(&vm_lock);\n    o = f->failed ? give_up(f) : fault_once(f);\n"
+     "    if (f->alone)\n        spin_lock(&vm_lock);"),
     # Wrong permissions.
     ("read-share-writable", "fault.c", "return enter(f, frame, read_only(f->vma));",
      "return enter(f, frame, f->vma->prot);"),
@@ -256,9 +265,10 @@ MUTANTS = [
 ]
 
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
-ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_memory"]
+ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_memory", "test_interleaving"]
 TESTS = [*ON_STAGE, "test_seeing", "test_swap", "test_served", "test_lz4"]
 PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.c"] * (t in ON_STAGE) for t in TESTS}
+PROGRAMS["test_interleaving"].append("arch/i386/platform/shootdown.c")
 PROGRAMS["fuzz"] = ["tests/host/fuzz.c"]
 SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
 RUNS = [*([t] for t in TESTS), ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
@@ -269,12 +279,16 @@ def compile_object(source, out):
     subprocess.run([*CC, "-c", source, "-o", out], check=True)
 
 
+def source_of(filename):
+    return filename if filename.startswith("arch/") else f"mm/{filename}"
+
+
 def plant(mutant, directory):
     name, filename, text, replacement = mutant
-    with open(f"mm/{filename}", encoding="ascii") as f:
+    with open(source_of(filename), encoding="ascii") as f:
         source = f.read()
     if source.count(text) != 1:
-        raise ValueError(f"{name}: its text occurs {source.count(text)} times in mm/{filename}")
+        raise ValueError(f"{name}: its text occurs {source.count(text)} times in {source_of(filename)}")
     path = f"{directory}/{name}.c"
     with open(path, "w", encoding="ascii") as f:
         f.write(source.replace(text, replacement))
@@ -286,11 +300,12 @@ def caught_by(mutant, directory, objects):
     name, filename, *_ = mutant
     obj = f"{directory}/{name}.o"
     compile_object(plant(mutant, directory), obj)
-    others = [o for o in objects["mm"] if not o.endswith(f"/mm_{filename[:-2].replace('/', '_')}.o")]
-    for run in RUNS:
+    whole = f"{directory}/{source_of(filename)[:-2].replace('/', '_')}.o"
+    for run in RUNS if source_of(filename) != filename else [["test_interleaving"]]:
         program = f"{directory}/{name}.{run[0]}"
+        others = [o for o in objects["mm"] + objects[run[0]] if o != whole]
         if not os.path.exists(program):
-            subprocess.run([*CC, obj, *others, *objects["support"], *objects[run[0]], "-o", program],
+            subprocess.run([*CC, obj, *others, *objects["support"], "-o", program],
                            check=True)
         try:
             done = subprocess.run(["scripts/run-i386", program, *run[1:]], capture_output=True, timeout=600, check=False)
@@ -304,7 +319,7 @@ def caught_by(mutant, directory, objects):
 def stale():
     """The names of those whose text does not occur exactly once."""
     def occurrences(mutant):
-        with open(f"mm/{mutant[1]}", encoding="ascii") as f:
+        with open(source_of(mutant[1]), encoding="ascii") as f:
             return f.read().count(mutant[2])
     return [m[0] for m in MUTANTS if occurrences(m) != 1]
 

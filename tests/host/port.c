@@ -57,6 +57,11 @@ static void host_identify(int32_t *pid, int32_t *parent)
     *parent = port_parent;
 }
 
+static uint32_t host_processor(void)
+{
+    return 0;
+}
+
 static void host_count_fault(bool major)
 {
     (void)major;
@@ -93,6 +98,7 @@ const struct mm_port host_port = {
     .for_user = host_for_user,
     .yield = host_yield,
     .identify = host_identify,
+    .processor = host_processor,
     .now = host_now,
     .count_fault = host_count_fault,
     .writing_out = host_writing_out,

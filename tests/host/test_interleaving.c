@@ -1,0 +1,382 @@
+/*
+ * Several CPUs in one space, by turns: each is a coroutine with a TLB of its own that forgets
+ * nothing by itself. Who goes on is chosen wherever a lock is taken or let go, before each access
+ * of a program, where somebody waits, sleeps or yields. The shootdowns are the kernel's own
+ * (arch/i386/platform/shootdown.c), the faults those without the kernel lock, which system calls
+ * hold.
+ *
+ * What must hold at every such place: no TLB has a translation to a frame that is free. And when a
+ * system call ends: none has one that the tables do not have, or with more rights. A small case is
+ * run with every single switch at every place, larger ones by seeds.
+ */
+#include "arch/i386/platform/shootdown.h"
+#include "arch/processors.h"
+#include "tests/host/port.h"
+#include "tests/host/stage.h"
+#include <string.h>
+#include <ucontext.h>
+
+#define STACK_BYTES (256u << 10)
+#define TURNS_MAX   200000u
+#define PAGES       3u
+#define NOBODY      UINT32_MAX
+
+static struct task {
+    ucontext_t context;
+    char *stack;
+    void (*run)(unsigned cpu);
+    bool done, asked; /* interrupted, and has not looked yet */
+} tasks[HOST_CPUS];
+static ucontext_t outside;
+static unsigned running, in_flight; /* shootdowns that somebody waits for */
+static uint32_t kernel_holder, turns, wrong;
+
+unsigned cpus_online = HOST_CPUS;
+
+struct cpu *cpu_get(unsigned id)
+{
+    return id < HOST_CPUS ? &host_cpus[id] : NULL;
+}
+
+/* ---- Who goes on ---- */
+
+static bool by_seed;
+static uint32_t seed;
+static uint32_t place, switch_at; /* places passed; the one where the only switch is made, to: */
+static unsigned switch_to;
+
+static unsigned rnd(unsigned n)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (seed >> 16) % n;
+}
+
+static unsigned next_of(unsigned cpu)
+{
+    do
+        cpu = (cpu + 1) % HOST_CPUS;
+    while (tasks[cpu].done && cpu != running);
+    return cpu;
+}
+
+static void go_on(unsigned cpu)
+{
+    unsigned from = running;
+
+    if (++turns > TURNS_MAX) {
+        fprintf(stderr, "it does not end\n");
+        abort();
+    }
+    if (cpu == from)
+        return;
+    running = cpu;
+    host_self = &host_cpus[cpu];
+    swapcontext(&tasks[from].context, &tasks[cpu].context);
+}
+
+static void check_frames(void)
+{
+    const pde_t *pgdir;
+    pte_t entry;
+    vaddr_t va;
+
+    for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
+        for (unsigned n = 0; n < TLB_ENTRIES; n++)
+            if (machine_cached(cpu, n, &pgdir, &va, &entry) &&
+                frame_of_pa(PTE_ADDR(entry))->kind == FRAME_FREE)
+                wrong++;
+}
+
+/* A place where another may go on. */
+static void point(void)
+{
+    unsigned to = running;
+
+    check_frames();
+    if (by_seed && rnd(4) == 0)
+        to = rnd(HOST_CPUS);
+    else if (!by_seed && place++ == switch_at)
+        to = switch_to;
+    if (!tasks[to].done)
+        go_on(to);
+}
+
+/* Somebody else has to do something first. */
+static void wait(void)
+{
+    check_frames();
+    go_on(by_seed && !tasks[running].done && rnd(2) ? next_of(next_of(running)) : next_of(running));
+}
+
+/* ---- What the kernel's files need ---- */
+
+void shootdown_send(struct cpu *c)
+{
+    tasks[c->id].asked = true;
+}
+
+void shootdown_forget(struct cpu *c, pde_t *pgdir, vaddr_t va, unsigned pages)
+{
+    if (c->pgdir == pgdir)
+        machine_forget_pages(c->id, pgdir, va, pages);
+}
+
+void wait_a_little(uint32_t rounds)
+{
+    (void)rounds;
+    wait();
+}
+
+static void ask(pde_t *pgdir, vaddr_t va, unsigned pages)
+{
+    in_flight++;
+    shootdown(pgdir, va, pages);
+    in_flight--;
+}
+
+static void spin(void)
+{
+    shootdown_answer(host_self);
+    wait();
+}
+
+static void kernel_enter(void)
+{
+    while (kernel_holder != NOBODY)
+        spin();
+    kernel_holder = running;
+}
+
+static void kernel_leave(void)
+{
+    kernel_holder = NOBODY;
+}
+
+static void sleep_on(struct spinlock *lock)
+{
+    spin_unlock(lock);
+    kernel_leave();
+    wait();
+    kernel_enter();
+}
+
+static void yield(void)
+{
+    kernel_leave();
+    point();
+    kernel_enter();
+}
+
+/* ---- Programs ---- */
+
+/* In user mode interrupts come through. */
+static void user_mode(void)
+{
+    point();
+    if (tasks[running].asked) {
+        tasks[running].asked = false;
+        shootdown_answer(host_self);
+    }
+}
+
+static void access(vaddr_t va, bool write)
+{
+    uint32_t *at;
+
+    for (;;) {
+        enum vm_result r = VM_MINOR;
+
+        user_mode();
+        at = machine_translate(running, s->pmap.pgdir, va, write);
+        if (at)
+            break;
+        if (!vm_fault_alone(s, va, write ? VM_WRITE : VM_READ, true)) {
+            kernel_enter();
+            r = vm_fault(s, va, write ? VM_WRITE : VM_READ);
+            kernel_leave();
+        }
+        if (r != VM_MINOR && r != VM_MAJOR)
+            return; /* it would have its signal */
+    }
+    if (write)
+        *at = va ^ running;
+}
+
+/* No TLB knows of more than the tables have. Not while somebody is about to tell them. */
+static void check_rights(void)
+{
+    const pde_t *pgdir;
+    pte_t entry, now;
+    vaddr_t va;
+
+    if (in_flight || spin_is_held(&vm_lock))
+        return;
+    for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
+        for (unsigned n = 0; n < TLB_ENTRIES; n++) {
+            if (!machine_cached(cpu, n, &pgdir, &va, &entry) || pgdir != s->pmap.pgdir)
+                continue;
+            now = machine_entry(pgdir, va);
+            if (!(now & PTE_P) || PTE_ADDR(now) != PTE_ADDR(entry) || (entry & ~now & PTE_W))
+                wrong++;
+        }
+}
+
+static void call(unsigned what, vaddr_t va)
+{
+    struct vm_space *copy = NULL;
+
+    kernel_enter();
+    switch (what) {
+    case 0:
+        map(va, 1, RW, 0, NULL, 0); /* in place of what is there */
+        break;
+    case 1:
+        vm_unmap(s, va, PAGE_SIZE);
+        map(va, 1, RW, 0, NULL, 0);
+        break;
+    case 2:
+        vm_protect(s, va, PAGE_SIZE, VM_PROT_READ);
+        check_rights();
+        vm_protect(s, va, PAGE_SIZE, RW);
+        break;
+    case 3:
+        if (vm_space_fork(s, &copy) == 0)
+            vm_space_unref(copy);
+        break;
+    case 4:
+        vm_advise(s, va, PAGE_SIZE, 4); /* MADV_DONTNEED */
+        break;
+    default:
+        map(va, 1, RW, 0, file, 1);
+        break;
+    }
+    check_rights();
+    kernel_leave();
+}
+
+static vaddr_t some_page(void)
+{
+    return AT + rnd(PAGES) * PAGE_SIZE;
+}
+
+static void by_chance(unsigned cpu)
+{
+    for (unsigned i = 0; i < 30; i++) {
+        if (rnd(3) == 0)
+            call(rnd(6), some_page());
+        else
+            access(some_page(), cpu == 0 || rnd(3));
+    }
+}
+
+/* ---- Runs ---- */
+
+/* On a stack of its own. Done, it is idle: its processor has loaded the kernel's own tables. */
+static void begin(void)
+{
+    tasks[running].run(running);
+    machine_forget_all(running);
+    host_self->pgdir = mmu_kernel_directory();
+    shootdown_answer(host_self);
+    tasks[running].done = true;
+    if (next_of(running) == running)
+        setcontext(&outside);
+    wait();
+}
+
+static void prepare(unsigned cpu, void (*run)(unsigned cpu))
+{
+    struct task *t = &tasks[cpu];
+
+    t->run = run;
+    t->done = run == NULL;
+    t->asked = false;
+    if (!t->stack)
+        t->stack = malloc(STACK_BYTES);
+    getcontext(&t->context);
+    t->context.uc_stack.ss_sp = t->stack;
+    t->context.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&t->context, begin, 0);
+    host_cpus[cpu].pgdir = run ? s->pmap.pgdir : mmu_kernel_directory();
+}
+
+static void hooks(bool on)
+{
+    machine_shootdown = on ? ask : NULL;
+    machine_on_spin = on ? spin : NULL;
+    machine_on_lock = on ? point : NULL;
+    port_on_sleep = on ? sleep_on : NULL;
+    port_between_steps = on ? yield : NULL;
+}
+
+/* All of them, from a fresh stage; what was found wrong. */
+static unsigned run(void (*const what[HOST_CPUS])(unsigned cpu))
+{
+    stage_up();
+    map(AT, PAGES, RW, 0, NULL, 0);
+    kernel_holder = NOBODY;
+    wrong = turns = place = in_flight = running = 0;
+    for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
+        prepare(cpu, what[cpu]);
+    hooks(true);
+    host_self = host_cpus;
+    swapcontext(&outside, &tasks[0].context);
+    hooks(false);
+    host_self = host_cpus;
+    host_cpus[0].pgdir = mmu_kernel_directory();
+    stage_down();
+    return wrong;
+}
+
+TEST(no_translation_outlives_its_frame_whoever_goes_on)
+{
+    void (*const all[HOST_CPUS])(unsigned) = {by_chance, by_chance, by_chance};
+
+    by_seed = true;
+    for (unsigned i = 1; i <= 60 && !test_failures; i++) {
+        seed = i * 7919;
+        EXPECT_EQ(run(all), 0);
+        if (test_failures)
+            fprintf(stderr, "seed %u\n", i);
+    }
+}
+
+/* One stores, the other takes the page away, in each way there is. */
+static unsigned way;
+
+static void storer(unsigned cpu)
+{
+    (void)cpu;
+    for (unsigned i = 0; i < 4; i++)
+        access(AT + (i & 1) * PAGE_SIZE, true);
+}
+
+static void taker(unsigned cpu)
+{
+    (void)cpu;
+    access(AT, true);
+    call(way, AT);
+    access(AT, true);
+}
+
+TEST(every_single_switch_of_a_small_case)
+{
+    void (*const two[HOST_CPUS])(unsigned) = {storer, taker, NULL};
+
+    by_seed = false;
+    for (way = 0; way < 6; way++) {
+        switch_at = UINT32_MAX;
+        EXPECT_EQ(run(two), 0);
+        for (uint32_t places = place, at = 0; at < places && !test_failures; at++) {
+            for (switch_to = 0; switch_to < 2 && !test_failures; switch_to++) {
+                switch_at = at;
+                EXPECT_EQ(run(two), 0);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    return run_tests(NULL, NULL);
+}

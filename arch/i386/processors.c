@@ -49,10 +49,11 @@ static struct {
     volatile bool passing;           /* the first of them comes next, and nobody before it */
 } kernel_lock;
 
-/* An emulator leaves its loop, and takes a lock, at every pause. */
+/* An emulator leaves its loop at every pause and takes a lock, which the one that is waited for may
+ * need to be interrupted: so pauses are seldom. */
 void wait_a_little(uint32_t rounds)
 {
-    if (rounds % 16 == 0)
+    if (rounds % 1024 == 0)
         cpu_relax();
     else
         __asm__ volatile("" : : : "memory");

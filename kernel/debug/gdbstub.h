@@ -23,8 +23,7 @@ void debug_enter(struct trapframe *tf);
 
 struct thread;
 
-#define GDB_IDLE_ID 0x8000u /* the first idle thread: its number is 0, which gdb keeps for "any"   \
-                             */
+#define GDB_IDLE_ID 0x8000u /* of CPU 0: its own number, 0, means any to gdb */
 
 uint32_t gdb_thread_id(const struct thread *t);
 struct thread *gdb_thread(uint32_t id); /* NULL: there is none */

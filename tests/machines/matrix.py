@@ -102,6 +102,13 @@ MACHINES = [
     Machine("UEFI 64, no VGA", firmware="UEFI 64", boot="CD", mem=256, options=("-vga", "none")),
     Machine("UEFI 32, CD", firmware="UEFI 32", boot="CD", mem=256),
     Machine("UEFI 32, USB stick on xhci", firmware="UEFI 32", boot="USB xhci", mem=256),
+    # ---- Several processors
+    *(Machine(f"{board}, {n} processors", options=("-M", board, "-smp", str(n)), says=f"Processors: {n} of {n}",
+              fast=board == "q35" and n == 8)
+      for board in ("pc", "q35") for n in (2, 3, 8, 16)),
+    *(Machine(f"{firmware}, CD, {n} processors", firmware=firmware, boot="CD", mem=256, options=("-smp", str(n)),
+              says=f"Processors: {n} of {n}")
+      for firmware in ("UEFI 64", "UEFI 32") for n in (2, 8)),
     # ---- Another make of processor
     Machine("Bochs, Pentium, CD", make="bochs", cpu="pentium", boot="CD"),
     Machine("Bochs, Pentium III, CD", make="bochs", cpu="p3_katmai", boot="CD", fast=True),

@@ -362,6 +362,8 @@ void acpi_read(struct acpi_tables *a, const void *p, uint32_t len, acpi_map_fn m
     memcpy(&r, p, len < sizeof(r) ? len : sizeof(r));
     a->revision = r.revision;
     memcpy(a->oem, r.oem, sizeof(r.oem));
+    for (unsigned n = sizeof(r.oem); n > 0 && a->oem[n - 1] == ' '; n--)
+        a->oem[n - 1] = '\0';
     bool extended = r.revision >= 2 && len >= sizeof(r) && sums_to_zero(p, sizeof(r));
     a->present =
         (extended && read_list(a, r.xsdt, 8, "XSDT", map)) || read_list(a, r.rsdt, 4, "RSDT", map);

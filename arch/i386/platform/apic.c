@@ -148,8 +148,8 @@ void apic_init(void)
     boot_id = local_read(REG_ID);
     for (unsigned i = 0; i < acpi.apics.nio && !boot_flag("noapic"); i++)
         io_init(&acpi.apics.io[i]);
-    klog(LOG_INFO, "APIC: local %u, %u I/O APICs; %u processors\n",
-         (unsigned)(local_read(REG_ID) >> 24), nio, acpi.apics.cpus);
+    klog(LOG_INFO, "APIC: this processor is number %u of %u; %u for the lines of devices\n",
+         (unsigned)(local_read(REG_ID) >> 24), acpi.apics.cpus, nio);
 }
 
 bool apic_present(void)

@@ -22,7 +22,7 @@ static struct {
 
 static uint8_t line[CHUNK_BYTES * FB_MAX_SCALE] __attribute__((aligned(4)));
 
-static const uint8_t *glyph_of(uint32_t codepoint)
+const uint8_t *glyph_of(uint32_t codepoint)
 {
     unsigned low = 0, high = font_map_size;
 

@@ -16,4 +16,7 @@ extern const struct font_entry font_map[];       /* by code point */
 extern const unsigned font_map_size;
 extern const uint16_t font_ascii[128]; /* the glyphs of ASCII */
 
+/* fb.c: the lines of a character; of what the font lacks, a stand-in's. */
+const uint8_t *glyph_of(uint32_t codepoint);
+
 #endif

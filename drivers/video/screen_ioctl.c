@@ -2,10 +2,12 @@
  * [man 2 ioctl_console] */
 #include "arch/uaccess.h"
 #include "drivers/input/keyboard.h"
+#include "drivers/video/font.h"
 #include "drivers/video/screen.h"
 #include "kernel/thread/proc.h"
 #include "kernel/signal/signal.h"
 #include "libc/errno.h"
+#include "libc/string.h"
 
 #define KDGETLED      0x4b31
 #define KDSETLED      0x4b32
@@ -15,6 +17,7 @@
 #define KDGKBMODE     0x4b44
 #define KDSKBMODE     0x4b45
 #define KDSIGACCEPT   0x4b4e
+#define KDFONTOP      0x4b72
 #define KIOCSOUND     0x4b2f
 #define KDMKTONE      0x4b30
 #define VT_OPENQRY    0x5600
@@ -35,6 +38,11 @@ static struct {
     int32_t pid;
     int signo;
 } spawner;
+
+static struct screen *screen_of(struct tty *t)
+{
+    return t->private;
+}
 
 void screen_wanted(struct screen *screen)
 {
@@ -108,8 +116,53 @@ static long set_mode(struct tty *t, uint32_t mode)
         return -EPERM;
     if (mode > KD_TEXT1)
         return -EINVAL;
-    screen_set_graphics(t->private, mode == KD_GRAPHICS);
+    screen_set_graphics(screen_of(t), mode == KD_GRAPHICS);
     return 0;
+}
+
+#define FONT_OP_GET     1
+#define FONT_CHARACTERS 256u
+#define FONT_STRIDE     32u /* bytes of each in the answer */
+
+struct console_font_op {
+    uint32_t op, flags, width, height, charcount;
+    uint32_t data; /* where to, 0: only its size is asked for */
+};
+
+/* The characters of code page 437, in its order, as VGA has them. */
+static int give_font(uint32_t to)
+{
+    uint8_t lines[FONT_STRIDE] = {0};
+    int err = 0;
+
+    for (unsigned i = 0; i < FONT_CHARACTERS && !err; i++) {
+        memcpy(lines, glyph_of(vt_from_cp437((uint8_t)i)), FONT_HEIGHT);
+        err = copy_to_user((void __user *)(to + i * FONT_STRIDE), lines, sizeof(lines));
+    }
+    return err;
+}
+
+static long font_op(struct tty *t, void __user *arg)
+{
+    struct console_font_op op;
+    int err;
+
+    if (copy_from_user(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.op != FONT_OP_GET)
+        return capable(CAP_SYS_TTY_CONFIG) ? -ENOSYS : -EPERM;
+    if (screen_of(t)->graphics)
+        return -EINVAL;
+    if ((op.data && op.charcount < FONT_CHARACTERS) || op.width < FONT_WIDTH ||
+        op.height < FONT_HEIGHT)
+        return -ENOSPC;
+    err = op.data ? give_font(op.data) : 0;
+    if (err)
+        return err;
+    op.width = FONT_WIDTH;
+    op.height = FONT_HEIGHT;
+    op.charcount = FONT_CHARACTERS;
+    return copy_to_user(arg, &op, sizeof(op));
 }
 
 static long set_keyboard_mode(uint32_t mode)
@@ -123,10 +176,11 @@ long screen_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
     case KDGKBTYPE:
         return put_user_u8(arg, KB_101);
     case KDGETMODE:
-        return put_user_u32((void __user *)arg,
-                            ((struct screen *)t->private)->graphics ? KD_GRAPHICS : KD_TEXT);
+        return put_user_u32((void __user *)arg, screen_of(t)->graphics ? KD_GRAPHICS : KD_TEXT);
     case KDSETMODE:
         return set_mode(t, arg);
+    case KDFONTOP:
+        return font_op(t, (void __user *)arg);
     case KDGKBMODE:
         return put_user_u32((void __user *)arg, K_UNICODE);
     case KDSKBMODE:

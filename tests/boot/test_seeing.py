@@ -155,6 +155,11 @@ def test_vmpicture_draws_what_was_saved(shell, tmp_path):
     out = tmp_path / "report.svg"
     subprocess.run([TOP + "/scripts/vmpicture", "-o", out,
                     *(tmp_path / n for n in ("trace", "smaps", "owners", "one", "two"))], check=True)
+    page = tmp_path / "report.html"
+    subprocess.run([TOP + "/scripts/vmpicture", "-o", page, tmp_path / "trace"], check=True)
+    text = page.read_text()
+    assert text.count("data-time=") == len((tmp_path / "trace").read_text().splitlines())
+    assert 'id="time"' in text and "@media print" in text and not re.search(r"(src|href)=", text)
     svg = xml.etree.ElementTree.parse(out)
     dots = [e for e in svg.iter() if e.tag.endswith("circle")]
     assert len(dots) == len((tmp_path / "trace").read_text().splitlines()) > 50

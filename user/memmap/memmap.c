@@ -4,6 +4,7 @@
  *
  * Cells are counted in (frames.c) and drawn (here) anew each time; nothing is remembered between.
  */
+#include "user/memmap/canvas.h"
 #include "user/memmap/memmap.h"
 #include <poll.h>
 #include <signal.h>
@@ -19,7 +20,7 @@
 #define CELL_BYTES   16 /* of output, at most */
 
 static const char usage[] =
-    "usage: memmap [-1] [-p PID] [-d SECONDS] | -s FILE\n"
+    "usage: memmap [-1] [-t] [-p PID] [-d SECONDS] | -s FILE\n"
     "\n"
     "Draws all frames of memory, each cell a frame or a group of them, by owner:\n"
     "  K kernel  T page table  A anonymous  C copy-on-write  F file  D file, written to\n"
@@ -29,6 +30,7 @@ static const char usage[] =
     "\n"
     "  -p PID  light this process's pages    -d SECONDS  between two pictures (1)\n"
     "  -1      one picture, and leave\n"
+    "  -t      letters, on a framebuffer too, where it draws pixels otherwise\n"
     "  -s FILE send records of all that changes, for a picture elsewhere (docs/seeing.md)\n"
     "Keys: q leave, n next process, 0 none.\n";
 
@@ -37,6 +39,7 @@ static struct {
     int seconds;
     bool once, colour;
     const char *records; /* where to */
+    bool text;           /* even on a framebuffer */
     int rows, columns;
     char *out;
     size_t used;
@@ -170,6 +173,7 @@ static struct termios cooked;
 static void restore(void)
 {
     tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+    canvas_close(STDIN_FILENO);
     write(STDOUT_FILENO, "\033[0m\033[?25h\r\n", 13);
 }
 
@@ -232,6 +236,8 @@ static void take_options(int argc, char **argv)
             m.pid = atoi(argv[++i]);
         } else if (strcmp(argv[i], "-d") == 0 && i + 1 < argc) {
             m.seconds = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "-t") == 0) {
+            m.text = true;
         } else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc) {
             m.records = argv[++i];
         } else {
@@ -264,6 +270,8 @@ int main(int argc, char **argv)
         return 0;
     }
     take_terminal();
+    if (!m.text && pixels(m.pid))
+        return 0;
     do {
         map_read(&map, m.pid);
         draw(&map);

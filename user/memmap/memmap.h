@@ -97,6 +97,7 @@ void watch_step(struct watch *w);
 
 /* ---- The ways to show it ---- */
 
+bool pixels(pid_t pid);         /* pixels.c: on a framebuffer, until "q"; false: there is none */
 int stream(const char *device); /* stream.c: until the other side is gone; the exit status */
 
 #endif

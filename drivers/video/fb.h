@@ -37,5 +37,6 @@ void fb_set_shadow(vt_cell_t *const *row);
 bool fb_is_shown(void); /* fb_init() found one */
 /* Somebody else has drawn on it: everything is painted again, and the rest cleared. */
 void fb_forget(void);
+void fbdev_flush(void); /* fbdev.c: what programs have drawn is on the screen; may sleep */
 
 #endif

@@ -136,6 +136,12 @@ static void fb_refresh(void *arg)
     }
 }
 
+void fbdev_flush(void)
+{
+    if (dev.object)
+        vm_object_sync(dev.object);
+}
+
 /* ---- The file ---- */
 
 static int fb_open(struct inode *inode, struct file *f)

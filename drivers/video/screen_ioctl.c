@@ -2,6 +2,7 @@
  * [man 2 ioctl_console] */
 #include "arch/uaccess.h"
 #include "drivers/input/keyboard.h"
+#include "drivers/video/fb.h"
 #include "drivers/video/font.h"
 #include "drivers/video/screen.h"
 #include "kernel/thread/proc.h"
@@ -116,6 +117,8 @@ static long set_mode(struct tty *t, uint32_t mode)
         return -EPERM;
     if (mode > KD_TEXT1)
         return -EINVAL;
+    if (mode != KD_GRAPHICS)
+        fbdev_flush(); /* or it would come over the text */
     screen_set_graphics(screen_of(t), mode == KD_GRAPHICS);
     return 0;
 }

@@ -54,7 +54,9 @@ static struct {
     uint32_t tree_sum; /* of what the tree was drawn from */
     bool paused, all;  /* all: everything is drawn anew */
     bool outgrown;     /* a frame beyond the extent is in use */
-    char words[160];
+    char words[160];   /* of the last fault */
+    bool news;         /* they are new */
+    char line[2][256]; /* of text, as they are drawn */
     struct watch watch;
 } p = {.zoom = 1};
 
@@ -315,25 +317,36 @@ static void look_at_process(void)
 
 /* ---- Text ---- */
 
+/* Only where it says something else than it did. */
+static void draw_line(unsigned n, unsigned y, const char *text, uint32_t colour)
+{
+    if (!p.all && strcmp(p.line[n], text) == 0)
+        return;
+    strlcpy(p.line[n], text, sizeof(p.line[n]));
+    canvas_text(0, y, canvas_width, text, colour, p.paper);
+}
+
 static void draw_text(void)
 {
     unsigned height = canvas_line_height(), x = 0, y = p.bottom + height / 4;
     char text[256];
 
-    canvas_text(0, y, canvas_width, p.words, p.white, p.paper);
+    draw_line(0, y, p.words, p.white);
     y += height;
     snprintf(text, sizeof(text), "%u frames, the first %u shown, %u free; swap %lu of %lu KiB%s%s",
              p.map.frames, p.columns * p.rows < p.map.frames ? p.columns * p.rows : p.map.frames,
              p.map.total[OWNER_FREE], p.map.swap - p.map.swap_free, p.map.swap,
              p.paused ? "; paused" : "", p.watch.held ? "; faults wait for s" : "");
-    canvas_text(0, y, canvas_width, text, p.ink, p.paper);
+    draw_line(1, y, text, p.ink);
+    if (!p.all)
+        return;
     y += height;
     canvas_text(0, y, canvas_width,
                 "q leave  n next process  0 whoever faulted last  z Z zoom  , . move  space pause  "
                 "s next fault  g go",
                 p.faint, p.paper);
     y += height * 5 / 4;
-    for (unsigned k = 0; p.all && k < OWNER_NONE; k++) {
+    for (unsigned k = 0; k < OWNER_NONE; k++) {
         canvas_fill(x, y, height * 3 / 4, height * 3 / 4, p.colour[k][0]);
         x += height;
         canvas_text(x, y, (strlen(names[k]) + 1) * 8 * canvas_scale, names[k], p.ink, p.paper);
@@ -354,6 +367,7 @@ static void take_fault(void *ctx, const char *line)
     event_reason(&e, why, sizeof(why));
     snprintf(p.words, sizeof(p.words), "%s s, pid %d: %s of %08lx: %s", e.time, e.pid,
              e.write ? "write" : "read", e.addr, why);
+    p.news = true;
     p.last_pid = e.pid;
     p.last_page = (unsigned)(e.addr >> 12);
     if (e.frame && !p.paused)
@@ -433,11 +447,10 @@ static bool wait_for_key(struct timespec *next)
 
 static void draw_picture(unsigned n)
 {
-    unsigned faults = watch_drain(&p.watch, take_fault, NULL);
-
+    watch_drain(&p.watch, take_fault, NULL);
     if (p.all)
         canvas_fill(0, 0, canvas_width, canvas_height, p.paper);
-    if (!p.paused && (n % LOOK_EVERY == 0 || p.all || (p.watch.held && faults))) {
+    if (!p.paused && (n % LOOK_EVERY == 0 || p.all || (p.watch.held && p.news))) {
         map_figures(&p.map);
         look_at_process();
         look_at_frames();
@@ -446,9 +459,10 @@ static void draw_picture(unsigned n)
         if (p.outgrown)
             lay_out();
         p.outgrown = false;
-    } else if (faults) {
+    } else if (p.news) {
         draw_text();
     }
+    p.news = false;
     if (!p.paused)
         fade();
 }

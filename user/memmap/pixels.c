@@ -4,7 +4,7 @@
  * a tree, with the last fault in words below.
  *
  * Only what changed is drawn. Thirty pictures a second fade and follow the trace of faults; what
- * takes a look at all frames is done five times a second.
+ * takes a look at all frames is done twice a second: it is what costs.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "user/shared/event.h"
 
 #define PICTURES   30u  /* a second */
-#define LOOK_EVERY 6u   /* pictures between two looks at all frames */
+#define LOOK_EVERY 15u  /* pictures between two looks at all frames */
 #define LEVELS     16u  /* of a flash, as it fades */
 #define RING       0x80 /* in shown */
 #define HAND       0x40

@@ -287,6 +287,35 @@ static vaddr_t mmap_ceiling(const struct vm_space *s)
     return page_down(USER_TOP - gap) - s->mmap_shift;
 }
 
+/* The place at the bottom of [low, high), which is not below floor, or 0. */
+static vaddr_t low_place(vaddr_t low, vaddr_t high, uint32_t len, vaddr_t floor)
+{
+    low = low < floor ? floor : low;
+    return high > low && high - low >= len ? low : 0;
+}
+
+static vaddr_t lowest_gap(const struct vma *v, uint32_t len, vaddr_t floor)
+{
+    vaddr_t at;
+
+    if (!v || v->widest < len)
+        return 0;
+    at = v->start > floor ? lowest_gap(v->left, len, floor) : 0;
+    if (!at)
+        at = low_place(v->start - v->gap, v->start, len, floor);
+    return at ? at : lowest_gap(v->right, len, floor);
+}
+
+/* The lowest len free bytes from floor on, or 0. [v] */
+static vaddr_t find_low_gap(const struct vm_space *s, uint32_t len, vaddr_t floor)
+{
+    vaddr_t at = lowest_gap(s->root, len, floor), end = 0;
+
+    if (!list_empty(&s->vmas))
+        end = list_entry(s->vmas.prev, struct vma, link)->end;
+    return at ? at : low_place(end, USER_TOP, len, floor);
+}
+
 vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len)
 {
     vaddr_t at;
@@ -294,7 +323,7 @@ vaddr_t choose_place(struct vm_space *s, vaddr_t hint, uint32_t len)
     if (hint >= USER_MIN && range_valid(hint, len) && range_free(s, hint, len))
         return hint;
     if (s->mmap_floor)
-        return vma_find_low_gap(s, len, s->mmap_floor);
+        return find_low_gap(s, len, s->mmap_floor);
     at = vma_find_gap(s, len, USER_MIN, mmap_ceiling(s));
     return at ? at : vma_find_gap(s, len, USER_MIN, USER_TOP - PAGE_SIZE);
 }

@@ -568,8 +568,7 @@ void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags);               
 void vma_forget(struct vma *v); /* its space dies: off its object and the accounts [v] */
 /* The highest len free bytes that end at or below ceiling and lie above floor, or 0. [v] */
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling);
-vaddr_t vma_find_low_gap(struct vm_space *s, uint32_t len, vaddr_t floor); /* the lowest [v] */
-extern uint32_t locked_pages;                                              /* [v] of all spaces */
+extern uint32_t locked_pages; /* [v] of all spaces */
 /* Pages promised: to private writable memory of all spaces but for VM_NORESERVE, and to shared
  * objects; and whether more may be. [v] */
 extern uint32_t committed_pages;

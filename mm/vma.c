@@ -344,42 +344,13 @@ static vaddr_t highest_gap(const struct vma *v, uint32_t len, vaddr_t floor, vad
     return highest_gap(v->left, len, floor, ceiling);
 }
 
-static vaddr_t last_end(const struct vm_space *s)
-{
-    return list_empty(&s->vmas) ? 0 : list_entry(s->vmas.prev, struct vma, link)->end;
-}
-
 vaddr_t vma_find_gap(struct vm_space *s, uint32_t len, vaddr_t floor, vaddr_t ceiling)
 {
-    vaddr_t at = place_in(last_end(s), USER_TOP, len, floor, ceiling);
+    const struct vma *last =
+        list_empty(&s->vmas) ? NULL : list_entry(s->vmas.prev, struct vma, link);
+    vaddr_t at = place_in(last ? last->end : 0, USER_TOP, len, floor, ceiling);
 
     return at ? at : highest_gap(s->root, len, floor, ceiling);
-}
-
-/* The place at the bottom of [low, high), which is not below floor, or 0. */
-static vaddr_t low_place(vaddr_t low, vaddr_t high, uint32_t len, vaddr_t floor)
-{
-    low = low < floor ? floor : low;
-    return high > low && high - low >= len ? low : 0;
-}
-
-static vaddr_t lowest_gap(const struct vma *v, uint32_t len, vaddr_t floor)
-{
-    vaddr_t at;
-
-    if (!v || v->widest < len)
-        return 0;
-    at = v->start > floor ? lowest_gap(v->left, len, floor) : 0;
-    if (!at)
-        at = low_place(v->start - v->gap, v->start, len, floor);
-    return at ? at : lowest_gap(v->right, len, floor);
-}
-
-vaddr_t vma_find_low_gap(struct vm_space *s, uint32_t len, vaddr_t floor)
-{
-    vaddr_t at = lowest_gap(s->root, len, floor);
-
-    return at ? at : low_place(last_end(s), USER_TOP, len, floor);
 }
 
 /* ---- Audit ---- */

@@ -157,6 +157,13 @@ int swap_area_read_header(struct swap_area *a, void *page)
     return got < 0 ? got : 0;
 }
 
+int swap_area_write_header(struct swap_area *a, void *page)
+{
+    int put = move(a, BLOCK_WRITE, 0, 1, &page);
+
+    return put < 0 ? put : 0;
+}
+
 struct swap_area *swap_area_find(const struct file *f)
 {
     const struct block_device *disk = block_of_file(f);

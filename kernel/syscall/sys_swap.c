@@ -7,6 +7,7 @@
 #include "kernel/base/boot.h"
 #include "kernel/base/init.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/random.h"
 #include "kernel/syscall/swap_area.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -18,6 +19,7 @@
 #define ZRAM_PRIORITY       100
 #define ZRAM_DEFAULT        "50%"
 #define BAD_MAX             637u
+#define MAGIC               "SWAPSPACE2"
 
 /* mkswap(8): the first page of a swap area. */
 struct swap_header {
@@ -54,7 +56,7 @@ INIT_AT(INIT_DEVICE, start_pageout);
 
 static int check_header(const struct swap_header *h, const struct swap_area *a)
 {
-    if (memcmp(h->magic, "SWAPSPACE2", sizeof(h->magic)) != 0 || h->version != 1)
+    if (memcmp(h->magic, MAGIC, sizeof(h->magic)) != 0 || h->version != 1)
         return -EINVAL;
     if (h->last_page == 0 || h->last_page >= swap_area_pages(a))
         return -EINVAL;
@@ -154,7 +156,25 @@ long sys_swapoff(const char __user *upath)
 
 /* ---- zram= ---- */
 
-/* The device needs no signature: nobody else may have written to it yet. */
+/* What mkswap would have written, for those who look what is on the device. */
+static int sign(struct swap_area *a)
+{
+    struct swap_header *h = kalloc_zeroed();
+    int err;
+
+    if (!h)
+        return -ENOMEM;
+    h->version = 1;
+    h->last_page = (uint32_t)swap_area_pages(a) - 1;
+    random_bytes(h->uuid, sizeof(h->uuid));
+    h->uuid[6] = (h->uuid[6] & 0x0f) | 0x40; /* a random one [RFC 4122, 4.4] */
+    h->uuid[8] = (h->uuid[8] & 0x3f) | 0x80;
+    memcpy(h->magic, MAGIC, sizeof(h->magic));
+    err = swap_area_write_header(a, h);
+    kfree(h);
+    return err;
+}
+
 static int swap_to(struct block_device *zram)
 {
     struct swap_area *a;
@@ -162,7 +182,9 @@ static int swap_to(struct block_device *zram)
 
     if (err)
         return err;
-    err = vm_swap_on(&a->device, (uint32_t)swap_area_pages(a), ZRAM_PRIORITY);
+    err = sign(a);
+    if (!err)
+        err = vm_swap_on(&a->device, (uint32_t)swap_area_pages(a), ZRAM_PRIORITY);
     if (err)
         swap_area_close(a);
     return err;

@@ -125,6 +125,8 @@ def test_whole_size_compressed(image):
 @needs_busybox
 def test_the_same_in_compressed_memory(image):
     with boot(image, 16, "zram=200%") as m:
+        assert m.sh("dd if=/dev/zram0 bs=1 skip=4086 count=10 2>/dev/null") == "SWAPSPACE2"
+        m.sh("swapoff /dev/zram0 && swapon /dev/zram0")
         said = m.sh("pressure sort 12")
         assert "12288 records, 0 wrong" in said, said
         assert int(m.sh("awk '/^pswpin/ {print $2}' /proc/vmstat")) > 1000

@@ -27,6 +27,7 @@ static const char usage[] =
     "  S in swap too, nothing changed since    W being read or written    . free\n"
     "  - not memory, or the kernel's image    > the clock hand\n"
     "A small letter is a group that is mostly free. The pages of one process are lit.\n"
+    "Where NO_COLOR is set, or the output is no terminal, without colours.\n"
     "\n"
     "  -p PID  light this process's pages    -d SECONDS  between two pictures (1)\n"
     "  -1      one picture, and leave\n"
@@ -38,6 +39,7 @@ static struct {
     pid_t pid;
     int seconds;
     bool once, colour;
+    bool redraws;        /* over the last picture */
     const char *records; /* where to */
     bool text;           /* even on a framebuffer */
     int rows, columns;
@@ -112,50 +114,55 @@ static void draw_cell(const struct cell *c)
     put(s);
 }
 
+static void end_line(void)
+{
+    put(m.redraws ? "\033[K\r\n" : "\n");
+}
+
 static void draw_legend(const struct map *map)
 {
     char line[128];
 
-    put(m.colour ? "\033[0m\033[K\r\n" : "\n");
+    put(m.colour ? "\033[0m" : "");
+    end_line();
     for (unsigned k = 0; k < OWNERS; k++) {
         if (k == OWNER_NONE)
             continue;
-        if (m.colour)
-            snprintf(line, sizeof(line), "\033[%um%c\033[0m %s %u K  ", owner[k].colour,
-                     owner[k].letter, owner[k].name, map->total[k] * 4);
-        else
-            snprintf(line, sizeof(line), "%c %s %u K  ", owner[k].letter, owner[k].name,
-                     map->total[k] * 4);
+        snprintf(line, sizeof(line), "\033[%um", owner[k].colour);
+        put(m.colour ? line : "");
+        snprintf(line, sizeof(line), "%c%s %s %u K  ", owner[k].letter, m.colour ? "\033[0m" : "",
+                 owner[k].name, map->total[k] * 4);
         put(line);
         if (k == OWNER_ANON || k == OWNER_DIRTY)
-            put(m.colour ? "\033[K\r\n" : "\n");
+            end_line();
     }
-    snprintf(line, sizeof(line), "swap: %lu of %lu KiB", map->swap - map->swap_free, map->swap);
+    snprintf(line, sizeof(line), "- none  > hand  swap: %lu of %lu KiB", map->swap - map->swap_free,
+             map->swap);
     put(line);
-    put(m.colour ? "\033[K\r\n" : "\n");
+    end_line();
+    snprintf(line, sizeof(line), "%u frames, %u in a cell", map->frames, map->group);
+    put(line);
     if (m.pid)
-        snprintf(line, sizeof(line),
-                 "%u frames, %u in a cell; lit: %u frames of %d %s, %u more in swap", map->frames,
-                 map->group, map->lit, (int)m.pid, map->name, map->swapped);
+        snprintf(line, sizeof(line), "; lit: %u frames of %d %s, %u more in swap", map->lit,
+                 (int)m.pid, map->name, map->swapped);
     else
-        snprintf(line, sizeof(line), "%u frames, %u in a cell; q leaves, n lights a process",
-                 map->frames, map->group);
+        snprintf(line, sizeof(line), m.once ? "" : "; q leaves, n lights a process");
     put(line);
-    put(m.colour ? "\033[K" : "\n");
+    put(m.redraws ? "\033[K" : "\n");
 }
 
 static void draw(const struct map *map)
 {
     m.used = 0;
-    if (m.colour)
+    if (m.redraws)
         put("\033[H");
     for (unsigned i = 0; i < map->cells; i++) {
         draw_cell(&map->cell[i]);
         if ((i + 1) % (unsigned)m.columns == 0 && i + 1 < map->cells)
-            put(m.colour ? "\r\n" : "\n");
+            put(m.redraws ? "\r\n" : "\n");
     }
     draw_legend(map);
-    if (m.colour)
+    if (m.redraws)
         put("\033[J");
     for (size_t done = 0; done < m.used;) {
         ssize_t n = write(STDOUT_FILENO, m.out + done, m.used - done);
@@ -255,7 +262,8 @@ int main(int argc, char **argv)
 
     take_options(argc, argv);
     measure_terminal();
-    m.colour = isatty(STDOUT_FILENO);
+    m.redraws = isatty(STDOUT_FILENO) && !m.once;
+    m.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (m.records)
         return stream(m.records);
     m.out = malloc((size_t)(m.rows * m.columns) * (CELL_BYTES + 2) + 1024);

@@ -19,6 +19,7 @@ import fl.processes
 import fl.memory
 import fl.disks
 import fl.fault
+import fl.functions
 import fl.check
 import fl.user
 import fl.unwind

@@ -154,6 +154,23 @@ def test_fault_finds_the_row_of_the_table(pages):
     assert row(f"0x{stack} write") == "0 a frame of zeros"
 
 
+def test_fault_of_another_process(pages):
+    for pid in pages.pids[:3]:
+        stack = told(pages, "maps", pid)[-1].split("-")[0]
+        out = pages.gdb(f"fl fault {pid} 0x{stack} write")
+        assert f"process {pid}\n" in out and "row 0 a frame of zeros" in out
+    assert "no process 9999" in pages.gdb("fl fault 9999 0x1000")
+
+
+def test_functions_for_expressions(pages):
+    pid = pages.pids[1]
+    va, word = told(pages, "page", pid)[3].split()
+    out = pages.gdb(f"output $fl_proc({pid})->pid", f"output/x $fl_pte({pid}, 0x{va}) >> 12", f"output $fl_pte({pid}, 0x10000)",
+                    "output $fl_proc(9999)")
+    assert out.startswith(f"{pid}{int(word, 16) & (1 << 55) - 1:#x}0"), out
+    assert "no process 9999" in out
+
+
 def test_bt_of_a_sleeper_ends_in_its_system_call(pages):
     out = pages.gdb(f"fl bt {pages.pids[1]}")
     assert re.search(r"^#\d+ +0x\w+ (schedule|give_up_cpu) at kernel/thread/sched.c:\d+", out, re.M)
@@ -228,7 +245,7 @@ def test_start_stops_at_the_entry_of_a_program(tmp_path):
     s = boot(INITRD, "console=ttyS0 quiet", str(tmp_path))
     with s.machine as m:
         m.prompt()
-        m.type("sleep 3; /usr/local/bin/uname\n")
+        m.type("sleep 3; cp /bin/busybox /tmp/uname; /tmp/uname -n; /usr/local/bin/uname\n")
         out = s.gdb("fl start /usr/local/bin/uname", "info symbol $pc", "fl ps", "bt 1")
     assert "symbols of" in out
     assert re.search(r"^_start in section", out, re.M)

@@ -72,14 +72,20 @@ def table_row(space, va, write):
 
 
 class Fault(k.Command):
-    """fl fault [ADDRESS [write]]: decode the current page fault, or one that would be.
+    """fl fault [[PID] ADDRESS [write]]: decode the current page fault, or one that would be.
 
 Shows CR2, the bits of the error code, the area, the page-table entry, and which row of the fault
 table (at the head of mm/fault.c) answers it. Stop in page_fault or vm_fault first."""
 
     def run(self, argv):
+        pid = None
         if argv:
-            va, write = k.number(argv[0]), "write" in argv[1:]
+            write = argv[-1] == "write"
+            where = argv[:-1] if write else argv
+            if len(where) not in (1, 2):
+                self.usage()
+            pid = k.number(where[0]) if len(where) == 2 else None
+            va = k.number(where[-1])
             print(f"address {va:#010x}, {'write' if write else 'read'}")
         else:
             tf, va = trap_frame(), cr2()
@@ -90,16 +96,15 @@ table (at the head of mm/fault.c) answers it. Stop in page_fault or vm_fault fir
                   f"{'write' if write else 'read'}, {'user' if tf.err & 4 else 'kernel'} mode, "
                   f"{'not allowed by the entry' if tf.err & 1 else 'not present'}")
             print(f"from {k.symbol_at(tf.eip)}")
-        self.explain(va, write)
+        self.explain(k.current_pid() if pid is None else pid, va, write)
 
     @staticmethod
-    def explain(va, write):
-        t = k.current_thread()
-        space = t.to("proc").to("space") if t is not None and t.proc else None
+    def explain(pid, va, write):
+        space = k.process(pid).to("space") if pid is not None else None
         if space is None or va >= k.USER_TOP:
             print("row: none; the kernel must not fault there")
             return
-        print(f"process {k.current_pid()}")
+        print(f"process {pid}")
         v = k.vma_of(space, va)
         if v is not None:
             print("area " + m.maps_line(v).rstrip())

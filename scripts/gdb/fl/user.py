@@ -15,6 +15,7 @@ from . import memory as m
 
 PT_LOAD = 1
 AT_ENTRY = 9
+AT_EXECFN = 31
 
 
 def program_headers(data):
@@ -143,8 +144,30 @@ in the kernel."""
         ProcessBreakpoint(k.number(argv[0]), argv[1])
 
 
+def auxv(proc, wanted):
+    """A value of the auxiliary vector that exec left on the stack."""
+    raw = k.read_user(proc.to("space"), proc.auxv_start, proc.auxv_end - proc.auxv_start)
+    for kind, value in struct.iter_unpack("<II", raw):
+        if kind == wanted:
+            return value
+    raise gdb.GdbError("the process has no such entry in its auxiliary vector")
+
+
+def path_of_exec(proc):
+    """The path that exec was called with, which may be a symbolic link; empty: it cannot be had."""
+    text, at = b"", None
+    try:
+        at = auxv(proc, AT_EXECFN)
+        while b"\0" not in text and len(text) < 4096:
+            text += k.read_user(proc.to("space"), at + len(text), 1)
+    except gdb.error:
+        return ""
+    return text.split(b"\0")[0].decode(errors="replace")
+
+
 class EntryBreakpoint(gdb.Breakpoint):
-    """In the kernel, where exec has done all it does: is this the program that is waited for?"""
+    """In the kernel, where exec has done all it does: is this the program that is waited for? A path has to be
+    that of the file, or the one that exec was called with; a name is enough where no path was given."""
 
     def __init__(self, path):
         self.path = path
@@ -157,18 +180,13 @@ class EntryBreakpoint(gdb.Breakpoint):
         proc = k.current_thread().to("proc")
         exe = proc.to("exe")
         path = m.dentry_path(exe.to("dentry")) if exe is not None and exe.dentry else ""
-        if path == self.path or proc.text("comm") == os.path.basename(self.path)[:15]:
+        if "/" in self.path:
+            match = self.path in (path, path_of_exec(proc))
+        else:
+            match = proc.text("comm") == self.path[:15]
+        if match:
             self.pid = proc.pid
         return self.pid is not None
-
-
-def auxv(proc, wanted):
-    """A value of the auxiliary vector that exec left on the stack."""
-    raw = k.read_user(proc.to("space"), proc.auxv_start, proc.auxv_end - proc.auxv_start)
-    for kind, value in struct.iter_unpack("<II", raw):
-        if kind == wanted:
-            return value
-    raise gdb.GdbError("the process has no such entry in its auxiliary vector")
 
 
 class Start(k.Command):
@@ -180,6 +198,7 @@ PROGRAM=/bin/x` does this."""
     def run(self, argv):
         if len(argv) != 1:
             self.usage()
+        print(f"until {argv[0]} is run; ^C ends the waiting")
         b = EntryBreakpoint(argv[0])
         gdb.execute("continue")
         pid = b.pid

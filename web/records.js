@@ -7,7 +7,7 @@ export const OWNERS = {
 export const WRITABLE = 1, ACCESSED = 2, DIRTY = 4, SHARED = 8, FILE = 16, ZERO = 32;
 
 const FAULT_FIELDS = ["time", "pid", "parent", "access", "address", "area", "start", "prot", "row",
-    "case", "frame", "around", "cycles", "flags", "from", "waited"];
+    "case", "frame", "around", "cycles", "flags", "from", "waited", "cpu"];
 
 export function parseFault(text) {
     const [line, words] = text.split("|");

@@ -99,7 +99,7 @@ def run(m, command, until=PROMPT):
 
 def test_fb0_is_what_linux_has(tmp_path):
     """framebuffer.vesa is what it says on Debian's Linux with vga=791; and a program has the screen for itself."""
-    programs = [f"{BUILD}/user/{name}" for name in ("init", "sh", "tools")] + [BUILD + "/guest/framebuffer"]
+    programs = [f"{BUILD}/user/{name}" for name in ("init", "sh", "tools")] + [BUILD + "/debug/guest/framebuffer"]
     subprocess.run([TOP + "/scripts/mkinitrd", "-o", tmp_path / "initrd", "--root", TOP + "/iso/root", "--busybox",
                     BUSYBOX, "--tools", "cat ls", *programs], check=True)
     subprocess.run([TOP + "/scripts/mkiso", tmp_path / "iso", KERNEL, tmp_path / "initrd", TOP + "/iso/grub.cfg"], check=True)

@@ -223,6 +223,9 @@ void ext2_end(struct ext2_super *s, struct ext2_operation *op);
 /* The same for one that a program asks for, which first lets a commit make room: for blocks and an
  * inode, where some are frozen, and for what it changes. -EIO: nothing can be written. */
 int ext2_begin_change(struct ext2_super *s, struct ext2_operation *op);
+/* A commit, if that makes room for so many blocks and an inode, or so much has changed that one
+ * should not wait. Not within an operation. */
+void ext2_make_room(struct ext2_super *s, uint32_t blocks);
 /* Whether the current thread is within one. */
 bool ext2_is_within(struct ext2_super *s);
 void ext2_changes_init(struct ext2_super *s);

@@ -172,10 +172,7 @@ int ext2_promise(struct ext2_node *n)
     struct ext2_super *s = n->super;
     bool room;
 
-    if (ext2_wants_commit(s, blocks))
-        (void)ext2_commit(s, true);
-    else if (ext2_changes_many(s))
-        (void)ext2_commit(s, false);
+    ext2_make_room(s, blocks);
     mutex_lock(&s->alloc);
     room = has_room(s, blocks);
     if (room) {

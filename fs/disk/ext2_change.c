@@ -94,12 +94,17 @@ void ext2_end(struct ext2_super *s, struct ext2_operation *op)
         wake_all(&s->turn);
 }
 
-int ext2_begin_change(struct ext2_super *s, struct ext2_operation *op)
+void ext2_make_room(struct ext2_super *s, uint32_t blocks)
 {
-    if (ext2_wants_commit(s, CHANGE_BLOCKS))
+    if (ext2_wants_commit(s, blocks))
         (void)ext2_commit(s, true);
     else if (ext2_changes_many(s))
         (void)ext2_commit(s, false);
+}
+
+int ext2_begin_change(struct ext2_super *s, struct ext2_operation *op)
+{
+    ext2_make_room(s, CHANGE_BLOCKS);
     if (__atomic_load_n(&s->running.count, __ATOMIC_RELAXED) > FAR_TOO_MANY)
         return -EIO;
     ext2_begin(s, op);

@@ -154,17 +154,19 @@ static bool faults_give_up(struct file *f)
 
 static int faults_turn(struct file *f, const char *word)
 {
+    const bool stop = strcmp(word, "0") == 0, drop = strcmp(word, "-1") == 0;
+
     if (strcmp(word, "1") == 0)
         return faults_start(f);
-    if ((strcmp(word, "0") == 0 || strcmp(word, "-1") == 0) && faults_give_up(f))
+    if ((stop || drop) && faults_give_up(f))
         return 0;
     if (strcmp(word, "hold") == 0)
         return fault_gate_hold(f);
     if (strcmp(word, "step") == 0)
         return fault_gate_pass(f, 1);
-    if (strcmp(word, "0") == 0)
+    if (stop)
         vm_trace_stop();
-    else if (strcmp(word, "-1") == 0)
+    else if (drop)
         vm_trace_drop();
     else if (strcmp(word, "go") == 0)
         fault_gate_open(f);

@@ -68,13 +68,16 @@ void signal_uncharge(struct user *u)
     user_put(u);
 }
 
-static void queued_free(struct proc *p, struct queued_signal *e)
+/* Takes e off its queue; *out, unless NULL, is what it says. */
+static void queued_leave(struct proc *p, struct queued_signal *e, struct siginfo *out)
 {
     list_remove(&e->link);
-    if (e->embedded) {
+    if (e->embedded)
         posix_timer_taken(e);
+    if (out)
+        *out = e->info;
+    if (e->embedded)
         return;
-    }
     if (e->user)
         signal_uncharge(e->user);
     p->sig.queued--;
@@ -116,7 +119,7 @@ static bool queue_drain(struct proc *p, struct signal_queue *q)
 {
     q->pending = 0;
     for (int n = 0; n < DISCARD_STEP && !list_empty(&q->infos); n++)
-        queued_free(p, list_first_entry(&q->infos, struct queued_signal, link));
+        queued_leave(p, list_first_entry(&q->infos, struct queued_signal, link), NULL);
     return !list_empty(&q->infos);
 }
 
@@ -129,7 +132,7 @@ static void queue_discard(struct proc *p, struct signal_queue *q, sigset64_t set
     q->pending &= ~set;
     list_for_each_entry_safe (e, next, &q->infos, link)
         if (SIGMASK(e->info.signo) & set)
-            queued_free(p, e);
+            queued_leave(p, e, NULL);
 }
 
 void signal_discard(struct proc *p, sigset64_t set)
@@ -141,14 +144,6 @@ void signal_discard(struct proc *p, sigset64_t set)
         queue_discard(p, &t->sig.queue, set);
 }
 
-static void take_info(struct proc *p, struct queued_signal *e, struct siginfo *out)
-{
-    if (e->embedded)
-        posix_timer_taken(e);
-    *out = e->info;
-    queued_free(p, e);
-}
-
 /* Takes signo, which is pending, from q. */
 static void queue_take(struct proc *p, struct signal_queue *q, int signo, struct siginfo *out)
 {
@@ -158,14 +153,14 @@ static void queue_take(struct proc *p, struct signal_queue *q, int signo, struct
         if (e->info.signo != signo)
             continue;
         if (found) { /* one more of the same waits behind it */
-            take_info(p, found, out);
+            queued_leave(p, found, out);
             return;
         }
         found = e;
     }
     q->pending &= ~SIGMASK(signo);
     if (found) {
-        take_info(p, found, out);
+        queued_leave(p, found, out);
     } else {
         memset(out, 0, sizeof(*out));
         out->signo = signo;

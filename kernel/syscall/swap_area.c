@@ -150,18 +150,11 @@ uint64_t swap_area_pages(const struct swap_area *a)
     return bytes >> PAGE_SHIFT;
 }
 
-int swap_area_read_header(struct swap_area *a, void *page)
+int swap_area_header(struct swap_area *a, enum block_op op, void *page)
 {
-    int got = move(a, BLOCK_READ, 0, 1, &page);
+    int moved = move(a, op, 0, 1, &page);
 
-    return got < 0 ? got : 0;
-}
-
-int swap_area_write_header(struct swap_area *a, void *page)
-{
-    int put = move(a, BLOCK_WRITE, 0, 1, &page);
-
-    return put < 0 ? put : 0;
+    return moved < 0 ? moved : 0;
 }
 
 struct swap_area *swap_area_find(const struct file *f)

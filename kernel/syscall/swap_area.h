@@ -34,9 +34,8 @@ void swap_area_close(struct swap_area *a);
 struct swap_area *swap_area_find(const struct file *f);
 
 uint64_t swap_area_pages(const struct swap_area *a);
-/* Page 0, where the signature is. 0 or -errno. Sleeps. */
-int swap_area_read_header(struct swap_area *a, void *page);
-int swap_area_write_header(struct swap_area *a, void *page);
+/* BLOCK_READ or BLOCK_WRITE of page 0, where the signature is. 0 or -errno. Sleeps. */
+int swap_area_header(struct swap_area *a, enum block_op op, void *page);
 /* Slots of a file that lie nowhere whole are spoilt; after vm_swap_on. */
 void swap_area_spoil_gaps(struct swap_area *a, uint32_t slots);
 

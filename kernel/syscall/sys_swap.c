@@ -85,7 +85,7 @@ static int use_area(struct swap_area *a, const struct swap_header *h, int priori
 static int swap_on(struct swap_area *a, int priority)
 {
     struct swap_header *h = kalloc();
-    int err = h ? swap_area_read_header(a, h) : -ENOMEM;
+    int err = h ? swap_area_header(a, BLOCK_READ, h) : -ENOMEM;
 
     if (!err)
         err = check_header(h, a);
@@ -170,7 +170,7 @@ static int sign(struct swap_area *a)
     h->uuid[6] = (h->uuid[6] & 0x0f) | 0x40; /* a random one [RFC 4122, 4.4] */
     h->uuid[8] = (h->uuid[8] & 0x3f) | 0x80;
     memcpy(h->magic, MAGIC, sizeof(h->magic));
-    err = swap_area_write_header(a, h);
+    err = swap_area_header(a, BLOCK_WRITE, h);
     kfree(h);
     return err;
 }

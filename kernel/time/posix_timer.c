@@ -406,9 +406,7 @@ static uint64_t now_of(const struct posix_timer *t)
 static struct timer_setting current_setting(const struct posix_timer *t)
 {
     struct timer_setting s = {.interval = t->interval};
-    uint64_t now = now_of(t);
-
-    uint64_t when = t->timer.when;
+    uint64_t now = now_of(t), when = t->timer.when;
 
     if (!t->timer.armed && t->interval)
         timer_next_period(&when, t->interval, now);

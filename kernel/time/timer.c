@@ -107,12 +107,18 @@ static uint64_t first_due(void)
 }
 
 /* [timer_lock held] */
+static void expect(uint64_t when)
+{
+    expected = clock_alarm(when) ? when : 0;
+}
+
+/* [timer_lock held] */
 static void expect_first(uint64_t now)
 {
     uint64_t when = first_due();
 
     if (when != TIME_NEVER && (expected > when || expected <= now))
-        expected = clock_alarm(when) ? when : 0;
+        expect(when);
 }
 
 /* [timer_lock held] */
@@ -125,7 +131,7 @@ static void heap_add(struct timer **heap, struct timer *t, uint64_t when)
     t->armed = true;
     *heap = meld(*heap, t);
     if (t == machine_heap && (!expected || when < expected))
-        expected = clock_alarm(when) ? when : 0;
+        expect(when);
     if (t->wall) {
         t->settings = settings;
         list_add_tail(&wall_timers, &t->wall_link);

@@ -91,7 +91,7 @@ struct hpet {
     struct gas address;
 } __attribute__((packed));
 
-static bool sums_to_zero(const void *p, uint32_t len)
+bool firmware_sums_to_zero(const void *p, uint32_t len)
 {
     const uint8_t *b = p;
     uint32_t sum = 0, w; /* whose lowest byte counts */
@@ -110,7 +110,7 @@ bool acpi_rsdp_ok(const void *p, uint32_t len)
     const struct rsdp *r = p;
 
     return len >= ACPI_RSDP_LEN && memcmp(r->signature, "RSD PTR ", 8) == 0 &&
-           sums_to_zero(r, ACPI_RSDP_LEN);
+           firmware_sums_to_zero(r, ACPI_RSDP_LEN);
 }
 
 /* A whole table, its length and checksum checked; least: what is going to be looked at. */
@@ -126,7 +126,7 @@ static const struct header *table_at(struct acpi_tables *a, uint64_t pa, uint32_
         return NULL;
     }
     h = map(pa, h->length);
-    if (!h || !sums_to_zero(h, h->length)) {
+    if (!h || !firmware_sums_to_zero(h, h->length)) {
         a->refused++;
         return NULL;
     }
@@ -364,7 +364,7 @@ void acpi_read(struct acpi_tables *a, const void *p, uint32_t len, acpi_map_fn m
     memcpy(a->oem, r.oem, sizeof(r.oem));
     for (unsigned n = sizeof(r.oem); n > 0 && a->oem[n - 1] == ' '; n--)
         a->oem[n - 1] = '\0';
-    bool extended = r.revision >= 2 && len >= sizeof(r) && sums_to_zero(p, sizeof(r));
+    bool extended = r.revision >= 2 && len >= sizeof(r) && firmware_sums_to_zero(p, sizeof(r));
     a->present =
         (extended && read_list(a, r.xsdt, 8, "XSDT", map)) || read_list(a, r.rsdt, 4, "RSDT", map);
 }

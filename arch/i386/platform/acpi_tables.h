@@ -14,6 +14,9 @@
 #define ACPI_ISA_IRQS    16u
 #define ACPI_RSDP_LEN    20u
 
+/* Whether the bytes sum to zero, as those of everything that firmware leaves do. */
+bool firmware_sums_to_zero(const void *p, uint32_t len);
+
 /* len bytes of physical memory, or NULL when they cannot be reached. */
 typedef const void *(*acpi_map_fn)(uint64_t pa, uint32_t len);
 

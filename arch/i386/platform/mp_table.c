@@ -1,3 +1,4 @@
+/* The entries of the table, one after the other: mp_table.h */
 #include "arch/i386/platform/mp_table.h"
 #include "libc/string.h"
 
@@ -37,22 +38,12 @@ struct reading {
     uint8_t ioapic;     /* the one that is used */
 };
 
-static bool sums_to_zero(const void *p, uint32_t len)
-{
-    const uint8_t *b = p;
-    uint8_t sum = 0;
-
-    while (len--)
-        sum = (uint8_t)(sum + *b++);
-    return sum == 0;
-}
-
 bool mp_pointer_ok(const void *pointer)
 {
     const struct mp_pointer *p = pointer;
 
     return memcmp(p->signature, "_MP_", 4) == 0 && p->length == 1 &&
-           sums_to_zero(p, MP_POINTER_LEN) && p->table;
+           firmware_sums_to_zero(p, MP_POINTER_LEN) && p->table;
 }
 
 static void read_cpu(struct acpi_apics *a, const uint8_t *e)
@@ -137,7 +128,7 @@ bool mp_read(struct acpi_apics *a, const void *pointer, acpi_map_fn map)
     if (!t || memcmp(t->signature, "PCMP", 4) != 0 || t->length < sizeof(*t))
         return false;
     t = map(p->table, t->length);
-    if (!t || !sums_to_zero(t, t->length))
+    if (!t || !firmware_sums_to_zero(t, t->length))
         return false;
     *a = (struct acpi_apics){.present = true, .local_address = t->local_address};
     for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)

@@ -41,7 +41,7 @@ $(USER_BIN): $(B)/user/%: $(USER_CRT0) $(B)/user/libc.a \
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
 
-$(B)/user/faults $(B)/user/memmap: $(B)/user/obj/user/shared/event.o
+$(B)/user/faults $(B)/user/memmap: $(addprefix $(B)/user/obj/user/shared/,event.o watch.o)
 
 user: $(USER_BIN)
 

@@ -12,11 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 #include "user/shared/event.h"
+#include "user/shared/watch.h"
 
-#define TRACE        "/proc/faults"
 #define PROCS_GROW   256
 #define POLL_NS      20000000
-#define READ_BYTES   16384
 #define COMMAND_FAIL 127
 
 static const char usage[] =
@@ -32,15 +31,13 @@ static const char usage[] =
     "The exit status is the command's, 127 when it could not be run.\n";
 
 static struct {
-    int trace;  /* /proc/faults */
+    struct watch trace;
     FILE *raw;  /* -o */
     bool quiet; /* -q */
     int *pids;  /* the command, and its children as they show up */
     unsigned count;
     struct total total[MAX_CASES];
     unsigned lost;
-    char buf[READ_BYTES];
-    size_t used; /* of buf: the beginning of a line that is still to come */
 } f;
 
 /* ---- Whose faults count ---- */
@@ -77,11 +74,12 @@ static void print_event(const struct event *e)
             e->addr, why);
 }
 
-static void take_line(const char *line)
+static void take_line(void *ctx, const char *line)
 {
     unsigned lost = 0;
     struct event e;
 
+    (void)ctx;
     if (event_lost(line, &lost))
         f.lost += lost;
     if (!event_parse(line, &e) || (!is_ours(e.pid) && !is_ours(e.parent)))
@@ -97,25 +95,7 @@ static void take_line(const char *line)
 /* Takes what the trace has gained since the last call. */
 static void drain(void)
 {
-    ssize_t n;
-
-    while ((n = read(f.trace, f.buf + f.used, sizeof(f.buf) - f.used - 1)) > 0) {
-        char *line = f.buf, *end;
-
-        f.buf[f.used + (size_t)n] = '\0';
-        while ((end = strchr(line, '\n'))) {
-            *end = '\0';
-            take_line(line);
-            line = end + 1;
-        }
-        f.used = strlen(line);
-        memmove(f.buf, line, f.used);
-    }
-}
-
-static int trace_switch(const char *how)
-{
-    return write(f.trace, how, strlen(how)) < 0 ? -1 : 0;
+    (void)watch_drain(&f.trace, take_line, NULL);
 }
 
 /* ---- The command ---- */
@@ -187,9 +167,8 @@ int main(int argc, char **argv)
 {
     int first = take_options(argc, argv), pid, status;
 
-    f.trace = open(TRACE, O_RDWR | O_CLOEXEC);
-    if (f.trace < 0 || trace_switch("1") < 0) {
-        fprintf(stderr, "faults: %s: %s%s\n", TRACE, strerror(errno),
+    if (!watch_open(&f.trace)) {
+        fprintf(stderr, "faults: %s: %s%s\n", WATCH_TRACE, strerror(errno),
                 errno == ENOENT ? " (only Faultline has it)" : "");
         return 1;
     }
@@ -200,9 +179,9 @@ int main(int argc, char **argv)
     }
     add_pid(pid);
     status = follow(pid);
-    trace_switch("0");
+    watch_say(&f.trace, "0");
     drain();
-    trace_switch("-1");
+    watch_say(&f.trace, "-1");
     print_totals();
     if (f.raw)
         fclose(f.raw);

@@ -26,6 +26,12 @@
 #define KPF_COW      (1ull << 48) /* Faultline's: several owners, a write copies */
 
 const char owner_letter[OWNERS + 1] = ".KTACFDSW-";
+const char *const owner_name[OWNERS] = {
+    [OWNER_FREE] = "free",           [OWNER_KERNEL] = "kernel",      [OWNER_TABLE] = "page table",
+    [OWNER_ANON] = "anonymous",      [OWNER_COW] = "copy-on-write",  [OWNER_FILE] = "file",
+    [OWNER_DIRTY] = "file, written", [OWNER_CACHED] = "in swap too", [OWNER_IO] = "I/O",
+    [OWNER_NONE] = "not memory",
+};
 
 /* The order matters: anonymous frames are on the LRU list, too. */
 static enum owner_kind owner_of(uint64_t flags)

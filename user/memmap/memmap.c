@@ -47,21 +47,11 @@ static struct {
     size_t used;
 } m = {.seconds = 1, .rows = 24, .columns = 80};
 
-static const struct {
-    char letter;
-    unsigned char colour; /* SGR background */
-    const char *name;
-} owner[OWNERS] = {
-    [OWNER_FREE] = {'.', 49, "free"},
-    [OWNER_KERNEL] = {'K', 41, "kernel"},
-    [OWNER_TABLE] = {'T', 45, "page table"},
-    [OWNER_ANON] = {'A', 42, "anonymous"},
-    [OWNER_COW] = {'C', 43, "copy-on-write"},
-    [OWNER_FILE] = {'F', 44, "file"},
-    [OWNER_DIRTY] = {'D', 46, "file, written"},
-    [OWNER_CACHED] = {'S', 47, "in swap too"},
-    [OWNER_IO] = {'W', 101, "I/O"},
-    [OWNER_NONE] = {'-', 49, "not memory"},
+static const unsigned char colour[OWNERS] = {
+    /* SGR background */
+    [OWNER_FREE] = 49, [OWNER_KERNEL] = 41, [OWNER_TABLE] = 45, [OWNER_ANON] = 42,
+    [OWNER_COW] = 43,  [OWNER_FILE] = 44,   [OWNER_DIRTY] = 46, [OWNER_CACHED] = 47,
+    [OWNER_IO] = 101,  [OWNER_NONE] = 49,
 };
 
 /* ---- Drawing ---- */
@@ -100,12 +90,12 @@ static void draw_cell(const struct cell *c)
     bool sparse;
 
     k = main_owner(c, &sparse);
-    letter = owner[k].letter;
+    letter = owner_letter[k];
     if (sparse && letter >= 'A')
         letter += 'a' - 'A';
-    style = owner[k].colour + (c->lit ? 256 : 0);
+    style = colour[k] + (c->lit ? 256 : 0);
     if (m.colour && style != last) {
-        snprintf(s, sizeof(s), c->lit ? "\033[0;1;7;%um" : "\033[0;%um", owner[k].colour);
+        snprintf(s, sizeof(s), c->lit ? "\033[0;1;7;%um" : "\033[0;%um", colour[k]);
         put(s);
     }
     last = style;
@@ -128,10 +118,10 @@ static void draw_legend(const struct map *map)
     for (unsigned k = 0; k < OWNERS; k++) {
         if (k == OWNER_NONE)
             continue;
-        snprintf(line, sizeof(line), "\033[%um", owner[k].colour);
+        snprintf(line, sizeof(line), "\033[%um", colour[k]);
         put(m.colour ? line : "");
-        snprintf(line, sizeof(line), "%c%s %s %u K  ", owner[k].letter, m.colour ? "\033[0m" : "",
-                 owner[k].name, map->total[k] * 4);
+        snprintf(line, sizeof(line), "%c%s %s %u K  ", owner_letter[k], m.colour ? "\033[0m" : "",
+                 owner_name[k], map->total[k] * 4);
         put(line);
         if (k == OWNER_ANON || k == OWNER_DIRTY)
             end_line();

@@ -45,7 +45,8 @@ struct map {
 
 /* frames.c */
 
-extern const char owner_letter[OWNERS + 1]; /* what stands for each in records */
+extern const char owner_letter[OWNERS + 1]; /* what stands for each, in records and in cells */
+extern const char *const owner_name[OWNERS];
 bool map_open(struct map *map);
 bool map_cells(struct map *map, unsigned room); /* for map_read */
 void map_read(struct map *map, pid_t pid);      /* all below, and the cells */
@@ -79,21 +80,6 @@ struct view {
 
 bool view_read(struct view *v); /* false: the process is gone */
 void view_free(struct view *v);
-
-/* ---- The trace of faults: watch.c ---- */
-
-struct watch {
-    int fd, control; /* apart, as writing moves the place where reading goes on */
-    char *buf;
-    size_t used; /* of buf: the beginning of a line that is still to come */
-    bool held;
-};
-
-bool watch_open(struct watch *w);
-/* Calls take for each fault since the last call. */
-unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line), void *ctx);
-void watch_hold(struct watch *w, bool hold);
-void watch_step(struct watch *w);
 
 /* ---- The ways to show it ---- */
 

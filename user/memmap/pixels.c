@@ -15,6 +15,7 @@
 #include "user/memmap/canvas.h"
 #include "user/memmap/memmap.h"
 #include "user/shared/event.h"
+#include "user/shared/watch.h"
 
 #define PICTURES   30u  /* a second */
 #define LOOK_EVERY 15u  /* pictures between two looks at all frames */
@@ -29,20 +30,13 @@ static const uint32_t rgb[OWNERS] = {
     [OWNER_DIRTY] = 0x2bb9c4, [OWNER_CACHED] = 0xd9d9d9, [OWNER_IO] = 0xff7a5c,
     [OWNER_NONE] = 0x0d0f12,
 };
-static const char *const names[OWNERS] = {
-    [OWNER_FREE] = "free",           [OWNER_KERNEL] = "kernel",      [OWNER_TABLE] = "page table",
-    [OWNER_ANON] = "anonymous",      [OWNER_COW] = "copy-on-write",  [OWNER_FILE] = "file",
-    [OWNER_DIRTY] = "file, written", [OWNER_CACHED] = "in swap too", [OWNER_IO] = "I/O",
-};
-
 static struct {
     uint32_t paper, ink, faint, white;
     uint32_t colour[OWNERS][LEVELS + 1];
     struct map map;
-    uint8_t *kind;  /* of each frame as it is drawn */
-    uint8_t *flash; /* its level; 0: it has faded */
-    uint8_t *shown; /* level and RING and HAND, as drawn */
-    uint8_t *chosen;
+    uint8_t *kind;                /* of each frame as it is drawn */
+    uint8_t *flash;               /* its level; 0: it has faded */
+    uint8_t *shown;               /* level and RING and HAND, as drawn */
     unsigned *fading, fade_count; /* frames with a level */
     unsigned columns, side, rows, first, zoom;
     unsigned extent;       /* frames that there is room for: those behind were never used */
@@ -118,12 +112,16 @@ static void lay_out(void)
 
 /* ---- Frames ---- */
 
+static uint8_t ring_of(unsigned frame)
+{
+    return (map_is_chosen(&p.map, frame) ? RING : 0) | (frame == p.map.hand && frame ? HAND : 0);
+}
+
 static void draw_frame(unsigned frame)
 {
     unsigned n = frame - p.first, side = p.side, gap = side > 3 ? 1 : 0;
     unsigned x = n % p.columns * side, y = n / p.columns * side;
-    uint8_t ring = (p.chosen[frame / 8] >> frame % 8 & 1 ? RING : 0) |
-                   (frame == p.map.hand && frame ? HAND : 0);
+    uint8_t ring = ring_of(frame);
     uint32_t inner = p.colour[p.kind[frame]][p.flash[frame]];
 
     p.shown[frame] = p.flash[frame] | ring;
@@ -167,14 +165,11 @@ static void look_at_frames(void)
 {
     map_kinds(&p.map);
     for (unsigned frame = 0; frame < p.map.frames; frame++) {
-        uint8_t ring = (p.chosen[frame / 8] >> frame % 8 & 1 ? RING : 0) |
-                       (frame == p.map.hand && frame ? HAND : 0);
-
         if (p.map.kind[frame] != p.kind[frame]) {
             p.kind[frame] = p.map.kind[frame];
             begin_flash(frame);
             p.outgrown |= frame >= p.extent && p.kind[frame] != OWNER_FREE;
-        } else if (p.all || ring != (p.shown[frame] & (RING | HAND))) {
+        } else if (p.all || ring_of(frame) != (p.shown[frame] & (RING | HAND))) {
             draw_frame(frame);
         }
     }
@@ -184,12 +179,12 @@ static void look_at_frames(void)
 
 static void choose_frames(void)
 {
-    memset(p.chosen, 0, p.map.frames / 8 + 1);
+    memset(p.map.chosen, 0, p.map.frames / 8 + 1);
     for (unsigned i = 0; i < p.view.count; i++) {
         unsigned frame = p.view.entries[i].frame;
 
         if (frame < p.map.frames && !(p.view.entries[i].bits & ENTRY_ZERO))
-            p.chosen[frame / 8] |= (uint8_t)(1 << frame % 8);
+            p.map.chosen[frame / 8] |= (uint8_t)(1 << frame % 8);
     }
 }
 
@@ -349,8 +344,9 @@ static void draw_text(void)
     for (unsigned k = 0; k < OWNER_NONE; k++) {
         canvas_fill(x, y, height * 3 / 4, height * 3 / 4, p.colour[k][0]);
         x += height;
-        canvas_text(x, y, (strlen(names[k]) + 1) * 8 * canvas_scale, names[k], p.ink, p.paper);
-        x += (unsigned)(strlen(names[k]) + 1) * 8 * canvas_scale;
+        canvas_text(x, y, (strlen(owner_name[k]) + 1) * 8 * canvas_scale, owner_name[k], p.ink,
+                    p.paper);
+        x += (unsigned)(strlen(owner_name[k]) + 1) * 8 * canvas_scale;
     }
 }
 
@@ -477,9 +473,8 @@ bool pixels(pid_t pid)
     p.kind = calloc(p.map.frames, 1);
     p.flash = calloc(p.map.frames, 1);
     p.shown = calloc(p.map.frames, 1);
-    p.chosen = calloc(p.map.frames / 8 + 1, 1);
     p.fading = calloc(p.map.frames, sizeof(*p.fading));
-    if (!p.kind || !p.flash || !p.shown || !p.chosen || !p.fading) {
+    if (!p.kind || !p.flash || !p.shown || !p.fading) {
         canvas_close(STDIN_FILENO);
         return false;
     }

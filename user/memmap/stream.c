@@ -15,8 +15,9 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include "user/shared/event.h"
 #include "user/memmap/memmap.h"
+#include "user/shared/event.h"
+#include "user/shared/watch.h"
 
 #define OUT_ROOM     8192u
 #define LINE_ROOM    320u

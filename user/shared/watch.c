@@ -1,19 +1,23 @@
-/* The trace of faults, line by line as it grows, and the gate that lets them by one at a time. */
+/* The trace of faults as a program follows it: watch.h */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "user/memmap/memmap.h"
+#include "user/shared/watch.h"
 
-#define TRACE "/proc/faults"
-#define ROOM  16384u
+#define ROOM 16384u
+
+static bool say(struct watch *w, const char *word)
+{
+    return write(w->control, word, strlen(word)) > 0;
+}
 
 bool watch_open(struct watch *w)
 {
     w->buf = malloc(ROOM);
-    w->fd = open(TRACE, O_RDONLY | O_CLOEXEC);
-    w->control = open(TRACE, O_RDWR | O_CLOEXEC);
-    return w->buf && w->fd >= 0 && write(w->control, "1", 1) == 1;
+    w->fd = open(WATCH_TRACE, O_RDONLY | O_CLOEXEC);
+    w->control = open(WATCH_TRACE, O_RDWR | O_CLOEXEC);
+    return w->buf && w->fd >= 0 && say(w, "1");
 }
 
 unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line), void *ctx)
@@ -27,10 +31,8 @@ unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line),
         w->buf[w->used + (size_t)n] = '\0';
         for (; (end = strchr(line, '\n')); line = end + 1) {
             *end = '\0';
-            if (line[0] != '#') {
-                take(ctx, line);
-                taken++;
-            }
+            take(ctx, line);
+            taken += line[0] != '#';
         }
         w->used = strlen(line);
         memmove(w->buf, line, w->used);
@@ -38,14 +40,17 @@ unsigned watch_drain(struct watch *w, void (*take)(void *ctx, const char *line),
     return taken;
 }
 
+void watch_say(struct watch *w, const char *word)
+{
+    (void)say(w, word);
+}
+
 void watch_hold(struct watch *w, bool hold)
 {
-    const char *word = hold ? "hold" : "go";
-
-    w->held = write(w->control, word, strlen(word)) > 0 && hold;
+    w->held = say(w, hold ? "hold" : "go") && hold;
 }
 
 void watch_step(struct watch *w)
 {
-    (void)!write(w->control, "step", 4);
+    watch_say(w, "step");
 }

@@ -121,19 +121,26 @@ static void greet(void)
         close(fd);
 }
 
+/* In the child: as a program expects to find them. */
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int signo = 1; signo < 32; signo++)
+        signal(signo, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void run_shell(const char *device)
 {
     static const char *const shells[] = {"/usr/local/bin/sh", "/bin/sh", "/bin/busybox",
                                          "/usr/local/bin/sh"};
     static char *const args[] = {"-sh", NULL};
-    sigset_t none;
 
     take_terminal(device);
     greet();
-    for (int signo = 1; signo < 32; signo++)
-        signal(signo, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    reset_signals();
     if (chdir("/root") < 0)
         chdir("/");
     if (own_programs)
@@ -153,8 +160,7 @@ static void start_records(void)
 
     if (!to || fork() != 0)
         return;
-    for (int signo = 1; signo < 32; signo++)
-        signal(signo, SIG_DFL);
+    reset_signals();
     setsid();
     execv("/bin/memmap", args);
     _exit(127);

@@ -20,6 +20,7 @@ import pexpect.fdpexpect
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
+from newc import Archive  # noqa: E402
 BUILD = os.path.join(TOP, os.environ.get("FAULTLINE_BUILD", "build"))
 ISO = BUILD + "/faultline.iso"
 KERNEL = BUILD + "/faultline.elf"
@@ -252,3 +253,20 @@ def build_program(source, out, *flags):
     """A static program for the machine, of a source beside the tests."""
     subprocess.run(["gcc", "-m32", "-static", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Wall",
                     "-Wextra", "-Werror", *flags, "-o", str(out), f"{TOP}/tests/boot/{source}"], check=True)
+
+
+def counted(folder, source, *options, append="", flags=("-O2",), dirs=()):
+    """What a program says that is init of a machine whose clock counts instructions (QEMU's -icount), so that time
+    depends on nothing else; the program powers off."""
+    build_program(source, f"{folder}/init", *flags)
+    ar = Archive()
+    ar.devices()
+    for name in dirs:
+        ar.dir(name)
+    ar.copy("init", f"{folder}/init")
+    with open(f"{folder}/initrd", "wb") as f:
+        f.write(ar.bytes())
+    return subprocess.run(
+        [TOP + "/scripts/qemu", "--test", "-nodefaults", "-icount", "shift=0,sleep=off", *options, "-kernel", KERNEL,
+         "-initrd", f"{folder}/initrd", "-append", f"console=ttyS0 panic=-1 {append}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=600).stdout.decode("latin-1")

@@ -3,13 +3,11 @@ what it works on is, or however many things it has to do with, but for the few r
 option `latency` records the longest stretches, and QEMU's -icount makes its clock count instructions."""
 
 import re
-import subprocess
 import tempfile
 
 import pytest
 
-from machine import KERNEL, TOP, build_program
-from newc import Archive
+from machine import counted
 
 MOST = 100_000
 SIZE = 1024  # MiB
@@ -30,17 +28,8 @@ UNKNOWN = {("reclaim", "no_switch")}
 def records(program, mem, arguments=""):
     """What a program printed, as init of a kernel that records: (name, kind) -> (instructions, where)"""
     with tempfile.TemporaryDirectory() as folder:
-        build_program(program + ".c", folder + "/init", "-O2", "-Wno-unused-result")
-        ar = Archive()
-        ar.devices()
-        ar.dir("proc")
-        ar.copy("init", folder + "/init")
-        with open(folder + "/initrd", "wb") as f:
-            f.write(ar.bytes())
-        out = subprocess.run(
-            [TOP + "/scripts/qemu", "--test", "-nodefaults", "-icount", "shift=0,sleep=off", "-m", str(mem),
-             "-kernel", KERNEL, "-initrd", folder + "/initrd", "-append", f"console=ttyS0 panic=-1 latency -- {arguments}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=600).stdout.decode("latin-1")
+        out = counted(folder, program + ".c", "-m", str(mem), append=f"latency -- {arguments}",
+                      flags=("-O2", "-Wno-unused-result"), dirs=("proc",))
     assert "latency: done" in out, out[-2000:]
     return {(name, kind): (int(n), where.strip()) for name, kind, n, where in
             re.findall(r"longest (\S+) +(\S+) +(\d+) (.*)", out)}

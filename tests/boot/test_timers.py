@@ -2,24 +2,13 @@
 counted in instructions (QEMU's -icount), so the machine that the test runs on does not matter."""
 
 import re
-import subprocess
 
-from machine import KERNEL, TOP, build_program
-from newc import Archive
+from machine import counted
 
 
 def answers(folder, *options, arguments=""):
     """What timers.c said: what was measured -> "yes", or what it was instead"""
-    build_program("timers.c", f"{folder}/init", "-O2")
-    ar = Archive()
-    ar.devices()
-    ar.copy("init", f"{folder}/init")
-    with open(f"{folder}/initrd", "wb") as f:
-        f.write(ar.bytes())
-    out = subprocess.run(
-        [TOP + "/scripts/qemu", "--test", "-nodefaults", "-icount", "shift=0,sleep=off", "-m", "64", *options, "-kernel", KERNEL,
-         "-initrd", f"{folder}/initrd", "-append", f"console=ttyS0 quiet panic=-1 -- {arguments}"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=300).stdout.decode("latin-1")
+    out = counted(folder, "timers.c", "-m", "64", *options, append=f"quiet -- {arguments}")
     assert "timers: done" in out, out[-2000:]
     return dict(re.findall(r"(?m)^(.*?): (.*?)\r?$", out.replace("timers: done", "")))
 

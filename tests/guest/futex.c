@@ -270,8 +270,7 @@ static struct waitv three[3];
 static void *waitv_main(void *arg)
 {
     *(volatile int *)arg = syscall(SYS_gettid);
-    printf("waitv: %ld\n", waitv(three, 3, 0, NULL, CLOCK_MONOTONIC));
-    return NULL;
+    return (void *)waitv(three, 3, 0, NULL, CLOCK_MONOTONIC);
 }
 
 static void test_waitv(void)
@@ -280,6 +279,7 @@ static void test_waitv(void)
         int64_t sec, nsec;
     } past = {1, 0}, odd = {0, -1};
     struct waitv v[129];
+    void *woken_by;
     pthread_t t;
     volatile int tid = 0;
 
@@ -320,7 +320,8 @@ static void test_waitv(void)
             usleep(100);
         await_sleep(tid);
         SHOW(futex(words + i, FUTEX_WAKE, 1, NULL, NULL, 0));
-        pthread_join(t, NULL);
+        pthread_join(t, &woken_by);
+        printf("waitv: %ld\n", (long)woken_by);
     }
 }
 

@@ -133,7 +133,7 @@ iso: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.iso
 
 release: deps
-	$(Q)$(MAKE) --no-print-directory B=build/release/objects RELEASE=1 build/release/objects/faultline.iso
+	$(Q)$(MAKE) --no-print-directory B=build/release/objects RELEASE=1 build/release/objects/faultline.iso web
 	$(Q)scripts/release build/release/objects build/release/files
 
 # ---- Running --------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ help:
 	@echo "make web-test   drives that page in a browser, through every experiment"
 	@echo "make screenshots    the pictures in docs/pictures"
 	@echo "make iso        build/faultline.iso; also: make kernel, make initrd, make user"
-	@echo "make release    build/release/files: image, kernel, symbols, checksums, to hand on"
+	@echo "make release    build/release/files: image, kernel, symbols, page, checksums, to hand on"
 	@echo "make debug      a debug kernel, stopped, with gdb on it; PROGRAM=/bin/x: at its entry (or: make gdb)"
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"

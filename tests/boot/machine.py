@@ -212,7 +212,8 @@ class Machine:
 
     # ---- A shell on the serial line
 
-    PROMPT = r":[~/]\S*# (\x1b\[\d*[a-zA-Z])*$"
+    # The kernel may say something after it.
+    PROMPT = r":[~/]\S*# (\x1b\[\d*[a-zA-Z])*(\r?\n?\[ *\d+\.\d+\] [^\n]*\n)*$"
 
     def prompt(self, limit=None):
         self.expect(self.PROMPT, limit)

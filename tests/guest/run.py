@@ -27,7 +27,9 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-LINUX_MEM = 256
+MIB = 1 << 20
+LINUX_MEM = 256      # in MiB, as all that is called mem
+ARCHIVE_MEM = 16     # of it the programs may take so much
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 KEPT = f"{HERE}/transcripts"
@@ -175,9 +177,12 @@ def archive(build, names):
 
 
 def boot(build, names, mem, kernel=None, timeout=600, machine=(), append=""):
-    """The serial line's output of one boot that runs the tests."""
+    """The serial line's output of one boot that runs the tests. However many they are, they find the same memory:
+    what the archive takes beyond ARCHIVE_MEM comes on top."""
+    programs = archive(build, names)
+    mem += max(0, len(programs) // MIB + 1 - ARCHIVE_MEM)
     with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
-        initrd.write(archive(build, names))
+        initrd.write(programs)
         initrd.flush()
         command = [f"{TOP}/scripts/qemu", "--test", "-m", str(mem), "-kernel",
                    kernel or f"{build}/faultline.elf", "-initrd", initrd.name, "-append",

@@ -86,22 +86,32 @@ static void ok_or_error(bool ok)
     out_text(ok ? "OK" : "E01");
 }
 
-static void send_packet(void)
+static void send_once(void)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t sum = 0;
 
+    gdbport_put('$');
+    for (size_t i = 0; i < out_len; i++) {
+        gdbport_put((uint8_t)out[i]);
+        sum = (uint8_t)(sum + out[i]);
+    }
+    gdbport_put('#');
+    gdbport_put((uint8_t)digits[sum >> 4]);
+    gdbport_put((uint8_t)digits[sum & 15]);
+}
+
+/* Until gdb has it. Another packet instead of the answer is of a gdb that came after the one that was told. */
+static void send_packet(void)
+{
+    uint8_t answer;
+
     do {
-        gdbport_put('$');
-        sum = 0;
-        for (size_t i = 0; i < out_len; i++) {
-            gdbport_put((uint8_t)out[i]);
-            sum = (uint8_t)(sum + out[i]);
-        }
-        gdbport_put('#');
-        gdbport_put((uint8_t)digits[sum >> 4]);
-        gdbport_put((uint8_t)digits[sum & 15]);
-    } while (get_byte() == '-');
+        send_once();
+        answer = get_byte();
+    } while (answer == '-');
+    if (answer == '$')
+        pushed_back = answer;
 }
 
 /* Reads the body of a packet whose '$' came; false when its checksum is wrong. */
@@ -398,12 +408,13 @@ static void set_address(const char *p)
         at->eip = number(&p);
 }
 
+/* The machine does not wait for the acknowledgement: a gdb that leaves may take it along. */
 static void detach(void)
 {
     gdb_remove_all();
     attached = false;
     out_text("OK");
-    send_packet();
+    send_once();
 }
 
 /* Answers one packet; true when the machine is to go on. */
@@ -507,22 +518,33 @@ static void serve(struct trapframe *tf, bool tell)
     cpus_release();
 }
 
-/* Whether what waits on the line is the beginning of a packet: a gdb that comes anew, and not a ^C
- * or a BREAK of the one that is there. */
-static bool gdb_speaks(void)
+/* Reads acknowledgements, of packets that were sent long ago, up to what is none, which waits in pushed_back. Whether
+ * there was nothing else. */
+static bool only_acknowledged(void)
 {
-    if (!gdbport_ready())
-        return false;
-    pushed_back = gdbport_get();
-    return pushed_back != 0x03;
+    bool heard = false;
+
+    while (gdbport_ready()) {
+        pushed_back = gdbport_get();
+        if (pushed_back != '+' && pushed_back != '-')
+            return false;
+        pushed_back = -1;
+        heard = true;
+    }
+    return heard;
 }
 
+/* What stops the machine is a BREAK, which leaves nothing on the line, or a ^C of the gdb that is there, or the
+ * beginning of a packet: a gdb that comes anew. */
 void debug_enter(struct trapframe *tf)
 {
     if (!present || inside)
         return;
+    debug_wanted = false;
+    if (only_acknowledged())
+        return;
     say_stop(SIGINT, NULL, 0);
-    serve(tf, attached && !gdb_speaks());
+    serve(tf, attached && (pushed_back < 0 || pushed_back == 0x03));
 }
 
 static void stop_here(unsigned signal)

@@ -6,6 +6,7 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
+#include "mm/port.h"
 
 static bool is_write(enum vm_access access)
 {
@@ -68,7 +69,7 @@ static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_acc
         }
         spin_unlock(&vm_lock);
         r = fault_counted(s, addr, access);
-        if (r != VM_MINOR && r != VM_MAJOR)
+        if (r != VM_MINOR && r != VM_MAJOR && !(r == VM_NO_MEMORY && mm_port->relieve()))
             return NULL;
     }
 }

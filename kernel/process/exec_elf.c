@@ -87,6 +87,16 @@ static int measure(struct elf_file *e)
     return 0;
 }
 
+/* n bytes of the file; too_short is the error when it ends before. */
+static int read_whole(struct file *f, uint32_t offset, void *buf, uint32_t n, int too_short)
+{
+    long got = exec_read(f, offset, buf, n);
+
+    if (got < 0)
+        return (int)got;
+    return got == (long)n ? 0 : too_short;
+}
+
 /* head: the first bytes of the file, already read. */
 static int read_headers(struct elf_file *e, const void *head, uint32_t head_size)
 {
@@ -105,9 +115,9 @@ static int read_headers(struct elf_file *e, const void *head, uint32_t head_size
     size = e->h.phnum * sizeof(struct elf_phdr);
     if (e->h.phoff <= head_size && size <= head_size - e->h.phoff)
         memcpy(e->phdrs, (const uint8_t *)head + e->h.phoff, size);
-    else if (exec_read(e->file, e->h.phoff, e->phdrs, size) != (long)size)
-        return -ENOEXEC;
-    return measure(e);
+    else
+        err = read_whole(e->file, e->h.phoff, e->phdrs, size, -ENOEXEC);
+    return err ? err : measure(e);
 }
 
 static const struct elf_phdr *find_phdr(const struct elf_file *e, uint32_t type)
@@ -218,17 +228,16 @@ static uint32_t phdr_address(const struct elf_file *e)
 static int open_interpreter(struct elf_file *e, const struct elf_phdr *p, struct file **out)
 {
     char *path;
-    int err = -ENOEXEC;
+    int err;
 
     if (p->filesz > PATH_MAX || p->filesz < 2)
         return -ENOEXEC;
     path = kalloc();
     if (!path)
         return -ENOMEM;
-    if (exec_read(e->file, p->offset, path, p->filesz) != (long)p->filesz)
-        err = -EIO;
-    else if (path[p->filesz - 1] == '\0')
-        err = exec_open(AT_FDCWD, path, 0, out);
+    err = read_whole(e->file, p->offset, path, p->filesz, -EIO);
+    if (!err)
+        err = path[p->filesz - 1] == '\0' ? exec_open(AT_FDCWD, path, 0, out) : -ENOEXEC;
     kfree(path);
     return err;
 }
@@ -239,8 +248,9 @@ static int map_interpreter(struct file *f, struct vm_space *s, uint32_t *base, u
     struct elf_header h;
     int err;
 
-    if (exec_read(f, 0, &h, sizeof(h)) != sizeof(h))
-        return -EIO;
+    err = read_whole(f, 0, &h, sizeof(h), -EIO);
+    if (err)
+        return err;
     err = read_headers(&e, &h, sizeof(h));
     if (err == -ENOEXEC)
         err = -ELIBBAD;

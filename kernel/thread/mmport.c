@@ -105,6 +105,12 @@ static unsigned writing_out(int change)
     return thread_current()->writing_out += (unsigned)change;
 }
 
+/* Who makes memory free himself has a part of it that is kept for him, and nobody to wait for. */
+static bool relieve(void)
+{
+    return !thread_current()->writing_out && oom_kill();
+}
+
 const struct mm_port kernel_mm_port = {
     .sleep = sleep_on,
     .wakeup = wake_sleepers,
@@ -117,5 +123,6 @@ const struct mm_port kernel_mm_port = {
     .count_fault = count_fault,
     .writing_out = writing_out,
     .stalled = stall_memory,
+    .relieve = relieve,
     .allocation_fails = inject_decides,
 };

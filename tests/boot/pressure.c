@@ -221,7 +221,8 @@ static int hold(uint32_t mib, const char *file)
         usleep(20000);
     for (uint32_t i = 0; i < n; i++)
         wrong += a[i][0] != mix(i) || !record_is_right(a[i]);
-    printf("hold: %u records, %u wrong\n", n, wrong);
+    if (printf("hold: %u records, %u wrong\n", n, wrong) < 0)
+        die("hold");
     return wrong != 0;
 }
 

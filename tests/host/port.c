@@ -79,6 +79,11 @@ static bool host_allocation_fails(void)
     return false;
 }
 
+static bool host_relieve(void)
+{
+    return false;
+}
+
 static unsigned host_writing_out(int change)
 {
     static unsigned count;
@@ -103,6 +108,7 @@ const struct mm_port host_port = {
     .count_fault = host_count_fault,
     .writing_out = host_writing_out,
     .stalled = host_stalled,
+    .relieve = host_relieve,
     .allocation_fails = host_allocation_fails,
 };
 

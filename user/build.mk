@@ -8,7 +8,7 @@
 # $(B)/user/tools is a multi-call binary: install it once and link it to every name in USER_TOOLS.
 
 USER_PROGRAMS := $(filter-out shared,$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard user/*/*.c))))))
-USER_TOOLS    := cat cp dmesg echo free halt kill ls man mkdir mount poweroff ps reboot rm sleep umount uname
+USER_TOOLS    := cat cp dmesg echo free halt kill ls man mkdir mount poweroff ps reboot resize rm sleep umount uname
 
 USER_CFLAGS := -m32 -march=i486 -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-pie \
                -fno-stack-protector -fno-asynchronous-unwind-tables -nostdinc \
@@ -42,6 +42,8 @@ $(USER_BIN): $(B)/user/%: $(USER_CRT0) $(B)/user/libc.a \
 	$(Q)$(CC) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/user/libc.a -lgcc
 
 $(B)/user/faults $(B)/user/memmap: $(addprefix $(B)/user/obj/user/shared/,event.o watch.o)
+
+$(B)/user/init $(B)/user/tools: $(B)/user/obj/user/shared/window.o
 
 user: $(USER_BIN)
 

@@ -112,9 +112,12 @@ class Machine:
 
     # ---- The serial line
 
+    SIZE_ASKED = r"\x1b\[999;999H\x1b\[6n\x1b8"
+
     def expect(self, pattern, limit=None):
-        """Waits for a pattern on the serial line; returns the match."""
-        self.line.expect(pattern, timeout=limit or LIMIT)
+        """Waits for a pattern on the serial line; returns the match. Who asks meanwhile how large the terminal is, is told."""
+        while self.line.expect([self.SIZE_ASKED, pattern], timeout=limit or LIMIT) == 0:
+            self.type("\x1b[24;80R")
         return self.line.match
 
     def type(self, text):

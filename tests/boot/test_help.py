@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from machine import TOP, have_busybox
+from machine import INITRD, TOP, Machine, have_busybox
 
 PAGES = TOP + "/iso/root/usr/share/man"
 NAMES = sorted(os.listdir(PAGES))
@@ -72,3 +72,20 @@ def test_a_strangers_ten_minutes(iso):
     for said in (arrives, copied, evicted):
         assert "WRONG" not in said
     assert iso.sh("memmap -1").count("K") > 0
+
+
+@pytest.mark.skipif(not have_busybox(), reason="no i386 BusyBox could be fetched")
+def test_the_size_of_the_window_is_known_at_login_and_after_resize(iso):
+    assert iso.sh("stty size") == "24 80\n"
+    iso.sh("stty rows 5 cols 5; resize")
+    assert iso.sh("stty size") == "24 80\n"
+    said, status = iso.run("resize </dev/null 2>&1")
+    assert (said, status) == ("resize: the terminal does not say how large it is\n", 1)
+
+
+@pytest.mark.skipif(not have_busybox(), reason="no i386 BusyBox could be fetched")
+def test_a_line_where_nobody_answers_gets_its_shell(monkeypatch):
+    monkeypatch.setattr(Machine, "SIZE_ASKED", "(?!)")
+    with Machine.direct(INITRD) as m:
+        m.prompt()
+        assert m.run("resize")[1] == 1

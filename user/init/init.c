@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "user/shared/window.h"
 
 #define KDSIGACCEPT 0x4b4e /* send me this signal when a terminal without a session is shown */
 #define VT_GETSTATE 0x5603
@@ -110,6 +111,15 @@ static void take_terminal(const char *device)
         close(fd);
 }
 
+/* Of a serial line nobody knows; a terminal that is there answers at once. */
+static void learn_size(void)
+{
+    struct winsize w;
+
+    if (ioctl(0, TIOCGWINSZ, &w) == 0 && w.ws_row == 0)
+        window_ask(0, 200);
+}
+
 static void greet(void)
 {
     char text[1024];
@@ -139,6 +149,7 @@ static void run_shell(const char *device)
     static char *const args[] = {"-sh", NULL};
 
     take_terminal(device);
+    learn_size();
     greet();
     reset_signals();
     if (chdir("/root") < 0)

@@ -10,11 +10,11 @@ static const struct {
     const char *name;
     int (*fn)(int argc, char **argv);
 } tools[] = {
-    {"cat", do_cat},       {"cp", do_cp},       {"dmesg", do_dmesg}, {"echo", do_echo},
-    {"free", do_free},     {"halt", do_halt},   {"kill", do_kill},   {"ls", do_ls},
-    {"man", do_man},       {"mkdir", do_mkdir}, {"mount", do_mount}, {"poweroff", do_halt},
-    {"ps", do_ps},         {"reboot", do_halt}, {"rm", do_rm},       {"sleep", do_sleep},
-    {"umount", do_umount}, {"uname", do_uname},
+    {"cat", do_cat},     {"cp", do_cp},         {"dmesg", do_dmesg},   {"echo", do_echo},
+    {"free", do_free},   {"halt", do_halt},     {"kill", do_kill},     {"ls", do_ls},
+    {"man", do_man},     {"mkdir", do_mkdir},   {"mount", do_mount},   {"poweroff", do_halt},
+    {"ps", do_ps},       {"reboot", do_halt},   {"resize", do_resize}, {"rm", do_rm},
+    {"sleep", do_sleep}, {"umount", do_umount}, {"uname", do_uname},
 };
 
 int fail(const char *what)

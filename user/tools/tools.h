@@ -22,6 +22,7 @@ int do_man(int argc, char **argv);
 int do_mkdir(int argc, char **argv);
 int do_mount(int argc, char **argv);
 int do_ps(int argc, char **argv);
+int do_resize(int argc, char **argv);
 int do_rm(int argc, char **argv);
 int do_sleep(int argc, char **argv);
 int do_umount(int argc, char **argv);

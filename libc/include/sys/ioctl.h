@@ -7,6 +7,7 @@
 #define TIOCGPGRP  0x540f
 #define TIOCSPGRP  0x5410
 #define TIOCGWINSZ 0x5413
+#define TIOCSWINSZ 0x5414
 
 struct winsize {
     unsigned short ws_row, ws_col, ws_xpixel, ws_ypixel;

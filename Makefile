@@ -44,7 +44,7 @@ all: $(B)/faultline.elf
 
 LIBC_SHARED := libc/string.c libc/printf.c libc/div64.c
 KSRC    := $(sort $(shell find arch/i386 mm kernel fs drivers -name "*.c")) $(LIBC_SHARED)
-KASM    := $(wildcard boot/*.asm arch/i386/*.asm)
+KASM    := $(wildcard boot/*.asm arch/i386/*.asm arch/i386/vector/*.asm)
 KOBJ    := $(KSRC:%.c=$(B)/%.o) $(KASM:%.asm=$(B)/%.asm.o) $(B)/font.o $(B)/vdso/image.o
 
 # Objects made with other flags do not fit: they may not even pass arguments in the same way.
@@ -75,7 +75,7 @@ $(B)/font.o: $(B)/font.c drivers/video/font.h $(B)/kernel.flags
 	$(Q)$(CC) $(KFLAGS) -c $< -o $@
 
 # What faults, calls, switches and signals go through.
-HOT := $(wildcard mm/*.c arch/i386/*.c kernel/thread/*.c kernel/signal/*.c kernel/deliver/*.c \
+HOT := $(wildcard mm/*.c arch/i386/*.c arch/i386/vector/*.c kernel/thread/*.c kernel/signal/*.c kernel/deliver/*.c \
                   kernel/syscall/syscall.c kernel/process/*.c fs/vfs/*.c fs/ram/*.c fs/event/pipe.c fs/calls/rw.c \
                   arch/i386/platform/timer.c)
 $(HOT:%.c=$(B)/%.o): OPT := -O3

@@ -1,5 +1,6 @@
 /*
- * FPU and SSE state. The kernel itself never uses the FPU.
+ * FPU and SSE state. What the kernel itself does
+ * with the registers (vector/) leaves no trace.
  *
  * A thread has a state from its first FPU instruction on: until then CR0.TS is set while it runs,
  * and that instruction traps (#NM). From then on its state is saved when it leaves the CPU and is

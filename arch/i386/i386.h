@@ -60,6 +60,7 @@ struct debug_registers; /* arch/thread.h */
 
 /* CPUID.7.0: EBX and ECX */
 #define CPU7_AVX2 (1u << 5)
+#define CPU7_ERMS (1u << 9) /* string instructions are fast */
 #define CPU7_SMEP (1u << 7)
 #define CPU7_SMAP (1u << 20)
 #define CPU7_UMIP (1u << 2)

@@ -57,18 +57,3 @@ void mmu_flush_pages(pde_t *pgdir, vaddr_t va, unsigned n)
     if (__builtin_expect(cpus_online > 1, 0))
         shootdown(pgdir, va, n);
 }
-
-/* rep stores: the fewest instructions, and what real processors do fastest. */
-void page_zero(void *page)
-{
-    uint32_t count = PAGE_SIZE / 4;
-
-    __asm__ volatile("rep stosl" : "+D"(page), "+c"(count) : "a"(0) : "memory");
-}
-
-void page_copy(void *dst, const void *src)
-{
-    uint32_t count = PAGE_SIZE / 4;
-
-    __asm__ volatile("rep movsl" : "+D"(dst), "+S"(src), "+c"(count) : : "memory");
-}

@@ -1,21 +1,21 @@
 /* arch/uaccess.h on the real machine: range checks in front of uaccess.asm. */
 #include "arch/uaccess.h"
+#include "arch/i386/vector/wide.h"
 #include "libc/string.h"
 #include "libc/errno.h"
 
 /* uaccess.asm */
-size_t user_copy(void *dst, const void *src, size_t n); /* either may be the user's */
 size_t user_clear(void __user *dst, size_t n);
 int user_string(char *dst, const char __user *usrc, size_t size);
 
 size_t copy_from_user_partial(void *dst, const void __user *usrc, size_t n)
 {
-    return user_range_ok(usrc, n) ? user_copy(dst, (__force const void *)usrc, n) : n;
+    return user_range_ok(usrc, n) ? user_copy_any(dst, (__force const void *)usrc, n) : n;
 }
 
 size_t copy_to_user_partial(void __user *udst, const void *src, size_t n)
 {
-    return user_range_ok(udst, n) ? user_copy((__force void *)udst, src, n) : n;
+    return user_range_ok(udst, n) ? user_copy_any((__force void *)udst, src, n) : n;
 }
 
 size_t clear_user_partial(void __user *udst, size_t n)

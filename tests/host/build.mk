@@ -61,7 +61,7 @@ $(HB)/obj/%.asm.o: %.asm
 	$(call say,HOSTASM $<)
 	$(Q)nasm -f elf32 $< -o $@
 
-$(HB)/test_chacha: $(HB)/obj/arch/i386/chacha.asm.o $(HB)/obj/arch/i386/chacha_avx2.asm.o
+$(HB)/test_chacha: $(HB)/obj/arch/i386/vector/chacha.asm.o $(HB)/obj/arch/i386/vector/chacha_avx2.asm.o
 
 -include $(shell find $(HB)/obj -name '*.d' 2>/dev/null)
 

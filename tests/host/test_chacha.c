@@ -4,7 +4,7 @@
 #include "kernel/machine/chacha.h"
 #include "tests/host/check.h"
 
-/* arch/i386/chacha.asm, chacha_avx2.asm, which the host's processor runs as well */
+/* arch/i386/vector/chacha.asm, chacha_avx2.asm, which the host's processor runs as well */
 void __attribute__((regparm(3)))
 chacha_sse2(void *out, uint32_t state[CHACHA_WORDS], uint32_t blocks);
 void __attribute__((regparm(3)))

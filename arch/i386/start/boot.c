@@ -7,6 +7,7 @@
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/platform/apic.h"
 #include "arch/i386/start/handover.h"
+#include "arch/i386/vector/wide.h"
 #include "arch/resource.h"
 #include "arch/i386/start/multiboot.h"
 #include "arch/thread.h"
@@ -161,6 +162,7 @@ NO_STACK_GUARD _Noreturn void boot_main(void)
     boot_info.entry_cycles = cpu_cycles();
     cpu_control_init();
     fpu_init();
+    wide_init();
     known_loader = read_handover();
     init_run(INIT_CONSOLE);
     cpu_protection_init();

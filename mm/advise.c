@@ -121,9 +121,8 @@ static void give_up_anon(struct vma *v, vaddr_t va, struct anon *a)
 static int give_up(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 {
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-        struct amap_slot slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
-        if (slot.anon && slot.sole)
-            give_up_anon(v, va, slot.anon);
+        if (amap_owns(&v->space->amap, va >> PAGE_SHIFT))
+            give_up_anon(v, va, amap_get(&v->space->amap, va >> PAGE_SHIFT));
         change_spend(c, 1);
     }
     return 0;
@@ -131,14 +130,12 @@ static int give_up(struct change *c, struct vma *v, vaddr_t start, vaddr_t end)
 
 static struct frame *frame_of_page(const struct vma *v, vaddr_t va)
 {
-    struct amap_slot slot = {NULL, false};
+    const struct anon *a = NULL;
     struct frame *f;
 
     if (vma_is_private(v))
-        slot = amap_lookup(&v->space->amap, va >> PAGE_SHIFT);
-    f = slot.anon   ? slot.anon->frame
-        : v->object ? object_frame(v->object, vma_page_index(v, va))
-                    : NULL;
+        a = amap_get(&v->space->amap, va >> PAGE_SHIFT);
+    f = a ? a->frame : v->object ? object_frame(v->object, vma_page_index(v, va)) : NULL;
     return f && !(f->flags & FRAME_BUSY) ? f : NULL;
 }
 

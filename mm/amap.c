@@ -137,14 +137,12 @@ static void leaf_unref(struct anon **leaf)
 
 /* ---- The map ---- */
 
-struct amap_slot amap_lookup(const struct amap *m, uint32_t page)
+bool amap_owns(const struct amap *m, uint32_t page)
 {
     struct anon **leaf = m->leaf[leaf_number(page)];
-    struct anon *a = leaf ? leaf[slot_number(page)] : NULL;
+    const struct anon *a = amap_get(m, page);
 
-    if (!a)
-        return (struct amap_slot){NULL, false};
-    return (struct amap_slot){a, a->refs == 1 && frame_of(leaf)->leaf.refs == 1};
+    return a && a->refs == 1 && frame_of(leaf)->leaf.refs == 1;
 }
 
 struct anon **amap_reserve(struct amap *m, uint32_t page)

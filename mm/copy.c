@@ -22,13 +22,14 @@ static struct frame *mapped_frame(struct vm_space *s, vaddr_t page, enum vm_acce
     return f && (writable || !is_write(access)) ? f : NULL;
 }
 
-/* [v] The frame of a private page's contents, if it can be used as it is. */
-static struct frame *anon_frame(struct amap_slot slot, enum vm_access access)
+/* [v] The frame of what page has of its own, if it can be used as it is. */
+static struct frame *anon_frame(const struct vm_space *s, vaddr_t page, enum vm_access access)
 {
-    struct frame *f = slot.anon->frame;
-    bool ready = f && !(f->flags & FRAME_BUSY) && (slot.sole || !is_write(access));
+    struct frame *f = amap_get(&s->amap, page >> PAGE_SHIFT)->frame;
 
-    return ready ? f : NULL;
+    if (!f || (f->flags & FRAME_BUSY))
+        return NULL;
+    return !is_write(access) || amap_owns(&s->amap, page >> PAGE_SHIFT) ? f : NULL;
 }
 
 /* [v] The frame that is to be used for a forced access if it has been resolved, or NULL: the tables
@@ -36,16 +37,13 @@ static struct frame *anon_frame(struct amap_slot slot, enum vm_access access)
 static struct frame *forced_frame(struct vm_space *s, vaddr_t page, enum vm_access access)
 {
     struct vma *v = vma_find(s, page);
-    struct amap_slot slot = {NULL, false};
 
     if (!v || page < v->start || (s->changing && change_bars(s, page, false)))
         return NULL;
     if (!(v->maxprot & (is_write(access) ? VM_PROT_WRITE : VM_PROT_READ)))
         return NULL;
-    if (vma_is_private(v))
-        slot = amap_lookup(&s->amap, page >> PAGE_SHIFT);
-    if (slot.anon)
-        return anon_frame(slot, access);
+    if (vma_is_private(v) && amap_get(&s->amap, page >> PAGE_SHIFT))
+        return anon_frame(s, page, access);
     if (is_write(access))
         return NULL;
     return v->object ? object_lookup(v->object, vma_page_index(v, page)) : zero_frame_get();
@@ -138,7 +136,7 @@ static bool shows_object(const struct vma *v, vaddr_t addr)
     if (!v->object)
         return false;
     return !vma_is_private(v) ||
-           (!(v->prot & VM_PROT_WRITE) && !amap_lookup(&v->space->amap, addr >> PAGE_SHIFT).anon);
+           (!(v->prot & VM_PROT_WRITE) && !amap_get(&v->space->amap, addr >> PAGE_SHIFT));
 }
 
 int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out)

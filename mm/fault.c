@@ -162,13 +162,15 @@ static __attribute__((noinline)) enum outcome need_anon(struct fault *f, struct 
 }
 
 /* 1A, 1B */
-static enum outcome fault_anon(struct fault *f, struct amap_slot slot)
+static enum outcome fault_anon(struct fault *f, struct anon *a)
 {
-    struct frame *frame = slot.anon->frame;
+    struct frame *frame = a->frame;
 
     if (!frame || (frame->flags & FRAME_BUSY))
         return need_anon(f, frame);
-    f->why = slot.sole ? VM_CASE_OWN : f->write ? VM_CASE_COPY : VM_CASE_SHARE;
+    f->why = f->write ? VM_CASE_COPY : VM_CASE_SHARE;
+    if (amap_owns(&f->space->amap, f->page >> PAGE_SHIFT))
+        f->why = VM_CASE_OWN;
     switch (f->why) {
     case VM_CASE_OWN:
         return enter(f, frame, f->vma->prot);
@@ -379,9 +381,9 @@ static enum outcome fault_once(struct fault *f)
         return NEEDED;
     }
     if (vma_is_private(v)) {
-        struct amap_slot slot = amap_lookup(&f->space->amap, f->page >> PAGE_SHIFT);
-        if (slot.anon)
-            return fault_anon(f, slot);
+        struct anon *a = amap_get(&f->space->amap, f->page >> PAGE_SHIFT);
+        if (a)
+            return fault_anon(f, a);
         if (!v->object)
             return fault_zero(f);
     }

@@ -221,18 +221,44 @@ vaddr_t vm_gate(const struct vm_space *s)
     return s->gate;
 }
 
+#define HEAP_PROT (VM_PROT_READ | VM_PROT_WRITE)
+
 /* [steps] */
 static int grow_heap(struct vm_space *s, struct change *c, vaddr_t from, vaddr_t to)
 {
     struct vm_mapping m = {
         .addr = from,
         .len = to - from,
-        .prot = VM_PROT_READ | VM_PROT_WRITE,
-        .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
+        .prot = HEAP_PROT,
+        .maxprot = HEAP_PROT | VM_PROT_EXEC,
         .flags = VM_HEAP | VM_FIXED | VM_NOREPLACE,
     };
 
     return map_area(s, c, &m, m.len, NULL);
+}
+
+/* The common case: nothing is new but where the heap's last area ends. False: nothing was done. [v]
+ */
+static bool stretch_heap(struct vm_space *s, vaddr_t addr)
+{
+    const vaddr_t end = page_align(s->brk), new_end = page_align(addr);
+    const int32_t pages = (int32_t)((new_end - end) >> PAGE_SHIFT);
+    const struct claims gain = {.pages = pages, .data = pages, .promised = pages};
+    const struct vma *next;
+    struct vma *v;
+
+    if (s->changing || s->future_flags || new_end <= end || new_end > USER_TOP ||
+        addr - s->brk_start > s->limits.data)
+        return false;
+    v = vma_find(s, end - 1);
+    if (!v || v->end != end || v->flags != VM_HEAP || v->prot != HEAP_PROT || v->server)
+        return false;
+    next = vma_next(s, v);
+    if ((next && next->start <= new_end) || !claims_allowed(s, &gain))
+        return false;
+    vma_set_range(s, v, v->start, new_end);
+    s->brk = addr;
+    return true;
 }
 
 /* What the heap gained, locked by MCL_FUTURE: populate it. [steps] */
@@ -259,9 +285,17 @@ vaddr_t vm_brk(struct vm_space *s, vaddr_t addr)
 {
     struct change c;
     uint32_t gained;
+    bool stretched;
     vaddr_t now;
 
-    if (addr < s->brk_start || change_begin(&c, s, 3))
+    if (addr < s->brk_start)
+        return s->brk;
+    spin_lock(&vm_lock);
+    stretched = stretch_heap(s, addr);
+    spin_unlock(&vm_lock);
+    if (stretched)
+        return addr;
+    if (change_begin(&c, s, 3))
         return s->brk;
     gained = move_break(s, &c, addr);
     now = s->brk;

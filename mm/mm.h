@@ -230,9 +230,8 @@ int rmap_check(const struct frame *f);                  /* violations; part of m
 
 /* One private page's contents. */
 struct anon {
-    uint32_t refs; /* [v] amap slots that hold it; a shared leaf counts once */
-    struct frame
-        *frame;    /* [v] NULL: in swap. A new one is dirty without saying so: it has no slot */
+    uint32_t refs;       /* [v] amap slots that hold it; a shared leaf counts once */
+    struct frame *frame; /* [v] NULL: in swap. A new one, without a slot, is dirty unsaid */
     uint32_t slot; /* [v] place in swap, swap.c; 0: none. With a frame, it is as the frame was when
                     * that was last clean */
     uint32_t seen; /* mm_check's count of refs */
@@ -254,11 +253,6 @@ static inline struct anon *amap_get(const struct amap *m, uint32_t page)
     return leaf ? leaf[page % LEAF_SLOTS] : NULL;
 }
 
-struct amap_slot {
-    struct anon *anon; /* NULL: empty */
-    bool sole;         /* this amap is its only owner: the COW question */
-};
-
 struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
@@ -269,7 +263,8 @@ void swap_free(uint32_t slot);   /* its contents are no longer needed: reclaim/s
 extern uint32_t swapped_anons;   /* [v] of these, without a frame */
 extern uint32_t swapped_pages;   /* [v] pages of objects that are in swap */
 
-struct amap_slot amap_lookup(const struct amap *m, uint32_t page); /* [v] */
+/* The COW question: whether there is an anon, and this amap is its only owner. [v] */
+bool amap_owns(const struct amap *m, uint32_t page);
 /* The slot of page, in a leaf that exists and is unshared. NULL: no memory. [v] */
 struct anon **amap_reserve(struct amap *m, uint32_t page);
 void amap_set(struct anon **slot, struct anon *a); /* replaces what was there [v] */

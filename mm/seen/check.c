@@ -170,15 +170,15 @@ static void for_each_object(struct audit *a, void (*fn)(struct audit *a, struct 
 /* What the fault table says may be mapped at va, and whether it may be writable. */
 static struct frame *expected_frame(struct vm_space *s, struct vma *v, vaddr_t va, bool *may_write)
 {
-    struct amap_slot slot = {NULL, false};
+    const struct anon *a;
 
     *may_write = v->prot & VM_PROT_WRITE;
     if (!vma_is_private(v))
         return object_frame(v->object, vma_page_index(v, va));
-    slot = amap_lookup(&s->amap, va >> PAGE_SHIFT);
-    if (slot.anon) {
-        *may_write = *may_write && slot.sole;
-        return slot.anon->frame;
+    a = amap_get(&s->amap, va >> PAGE_SHIFT);
+    if (a) {
+        *may_write = *may_write && amap_owns(&s->amap, va >> PAGE_SHIFT);
+        return a->frame;
     }
     *may_write = false;
     return v->object ? object_frame(v->object, vma_page_index(v, va)) : zero_frame;

@@ -278,7 +278,7 @@ static bool has_several_owners(const struct frame *f, const pte_t *pte)
     if (!pte)
         return false;
     s = container_of(pmap_of_entry(pte), struct vm_space, pmap);
-    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;
+    return !amap_owns(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT);
 }
 
 /* What the mappings from number first on tell, some of them; where to go on, or 0. */

@@ -204,7 +204,7 @@ MUTANTS = [
     ("pss-whole", "seen/stats.c", "    pss /= mappings;\n", ""),
     ("clear-refs-all-kinds", "seen/stats.c", " || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))", ")"),
     ("clear-refs-no-flush", "seen/stats.c", "    mmu_flush_page(pm->pgdir, va);", "    (void)va;"),
-    ("cow-by-anon-alone", "seen/stats.c", "    return !amap_lookup(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT).sole;", "    return false;"),
+    ("cow-by-anon-alone", "seen/stats.c", "    return !amap_owns(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT);", "    return false;"),
     ("range-skips-tables", "seen/stats.c", "            va = next_table(va);\n            start = va;", "            va = end;"),
     ("trace-forgets-none", "seen/ring.c", "r->next - r->first > r->capacity ? r->next - r->capacity : r->first", "r->first"),
     ("trace-misses-major", "fault.c", "(f->major ? VM_EVENT_MAJOR : 0)", "0"),

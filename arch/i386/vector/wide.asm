@@ -55,16 +55,17 @@ zero_wide:
         pop ebx
         ret
 
-; A fault goes on at the end: ecx has gone forward by what is copied.
-%macro MOVE 2
-%%site: movups %1, %2
+; An instruction whose fault goes on at %1: ecx has gone forward by what is copied.
+%macro MOVE 4                           ; where, mov or movups, to, from
+%%site: %2 %3, %4
         section .extable progbits alloc noexec nowrite align=4
-        dd %%site, copied
+        dd %%site, %1
         section .text
 %endmacro
 
 ; size_t copy_wide(void *dst, const void *src, size_t n): what was NOT copied, of a multiple of 128. Either may
-; be the user's. What is not mapped is not brought in: that would be as under a spin lock.
+; be the user's, in one page there: its first word may fault and have the page brought in; if it is gone again
+; for the rest, that is not copied, as under a spin lock.
 global copy_wide
 copy_wide:
         push ebx
@@ -74,31 +75,33 @@ copy_wide:
         lea esi, [edx + ecx]
         neg ecx
         pushfd
+        STAC
+        MOVE untouched, mov, eax, [esi + ecx]
+        MOVE untouched, mov, [edi + ecx], eax
         cli
         inc dword [fs:CPU_SPIN_DEPTH]
         XMM_BORROW
-        STAC
 .next:
 %assign at 0
 %rep 2
 %assign i 0
 %rep 4
-        MOVE xmm %+ i, [esi + ecx + at + 16 * i]
+        MOVE copied, movups, xmm %+ i, [esi + ecx + at + 16 * i]
 %assign i i + 1
 %endrep
 %assign i 0
 %rep 4
-        MOVE [edi + ecx + at + 16 * i], xmm %+ i
+        MOVE copied, movups, [edi + ecx + at + 16 * i], xmm %+ i
 %assign i i + 1
 %endrep
 %assign at at + 64
 %endrep
         sub ecx, -128
         jnz .next
-copied: CLAC
-        XMM_RETURN
+copied: XMM_RETURN
         dec dword [fs:CPU_SPIN_DEPTH]
-        popfd
+untouched:
+        popfd                           ; AC and IF as they were
         mov eax, ecx
         neg eax
         pop edi

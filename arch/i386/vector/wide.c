@@ -41,31 +41,33 @@ void page_copy(void *dst, const void *src)
         __asm__ volatile("rep movsl" : "+D"(dst), "+S"(src), "+c"(count) : : "memory");
 }
 
-/* One page of the program's at most. Its first bytes go by user_copy, which brings it in; should it
- * be gone again for the rest, that goes so, too. */
+/* One page of the program's at most. What copy_wide cannot have at once, user_copy may. */
 static size_t copy_part(char *dst, const char *src, size_t n)
 {
-    size_t rest = (n - 1) & ~(STEP - 1), left = user_copy(dst, src, n - rest);
+    size_t odd = n % STEP, left = odd ? user_copy(dst, src, odd) : 0;
 
-    if (left || !rest)
-        return left + rest;
-    left = copy_wide(dst + n - rest, src + n - rest, rest);
+    if (left || n == odd)
+        return left + n - odd;
+    left = copy_wide(dst + odd, src + odd, n - odd);
     return left ? user_copy(dst + n - left, src + n - left, left) : 0;
 }
 
 size_t user_copy_long(void *dst, const void *src, size_t n)
 {
-    const uintptr_t user = (uintptr_t)((vaddr_t)dst < USER_TOP ? dst : src);
-    size_t done = 0;
+    vaddr_t user = (vaddr_t)dst < USER_TOP ? (vaddr_t)dst : (vaddr_t)src;
+    const char *from = src;
+    char *to = dst;
 
-    while (wide && n - done >= WIDE_MIN) {
-        size_t room = PAGE_SIZE - (user + done) % PAGE_SIZE;
-        size_t part = n - done < room ? n - done : room;
-        size_t left = copy_part((char *)dst + done, (const char *)src + done, part);
+    while (wide && n >= WIDE_MIN) {
+        size_t room = PAGE_SIZE - user % PAGE_SIZE, part = n < room ? n : room;
+        size_t left = copy_part(to, from, part);
 
-        done += part - left;
+        n -= part - left;
         if (left)
-            return n - done;
+            return n;
+        user += part;
+        to += part;
+        from += part;
     }
-    return user_copy((char *)dst + done, (const char *)src + done, n - done);
+    return n ? user_copy(to, from, n) : 0;
 }

@@ -14,14 +14,16 @@ struct clock_moment {
     uint32_t sec, nsec;
 };
 
+enum { CLOCK_PAGE_REAL, CLOCK_PAGE_MONO }; /* as programs number these clocks */
+
 struct clock_page {
     volatile uint32_t seq;
     uint32_t mult; /* ns in a TSC cycle << CLOCK_MULT_SHIFT; 0: no time by the TSC, or one after the
                       year 2106 */
     uint64_t base_tsc;
-    struct clock_moment mono, real; /* at base_tsc */
-    uint32_t coarse_step;           /* ns: resolution of the coarse clocks */
-    uint32_t timezone[2];           /* minutes west, dst: each by itself */
+    struct clock_moment moment[2]; /* at base_tsc: CLOCK_PAGE_* */
+    uint32_t coarse_step;          /* ns: resolution of the coarse clocks */
+    uint32_t timezone[2];          /* minutes west, dst: each by itself */
 };
 
 /* Not to be moved into or out of what stands between two of them. */

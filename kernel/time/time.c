@@ -149,15 +149,15 @@ int timespec_get(uint64_t *ns, const void __user *uptr, bool wide)
 
 int timespec_put(void __user *uptr, uint64_t ns, bool wide)
 {
-    struct timespec64 w = {.sec = (int64_t)(ns / NSEC_PER_SEC)};
-    struct timespec32 n;
+    const uint64_t sec = ns / NSEC_PER_SEC;
+    const uint32_t nsec = (uint32_t)ns - (uint32_t)sec * (uint32_t)NSEC_PER_SEC;
+    struct timespec32 __user *narrow = uptr;
 
-    w.nsec = (int32_t)(ns - (uint64_t)w.sec * NSEC_PER_SEC);
     if (wide)
-        return copy_to_user(uptr, &w, sizeof(w));
-    n.sec = (int32_t)w.sec;
-    n.nsec = w.nsec;
-    return copy_to_user(uptr, &n, sizeof(n));
+        return copy_to_user(uptr, &(struct timespec64){.sec = (int64_t)sec, .nsec = (int32_t)nsec},
+                            sizeof(struct timespec64));
+    return put_user_u32(&narrow->sec, (uint32_t)sec) || put_user_u32(&narrow->nsec, nsec) ? -EFAULT
+                                                                                          : 0;
 }
 
 /* ---- Seconds and microseconds ---- */

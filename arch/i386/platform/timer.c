@@ -233,8 +233,8 @@ static void publish(void)
     p->seq++;
     clock_page_fence();
     p->base_tsc = base_tsc;
-    put_moment(&p->mono, base_ns);
-    p->real = coarse.real;
+    put_moment(&p->moment[CLOCK_PAGE_MONO], base_ns);
+    p->moment[CLOCK_PAGE_REAL] = coarse.real;
     p->mult = known ? mult : 0;
     clock_page_fence();
     p->seq++;

@@ -6,6 +6,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
+#include "mm/served/asked.h"
 
 /* ---- Advice that is remembered in the area ---- */
 
@@ -88,6 +89,7 @@ static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end
     struct vm_space *s = v->space;
     uint32_t page = start >> PAGE_SHIFT;
     const uint32_t last = end >> PAGE_SHIFT;
+    const vaddr_t page_start = start;
 
     if (vma_is_private(v) && amap_reserve_remove(&s->amap, page, last))
         return -ENOMEM;
@@ -99,6 +101,7 @@ static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end
         page = cut_in_leaf(s, page, stop < last ? stop : last, &c->budget);
         change_spend(c, 1);
     }
+    served_forget(c, v, page_start, end);
     return 0;
 }
 
@@ -169,30 +172,68 @@ static int act(struct change *c, struct vma *v, vaddr_t start, vaddr_t end, int 
     }
 }
 
-/* Goes on past holes, and tells of them at the end; stops at an area that refuses. [steps] */
-static int act_on_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end,
-                        int advice)
-{
-    int unmapped = 0;
-    vaddr_t at = start;
+struct advising {
+    int advice, unmapped; /* -ENOMEM: there was a hole */
+    vaddr_t at, told;     /* how far it got; up to where servers know */
+};
 
-    for (struct vma *v = vma_find(s, start); at < end; v = vma_next(s, v)) {
+#define TELL_FIRST 1 /* a server: at the end of this change; then there is to be another */
+
+/* Whether somebody has to hear first that the pages of v go. 0, TELL_FIRST, -ENOMEM [v] */
+static int tell_of_removal(struct change *c, const struct vma *v, struct advising *a, vaddr_t to)
+{
+    int err;
+
+    if (!v->server || a->at < a->told ||
+        (a->advice != VM_ADVICE_DONTNEED_LOCKED && (v->flags & VM_LOCKED)) ||
+        (a->advice != VM_ADVICE_DONTNEED_LOCKED && a->advice != VM_ADVICE_DONTNEED &&
+         a->advice != VM_ADVICE_FREE) ||
+        !served_remove(c, v, a->at, to, &err))
+        return 0;
+    a->told = to;
+    return err ? err : TELL_FIRST;
+}
+
+/* Goes on past holes, and tells of them at the end; stops at an area that refuses. [steps] */
+static int act_on_range(struct vm_space *s, struct change *c, struct advising *a, vaddr_t end)
+{
+    while (a->at < end) {
+        struct vma *v = vma_find(s, a->at);
         vaddr_t to;
         int err;
 
-        if (!v || v->start >= end)
+        if (!v || v->start >= end || (v->start > a->at && a->at < a->told))
             return -ENOMEM;
-        if (v->start > at) {
-            unmapped = -ENOMEM;
-            at = v->start;
+        if (v->start > a->at) {
+            a->unmapped = -ENOMEM;
+            a->at = v->start;
         }
         to = v->end < end ? v->end : end;
-        err = act(c, v, at, to, advice);
+        to = a->at < a->told && to > a->told ? a->told : to;
+        err = tell_of_removal(c, v, a, to);
+        if (!err)
+            err = act(c, v, a->at, to, a->advice);
         if (err)
             return err;
-        at = to;
+        a->at = to < a->told ? a->told : to;
     }
-    return unmapped;
+    return a->unmapped;
+}
+
+static int advise_pages(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
+{
+    struct advising a = {.advice = advice, .at = start};
+    struct change c;
+    int err;
+
+    do {
+        err = change_begin(&c, s, 0);
+        if (err)
+            return err;
+        err = act_on_range(s, &c, &a, end);
+        change_end(&c);
+    } while (err == TELL_FIRST);
+    return err;
 }
 
 /* ---- Advice that may sleep: populating, reading ahead, punching holes ---- */
@@ -284,6 +325,7 @@ static void read_ahead(const struct vma *v, vaddr_t start, vaddr_t end)
 static int punch(const struct vma *v, vaddr_t start, vaddr_t end)
 {
     uint64_t from = (uint64_t)vma_page_index(v, start) << PAGE_SHIFT;
+    int err;
 
     if (v->flags & VM_LOCKED)
         return -EINVAL;
@@ -291,7 +333,8 @@ static int punch(const struct vma *v, vaddr_t start, vaddr_t end)
         return -EINVAL;
     if (vma_is_private(v) || !(v->prot & VM_PROT_WRITE))
         return -EACCES;
-    return vm_object_punch(v->object, from, end - start);
+    err = v->server ? served_tell_removal(v->space, start, end) : 0;
+    return err ? err : vm_object_punch(v->object, from, end - start);
 }
 
 /* The page at va goes, if it is this space's alone; true: *out has to be sent. [v] */
@@ -370,7 +413,6 @@ int vm_advise(struct vm_space *s, vaddr_t addr, size_t length, int advice)
 {
     uint32_t len = page_align(length);
     struct flag_change fc;
-    struct change c;
     int err;
 
     if (!known_advice(advice) || (addr & ~PAGE_MASK) || (length && !len) || addr + len < addr)
@@ -387,11 +429,7 @@ int vm_advise(struct vm_space *s, vaddr_t addr, size_t length, int advice)
     case VM_ADVICE_REMOVE:
         return sleepy_advice(s, addr, addr + len, advice);
     default:
-        err = change_begin(&c, s, 0);
-        if (err)
-            return err;
-        err = act_on_range(s, &c, addr, addr + len, advice);
-        change_end(&c);
+        err = advise_pages(s, addr, addr + len, advice);
         if (advice == VM_ADVICE_PAGEOUT && err != -EINVAL)
             page_out_range(s, addr, addr + len);
         return err;

@@ -18,6 +18,7 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/served/asked.h"
 
 uint32_t vm_max_areas = 65530;
 
@@ -35,6 +36,7 @@ int change_begin(struct change *c, struct vm_space *s, unsigned spares)
     c->space = s;
     c->budget = STEP_UNITS;
     list_init(&c->dead);
+    c->news = NULL;
     spin_lock(&vm_lock);
     while (__builtin_expect(s->changing, false)) {
         change_await(s);
@@ -96,6 +98,8 @@ void change_end(struct change *c)
     keep_spares(c);
     spin_unlock(&vm_lock);
     vma_free_list(&c->dead);
+    if (__builtin_expect(c->news != NULL, false))
+        served_tell(c);
 }
 
 /* What is off its space: freed now, or at the end. */
@@ -210,6 +214,8 @@ void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t en
     uint32_t page = start >> PAGE_SHIFT;
     struct vma *v;
 
+    if (!list_empty(&s->servers))
+        served_unmapped(c, start, end);
     cut_edges(s, c, start, end);
     while ((v = vma_find(s, start)) && v->start < end) {
         vaddr_t reached = pmap_remove_step(&s->pmap, v->start, v->end, &c->budget);

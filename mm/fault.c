@@ -42,7 +42,8 @@
 struct fault {
     struct vm_space *space;
     struct vma *vma;
-    vaddr_t page; /* page-aligned address */
+    vaddr_t addr;
+    vaddr_t page; /* that addr is in */
     bool write;
     bool forced; /* a debugger's */
     bool alone;  /* without the kernel lock: vm_fault_alone() */
@@ -374,10 +375,8 @@ static enum outcome fault_once(struct fault *f)
         return NEEDED;
     if (__builtin_expect(v->server != NULL, false) &&
         (f->alone || served_asks(v, f->page, f->write))) {
-        *f->need = (struct need){.what = NEED_SERVER,
-                                 .space = f->space,
-                                 .index = f->page >> PAGE_SHIFT,
-                                 .write = f->write};
+        *f->need = (struct need){
+            .what = NEED_SERVER, .space = f->space, .index = f->addr, .write = f->write};
         return NEEDED;
     }
     if (vma_is_private(v)) {
@@ -517,6 +516,7 @@ static __attribute__((noinline)) enum vm_result fault_traced(struct fault *f, va
 static inline void begin(struct fault *f, struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
     f->space = s; /* one by one: the compiler would clear the whole by a loop */
+    f->addr = addr;
     f->page = page_down(addr);
     f->write = access == VM_WRITE || access == VM_WRITE_FORCED;
     f->forced = access >= VM_READ_FORCED;

@@ -3,6 +3,7 @@
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/served/asked.h"
 
 static int place(struct vm_space *s, struct vma *v, const struct vm_mapping *m, uint32_t len)
 {
@@ -38,10 +39,12 @@ static void describe(struct vma *v, const struct vm_mapping *m)
     };
 }
 
-/* Makes clear_range unable to fail. -ENOMEM [v] */
-int reserve_clear(struct vm_space *s, vaddr_t start, vaddr_t end)
+/* Makes clear_range unable to fail. -ENOMEM [steps] */
+int reserve_clear(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
 {
     if (!may_take_out(s, start, end))
+        return -ENOMEM;
+    if (!list_empty(&s->servers) && served_reserve_unmap(c, start, end))
         return -ENOMEM;
     return amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 }
@@ -67,7 +70,7 @@ static int map_area(struct vm_space *s, struct change *c, const struct vm_mappin
         err = -EPERM;
     replaces = !err && !range_free(s, v->start, len);
     if (replaces)
-        err = reserve_clear(s, v->start, v->end);
+        err = reserve_clear(s, c, v->start, v->end);
     if (err) {
         change_give_back(c, v);
         return err;
@@ -105,7 +108,7 @@ int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out)
 /* Two spares. [steps] */
 static int unmap_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
 {
-    int err = reserve_clear(s, start, end);
+    int err = reserve_clear(s, c, start, end);
 
     if (!err)
         clear_range(s, c, start, end);

@@ -353,7 +353,7 @@ struct need {
     enum need_what what;
     struct vm_object *object; /* PAGE, PLACE, BALANCE: with a reference, which bring_in() drops */
     struct vm_space *space;   /* CHANGE, ANON, SERVER: the caller's */
-    uint32_t index, slot;     /* PAGE, PLACE; ANON: the page number; out: where it was in swap */
+    uint32_t index, slot;     /* ANON: page number; SERVER: address; out: where it was in swap */
     unsigned count;           /* PAGE: so many pages from index on are wanted */
     struct frame *frame;      /* FRAME */
     bool write, major;        /* SERVER; out: something had to be read */
@@ -632,6 +632,7 @@ struct change {
     unsigned spares;
     unsigned budget; /* units of work left in this step */
     struct list dead;
+    struct news *news; /* for servers: mm/served */
 };
 #define STEP_UNITS 128u /* with vm_lock held; a unit is a page taken out, some 250 instructions */
 #define AREA_UNITS 8u   /* an area looked up, changed, joined */
@@ -665,10 +666,9 @@ void cut_edges(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end)
 /* Whether vm_max_areas lets areas be parted by a hole. [v] */
 bool may_take_out(struct vm_space *s, vaddr_t start, vaddr_t end);
 void join_around(struct vm_space *s, struct change *c, struct vma *v); /* with its neighbours [v] */
-/* Takes everything out of [start, end), after amap_reserve_remove; up to two spares. [steps] */
+/* Takes everything out of [start, end), after reserve_clear (-ENOMEM); up to two spares. [steps] */
 void clear_range(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
-int reserve_clear(struct vm_space *s, vaddr_t start,
-                  vaddr_t end); /* for clear_range. -ENOMEM [v] */
+int reserve_clear(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t end);
 void add_area(struct vm_space *s, struct change *c, struct vma *v); /* inserts and joins [v] */
 bool range_valid(vaddr_t addr, uint32_t len); /* page-aligned, not empty, user_range() */
 bool range_free(struct vm_space *s, vaddr_t addr, uint32_t len);      /* [v] */

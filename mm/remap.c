@@ -6,12 +6,14 @@
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
+#include "mm/served/asked.h"
 
 #define MOVE_STEP 512u /* pages whose anons move in one step */
 
 struct remap {
     vaddr_t addr, to; /* to: 0 until chosen */
     uint32_t old_len, new_len;
+    uint32_t named; /* old_len, before what does not move was cut off */
     unsigned flags;
     uint32_t lock_max;
     bool populate; /* what the area gains is locked: fault it in */
@@ -92,6 +94,17 @@ static uint32_t leaf_end(uint32_t page, uint32_t end)
     return next < end ? next : end;
 }
 
+/* What a server of v will hear. [steps] */
+static int reserve_news(struct change *c, const struct vma *v, const struct remap *r)
+{
+    const struct served_move m = {r->addr, r->to, r->old_len, r->named};
+    int err = served_reserve_move(c, v, &m);
+
+    if (!err && r->old_len && !(r->flags & VM_REMAP_DONTUNMAP))
+        err = served_reserve_unmap(c, r->addr, r->addr + r->old_len);
+    return err;
+}
+
 /* Makes move_area unable to fail: from now on no page of the old place changes. -ENOMEM [steps] */
 static int reserve_area(struct vm_space *s, struct change *c, const struct vma *v,
                         const struct remap *r)
@@ -99,7 +112,7 @@ static int reserve_area(struct vm_space *s, struct change *c, const struct vma *
     const uint32_t first = r->addr >> PAGE_SHIFT, end = (r->addr + r->old_len) >> PAGE_SHIFT,
                    to = r->to >> PAGE_SHIFT;
 
-    if (s->areas + 3 >= vm_max_areas)
+    if (s->areas + 3 >= vm_max_areas || (v->server && reserve_news(c, v, r)))
         return -ENOMEM;
     if (!vma_is_private(v) || !r->old_len)
         return 0;
@@ -162,8 +175,6 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
 
     moved = change_take(c);
     *moved = *v;
-    moved->server = NULL;
-    moved->served = 0;
     moved->start = r->to;
     moved->end = r->to + r->new_len;
     if (moved->object) {
@@ -172,6 +183,8 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
     }
     if (vma_is_private(v) && r->old_len)
         move_pages(s, c, r);
+    if (moved->server)
+        served_moved(c, moved, &(struct served_move){r->addr, r->to, r->old_len, r->named});
     if (r->old_len && !(r->flags & VM_REMAP_DONTUNMAP))
         clear_range(s, c, r->addr, r->addr + r->old_len);
     else if (r->old_len && (v->flags & VM_LOCKED))
@@ -190,9 +203,9 @@ static int remap_to(struct vm_space *s, struct change *c, struct remap *r)
     int err = 0, refused;
 
     if (r->flags & VM_REMAP_FIXED)
-        err = reserve_clear(s, r->to, r->to + r->new_len);
+        err = reserve_clear(s, c, r->to, r->to + r->new_len);
     if (!err && cut < old_end) {
-        err = reserve_clear(s, cut, old_end);
+        err = reserve_clear(s, c, cut, old_end);
         r->old_len = r->new_len;
     }
     if (err)
@@ -239,7 +252,7 @@ static int remap_in_place(struct vm_space *s, struct change *c, struct remap *r)
             return -EFAULT;
         if (r->old_len == r->new_len)
             return find_area(s, r, &v);
-        err = reserve_clear(s, r->addr + r->new_len, r->addr + r->old_len);
+        err = reserve_clear(s, c, r->addr + r->new_len, r->addr + r->old_len);
         if (!err)
             clear_range(s, c, r->addr + r->new_len, r->addr + r->old_len);
         return err;
@@ -269,6 +282,7 @@ int vm_remap(struct vm_space *s, const struct vm_remap *wanted, vaddr_t *out)
     struct remap r = {.addr = wanted->addr,
                       .to = wanted->new_addr,
                       .old_len = old_len,
+                      .named = old_len,
                       .new_len = page_align(wanted->new_len),
                       .flags = wanted->flags,
                       .lock_max = wanted->lock_max};

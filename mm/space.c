@@ -220,7 +220,7 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits)
  */
 
 /* A copy of v, and its leaves, for the child. -ENOMEM [v] */
-static int inherit(const struct vm_space *parent, struct vm_space *child, const struct vma *v)
+static int inherit(struct change *c, struct vm_space *child, const struct vma *v)
 {
     struct vma *copy;
 
@@ -231,14 +231,12 @@ static int inherit(const struct vm_space *parent, struct vm_space *child, const 
         return -ENOMEM;
     *copy = *v;
     copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-    copy->server = NULL;
-    copy->served = 0;
     if (copy->object)
         copy->object->refs++;
     vma_append(child, copy);
     if (vma_is_private(v))
-        amap_share(&parent->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
-    return 0;
+        amap_share(&v->space->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
+    return copy->server ? served_inherit(c, copy, child) : 0;
 }
 
 /* Takes out of the child what it shall not inherit: before it has run, and so without its leaves
@@ -267,7 +265,7 @@ static int fork_areas(struct change *c, struct vm_space *parent, struct vm_space
     list_for_each_entry (v, &parent->vmas, link) {
         vaddr_t at = v->start;
         withheld |= (v->flags & WITHHELD) != 0;
-        err = v->flags & VM_DONTFORK ? 0 : inherit(parent, child, v);
+        err = v->flags & VM_DONTFORK ? 0 : inherit(c, child, v);
         if (err)
             return err;
         while (vma_is_private(v) && (v->prot & VM_PROT_WRITE) &&
@@ -303,6 +301,7 @@ int vm_space_fork(struct vm_space *parent, struct vm_space **out)
         child->mmap_floor = parent->mmap_floor;
         child->gate = parent->gate;
         err = err ? err : local_copy(parent, child);
+        served_forked(&c, !err);
         change_end(&c);
     }
     if (err) {

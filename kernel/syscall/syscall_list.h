@@ -375,8 +375,7 @@ NR(370, sendmsg)
 NR(371, recvfrom)
 NR(372, recvmsg)
 NR(373, shutdown)
-NR(374, userfaultfd) /* partial: missing pages, and write protection of private memory; no events of
-                        fork, remap, remove and unmap, and of a fault the page, not the address */
+NR(374, userfaultfd) /* partial: protected pages of shared memory, minor faults, as on Linux i386 */
 NR(375, membarrier)
 NR(376, mlock2)
 NR(377, copy_file_range)

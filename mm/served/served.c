@@ -6,23 +6,11 @@
  * server's end goes over the areas of its space, and a space that dies tells its servers. What a
  * server protects it remembers by page, so that page tables stay a cache.
  */
-#include "mm/served/served.h"
 #include "libc/errno.h"
 #include "libc/string.h"
-#include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/served/asked.h"
-
-struct vm_server {
-    struct vm_space *space; /* [v] NULL: gone */
-    struct list link;       /* [v] in space->servers */
-    unsigned flags;         /* VM_SERVER_* */
-    void (*tell)(void *arg);
-    void *arg;
-    struct list waiting;    /* [v] struct waiter, of which the server knows nothing yet */
-    struct list told;       /* [v] and those of which it does */
-    struct radix protected; /* [v] by page number: what is protected */
-};
+#include "mm/served/server.h"
 
 struct waiter { /* on the stack of who sleeps */
     struct list link;
@@ -65,7 +53,7 @@ uint8_t served_rights(const struct vma *v, bool write, uint8_t prot)
 
 static struct vma *served_area(const struct need *n)
 {
-    vaddr_t page = n->index << PAGE_SHIFT;
+    vaddr_t page = page_down(n->index);
     struct vma *v = vma_find(n->space, page);
 
     return v && v->start <= page && v->server && served_asks(v, page, n->write) ? v : NULL;
@@ -88,7 +76,7 @@ static int sleep_until_woken(struct waiter *w)
 
 int server_await(const struct need *n)
 {
-    struct waiter w = {.fault = {.addr = n->index << PAGE_SHIFT, .write = n->write}};
+    struct waiter w = {.fault = {.addr = n->index, .write = n->write}};
     const struct vma *v;
     struct vm_server *sv;
     int err = 0, parent;
@@ -101,7 +89,7 @@ int server_await(const struct need *n)
                ((sv->flags & VM_SERVER_USER_ONLY) && !mm_port->for_user()))) {
         err = -EFAULT;
     } else if (sv) {
-        w.fault.protected = amap_get(&n->space->amap, n->index) != NULL;
+        w.fault.protected = amap_get(&n->space->amap, n->index >> PAGE_SHIFT) != NULL;
         list_add_tail(&sv->waiting, &w.link);
         sv->tell(sv->arg);
         err = sleep_until_woken(&w);
@@ -122,21 +110,43 @@ void server_space_dies(struct vm_space *s)
 
 /* ---- A server's life ---- */
 
-struct vm_server *vm_server_new(struct vm_space *s, void (*tell)(void *arg), void *arg)
+static void tell_nobody(void *arg)
+{
+    (void)arg;
+}
+
+struct vm_server *server_make(struct vm_space *s, unsigned flags)
 {
     struct vm_server *sv = kzalloc(sizeof(*sv));
 
     if (!sv)
         return NULL;
-    sv->tell = tell;
-    sv->arg = arg;
+    sv->space = s;
+    sv->flags = flags;
+    sv->tell = tell_nobody;
     list_init(&sv->waiting);
     list_init(&sv->told);
-    spin_lock(&vm_lock);
-    sv->space = s;
+    list_init(&sv->news);
     list_add_tail(&s->servers, &sv->link);
+    return sv;
+}
+
+struct vm_server *vm_server_new(struct vm_space *s)
+{
+    struct vm_server *sv;
+
+    spin_lock(&vm_lock);
+    sv = server_make(s, 0);
     spin_unlock(&vm_lock);
     return sv;
+}
+
+void vm_server_tells(struct vm_server *sv, void (*tell)(void *arg), void *arg)
+{
+    spin_lock(&vm_lock);
+    sv->tell = tell;
+    sv->arg = arg;
+    spin_unlock(&vm_lock);
 }
 
 void vm_server_flags(struct vm_server *sv, unsigned flags)
@@ -198,8 +208,12 @@ static void wake(struct vm_server *sv, vaddr_t start, vaddr_t end)
     wake_in(&sv->told, start, end);
 }
 
-/* [steps] Nothing in [first, end) is protected any more. */
-static void forget_marks(struct vm_server *sv, struct change *c, uint32_t first, uint32_t end)
+int server_mark(struct vm_server *sv, uint32_t page)
+{
+    return radix_get(&sv->protected, page) ? 0 : radix_set(&sv->protected, page, mark);
+}
+
+void server_forget(struct vm_server *sv, struct change *c, uint32_t first, uint32_t end)
 {
     while (radix_next(&sv->protected, &first) && first < end) {
         (void)radix_clear(&sv->protected, first);
@@ -226,7 +240,8 @@ void vm_server_end(struct vm_server *sv)
     if (sv->space)
         list_remove(&sv->link);
     wake(sv, 0, USER_TOP);
-    forget_marks(sv, &c, 0, UINT32_MAX);
+    news_server_ends(sv);
+    server_forget(sv, &c, 0, UINT32_MAX);
     spin_unlock(&vm_lock);
     kmfree(sv);
 }
@@ -238,9 +253,23 @@ bool vm_server_wanted(struct vm_server *sv)
     bool wanted;
 
     spin_lock(&vm_lock);
-    wanted = !list_empty(&sv->waiting);
+    wanted = !list_empty(&sv->waiting) || news_due(sv);
     spin_unlock(&vm_lock);
     return wanted;
+}
+
+void vm_server_waiting(struct vm_server *sv, unsigned *unknown, unsigned *all)
+{
+    const struct list *l;
+
+    *unknown = *all = 0;
+    spin_lock(&vm_lock);
+    for (l = sv->waiting.next; l != &sv->waiting; l = l->next)
+        ++*unknown;
+    for (l = sv->told.next; l != &sv->told; l = l->next)
+        ++*all;
+    spin_unlock(&vm_lock);
+    *all += *unknown;
 }
 
 bool vm_server_next(struct vm_server *sv, struct vm_served_fault *out)
@@ -294,7 +323,7 @@ static void apply_area(struct change *c, struct vma *v, void *arg)
 
     if (!r->how && v->server != r->server)
         return;
-    forget_marks(r->server, c, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
+    server_forget(r->server, c, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
     v->server = r->how ? r->server : NULL;
     v->served = r->how;
 }
@@ -336,17 +365,18 @@ int vm_server_register(struct vm_server *sv, vaddr_t start, size_t len, uint8_t 
     return err;
 }
 
-vaddr_t vm_served_end(struct vm_server *sv, vaddr_t va)
+int vm_server_has(struct vm_server *sv, vaddr_t start, size_t len)
 {
     const struct vma *v;
-    vaddr_t end = 0;
+    int err = -ESRCH;
 
     spin_lock(&vm_lock);
-    v = sv->space ? vma_find(sv->space, va) : NULL;
-    if (v && v->start <= va && v->server == sv)
-        end = v->end;
+    if (sv->space) {
+        v = vma_find(sv->space, start);
+        err = v && v->start <= start && v->server == sv && len <= v->end - start ? 0 : -ENOENT;
+    }
     spin_unlock(&vm_lock);
-    return end;
+    return err;
 }
 
 /* ---- Giving pages ---- */
@@ -361,7 +391,7 @@ static int give(struct vm_server *sv, struct vma *v, vaddr_t va, const void *pag
     struct anon *a = !entry ? NULL : page ? anon_new() : anon_new_zeroed();
     bool marked = radix_get(&sv->protected, index) != NULL;
 
-    if (a && protect && !marked && radix_set(&sv->protected, index, mark)) {
+    if (a && protect && server_mark(sv, index)) {
         anon_unref(a);
         a = NULL;
     }
@@ -395,7 +425,10 @@ static int serve_once(struct vm_server *sv, vaddr_t va, const void *page, bool p
     if (err)
         return err;
     v = vma_find(c.space, va);
-    if (!v || va < v->start || v->server != sv || (protect && !(v->served & VM_SERVE_WRITES))) {
+    if (!list_empty(&sv->news)) {
+        err = -EAGAIN;
+    } else if (!v || va < v->start || v->server != sv ||
+               (protect && !(v->served & VM_SERVE_WRITES))) {
         err = -ENOENT;
     } else if (!vma_is_private(v)) {
         shared = v->object;
@@ -433,8 +466,8 @@ static int mark_page(struct vm_server *sv, struct change *c, uint32_t page, bool
 
     if (!protect && marked)
         (void)radix_clear(&sv->protected, page);
-    else if (protect && !marked && amap_get(&c->space->amap, page))
-        err = radix_set(&sv->protected, page, mark);
+    else if (protect && amap_get(&c->space->amap, page))
+        err = server_mark(sv, page);
     change_spend(c, 1);
     return err;
 }

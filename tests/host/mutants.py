@@ -262,6 +262,12 @@ MUTANTS = [
     ("served-mark-stays", "served/served.c", "    if (!protect && marked)\n        (void)radix_clear(&sv->protected, index);\n    if (page)", "    if (page)"),
     ("served-wakes-the-told-only", "served/served.c", "    wake_in(&sv->waiting, start, end);\n", ""),
     ("served-missing-not-asked", "fault.c", "served_asks(v, f->page, f->write)", "f->write && served_asks(v, f->page, f->write)"),
+    ("served-gone-stays-protected", "served/events.c", "        server_forget(v->server, c, start >> PAGE_SHIFT, end >> PAGE_SHIFT);", "        (void)c;"),
+    ("served-heir-protects-nothing", "served/events.c", "copy->served & VM_SERVE_WRITES ? inherit_marks(c, sv, copy) : 0", "0"),
+    ("served-moved-protects-nothing", "served/events.c", "    return reserve_marks(c, v, m);", "    return 0;"),
+    ("served-failed-fork-is-told", "served/events.c", "n->happened = done", "n->happened = true"),
+    ("served-gives-to-a-place-that-changed", "served/served.c", "    if (!list_empty(&sv->news)) {", "    if (0) {"),
+    ("served-taken-child-stays-served", "served/events.c", "    if (!adopted && !back)\n        vm_server_end(child);\n", ""),
 ]
 
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]

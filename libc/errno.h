@@ -47,6 +47,7 @@
 #define EBADR           53
 #define ENODATA         61
 #define ETIME           62
+#define ENOPKG          65
 #define EPROTO          71
 #define EOVERFLOW       75
 #define ELIBBAD         80

@@ -5,6 +5,7 @@
  * make the inode, and then shows the name. A name that exists is -EEXIST before anything else.
  */
 #include "fs/notify/notify.h"
+#include "fs/vfs/limits.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -254,7 +255,7 @@ static bool may_link(const struct inode *target)
 {
     uint32_t setgid = S_ISGID | 0010;
 
-    if (is_owner(target))
+    if (!fs_rules.protected_hardlinks || is_owner(target))
         return true;
     return S_ISREG(target->mode) && !(target->mode & S_ISUID) &&
            (target->mode & setgid) != setgid && !inode_permission(target, MAY_READ | MAY_WRITE);

@@ -209,17 +209,25 @@ long sys_pwritev(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t 
     return vector(fd, uvec, count, &pos, transfer_out);
 }
 
-#define RWF_HIPRI 1u
-#define RWF_DSYNC 2u
-#define RWF_SYNC  4u
+#define RWF_HIPRI  1u /* asks for nothing here */
+#define RWF_DSYNC  2u
+#define RWF_SYNC   4u
+#define RWF_APPEND 16u
 
-/* Offset -1 is the file's own position; of the flags, those that ask for nothing here are taken. */
+/* Offset -1 is the file's own position. */
 static long vector2(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t pos,
                     uint32_t flags, transfer_fn transfer)
 {
-    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+    struct thread *t = thread_current();
+    long n;
+
+    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
         return -EOPNOTSUPP;
-    return vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, transfer);
+    t->write_flags =
+        (flags & (RWF_DSYNC | RWF_SYNC) ? O_DSYNC : 0u) | (flags & RWF_APPEND ? O_APPEND : 0u);
+    n = vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, transfer);
+    t->write_flags = 0;
+    return n;
 }
 
 long sys_preadv2(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high,

@@ -79,11 +79,6 @@ static uint64_t stat_size(struct inode *i)
     return S_ISLNK(i->mode) ? link_length(i) : inode_size(i);
 }
 
-static uint16_t uid16(uint32_t id)
-{
-    return id > 0xffff ? 65534 : id;
-}
-
 /* ---- Layouts: each copies the inode out in one ---- */
 
 typedef int (*stat_fn)(const struct path *p, struct inode *i, void __user *ubuf);
@@ -119,8 +114,8 @@ static int put_stat32(const struct path *p, struct inode *i, void __user *ubuf)
         .ino = i->ino,
         .mode = i->mode,
         .nlink = i->nlink,
-        .uid = uid16(i->uid),
-        .gid = uid16(i->gid),
+        .uid = uid_narrow(i->uid),
+        .gid = gid_narrow(i->gid),
         .rdev = i->rdev,
         .size = (uint32_t)size,
         .blksize = inode_block_size(i),
@@ -144,8 +139,8 @@ static int put_old_stat(const struct path *p, struct inode *i, void __user *ubuf
         .ino = i->ino,
         .mode = i->mode,
         .nlink = i->nlink,
-        .uid = uid16(i->uid),
-        .gid = uid16(i->gid),
+        .uid = uid_narrow(i->uid),
+        .gid = gid_narrow(i->gid),
         .rdev = i->rdev,
         .size = (uint32_t)size,
         .atime = i->atime.sec,

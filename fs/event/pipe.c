@@ -645,14 +645,18 @@ fail:
     return ret;
 }
 
+#define O_NOTIFICATION_PIPE O_EXCL
+
 static long do_pipe(void __user *ufds, uint32_t flags)
 {
     struct file *f[2];
     int fd[2] = {-1, -1};
     long ret;
 
-    if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_NOTIFICATION_PIPE))
         return -EINVAL;
+    if (flags & O_NOTIFICATION_PIPE)
+        return -ENOPKG;
     ret = pipe_files(flags & (O_NONBLOCK | O_DIRECT), f);
     if (ret)
         return ret;

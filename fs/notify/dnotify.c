@@ -7,6 +7,7 @@
 #include "fs/notify/dnotify.h"
 #include "fs/notify/notify.h"
 #include "fs/notify/owner.h"
+#include "fs/vfs/limits.h"
 #include "fs/vfs/internal.h"
 
 #define DN_ACCESS    0x01u
@@ -126,6 +127,8 @@ static int ask(struct file *f, int fd, uint32_t events)
 
 long dnotify_fcntl(struct file *f, int fd, uint32_t events)
 {
+    if (!fs_rules.dir_notify)
+        return -EINVAL;
     if (!(events & ~DN_MULTISHOT)) {
         dnotify_close(f, proc_current()->files);
         return 0;

@@ -22,6 +22,12 @@ extern struct fs_limits { /* words, read without a lock */
 } fs_limits;
 void fs_limits_init(void);
 
+extern struct fs_rules {          /* words, 0: off */
+    uint32_t dir_notify;          /* dir-notify-enable: F_NOTIFY */
+    uint32_t protected_hardlinks; /* others' files are linked by who may write them only */
+    uint32_t protected_symlinks;  /* in places like /tmp, links are followed for their owner only */
+} fs_rules;
+
 extern uint32_t unprivileged_userfaultfd; /* /proc/sys/vm: fs/event/userfault.c */
 
 uint32_t files_open(void); /* open files of the whole machine: file-nr */

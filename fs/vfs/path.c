@@ -11,6 +11,7 @@
  * place, so that "the last component" is always the last of the innermost string with no level
  * left.
  */
+#include "fs/vfs/limits.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -348,15 +349,28 @@ static int follow_text(struct walk *w, struct inode *i)
     return err;
 }
 
+/* Whether i, a link at the end of a path, may mislead: in a directory where everybody makes links,
+ * of somebody who is neither its owner nor who follows. */
+static bool misleads(const struct walk *w, const struct inode *i)
+{
+    const struct inode *dir = w->at.dentry->inode;
+    const uint32_t shared = S_ISVTX | 0002;
+
+    return fs_rules.protected_symlinks && w->last && !w->levels && i->uid != w->who.uid &&
+           (dir->mode & shared) == shared && dir->uid != i->uid;
+}
+
 /* Goes on through the link (consumed), which was found in w->at. */
 static int follow_link(struct walk *w, struct path *link)
 {
     struct inode *i = link->dentry->inode;
     int err = -ELOOP;
 
-    if (w->links++ < MAX_LINKS && !(w->resolve & RESOLVE_NO_SYMLINKS) &&
-        !(link->mount->flags & MS_NOSYMFOLLOW) &&
-        !(i->ops->follow && (w->resolve & RESOLVE_NO_MAGICLINKS)))
+    if (misleads(w, i))
+        err = -EACCES;
+    else if (w->links++ < MAX_LINKS && !(w->resolve & RESOLVE_NO_SYMLINKS) &&
+             !(link->mount->flags & MS_NOSYMFOLLOW) &&
+             !(i->ops->follow && (w->resolve & RESOLVE_NO_MAGICLINKS)))
         err = i->ops->follow ? follow_place(w, i) : follow_text(w, i);
     path_unref(link);
     return err;

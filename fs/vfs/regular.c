@@ -66,10 +66,17 @@ static int object_fsync(struct file *f)
     return i->ops && i->ops->fsync ? i->ops->fsync(i) : 0;
 }
 
+/* Of the file, and of this call. */
+static uint32_t write_flags(const struct file *f)
+{
+    return f->flags | thread_current()->write_flags;
+}
+
 /* O_DSYNC and its kin, and mounts that ask for it: the bytes are on the medium. */
 static long written(struct file *f, long n)
 {
-    bool sync = (f->flags & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
+    bool sync =
+        (write_flags(f) & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
     int err = sync ? object_fsync(f) : 0;
 
     return err ? err : n;
@@ -85,7 +92,7 @@ static long write_from(struct file *f, const void __user *ubuf, const void *buf,
     if (len == 0)
         return 0;
     mutex_lock(&i->lock);
-    if (f->flags & O_APPEND)
+    if (write_flags(f) & O_APPEND)
         *pos = vm_object_size(i->object);
     n = writable_length(f, *pos, len);
     if (n > 0 && (i->seals & ~(F_SEALABLE | F_SEAL_SEAL)))

@@ -6,8 +6,9 @@
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
-#define NO_CHANGE   UINT32_MAX
-#define OVERFLOW_ID 65534u
+#define NO_CHANGE UINT32_MAX
+
+uint32_t overflow_uid = 65534, overflow_gid = 65534;
 
 static struct cred *cred_current(void)
 {
@@ -17,11 +18,6 @@ static struct cred *cred_current(void)
 static uint32_t widen(uint32_t id16)
 {
     return (id16 & 0xffff) == 0xffff ? NO_CHANGE : id16 & 0xffff;
-}
-
-static uint32_t narrow(uint32_t id)
-{
-    return id > 0xffff ? OVERFLOW_ID : id;
 }
 
 /* ---- Reading ---- */
@@ -48,29 +44,30 @@ long sys_getegid32(void)
 
 long sys_getuid(void)
 {
-    return (long)narrow(cred_current()->uid);
+    return uid_narrow(cred_current()->uid);
 }
 
 long sys_geteuid(void)
 {
-    return (long)narrow(cred_current()->euid);
+    return uid_narrow(cred_current()->euid);
 }
 
 long sys_getgid(void)
 {
-    return (long)narrow(cred_current()->gid);
+    return gid_narrow(cred_current()->gid);
 }
 
 long sys_getegid(void)
 {
-    return (long)narrow(cred_current()->egid);
+    return gid_narrow(cred_current()->egid);
 }
 
 /* Three ids to user memory, each 4 or 2 bytes wide. */
-static long put_ids(const uint32_t ids[3], void __user *const uptrs[3], bool wide)
+static long put_ids(const uint32_t ids[3], void __user *const uptrs[3], bool wide,
+                    uint16_t (*narrow)(uint32_t id))
 {
     for (int i = 0; i < 3; i++) {
-        uint16_t small = (uint16_t)narrow(ids[i]);
+        uint16_t small = narrow(ids[i]);
 
         if (wide ? put_user_u32(uptrs[i], ids[i]) : copy_to_user(uptrs[i], &small, sizeof(small)))
             return -EFAULT;
@@ -82,14 +79,16 @@ static long put_uids(void __user *r, void __user *e, void __user *s, bool wide)
 {
     const struct cred *c = cred_current();
 
-    return put_ids((uint32_t[]){c->uid, c->euid, c->suid}, (void __user *[]){r, e, s}, wide);
+    return put_ids((uint32_t[]){c->uid, c->euid, c->suid}, (void __user *[]){r, e, s}, wide,
+                   uid_narrow);
 }
 
 static long put_gids(void __user *r, void __user *e, void __user *s, bool wide)
 {
     const struct cred *c = cred_current();
 
-    return put_ids((uint32_t[]){c->gid, c->egid, c->sgid}, (void __user *[]){r, e, s}, wide);
+    return put_ids((uint32_t[]){c->gid, c->egid, c->sgid}, (void __user *[]){r, e, s}, wide,
+                   gid_narrow);
 }
 
 long sys_getresuid32(void __user *r, void __user *e, void __user *s)
@@ -301,10 +300,10 @@ long sys_setresgid(uint32_t r, uint32_t e, uint32_t s)
 
 long sys_setfsuid(uint32_t id)
 {
-    return (long)narrow((uint32_t)sys_setfsuid32(widen(id)));
+    return uid_narrow((uint32_t)sys_setfsuid32(widen(id)));
 }
 
 long sys_setfsgid(uint32_t id)
 {
-    return (long)narrow((uint32_t)sys_setfsgid32(widen(id)));
+    return gid_narrow((uint32_t)sys_setfsgid32(widen(id)));
 }

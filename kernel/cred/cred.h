@@ -54,6 +54,19 @@ static inline uint64_t caps_join(uint32_t low, uint32_t high)
     return (low | (uint64_t)high << 32) & CAPS_ALL;
 }
 
+/* What ids of 16 bits show of one that does not fit: /proc/sys/kernel. */
+extern uint32_t overflow_uid, overflow_gid;
+
+static inline uint16_t uid_narrow(uint32_t id)
+{
+    return (uint16_t)(id > UINT16_MAX ? overflow_uid : id);
+}
+
+static inline uint16_t gid_narrow(uint32_t id)
+{
+    return (uint16_t)(id > UINT16_MAX ? overflow_gid : id);
+}
+
 #define SECURE_NOROOT           0x01u /* each is followed by the bit that locks it */
 #define SECURE_NO_SETUID_FIXUP  0x04u
 #define SECURE_KEEP_CAPS        0x10u

@@ -93,7 +93,7 @@ long groups_to_user(const struct group_list *g, void __user *ulist, bool wide)
 {
     for (uint32_t i = 0; i < g->count; i++) {
         uint32_t id = *group_at(g, i);
-        uint16_t small = id > 0xffff ? 65534 : (uint16_t)id;
+        uint16_t small = gid_narrow(id);
 
         if (wide ? put_user_u32((uint32_t __user *)ulist + i, id)
                  : copy_to_user((uint16_t __user *)ulist + i, &small, sizeof(small)))

@@ -132,19 +132,13 @@ void ipc_pack(const struct ipc_object *o, struct ipc_perm64 *out)
                                .seq = (uint16_t)(o->id >> INDEX_BITS)};
 }
 
-/* Ids that do not fit show as the overflow id. */
-static uint16_t id16(uint32_t id)
-{
-    return id > UINT16_MAX ? 65534 : (uint16_t)id;
-}
-
 void ipc_pack_old(const struct ipc_object *o, struct ipc_perm_old *out)
 {
     *out = (struct ipc_perm_old){.key = o->key,
-                                 .uid = id16(o->uid),
-                                 .gid = id16(o->gid),
-                                 .cuid = id16(o->cuid),
-                                 .cgid = id16(o->cgid),
+                                 .uid = uid_narrow(o->uid),
+                                 .gid = gid_narrow(o->gid),
+                                 .cuid = uid_narrow(o->cuid),
+                                 .cgid = gid_narrow(o->cgid),
                                  .mode = (uint16_t)o->mode,
                                  .seq = (uint16_t)(o->id >> INDEX_BITS)};
 }

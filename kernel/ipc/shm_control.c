@@ -82,20 +82,14 @@ static void pack(const struct shm_segment *s, struct shmid64 *out)
     };
 }
 
-/* Ids that do not fit show as the overflow id. */
-static uint16_t id16(uint32_t id)
-{
-    return id > UINT16_MAX ? 65534 : (uint16_t)id;
-}
-
 static int put_stat(void __user *ubuf, const struct shmid64 *d, bool wide)
 {
     struct shmid_old old = {
         .key = d->perm.key,
-        .uid = id16(d->perm.uid),
-        .gid = id16(d->perm.gid),
-        .cuid = id16(d->perm.cuid),
-        .cgid = id16(d->perm.cgid),
+        .uid = uid_narrow(d->perm.uid),
+        .gid = gid_narrow(d->perm.gid),
+        .cuid = uid_narrow(d->perm.cuid),
+        .cgid = gid_narrow(d->perm.cgid),
         .mode = d->perm.mode,
         .seq = d->perm.seq,
         .size = d->size > INT32_MAX ? INT32_MAX : (int32_t)d->size,

@@ -10,6 +10,7 @@
 #include "libc/errno.h"
 #include "mm/vm.h"
 
+#define PROT_SEM       0x8u /* asks for nothing */
 #define PROT_GROWSDOWN 0x01000000u
 #define PROT_GROWSUP   0x02000000u
 #define PROT_ALL       (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC)
@@ -26,8 +27,8 @@
 #define MAP_POPULATE        0x8000u
 #define MAP_HUGETLB         0x40000u
 #define MAP_FIXED_NOREPLACE 0x100000u
-/* What MAP_SHARED_VALIDATE knows, huge page sizes included; the rest is -EOPNOTSUPP. */
-#define MAP_VALIDATED 0xfc07ffffu
+/* What MAP_SHARED_VALIDATE knows, two huge page sizes included; the rest is -EOPNOTSUPP. */
+#define MAP_VALIDATED 0x7c07f973u
 
 #define MS_ASYNC      1u
 #define MS_INVALIDATE 2u
@@ -261,7 +262,7 @@ long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 {
     uint8_t rights;
 
-    if (prot & ~(PROT_ALL | PROT_GROWSDOWN | PROT_GROWSUP))
+    if (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
         return -EINVAL;
     if ((prot & PROT_GROWSDOWN) && (prot & PROT_GROWSUP))
         return -EINVAL;

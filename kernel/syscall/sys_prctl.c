@@ -26,12 +26,27 @@ enum { /* man 2 prctl */
        PR_GET_TID_ADDRESS = 40,
        PR_GET_SECCOMP = 21,
        PR_SET_SECCOMP = 22,
+       PR_TASK_PERF_EVENTS_DISABLE = 31,
+       PR_TASK_PERF_EVENTS_ENABLE = 32,
+       PR_MCE_KILL = 33,
+       PR_MCE_KILL_GET = 34,
+       PR_SET_THP_DISABLE = 41,
+       PR_GET_THP_DISABLE = 42,
+       PR_GET_SPECULATION_CTRL = 52,
+       PR_SET_SPECULATION_CTRL = 53,
+       PR_SET_IO_FLUSHER = 57,
+       PR_GET_IO_FLUSHER = 58,
 };
-#define PR_TSC_ENABLE     1u
-#define PR_TSC_SIGSEGV    2u
-#define ARCH_GET_CPUID    0x1011u
-#define ARCH_SET_CPUID    0x1012u
-#define PERSONALITY_QUERY 0xffffffffu
+enum { PR_MCE_KILL_CLEAR, PR_MCE_KILL_SET };
+enum { PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_L1D_FLUSH };
+#define PR_SPEC_ENABLE        2u
+#define PR_SPEC_DISABLE       4u
+#define PR_SPEC_FORCE_DISABLE 8u
+#define PR_TSC_ENABLE         1u
+#define PR_TSC_SIGSEGV        2u
+#define ARCH_GET_CPUID        0x1011u
+#define ARCH_SET_CPUID        0x1012u
+#define PERSONALITY_QUERY     0xffffffffu
 
 /* A thread that is not the first has a name of its own once it was given one. */
 static char *name_of(struct thread *t, bool set)
@@ -106,6 +121,100 @@ static long set_no_new_privs(struct proc *p, uint32_t value, uint32_t rest)
     return 0;
 }
 
+/* ---- What is asked of a processor or a memory that there is not: kept, or refused as by one
+ * without it ---- */
+
+#define PR_MCE_KILL_DEFAULT 2u
+
+/* Kept as what is missing to the usual one, which is 0. */
+static long set_mce_policy(struct thread *t, uint32_t what, uint32_t policy)
+{
+    if (what == PR_MCE_KILL_CLEAR && !policy) {
+        t->mce_policy = 0;
+        return 0;
+    }
+    if (what != PR_MCE_KILL_SET)
+        return -EINVAL;
+    if (policy <= PR_MCE_KILL_DEFAULT) {
+        t->mce_policy = (uint8_t)(PR_MCE_KILL_DEFAULT - policy);
+        return 0;
+    }
+    if (!t->mce_policy) /* as on Linux: it has one of its own from then on */
+        t->mce_policy = PR_MCE_KILL_DEFAULT;
+    return -EINVAL;
+}
+
+static long set_io_flusher(struct thread *t, uint32_t on, uint32_t rest)
+{
+    if (!capable(CAP_SYS_RESOURCE))
+        return -EPERM;
+    if (on > 1 || rest)
+        return -EINVAL;
+    t->io_flusher = on;
+    return 0;
+}
+
+/* Speculation is as the processor has it. */
+static long speculation(uint32_t which)
+{
+    switch (which) {
+    case PR_SPEC_STORE_BYPASS:
+    case PR_SPEC_INDIRECT_BRANCH:
+        return PR_SPEC_ENABLE;
+    case PR_SPEC_L1D_FLUSH:
+        return PR_SPEC_FORCE_DISABLE;
+    default:
+        return -ENODEV;
+    }
+}
+
+static long set_speculation(uint32_t which, uint32_t wanted)
+{
+    if (which == PR_SPEC_STORE_BYPASS)
+        return -ENXIO;
+    if (which == PR_SPEC_L1D_FLUSH)
+        return -EPERM;
+    if (which != PR_SPEC_INDIRECT_BRANCH)
+        return -ENODEV;
+    if (wanted == PR_SPEC_ENABLE)
+        return 0;
+    return wanted == PR_SPEC_DISABLE || wanted == PR_SPEC_FORCE_DISABLE ? -EPERM : -ERANGE;
+}
+
+static long machine_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
+{
+    struct thread *t = thread_current();
+
+    switch (option) {
+    case PR_TASK_PERF_EVENTS_DISABLE:
+    case PR_TASK_PERF_EVENTS_ENABLE:
+        return 0;
+    case PR_MCE_KILL:
+        return a4 | a5 ? -EINVAL : set_mce_policy(t, a2, a3);
+    case PR_MCE_KILL_GET:
+        return a2 | a3 | a4 | a5 ? -EINVAL : (long)PR_MCE_KILL_DEFAULT - t->mce_policy;
+    case PR_SET_THP_DISABLE:
+        if (a3 | a4 | a5)
+            return -EINVAL;
+        t->proc->thp_disabled = a2 != 0;
+        return 0;
+    case PR_GET_THP_DISABLE:
+        return a2 | a3 | a4 | a5 ? -EINVAL : t->proc->thp_disabled;
+    case PR_GET_SPECULATION_CTRL:
+        return a3 | a4 | a5 ? -EINVAL : speculation(a2);
+    case PR_SET_SPECULATION_CTRL:
+        return a4 | a5 ? -EINVAL : set_speculation(a2, a3);
+    case PR_SET_IO_FLUSHER:
+        return set_io_flusher(t, a2, a3 | a4 | a5);
+    case PR_GET_IO_FLUSHER:
+        if (!capable(CAP_SYS_RESOURCE))
+            return -EPERM;
+        return a2 | a3 | a4 | a5 ? -EINVAL : t->io_flusher;
+    default:
+        return cred_prctl(option, a2, a3, a4, a5);
+    }
+}
+
 long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
 {
     struct proc *p = proc_current();
@@ -151,7 +260,7 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
     case PR_GET_TID_ADDRESS:
         return put_user_u32((void __user *)a2, (vaddr_t)thread_current()->clear_child_tid);
     default:
-        return cred_prctl(option, a2, a3, a4, a5);
+        return machine_prctl(option, a2, a3, a4, a5);
     }
 }
 

@@ -284,6 +284,7 @@ struct proc *proc_alloc(struct proc *like)
     p->dumpable = like->dumpable;
     p->core_filter = like->core_filter;
     p->no_new_privs = like->no_new_privs;
+    p->thp_disabled = like->thp_disabled;
     p->personality = like->personality;
     p->membarriers = like->membarriers;
     p->login_uid = like->login_uid;
@@ -358,6 +359,8 @@ struct thread *thread_alloc(struct proc *p, const struct thread *creator)
     if (creator) {
         t->sched = sched_fork_attr(&creator->sched);
         t->io_priority = creator->io_priority;
+        t->mce_policy = creator->mce_policy;
+        t->io_flusher = creator->io_flusher;
         t->timer_slack = t->default_slack = creator->timer_slack;
     }
     list_init(&t->run_link);

@@ -54,6 +54,9 @@ struct thread {
 
     struct sched_attr sched;             /* [sched_lock] */
     uint32_t timer_slack, default_slack; /* [own] ns, prctl; timers here need none */
+    uint32_t write_flags; /* [own] O_APPEND, O_DSYNC: of the pwritev2 that it is in */
+    uint8_t mce_policy;   /* [own] prctl: PR_MCE_KILL; nobody has such errors to tell of */
+    bool io_flusher;      /* [own] prctl; nothing here waits for such threads */
     uint16_t io_priority; /* [proc_lock] ioprio_set: class and level; 0: as the nice value has it */
     uint8_t inherited;    /* [sched_lock] real-time priority lent by donors, or 0 */
     bool futex_released;  /* [futex_lock] it dies: nobody may wait for it any more */
@@ -106,6 +109,7 @@ struct proc {
     struct list hash_link; /* [proc_lock] all processes by pid */
     bool shares_space;     /* space is, or was, also another process's */
     bool no_new_privs;     /* prctl */
+    bool thp_disabled;     /* prctl: kept by children and through exec; there are no huge pages */
     bool subreaper;        /* [proc_lock] prctl: orphans below it become its children, not init's */
     uint8_t parent_death_signal;       /* prctl */
     uint8_t membarriers;               /* membarrier: which it has said it will use */

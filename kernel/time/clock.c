@@ -70,12 +70,17 @@ static long gettime(uint32_t id, void __user *uptr, bool wide)
 
 static long settime(uint32_t id, void __user *uptr, bool wide)
 {
+    const bool cpu = clock_is_cpu((int32_t)id);
     uint64_t ns;
     int ret;
 
-    if (id != CLOCK_REALTIME)
+    if (id != CLOCK_REALTIME && !cpu)
         return -EINVAL;
     ret = timespec_get(&ns, uptr, wide);
+    if (cpu && ret != -EFAULT) {
+        ret = cpu_clock_read((int32_t)id, &ns);
+        return ret ? ret : -EPERM;
+    }
     if (ret)
         return ret;
     if (!capable(CAP_SYS_TIME))

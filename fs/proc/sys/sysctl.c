@@ -53,7 +53,8 @@ SYSCTL_FACT(uts_version, UTS_VERSION)
 SYSCTL_FACT(pid_max, "32768")
 SYSCTL_FACT(cap_last_cap, "40")
 SYSCTL_FACT(ngroups_max, "65536")
-SYSCTL_FACT(overflow_id, "65534")
+SYSCTL_WORD(static, overflow_uid, overflow_uid, 0, UINT16_MAX)
+SYSCTL_WORD(static, overflow_gid, overflow_gid, 0, UINT16_MAX)
 
 SYSCTL_WORD(static, randomize, randomize_va_space, 0, RANDOMIZE_BRK)
 
@@ -247,8 +248,8 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     FILE_ENTRY("ngroups_max", 0444, show_ngroups_max),
     FILE_ENTRY("osrelease", 0444, show_osrelease),
     FILE_ENTRY("ostype", 0444, show_ostype),
-    FILE_ENTRY("overflowgid", 0444, show_overflow_id),
-    FILE_ENTRY("overflowuid", 0444, show_overflow_id),
+    STORE_ENTRY("overflowgid", 0644, show_overflow_gid, store_overflow_gid),
+    STORE_ENTRY("overflowuid", 0644, show_overflow_uid, store_overflow_uid),
     FILE_ENTRY("panic_on_oops", 0444, show_one),
     FILE_ENTRY("pid_max", 0444, show_pid_max),
     STORE_ENTRY("printk", 0644, show_printk, store_printk),

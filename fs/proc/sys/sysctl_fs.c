@@ -15,7 +15,7 @@ SYSCTL_WORD(static, file_max, fs_limits.files, 0, INT32_MAX)
 SYSCTL_WORD(static, pipe_pages_soft, fs_limits.pipe_pages_soft, 0, INT32_MAX)
 SYSCTL_WORD(static, pipe_pages_hard, fs_limits.pipe_pages_hard, 0, INT32_MAX)
 SYSCTL_WORD(static, user_watches, fs_limits.user_watches, 0, INT32_MAX)
-SYSCTL_WORD(static, mount_max, fs_limits.mounts, 0, INT32_MAX)
+SYSCTL_WORD(static, mount_max, fs_limits.mounts, 1u, INT32_MAX)
 SYSCTL_WORD(static, inotify_events, fs_limits.inotify_events, 0, INT32_MAX)
 SYSCTL_WORD(static, inotify_groups, fs_limits.inotify_groups, 0, INT32_MAX)
 SYSCTL_WORD(static, inotify_watches, fs_limits.inotify_watches, 0, INT32_MAX)
@@ -38,9 +38,14 @@ static int show_file_nr(struct text *t, const struct target *who)
 
 SYSCTL_WORD(static, nr_open, fs_limits.nr_open, NR_OPEN_LEAST, NR_OPEN_MOST)
 
-SYSCTL_FACT(on, "1")
+SYSCTL_WORD(static, dir_notify, fs_rules.dir_notify, 0, INT32_MAX)
+SYSCTL_WORD(static, hardlinks, fs_rules.protected_hardlinks, 0, 1)
+SYSCTL_WORD(static, symlinks, fs_rules.protected_symlinks, 0, 1)
 
-SYSCTL_FACT(overflow_id, "65534")
+/* Of file systems that keep ids of 16 bits, of which there is none. */
+static uint32_t fs_overflow_uid = 65534, fs_overflow_gid = 65534;
+SYSCTL_WORD(static, overflow_uid, fs_overflow_uid, 0, UINT16_MAX)
+SYSCTL_WORD(static, overflow_gid, fs_overflow_gid, 0, UINT16_MAX)
 
 static int show_pipe_max_size(struct text *t, const struct target *who)
 {
@@ -62,8 +67,6 @@ static int store_pipe_max_size(const char *text, size_t len, const struct target
         fs_limits.pipe_bytes = size;
     return err;
 }
-
-SYSCTL_FACT(off, "0")
 
 SYSCTL_WORD(static, suid_dumpable, suid_dumpable, 0, DUMPABLE_ROOT)
 
@@ -89,7 +92,7 @@ static const struct proc_entry inotify_entries[] = {
 };
 
 const struct proc_entry sysctl_fs_entries[] = {
-    FILE_ENTRY("dir-notify-enable", 0444, show_on),
+    STORE_ENTRY("dir-notify-enable", 0644, show_dir_notify, store_dir_notify),
     DIR_ENTRY("epoll", 0555, epoll_entries),
     STORE_ENTRY("file-max", 0644, show_file_max, store_file_max),
     FILE_ENTRY("file-nr", 0444, show_file_nr),
@@ -99,13 +102,13 @@ const struct proc_entry sysctl_fs_entries[] = {
     STORE_ENTRY("mount-max", 0644, show_mount_max, store_mount_max),
     DIR_ENTRY("mqueue", 0555, mqueue_entries),
     STORE_ENTRY("nr_open", 0644, show_nr_open, store_nr_open),
-    FILE_ENTRY("overflowgid", 0444, show_overflow_id),
-    FILE_ENTRY("overflowuid", 0444, show_overflow_id),
+    STORE_ENTRY("overflowgid", 0644, show_overflow_gid, store_overflow_gid),
+    STORE_ENTRY("overflowuid", 0644, show_overflow_uid, store_overflow_uid),
     STORE_ENTRY("pipe-max-size", 0644, show_pipe_max_size, store_pipe_max_size),
     STORE_ENTRY("pipe-user-pages-hard", 0644, show_pipe_pages_hard, store_pipe_pages_hard),
     STORE_ENTRY("pipe-user-pages-soft", 0644, show_pipe_pages_soft, store_pipe_pages_soft),
-    FILE_ENTRY("protected_hardlinks", 0444, show_on),
-    FILE_ENTRY("protected_symlinks", 0444, show_off),
+    STORE_ENTRY("protected_hardlinks", 0644, show_hardlinks, store_hardlinks),
+    STORE_ENTRY("protected_symlinks", 0644, show_symlinks, store_symlinks),
     STORE_ENTRY("suid_dumpable", 0644, show_suid_dumpable, store_suid_dumpable),
     {0},
 };

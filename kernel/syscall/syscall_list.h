@@ -176,8 +176,8 @@ NR(168, poll)
 NR(169, nfsservctl)
 NR(170, setresgid)
 NR(171, getresgid)
-NR(172,
-   prctl) /* partial: speculation, `PR_SET_MM`, `PR_MCE_KILL`, timing of other threads (`EINVAL`) */
+NR(172, prctl) /* partial: `PR_SET_MM`, dispatching own system calls, timing of other threads
+                  (`EINVAL`) */
 NR(173, rt_sigreturn)
 NR(174, rt_sigaction)
 NR(175, rt_sigprocmask)

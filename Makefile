@@ -231,6 +231,21 @@ screenshots: iso
 
 .PHONY: self debian-root test-machines usb web web-test screenshots
 
+# Labs: a tree for a student (SEED: whose; DIR: where), and points for it. docs/labs/README.md.
+lab:
+	$(Q)$(PY) scripts/lab write "$(NAME)" --seed "$(SEED)" --dir "$(DIR)"
+
+grade: deps
+	$(Q)$(PY) scripts/lab grade "$(NAME)" --seed "$(SEED)" --dir "$(DIR)" $(if $(QUICK),--quick)
+
+# What make test shows of the labs, and the rest: with the guest tests.
+labs-test: deps
+	$(Q)$(MAKE) --no-print-directory kernel initrd
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest
+	$(Q)FAULTLINE_BUILD=$(B) FAULTLINE_LABS=whole $(PY) -m pytest -q -o cache_dir=$(B)/pytest tests/boot/test_labs.py
+
+.PHONY: lab grade labs-test
+
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
 	$(Q)$(PY) scripts/bench $(B)
@@ -296,6 +311,9 @@ help:
 	@echo "make bench-smp    what a second processor brings, beside Linux (wall time)"
 	@echo "make profile ROW=fork  where the instructions of one row of the bench go, by function"
 	@echo "make soak       the long random run (MINUTES=10)"
+	@echo "make lab NAME=cow     a tree in which parts of the kernel are to be written (docs/labs); SEED=, DIR="
+	@echo "make grade NAME=cow   points for it, and which rules are broken; QUICK=1: without booting; DIR="
+	@echo "make labs-test  the labs prove themselves: reduced trees, the whole one, wrong solutions"
 	@echo "make lint       clang-format, sparse, clang-tidy, cppcheck"
 	@echo "make compile_commands.json  what clangd reads"
 	@echo "make fetch      try again to fetch Debian's i386 BusyBox and Linux (for comparison)"

@@ -217,13 +217,13 @@ def parse(output):
     return results, noise
 
 
-def compare(build, names, mem=96, kernel=None, machine=(), append="", native=False):
+def compare(build, names, mem=96, kernel=None, machine=(), append="", native=False, timeout=600):
     """[(name, None or a diff)] and the console's other lines. machine: further options of QEMU,
     append: of the kernel."""
     right = expectations(build, names)
     if native:
         right |= {n: run_native(f"{build}/guest/{n}") for n in may_run_here(build, names)}
-    output = boot(build, names, mem, kernel, machine=machine, append=append)
+    output = boot(build, names, mem, kernel, timeout, machine, append)
     got, noise = parse(output)
     outcome = []
     for name in names:

@@ -45,7 +45,8 @@ extern int test_failures; /* in the test that runs */
         }                                                                                          \
     } while (0)
 
-/* Runs every test, before and after as given (may be NULL). The exit status. */
+/* Runs every test, or the one that the environment calls ONLY, before and after as given (may be
+ * NULL). The exit status. */
 int run_tests(void (*before)(void), void (*after)(void));
 
 #endif

@@ -8,11 +8,11 @@ Each mutant is (name, file in mm/ or from arch/ on, text, replacement): the text
 make test looks at, so that a mutant cannot go stale unseen. Prints a line each and, last,
 "N passed, N failed": a passed mutant is one that was caught.
 """
-import glob
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+
+from objects import TESTS, Objects
 
 MUTANTS = [
     # Dropped flushes.
@@ -270,55 +270,30 @@ MUTANTS = [
     ("served-taken-child-stays-served", "served/events.c", "    if (!adopted && !back)\n        vm_server_end(child);\n", ""),
 ]
 
-CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
-ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_memory", "test_interleaving"]
-TESTS = [*ON_STAGE, "test_seeing", "test_swap", "test_served", "test_lz4"]
-PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.c"] * (t in ON_STAGE) for t in TESTS}
-PROGRAMS["test_interleaving"].append("arch/i386/platform/shootdown.c")
-PROGRAMS["fuzz"] = ["tests/host/fuzz.c"]
-SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
 RUNS = [*([t] for t in TESTS), ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
-
-
-def compile_object(source, out):
-    subprocess.run([*CC, "-c", source, "-o", out], check=True)
 
 
 def source_of(filename):
     return filename if filename.startswith("arch/") else f"mm/{filename}"
 
 
-def plant(mutant, directory):
+def plant(mutant, objects):
+    """The tree with this fault in it."""
     name, filename, text, replacement = mutant
-    with open(source_of(filename), encoding="ascii") as f:
-        source = f.read()
+    source = objects.read(source_of(filename))
     if source.count(text) != 1:
         raise ValueError(f"{name}: its text occurs {source.count(text)} times in {source_of(filename)}")
-    path = f"{directory}/{name}.c"
-    with open(path, "w", encoding="ascii") as f:
-        f.write(source.replace(text, replacement))
-    return path
+    return objects.with_texts({source_of(filename): source.replace(text, replacement)})
 
 
-def caught_by(mutant, directory, objects):
+def caught_by(mutant, objects):
     """The run that failed with this fault planted, or None."""
-    name, filename, *_ = mutant
-    obj = f"{directory}/{name}.o"
-    compile_object(plant(mutant, directory), obj)
-    whole = f"{directory}/{source_of(filename)[:-2].replace('/', '_')}.o"
-    for run in RUNS if source_of(filename) != filename else [["test_interleaving"]]:
-        program = f"{directory}/{name}.{run[0]}"
-        others = [o for o in objects["mm"] + objects[run[0]] if o != whole]
-        if not os.path.exists(program):
-            subprocess.run([*CC, obj, *others, *objects["support"], "-o", program],
-                           check=True)
-        try:
-            done = subprocess.run(["scripts/run-i386", program, *run[1:]], capture_output=True, timeout=600, check=False)
-            if done.returncode != 0:
-                return " ".join(run)
-        except subprocess.TimeoutExpired:
-            return " ".join(run) + " (does not end)"
+    planted = plant(mutant, objects)
+    for run in RUNS if source_of(mutant[1]) != mutant[1] else [["test_interleaving"]]:
+        said = planted.run(*run)
+        if said:
+            return " ".join(run) + (" (does not end)" if said.startswith("does not end") else "")
     return None
 
 
@@ -334,23 +309,17 @@ def main():
     if sys.argv[1] == "--check":
         sys.exit(" ".join(stale()) or 0)
     directory, names = sys.argv[1], sys.argv[2:]
-    os.makedirs(directory, exist_ok=True)
-    for old in os.listdir(directory):
-        os.unlink(f"{directory}/{old}")
-    sources = {"mm": sorted(glob.glob("mm/**/*.c", recursive=True)),
-               "support": SUPPORT, **PROGRAMS}
-    objects = {}
-    for group, files in sources.items():
-        objects[group] = [f"{directory}/{f[:-2].replace('/', '_')}.o" for f in files]
-        for source, out in zip(files, objects[group]):
-            compile_object(source, out)
+    objects = Objects(directory)
+    for program in {run[0] for run in RUNS}:
+        objects.program(program)
     chosen = [m for m in MUTANTS if not names or m[0] in names]
     failed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for mutant, by in zip(chosen, pool.map(lambda m: caught_by(m, directory, objects), chosen)):
+        for mutant, by in zip(chosen, pool.map(lambda m: caught_by(m, objects), chosen)):
             print(f"{'ok  ' if by else 'FAIL'} {mutant[0]}: {'caught by ' + by if by else 'SURVIVED'}",
                   flush=True)
             failed += by is None
+    objects.prune()
     print(f"{len(chosen) - failed} passed, {failed} failed")
     return failed != 0
 

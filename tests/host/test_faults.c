@@ -148,6 +148,20 @@ TEST(parent_write_after_fork_is_copied_too)
     EXPECT_EQ(load(s, AT), 8);
 }
 
+TEST(a_page_has_two_owners_still_when_only_its_neighbour_was_copied)
+{
+    map(AT, 2, RW, 0, NULL, 0);
+    store(s, AT, 1);
+    store(s, AT + PAGE_SIZE, 2);
+    vm_space_fork(s, &child);
+    store(child, AT, 3); /* the leaf is the child's own now, this page is not */
+    store(child, AT + PAGE_SIZE, 4);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), 2);
+    EXPECT_EQ(load(child, AT + PAGE_SIZE), 4);
+    EXPECT_EQ(load(s, AT), 1);
+    EXPECT_EQ(anons(), 4);
+}
+
 TEST(anonymous_read_maps_the_zero_frame_read_only)
 {
     map(AT, 2, RW, 0, NULL, 0);

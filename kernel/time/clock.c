@@ -68,9 +68,11 @@ static long gettime(uint32_t id, void __user *uptr, bool wide)
     return ret ? ret : timespec_put(uptr, ns, wide);
 }
 
+/* A CPU clock that was asked for by its process says that it cannot be set; those with a number of
+ * their own are no such thing, as on Linux. */
 static long settime(uint32_t id, void __user *uptr, bool wide)
 {
-    const bool cpu = clock_is_cpu((int32_t)id);
+    const bool cpu = (int32_t)id < 0 && clock_is_cpu((int32_t)id);
     uint64_t ns;
     int ret;
 

@@ -64,6 +64,8 @@ struct cpu {
  *   void irq_restore(uint32_t flags);
  *   void irq_enable(void), irq_disable(void); bool irq_enabled(void);
  *   void cpu_relax(void);               for spin loops
+ *   bool cpu_count_lock(void);          one more in spin_depth: whether it is the first
+ *   bool cpu_test_and_set(volatile uint32_t *word);    its lowest bit; acquires. What it was
  *   void cpu_spin(const void *lock);    until nobody holds the lock, or nearly so; meanwhile this
  *                                       processor answers shootdowns, for which the holder may wait
  *   void cpu_wait(void);                enables interrupts and halts until one comes (sti; hlt)

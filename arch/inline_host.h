@@ -50,6 +50,16 @@ static inline bool irq_enabled(void)
     return true;
 }
 
+static inline bool cpu_count_lock(void)
+{
+    return host_self->spin_depth++ == 0;
+}
+
+static inline bool cpu_test_and_set(volatile uint32_t *word)
+{
+    return __atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE);
+}
+
 void cpu_spin(const void *lock); /* machine.c */
 
 static inline void cpu_relax(void)

@@ -69,6 +69,26 @@ static inline bool irq_enabled(void)
     return flags & EFLAGS_IF;
 }
 
+/* Every lock counts twice here: what the compiler makes of it takes twice the instructions. */
+static inline bool cpu_count_lock(void)
+{
+    bool first;
+
+    __asm__ volatile("incl %0; cmpl $1, %0"
+                     : "+m"(CPU_LOCAL(spin_depth)), "=@cce"(first)
+                     :
+                     : "memory");
+    return first;
+}
+
+static inline bool cpu_test_and_set(volatile uint32_t *word)
+{
+    bool was_set;
+
+    __asm__ volatile("lock btsl $0, %0" : "+m"(*word), "=@ccc"(was_set) : : "memory");
+    return was_set;
+}
+
 /* Keeps all registers: a function that takes a lock is no worse for it where nobody has it. */
 static inline void cpu_spin(const void *lock)
 {

@@ -99,9 +99,9 @@ void lock_debug_released(struct spinlock *l);
 
 static inline void spin_lock(struct spinlock *l)
 {
-    if (CPU_LOCAL(spin_depth)++ == 0) /* an interrupt that still comes puts the depth back */
+    if (cpu_count_lock()) /* an interrupt that still comes puts the depth back */
         CPU_LOCAL(lock_flags) = irq_save_watched();
-    while (__builtin_expect(__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE), 0))
+    while (__builtin_expect(cpu_test_and_set(&l->held), 0))
         cpu_spin(l);
 #ifdef CONFIG_DEBUG
     lock_debug_acquired(l);

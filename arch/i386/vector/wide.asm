@@ -63,7 +63,7 @@ zero_wide:
         section .text
 %endmacro
 
-; size_t copy_wide(void *dst, const void *src, size_t n): what was NOT copied, of a multiple of 128. Either may
+; size_t copy_wide(void *dst, const void *src, size_t n): what was NOT copied, of a multiple of 256. Either may
 ; be the user's, in one page there: its first word may fault and have the page brought in; if it is gone again
 ; for the rest, that is not copied, as under a spin lock.
 global copy_wide
@@ -83,7 +83,7 @@ copy_wide:
         XMM_BORROW
 .next:
 %assign at 0
-%rep 2
+%rep 4
 %assign i 0
 %rep 4
         MOVE copied, movups, xmm %+ i, [esi + ecx + at + 16 * i]
@@ -96,7 +96,7 @@ copy_wide:
 %endrep
 %assign at at + 64
 %endrep
-        sub ecx, -128
+        add ecx, 256
         jnz .next
 copied: XMM_RETURN
         dec dword [fs:CPU_SPIN_DEPTH]

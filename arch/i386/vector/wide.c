@@ -8,7 +8,7 @@
 #include "arch/mmu.h"
 #include "arch/thread.h"
 
-#define STEP 128u /* what copy_wide takes a multiple of */
+#define STEP 256u /* what copy_wide takes a multiple of */
 
 /* wide.asm, uaccess.asm */
 void zero_wide(void *page);

@@ -65,7 +65,7 @@ enum mutex_rank {
     MUTEX_RANK_IPC = 70,       /* a System V table */
     MUTEX_RANK_TIMERS = 75,    /* POSIX timers */
     MUTEX_RANK_NTP = 77,       /* adjtimex */
-    MUTEX_RANK_CLOCK = 78,     /* the wall clock is set */
+    MUTEX_RANK_CLOCK = 78,     /* the wall clock is set, or that of the machine */
     MUTEX_RANK_SETTING = 79,   /* a text in /proc/sys */
     MUTEX_RANK_COMMIT = 80,    /* a file system's writing of its inodes */
     MUTEX_RANK_CACHED = 82,    /* a file system's inodes in memory */

@@ -111,7 +111,7 @@ int cpu_describe(unsigned cpu, char *buf, uint32_t size); /* its part of /proc/c
 struct clock_moment; /* arch/clock_page.h */
 struct clock_page;
 /* The clock: timer_tick() HZ times a second. clock_mono_ns never steps back. rtc_read gives seconds
- * since 1970 (UTC), 0 when there is no clock. */
+ * since 1970 (UTC), 0 when there is no clock; rtc_write sets it, one caller at a time. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
 /* Real time as it was at the last tick, or when an idle CPU woke. */
@@ -126,6 +126,7 @@ bool clock_alarm(uint64_t when);
  * stop: returns how many ticks did not come. */
 uint32_t clock_idle(uint64_t until);
 uint32_t rtc_read(void);
+void rtc_write(uint32_t seconds);
 
 /* Power. power_off and power_reset try every way known and then halt (cpu_halt). debug_exit ends
  * QEMU when isa-debug-exit is present (status = value*2+1), else returns. */

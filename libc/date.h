@@ -14,4 +14,21 @@ static inline uint32_t days_since_1970(uint32_t year, uint32_t month, uint32_t d
     return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
 
+struct date {
+    uint32_t year, month, day; /* month and day from 1 */
+};
+
+/* The other way round. */
+static inline struct date date_of(uint32_t days)
+{
+    struct date d = {.year = 1970 + days / 366, .month = 12};
+
+    while (days_since_1970(d.year + 1, 1, 1) <= days)
+        d.year++;
+    while (days_since_1970(d.year, d.month, 1) > days)
+        d.month--;
+    d.day = days - days_since_1970(d.year, d.month, 1) + 1;
+    return d;
+}
+
 #endif

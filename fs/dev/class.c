@@ -12,6 +12,7 @@
 
 #define MEM_MAJOR  1u
 #define MISC_MAJOR 10u
+#define RTC_MAJOR  252u
 
 struct numbered { /* what the files of a device are about; it stays */
     uint32_t rdev, mode;
@@ -50,6 +51,8 @@ static const char *class_of(uint32_t rdev)
         return "misc";
     case 29:
         return "graphics";
+    case RTC_MAJOR:
+        return "rtc";
     default:
         return NULL;
     }

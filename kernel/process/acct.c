@@ -2,8 +2,8 @@
  * Process accounting: a record for each process that ends. [man 2 acct, man 5 acct]
  *
  * The file is appended to under its position lock, so records stay whole. While its file system is
- * nearly full none are written (/proc/sys/kernel/acct). The flag ASU is never set: nobody keeps
- * who used a privilege.
+ * nearly full none are written (/proc/sys/kernel/acct). ASU tells of capabilities that were asked
+ * for, not of permissions of files that they overrode.
  */
 #include "kernel/process/acct.h"
 #include "arch/uaccess.h"
@@ -18,6 +18,7 @@
 
 #define AHZ        100u /* units of times in a record */
 #define AFORK      0x01u
+#define ASU        0x02u
 #define ACORE      0x08u
 #define AXSIG      0x10u
 #define VERSION    3
@@ -97,8 +98,8 @@ static void fill(struct acct_v3 *r, struct proc *p)
     if (p->space)
         vm_space_stats(p->space, &m);
     r->version = VERSION;
-    r->flag = (p->did_exec ? 0 : AFORK) | (p->exit_status & 0x80 ? ACORE : 0) |
-              (p->exit_status & 0x7f ? AXSIG : 0);
+    r->flag = (p->did_exec ? 0 : AFORK) | (p->used_privilege ? ASU : 0) |
+              (p->exit_status & 0x80 ? ACORE : 0) | (p->exit_status & 0x7f ? AXSIG : 0);
     r->tty = (uint16_t)tty;
     r->exitcode = (uint32_t)p->exit_status;
     r->uid = p->cred.uid;

@@ -54,7 +54,8 @@ NR(47, getgid)
 NR(48, signal)
 NR(49, geteuid)
 NR(50, getegid)
-NR(51, acct) /* partial: `ASU` is never set; its file keeps a file system busy */
+NR(51, acct) /* partial: `ASU` does not tell of permissions that root overrode; its file keeps a
+                file system busy */
 NR(52, umount2)
 NR(53, lock)
 NR(54, ioctl)

@@ -109,6 +109,7 @@ struct proc {
     struct list hash_link; /* [proc_lock] all processes by pid */
     bool shares_space;     /* space is, or was, also another process's */
     bool no_new_privs;     /* prctl */
+    bool used_privilege;   /* a capability has let it do something: for its account */
     bool thp_disabled;     /* prctl: kept by children and through exec; there are no huge pages */
     bool subreaper;        /* [proc_lock] prctl: orphans below it become its children, not init's */
     uint8_t parent_death_signal;       /* prctl */
@@ -311,7 +312,12 @@ int proc_exec(const char *path, char *const argv[], char *const envp[]);
 /* Whether the current process has the capability CAP_*, in effect. */
 static inline bool capable(unsigned cap)
 {
-    return cred_capable(&proc_current()->cred, cap);
+    struct proc *p = proc_current();
+
+    if (!cred_capable(&p->cred, cap))
+        return false;
+    p->used_privilege = true;
+    return true;
 }
 
 /* [proc_lock held] Whether the current process may look into p (its memory, descriptors, links): as

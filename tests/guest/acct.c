@@ -40,6 +40,14 @@ static void works(void *unused)
     usleep(120000);
 }
 
+static void needs_root(void *unused)
+{
+    char name[64];
+
+    (void)unused;
+    DIE_UNLESS(gethostname(name, sizeof(name)) == 0 && sethostname(name, strlen(name)) == 0);
+}
+
 static void as_nobody(void *unused)
 {
     (void)unused;
@@ -55,7 +63,7 @@ static void show(const struct acct_v3 *r)
     memcpy(&elapsed, &r->ac_etime, sizeof(elapsed));
     printf("%.16s: version %d, flags %x, status %x, uid %u, gid %u, %s, began %s, faults "
            "%s, memory %s, %u %u %u\n",
-           r->ac_comm[0] ? "named" : "nameless", r->ac_version, r->ac_flag & ~ASU,
+           r->ac_comm[0] ? "named" : "nameless", r->ac_version, r->ac_flag,
            (unsigned)r->ac_exitcode, (unsigned)r->ac_uid, (unsigned)r->ac_gid,
            elapsed >= 12 ? "slow" : "fast",
            time(NULL) - (time_t)r->ac_btime < 30 ? "now" : "elsewhen",
@@ -85,6 +93,7 @@ int main(int argc, char **argv)
     in_child("killed", is_killed, NULL);
     in_child("runs", runs, argv[0]);
     in_child("works", works, NULL);
+    in_child("needs root", needs_root, NULL);
     SHOW(acct(NULL));
     in_child("unseen", ends_well, NULL);
     fd = open(FILE_NAME, O_RDONLY);

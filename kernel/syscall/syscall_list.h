@@ -431,7 +431,7 @@ NR(431, fsconfig)
 NR(432, fsmount)
 NR(433, fspick)
 NR(434, pidfd_open)
-NR(435, clone3) /* partial: new namespaces, cgroups, `set_tid` */
+NR(435, clone3) /* partial: new namespaces, cgroups */
 NR(436, close_range)
 NR(437, openat2)
 NR(438, pidfd_getfd)

@@ -56,10 +56,8 @@ def test_whole_kernel_has_all_points(lab, objects):
 
 @every_lab
 def test_reduced_tree_has_no_points(lab, objects):
-    """Nor would it if the first rule did not stand before the others."""
     reduced = objects.with_texts(labs.reduced_texts(lab, read))
     assert points(grader.grade(lab, reduced)) == 0
-    assert [r.proof for r in lab.rules if r.kind != "guest" and not grader.try_on_host(reduced, r).broken] == []
 
 
 @every_lab
@@ -68,7 +66,7 @@ def test_wrong_solutions_are_named(lab, objects):
     assert len(wrong) >= 3
     missed = []
     for w in wrong:
-        rule = next((r for r in lab.rules if r.proof.split()[1] == w.noticed), None)
+        rule = next((r for r in lab.rules if w.noticed in (r.proof, r.proof.split()[1])), None)
         assert rule, f"{w.noticed} is no rule of {lab.name}"
         solution = objects.with_texts(teacher.replaced(w, read))
         if not grader.try_on_host(solution, rule).broken:

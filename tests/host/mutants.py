@@ -102,6 +102,7 @@ MUTANTS = [
      "            walk_table(pm, table + PTX(start), start, stop, fn);\n            free_table_if_empty(frame_of(table));",
      "            walk_table(pm, table + PTX(start), start, stop, fn);"),
     ("table-freed-early", "pmap.c", "    if (table->table.used)\n        return;", "    if (table->table.used > 1)\n        return;"),
+    ("table-left-empty", "fault.c", "    if (!a) {\n        pmap_drop_empty(&f->space->pmap, f->page);\n", "    if (!a) {\n"),
     # Areas.
     ("split-offset", "edit.c", "        upper->pgoff = vma_page_index(v, addr);\n", ""),
     ("split-no-object-ref", "edit.c", "        upper->object->refs++;\n", ""),
@@ -183,6 +184,7 @@ MUTANTS = [
      ""),
     ("put-error-not-told", "reclaim/write_back.c", "        o->put_error = put;", "        ;"),
     ("put-takes-one", "reclaim/write_back.c", "while (run->count < VM_RUN_MAX && mappings", "while (run->count < 1 && mappings"),
+    ("dirtied-twice", "reclaim/dirty.c", "    if (f->flags & FRAME_DIRTY)\n        return;\n    f->flags |= FRAME_DIRTY;", "    f->flags |= FRAME_DIRTY;"),
     ("hole-made-by-reading", "object_io.c", "    *out = zero_frame_get();\n    if (*out)\n        return OBJECT_RESIDENT;\n", ""),
     ("radix-next-skips", "radix.c", "i = ((i >> (level * BITS)) + 1)", "i = ((i >> (level * BITS)) + 2)"),
     ("growth-shows-tail", "object_size.c", "    memset((uint8_t *)frame_kva(f) + within, 0, n);\n", ""),

@@ -185,6 +185,25 @@ TEST(anonymous_write_gets_a_zeroed_frame)
     EXPECT_EQ(anons(), 1);
 }
 
+TEST(a_fault_without_memory_leaves_no_table)
+{
+    uint32_t tables = frame_count(FRAME_TABLE), failed = 0;
+    enum vm_result r = VM_NO_MEMORY;
+
+    map(AT, 1, RW, 0, NULL, 0);
+    while (r == VM_NO_MEMORY && failed < 10) {
+        mm_inject_failure(failed + 1);
+        r = vm_fault(s, AT, VM_WRITE);
+        mm_inject_failure(0);
+        if (r == VM_NO_MEMORY) {
+            EXPECT_EQ(frame_count(FRAME_TABLE), tables);
+            failed++;
+        }
+    }
+    EXPECT_EQ(r, VM_MINOR);
+    EXPECT(failed >= 3); /* leaf, table, frame */
+}
+
 TEST(past_the_end_of_an_object)
 {
     uint32_t v;

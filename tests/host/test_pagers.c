@@ -143,6 +143,20 @@ TEST(dirty_pages_are_counted_each_once)
     vm_object_unref(o);
 }
 
+TEST(a_page_that_is_written_to_in_two_places_is_counted_once)
+{
+    struct vm_object *o = disk_object(8);
+
+    map(AT, 8, RW, VM_SHARED, o, 0);
+    map(AT + 0x100000, 8, RW, VM_SHARED, o, 0);
+    store(s, AT, 1);
+    store(s, AT + 0x100000 + 4, 1);
+    EXPECT_EQ(dirty_now(), 1);
+    EXPECT_EQ(vm_object_sync(o), 0);
+    EXPECT_EQ(dirty_now(), 0);
+    vm_object_unref(o);
+}
+
 TEST(who_dirties_too_many_pages_writes_some_back)
 {
     struct vm_dirty_settings before, now;

@@ -105,6 +105,19 @@ TEST(alike_neighbours_join)
     EXPECT_EQ(a.end, AT + 4 * PAGE_SIZE);
 }
 
+TEST(neighbours_join_only_where_the_pages_of_their_file_go_on)
+{
+    struct vm_area_info a;
+
+    map(AT, 1, VM_PROT_READ, 0, file, 3);
+    map(AT + PAGE_SIZE, 1, VM_PROT_READ, 0, file, 4);
+    map(AT + 2 * PAGE_SIZE, 1, VM_PROT_READ, 0, file, 6);
+    vm_next_area(s, AT, &a);
+    EXPECT_EQ(a.end, AT + 2 * PAGE_SIZE);
+    EXPECT_EQ(load(s, AT + PAGE_SIZE), file_word(4));
+    EXPECT_EQ(load(s, AT + 2 * PAGE_SIZE), file_word(6));
+}
+
 TEST(hints_are_honoured_when_free)
 {
     struct vm_mapping m = {.addr = AT, .len = PAGE_SIZE, .prot = RW, .maxprot = ALL};

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from objects import DoesNotBuild
 
-TEST_LIMIT, FUZZ_LIMIT, GUEST_LIMIT = 60, 180, 120
+TEST_LIMIT, FUZZ_LIMIT, GUEST_LIMIT = 30, 180, 120
 LINES = 3  # of what a test says
 NOT_TRIED = "not tried before the first rule holds"
 

@@ -9,7 +9,7 @@ import importlib
 import re
 from dataclasses import dataclass, field
 
-NAMES = ("cow",)
+NAMES = ("tables", "demand", "cow", "areas", "cache", "writeback", "swap", "tlb")
 NOTE = "/* lab: to be written. The contract: above, where it is declared, and in docs/labs/{}.md. */"
 # What a function that is not written does not use yet.
 UNUSED = "".join(f'#pragma GCC diagnostic ignored "-Wunused-{what}"\n' for what in ("function", "parameter", "variable")) + \

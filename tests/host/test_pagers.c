@@ -445,6 +445,8 @@ TEST(every_area_of_an_object_that_counts_is_told_of)
     child = NULL;
     EXPECT_EQ(times_unmapped, 5);
     EXPECT_EQ(vm_object_areas(o), 1);
+    vm_unmap(s, AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE); /* before the pager goes, which lies here */
+    EXPECT_EQ(times_unmapped, 6);
     vm_object_unref(o);
 }
 

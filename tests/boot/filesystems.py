@@ -7,7 +7,8 @@ import shutil
 import stat
 import subprocess
 
-from machine import BUILD, INITRD, KERNEL, POWERED_OFF, TOP, Machine
+from machine import BUILD, BUSYBOX, CACHE, INITRD, KERNEL, LINUX, POWERED_OFF, TOP, Machine, have_linux
+from newc import Archive
 
 MIB = 1 << 20
 SBIN = "/usr/sbin/"
@@ -121,3 +122,38 @@ def exercise_here(tmp_path, seed, operations):
     done = subprocess.run([f"{TOP}/scripts/run-i386", EXERCISER, str(tmp_path / "here"), str(seed),
                            str(operations)], capture_output=True, text=True, check=True)
     return done.stdout.strip(), on_host(tmp_path / "here")
+
+
+# ---- Debian's Linux with the disk
+
+LINUX_INIT = """#!/bin/sh
+export PATH=/bin:/sbin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+{modules}
+{commands} && echo all: well
+poweroff -f
+"""
+
+
+def have_linux_with_disks():
+    subprocess.run([TOP + "/scripts/fetch-i386", "linux", "modules"], capture_output=True)
+    return have_linux() and os.path.exists(CACHE + "/modules/ext4.ko")
+
+
+def on_linux(image, commands, limit=1800):
+    """What Debian's Linux says to commands, which must succeed; the image is /dev/vda."""
+    ar = Archive()
+    ar.devices()
+    ar.busybox(BUSYBOX)
+    for d in ("mnt", "proc"):
+        ar.dir(d)
+    modules = ar.disk_modules(CACHE + "/modules")
+    ar.file("init", LINUX_INIT.format(modules=modules, commands=commands), 0o755)
+    with Machine.direct(ar.bytes(), "console=ttyS0 quiet panic=-1", kernel=LINUX, mem=128,
+                        more=["-drive", f"file={image},format=raw,if=none,id=d", "-device",
+                              "virtio-blk-pci,drive=d"]) as m:
+        m.expect("all: well", limit=limit)
+        m.qemu.terminate()
+        m.qemu.wait()
+        return m.output()

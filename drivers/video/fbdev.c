@@ -47,6 +47,8 @@ struct fb_var_screeninfo {
 };
 _Static_assert(sizeof(struct fb_var_screeninfo) == 160, "Linux i386 layout");
 
+#define FB_NAME "VESA VGA"
+
 struct fb_fix_screeninfo {
     char id[16];
     uint32_t smem_start, smem_len, type, type_aux, visual;
@@ -252,7 +254,7 @@ static void fill_fix(struct fb_fix_screeninfo *x)
         .visual = VISUAL_TRUECOLOR,
         .line_length = boot_info.framebuffer->pitch,
     };
-    strlcpy(x->id, "VESA VGA", sizeof(x->id));
+    strlcpy(x->id, FB_NAME, sizeof(x->id));
 }
 
 /* The mode is fixed: whatever was asked for, the answer is what there is. */
@@ -324,6 +326,7 @@ static void fbdev_init(void)
         klog(LOG_ERR, "fb0: no memory\n");
         return;
     }
+    framebuffer_name = FB_NAME;
     devfs_add("fb0", S_IFCHR | 0660, MKDEV(FB_MAJOR, 0));
 }
 INIT_AT(INIT_DEVICE, fbdev_init);

@@ -17,4 +17,6 @@ void devfs_remove(const char *name);
 void mem_init(void);                   /* fs/dev/mem.c */
 extern const struct file_ops kmsg_ops; /* fs/dev/kmsg.c */
 
+extern const char *framebuffer_name; /* for /proc/fb; NULL: there is none */
+
 #endif

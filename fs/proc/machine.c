@@ -4,6 +4,7 @@
  */
 #include "arch/debug.h"
 #include "arch/resource.h"
+#include "fs/dev/devfs.h"
 #include "fs/proc/procfs.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
@@ -168,6 +169,14 @@ static long locks_read(struct file *f, void __user *ubuf, size_t len, uint64_t *
 const struct file_ops locks_ops = {.read = locks_read};
 
 /* ---- Devices of major 10; the system request ---- */
+
+int show_fb(struct text *t, const struct target *who)
+{
+    (void)who;
+    if (framebuffer_name)
+        text_printf(t, "0 %s\n", framebuffer_name);
+    return 0;
+}
 
 int show_misc(struct text *t, const struct target *who)
 {

@@ -202,6 +202,7 @@ extern uint32_t symbols_restricted; /* kptr_restrict: 0, 1: without CAP_SYSLOG z
 extern const struct file_ops kcore_ops; /* kcore.c */
 uint32_t kcore_size(void);
 extern const struct file_ops kallsyms_ops, locks_ops; /* machine.c */
+int show_fb(struct text *t, const struct target *who);
 int show_iomem(struct text *t, const struct target *who);
 int show_ioports(struct text *t, const struct target *who);
 int show_softirqs(struct text *t, const struct target *who);

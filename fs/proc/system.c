@@ -413,6 +413,7 @@ const struct proc_entry system_entries[] = {
     FILE_ENTRY("diskstats", 0444, show_diskstats),
     FILE_ENTRY("execdomains", 0444, show_execdomains),
     {.name = "faults", .kind = ENTRY_FILE, .mode = 0600, .fops = &faults_ops},
+    FILE_ENTRY("fb", 0444, show_fb),
     FILE_ENTRY("filesystems", 0444, show_filesystems),
     FILE_ENTRY("freelist", 0400, show_freelist),
     FILE_ENTRY("interrupts", 0444, show_interrupts),

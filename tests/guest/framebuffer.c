@@ -105,11 +105,24 @@ static void draw(int fd)
     DIE_UNLESS(ioctl(tty, KDSETMODE, KD_TEXT) == 0);
 }
 
+/* What /proc tells: the number and the name of each. */
+static void in_proc(void)
+{
+    char want[40], got[100] = "";
+    int fd = open("/proc/fb", O_RDONLY);
+
+    snprintf(want, sizeof(want), fix.id[0] ? "0 %.16s\n" : "", fix.id);
+    DIE_UNLESS(fd >= 0 && read(fd, got, sizeof(got) - 1) >= 0);
+    printf("/proc/fb is right: %d\n", strcmp(want, got) == 0);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     int fd = open("/dev/fb0", O_RDWR);
 
     if (fd < 0) {
+        in_proc();
         printf("/dev/fb0: %s\n", strerror(errno));
         return 0;
     }
@@ -122,6 +135,7 @@ int main(int argc, char **argv)
     the_file(fd);
     mapped(fd);
     the_console();
+    in_proc();
     close(fd);
     return 0;
 }

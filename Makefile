@@ -242,8 +242,8 @@ grade: deps
 
 # What make test shows of the labs, and the rest: with the guest tests.
 labs-test: deps
-	$(Q)$(MAKE) --no-print-directory kernel initrd
-	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest
+	$(Q)$(MAKE) --no-print-directory $(B)/faultline.iso
+	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf
 	$(Q)FAULTLINE_BUILD=$(B) FAULTLINE_LABS=whole $(PY) -m pytest -q -o cache_dir=$(B)/pytest tests/boot/test_labs.py
 
 .PHONY: lab grade labs-test

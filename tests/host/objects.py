@@ -105,6 +105,11 @@ class Objects:
             return f"{done.stderr}it crashed: {signal.Signals(-done.returncode).name}"
         return None if done.returncode == 0 else done.stderr + done.stdout
 
+    def emulated(self):
+        """Whether the programs run in an emulator, and so some twenty times slower."""
+        return subprocess.run(["scripts/run-i386", "--native", "/lib/ld-linux.so.2", "--version"], cwd=self.tree, capture_output=True,
+                              check=False).returncode != 0
+
     def prune(self):
         """Forgets what nobody has used for a day."""
         for path in glob.glob(self.kept + "/*"):

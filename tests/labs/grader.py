@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from objects import DoesNotBuild
 
-TEST_LIMIT, FUZZ_LIMIT, GUEST_LIMIT = 30, 180, 120
+LIMIT, LIMIT_EMULATED, GUEST_LIMIT = 30, 180, 120  # seconds
 LINES = 3  # of what a test says
 NOT_TRIED = "not tried before the first rule holds"
 
@@ -33,10 +33,11 @@ def gist(said):
 def try_on_host(objects, rule):
     program, *args = rule.proof.split()
     try:
+        limit = LIMIT_EMULATED if objects.emulated() else LIMIT
         if program == "fuzz":
-            said = objects.run(program, *args, limit=FUZZ_LIMIT)
+            said = objects.run(program, *args, limit=limit)
         else:
-            said = objects.run(program, only=args[0], limit=TEST_LIMIT)
+            said = objects.run(program, only=args[0], limit=limit)
     except DoesNotBuild as e:
         return Verdict(rule, "it does not build:\n" + "\n".join(str(e).split("\n")[:12]))
     return Verdict(rule, "" if said is None else gist(said))

@@ -366,7 +366,7 @@ static void page_out_range(struct vm_space *s, vaddr_t start, vaddr_t end)
 static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
 {
     int unmapped = 0, err = 0;
-    struct vma v;
+    struct vma v = {0};
 
     for (vaddr_t va = start, to; va < end && !err; va = to) {
         if (!look_from(s, va, end, &v))

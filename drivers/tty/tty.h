@@ -73,6 +73,7 @@ struct tty {
     void *private;          /* the driver's */
     uint32_t dev;           /* st_rdev */
     struct termios termios; /* [lock] */
+    struct termios locked;  /* [lock] bits, and bytes that are not 0: what nobody changes of them */
     struct winsize winsize; /* [lock] */
 
     /* Job control. */
@@ -191,6 +192,7 @@ size_t output_pending(struct tty *t);
 /* tty_termios.c */
 void termios_init(struct termios *t, uint32_t cflag); /* 0: the usual */
 long tty_termios_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);
+long tty_attribute_ioctl(struct tty *t, uint32_t cmd, uint32_t arg);
 int tty_wait_sent(struct tty *t);
 /* tty_jobctl.c */
 int tty_check_read(struct tty *t);   /* SIGTTIN rules: 0 or -errno */

@@ -209,6 +209,11 @@ long tty_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     case TCSETAW:
     case TCSETAF:
         return tty_termios_ioctl(t, cmd, arg);
+    case TIOCGLCKTRMIOS:
+    case TIOCSLCKTRMIOS:
+    case TIOCGSOFTCAR:
+    case TIOCSSOFTCAR:
+        return tty_attribute_ioctl(t, cmd, arg);
     case TIOCSCTTY:
     case TIOCNOTTY:
     case TIOCGPGRP:

@@ -4,6 +4,7 @@
  */
 #include "arch/uaccess.h"
 #include "kernel/signal/signal.h"
+#include "kernel/thread/proc.h"
 #include "kernel/time/time.h"
 #include "drivers/tty/tty.h"
 #include "libc/errno.h"
@@ -73,13 +74,35 @@ int tty_wait_sent(struct tty *t)
     }
 }
 
+static uint32_t keep(uint32_t new, uint32_t old, uint32_t locked)
+{
+    return (new & ~locked) | (old & locked);
+}
+
+/* What is locked stays as it is. */
+static void keep_locked(struct termios *new, const struct termios *old,
+                        const struct termios *locked)
+{
+    new->iflag = keep(new->iflag, old->iflag, locked->iflag);
+    new->oflag = keep(new->oflag, old->oflag, locked->oflag);
+    new->cflag = keep(new->cflag, old->cflag, locked->cflag);
+    new->lflag = keep(new->lflag, old->lflag, locked->lflag);
+    if (locked->line)
+        new->line = old->line;
+    for (int i = 0; i < TERMIOS_NCCS; i++) {
+        if (locked->cc[i])
+            new->cc[i] = old->cc[i];
+    }
+}
+
 static void apply(struct tty *t, struct termios *new)
 {
     struct termios old;
 
-    new->ispeed = new->ospeed = termios_baud(new);
     spin_lock(&t->lock);
     old = t->termios;
+    keep_locked(new, &old, &t->locked);
+    new->ispeed = new->ospeed = termios_baud(new);
     t->termios = *new;
     ldisc_mode_changed(t, &old);
     wake_all(&t->read_wait);
@@ -148,6 +171,63 @@ static long set_attributes(struct tty *t, const void __user *user, size_t size, 
         return err;
     apply(t, &new);
     return 0;
+}
+
+static long set_locked(struct tty *t, const void __user *user)
+{
+    struct termios locked = {0};
+
+    if (!capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    if (copy_from_user(&locked, user, TERMIOS1_SIZE))
+        return -EFAULT;
+    spin_lock(&t->lock);
+    t->locked = locked;
+    spin_unlock(&t->lock);
+    return 0;
+}
+
+static long set_soft_carrier(struct tty *t, const void __user *user)
+{
+    struct termios new = snapshot(t);
+    uint32_t on;
+
+    if (get_user_u32(&on, user))
+        return -EFAULT;
+    new.cflag = on ? new.cflag | TERMIOS_CLOCAL : new.cflag & ~(uint32_t)TERMIOS_CLOCAL;
+    apply(t, &new);
+    return 0;
+}
+
+static struct termios locked_of(struct tty *t)
+{
+    struct termios copy;
+
+    spin_lock(&t->lock);
+    copy = t->locked;
+    spin_unlock(&t->lock);
+    return copy;
+}
+
+/* What is said of attributes: which are locked, and that there always is a carrier. */
+long tty_attribute_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)
+{
+    void __user *user = (void __user *)arg;
+    struct termios locked;
+
+    switch (cmd) {
+    case TIOCGLCKTRMIOS:
+        locked = locked_of(t);
+        return copy_to_user(user, &locked, TERMIOS1_SIZE);
+    case TIOCSLCKTRMIOS:
+        return set_locked(t, user);
+    case TIOCGSOFTCAR:
+        return put_user_u32(user, (snapshot(t).cflag & TERMIOS_CLOCAL) != 0);
+    case TIOCSSOFTCAR:
+        return set_soft_carrier(t, user);
+    default:
+        return -ENOTTY;
+    }
 }
 
 long tty_termios_ioctl(struct tty *t, uint32_t cmd, uint32_t arg)

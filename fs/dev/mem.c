@@ -6,6 +6,7 @@
 #include "arch/uaccess.h"
 #include "kernel/machine/random.h"
 #include "kernel/thread/sched.h"
+#include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
 #define MEM_MAJOR 1
@@ -106,7 +107,12 @@ static const struct file_ops full_ops = {
 
 #define RANDOM_CHUNK 256
 
-#define RNDGETENTCNT 0x80045200u
+#define RNDGETENTCNT   0x80045200u
+#define RNDADDTOENTCNT 0x40045201u
+#define RNDADDENTROPY  0x40085203u
+#define RNDZAPENTCNT   0x5204u
+#define RNDCLEARPOOL   0x5206u
+#define RNDRESEEDCRNG  0x5207u
 
 static long random_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
@@ -134,12 +140,48 @@ static long random_write(struct file *f, const void __user *ubuf, size_t len, ui
     return (long)done;
 }
 
+/* How random something is said to be; nobody reckons with that. */
+static long credit(const void __user *uarg)
+{
+    uint32_t bits;
+
+    if (get_user_u32(&bits, uarg))
+        return -EFAULT;
+    return (int32_t)bits < 0 ? -EINVAL : 0;
+}
+
+/* struct rand_pool_info: bits, bytes, and these. */
+static long add_entropy(struct file *f, const uint32_t __user *uinfo)
+{
+    long n = credit(uinfo);
+    uint32_t bytes;
+
+    if (n)
+        return n;
+    if (get_user_u32(&bytes, uinfo + 1))
+        return -EFAULT;
+    n = random_write(f, uinfo + 2, bytes, NULL);
+    if (n < 0)
+        return n;
+    return (uint32_t)n == bytes ? 0 : -EFAULT;
+}
+
 static long random_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 {
-    (void)f;
-    if (cmd != RNDGETENTCNT)
+    switch (cmd) {
+    case RNDGETENTCNT:
+        return put_user_u32((void __user *)arg, 256);
+    case RNDADDTOENTCNT:
+        return capable(CAP_SYS_ADMIN) ? credit((const void __user *)arg) : -EPERM;
+    case RNDADDENTROPY:
+        return capable(CAP_SYS_ADMIN) ? add_entropy(f, (const uint32_t __user *)arg) : -EPERM;
+    case RNDZAPENTCNT: /* what has been mixed in stays */
+    case RNDCLEARPOOL:
+    case RNDRESEEDCRNG: /* done all the time */
+        return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+    default:
         return -EINVAL;
-    return put_user_u32((void __user *)arg, 256);
+    }
 }
 
 static const struct file_ops random_ops = {

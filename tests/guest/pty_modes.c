@@ -325,9 +325,62 @@ static void bad_memory(void)
     }
 }
 
+static unsigned long_flags(int fd, int which)
+{
+    struct termios t;
+
+    DIE_UNLESS(tcgetattr(fd, &t) == 0);
+    return which ? t.c_cc[VINTR] : t.c_lflag;
+}
+
+/* What is locked stays, whoever changes the rest. */
+static void locked(void)
+{
+    struct termios t, lock = {.c_lflag = ECHO, .c_cc[VINTR] = 1};
+    int master, slave, on = 0, status;
+    char was[36] = "x";
+
+    printf("-- locked\n");
+    open_pair(&master, &slave);
+    DIE_UNLESS(tcgetattr(slave, &t) == 0);
+    SHOW(ioctl(slave, TIOCGLCKTRMIOS, was));
+    printf("%d\n", was[0]);
+    SHOW(ioctl(slave, TIOCSLCKTRMIOS, &lock));
+    t.c_lflag &= ~(ECHO | ICANON);
+    t.c_cc[VINTR] = 'x';
+    SHOW(tcsetattr(slave, TCSANOW, &t));
+    printf("echo %d, lines %d, interrupt %d\n", !!(long_flags(slave, 0) & ECHO),
+           !!(long_flags(slave, 0) & ICANON), long_flags(slave, 1));
+    lock = (struct termios){0};
+    SHOW(ioctl(master, TIOCSLCKTRMIOS, &lock));
+    SHOW(tcsetattr(slave, TCSANOW, &t));
+    printf("echo %d, interrupt %c\n", !!(long_flags(slave, 0) & ECHO), long_flags(slave, 1));
+    SHOW(ioctl(slave, TIOCGSOFTCAR, &on));
+    printf("%d\n", on);
+    on = 1;
+    SHOW(ioctl(slave, TIOCSSOFTCAR, &on));
+    on = 0;
+    SHOW(ioctl(master, TIOCGSOFTCAR, &on));
+    printf("%d\n", on);
+    SHOW(ioctl(slave, TIOCSSOFTCAR, 8));
+    SHOW(ioctl(slave, TIOCGSOFTCAR, 8));
+    SHOW(ioctl(slave, TIOCGLCKTRMIOS, 8));
+    SHOW(ioctl(slave, TIOCSLCKTRMIOS, 8));
+    if (fork() == 0) {
+        DIE_UNLESS(setuid(1000) == 0);
+        SHOW(ioctl(slave, TIOCSLCKTRMIOS, &lock));
+        SHOW(ioctl(slave, TIOCGLCKTRMIOS, was));
+        _exit(0);
+    }
+    wait(&status);
+    close(master);
+    close(slave);
+}
+
 int main(void)
 {
     signal(SIGHUP, SIG_IGN);
+    locked();
     packets();
     external();
     flow();

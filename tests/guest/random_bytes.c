@@ -1,5 +1,7 @@
 /* getrandom, /dev/random and /dev/urandom: flags, lengths, errors; a program's registers survive
  * them. */
+#include <linux/random.h>
+#include <sys/ioctl.h>
 #include "guest.h"
 #include <sys/random.h>
 
@@ -114,6 +116,40 @@ static void registers(void)
     close(fd);
 }
 
+/* Who adds to it, and is believed. */
+static void entropy(void)
+{
+    struct {
+        int bits, bytes;
+        char buf[64];
+    } info = {.bits = 8, .bytes = 64};
+    int fd = open("/dev/urandom", O_RDWR), status;
+
+    SHOW(ioctl(fd, RNDADDENTROPY, &info));
+    info.bits = -1;
+    SHOW(ioctl(fd, RNDADDENTROPY, &info));
+    SHOW(ioctl(fd, RNDADDTOENTCNT, &info.bits));
+    SHOW(ioctl(fd, RNDADDTOENTCNT, &info.bytes));
+    info.bits = 8;
+    info.bytes = 0x7fffffff;
+    SHOW(ioctl(fd, RNDADDENTROPY, (char *)map_anon(1) + PAGE - 8));
+    SHOW(ioctl(fd, RNDADDENTROPY, 8));
+    SHOW(ioctl(fd, RNDADDTOENTCNT, 8));
+    SHOW(ioctl(fd, RNDZAPENTCNT, 0));
+    SHOW(ioctl(fd, RNDCLEARPOOL, 0));
+    if (fork() == 0) {
+        DIE_UNLESS(setuid(1000) == 0);
+        SHOW(ioctl(fd, RNDADDENTROPY, &info));
+        SHOW(ioctl(fd, RNDADDTOENTCNT, &info.bits));
+        SHOW(ioctl(fd, RNDZAPENTCNT, 0));
+        SHOW(ioctl(fd, RNDCLEARPOOL, 0));
+        SHOW(ioctl(fd, _IO('R', 7), 0)); /* RNDRESEEDCRNG */
+        _exit(0);
+    }
+    wait(&status);
+    close(fd);
+}
+
 int main(void)
 {
     registers();
@@ -123,6 +159,7 @@ int main(void)
     devices("/dev/urandom");
     devices("/dev/random");
     cut();
+    entropy();
     registers();
     return 0;
 }

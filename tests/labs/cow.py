@@ -7,11 +7,7 @@ LAB = Lab(
     title="Copy-on-write, both cases",
     functions=[
         Left("mm/amap.c", "leaf_copy", "return NULL;"),
-        Left("mm/amap.c", "amap_lookup", """
-struct anon *a = amap_get(m, page);
-
-return (struct amap_slot){a, false};
-"""),
+        Left("mm/amap.c", "amap_owns", "return false;"),
         Left("mm/amap.c", "amap_reserve", """
 struct anon ***at = &m->leaf[leaf_number(page)];
 

@@ -5,7 +5,7 @@ from labs.teacher.teacher import Mutant, Planted
 WRONG = [
     Mutant("no flush", "protect-keeps-write", "mprotect_takes_and_gives_rights"),
     Mutant("wrong owner count", "split-no-object-ref", "munmap_splits_a_file_mapping_at_the_right_offset"),
-    Planted("missing reserve", "mm/map.c", "    int err = reserve_clear(s, start, end);\n\n    if (!err)\n", "    int err = 0;\n\n    if (!err)\n",
+    Planted("missing reserve", "mm/map.c", "    int err = reserve_clear(s, c, start, end);\n\n    if (!err)\n", "    int err = 0;\n\n    if (!err)\n",
             "munmap_after_fork_leaves_the_child_alone"),
     Mutant("the upper part begins at the wrong page", "split-offset", "munmap_splits_a_file_mapping_at_the_right_offset"),
     Mutant("areas join whatever their offset", "join-ignores-offset", "neighbours_join_only_where_the_pages_of_their_file_go_on"),

@@ -93,15 +93,25 @@ static inline pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
     return (pte_t *)phys_to_virt(PTE_ADDR(*pde)) + PTX(va);
 }
 
-static void free_table_if_empty(struct frame *table)
+/* n entries of the table, from va on, have changed: every TLB forgets them. A table that is empty
+ * now leaves the directory before that, and so the same flush makes it forgotten. [SDM 3A 4.10.4.1:
+ * whatever address INVLPG has, it drops what is cached of directories] */
+static void flush_changed(struct frame *table, vaddr_t va, unsigned n)
 {
     struct pmap *pm = table->table.pmap;
+    const bool empty = !table->table.used;
 
-    if (table->table.used)
-        return;
-    pm->pgdir[table->table.pdx] = 0;
-    mmu_flush_page(pm->pgdir, (vaddr_t)table->table.pdx << 22);
-    frame_free_zeroed(table);
+    if (empty)
+        pm->pgdir[table->table.pdx] = 0;
+    mmu_flush_pages(pm->pgdir, va, n);
+    if (empty)
+        frame_free_zeroed(table);
+}
+
+static void free_table_if_empty(struct frame *table)
+{
+    if (!table->table.used)
+        flush_changed(table, (vaddr_t)table->table.pdx << 22, 1);
 }
 
 pte_t *pmap_reserve(struct pmap *pm, vaddr_t va)
@@ -240,10 +250,11 @@ INLINE_WALK bool protect_entry(struct pmap *pm, pte_t *pte)
     return true;
 }
 
-/* One table's part of a range; everything that changed is flushed. */
+/* One table's part of a range; everything that changed is flushed, and the table goes if it is
+ * empty. */
 INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t end, entry_fn fn)
 {
-    const struct frame *table = table_of(pte);
+    struct frame *table = table_of(pte);
     pte_t *const begin = pte, *const last = pte + ((end - start) >> PAGE_SHIFT);
     const pte_t *from = NULL, *to = NULL; /* what changed */
 
@@ -254,8 +265,10 @@ INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t 
         to = pte + 1;
     }
     if (from)
-        mmu_flush_pages(pm->pgdir, start + ((vaddr_t)(from - begin) << PAGE_SHIFT),
-                        (unsigned)(to - from));
+        flush_changed(table, start + ((vaddr_t)(from - begin) << PAGE_SHIFT),
+                      (unsigned)(to - from));
+    else
+        free_table_if_empty(table);
 }
 
 /* Where the next part of [start, end), that start's table maps, ends: what is left of *budget
@@ -288,7 +301,6 @@ INLINE_WALK vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsig
         if (table) {
             stop = part_end(table, start, end, budget, per_unit);
             walk_table(pm, table + PTX(start), start, stop, fn);
-            free_table_if_empty(frame_of(table));
         }
         start = stop;
     }
@@ -347,12 +359,10 @@ void pmap_remove_frame(struct frame *f)
 static void remove_mapping(pte_t *pte)
 {
     struct frame *table = table_of(pte);
-    struct pmap *pm = table->table.pmap;
     vaddr_t va = pmap_entry_address(pte);
 
-    unmap_entry(pm, pte);
-    mmu_flush_page(pm->pgdir, va);
-    free_table_if_empty(table);
+    unmap_entry(table->table.pmap, pte);
+    flush_changed(table, va, 1);
 }
 
 void pmap_remove_some(struct frame *f, unsigned most)

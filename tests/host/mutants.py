@@ -25,8 +25,8 @@ MUTANTS = [
     ("walk-flushes-one-less", "pmap.c", "(unsigned)(to - from));", "(unsigned)(to - from) - 1);"),
     ("walk-flushes-from-behind", "pmap.c", "        from = from ? from : pte;\n", "        from = pte;\n"),
     ("remove-frame-no-flush", "pmap.c",
-     "    unmap_entry(pm, pte);\n    mmu_flush_page(pm->pgdir, va);\n    free_table",
-     "    unmap_entry(pm, pte);\n    free_table"),
+     "    unmap_entry(table->table.pmap, pte);\n    flush_changed(table, va, 1);",
+     "    unmap_entry(table->table.pmap, pte);\n    (void)va;\n    free_table_if_empty(table);"),
     # Shootdowns and locks, by CPUs that take turns in many orders: test_interleaving.
     ("shootdown-missing", "arch/i386/platform/shootdown.c", "    if (!targets || left_out)", "    if (targets || left_out)"),
     ("shootdown-no-wait", "arch/i386/platform/shootdown.c",
@@ -99,9 +99,8 @@ MUTANTS = [
      "            f->flags |= FRAME_REFERENCED;"),
     ("resident-not-counted-down", "pmap.c", "    pm->resident--;\n", ""),
     ("table-kept", "pmap.c",
-     "            walk_table(pm, table + PTX(start), start, stop, fn);\n            free_table_if_empty(frame_of(table));",
-     "            walk_table(pm, table + PTX(start), start, stop, fn);"),
-    ("table-freed-early", "pmap.c", "    if (table->table.used)\n        return;", "    if (table->table.used > 1)\n        return;"),
+     "    const bool empty = !table->table.used;", "    const bool empty = false;"),
+    ("table-freed-early", "pmap.c", "    const bool empty = !table->table.used;", "    const bool empty = table->table.used <= 1;"),
     ("table-left-empty", "fault.c", "    if (!a) {\n        pmap_drop_empty(&f->space->pmap, f->page);\n", "    if (!a) {\n"),
     # Areas.
     ("split-offset", "edit.c", "        upper->pgoff = vma_page_index(v, addr);\n", ""),

@@ -10,7 +10,7 @@ LAB = Lab(
         Left("mm/frame.c", "pop", "return *list;"),
         Left("mm/pmap.c", "make_table", "return false;"),
         Left("mm/pmap.c", "walkpgdir", "return NULL;"),
-        Left("mm/pmap.c", "free_table_if_empty", ""),
+        Left("mm/pmap.c", "flush_changed", ""),
         Left("mm/pmap.c", "mappages", "return -ENOMEM;"),
         Left("mm/pmap.c", "unmap_entry", ""),
         Left("mm/pmap.c", "remove_mapping", "unmap_entry(table_of(pte)->table.pmap, pte);"),

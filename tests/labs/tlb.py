@@ -23,11 +23,12 @@ if (err)
 return err;
 """),
         Left("mm/pmap.c", "walk_table", """
-const struct frame *table = table_of(pte);
+struct frame *table = table_of(pte);
 
 for (pte_t *last = pte + ((end - start) >> PAGE_SHIFT); pte < last && table->table.used; pte++)
     if (*pte & PTE_P)
         (void)fn(pm, pte);
+free_table_if_empty(table);
 """),
         Left("mm/pmap.c", "remove_mapping", """
 struct frame *table = table_of(pte);

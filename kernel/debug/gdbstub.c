@@ -101,7 +101,8 @@ static void send_once(void)
     gdbport_put((uint8_t)digits[sum & 15]);
 }
 
-/* Until gdb has it. Another packet instead of the answer is of a gdb that came after the one that was told. */
+/* Until gdb has it. Another packet instead of the answer is of a gdb that came after the one that
+ * was told. */
 static void send_packet(void)
 {
     uint8_t answer;
@@ -518,8 +519,8 @@ static void serve(struct trapframe *tf, bool tell)
     cpus_release();
 }
 
-/* Reads acknowledgements, of packets that were sent long ago, up to what is none, which waits in pushed_back. Whether
- * there was nothing else. */
+/* Reads acknowledgements, of packets that were sent long ago, up to what is none, which waits in
+ * pushed_back. Whether there was nothing else. */
 static bool only_acknowledged(void)
 {
     bool heard = false;
@@ -534,8 +535,8 @@ static bool only_acknowledged(void)
     return heard;
 }
 
-/* What stops the machine is a BREAK, which leaves nothing on the line, or a ^C of the gdb that is there, or the
- * beginning of a packet: a gdb that comes anew. */
+/* What stops the machine is a BREAK, which leaves nothing on the line, or a ^C of the gdb that is
+ * there, or the beginning of a packet: a gdb that comes anew. */
 void debug_enter(struct trapframe *tf)
 {
     if (!present || inside)

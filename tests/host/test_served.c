@@ -417,6 +417,20 @@ TEST(nothing_is_protected_where_pages_have_gone)
     EXPECT_EQ(slept, 0);
 }
 
+/* A page that was given up goes without a word to anybody, and leaves its mark. */
+TEST(a_page_given_anew_is_as_its_giver_says)
+{
+    EXPECT_EQ(vm_serve(sv, AT, page, true), 0);
+    EXPECT_EQ(vm_advise(s, AT, PAGE_SIZE, VM_ADVICE_FREE), 0);
+    (void)reclaim();
+    EXPECT_EQ(vm_serve(sv, AT, page, false), 0);
+    EXPECT(program_store(0, s, AT, 1) <= VM_MAJOR);
+    EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, 0), 0); /* now the tables tell nothing */
+    EXPECT_EQ(vm_protect(s, AT, PAGE_SIZE, RW), 0);
+    EXPECT(program_store(0, s, AT, 1) <= VM_MAJOR);
+    EXPECT_EQ(slept, 0);
+}
+
 /* The server ends while somebody waits for it to read. */
 static void end_it(struct spinlock *lock)
 {

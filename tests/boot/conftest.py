@@ -1,8 +1,15 @@
+import signal
+
 import pytest
 
 from machine import Machine
 
 shared = {}
+
+# Who starts the tests in the background, or with nohup, has these ignored, and all that they start.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -49,6 +49,13 @@ static struct frame *forced_frame(struct vm_space *s, vaddr_t page, enum vm_acce
     return v->object ? object_lookup(v->object, vma_page_index(v, page)) : zero_frame_get();
 }
 
+/* Whether somebody has died for what s had no memory for. Not while s may be the victim's, and is
+ * held here: its memory would stay, and the next would have to die. */
+static bool may_relieve(const struct vm_space *s)
+{
+    return (mmu_loaded() == s->pmap.pgdir || s->refs == 1) && mm_port->relieve();
+}
+
 /* The frame behind addr, pinned. NULL: no such access. May sleep. */
 static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_access access)
 {
@@ -67,7 +74,7 @@ static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_acc
         }
         spin_unlock(&vm_lock);
         r = fault_counted(s, addr, access);
-        if (r != VM_MINOR && r != VM_MAJOR && !(r == VM_NO_MEMORY && mm_port->relieve()))
+        if (r != VM_MINOR && r != VM_MAJOR && !(r == VM_NO_MEMORY && may_relieve(s)))
             return NULL;
     }
 }

@@ -250,7 +250,7 @@ static bool stretch_heap(struct vm_space *s, vaddr_t addr)
     const struct vma *next;
     struct vma *v;
 
-    if (s->changing || s->future_flags || new_end <= end || new_end > USER_TOP ||
+    if (s->changing || s->future_flags || new_end <= end || addr >= USER_TOP ||
         addr - s->brk_start > s->limits.data)
         return false;
     v = vma_find(s, end - 1);

@@ -46,12 +46,6 @@ static size_t within_page(uint64_t at, size_t max)
     return n < max ? n : max;
 }
 
-/* Whether what failed for want of memory may be tried again. */
-static bool relieved(int err)
-{
-    return err == -ENOMEM && mm_port->relieve();
-}
-
 /* ---- Reading ---- */
 
 /* What the object has at at: *n is cut to that, 0 past the end. Decides: its frame, that of zeros
@@ -94,7 +88,7 @@ static int pin_to_read(struct vm_object *o, uint64_t at, size_t *n, struct frame
             frame_pin(*out);
         spin_unlock(&vm_lock);
         err = st == OBJECT_NEEDED ? bring_in(&need) : 0;
-    } while (st == OBJECT_NEEDED && (!err || relieved(err)));
+    } while (st == OBJECT_NEEDED && !err);
     return err;
 }
 
@@ -225,9 +219,7 @@ static long write_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size
         size_t n = within_page(at, len - done), left;
         struct frame *f;
 
-        do
-            err = fill_page(o, at, buf + done, n, move, &f, &left);
-        while (relieved(err));
+        err = fill_page(o, at, buf + done, n, move, &f, &left);
         if (err)
             break;
         port_yield();

@@ -35,8 +35,8 @@ struct mm_port {
     /* The running thread begins (true) to wait for memory, or ends: it reclaims, or gets back what
      * had gone for want of it. Not nested. */
     void (*stalled)(bool begins);
-    /* There is no memory for what a program reads, writes or touches by way of the kernel: ends a
-     * process for it and waits for that, as after a fault. Whether to try again. */
+    /* There is no memory for what a program touches by way of the kernel: ends a process for it and
+     * waits for that, as after a fault. Whether to try again. */
     bool (*relieve)(void);
     /* Whether this allocation is to fail, while vm_set_failing() is on. Takes no lock. */
     bool (*allocation_fails)(void);

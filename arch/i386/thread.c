@@ -3,6 +3,7 @@
 #include "arch/i386/i386.h"
 
 _Static_assert(offsetof(struct cpu, current) == 4, "entry.asm");
+_Static_assert(offsetof(struct cpu, spin_depth) == 16, "wide.asm");
 _Static_assert(offsetof(struct cpu, wanted) == 24, "entry.asm");
 _Static_assert(offsetof(struct cpu, stack_guard) == 28, "Makefile");
 _Static_assert(offsetof(struct arch_thread, work) == 8, "entry.asm");

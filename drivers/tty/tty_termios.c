@@ -189,11 +189,12 @@ static long set_locked(struct tty *t, const void __user *user)
 
 static long set_soft_carrier(struct tty *t, const void __user *user)
 {
-    struct termios new = snapshot(t);
+    struct termios new;
     uint32_t on;
 
     if (get_user_u32(&on, user))
         return -EFAULT;
+    new = snapshot(t);
     new.cflag = on ? new.cflag | TERMIOS_CLOCAL : new.cflag & ~(uint32_t)TERMIOS_CLOCAL;
     apply(t, &new);
     return 0;

@@ -62,8 +62,11 @@ static long device_read(struct file *f, void __user *ubuf, size_t len, uint64_t 
 {
     long n = check_direct(f, ubuf, len, *pos);
 
-    if (!n && *pos < block_bytes(device_of(f)))
+    if (n || *pos >= block_bytes(device_of(f)))
+        return n;
+    do
         n = vm_object_read(device_of(f)->object, *pos, ubuf, len);
+    while (n == -ENOMEM && oom_kill());
     if (n > 0)
         *pos += (uint32_t)n;
     return n;
@@ -90,7 +93,9 @@ static long write_pieces(struct block_device *dev, const char __user *ubuf, size
     while (done < len) {
         size_t piece = len - done < PIECE ? len - done : PIECE;
 
-        n = vm_object_write(dev->object, pos + done, ubuf + done, piece);
+        do
+            n = vm_object_write(dev->object, pos + done, ubuf + done, piece);
+        while (n == -ENOMEM && oom_kill());
         if (n > 0)
             done += (size_t)n;
         if (n < (long)piece)
@@ -119,8 +124,8 @@ static long device_write(struct file *f, const void __user *ubuf, size_t len, ui
     if (n <= 0)
         return n;
     *pos += (uint32_t)n;
-    if (f->flags & (O_DSYNC | O_DIRECT)) {
-        err = f->flags & O_DSYNC ? block_sync(dev) : vm_object_sync(dev->object);
+    if (file_write_flags(f) & (O_DSYNC | O_DIRECT)) {
+        err = file_write_flags(f) & O_DSYNC ? block_sync(dev) : vm_object_sync(dev->object);
         if (err)
             return err;
     }

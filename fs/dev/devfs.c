@@ -21,10 +21,10 @@ struct instance {
     struct dentry *root;
 };
 
-/* Not mount_lock, under which devices can go: a loop device that was to be free after its last use.
- */
 const char *framebuffer_name;
 
+/* Not mount_lock, under which devices can go: a loop device that was to be free after its last use.
+ */
 static struct mutex devfs_lock = MUTEX_INIT(devfs_lock, MUTEX_RANK_DEVFS);
 static struct list nodes = LIST_INIT(nodes);         /* [devfs_lock] in order of their coming */
 static struct list instances = LIST_INIT(instances); /* [devfs_lock] */

@@ -214,6 +214,8 @@ static inline bool file_readonly(const struct file *f)
 /* Counts a writer of i, unless somebody runs it: 0 or -ETXTBSY. */
 int inode_get_write(struct inode *i);
 void inode_put_write(struct inode *i);
+/* The flags of f, and those of the call (RWF_APPEND and kin) that the current thread is in. */
+uint32_t file_write_flags(const struct file *f);
 int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
 
 /* [no lock] The current process's directory or root, referenced. */

@@ -19,11 +19,18 @@ static long read_done(const struct file *f, long n, uint64_t *pos)
     return n;
 }
 
+/* Memory for what a program reads and writes is found as for its page faults: if need be, a process
+ * is killed for it; here, where no lock is held that this one may be waiting for. */
 static long object_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
+    long n;
+
     if (len == 0 || *pos > MAX_FILE_SIZE)
         return 0;
-    return read_done(f, vm_object_read(f->inode->object, *pos, ubuf, len), pos);
+    do
+        n = vm_object_read(f->inode->object, *pos, ubuf, len);
+    while (n == -ENOMEM && oom_kill());
+    return read_done(f, n, pos);
 }
 
 static long object_read_kernel(struct file *f, void *buf, size_t len, uint64_t *pos, bool nonblock)
@@ -67,7 +74,7 @@ static int object_fsync(struct file *f)
 }
 
 /* Of the file, and of this call. */
-static uint32_t write_flags(const struct file *f)
+uint32_t file_write_flags(const struct file *f)
 {
     return f->flags | thread_current()->write_flags;
 }
@@ -76,7 +83,7 @@ static uint32_t write_flags(const struct file *f)
 static long written(struct file *f, long n)
 {
     bool sync =
-        (write_flags(f) & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
+        (file_write_flags(f) & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
     int err = sync ? object_fsync(f) : 0;
 
     return err ? err : n;
@@ -92,7 +99,7 @@ static long write_from(struct file *f, const void __user *ubuf, const void *buf,
     if (len == 0)
         return 0;
     mutex_lock(&i->lock);
-    if (write_flags(f) & O_APPEND)
+    if (file_write_flags(f) & O_APPEND)
         *pos = vm_object_size(i->object);
     n = writable_length(f, *pos, len);
     if (n > 0 && (i->seals & ~(F_SEALABLE | F_SEAL_SEAL)))
@@ -110,7 +117,12 @@ static long write_from(struct file *f, const void __user *ubuf, const void *buf,
 
 static long object_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    return write_from(f, ubuf, NULL, len, pos);
+    long n;
+
+    do
+        n = write_from(f, ubuf, NULL, len, pos);
+    while (n == -ENOMEM && oom_kill());
+    return n;
 }
 
 static long object_write_kernel(struct file *f, const void *buf, size_t len, uint64_t *pos)

@@ -143,7 +143,12 @@ int exec_open(int dirfd, const char *path, uint32_t at_flags, struct file **out)
 
 long exec_read(struct file *f, uint32_t offset, void *buf, uint32_t n)
 {
-    return vm_object_read_kernel(f->inode->object, offset, buf, n);
+    long got;
+
+    do
+        got = vm_object_read_kernel(f->inode->object, offset, buf, n);
+    while (got == -ENOMEM && oom_kill());
+    return got;
 }
 
 /* ---- Scripts ---- */

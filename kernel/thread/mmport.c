@@ -105,10 +105,13 @@ static unsigned writing_out(int change)
     return thread_current()->writing_out += (unsigned)change;
 }
 
-/* Who makes memory free himself has a part of it that is kept for him, and nobody to wait for. */
+/* Who makes memory free himself has a part of it that is kept for him; who dies, and writes his
+ * core, is no one's heir. */
 static bool relieve(void)
 {
-    return !thread_current()->writing_out && oom_kill();
+    const struct proc *p = proc_current();
+
+    return p->space && !p->sig.group_exit && !thread_current()->writing_out && oom_kill();
 }
 
 const struct mm_port kernel_mm_port = {

@@ -14,6 +14,7 @@
 struct news {
     struct list link;         /* [v] in its server's news */
     struct news *next;        /* of the same change */
+    uint32_t known;           /* of its first: how many there are */
     struct vm_server *server; /* [v] NULL: gone */
     struct vm_served_event event;
     const struct vm_server *lent; /* [v] of a fork: the child's, while somebody reads of it */
@@ -34,7 +35,14 @@ static struct news *add(struct change *c, struct vm_server *sv, struct vm_served
     while (*at)
         at = &(*at)->next;
     *at = n;
+    c->news->known++;
     return n;
+}
+
+/* What it costs to look through all that a change has to tell, which it does for each area. */
+static void spend_look(struct change *c)
+{
+    change_spend(c, c->news ? 1 + c->news->known / 16 : 1);
 }
 
 /* ---- Areas that go ---- */
@@ -60,12 +68,22 @@ int served_reserve_unmap(struct change *c, vaddr_t start, vaddr_t end)
     struct vma *v = vma_find(c->space, start);
 
     for (; v && v->start < end; v = vma_next(c->space, v)) {
-        change_spend(c, 1);
+        spend_look(c);
         if (v->server && (v->server->flags & VM_SERVER_HEARS_UNMAP) &&
             !will_hear(c, v->server, start, end) && !add(c, v->server, e))
             return -ENOMEM;
     }
     return 0;
+}
+
+/* Whether pages of sv are to come to where an area goes: their marks are there already. */
+static bool awaits_move(const struct change *c, const struct vm_server *sv, vaddr_t start)
+{
+    for (const struct news *n = c->news; n; n = n->next) {
+        if (n->server == sv && n->event.kind == VM_SERVED_REMAP && n->event.to == start)
+            return true;
+    }
+    return false;
 }
 
 void served_unmapped(struct change *c, vaddr_t start, vaddr_t end)
@@ -74,8 +92,9 @@ void served_unmapped(struct change *c, vaddr_t start, vaddr_t end)
         n->happened |= has_gone(n, start, end);
     for (struct vma *v = vma_find(c->space, start); v && v->start < end;
          v = vma_next(c->space, v)) {
-        served_forget(c, v, v->start < start ? start : v->start, v->end < end ? v->end : end);
-        change_spend(c, 1);
+        if (!v->server || !awaits_move(c, v->server, start))
+            served_forget(c, v, v->start < start ? start : v->start, v->end < end ? v->end : end);
+        spend_look(c);
     }
 }
 
@@ -216,6 +235,7 @@ int served_inherit(struct change *c, struct vma *copy, struct vm_space *child)
         copy->served = 0;
         return 0;
     }
+    spend_look(c);
     heir = heir_of(c, sv);
     if (!heir) {
         heir = server_make(child, sv->flags);

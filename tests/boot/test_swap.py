@@ -229,6 +229,18 @@ def test_a_write_finds_memory_as_a_fault_does(image):
 
 
 @needs_busybox
+def test_nobody_dies_for_a_core(image):
+    """It ends where memory does."""
+    with boot(image, 32, "zram=0") as m:
+        m.sh("cd /tmp; ulimit -c unlimited; (pressure hold 18 /tmp/never >/dev/null; true) & sleep 1; "
+             "kill -SEGV $(pidof pressure); wait")
+        assert m.sh("awk '/^oom_kill/ {print $2}' /proc/vmstat") == "0\n"
+        assert 1 << 20 < int(m.sh("stat -c %s core* | head -n 1")) < 19 << 20
+        m.sh("rm core*; pressure sort 18")
+        assert_nothing_lost(m)
+
+
+@needs_busybox
 def test_a_crowd_that_does_not_fit(image):
     """Some of them die, each told of; the others end with the right answer."""
     crowd = 24

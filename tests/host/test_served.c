@@ -498,6 +498,26 @@ TEST(no_memory_changes_nothing)
     EXPECT(false);
 }
 
+TEST(what_moves_over_what_is_served_stays_protected)
+{
+    struct vm_mapping m = {
+        .addr = AT + 0x100000, .len = 4 * PAGE_SIZE, .prot = RW, .maxprot = ALL, .flags = VM_FIXED};
+    const struct vm_remap r = {
+        AT,        3 * PAGE_SIZE, 3 * PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED, AT + 0x100000,
+        UINT32_MAX};
+    vaddr_t at;
+
+    EXPECT_EQ(vm_map(s, &m, NULL), 0);
+    EXPECT_EQ(vm_server_register(sv, m.addr, m.len, VM_SERVE_MISSING | VM_SERVE_WRITES), 0);
+    EXPECT_EQ(vm_serve(sv, AT + PAGE_SIZE, page, true), 0);
+    hears(VM_SERVER_HEARS_REMAP);
+    EXPECT_EQ(vm_remap(s, &r, &at), 0);
+    port_on_sleep = serve;
+    slept = 0;
+    EXPECT(program_store(0, s, at + PAGE_SIZE, 1) <= VM_MAJOR);
+    EXPECT_EQ(slept, 1);
+}
+
 int main(void)
 {
     return run_tests(before, after);

@@ -34,7 +34,7 @@
 struct exhaustion {
     const char *name;
     int (*take)(void); /* one more; 0, or the error that ended it */
-    int ends[3];       /* how it may end; the OOM killer is always allowed */
+    int ends[4];       /* how it may end; the OOM killer is always allowed */
     void (*clean)(void);
     bool slow;
 };
@@ -681,7 +681,7 @@ static const struct exhaustion table[] = {
     {"pages in pipes", take_spliced_memory, {EMFILE, ENFILE, ENOMEM}, NULL, true},
     {"terminals", take_terminal, {EMFILE, ENFILE, ENOMEM}, NULL, true},
     {"userfaultfds", take_userfault, {EMFILE, ENFILE, ENOMEM}, NULL, true},
-    {"sockets with data", take_socket, {EMFILE, ENFILE, ENOMEM}, NULL, false},
+    {"sockets with data", take_socket, {EMFILE, ENFILE, ENOMEM, ENOBUFS}, NULL, false},
     {"eventfds", take_eventfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"timerfds", take_timerfd, {EMFILE, ENFILE, ENOMEM}, NULL, false},
     {"inotify events", take_inotify, {EMFILE, ENFILE, ENOMEM}, unmount_all, true},
@@ -765,7 +765,7 @@ static void helper(const struct exhaustion *e, int tell)
 
 static bool is_allowed(const struct exhaustion *e, int error)
 {
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof(e->ends) / sizeof(e->ends[0]); i++)
         if (e->ends[i] == error && error)
             return true;
     return false;

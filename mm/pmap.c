@@ -95,8 +95,9 @@ static inline pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
 
 /* n entries of the table, from va on, have changed: every TLB forgets them. A table that is empty
  * now leaves the directory before that, and so the same flush makes it forgotten. [SDM 3A 4.10.4.1:
- * whatever address INVLPG has, it drops what is cached of directories] */
-static void flush_changed(struct frame *table, vaddr_t va, unsigned n)
+ * whatever address INVLPG has, it drops what is cached of directories] Out of line, for the loops
+ * that call it. */
+static __attribute__((noinline)) void flush_changed(struct frame *table, vaddr_t va, unsigned n)
 {
     struct pmap *pm = table->table.pmap;
     const bool empty = !table->table.used;

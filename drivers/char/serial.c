@@ -417,7 +417,8 @@ struct tty *serial_tty_init(unsigned n)
     if (!p || !p->present)
         return NULL;
     serial_drivers[n].cflag |= termios_code(start_baud(p));
-    if (tty_setup(&p->tty, &serial_drivers[n], TTY_SERIAL_DEV + n, 80, 24))
+    /* Nobody knows how large the window at the other end is. */
+    if (tty_setup(&p->tty, &serial_drivers[n], TTY_SERIAL_DEV + n, 0, 0))
         return NULL;
     p->tty.private = p;
     resource_add(RESOURCE_PORTS, p->base, p->base + 7u, "serial");

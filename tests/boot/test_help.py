@@ -76,6 +76,7 @@ def test_a_strangers_ten_minutes(iso):
 
 @pytest.mark.skipif(not have_busybox(), reason="no i386 BusyBox could be fetched")
 def test_the_size_of_the_window_is_known_at_login_and_after_resize(iso):
+    assert re.search(iso.SIZE_ASKED, iso.output())
     assert iso.sh("stty size") == "24 80\n"
     iso.sh("stty rows 5 cols 5; resize")
     assert iso.sh("stty size") == "24 80\n"

@@ -3,7 +3,6 @@
  * read from the start, links are texts or lead to the place itself.
  */
 #include "fs/proc/procfs.h"
-#include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "libc/ctype.h"
 #include "libc/errno.h"
@@ -16,10 +15,8 @@
 
 /* An open file that is a text. */
 struct proc_file {
-    struct mutex lock;
-    bool made;        /* [lock] */
-    struct text text; /* [lock] */
-    uint32_t seen;    /* of entry->changes */
+    struct text_file file;
+    uint32_t seen; /* of entry->changes */
 };
 
 static const struct inode_ops file_ops, link_ops, place_ops;
@@ -283,8 +280,7 @@ static int text_open(struct inode *i, struct file *f)
     pf = kzalloc(sizeof(*pf));
     if (!pf)
         return -ENOMEM;
-    mutex_init(&pf->lock, MUTEX_RANK_TEXT);
-    text_init(&pf->text);
+    text_file_init(&pf->file);
     if (pi->entry->changes)
         pf->seen = *pi->entry->changes;
     f->private = pf;
@@ -295,64 +291,38 @@ static void text_release(struct file *f)
 {
     struct proc_file *pf = f->private;
 
-    text_free(&pf->text);
+    text_file_end(&pf->file);
     kmfree(pf);
 }
 
-/* [pf->lock held] The text anew. */
-static int text_make(struct proc_file *pf, const struct proc_inode *pi)
+static int show(struct text *t, const struct inode *i)
 {
-    int err;
+    const struct proc_inode *pi = proc_inode(i);
 
-    text_free(&pf->text);
-    pf->made = false;
     if (!target_exists(&pi->who))
         return -ESRCH;
-    err = pi->entry->show ? pi->entry->show(&pf->text, &pi->who) : -EINVAL;
-    if (!err && pf->text.failed)
-        err = -ENOMEM;
-    pf->made = !err;
-    return err;
+    return pi->entry->show ? pi->entry->show(t, &pi->who) : -EINVAL;
 }
 
-static long text_file_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
+static long read_text(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
     struct proc_file *pf = f->private;
-    long n = 0;
 
-    mutex_lock(&pf->lock);
-    if (*pos == 0 || !pf->made)
-        n = text_make(pf, proc_inode(f->inode));
-    if (n == 0)
-        n = text_read(&pf->text, *pos, ubuf, len);
-    mutex_unlock(&pf->lock);
-    if (n > 0)
-        *pos += (uint64_t)n;
-    return n;
+    return text_file_read(&pf->file, show, f->inode, ubuf, len, pos);
 }
 
-static long text_file_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+static int store(const struct inode *i, char *buf, size_t len)
 {
-    struct proc_inode *pi = proc_inode(f->inode);
-    char *buf;
-    int err;
+    struct proc_inode *pi = proc_inode(i);
 
-    if (!pi->entry->store)
+    return pi->entry->store(buf, len, &pi->who);
+}
+
+static long write_text(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
+{
+    if (!proc_inode(f->inode)->entry->store)
         return -EIO;
-    if (len >= STORE_MAX)
-        return -EINVAL;
-    buf = kmalloc(STORE_MAX);
-    if (!buf)
-        return -ENOMEM;
-    err = copy_from_user(buf, ubuf, len);
-    buf[len] = '\0';
-    if (!err)
-        err = pi->entry->store(buf, len, &pi->who);
-    kmfree(buf);
-    if (err)
-        return err;
-    *pos += len;
-    return (long)len;
+    return text_file_write(store, f->inode, STORE_MAX, ubuf, len, pos);
 }
 
 /* O_TRUNC means nothing here. */
@@ -365,8 +335,8 @@ static int file_truncate(struct inode *i, uint64_t size)
 static const struct file_ops text_file_ops = {
     .open = text_open,
     .release = text_release,
-    .read = text_file_read,
-    .write = text_file_write,
+    .read = read_text,
+    .write = write_text,
 };
 
 /* Always readable; a change since the last look is what POLLPRI tells. */
@@ -387,8 +357,8 @@ static uint32_t waited_poll(struct file *f, struct poll_table *pt)
 static const struct file_ops waited_file_ops = {
     .open = text_open,
     .release = text_release,
-    .read = text_file_read,
-    .write = text_file_write,
+    .read = read_text,
+    .write = write_text,
     .poll = waited_poll,
 };
 

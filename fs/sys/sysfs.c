@@ -2,7 +2,6 @@
  * sysfs as a file system: every walk looks names up anew in the tree, every read from the start
  * makes the text anew.
  */
-#include "arch/uaccess.h"
 #include "fs/sys/tree.h"
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -103,89 +102,54 @@ static const struct inode_ops link_ops = {
 
 /* ---- Files ---- */
 
-struct sys_file {
-    struct mutex lock;
-    bool made;        /* [lock] */
-    struct text text; /* [lock] */
-};
-
 static int text_open(struct inode *i, struct file *f)
 {
-    struct sys_file *s = kzalloc(sizeof(*s));
-
     (void)i;
-    if (!s)
+    f->private = kmalloc(sizeof(struct text_file));
+    if (!f->private)
         return -ENOMEM;
-    mutex_init(&s->lock, MUTEX_RANK_TEXT);
-    text_init(&s->text);
-    f->private = s;
+    text_file_init(f->private);
     return 0;
 }
 
 static void text_release(struct file *f)
 {
-    struct sys_file *s = f->private;
-
-    text_free(&s->text);
-    kmfree(s);
+    text_file_end(f->private);
+    kmfree(f->private);
 }
 
-/* [s->lock] */
-static int make_text(struct sys_file *s, const struct sys_node *n)
+static int show(struct text *t, const struct inode *i)
 {
+    const struct sys_node *n = node_of(i);
     int err;
 
-    text_free(&s->text);
     mutex_lock(&sysfs_lock);
-    err = n->gone ? -ENODEV : n->show ? n->show(&s->text, n->arg) : -EIO;
+    err = n->gone ? -ENODEV : n->show ? n->show(t, n->arg) : -EIO;
     mutex_unlock(&sysfs_lock);
-    if (!err && s->text.failed)
-        err = -ENOMEM;
-    s->made = !err;
     return err;
 }
 
 static long text_read_file(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
 {
-    struct sys_file *s = f->private;
-    long n = 0;
+    return text_file_read(f->private, show, f->inode, ubuf, len, pos);
+}
 
-    mutex_lock(&s->lock);
-    if (*pos == 0 || !s->made)
-        n = make_text(s, node_of(f->inode));
-    if (n == 0)
-        n = text_read(&s->text, *pos, ubuf, len);
-    mutex_unlock(&s->lock);
-    if (n > 0)
-        *pos += (uint64_t)n;
-    return n;
+static int store(const struct inode *i, char *buf, size_t len)
+{
+    const struct sys_node *n = node_of(i);
+    int err;
+
+    mutex_lock(&sysfs_lock);
+    err = n->gone ? -ENODEV : n->store(buf, len, n->arg);
+    mutex_unlock(&sysfs_lock);
+    return err;
 }
 
 static long text_write_file(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    const struct sys_node *n = node_of(f->inode);
-    char *buf;
-    int err;
-
-    if (!n->store)
+    if (!node_of(f->inode)->store)
         return -EIO;
-    if (len >= TEXT_MAX)
-        return -EINVAL;
-    buf = kalloc();
-    if (!buf)
-        return -ENOMEM;
-    err = copy_from_user(buf, ubuf, len);
-    buf[len] = '\0';
-    if (!err) {
-        mutex_lock(&sysfs_lock);
-        err = n->gone ? -ENODEV : n->store(buf, len, n->arg);
-        mutex_unlock(&sysfs_lock);
-    }
-    kfree(buf);
-    if (err)
-        return err;
-    *pos += len;
-    return (long)len;
+    return text_file_write(store, f->inode, TEXT_MAX, ubuf, len, pos);
 }
 
 /* O_TRUNC means nothing here. */

@@ -3,7 +3,6 @@
  */
 #include "fs/vfs/text.h"
 #include "arch/uaccess.h"
-#include "kernel/thread/sched.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -144,4 +143,63 @@ long text_read(const struct text *t, uint64_t offset, void __user *ubuf, size_t 
         sched_point();
     }
     return (long)done;
+}
+
+/* ---- Files that are texts ---- */
+
+void text_file_init(struct text_file *tf)
+{
+    mutex_init(&tf->lock, MUTEX_RANK_TEXT);
+    tf->made = false;
+    text_init(&tf->text);
+}
+
+void text_file_end(struct text_file *tf)
+{
+    text_free(&tf->text);
+}
+
+long text_file_read(struct text_file *tf, int (*show)(struct text *t, const struct inode *i),
+                    const struct inode *i, void __user *ubuf, size_t len, uint64_t *pos)
+{
+    long n = 0;
+
+    mutex_lock(&tf->lock);
+    if (*pos == 0 || !tf->made) {
+        text_free(&tf->text);
+        n = show(&tf->text, i);
+        if (n == 0 && tf->text.failed)
+            n = -ENOMEM;
+        tf->made = n == 0;
+    }
+    if (n == 0)
+        n = text_read(&tf->text, *pos, ubuf, len);
+    mutex_unlock(&tf->lock);
+    if (n > 0)
+        *pos += (uint64_t)n;
+    return n;
+}
+
+long text_file_write(int (*store)(const struct inode *i, char *buf, size_t len),
+                     const struct inode *i, size_t max, const void __user *ubuf, size_t len,
+                     uint64_t *pos)
+{
+    char *buf;
+    int err;
+
+    KASSERT(max <= PAGE_SIZE);
+    if (len >= max)
+        return -EINVAL;
+    buf = kalloc();
+    if (!buf)
+        return -ENOMEM;
+    err = copy_from_user(buf, ubuf, len);
+    buf[len] = '\0';
+    if (!err)
+        err = store(i, buf, len);
+    kfree(buf);
+    if (err)
+        return err;
+    *pos += len;
+    return (long)len;
 }

@@ -192,18 +192,13 @@ static void serve(struct waiter *w)
     sched_wake(w->thread);
 }
 
-static void wake_sleeper(void *thread)
-{
-    sched_wake(thread);
-}
-
 static int sleep_until_done(const volatile bool *done, const struct mq_deadline *until)
 {
     struct thread *t = thread_current();
     struct timer timer;
     int err = 0;
 
-    timer_init(&timer, wake_sleeper, t);
+    timer_init_waker(&timer);
     if (until->given)
         timer_start_wall(&timer, until->real_ns);
     while (!err && !*done) {

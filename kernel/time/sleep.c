@@ -50,31 +50,14 @@ static long sleep_relative(const void __user *ureq, void __user *urem, bool wide
 
 /* ---- On CPU clocks ---- */
 
-static void wake_sleeper(void *thread)
-{
-    sched_wake(thread);
-}
-
 /* Until the clock shows that, or a signal: 0 or -EINTR. A clock that has gone stands still. */
 static int sleep_on_cpu(const struct cpu_clock *c, uint64_t when)
 {
-    struct thread *t = thread_current();
     struct timer timer;
-    int ret = 0;
 
-    timer_init(&timer, wake_sleeper, t);
+    timer_init_waker(&timer);
     (void)cpu_clock_start(c, &timer, when);
-    while (timer.armed && !ret) {
-        t->state = THREAD_SLEEPING;
-        if (!timer.armed || signal_pending_current()) {
-            t->state = THREAD_RUNNABLE;
-            ret = timer.armed ? -EINTR : 0;
-        } else {
-            schedule();
-        }
-    }
-    timer_cancel(&timer);
-    return ret;
+    return timer_await(&timer);
 }
 
 static long cpu_clock_sleep(int32_t id, uint32_t flags, const void __user *ureq, void __user *urem,

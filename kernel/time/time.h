@@ -80,7 +80,10 @@ void timers_drop(struct timer **heap); /* the clock has gone: none of its timers
 /* Sets the wall clock by set(real_ns); wall timers follow. One at a time. */
 void timers_clock_set(void (*set)(uint64_t real_ns), uint64_t real_ns);
 void timer_start(struct timer *t, uint64_t when); /* re-arms when it is running; fn may do so */
-bool timer_cancel(struct timer *t); /* true if it had not fired; fn is not running afterwards */
+bool timer_cancel(struct timer *t);     /* true if it had not fired; fn is not running afterwards */
+void timer_init_waker(struct timer *t); /* one that wakes the thread that calls this */
+/* Sleeps until such a timer, which was started, expires: 0, or -EINTR after a signal. */
+int timer_await(struct timer *t);
 
 /* From *when, which has passed, to the first period after it that is still to come; returns how
  * many were skipped. */

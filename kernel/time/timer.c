@@ -373,6 +373,29 @@ static void wake_sleeper(void *thread)
     sched_wake(thread);
 }
 
+void timer_init_waker(struct timer *t)
+{
+    timer_init(t, wake_sleeper, thread_current());
+}
+
+int timer_await(struct timer *timer)
+{
+    struct thread *t = thread_current();
+    int err = 0;
+
+    while (timer->armed && !err) {
+        t->state = THREAD_SLEEPING;
+        if (!timer->armed || signal_pending_current()) {
+            t->state = THREAD_RUNNABLE;
+            err = timer->armed ? -EINTR : 0;
+        } else {
+            schedule();
+        }
+    }
+    timer_cancel(timer);
+    return err;
+}
+
 void schedule_until(uint64_t when)
 {
     struct thread *t = thread_current();
@@ -386,7 +409,7 @@ void schedule_until(uint64_t when)
         t->state = THREAD_RUNNABLE;
         return;
     }
-    timer_init(&timer, wake_sleeper, t);
+    timer_init_waker(&timer);
     timer_start(&timer, when);
     schedule();
     timer_cancel(&timer);
@@ -394,23 +417,11 @@ void schedule_until(uint64_t when)
 
 int sleep_until_wall(uint64_t real_ns)
 {
-    struct thread *t = thread_current();
     struct timer timer;
-    int ret = 0;
 
-    timer_init(&timer, wake_sleeper, t);
+    timer_init_waker(&timer);
     timer_start_wall(&timer, real_ns);
-    while (timer.armed && !ret) {
-        t->state = THREAD_SLEEPING;
-        if (!timer.armed || signal_pending_current()) {
-            t->state = THREAD_RUNNABLE;
-            ret = timer.armed ? -EINTR : 0;
-        } else {
-            schedule();
-        }
-    }
-    timer_cancel(&timer);
-    return ret;
+    return timer_await(&timer);
 }
 
 int sleep_until(uint64_t when)

@@ -260,6 +260,9 @@ bench-scale: deps kernel
 bench-smp: deps kernel
 	$(Q)$(PY) scripts/bench-smp $(B)
 
+bench-locks: deps kernel
+	$(Q)$(PY) scripts/bench-locks $(B)
+
 # Where the instructions of a row of the bench go, by function of the kernel.
 profile: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
@@ -311,6 +314,7 @@ help:
 	@echo "make bench      costs in guest instructions, side by side with Linux"
 	@echo "make bench-scale  what grows with the number of objects, and what does not"
 	@echo "make bench-smp    what a second processor brings, beside Linux (wall time)"
+	@echo "make bench-locks  how many processors the kernel's locks let work at once, by simulation"
 	@echo "make profile ROW=fork  where the instructions of one row of the bench go, by function"
 	@echo "make soak       the long random run (MINUTES=10)"
 	@echo "make lab NAME=cow     a tree in which parts of the kernel are to be written (docs/labs); SEED=, DIR="
@@ -322,7 +326,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB CPUS=n APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale bench-smp profile soak lint fetch \
+.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale bench-smp bench-locks profile soak lint fetch \
         compile_commands.json \
         clean distclean help FORCE
 .DELETE_ON_ERROR:

@@ -10,14 +10,16 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { PLUGIN_ADD };     /* enum qemu_plugin_op: adds to a 64-bit number */
-enum { PLUGIN_NO_REGS }; /* enum qemu_plugin_cb_flags */
+enum { PLUGIN_ADD };                      /* enum qemu_plugin_op: adds to a 64-bit number */
+enum { PLUGIN_NO_REGS };                  /* enum qemu_plugin_cb_flags */
+enum { PLUGIN_LOADS = 1, PLUGIN_STORES }; /* enum qemu_plugin_mem_rw */
 
 struct qemu_plugin_tb; /* a translated block */
 struct qemu_plugin_insn;
 typedef void (*translated_fn)(uint64_t id, struct qemu_plugin_tb *tb);
 typedef void (*exit_fn)(uint64_t id, void *arg);
 typedef void (*executed_fn)(unsigned cpu, void *arg);
+typedef void (*accessed_fn)(unsigned cpu, uint32_t info, uint64_t va, void *arg);
 
 /* To be defined by the plugin. */
 extern EXPORT int qemu_plugin_version; /* 1 */
@@ -35,6 +37,8 @@ void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, i
                                                 uint64_t n);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, executed_fn fn,
                                             int flags, void *arg);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, accessed_fn fn, int flags,
+                                      int which, void *arg);
 void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn fn, void *arg);
 
 #endif

@@ -1,11 +1,11 @@
 /* The inline half of arch/cpu.h on the fake machine: no interrupts, and one CPU unless a test runs
- * several by turns. */
+ * several, by turns or as threads. */
 #ifndef ARCH_HOST_CPU_INLINE_H
 #define ARCH_HOST_CPU_INLINE_H
 
 #define EFLAGS_IF 0u
 
-extern struct cpu *host_self;
+extern _Thread_local struct cpu *host_self;
 
 #define CPU_LOCAL(field) (host_self->field)
 

@@ -14,6 +14,7 @@
 
 #include "arch/cpu.h"
 #include "libc/assert.h"
+#include "libc/shared.h"
 
 enum lock_rank {
     LOCK_RANK_FS = 10,          /* dentries, inodes */

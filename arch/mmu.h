@@ -18,7 +18,9 @@
 #define PT_ENTRIES 1024u     /* entries in a page directory or a page table */
 #define PT_SPAN    0x400000u /* bytes mapped by one page table */
 
+#ifndef USER_TOP             /* the host test with wide pointers has less of it */
 #define USER_TOP 0x80000000u /* user addresses are below it */
+#endif
 #define USER_MIN 0x00010000u /* mmap_min_addr: below it maps only who has CAP_SYS_RAWIO */
 
 /* Pages of the kernel half that each directory may have of its own; in the kernel's they are empty.

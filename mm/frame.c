@@ -41,7 +41,7 @@ static unsigned nranges;
 static unsigned fresh_range;         /* [f] the first with mark < end */
 static struct free_frame *free_list; /* [f] */
 static struct free_frame *zero_list; /* [f] all zero but for the node */
-static uint32_t free_frames;         /* [f] on the lists and never used */
+static uint32_t free_frames;         /* [f] on the lists and never used; hints read it without */
 static uint32_t fresh_frames;        /* [f] part of it: never used */
 static uint32_t total_frames;
 static uint32_t reserve;             /* frames that user pages may not take */
@@ -135,7 +135,7 @@ static void junk_verify(const struct free_frame *node)
 static void push(struct free_frame **list, struct free_frame *node)
 {
     node->next = *list;
-    *list = node;
+    write_once(*list, node);
 #ifdef CONFIG_DEBUG
     node->guard = (uintptr_t)node->next ^ GUARD;
 #endif
@@ -149,7 +149,7 @@ static struct free_frame *pop(struct free_frame **list)
 #ifdef CONFIG_DEBUG
     KASSERT(node->guard == ((uintptr_t)node->next ^ GUARD));
 #endif
-    *list = node->next;
+    write_once(*list, node->next);
     *node = (struct free_frame){0};
     return node;
 }
@@ -187,13 +187,13 @@ static bool may_take(void)
 {
     if (__builtin_expect(mm_may_fail, 0) && mm_injected_failure())
         return false;
-    return free_frames > 0;
+    return read_once(free_frames) > 0;
 }
 
 static struct frame *hand_out(struct frame *f, enum frame_kind kind)
 {
     *f = (struct frame){.kind = (uint8_t)kind};
-    free_frames--;
+    write_once(free_frames, free_frames - 1);
     counts[kind]++;
     return f;
 }
@@ -239,7 +239,7 @@ static void give_back(struct frame *f, struct free_frame **list)
     counts[f->kind]--;
     f->kind = FRAME_FREE;
     push(list, node);
-    free_frames++;
+    write_once(free_frames, free_frames + 1);
     spin_unlock(&frame_lock);
 }
 
@@ -257,7 +257,8 @@ void frame_free_zeroed(struct frame *f)
 
 void frame_zero_ahead(void)
 {
-    struct frame *f = zero_list || frame_short() ? NULL : frame_alloc_zeroed(FRAME_KERNEL);
+    bool enough = read_once(zero_list) || frame_short();
+    struct frame *f = enough ? NULL : frame_alloc_zeroed(FRAME_KERNEL);
 
     if (f)
         frame_free_zeroed(f);
@@ -345,22 +346,22 @@ uint32_t frame_reserve(void)
 
 bool frame_low(void)
 {
-    return free_frames <= reserve;
+    return read_once(free_frames) <= reserve;
 }
 
 bool frame_scarce(void)
 {
-    return free_frames <= reserve / 2;
+    return read_once(free_frames) <= reserve / 2;
 }
 
 bool frame_short(void)
 {
-    return free_frames <= 2 * reserve;
+    return read_once(free_frames) <= 2 * reserve;
 }
 
 bool frame_plenty(void)
 {
-    return free_frames > 3 * reserve;
+    return read_once(free_frames) > 3 * reserve;
 }
 
 uint32_t frame_count(enum frame_kind kind)
@@ -370,7 +371,7 @@ uint32_t frame_count(enum frame_kind kind)
 
 uint32_t frame_free_count(void)
 {
-    return free_frames;
+    return read_once(free_frames);
 }
 
 uint32_t frame_total(void)

@@ -78,7 +78,7 @@ static __attribute__((noinline)) bool make_table(struct pmap *pm, vaddr_t va)
         return false;
     f->table.pmap = pm;
     f->table.pdx = (uint16_t)PDX(va);
-    pm->pgdir[PDX(va)] = frame_pa(f) | PTE_P | PTE_W | PTE_U;
+    write_release(pm->pgdir[PDX(va)], frame_pa(f) | PTE_P | PTE_W | PTE_U); /* it is zeroed */
     return true;
 }
 

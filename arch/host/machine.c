@@ -8,6 +8,7 @@
 #include "arch/cpu.h"
 #include "arch/lock.h"
 #include "arch/uaccess.h"
+#include "libc/shared.h"
 
 #define FLUSH_SINGLY 32u /* pages: above it all is flushed */
 
@@ -18,7 +19,7 @@ struct tlb_entry {
 };
 
 struct cpu host_cpus[HOST_CPUS];
-struct cpu *host_self = host_cpus;
+_Thread_local struct cpu *host_self = host_cpus;
 void (*machine_shootdown)(pde_t *pgdir, vaddr_t va, unsigned n);
 void (*machine_on_spin)(void);
 void (*machine_on_lock)(void);
@@ -54,6 +55,8 @@ void machine_off(void)
 
 void mmu_init_directory(pde_t *pgdir)
 {
+    if (machine_shootdown)
+        return; /* it is loaded nowhere, and was not since its CPU last forgot all */
     for (unsigned c = 0; c < HOST_CPUS; c++) {
         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
             if (tlb[c][i].pgdir == pgdir)
@@ -66,13 +69,9 @@ void (*machine_on_exchange)(const pte_t *entry);
 
 pte_t mmu_exchange(pte_t *entry, pte_t value)
 {
-    pte_t old;
-
     if (machine_on_exchange)
         machine_on_exchange(entry);
-    old = *entry;
-    *entry = value;
-    return old;
+    return __atomic_exchange_n(entry, value, __ATOMIC_SEQ_CST);
 }
 
 pde_t *mmu_kernel_directory(void)
@@ -82,7 +81,7 @@ pde_t *mmu_kernel_directory(void)
 
 void mmu_load(pde_t *pgdir)
 {
-    host_self->pgdir = pgdir;
+    write_release(host_self->pgdir, pgdir);
 }
 
 pde_t *mmu_loaded(void)
@@ -166,7 +165,7 @@ void machine_forget(void)
 
 static pte_t *walk(const pde_t *pgdir, vaddr_t va)
 {
-    pde_t pde = pgdir[PDX(va)];
+    pde_t pde = read_acquire(pgdir[PDX(va)]);
 
     return pde & PTE_P ? (pte_t *)phys_to_virt(PTE_ADDR(pde)) + PTX(va) : NULL;
 }
@@ -178,16 +177,32 @@ pte_t machine_entry(const pde_t *pgdir, vaddr_t va)
     return pte ? *pte : 0;
 }
 
+/* A and perhaps D, unless the right has gone meanwhile. Nobody calls it a race that the hardware
+ * sets them while the kernel looks. */
+__attribute__((no_sanitize("thread"))) static pte_t mark_used(pte_t *pte, bool write)
+{
+    pte_t now = read_once(*pte), used;
+
+    do {
+        if (!(now & PTE_P) || (write && !(now & PTE_W)))
+            return 0;
+        used = now | PTE_A | (write ? PTE_D : 0);
+    } while (
+        !__atomic_compare_exchange_n(pte, &now, used, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    return used;
+}
+
 /* What the hardware does on a miss: walk, set A and perhaps D, fill the TLB. */
 static struct tlb_entry *fill_tlb(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool write)
 {
     struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
-    pte_t *pte = walk(pgdir, va);
+    pte_t *pte = walk(pgdir, va), used = 0;
 
-    if (!pte || !(*pte & PTE_P) || (write && !(*pte & PTE_W)))
+    if (pte && read_acquire(*pte))
+        used = mark_used(pte, write);
+    if (!used)
         return NULL;
-    *pte |= PTE_A | (write ? PTE_D : 0);
-    *t = (struct tlb_entry){pgdir, (va & PAGE_MASK), *pte};
+    *t = (struct tlb_entry){pgdir, (va & PAGE_MASK), used};
     return t;
 }
 

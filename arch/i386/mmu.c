@@ -2,6 +2,7 @@
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/shootdown.h"
 #include "arch/processors.h"
+#include "libc/shared.h"
 #include "libc/string.h"
 
 #define KERNEL_PDE   PDX(USER_TOP) /* the kernel half is the same in every directory */
@@ -23,7 +24,7 @@ pde_t *mmu_kernel_directory(void)
 
 void mmu_load(pde_t *pgdir)
 {
-    cpu_self()->pgdir = pgdir;
+    write_release(cpu_self()->pgdir, pgdir); /* for shootdowns, which read it */
     write_cr3(virt_to_phys(pgdir));
 }
 

@@ -1,5 +1,6 @@
 # mm/ and other pure parts of the kernel as ordinary 32-bit host programs, under ASan and UBSan.
 #   make host-test     directed tests and the fuzzer
+#   make races         mm/ on threads, under ThreadSanitizer (a part of host-test)
 #   make policies      replacement policies on recorded runs
 #   make mutants       each planted fault in mm/ must be caught
 
@@ -22,7 +23,8 @@ HOST_SRC_test_swap := $(HOST_MM)
 HOST_SRC_test_served := $(HOST_MM)
 HOST_SRC_test_lz4  := mm/reclaim/lz4.c
 HOST_SRC_test_guards := $(HOST_MM)
-HOST_SRC_test_interleaving := $(HOST_MM) tests/host/stage.c arch/i386/platform/shootdown.c
+HOST_SEVERAL := $(HOST_MM) tests/host/stage.c tests/host/several.c arch/i386/platform/shootdown.c
+HOST_SRC_test_interleaving := $(HOST_SEVERAL)
 HOST_SRC_test_vt    := drivers/video/vt.c drivers/video/vt_charset.c drivers/video/vt_csi.c drivers/video/vt_screen.c \
                        drivers/input/keymap.c drivers/input/layouts.c libc/printf.c tests/host/port.c
 HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c arch/i386/platform/resource.c arch/i386/platform/acpi_tables.c arch/i386/platform/mp_table.c drivers/video/fb.c \
@@ -38,7 +40,9 @@ HOST_SRC_test_block   := fs/block/elevator.c fs/block/table.c fs/block/mbr.c fs/
 HOST_SRC_simulator := $(addprefix tests/policy/,simple.c opt.c two_queue.c clock_pro.c faultline.c) mm/reclaim/policy.c libc/string.c
 
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))
-HOST_BIN   := $(addprefix $(HB)/,$(HOST_TESTS) fuzz simulator)
+# ThreadSanitizer wants pointers of 64 bits.
+RACES      := $(if $(filter x86_64,$(shell uname -m)),$(HB)/races)
+HOST_BIN   := $(addprefix $(HB)/,$(HOST_TESTS) fuzz simulator) $(RACES)
 
 HOST_OBJ    = $(patsubst %.c,$(HB)/obj/%.o,$(1))
 
@@ -63,9 +67,22 @@ $(HB)/obj/%.asm.o: %.asm
 
 $(HB)/test_chacha: $(HB)/obj/arch/i386/vector/chacha.asm.o $(HB)/obj/arch/i386/vector/chacha_avx2.asm.o
 
+# Processors that are threads. Pointers are wide, so spaces are small: struct vm_space is a page at most.
+RACES_CC := gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -I. -DARCH_HOST -DCONFIG_DEBUG -DUSER_TOP=0x30000000u \
+            -fsanitize=thread
+
+RACES_SRC := tests/host/races.c tests/host/check.c $(HOST_SEVERAL)
+$(HB)/races: $(RACES_SRC) $(wildcard arch/*.h arch/host/*.h mm/*.h mm/*/*.h tests/host/*.h)
+	@mkdir -p $(@D)
+	$(call say,HOSTCC  $@)
+	$(Q)$(RACES_CC) $(RACES_SRC) -o $@ -lpthread
+
 -include $(shell find $(HB)/obj -name '*.d' 2>/dev/null)
 
 host: $(HOST_BIN)
+
+races: $(RACES)
+	$(Q)setarch -R $< $(ROUNDS)
 
 host-test: $(HOST_BIN)
 	$(Q)tests/host/run $(HB) $(HOST_TESTS)
@@ -77,4 +94,4 @@ policies: $(HB)/simulator
 mutants:
 	$(Q)$(PY) tests/host/mutants.py $(HB)/mutants
 
-.PHONY: host host-test policies mutants
+.PHONY: host host-test races policies mutants

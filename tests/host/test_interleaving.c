@@ -10,8 +10,8 @@
  * run with every single switch at every place, larger ones by seeds.
  */
 #include "arch/i386/platform/shootdown.h"
-#include "arch/processors.h"
 #include "tests/host/port.h"
+#include "tests/host/several.h"
 #include "tests/host/stage.h"
 #include <string.h>
 #include <ucontext.h>
@@ -30,13 +30,6 @@ static struct task {
 static ucontext_t outside;
 static unsigned running, in_flight; /* shootdowns that somebody waits for */
 static uint32_t kernel_holder, turns, wrong;
-
-unsigned cpus_online = HOST_CPUS;
-
-struct cpu *cpu_get(unsigned id)
-{
-    return id < HOST_CPUS ? &host_cpus[id] : NULL;
-}
 
 /* ---- Who goes on ---- */
 
@@ -115,12 +108,6 @@ void shootdown_send(struct cpu *c)
     tasks[c->id].asked = true;
 }
 
-void shootdown_forget(struct cpu *c, pde_t *pgdir, vaddr_t va, unsigned pages)
-{
-    if (c->pgdir == pgdir)
-        machine_forget_pages(c->id, pgdir, va, pages);
-}
-
 void wait_a_little(uint32_t rounds)
 {
     (void)rounds;
@@ -179,29 +166,6 @@ static void user_mode(void)
     }
 }
 
-static void access(vaddr_t va, bool write)
-{
-    uint32_t *at;
-
-    for (;;) {
-        enum vm_result r = VM_MINOR;
-
-        user_mode();
-        at = machine_translate(running, s->pmap.pgdir, va, write);
-        if (at)
-            break;
-        if (!vm_fault_alone(s, va, write ? VM_WRITE : VM_READ, true)) {
-            kernel_enter();
-            r = vm_fault(s, va, write ? VM_WRITE : VM_READ);
-            kernel_leave();
-        }
-        if (r != VM_MINOR && r != VM_MAJOR)
-            return; /* it would have its signal */
-    }
-    if (write)
-        *at = va ^ running;
-}
-
 /* No TLB knows of more than the tables have. Not while somebody is about to tell them. */
 static void check_rights(void)
 {
@@ -221,38 +185,8 @@ static void check_rights(void)
         }
 }
 
-static void call(unsigned what, vaddr_t va)
-{
-    struct vm_space *copy = NULL;
-
-    kernel_enter();
-    switch (what) {
-    case 0:
-        map(va, 1, RW, 0, NULL, 0); /* in place of what is there */
-        break;
-    case 1:
-        vm_unmap(s, va, PAGE_SIZE);
-        map(va, 1, RW, 0, NULL, 0);
-        break;
-    case 2:
-        vm_protect(s, va, PAGE_SIZE, VM_PROT_READ);
-        check_rights();
-        vm_protect(s, va, PAGE_SIZE, RW);
-        break;
-    case 3:
-        if (vm_space_fork(s, &copy) == 0)
-            vm_space_unref(copy);
-        break;
-    case 4:
-        vm_advise(s, va, PAGE_SIZE, 4); /* MADV_DONTNEED */
-        break;
-    default:
-        map(va, 1, RW, 0, file, 1);
-        break;
-    }
-    check_rights();
-    kernel_leave();
-}
+static const struct several_ways in_turns = {
+    .user_mode = user_mode, .enter = kernel_enter, .leave = kernel_leave, .called = check_rights};
 
 static vaddr_t some_page(void)
 {
@@ -263,9 +197,9 @@ static void by_chance(unsigned cpu)
 {
     for (unsigned i = 0; i < 30; i++) {
         if (rnd(3) == 0)
-            call(rnd(6), some_page());
+            several_call(rnd(SEVERAL_CALLS), some_page());
         else
-            access(some_page(), cpu == 0 || rnd(3));
+            several_access(some_page(), cpu == 0 || rnd(3));
     }
 }
 
@@ -302,6 +236,7 @@ static void prepare(unsigned cpu, void (*run)(unsigned cpu))
 
 static void hooks(bool on)
 {
+    several = &in_turns;
     machine_shootdown = on ? ask : NULL;
     machine_on_spin = on ? spin : NULL;
     machine_on_lock = on ? point : NULL;
@@ -348,15 +283,15 @@ static void storer(unsigned cpu)
 {
     (void)cpu;
     for (unsigned i = 0; i < 4; i++)
-        access(AT + (i & 1) * PAGE_SIZE, true);
+        several_access(AT + (i & 1) * PAGE_SIZE, true);
 }
 
 static void taker(unsigned cpu)
 {
     (void)cpu;
-    access(AT, true);
-    call(way, AT);
-    access(AT, true);
+    several_access(AT, true);
+    several_call(way, AT);
+    several_access(AT, true);
 }
 
 TEST(every_single_switch_of_a_small_case)
@@ -364,7 +299,7 @@ TEST(every_single_switch_of_a_small_case)
     void (*const two[HOST_CPUS])(unsigned) = {storer, taker, NULL};
 
     by_seed = false;
-    for (way = 0; way < 6; way++) {
+    for (way = 0; way < SEVERAL_CALLS; way++) {
         switch_at = UINT32_MAX;
         EXPECT_EQ(run(two), 0);
         for (uint32_t places = place, at = 0; at < places && !test_failures; at++) {

@@ -10,6 +10,7 @@
  */
 #include "arch/i386/platform/shootdown.h"
 #include "arch/processors.h"
+#include "libc/shared.h"
 
 #define STOP_ROUNDS 16000000u
 
@@ -23,26 +24,28 @@ void shootdowns_leave_out(void)
 
 /* What is asked for, by one processor at a time: the one that holds sending. */
 static struct {
-    volatile uint32_t sending;
+    uint32_t sending;
     pde_t *pgdir;
     vaddr_t va;
     unsigned pages;
     bool stop;
-    volatile bool hold;        /* who has answered goes on when this is over */
-    volatile uint32_t waiting; /* a bit for each processor that has not answered */
+    bool hold; /* who has answered goes on when this is over */
+    /* A bit for each processor that has not answered. Its release says the fields above to those
+     * that read it; the release of an answer says that what it was about is not used any more. */
+    uint32_t waiting;
 } request;
 
 /* Interrupts off; with or without the kernel lock. */
 void shootdown_answer(struct cpu *c)
 {
-    if (!(request.waiting & 1u << c->id))
+    if (!(read_acquire(request.waiting) & 1u << c->id))
         return;
     shootdown_forget(c, request.pgdir, request.va, request.pages);
     c->shootdowns++;
     __atomic_and_fetch(&request.waiting, ~(1u << c->id), __ATOMIC_ACQ_REL);
     if (request.stop)
         cpu_halt();
-    for (uint32_t rounds = 1; request.hold; rounds++)
+    for (uint32_t rounds = 1; read_acquire(request.hold); rounds++)
         wait_a_little(rounds);
 }
 
@@ -60,13 +63,13 @@ static uint32_t others(void)
     return ((1u << cpus_online) - 1) & ~(1u << cpu_self()->id);
 }
 
-/* The others that have these tables loaded. */
+/* The others that have these tables loaded; whoever has loaded others uses no more of these. */
 static uint32_t others_with(const pde_t *pgdir)
 {
     uint32_t targets = others();
 
     for (unsigned i = 0; i < cpus_online; i++)
-        if (cpu_get(i)->pgdir != pgdir)
+        if (read_acquire(cpu_get(i)->pgdir) != pgdir)
             targets &= ~(1u << i);
     return targets;
 }
@@ -90,7 +93,7 @@ static void end_request(uint32_t targets, uint32_t flags)
 {
     if (targets)
         send(targets);
-    for (uint32_t rounds = 1; request.waiting; rounds++) {
+    for (uint32_t rounds = 1; read_acquire(request.waiting); rounds++) {
         shootdown_answer(cpu_self()); /* that it stop */
         wait_a_little(rounds);
     }
@@ -129,7 +132,7 @@ static void send_and_hope(void)
     request.pgdir = NULL;
     request.va = 0;
     send(others());
-    for (uint32_t rounds = 1; rounds < STOP_ROUNDS && request.waiting; rounds++)
+    for (uint32_t rounds = 1; rounds < STOP_ROUNDS && read_acquire(request.waiting); rounds++)
         wait_a_little(rounds);
 }
 
@@ -154,6 +157,6 @@ void cpus_release(void)
 {
     if (!request.hold)
         return;
-    request.hold = false;
+    write_release(request.hold, false);
     __atomic_store_n(&request.sending, 0, __ATOMIC_RELEASE);
 }

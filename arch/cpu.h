@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct arch_thread;
+struct runqueue;
 struct thread;
 struct trapframe;
 struct vm_space;
@@ -38,6 +39,7 @@ struct cpu {
     void *pgdir;                           /* arch: the page directory in CR3 */
     struct thread
         *switched_from;     /* kernel/thread/sched.c: who ran here before the switch just made */
+    struct runqueue *queue; /* kernel/thread/runqueue.c: who waits for it */
     struct vm_space *space; /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
     uint64_t wanted_since;  /* kernel/thread/sched.c: cycles, when a switch was wanted */
     uint64_t wanted_since_ns;          /* the same by the clock, to the tick */

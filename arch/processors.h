@@ -26,9 +26,11 @@ struct cpu *cpu_get(unsigned id);
 /* How many the firmware's tables tell of and could be used. */
 unsigned cpus_found(void);
 
-/* Starts the next one: it calls run() on that stack, in the kernel, interrupts off, with t as its
- * current thread. NULL: it does not answer; the frames may be in its hands. May sleep. */
-struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void (*run)(void));
+/* Starts the next one: it calls run() on t's stack, in the kernel, interrupts off, with t as its
+ * current thread; queue is its run queue. NULL: it does not answer; the frames may be in its hands.
+ * May sleep. */
+struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, struct runqueue *queue,
+                      void (*run)(void));
 /* No more will be started. */
 void cpus_started(void);
 

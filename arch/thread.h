@@ -114,6 +114,7 @@ struct clock_page;
  * since 1970 (UTC), 0 when there is no clock; rtc_write sets it, one caller at a time. */
 void clock_init(void);
 uint64_t clock_mono_ns(void);
+uint64_t clock_cycles_ns(uint64_t cycles); /* how long that is; 0 while nobody knows */
 /* Real time as it was at the last tick, or when an idle CPU woke. */
 struct clock_moment clock_real_coarse(void);
 /* Keeps the time in the page right from now on; real time is monotonic time and the offset. */

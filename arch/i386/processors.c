@@ -380,7 +380,8 @@ static uint32_t apic_id_of(unsigned n)
     return boot_cpu.apic_id;
 }
 
-struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void (*run)(void))
+struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, struct runqueue *queue,
+                      void (*run)(void))
 {
     static unsigned tried; /* of the table */
     uint64_t before = cpu_cycles();
@@ -393,6 +394,7 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, void 
     c->id = cpus_online;
     c->apic_id = apic_id_of(++tried);
     c->current = t;
+    c->queue = queue;
     starting = c;
     starting_run = run;
     if (c->apic_id == boot_cpu.apic_id)

@@ -178,6 +178,7 @@ static int show_cgroup(struct text *t, const struct target *who)
         GUARDED_ENTRY("personality", 0400, show_personality),                                      \
         STORE_ENTRY("projid_map", 0644, show_id_map, store_id_map),                                \
         PLACE_ENTRY("root", place_root), FILE_ENTRY("sched", 0444, show_sched),                    \
+        FILE_ENTRY("schedstat", 0444, show_schedstat),                                             \
         FILE_ENTRY("sessionid", 0444, show_sessionid),                                             \
         STORE_ENTRY("setgroups", 0644, show_setgroups, store_setgroups),                           \
         GUARDED_ENTRY("smaps", 0444, show_smaps),                                                  \

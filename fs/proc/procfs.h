@@ -222,6 +222,7 @@ int show_setgroups(struct text *t, const struct target *who);
 int store_setgroups(const char *text, size_t len, const struct target *who);
 int show_personality(struct text *t, const struct target *who);
 int show_sched(struct text *t, const struct target *who); /* task/scheduling.c */
+int show_schedstat(struct text *t, const struct target *who);
 int show_children(struct text *t, const struct target *who);
 int show_timers(struct text *t, const struct target *who);
 int show_timer_slack(struct text *t, const struct target *who);

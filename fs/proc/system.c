@@ -11,6 +11,7 @@
 #include "fs/ram/ramfs.h"
 #include "kernel/base/boot.h"
 #include "kernel/thread/load.h"
+#include "kernel/thread/runqueue.h"
 #include "kernel/thread/stall.h"
 #include "kernel/base/log.h"
 #include "kernel/time/time.h"
@@ -287,6 +288,24 @@ static int show_system_stat(struct text *t, const struct target *who)
     return 0;
 }
 
+/* [Linux's Documentation/scheduler/sched-stats.rst, version 15]; its second figure is always 0. */
+static int show_all_schedstat(struct text *t, const struct target *who)
+{
+    struct sched_counts n;
+    uint64_t busy;
+
+    (void)who;
+    text_printf(t, "version 15\ntimestamp %u\n", (uint32_t)(time_mono_ns() / NSEC_PER_TICK));
+    for (unsigned cpu = 0; cpu < cpus_online; cpu++) {
+        sched_counts_of(cpu, &n, &busy);
+        text_printf(t, "cpu%u %u 0 %u %u %u %u %llu %llu %u\n", cpu, n.yields, (uint32_t)n.switches,
+                    n.to_idle, n.wakes, n.wakes - n.wakes_away, (unsigned long long)busy,
+                    (unsigned long long)clock_cycles_ns(n.waited),
+                    (uint32_t)n.switches - n.to_idle);
+    }
+    return 0;
+}
+
 /* ---- What the machine is ---- */
 
 static int show_version(struct text *t, const struct target *who)
@@ -439,6 +458,7 @@ const struct proc_entry system_entries[] = {
     DIR_ENTRY("pressure", 0555, pressure_entries),
     LINK_ENTRY("self", show_self),
     STORE_ENTRY("sched_latency", 0600, show_sched_latency, store_sched_latency),
+    FILE_ENTRY("schedstat", 0444, show_all_schedstat),
     FILE_ENTRY("slabinfo", 0400, show_slabinfo),
     FILE_ENTRY("softirqs", 0444, show_softirqs),
     FILE_ENTRY("stat", 0444, show_system_stat),

@@ -44,6 +44,9 @@ struct thread {
     struct list run_link;    /* [sched_lock] */
     bool on_cpu;             /* [sched_lock] running on some CPU */
     uint32_t slice;          /* [sched_lock] ticks left */
+    struct runqueue *queue;  /* [sched_lock] where it waits, or did; NULL: among real-time ones */
+    uint64_t waits_since;    /* [sched_lock] for a CPU, in cycles */
+    uint64_t waited;         /* [sched_lock] for a CPU before, in cycles */
 
     int32_t tid;
     struct proc *proc;

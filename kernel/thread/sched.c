@@ -6,7 +6,7 @@
  * another CPU pick the one that went down.
  */
 #include "arch/latency.h"
-#include "kernel/thread/sched.h"
+#include "kernel/thread/balance.h"
 #include "arch/cpu.h"
 #include "arch/processors.h"
 #include "arch/thread.h"
@@ -26,26 +26,38 @@
 #define SLEEPER_NS (3 * NSEC_PER_TICK) /* who slept as long has a new slice */
 
 static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
-static uint64_t nr_switches;      /* [sched_lock] */
-static struct sched_wait longest; /* [sched_lock] */
-static uint64_t tick_ns;          /* [tick] the clock at the last one */
+static struct runqueue queues[CPUS_MAX]; /* of each processor */
+static struct sched_wait longest;        /* [sched_lock] */
+static uint64_t tick_ns;                 /* [tick] the clock at the last one */
 
 uint64_t sched_switches(void)
 {
-    return nr_switches;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < cpus_online; i++)
+        n += queues[i].counts.switches;
+    return n;
 }
 
-static bool is_idle(const struct cpu *c)
+void sched_counts_of(unsigned cpu, struct sched_counts *out, uint64_t *busy_ns)
 {
-    return c->current == &c->idle->arch;
+    const struct cpu *c = cpu_get(cpu);
+    const struct thread *idle = c->idle;
+    uint64_t now = time_mono_ns(), idle_ns;
+
+    spin_lock(&sched_lock);
+    *out = c->queue->counts;
+    idle_ns = idle->run_ns + (cpu_is_idle(c) && now > idle->ran_at ? now - idle->ran_at : 0);
+    spin_unlock(&sched_lock);
+    *busy_ns = now > idle_ns ? now - idle_ns : 0;
 }
 
 uint32_t sched_runnable(void)
 {
-    uint32_t n = runqueue_count();
+    uint32_t n = runqueue_realtime();
 
     for (unsigned i = 0; i < cpus_online; i++)
-        n += !is_idle(cpu_get(i));
+        n += queues[i].queued + !cpu_is_idle(cpu_get(i));
     return n;
 }
 
@@ -136,7 +148,7 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
         __atomic_fetch_or(&c->wanted, CPU_WANTED_LOOK, __ATOMIC_RELAXED);
     c->current = &next->arch;
     c->switched_from = prev;
-    nr_switches++;
+    c->queue->counts.switches++;
     /* Tables that another processor may free are not kept for nothing. */
     if (next->proc->space || cpus_online > 1)
         sched_use_space(next->proc->space);
@@ -146,33 +158,26 @@ static void switch_to(struct cpu *c, struct thread *prev, struct thread *next)
     finish_switch(lock_flags);
 }
 
-/* [sched_lock held] Somebody who may run on one of these processors waits: an idle one is woken.
- * False: there is none. */
-static bool wake_idle(uint32_t allowed)
+/* [sched_lock held] */
+static void call_processor(struct cpu *c)
 {
-    for (unsigned n = 0; n < cpus_online; n++) {
-        struct cpu *c = cpu_get((cpu_self()->id + n) % cpus_online);
-
-        if (!(allowed & 1u << c->id) || !is_idle(c) || (c->wanted & CPU_WANTED_SWITCH))
-            continue;
-        want_switch(c);
-        if (c != cpu_self())
-            cpu_kick(c);
-        return true;
-    }
-    return false;
+    want_switch(c);
+    if (c != cpu_self())
+        cpu_kick(c);
 }
 
-/* [sched_lock held] t waits for a processor. It has an idle one; else this one, if it is to come
- * before who runs here. */
-static void find_processor(const struct thread *t, bool ahead)
+/* [sched_lock held] t waits for a processor, which is told if it idles, or if t is to come before
+ * who runs there. Which one it is. */
+static const struct cpu *find_processor(struct thread *t, bool ahead)
 {
     struct cpu *c = cpu_self();
 
-    if (cpus_online > 1 && (wake_idle(t->cpus) || !(t->cpus & 1u << c->id)))
-        return;
-    if (ahead)
-        want_switch(c);
+    if (cpus_online > 1)
+        c = balance_place(t);
+    runqueue_add(c->queue, t, false);
+    if (ahead || cpu_is_idle(c) || runqueue_beats(t, cpu_thread(c)))
+        call_processor(c);
+    return c;
 }
 
 void sched_interrupt(struct thread *t)
@@ -181,10 +186,36 @@ void sched_interrupt(struct thread *t)
         cpu_kick(t->cpu);
 }
 
+/* [sched_lock held] prev has to stop, but would go on: here when its turn comes, or at once on a
+ * processor that idles. */
+static void put_back(struct cpu *c, struct thread *prev)
+{
+    struct cpu *other = NULL;
+
+    if (cpus_online > 1) {
+        other = balance_free(prev);
+        if (!other && (runqueue_priority(prev) || !(prev->cpus & 1u << c->id)))
+            other = balance_place(prev);
+    }
+    runqueue_add(other ? other->queue : c->queue, prev, true);
+    if (other && other != c && (cpu_is_idle(other) || runqueue_beats(prev, cpu_thread(other))))
+        call_processor(other);
+}
+
+/* [sched_lock held] Whom c runs next. */
+static struct thread *take_next(struct cpu *c)
+{
+    struct thread *t = runqueue_take(c->queue, 1u << c->id);
+
+    if (!t && cpus_online > 1)
+        t = balance_pull(c);
+    return t ? t : c->idle;
+}
+
 static void give_up_cpu(void)
 {
     struct cpu *c = cpu_self();
-    struct thread *prev = thread_current();
+    struct thread *prev = thread_current(), *next;
 
     spin_lock(&sched_lock);
     DEBUG_ASSERT(c->spin_depth == 1);
@@ -192,29 +223,25 @@ static void give_up_cpu(void)
         note_wait(prev);
     c->wanted = 0;
     if (prev->state == THREAD_RUNNABLE) {
-        if (!runqueue_any(1u << c->id) && (prev->cpus & 1u << c->id)) {
+        if (!runqueue_any(c->queue, 1u << c->id) && (prev->cpus & 1u << c->id) && prev != c->idle) {
             if (!prev->slice)
                 runqueue_new_slice(prev);
             spin_unlock(&sched_lock);
             return;
         }
         prev->usage.involuntary++;
-        if (prev != c->idle) {
-            runqueue_add(prev, true);
-            if (!(prev->cpus & 1u << c->id))
-                (void)wake_idle(prev->cpus);
-        }
+        if (prev != c->idle)
+            put_back(c, prev);
     } else {
         prev->usage.voluntary++;
     }
-    struct thread *next = runqueue_take(1u << c->id);
-
-    if (!next)
-        next = c->idle;
-    if (next == prev)
+    next = take_next(c);
+    if (next == prev) {
         spin_unlock(&sched_lock);
-    else
-        switch_to(c, prev, next);
+        return;
+    }
+    c->queue->counts.to_idle += next == c->idle;
+    switch_to(c, prev, next);
 }
 
 void schedule(void)
@@ -252,6 +279,7 @@ void sched_give_way(void)
 void sched_yield_current(void)
 {
     thread_current()->slice = 0;
+    cpu_self()->queue->counts.yields++;
     schedule();
 }
 
@@ -279,9 +307,8 @@ static void make_runnable(struct thread *t)
         return;
     if (t->slice < SLEEPER_NS / NSEC_PER_TICK && has_slept(c, t))
         runqueue_new_slice(t);
-    runqueue_add(t, false);
-    find_processor(t, c->irq_depth || thread_current() == c->idle ||
-                          runqueue_beats(t, thread_current()));
+    c->queue->counts.wakes++;
+    c->queue->counts.wakes_away += find_processor(t, c->irq_depth) != c;
 }
 
 void sched_wake(struct thread *t)
@@ -314,7 +341,8 @@ void sched_hurry(struct thread *t)
 void sched_prefer(struct thread *t)
 {
     spin_lock(&sched_lock);
-    if (t->slice && !runqueue_priority(thread_current())) {
+    if (t->slice && !list_empty(&t->run_link) && t->queue == cpu_self()->queue &&
+        !runqueue_priority(thread_current())) {
         runqueue_hurry(t);
         want_switch(cpu_self());
     }
@@ -326,8 +354,9 @@ static void take_new_place(struct thread *t, bool queued)
 {
     runqueue_new_slice(t);
     if (queued)
-        runqueue_add(t, false);
-    want_switch(cpu_self()); /* whoever is first now */
+        find_processor(t, true);
+    else if (t->on_cpu)
+        call_processor(t->cpu); /* whoever is first now */
 }
 
 /* [sched_lock held] Off the queue before an attribute changes; whether it was there. */
@@ -379,11 +408,9 @@ void sched_set_cpus(struct thread *t, uint32_t cpus)
     queued = leave_place(t);
     t->cpus = cpus;
     if (queued) {
-        runqueue_add(t, false);
         find_processor(t, false);
     } else if (t->on_cpu && !(cpus & 1u << t->cpu->id)) {
-        want_switch(t->cpu);
-        sched_interrupt(t);
+        call_processor(t->cpu);
     }
     spin_unlock(&sched_lock);
 }
@@ -417,8 +444,7 @@ void sched_start(struct thread *t)
         t->slice = (self->slice + 1) / 2;
     self->slice -= t->slice;
     t->state = THREAD_RUNNABLE;
-    runqueue_add(t, false);
-    find_processor(t, thread_current() == cpu_self()->idle);
+    find_processor(t, false);
     spin_unlock(&sched_lock);
 }
 
@@ -440,10 +466,14 @@ void processor_tick(bool user)
     load_tick(c->id, !user ? CPU_SYSTEM : t->sched.nice > 0 ? CPU_NICE : CPU_USER);
     if (t->proc->space)
         signal_charge_cpu(t, NSEC_PER_TICK, user);
+    spin_lock(&sched_lock);
     if (t->slice && --t->slice == 0)
         want_switch(c);
-    if (runqueue_tick(t))
+    if (runqueue_tick(c->queue, t))
         want_switch(c);
+    if (cpus_online > 1)
+        balance_tick(c);
+    spin_unlock(&sched_lock);
     watchdog_tick((c->wanted & CPU_WANTED_SWITCH) && !user ? tick_ns - c->wanted_since_ns : 0);
 }
 
@@ -452,6 +482,7 @@ void sched_tick(bool user)
 {
     struct cpu *self = cpu_self();
     bool others_work = false;
+    uint32_t waiting = sched_runnable();
 
     tick_ns = time_mono_ns();
     for (unsigned i = 0; i < cpus_online; i++) {
@@ -459,15 +490,17 @@ void sched_tick(bool user)
 
         if (c == self)
             continue;
-        if (is_idle(c)) {
+        if (cpu_is_idle(c)) {
             load_tick(i, CPU_IDLE);
+            if (waiting > cpus_online)
+                cpu_kick(c); /* it may have missed somebody far back in a queue */
         } else {
             others_work = true;
             cpu_send_tick(c);
         }
     }
     if (!others_work)
-        stall_tick(is_idle(self));
+        stall_tick(cpu_is_idle(self));
     processor_tick(user);
 }
 
@@ -494,6 +527,8 @@ void sched_init(void)
     struct thread *t = &boot_thread;
 
     runqueue_init();
+    for (unsigned i = 0; i < CPUS_MAX; i++)
+        runqueue_init_one(&queues[i]);
     list_init(&t->run_link);
     t->state = THREAD_RUNNABLE;
     t->on_cpu = true;
@@ -503,6 +538,7 @@ void sched_init(void)
     c->idle = t;
     c->switched_from = t;
     c->space = NULL;
+    c->queue = &queues[0];
 }
 
 /* ---- Further processors ---- */
@@ -541,7 +577,7 @@ void sched_start_processors(void)
 
         if (!pages[0] || !pages[1] || !t)
             break;
-        (void)cpu_start(pages, &t->arch, further_idle);
+        (void)cpu_start(pages, &t->arch, &queues[cpus_online], further_idle);
     }
     if (found > 1)
         cpus_started();
@@ -554,12 +590,25 @@ static void lost_tick(void)
     load_tick(0, CPU_IDLE);
 }
 
+/* Whether there is anybody whom c, which idles, could run. */
+static bool has_work(const struct cpu *c)
+{
+    bool work;
+
+    if (cpus_online == 1)
+        return c->queue->queued || runqueue_realtime();
+    spin_lock(&sched_lock);
+    work = runqueue_any(c->queue, 1u << c->id) || balance_could_pull(c);
+    spin_unlock(&sched_lock);
+    return work;
+}
+
 void sched_idle(void)
 {
     for (;;) {
         irq_disable();
         latency_end(LATENCY_NO_SWITCH);
-        if (runqueue_any(1u << cpu_self()->id)) {
+        if (has_work(cpu_self())) {
             irq_enable();
             schedule();
         } else {

@@ -100,6 +100,9 @@ void sched_set_cpus(struct thread *t, uint32_t cpus);   /* all ones: wherever it
 bool sched_pass_kernel(void);
 struct sched_attr sched_fork_attr(const struct sched_attr *parent); /* a child's */
 uint64_t sched_switches(void);                                      /* ever: /proc/stat */
+struct sched_counts;                                                /* runqueue.h */
+/* What /proc/schedstat tells of a processor, and how long it had something to do. */
+void sched_counts_of(unsigned cpu, struct sched_counts *out, uint64_t *busy_ns);
 uint32_t sched_runnable(void); /* how many threads run or want to: /proc/loadavg */
 
 /* ---- Wait queues ---- */

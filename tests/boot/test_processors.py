@@ -78,6 +78,22 @@ def test_programs_run_at_once_and_translations_are_shot_down():
         assert m.sh("cat /proc/mm_check") != ""
 
 
+def test_nobody_starves_among_many():
+    """20 that compute on 4 processors: each has its turns, and all processors are at work."""
+    with machine(4) as m:
+        m.prompt()
+        m.sh("for i in $(seq 20); do (while :; do :; done) & done; sleep 6")
+        ran = [list(map(int, line.split()))
+               for line in m.sh("for p in $(jobs -p); do cat /proc/$p/schedstat; done").splitlines()]
+        m.sh("kill -9 $(jobs -p)")
+        assert len(ran) == 20
+        mean = sum(ns for ns, _, _ in ran) / 20
+        assert all(ns > mean / 5 and waited > ns and turns > 5 for ns, waited, turns in ran), ran
+        counts = [list(map(int, line.split()[1:])) for line in m.sh("grep ^cpu /proc/schedstat").splitlines()]
+        assert len(counts) == 4
+        assert all(busy > 10**9 and waited > busy and turns > 20 for *_, busy, waited, turns in counts), counts
+
+
 @pytest.mark.parametrize("name", SHARED)
 def test_the_answers_are_those_of_one(answers, name):
     assert answers[name] is None, "\n" + answers[name]

@@ -290,8 +290,19 @@ static void traced(void)
     waitpid(child, NULL, 0);
 }
 
+/* Those that interrupt one another share a processor. */
+static void on_one_processor(void)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    DIE_UNLESS(sched_setaffinity(0, sizeof(one), &one) == 0);
+}
+
 int main(void)
 {
+    on_one_processor();
     unregister_library();
     registering();
     interrupted();

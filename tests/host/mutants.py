@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Plants one fault at a time in mm/ and demands that the host tests catch it.
+"""Plants one fault at a time in mm/, the shootdowns or the scheduler and demands that the host tests catch it.
 
 usage: mutants.py DIRECTORY [NAME...]
        mutants.py --check      only whether each still has its place in the sources
 
-Each mutant is (name, file in mm/ or from arch/ on, text, replacement): the text must occur exactly once, which
+Each mutant is (name, file in mm/ or from arch/ or kernel/ on, text, replacement): the text must occur exactly once, which
 make test looks at, so that a mutant cannot go stale unseen. Prints a line each and, last,
 "N passed, N failed": a passed mutant is one that was caught.
 """
@@ -36,6 +36,19 @@ MUTANTS = [
     ("fault-lock-dropped-early", "fault.c", "    o = f->failed ? give_up(f) : fault_once(f);",
      "    if (f->alone)\n        spin_unlock(&vm_lock);\n    o = f->failed ? give_up(f) : fault_once(f);\n"
      "    if (f->alone)\n        spin_lock(&vm_lock);"),
+    # Who runs where: test_scheduler.
+    ("pull-nobody", "kernel/thread/sched.c", "        t = balance_pull(c);", "        t = NULL;"),
+    ("preempted-left-where-it-is", "kernel/thread/sched.c", "        other = balance_free(prev);\n", ""),
+    ("processor-not-told", "kernel/thread/sched.c", "    if (ahead || cpu_is_idle(c) ||", "    if (ahead ||"),
+    ("lost-priority-not-looked-at", "kernel/thread/sched.c", "        call_processor(t->cpu); /* whoever", "        (void)t; /* whoever"),
+    ("moved-on-at-once", "kernel/thread/balance.c", "!nth_from(c, n)->queue->rest && ", ""),
+    ("never-moved", "kernel/thread/balance.c", "    runqueue_move(q, t);\n", ""),
+    ("moved-where-it-may-not", "kernel/thread/balance.c", "runqueue_movable(from->queue, bit_of(c));", "runqueue_movable(from->queue, UINT32_MAX);"),
+    ("pulled-where-it-may-not", "kernel/thread/balance.c", "runqueue_movable(q, bit_of(c)) : NULL", "runqueue_movable(q, UINT32_MAX) : NULL"),
+    ("no-patience", "kernel/thread/runqueue.c", "        q->passed_over++;", "        (void)q;"),
+    ("always-in-a-hurry", "kernel/thread/runqueue.c", "++q->hurries <= HURRIES_MAX", "q->hurries <= HURRIES_MAX"),
+    ("real-time-without-end", "kernel/thread/runqueue.c", "        q->throttled = true;", "        q->throttled = false;"),
+    ("real-time-anywhere", "kernel/thread/balance.c", "    if (runqueue_priority(t))\n        return", "    if (0)\n        return"),
     # Wrong permissions.
     ("read-share-writable", "fault.c", "return enter(f, frame, read_only(f->vma));",
      "return enter(f, frame, f->vma->prot);"),
@@ -273,10 +286,12 @@ MUTANTS = [
 
 RUNS = [*([t] for t in TESTS), ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
+# What is not in mm/ has its own.
+RUNS_OF = {"arch": [["test_interleaving"]], "kernel": [["test_scheduler"]]}
 
 
 def source_of(filename):
-    return filename if filename.startswith("arch/") else f"mm/{filename}"
+    return filename if filename.startswith(("arch/", "kernel/")) else f"mm/{filename}"
 
 
 def plant(mutant, objects):
@@ -291,7 +306,7 @@ def plant(mutant, objects):
 def caught_by(mutant, objects):
     """The run that failed with this fault planted, or None."""
     planted = plant(mutant, objects)
-    for run in RUNS if source_of(mutant[1]) != mutant[1] else [["test_interleaving"]]:
+    for run in RUNS_OF.get(mutant[1].split("/")[0], RUNS):
         said = planted.run(*run)
         if said:
             return " ".join(run) + (" (does not end)" if said.startswith("does not end") else "")
@@ -311,7 +326,7 @@ def main():
         sys.exit(" ".join(stale()) or 0)
     directory, names = sys.argv[1], sys.argv[2:]
     objects = Objects(directory)
-    for program in {run[0] for run in RUNS}:
+    for program in {run[0] for run in [*RUNS, *RUNS_OF["kernel"]]}:
         objects.program(program)
     chosen = [m for m in MUTANTS if not names or m[0] in names]
     failed = 0

@@ -1,4 +1,4 @@
-"""mm/ and its host tests, built by object and without make, for who changes one function and wants to know which
+"""mm/, the scheduler and their host tests, built by object and without make, for who changes one function and wants to know which
 test notices: planted faults (mutants.py) and the labs (scripts/lab).
 
 What was compiled once is kept, under a hash of its source and of every header, and so is a program, under that
@@ -19,9 +19,11 @@ TESTS = [*ON_STAGE, "test_seeing", "test_swap", "test_served", "test_lz4"]
 PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.c"] * (t in ON_STAGE)
             for t in [*TESTS, "test_failures"]}
 PROGRAMS["test_interleaving"].append("arch/i386/platform/shootdown.c")
+ALONE = {"test_scheduler": [f"kernel/thread/{f}.c" for f in ("sched", "runqueue", "balance")] +
+         ["tests/host/test_scheduler.c", "tests/host/check.c"]}
 PROGRAMS["fuzz"] = ["tests/host/fuzz.c"]
 SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
-HEADERS = ("arch", "libc", "mm", "tests/host")
+HEADERS = ("arch", "libc", "mm", "kernel/thread", "tests/host")
 KEPT_SECONDS = 24 * 3600
 
 
@@ -61,7 +63,7 @@ class Objects:
         return self.replaced.get(source) or self.read(source)
 
     def sources(self, program):
-        return [*sorted(self.find("mm", "c")), *SUPPORT, *PROGRAMS[program]]
+        return ALONE.get(program) or [*sorted(self.find("mm", "c")), *SUPPORT, *PROGRAMS[program]]
 
     def make(self, out, command):
         """Runs a compiler that writes out, unless that is there."""

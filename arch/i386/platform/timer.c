@@ -87,6 +87,11 @@ static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
     return ns;
 }
 
+uint64_t clock_cycles_ns(uint64_t cycles)
+{
+    return cycles_to_ns(cycles, mult);
+}
+
 /* The time by the ticks that were counted: never too much. */
 static uint64_t tick_ns(void)
 {

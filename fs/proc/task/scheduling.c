@@ -57,6 +57,31 @@ int show_sched(struct text *t, const struct target *who)
 
 /* ---- children ---- */
 
+/* Time on a CPU, time in which it waited for one, turns. [Linux's
+ * Documentation/scheduler/sched-stats.rst] */
+int show_schedstat(struct text *t, const struct target *who)
+{
+    struct proc *p = target_lock(who);
+    struct thread *th = p ? target_thread(who, p) : NULL;
+    struct rusage_counts u = {0};
+    uint64_t ran = 0, waited = 0;
+    uint32_t turns = 0;
+
+    sched_charge_current();
+    if (!p)
+        return -ESRCH;
+    if (th) {
+        thread_add_usage(&u, th);
+        ran = th->run_ns;
+        waited = th->waited;
+        turns = u.voluntary + u.involuntary + th->on_cpu;
+    }
+    spin_unlock(&proc_lock);
+    text_printf(t, "%llu %llu %u\n", (unsigned long long)ran,
+                (unsigned long long)clock_cycles_ns(waited), turns);
+    return 0;
+}
+
 /* [proc_lock held] The children of the thread with the smallest ids from from on, ascending. */
 static unsigned next_children(const struct proc *p, int32_t tid, int32_t from, int32_t *out)
 {

@@ -86,6 +86,8 @@ enum {
 #define FIOGETOWN 0x8903u
 #define SIOCGPGRP 0x8904u
 
+#define SIOCATMARK 0x8905u
+
 #define UNIX_PATH_MAX 108u
 #define PATH_AT       2u   /* where the path begins in a sockaddr_un */
 #define SOCKADDR_MOST 128u /* any family's */

@@ -227,6 +227,8 @@ int socket_shutdown(struct socket *s, uint32_t how)
     socket_wake_all(s);
     if (peer) {
         socket_wake_all(peer);
+        if (peer->shutdown & SHUT_RECV)
+            async_tell(&peer->async, peer->shutdown == SHUT_BOTH ? POLL_HUP : POLL_IN);
         socket_put(peer);
     }
     return 0;

@@ -45,6 +45,7 @@ static void uncharge(struct socket *s, uint32_t bytes)
     if (wake) {
         wake_all(&s->writers);
         wake_all(&s->watchers);
+        async_tell(&s->async, POLL_OUT);
     }
 }
 

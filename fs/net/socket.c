@@ -58,6 +58,7 @@ static void init_links(struct socket *s)
         list_init(lists[i]);
     for (unsigned i = 0; i < sizeof(queues) / sizeof(*queues); i++)
         waitq_init(queues[i]);
+    async_init(&s->async);
     mutex_init(&s->bind_lock, MUTEX_RANK_BIND);
     mutex_init(&s->read_lock, MUTEX_RANK_READ);
 }
@@ -184,6 +185,8 @@ void socket_release(struct socket *s)
     spin_unlock(&net_lock);
     if (peer) {
         socket_wake_all(peer);
+        if (peer->type != SOCK_DGRAM)
+            async_tell(&peer->async, POLL_HUP);
         socket_put(peer);
     }
     wake_all(&s->senders);
@@ -233,6 +236,7 @@ void socket_wake_readers(struct socket *s)
 {
     wake_one(&s->readers);
     wake_all(&s->watchers);
+    async_tell(&s->async, POLL_IN);
 }
 
 void socket_wake_all(struct socket *s)
@@ -393,6 +397,8 @@ static uint32_t file_poll_mask(struct file *f, struct poll_table *pt)
         mask |= POLLHUP;
     if (socket_writable(s) && (s->type == SOCK_STREAM || datagram_has_room(s)))
         mask |= POLLOUT | POLLWRBAND;
+    if (s->urgent)
+        mask |= POLLPRI;
     spin_unlock(&net_lock);
     return mask;
 }
@@ -415,12 +421,36 @@ static long unread_bytes(struct socket *s)
     return n;
 }
 
+/* Whether the next byte is the one out of band. */
+static long at_mark(const struct socket *s)
+{
+    return s->urgent && s->queue.next == &s->urgent->link;
+}
+
+static long set_owner(struct file *f, const void __user *upid)
+{
+    uint32_t pid;
+
+    return get_user_u32(&pid, upid) ? -EFAULT : owner_fcntl(f, F_SETOWN, pid);
+}
+
 static long file_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 {
     struct socket *s = f->private;
     long n;
 
     switch (cmd) {
+    case FIOSETOWN:
+    case SIOCSPGRP:
+        return set_owner(f, (const void __user *)arg);
+    case FIOGETOWN:
+    case SIOCGPGRP:
+        return put_user_u32((void __user *)arg, (uint32_t)owner_fcntl(f, F_GETOWN, 0));
+    case SIOCATMARK:
+        spin_lock(&net_lock);
+        n = at_mark(s);
+        spin_unlock(&net_lock);
+        break;
     case SIOCINQ:
         n = unread_bytes(s);
         break;
@@ -431,6 +461,13 @@ static long file_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
         return -ENOTTY;
     }
     return n < 0 ? n : put_user_u32((void __user *)arg, (uint32_t)n);
+}
+
+static struct async_list *file_async(struct file *f, bool out)
+{
+    struct socket *s = f->private;
+
+    return out ? NULL : &s->async; /* one list tells of both */
 }
 
 static uint32_t file_held(const struct file *f)
@@ -465,6 +502,7 @@ const struct file_ops socket_file_ops = {
     .poll = file_poll_mask,
     .fsync = cannot_sync,
     .held = file_held,
+    .async = file_async,
     .stream = true,
 };
 

@@ -1,6 +1,10 @@
 /*
  * Streams: bytes in order. A write becomes packets of at most CHUNK bytes, whose borders show only
  * where descriptors or credentials come with them.
+ *
+ * A byte out of band (MSG_OOB) is a packet of its own, in its place in the queue: the mark, before
+ * which a read ends. It may be received by itself, and then its packet stays, empty, as the place
+ * where a read ends; such a packet is never the first of the queue.
  */
 #include "fs/net/unix.h"
 #include "kernel/signal/signal.h"
@@ -20,7 +24,16 @@ static uint32_t chunk_size(const struct socket *s, uint32_t left)
     return left < n ? left : n;
 }
 
-static int deliver(struct socket *s, struct packet *p)
+/* [net_lock held] A mark that was there before becomes an ordinary byte. */
+static void set_mark(struct socket *to, struct packet *p)
+{
+    to->urgent = p;
+    if (to->file)
+        owner_urgent(to->file);
+    async_tell(&to->async, POLL_PRI);
+}
+
+static int deliver(struct socket *s, struct packet *p, bool urgent)
 {
     struct socket *to = s->peer;
     int err = 0;
@@ -31,6 +44,8 @@ static int deliver(struct socket *s, struct packet *p)
     } else {
         packet_stamp(p, s, to);
         packet_queue(to, p);
+        if (urgent)
+            set_mark(to, p);
     }
     spin_unlock(&net_lock);
     if (!err)
@@ -39,14 +54,14 @@ static int deliver(struct socket *s, struct packet *p)
 }
 
 /* One packet of n bytes; the descriptors go with the first. refused: the peer will not read. */
-static int send_chunk(struct socket *s, struct message *m, uint32_t n, bool *refused)
+static int send_chunk(struct socket *s, struct message *m, uint32_t n, bool urgent, bool *refused)
 {
     struct packet *p;
     int err = packet_make(s, m, n, &p);
 
     if (err)
         return err;
-    err = deliver(s, p);
+    err = deliver(s, p, urgent);
     *refused = err;
     if (err)
         packet_free(p);
@@ -55,7 +70,7 @@ static int send_chunk(struct socket *s, struct message *m, uint32_t n, bool *ref
 
 static int may_send(const struct socket *s, const struct message *m)
 {
-    if (m->flags & MSG_OOB)
+    if ((m->flags & MSG_OOB) && !m->len)
         return -EOPNOTSUPP;
     if (m->name_len)
         return s->state == SOCKET_CONNECTED ? -EISCONN : -EOPNOTSUPP;
@@ -67,12 +82,12 @@ static int may_send(const struct socket *s, const struct message *m)
 long stream_send(struct socket *s, struct message *m)
 {
     int err = may_send(s, m);
-    bool refused = err == -EPIPE;
-    uint32_t done = 0, n;
+    bool refused = err == -EPIPE, urgent = m->flags & MSG_OOB;
+    uint32_t done = 0, n, plain = m->len - urgent;
 
     while (!err && done < m->len) {
-        n = chunk_size(s, m->len - done);
-        err = send_chunk(s, m, n, &refused);
+        n = done < plain ? chunk_size(s, plain - done) : 1;
+        err = send_chunk(s, m, n, done == plain, &refused);
         if (!err)
             done += n;
     }
@@ -173,10 +188,23 @@ static bool may_join(const struct socket *s, const struct packet *p, struct read
     return true;
 }
 
+/* [net_lock held] Takes the empty packet of a byte that was received by itself from the head of the
+ * queue, where it would separate nothing: it is to be freed. Or NULL. */
+static struct packet *take_spent_mark(struct socket *s)
+{
+    struct packet *p = packet_first(s);
+
+    if (!p || p->start != p->len)
+        return NULL;
+    packet_unqueue(s, p);
+    return p;
+}
+
 /* n bytes of p are read: what was read to the end goes. True: go on with the next. */
 static bool consume(struct socket *s, struct packet *p, uint32_t n, struct message *m)
 {
     bool had_rights = p->rights != NULL;
+    struct packet *spent = NULL;
     bool empty;
 
     packet_give_rights(p, m, false);
@@ -186,12 +214,16 @@ static bool consume(struct socket *s, struct packet *p, uint32_t n, struct messa
     if (s->peek_off > 0)
         s->peek_off = s->peek_off > (int32_t)n ? s->peek_off - (int32_t)n : 0;
     empty = p->start == p->len;
-    if (empty)
+    if (empty) {
         packet_unqueue(s, p);
+        spent = take_spent_mark(s);
+    }
     spin_unlock(&net_lock);
     if (empty)
         packet_free(p);
-    return empty && !had_rights;
+    if (spent)
+        packet_free(spent);
+    return empty && !had_rights && !spent;
 }
 
 /* The same for a look; true: go on with the next. */
@@ -224,6 +256,39 @@ static long read_packet(struct socket *s, struct packet *p, struct reading *r, s
     return !more || r->done == m->len;
 }
 
+/* [read_lock held] The read has come to the mark, p: 1 enough, 0 go on behind it, -1 read p. */
+static int pass_mark(struct socket *s, struct packet *p, struct reading *r)
+{
+    bool inlined = s->flags & FLAG_OF(SO_OOBINLINE), drop;
+
+    if (r->done)
+        return 1;
+    if (r->peek && !inlined) {
+        r->at = p;
+        return 0;
+    }
+    drop = !inlined;
+    spin_lock(&net_lock);
+    if (!r->peek && s->urgent == p)
+        s->urgent = NULL;
+    else
+        drop = false; /* a younger one has made it an ordinary byte */
+    if (drop)
+        packet_unqueue(s, p);
+    spin_unlock(&net_lock);
+    if (drop)
+        packet_free(p);
+    return drop ? 0 : -1;
+}
+
+/* [read_lock held] The packet p, or what may be read of it. As read_packet. */
+static long read_or_pass(struct socket *s, struct packet *p, struct reading *r, struct message *m)
+{
+    int mark = p == s->urgent ? pass_mark(s, p, r) : -1;
+
+    return mark < 0 ? read_packet(s, p, r, m) : mark;
+}
+
 static long read_loop(struct socket *s, struct reading *r, struct message *m)
 {
     struct packet *p;
@@ -231,7 +296,7 @@ static long read_loop(struct socket *s, struct reading *r, struct message *m)
 
     do {
         p = next_packet(s, r);
-        ret = p ? read_packet(s, p, r, m) : wait_for_data(s, r);
+        ret = p ? read_or_pass(s, p, r, m) : wait_for_data(s, r);
         sched_point();
     } while (!ret);
     return ret;
@@ -244,6 +309,30 @@ static uint32_t low_water(const struct socket *s, const struct message *m)
     return n ? n : 1;
 }
 
+/* [read_lock held] The byte out of band by itself. Its packet is a mark that is spent. */
+static long read_urgent(struct socket *s, struct message *m)
+{
+    struct packet *p = s->urgent, *spent = NULL;
+
+    if (!p || (s->flags & FLAG_OF(SO_OOBINLINE)))
+        return -EINVAL;
+    if (m->len && packet_copy(p, p->start, 1, m))
+        return -EFAULT;
+    spin_lock(&net_lock);
+    if (!(m->flags & MSG_PEEK)) {
+        if (s->urgent == p)
+            s->urgent = NULL;
+        p->start++;
+        s->queue_bytes--;
+        spent = take_spent_mark(s);
+    }
+    spin_unlock(&net_lock);
+    if (spent)
+        packet_free(spent);
+    m->out_flags |= MSG_OOB;
+    return 1;
+}
+
 long stream_recv(struct socket *s, struct message *m)
 {
     struct reading r = {.target = low_water(s, m),
@@ -253,13 +342,17 @@ long stream_recv(struct socket *s, struct message *m)
 
     if (s->state != SOCKET_CONNECTED)
         return -EINVAL;
-    if (m->flags & MSG_OOB)
-        return -EOPNOTSUPP;
     mutex_lock(&s->read_lock);
-    start_over(s, &r);
-    ret = read_loop(s, &r, m);
+    if (m->flags & MSG_OOB) {
+        ret = read_urgent(s, m);
+    } else {
+        start_over(s, &r);
+        ret = read_loop(s, &r, m);
+        if (r.done || ret > 0)
+            ret = (long)r.done;
+    }
     mutex_unlock(&s->read_lock);
     if (s->queued)
         wake_one(&s->readers);
-    return r.done || ret > 0 ? (long)r.done : ret;
+    return ret;
 }

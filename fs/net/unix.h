@@ -14,6 +14,7 @@
 
 #include "fs/net/abi.h"
 #include "fs/net/net.h"
+#include "fs/notify/owner.h"
 #include "fs/vfs/iov.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/cred/user.h"
@@ -79,11 +80,12 @@ struct socket {
     struct socket *name_next; /* [net_lock] abstract names with the same hash */
 
     struct mutex read_lock;
-    struct list queue;    /* [net_lock] packets to be read, oldest first */
-    uint32_t queued;      /* [net_lock] how many */
-    uint32_t queue_bytes; /* [net_lock] not read yet */
-    uint32_t held;        /* [net_lock] memory of its queue and of those who wait for accept */
-    uint32_t charged;     /* [net_lock] memory of its packets that are under way */
+    struct list queue;     /* [net_lock] packets to be read, oldest first */
+    struct packet *urgent; /* [net_lock] the one in it whose byte is out of band, or NULL */
+    uint32_t queued;       /* [net_lock] how many */
+    uint32_t queue_bytes;  /* [net_lock] not read yet */
+    uint32_t held;         /* [net_lock] memory of its queue and of those who wait for accept */
+    uint32_t charged;      /* [net_lock] memory of its packets that are under way */
 
     struct socket *listener; /* [net_lock] who has it in pending; no reference */
     struct list pending;     /* [net_lock] connections that wait for accept, by pending_link */
@@ -95,6 +97,7 @@ struct socket {
     struct waitq writers;      /* who waits for its own charge to fall */
     struct waitq senders;      /* who waits for room in its queue, or to be accepted */
     struct waitq watchers;     /* poll and epoll */
+    struct async_list async;   /* O_ASYNC */
     struct list full_link;     /* [net_lock] in peer->watching_room */
     struct list watching_room; /* [net_lock] sockets whose poll found this one's queue full */
 

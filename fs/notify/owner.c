@@ -8,8 +8,6 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
 
-#define F_SETOWN    8
-#define F_GETOWN    9
 #define F_SETSIG    10
 #define F_GETSIG    11
 #define F_SETOWN_EX 15
@@ -147,14 +145,24 @@ static bool has_own_codes(int signo)
            signo == SIGTRAP || signo == SIGCHLD || signo == SIGSYS;
 }
 
+#define URGENT 0 /* beside POLL_* */
+
 /* [proc_lock held] t NULL: to the process. A chosen signal that cannot be queued is SIGIO. */
 static void send(const struct file_owner *o, struct proc *p, struct thread *t, int fd, int why)
 {
-    static const uint16_t bands[] = {[POLL_IN] = 0x41, [POLL_OUT] = 0x304, [POLL_MSG] = 0x441};
+    static const uint16_t bands[] = {[POLL_IN] = 0x41,
+                                     [POLL_OUT] = 0x304,
+                                     [POLL_MSG] = 0x441,
+                                     [POLL_PRI] = 0x82,
+                                     [POLL_HUP] = 0x18};
     struct siginfo info = {.code = has_own_codes(o->signo) ? SI_SIGIO : why, .uid = fd};
 
     if (!may_send(o, p))
         return;
+    if (why == URGENT) {
+        signal_try_send(p, t, SIGURG, NULL);
+        return;
+    }
     info.pid = bands[why];
     if (!o->signo || signal_try_send(p, t, o->signo, &info))
         signal_try_send(p, t, SIGIO, NULL);
@@ -177,6 +185,11 @@ void owner_signal(const struct file *f, int fd, int why)
             send(o, p, o->type == OWNER_THREAD ? t : NULL, fd, why);
     }
     spin_unlock(&proc_lock);
+}
+
+void owner_urgent(const struct file *f)
+{
+    owner_signal(f, 0, URGENT);
 }
 
 /* ---- O_ASYNC ---- */

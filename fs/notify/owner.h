@@ -10,8 +10,13 @@
 #define POLL_IN  1
 #define POLL_OUT 2
 #define POLL_MSG 3
+#define POLL_PRI 5
+#define POLL_HUP 6
 
 #define O_ASYNC 020000u
+
+#define F_SETOWN 8
+#define F_GETOWN 9
 
 /* The commands of fcntl on owners. */
 bool is_owner_cmd(uint32_t cmd);
@@ -21,6 +26,7 @@ void owner_set_current(struct file *f, bool force); /* the current process, unle
 /* Sends f's signal to its owner, about the descriptor fd. May be called with notify_lock held,
  * which ranks below proc_lock. */
 void owner_signal(const struct file *f, int fd, int why);
+void owner_urgent(const struct file *f); /* SIGURG: a byte out of band has come; the same locks */
 
 /* Whose changes tell files with O_ASYNC: what a pipe has for either end. */
 struct async_list {

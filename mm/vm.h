@@ -196,6 +196,7 @@ int vm_identify(struct vm_space *s, vaddr_t addr, struct vm_identity *out);
 struct vm_area_info {
     vaddr_t start, end;
     uint8_t prot, maxprot;
+    uint8_t served; /* VM_SERVE_* */
     uint16_t flags;
     uint32_t pgoff;                 /* meaningful with an object */
     const struct vm_object *object; /* which, without a reference: only to compare */

@@ -7,6 +7,7 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 #include "mm/see.h"
+#include "mm/served/served.h"
 
 #define KIB(pages)      ((pages) * (PAGE_SIZE / 1024))
 #define PSS_KIB(pss)    ((uint32_t)((pss) >> (VM_PSS_SHIFT + 10)))
@@ -64,6 +65,8 @@ static void show_flags(struct text *t, const struct vm_area_info *a)
         {a->maxprot & VM_PROT_EXEC, "me"},
         {shared, "ms"},
         {a->flags & VM_GROWSDOWN, "gd"},
+        {a->served & VM_SERVE_MISSING, "um"},
+        {a->served & VM_SERVE_WRITES, "uw"},
         {a->flags & VM_LOCKED, "lo"},
         {a->flags & VM_SEQUENTIAL, "sr"},
         {a->flags & VM_RANDOM, "rr"},

@@ -12,6 +12,8 @@
 
 #define MFD_CLOEXEC       1u
 #define MFD_ALLOW_SEALING 2u
+#define MFD_HUGETLB       4u
+#define MFD_HUGE          (MFD_HUGETLB | 63u << 26) /* with the size's logarithm */
 
 #define MEMFD_PREFIX "/memfd:"
 #define PREFIX_LEN   (sizeof(MEMFD_PREFIX) - 1)
@@ -65,14 +67,15 @@ static int memfd_path(char *path, const char __user *uname)
     return len == -ENAMETOOLONG ? -EINVAL : len < 0 ? len : 0;
 }
 
-/* There are no huge pages; flags of later kernels are unknown, as they are to Linux 6.1. */
+/* Huge pages are ENOSYS, as in a Linux without them; flags of later kernels are unknown, as they
+ * are to Linux 6.1. */
 long sys_memfd_create(const char __user *uname, uint32_t flags)
 {
     struct file *f;
     char *path;
     long r;
 
-    if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+    if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | (flags & MFD_HUGETLB ? MFD_HUGE : 0)))
         return -EINVAL;
     path = kmalloc(NAME_MAX + 2);
     if (!path)
@@ -80,6 +83,8 @@ long sys_memfd_create(const char __user *uname, uint32_t flags)
     r = memfd_path(path, uname);
     if (!r)
         r = fd_check_free(0);
+    if (!r && (flags & MFD_HUGETLB))
+        r = -ENOSYS;
     if (!r)
         r = memfd_open(path, flags, &f);
     kmfree(path);

@@ -432,6 +432,7 @@ static struct vm_object *area_begin(const struct vma *v, struct vm_area_info *ou
     out->end = v->end;
     out->prot = v->prot;
     out->maxprot = v->maxprot;
+    out->served = v->served;
     out->flags = v->flags;
     if (v->flags & VM_HEAP)
         strlcpy(out->name, "[heap]", sizeof(out->name));

@@ -416,6 +416,27 @@ static void as_user(void)
     wait(&status);
 }
 
+/* The line of smaps that tells what kind of area it is. */
+static void seen(void)
+{
+    int fd = served(O_NONBLOCK, 0);
+    char line[256], start[16];
+    FILE *f = fopen("/proc/self/smaps", "r");
+    bool in = false;
+
+    printf("-- seen\n");
+    snprintf(start, sizeof(start), "%08lx-", (unsigned long)area);
+    while (f && fgets(line, sizeof(line), f)) {
+        in = in || !strncmp(line, start, strlen(start));
+        if (in && !strncmp(line, "VmFlags:", 8)) {
+            printf("%s", line);
+            break;
+        }
+    }
+    fclose(f);
+    end(fd);
+}
+
 int main(void)
 {
     refused();
@@ -428,5 +449,6 @@ int main(void)
     sigbus();
     forks();
     as_user();
+    seen();
     return 0;
 }

@@ -146,10 +146,6 @@ static void add_device(struct sys_node *devices, struct sys_node *links, struct 
     add_files(dir, d);
     snprintf(target, sizeof(target), "../../../devices/pci0000:00/%s", name);
     (void)sysfs_link(links, name, target);
-    for (unsigned i = 0; i < PCI_BARS; i++)
-        if (d->ranges[i].bytes)
-            resource_add(d->ranges[i].ports ? RESOURCE_PORTS : RESOURCE_MEMORY, d->ranges[i].start,
-                         d->ranges[i].start + d->ranges[i].bytes - 1, name);
 }
 
 static void pci_sysfs_init(void)
@@ -161,4 +157,28 @@ static void pci_sysfs_init(void)
     for (unsigned i = 0; links && devices && (d = pci_get(i)); i++)
         add_device(devices, links, d);
 }
-INIT_AT(INIT_DEVICE, pci_sysfs_init);
+INIT_AT(INIT_SYSFS, pci_sysfs_init);
+
+static void add_ranges(const struct pci_device *d)
+{
+    char name[16];
+
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        const struct pci_range *r = &d->ranges[i];
+
+        if (!r->bytes)
+            continue;
+        name_of(d, name, sizeof(name));
+        resource_add(r->ports ? RESOURCE_PORTS : RESOURCE_MEMORY, r->start, r->start + r->bytes - 1,
+                     name);
+    }
+}
+
+static void pci_resources_init(void)
+{
+    const struct pci_device *d;
+
+    for (unsigned i = 0; (d = pci_get(i)); i++)
+        add_ranges(d);
+}
+INIT_AT(INIT_DEVICE, pci_resources_init);

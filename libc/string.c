@@ -45,9 +45,20 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 
     if (n >= BULK_MIN) {
         copy_words(&d, &s, n / 4);
-        n %= 4;
+    } else {
+        if (n & 8) {
+            *(word_t *)d = *(const word_t *)s;
+            *(word_t *)(d + 4) = *(const word_t *)(s + 4);
+            d += 8;
+            s += 8;
+        }
+        if (n & 4) {
+            *(word_t *)d = *(const word_t *)s;
+            d += 4;
+            s += 4;
+        }
     }
-    while (n--)
+    for (n %= 4; n; n--)
         *d++ = *s++;
     return dst;
 }
@@ -83,6 +94,13 @@ void *memset(void *dst, int c, size_t n)
     return dst;
 }
 
+void memset32(uint32_t *dst, uint32_t value, size_t words)
+{
+    char *d = (char *)dst;
+
+    fill_words(&d, value, words);
+}
+
 int memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *p = a, *q = b;
@@ -97,10 +115,19 @@ int memcmp(const void *a, const void *b, size_t n)
     return 0;
 }
 
+/* Not 0 when some byte of w is: the borrow of a byte that was 0 reaches its highest bit. */
+static inline uint32_t zero_byte(uint32_t w)
+{
+    return (w - 0x01010101u) & ~w & 0x80808080u;
+}
+
 void *memchr(const void *s, int c, size_t n)
 {
+    const uint32_t pattern = (uint8_t)c * 0x01010101u;
     const uint8_t *p = s;
 
+    for (; n >= 4 && !zero_byte(*(const word_t *)p ^ pattern); n -= 4)
+        p += 4;
     for (; n; n--, p++)
         if (*p == (uint8_t)c)
             return (void *)p;
@@ -118,11 +145,9 @@ size_t strlen(const char *s)
 
 size_t strnlen(const char *s, size_t max)
 {
-    size_t n = 0;
+    const char *end = memchr(s, '\0', max);
 
-    while (n < max && s[n])
-        n++;
-    return n;
+    return end ? (size_t)(end - s) : max;
 }
 
 int strcmp(const char *a, const char *b)

@@ -63,7 +63,7 @@ static void chain_drop(struct frame *f, unsigned c)
 }
 
 /* A frame's class is kept in pins, which slabs have no other use for. */
-static struct frame *slab_new(unsigned c)
+static __attribute__((noinline)) struct frame *slab_new(unsigned c)
 {
     struct frame *f = frame_alloc(FRAME_SLAB);
     uint8_t *page;

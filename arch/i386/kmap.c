@@ -26,10 +26,11 @@ static uint32_t global_flag(void)
 
 static void map_pages(vaddr_t start, vaddr_t end, uint32_t flags)
 {
-    const paddr_t last = virt_to_phys((void *)end);
+    pte_t *e = &kernel_tables[virt_to_phys((void *)start) / PAGE_SIZE];
+    const pte_t *last = &kernel_tables[virt_to_phys((void *)end) / PAGE_SIZE];
 
-    for (paddr_t pa = virt_to_phys((void *)start); pa < last; pa += PAGE_SIZE)
-        kernel_tables[pa / PAGE_SIZE] = pa | flags;
+    for (pte_t value = virt_to_phys((void *)start) | flags; e < last; value += PAGE_SIZE)
+        *e++ = value;
 }
 
 static void map_image(void)

@@ -286,14 +286,15 @@ struct vt_key_modes screen_key_modes(void)
 /* As many rows of cells as wanted, or as there is memory for; row is a frame of pointers. */
 static unsigned alloc_rows(vt_cell_t **row, unsigned wanted)
 {
-    unsigned in_a_frame = PAGE_SIZE / (cols * sizeof(vt_cell_t)), n = 0;
+    const unsigned width = cols, in_a_frame = PAGE_SIZE / (width * sizeof(vt_cell_t));
+    unsigned n = 0;
 
     while (n < wanted) {
         vt_cell_t *cells = kalloc();
         if (!cells)
             break;
-        for (unsigned i = 0; i < in_a_frame && n < wanted; i++)
-            row[n++] = cells + i * cols;
+        for (unsigned i = 0; i < in_a_frame && n < wanted; i++, cells += width)
+            row[n++] = cells;
     }
     return n;
 }

@@ -18,8 +18,7 @@ void vt_erase(struct vt *vt, unsigned row, unsigned from, unsigned to)
 {
     vt_cell_t *cells = vt->row[row];
 
-    for (unsigned col = from; col < to; col++)
-        cells[col] = vt->blank;
+    memset32(cells + from, vt->blank, to - from);
     vt_mark(vt, row, from, to);
 }
 

@@ -33,10 +33,9 @@ void archive_copy(const struct archive *a, uint32_t offset, void *dst, uint32_t 
     }
 }
 
-const uint8_t *archive_view(const struct archive *a, uint32_t offset, uint32_t n, void *scratch)
+const uint8_t *archive_view_pieces(const struct archive *a, uint32_t offset, uint32_t n,
+                                   void *scratch)
 {
-    if (a->base)
-        return a->base + offset;
     if (n <= PAGE_SIZE - offset % PAGE_SIZE)
         return archive_frame(a, offset) + offset % PAGE_SIZE;
     archive_copy(a, offset, scratch, n);

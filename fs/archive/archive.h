@@ -24,7 +24,13 @@ void archive_copy(const struct archive *a, uint32_t offset, void *dst, uint32_t 
  * n bytes from offset (inside): where they lie, or copied into scratch[n] when they are not
  * contiguous.
  */
-const uint8_t *archive_view(const struct archive *a, uint32_t offset, uint32_t n, void *scratch);
+const uint8_t *archive_view_pieces(const struct archive *a, uint32_t offset, uint32_t n,
+                                   void *scratch);
+static inline const uint8_t *archive_view(const struct archive *a, uint32_t offset, uint32_t n,
+                                          void *scratch)
+{
+    return a->base ? a->base + offset : archive_view_pieces(a, offset, n, scratch);
+}
 
 /* Adds a frame to the end of a scattered archive; size is the caller's. NULL: no memory. */
 uint8_t *archive_grow(struct archive *a);

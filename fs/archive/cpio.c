@@ -206,8 +206,11 @@ static struct inode *new_inode(struct loader *l, const struct cpio_entry *e)
 
     if (S_ISLNK(e->mode)) {
         const char *target = (const char *)archive_view(l->src, e->data, e->size, l->target_buf);
+        struct inode *i = inode_bare(sb, e->mode);
+        size_t len = strnlen(target, e->size);
 
-        return ramfs_make_link(inode_bare(sb, e->mode), target, strnlen(target, e->size));
+        return target == l->target_buf ? ramfs_make_link(i, target, len)
+                                       : ramfs_make_archive_link(i, target, len);
     }
     return ramfs_make(inode_bare(sb, e->mode & (S_IFMT | 07777)),
                       MKDEV(e->rdev_major, e->rdev_minor));
@@ -333,7 +336,7 @@ static bool is_trailer(const struct cpio_entry *e)
 /* From pos to the trailer. */
 static int load_entries(struct loader *l)
 {
-    memset(l->last_fields, 0, sizeof(l->last_fields));
+    memset(l->last_halves, 0, sizeof(l->last_halves));
     while (l->pos < l->src->size) {
         int err = cpio_read_entry(l);
 

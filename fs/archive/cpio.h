@@ -18,7 +18,7 @@ typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
 
 struct cpio_entry {
     union {
-        uint32_t field[FIELDS];
+        uint16_t half[2 * FIELDS];
         struct {
             uint32_t ino, mode, uid, gid, nlink, mtime, size;
             uint32_t dev_major, dev_minor, rdev_major, rdev_minor, name_size;
@@ -49,7 +49,7 @@ struct loader {
     uint32_t depth;   /* symbolic links followed so far */
     uint32_t entries; /* that something was made of */
     struct cpio_entry at;
-    uint32_t last_fields[2 * FIELDS]; /* the digits that at was decoded from */
+    uint32_t last_halves[2 * FIELDS]; /* the digits that at was decoded from */
 };
 
 /* Says in the log what is wrong with the entry at hand: -EINVAL. */

@@ -29,7 +29,7 @@ int cpio_bad_entry(const struct loader *l, const char *what)
  * Four hexadecimal digits, the first in the lowest byte of w; four bytes at a time. letter is 1 in
  * the bytes that are 0x40 and above. Sets bits in *wrong unless all are digits.
  */
-static inline uint32_t hex_word(uint32_t w, uint32_t *wrong)
+static __attribute__((noinline)) uint32_t hex_word(uint32_t w, uint32_t *wrong)
 {
     uint32_t letter = w >> 6 & 0x01010101u;
     uint32_t low = w & 0x0f0f0f0fu;
@@ -42,18 +42,19 @@ static inline uint32_t hex_word(uint32_t w, uint32_t *wrong)
     return (pairs << 8 | pairs >> 16) & 0xffff;
 }
 
-/* One entry is much like the one before, so only fields that differ are decoded. */
+/* One entry is much like the one before, so only halves of fields that differ are decoded. The
+ * higher half comes first in the header, and second in memory. */
 static bool decode_header(struct loader *l, const uint8_t *header)
 {
     const word_t *p = (const word_t *)(header + MAGIC_SIZE);
-    uint32_t *last = l->last_fields, wrong = 0;
+    uint32_t wrong = 0;
 
-    for (unsigned f = 0; f < FIELDS; f++, p += 2, last += 2) {
-        if (p[0] == last[0] && p[1] == last[1])
-            continue;
-        last[0] = p[0];
-        last[1] = p[1];
-        l->at.field[f] = hex_word(p[0], &wrong) << 16 | hex_word(p[1], &wrong);
+#pragma GCC unroll 24
+    for (unsigned h = 0; h < 2 * FIELDS; h++) {
+        if (__builtin_expect(p[h] != l->last_halves[h], 0)) {
+            l->last_halves[h] = p[h];
+            l->at.half[h ^ 1] = (uint16_t)hex_word(p[h], &wrong);
+        }
     }
     return wrong == 0;
 }

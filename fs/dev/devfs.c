@@ -6,6 +6,7 @@
 #include "fs/dev/class.h"
 #include "fs/ram/ramfs.h"
 #include "fs/sys/sysfs.h"
+#include "kernel/base/init.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -166,6 +167,7 @@ static void show_all_in_sysfs(void)
         show_in_sysfs(n);
     mutex_unlock(&devfs_lock);
 }
+INIT_AT(INIT_SYSFS, show_all_in_sysfs);
 
 /* [devfs_lock held] What is mounted follows the list: n came, or goes. */
 static void change_mounted(const struct device_node *n, bool add)
@@ -231,7 +233,6 @@ void devfs_remove(const char *name)
 void devfs_init(void)
 {
     fs_register(&devfs_type);
-    sysfs_first_mount = show_all_in_sysfs;
     devfs_add("console", S_IFCHR | 0600, MKDEV(5, 1));
     devfs_add("tty", S_IFCHR | 0666, MKDEV(5, 0));
     devfs_add("tty0", S_IFCHR | 0620, MKDEV(4, 0));

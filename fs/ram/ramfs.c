@@ -218,7 +218,8 @@ static const struct pager ramfs_pager = {
 
 /* ---- Inodes ---- */
 
-static const struct inode_ops ramfs_dir_ops, ramfs_file_ops, ramfs_link_ops, ramfs_special_ops;
+static const struct inode_ops ramfs_dir_ops, ramfs_file_ops, ramfs_special_ops;
+static const struct inode_ops ramfs_link_ops, ramfs_archive_link_ops;
 
 static int file_init(struct inode *i)
 {
@@ -282,11 +283,20 @@ struct inode *ramfs_make_link(struct inode *i, const char *target, size_t len)
         inode_unref(i);
         return NULL;
     }
-    count(i->sb->private, 1, link_pages(len));
     memcpy(text, target, len);
-    text[len] = '\0';
+    ramfs_make_archive_link(i, text, len);
     i->ops = &ramfs_link_ops;
-    i->private = text;
+    return i;
+}
+
+struct inode *ramfs_make_archive_link(struct inode *i, const char *target, size_t len)
+{
+    if (!i)
+        return NULL;
+    count(i->sb->private, 1, link_pages(len));
+    i->ops = &ramfs_archive_link_ops;
+    i->private = (void *)(uintptr_t)target;
+    i->bytes = (uint32_t)len;
     return i;
 }
 
@@ -521,16 +531,20 @@ static void ramfs_file_destroy(struct inode *i)
 
 static int ramfs_readlink(struct inode *i, char *buf, size_t size)
 {
-    const char *target = i->private;
-    size_t n = strnlen(target, size);
+    size_t n = i->bytes < size ? i->bytes : size;
 
-    memcpy(buf, target, n);
+    memcpy(buf, i->private, n);
     return (int)n;
+}
+
+static void ramfs_archive_link_destroy(struct inode *i)
+{
+    count(i->sb->private, -1, -link_pages(i->bytes));
 }
 
 static void ramfs_link_destroy(struct inode *i)
 {
-    count(i->sb->private, -1, -link_pages(strlen(i->private)));
+    ramfs_archive_link_destroy(i);
     kmfree(i->private);
 }
 
@@ -558,6 +572,11 @@ static const struct inode_ops ramfs_file_ops = {
 static const struct inode_ops ramfs_link_ops = {
     .readlink = ramfs_readlink,
     .destroy = ramfs_link_destroy,
+};
+
+static const struct inode_ops ramfs_archive_link_ops = {
+    .readlink = ramfs_readlink,
+    .destroy = ramfs_archive_link_destroy,
 };
 
 static const struct inode_ops ramfs_special_ops = {

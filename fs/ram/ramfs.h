@@ -29,6 +29,8 @@ struct inode *ramfs_make(struct inode *inode, uint32_t rdev);
 /* A regular file in no tree, whose mappings show "PATH (deleted)". NULL: no memory. */
 struct inode *ramfs_unnamed(const char *path, uint32_t mode);
 struct inode *ramfs_make_link(struct inode *inode, const char *target, size_t len);
+/* The same where the target stays where it is, as what is in an archive does. */
+struct inode *ramfs_make_archive_link(struct inode *inode, const char *target, size_t len);
 
 /* What mappings show once it has no name; false: no memory. */
 bool ramfs_set_deleted_name(struct inode *inode, const char *path);

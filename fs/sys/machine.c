@@ -152,4 +152,4 @@ static void sysfs_machine_init(void)
         (void)sysfs_file(console, "active", show_consoles, NULL, NULL);
     constant(sysfs_path("kernel"), "fscaps", "1");
 }
-INIT_AT(INIT_DEVICE, sysfs_machine_init);
+INIT_AT(INIT_SYSFS, sysfs_machine_init);

@@ -3,6 +3,7 @@
  * makes the text anew.
  */
 #include "fs/sys/tree.h"
+#include "kernel/base/init.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -173,17 +174,21 @@ static const struct inode_ops file_ops = {
 
 /* ---- Mounting ---- */
 
-void (*sysfs_first_mount)(void);
+/* What never changes is there once somebody can look. */
+static void fill_once(void)
+{
+    static bool filled; /* atomic */
+
+    if (!__atomic_exchange_n(&filled, true, __ATOMIC_RELAXED))
+        init_run(INIT_SYSFS);
+}
 
 static int sysfs_mount(struct superblock *sb, const char *source, const char *data)
 {
-    void (*first)(void) = sysfs_first_mount;
     struct inode *root;
 
     (void)source, (void)data;
-    sysfs_first_mount = NULL;
-    if (first)
-        first();
+    fill_once();
     mutex_lock(&sysfs_lock);
     root = make_inode(sb, &sysfs_root);
     mutex_unlock(&sysfs_lock);

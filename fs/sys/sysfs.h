@@ -30,9 +30,6 @@ void sysfs_remove_name(struct sys_node *dir, const char *name);
 /* From the root, without a slash in front, into buf. */
 void sysfs_path_of(const struct sys_node *node, char *buf, size_t size);
 
-/* Called once, when it is first mounted: what takes time to show is made then. May sleep. */
-extern void (*sysfs_first_mount)(void);
-
 void sysfs_init(void); /* registers the file system and its first directories */
 
 #endif

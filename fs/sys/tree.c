@@ -20,7 +20,7 @@ struct sys_node *tree_find(struct sys_node *dir, const char *name)
     struct sys_node *n;
 
     list_for_each_entry (n, &dir->children, sibling)
-        if (strcmp(n->name, name) == 0)
+        if (n->name[0] == name[0] && strcmp(n->name, name) == 0)
             return n;
     return NULL;
 }

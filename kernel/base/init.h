@@ -11,6 +11,7 @@ enum init_level {
     INIT_SCREEN,  /* arch: the same, and map_framebuffer() works */
     INIT_DISK,    /* process 1, before the root is mounted; may sleep */
     INIT_DEVICE,  /* process 1, with the root mounted; may sleep */
+    INIT_SYSFS,   /* before sysfs is mounted for the first time; may sleep */
 };
 
 struct init_entry {

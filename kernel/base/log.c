@@ -71,12 +71,35 @@ static char ring_at(uint32_t pos)
     return ring[pos % RING_SIZE];
 }
 
+/* How many of n bytes from pos lie in one piece. */
+static uint32_t piece(uint32_t pos, uint32_t n)
+{
+    uint32_t left = RING_SIZE - pos % RING_SIZE;
+
+    return n < left ? n : left;
+}
+
 /* The position after the record at pos. */
 static uint32_t record_end(uint32_t pos)
 {
-    while (pos != log_head && ring_at(pos) != '\n')
-        pos++;
-    return pos == log_head ? pos : pos + 1;
+    while (pos != log_head) {
+        const char *at = &ring[pos % RING_SIZE];
+        uint32_t n = piece(pos, log_head - pos);
+        const char *newline = memchr(at, '\n', n);
+
+        if (newline)
+            return pos + (uint32_t)(newline - at) + 1;
+        pos += n;
+    }
+    return pos;
+}
+
+static void ring_copy(uint32_t pos, char *to, uint32_t n)
+{
+    uint32_t first = piece(pos, n);
+
+    memcpy(to, &ring[pos % RING_SIZE], first);
+    memcpy(to + first, ring, n - first);
 }
 
 /* pos, or the oldest record if that one is gone. */
@@ -89,9 +112,22 @@ static void ring_append(const char *s, uint32_t n)
 {
     while (log_head + n - log_tail > RING_SIZE)
         log_tail = record_end(log_tail);
-    for (uint32_t i = 0; i < n; i++)
-        ring[(log_head + i) % RING_SIZE] = s[i];
+    uint32_t first = piece(log_head, n);
+    memcpy(&ring[log_head % RING_SIZE], s, first);
+    memcpy(ring, s + first, n - first);
     log_head += n;
+}
+
+/* Takes a character out of a line; what is left of its length. */
+static uint32_t without(char *line, uint32_t n, char what)
+{
+    char *at;
+
+    while ((at = memchr(line, what, n))) {
+        memmove(at, at + 1, (size_t)(line + n - at - 1));
+        n--;
+    }
+    return n;
 }
 
 /* Takes the next record that c is to show into line; its length, 0 for one to skip, or -1 at the
@@ -107,12 +143,9 @@ static int next_line(struct console *c, char *line)
     c->shown = end;
     if (level >= (c->muted ? LEVEL_MUTED : console_level) && !panicking)
         return 0;
-    int n = 0;
-    for (; pos != end && n < (int)RECORD_MAX; pos++) {
-        if (ring_at(pos) != LOG_LOUD[0] || c->colours)
-            line[n++] = ring_at(pos);
-    }
-    return n;
+    uint32_t n = end - pos < RECORD_MAX ? end - pos : RECORD_MAX;
+    ring_copy(pos, line, n);
+    return (int)(c->colours ? n : without(line, n, LOG_LOUD[0]));
 }
 
 static void console_catch_up(struct console *c)
@@ -155,18 +188,45 @@ static void log_flush(void)
     console_unlock(&log_lock, flags);
 }
 
-static int format_prefix(char *buf, size_t size, enum log_level level)
+/* n in at least width characters; where they end. */
+static char *put_number(char *to, uint32_t n, int width, char pad)
+{
+    char digits[10]; /* backwards */
+    int len = 0;
+
+    do
+        digits[len++] = (char)('0' + n % 10);
+    while (n /= 10);
+    for (; width > len; width--)
+        *to++ = pad;
+    while (len)
+        *to++ = digits[--len];
+    return to;
+}
+
+/* "<level>[seconds.micros] ": every line has it. */
+static int format_prefix(char *buf, enum log_level level)
 {
     uint64_t us = clock_ns ? clock_ns() / 1000 : 0;
+    uint32_t seconds = (uint32_t)(us / 1000000);
+    char *p = buf;
 
-    return snprintf(buf, size, "<%d>[%5u.%06u] ", (int)level, (uint32_t)(us / 1000000),
-                    (uint32_t)(us % 1000000));
+    *p++ = '<';
+    *p++ = (char)('0' + level);
+    *p++ = '>';
+    *p++ = '[';
+    p = put_number(p, seconds, 5, ' ');
+    *p++ = '.';
+    p = put_number(p, (uint32_t)us - seconds * 1000000, 6, '0');
+    *p++ = ']';
+    *p++ = ' ';
+    return (int)(p - buf);
 }
 
 void vklog(enum log_level level, const char *fmt, va_list ap)
 {
     char record[RECORD_MAX];
-    int n = format_prefix(record, sizeof(record), level);
+    int n = format_prefix(record, level);
     int text = vsnprintf(record + n, sizeof(record) - (size_t)n, fmt, ap);
 
     n = text < (int)sizeof(record) - n ? n + text : (int)sizeof(record) - 1;
@@ -175,10 +235,8 @@ void vklog(enum log_level level, const char *fmt, va_list ap)
         record[n - 1] = '\n';
     }
     /* The newline ends a record, so there is none inside. */
-    for (int i = 0; i < n - 1; i++) {
-        if (record[i] == '\n')
-            record[i] = ' ';
-    }
+    for (char *at; (at = memchr(record, '\n', (size_t)n - 1));)
+        *at = ' ';
     uint32_t flags = console_lock(&log_lock);
     ring_append(record, (uint32_t)n);
     console_unlock(&log_lock, flags);
@@ -222,13 +280,12 @@ int log_next_record(uint32_t *pos, char *buf, size_t size)
 {
     uint32_t flags = console_lock(&log_lock);
     uint32_t start = still_there(*pos), end = record_end(start);
-    int n = 0;
+    uint32_t n = end - start < size ? end - start : (uint32_t)size;
 
-    for (; start + (uint32_t)n != end && (size_t)n < size; n++)
-        buf[n] = ring_at(start + (uint32_t)n);
+    ring_copy(start, buf, n);
     console_unlock(&log_lock, flags);
     *pos = end;
-    return n;
+    return (int)n;
 }
 
 uint32_t log_oldest(void)

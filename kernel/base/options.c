@@ -32,6 +32,23 @@ static const char *next_option(const char **p, size_t *len)
     return w && *len == 2 && w[0] == '-' && w[1] == '-' ? NULL : w;
 }
 
+/* Most names that are asked for are not there. False: no option begins like name. */
+static bool some_begin_like(const char *name)
+{
+    static const char *looked_at;
+    static uint32_t first; /* characters of options, a bit for each of 32 kinds */
+    const char *p = boot_info.cmdline, *w;
+    size_t len;
+
+    if (looked_at != p) {
+        looked_at = p;
+        first = 0;
+        while ((w = next_option(&p, &len)))
+            first |= 1u << (*w & 31);
+    }
+    return first >> (*name & 31) & 1;
+}
+
 static void copy_value(char *buf, size_t size, const char *value, size_t len)
 {
     if (len >= 2 && value[0] == '"' && value[len - 1] == '"') {
@@ -50,6 +67,8 @@ bool boot_find_option(const char *name, char *buf, size_t size)
     size_t len, name_len = strlen(name);
     bool found = false;
 
+    if (!some_begin_like(name))
+        return false;
     while ((w = next_option(&p, &len))) {
         if (len <= name_len || w[name_len] != '=' || memcmp(w, name, name_len) != 0)
             continue;
@@ -64,6 +83,8 @@ bool boot_find_flag(const char *name)
     const char *p = boot_info.cmdline, *w;
     size_t len, name_len = strlen(name);
 
+    if (!some_begin_like(name))
+        return false;
     while ((w = next_option(&p, &len)))
         if (len == name_len && memcmp(w, name, len) == 0)
             return true;

@@ -12,6 +12,13 @@
 #define ROWS 6
 #define COLS 20
 
+/* The C library has none. */
+void memset32(uint32_t *dst, uint32_t value, size_t words)
+{
+    while (words--)
+        *dst++ = value;
+}
+
 static struct vt vt;
 static vt_cell_t cells[ROWS * COLS];
 static vt_cell_t shown[ROWS][COLS];

@@ -14,6 +14,7 @@
 #define BDA_EBDA    0x40eu
 #define EBDA_LOOK   1024u
 #define ROM_START   0xe0000u
+#define ROM_USUAL   0xf0000u /* where most have it */
 #define ROM_END     0x100000u
 #define RSDP_ALIGN  16u
 #define RSDP_BEGINS 0x20445352u /* "RSD " */
@@ -53,11 +54,12 @@ static const struct root mp_root = {MP_POINTER_BEGINS, MP_POINTER_LEN, mp_pointe
 
 static const void *scan(const struct root *r, uint32_t start, uint32_t end)
 {
-    for (uint32_t pa = start; pa + r->len <= end; pa += RSDP_ALIGN) {
-        const uint32_t *p = phys_to_virt(pa);
-        if (*p == r->begins && r->ok(p))
+    const char *last = phys_to_virt(end - r->len);
+    const uint32_t begins = r->begins;
+
+    for (const char *p = phys_to_virt(start); p <= last; p += RSDP_ALIGN)
+        if (*(const uint32_t *)p == begins && r->ok(p))
             return p;
-    }
     return NULL;
 }
 
@@ -68,7 +70,9 @@ static const void *find_root(const struct root *r)
 
     if (ebda >= 0x80000 && ebda < 0xa0000)
         p = scan(r, ebda, ebda + EBDA_LOOK);
-    return p ? p : scan(r, ROM_START, ROM_END);
+    if (!p)
+        p = scan(r, ROM_USUAL, ROM_END);
+    return p ? p : scan(r, ROM_START, ROM_USUAL);
 }
 
 static bool switched_off(void)
@@ -93,7 +97,7 @@ static void complete_sci(void)
 static void report(void)
 {
     klog(LOG_INFO, "ACPI %u by %s: %u tables%s%s%s%s\n", acpi.revision, acpi.oem, acpi.found,
-         acpi.power.has_off ? ", power off" : "", acpi.power.has_reset ? ", reset" : "",
+         acpi.dsdt ? ", power off" : "", acpi.power.has_reset ? ", reset" : "",
          acpi.apics.present ? ", APICs" : "", acpi.hpet ? ", HPET" : "");
     if (acpi.refused)
         klog(LOG_WARN, "ACPI: %u tables are not used: their length or checksum is wrong\n",
@@ -219,7 +223,7 @@ static void sleep_control(uint32_t port, uint8_t type)
 
 void acpi_power_off(void)
 {
-    if (!acpi.power.has_off || !enter_acpi_mode())
+    if (!acpi_find_off(&acpi) || !enter_acpi_mode())
         return;
     sleep_control(acpi.power.pm1a_control, acpi.power.off_a);
     sleep_control(acpi.power.pm1b_control, acpi.power.off_b);

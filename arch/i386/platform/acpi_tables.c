@@ -113,9 +113,9 @@ bool acpi_rsdp_ok(const void *p, uint32_t len)
            firmware_sums_to_zero(r, ACPI_RSDP_LEN);
 }
 
-/* A whole table, its length and checksum checked; least: what is going to be looked at. */
-static const struct header *table_at(struct acpi_tables *a, uint64_t pa, uint32_t least,
-                                     acpi_map_fn map)
+/* A whole table, its length checked. */
+static const struct header *table_unsummed(struct acpi_tables *a, uint64_t pa, uint32_t least,
+                                           acpi_map_fn map)
 {
     const struct header *h = pa ? map(pa, sizeof(*h)) : NULL;
 
@@ -126,7 +126,19 @@ static const struct header *table_at(struct acpi_tables *a, uint64_t pa, uint32_
         return NULL;
     }
     h = map(pa, h->length);
-    if (!h || !firmware_sums_to_zero(h, h->length)) {
+    a->refused += h == NULL;
+    return h;
+}
+
+/* A whole table, its length and checksum checked; least: what is going to be looked at. */
+static const struct header *table_at(struct acpi_tables *a, uint64_t pa, uint32_t least,
+                                     acpi_map_fn map)
+{
+    const struct header *h = table_unsummed(a, pa, least, map);
+
+    if (!h)
+        return NULL;
+    if (!firmware_sums_to_zero(h, h->length)) {
         a->refused++;
         return NULL;
     }
@@ -226,13 +238,15 @@ static void read_fadt_2(struct acpi_tables *a, const struct fadt *f)
     p->reset_value = f->reset_value;
 }
 
-static void read_dsdt(struct acpi_tables *a, uint64_t pa, acpi_map_fn map)
+/* It is by far the longest table, and of use at the very end. */
+bool acpi_find_off(struct acpi_tables *a)
 {
-    const struct header *h = table_at(a, pa, sizeof(*h), map);
+    const struct header *h = a->dsdt;
 
-    if (h)
-        a->power.has_off = acpi_find_s5((const uint8_t *)(h + 1), h->length - (uint32_t)sizeof(*h),
-                                        &a->power.off_a, &a->power.off_b);
+    a->power.has_off = h && firmware_sums_to_zero(h, h->length) &&
+                       acpi_find_s5((const uint8_t *)(h + 1), h->length - (uint32_t)sizeof(*h),
+                                    &a->power.off_a, &a->power.off_b);
+    return a->power.has_off;
 }
 
 static void read_fadt(struct acpi_tables *a, const struct header *h, acpi_map_fn map)
@@ -260,7 +274,8 @@ static void read_fadt(struct acpi_tables *a, const struct header *h, acpi_map_fn
     p->no_vga = h->revision >= 3 && (f.boot_flags & BOOT_NO_VGA);
     if (h->length >= offsetof(struct fadt, arm_flags))
         read_fadt_2(a, &f);
-    read_dsdt(a, f.dsdt || !x ? f.dsdt : f.x_dsdt, map);
+    a->dsdt = table_unsummed(a, f.dsdt || !x ? f.dsdt : f.x_dsdt, sizeof(*h), map);
+    a->found += a->dsdt != NULL;
 }
 
 /* ---- MADT ---- */

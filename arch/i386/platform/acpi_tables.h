@@ -40,7 +40,7 @@ struct acpi_power {
     bool has_reset;
     struct acpi_register reset;
     uint8_t reset_value;
-    bool has_off; /* the values of \_S5 */
+    bool has_off; /* the values of \_S5 are there: acpi_find_off */
     uint8_t off_a, off_b;
     bool no_8042, no_vga; /* as firmware says; believed by nobody without a look */
 };
@@ -74,12 +74,15 @@ struct acpi_tables {
     unsigned found, refused; /* tables that are used or could be; with a wrong length or checksum */
     struct acpi_power power;
     struct acpi_apics apics;
-    uint64_t hpet; /* 0: none */
+    uint64_t hpet;    /* 0: none */
+    const void *dsdt; /* or NULL; as long as it says, its checksum not looked at */
 };
 
 bool acpi_rsdp_ok(const void *rsdp, uint32_t len);
 /* From a root pointer that is ok. */
 void acpi_read(struct acpi_tables *a, const void *rsdp, uint32_t len, acpi_map_fn map);
+/* Looks for the sleep types that switch off; false: there are none. */
+bool acpi_find_off(struct acpi_tables *a);
 /* The sleep types of \_S5 in AML; false when there is no such package. */
 bool acpi_find_s5(const uint8_t *aml, uint32_t len, uint8_t *a, uint8_t *b);
 

@@ -2,7 +2,7 @@
  * Division of 64-bit numbers, which the compiler calls by these names: libgcc's take their
  * arguments on the stack, the kernel passes them in registers.
  */
-#include <stdint.h>
+#include "libc/div64.h"
 
 struct pair {
     uint32_t low, high;
@@ -25,10 +25,7 @@ OURS int64_t __moddi3(int64_t n, int64_t d);
 /* high:low by d, where high < d: a quotient of 32 bits. */
 static inline uint32_t divide_step(uint32_t high, uint32_t low, uint32_t d, uint32_t *rest)
 {
-    uint32_t quotient;
-
-    __asm__("divl %4" : "=a"(quotient), "=d"(*rest) : "0"(low), "1"(high), "rm"(d) : "cc");
-    return quotient;
+    return divide_narrow((uint64_t)high << 32 | low, d, rest);
 }
 
 static inline uint64_t divide_by_word(union wide n, uint32_t d, uint64_t *rest)

@@ -468,7 +468,7 @@ bool object_adopt(struct vm_object *o, uint32_t index, struct frame *f);
 /* The frame of a page, pinned. make_past_end: also past the end of the object, for a writer. -ENXIO
  * past the end, -EIO, -ENOSPC, -ENOMEM. Sleeps, not [v]. */
 int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct frame **out);
-void object_unpin(struct frame *f, bool dirtied); /* not [v] */
+void object_unpin(struct frame *const *run, unsigned n, bool dirtied); /* not [v] */
 /* Takes a page out of its object and out of every space, dirty or not. [v] */
 void object_evict(struct frame *f);
 /* At most OBJECT_STEP pages of [first, end); whether none are left. [v] */

@@ -424,16 +424,18 @@ int object_pin(struct vm_object *o, uint32_t index, bool make_past_end, struct f
     return st == OBJECT_PAST_END ? -ENXIO : err;
 }
 
-void object_unpin(struct frame *f, bool dirtied)
+void object_unpin(struct frame *const *run, unsigned n, bool dirtied)
 {
     spin_lock(&vm_lock);
-    if (dirtied && f->kind == FRAME_OBJECT)
-        object_dirtied(f);
-    if (f->kind == FRAME_OBJECT && (f->flags & FRAME_FRESH))
-        f->flags &= ~FRAME_FRESH; /* what it was brought in for does not count as a use */
-    else
-        f->flags |= FRAME_REFERENCED;
-    frame_unpin(f);
+    for (struct frame *f; n && (f = *run++); n--) {
+        if (dirtied && f->kind == FRAME_OBJECT)
+            object_dirtied(f);
+        if (f->kind == FRAME_OBJECT && (f->flags & FRAME_FRESH))
+            f->flags &= ~FRAME_FRESH; /* what it was brought in for does not count as a use */
+        else
+            f->flags |= FRAME_REFERENCED;
+        frame_unpin(f);
+    }
     spin_unlock(&vm_lock);
 }
 
@@ -450,6 +452,6 @@ int vm_object_touch(struct vm_object *o, uint32_t index)
     int err = object_pin(o, index, false, &f);
 
     if (!err)
-        object_unpin(f, false);
+        object_unpin(&f, 1, false);
     return err;
 }

@@ -12,6 +12,8 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 
+#define READ_RUN 8 /* pages that one reader holds at a time */
+
 /* One direction of copying: returns how many bytes could not be moved. buf is user memory to the
  * two that say so. */
 typedef size_t (*mover)(uint8_t *page, void *buf, size_t n);
@@ -75,21 +77,44 @@ static enum object_state find_to_read(struct vm_object *o, uint64_t at, size_t *
     return OBJECT_NEEDED;
 }
 
-static int pin_to_read(struct vm_object *o, uint64_t at, size_t *n, struct frame **out)
+/* Pins the page at at, and of those behind it what is in memory; how many, 0 past the end. Where
+ * memory is short, nothing that need not be. */
+static int pin_to_read(struct vm_object *o, uint64_t at, size_t *n, struct frame **run)
 {
     enum object_state st;
     struct need need;
-    int err;
+    uint32_t index = (uint32_t)(at >> PAGE_SHIFT), from = at & (PAGE_SIZE - 1);
+    int err, count;
 
     do {
+        count = 0;
         spin_lock(&vm_lock);
-        st = find_to_read(o, at, n, out, &need);
-        if (st == OBJECT_RESIDENT)
-            frame_pin(*out);
+        st = find_to_read(o, at, n, run, &need);
+        while (st == OBJECT_RESIDENT && run[count]) {
+            frame_pin(run[count++]);
+            if (count == READ_RUN || count * PAGE_SIZE - from >= *n || frame_short())
+                break;
+            run[count] = object_lookup(o, index + (uint32_t)count);
+        }
         spin_unlock(&vm_lock);
         err = st == OBJECT_NEEDED ? bring_in(&need) : 0;
     } while (st == OBJECT_NEEDED && !err);
-    return err;
+    return err ? err : count;
+}
+
+/* How many of n bytes, from the byte at of the pages on, got into buf. */
+static size_t move_run(struct frame *const *run, size_t at, uint8_t *buf, size_t n, mover move)
+{
+    size_t done = 0, left = 0;
+
+    while (done < n && !left) {
+        size_t part = within_page(at + done, n - done);
+
+        left =
+            move((uint8_t *)frame_kva(*run++) + ((at + done) & (PAGE_SIZE - 1)), buf + done, part);
+        done += part - left;
+    }
+    return done;
 }
 
 static long read_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_t len, mover move)
@@ -98,18 +123,19 @@ static long read_pages(struct vm_object *o, uint64_t offset, uint8_t *buf, size_
     int err = 0;
 
     while (done < len && !err) {
-        uint64_t at = offset + done;
-        size_t n = within_page(at, len - done), left;
-        struct frame *f;
+        struct frame *run[READ_RUN];
+        size_t from = (offset + done) & (PAGE_SIZE - 1), n = len - done, moved;
+        int count = pin_to_read(o, offset + done, &n, run);
 
-        err = pin_to_read(o, at, &n, &f);
-        if (err || n == 0)
-            break;
-        left = move((uint8_t *)frame_kva(f) + (at & (PAGE_SIZE - 1)), buf + done, n);
-        object_unpin(f, false);
+        if (count <= 0)
+            return done ? (long)done : count;
+        if (n > count * PAGE_SIZE - from)
+            n = count * PAGE_SIZE - from;
+        moved = move_run(run, from, buf + done, n, move);
+        object_unpin(run, (unsigned)count, false);
         port_yield();
-        done += n - left;
-        err = left ? -EFAULT : 0;
+        done += moved;
+        err = moved < n ? -EFAULT : 0;
     }
     return done ? (long)done : err;
 }

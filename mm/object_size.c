@@ -139,7 +139,7 @@ int vm_object_resize(struct vm_object *o, uint64_t size)
         spin_unlock(&vm_lock);
     }
     if (tail)
-        object_unpin(tail, !err);
+        object_unpin(&tail, 1, !err);
     if (!err && shrinks)
         object_finish_cut(o, first_past(size));
     return err;
@@ -161,7 +161,7 @@ static int zero_in_page(struct vm_object *o, uint64_t from, uint32_t len)
     if (err)
         return err == -ENXIO ? 0 : err;
     memset((uint8_t *)frame_kva(f) + (from & (PAGE_SIZE - 1)), 0, len);
-    object_unpin(f, true);
+    object_unpin(&f, 1, true);
     return 0;
 }
 

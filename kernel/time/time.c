@@ -8,6 +8,7 @@
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "kernel/thread/proc.h"
+#include "libc/div64.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 
@@ -147,11 +148,22 @@ int timespec_get(uint64_t *ns, const void __user *uptr, bool wide)
     return 0;
 }
 
+static uint64_t split_ns(uint64_t ns, uint32_t *nsec)
+{
+    uint64_t sec;
+
+    if (__builtin_expect(ns >> 32 < NSEC_PER_SEC, 1)) /* 136 years */
+        return divide_narrow(ns, (uint32_t)NSEC_PER_SEC, nsec);
+    sec = ns / NSEC_PER_SEC;
+    *nsec = (uint32_t)(ns - sec * NSEC_PER_SEC);
+    return sec;
+}
+
 int timespec_put(void __user *uptr, uint64_t ns, bool wide)
 {
-    const uint64_t sec = ns / NSEC_PER_SEC;
-    const uint32_t nsec = (uint32_t)ns - (uint32_t)sec * (uint32_t)NSEC_PER_SEC;
     struct timespec32 __user *narrow = uptr;
+    uint32_t nsec;
+    uint64_t sec = split_ns(ns, &nsec);
 
     if (wide)
         return copy_to_user(uptr, &(struct timespec64){.sec = (int64_t)sec, .nsec = (int32_t)nsec},

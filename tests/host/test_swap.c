@@ -464,7 +464,7 @@ TEST(locked_and_pinned_pages_stay)
     expect_in_swap(AT, 4, false);
     EXPECT_EQ(vm_object_swapped(object), 1);
     EXPECT_EQ(object_frame(object, 0) == f, 1);
-    object_unpin(f, false);
+    object_unpin(&f, 1, false);
     EXPECT_EQ(vm_lock_range(s, AT, P(4), 0, UINT32_MAX), 0);
     all_out();
     expect_in_swap(AT, 4, true);

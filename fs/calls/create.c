@@ -15,6 +15,18 @@ uint32_t apply_umask(uint32_t mode)
     return mode & ~proc_current()->fs->umask;
 }
 
+/* A file that runs as a group does not come to be by inheriting one that its maker is not in. */
+uint32_t new_file_mode(const struct inode *dir, uint32_t mode)
+{
+    uint32_t runs = S_ISGID | 0010;
+
+    mode = apply_umask(mode);
+    if ((dir->mode & S_ISGID) && (mode & runs) == runs && !in_group(dir->gid) &&
+        !capable(CAP_FSETID))
+        mode &= ~S_ISGID;
+    return mode;
+}
+
 int may_change_dir(const struct dentry *dir)
 {
     if (dir->unlinked)
@@ -30,7 +42,7 @@ bool dir_is_made_up(const struct dentry *dir)
     return ops->lookup && !ops->create && !dir->inode->sb->type->cache_names;
 }
 
-static int check_new_name(struct walk *w, bool for_dir)
+static int check_new_name(struct walk *w, bool for_dir, int refused)
 {
     struct dentry *there;
     int err = walk_last(w, true, &there);
@@ -43,10 +55,12 @@ static int check_new_name(struct walk *w, bool for_dir)
         return err;
     if ((w->must_be_dir && !for_dir) || dir_is_made_up(w->at.dentry))
         return -ENOENT;
-    return path_readonly(&w->at) ? -EROFS : may_change_dir(w->at.dentry);
+    if (path_readonly(&w->at))
+        return -EROFS;
+    return refused ? refused : may_change_dir(w->at.dentry);
 }
 
-int new_name_begin(struct walk *w, bool for_dir, struct dentry **out)
+int new_name_begin(struct walk *w, bool for_dir, int refused, struct dentry **out)
 {
     struct inode *dir = w->at.dentry->inode;
     int err;
@@ -54,7 +68,7 @@ int new_name_begin(struct walk *w, bool for_dir, struct dentry **out)
     if (w->kind != LAST_NAME)
         return -EEXIST;
     mutex_lock(&dir->lock);
-    err = check_new_name(w, for_dir);
+    err = check_new_name(w, for_dir, refused);
     if (!err) {
         *out = dentry_new(w->at.dentry, w->name, w->len);
         err = *out ? 0 : -ENOMEM;
@@ -82,7 +96,7 @@ static int make_dir(struct walk *w, uint32_t mode)
 {
     const struct inode_ops *ops = w->at.dentry->inode->ops;
     struct dentry *d;
-    int err = new_name_begin(w, true, &d);
+    int err = new_name_begin(w, true, 0, &d);
 
     if (err)
         return err;
@@ -123,11 +137,11 @@ static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry 
 {
     struct inode *dir = w->at.dentry->inode;
     struct dentry *d;
-    int err = new_name_begin(w, false, &d);
+    int err = new_name_begin(w, false, 0, &d);
 
     if (err)
         return err;
-    mode = (mode & S_IFMT) | apply_umask(mode & 07777);
+    mode = (mode & S_IFMT) | new_file_mode(dir, mode & 07777);
     if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD))
         err = -EPERM;
     else if (S_ISREG(mode))
@@ -151,7 +165,7 @@ int path_mknod(const char *path, uint32_t mode, struct dentry **out)
     if (!err && out) {
         err = make_node(&w, mode, 0, out);
     } else if (!err) {
-        err = new_name_begin(&w, false, &d);
+        err = new_name_begin(&w, false, 0, &d);
         if (!err)
             new_name_end(d, -EINVAL);
     }
@@ -210,7 +224,7 @@ static int make_symlink(struct walk *w, const char *target)
 {
     const struct inode_ops *ops = w->at.dentry->inode->ops;
     struct dentry *d;
-    int err = new_name_begin(w, false, &d);
+    int err = new_name_begin(w, false, 0, &d);
 
     if (err)
         return err;
@@ -264,7 +278,7 @@ static bool may_link(const struct inode *target)
 /* tmpfile: an O_TMPFILE file may get its first name. */
 static int link_inode(struct inode *dir, struct dentry *d, struct inode *target, bool tmpfile)
 {
-    if (!may_link(target) || !dir->ops->link || S_ISDIR(target->mode))
+    if (!dir->ops->link || S_ISDIR(target->mode))
         return -EPERM;
     if (target->nlink == 0 && !tmpfile)
         return -ENOENT;
@@ -279,13 +293,12 @@ static bool is_tmpfile(const struct dentry *d)
 static int make_link(struct walk *w, const struct path *from)
 {
     struct dentry *d, *old = from->dentry;
-    int err = new_name_begin(w, false, &d);
+    int refused = from->mount != w->at.mount ? -EXDEV : may_link(old->inode) ? 0 : -EPERM;
+    int err = new_name_begin(w, false, refused, &d);
 
     if (err)
         return err;
-    err = from->mount != w->at.mount
-              ? -EXDEV
-              : link_inode(w->at.dentry->inode, d, old->inode, is_tmpfile(old));
+    err = link_inode(w->at.dentry->inode, d, old->inode, is_tmpfile(old));
     if (!err)
         notify_inode(old->inode, IN_ATTRIB);
     new_name_end(d, err);

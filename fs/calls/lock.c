@@ -162,10 +162,11 @@ long locks_fcntl(struct file *f, int fd, uint32_t cmd, uint32_t arg)
 
 /* ---- flock ---- */
 
-#define LOCK_SH 1u
-#define LOCK_EX 2u
-#define LOCK_NB 4u
-#define LOCK_UN 8u
+#define LOCK_SH   1u
+#define LOCK_EX   2u
+#define LOCK_NB   4u
+#define LOCK_UN   8u
+#define LOCK_MAND 32u /* has never meant anything but yes */
 
 static int flock_type(uint32_t op)
 {
@@ -187,6 +188,8 @@ long sys_flock(uint32_t fd, uint32_t op)
     struct file *f;
     long err;
 
+    if (op & LOCK_MAND)
+        return 0;
     if (want.type < 0)
         return -EINVAL;
     f = fd_get((int)fd);

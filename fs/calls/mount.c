@@ -199,7 +199,9 @@ static int mount_walked(const struct mount_request *r, const char __user *utarge
 /* Strings of mount(2): a path or NULL. */
 static int optional_string(const char __user *ustring, char **out)
 {
-    return ustring ? path_from_user(ustring, out) : 0;
+    int err = ustring ? path_from_user(ustring, out) : 0;
+
+    return err == -ENAMETOOLONG ? -EINVAL : err; /* it may name no file */
 }
 
 static void free_string(char *s)

@@ -219,7 +219,7 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
     d = dentry_new(w->at.dentry, w->name, w->len);
     if (!d)
         return -ENOMEM;
-    err = dir->ops->create(dir, d, S_IFREG | apply_umask(mode));
+    err = dir->ops->create(dir, d, S_IFREG | new_file_mode(dir, mode));
     if (err) {
         dentry_unref(d);
         return err;
@@ -335,7 +335,7 @@ static int open_tmpfile(const struct path *dir, uint32_t flags, uint32_t mode, s
     if (!d)
         return -ENOMEM;
     mutex_lock(&i->lock);
-    err = i->ops->create(i, d, S_IFREG | apply_umask(mode));
+    err = i->ops->create(i, d, S_IFREG | new_file_mode(i, mode));
     i->mtime = mtime;
     i->ctime = ctime;
     mutex_unlock(&i->lock);

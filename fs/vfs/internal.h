@@ -228,8 +228,9 @@ unsigned fs_context_replace(struct fs_context *c, const struct path *old, const 
 /* ---- create.c ---- */
 
 /* Locks the directory of a new name and makes its dentry; for_dir: slashes may follow the name.
+ * refused: 0, or an error that is told before those of the directory's permissions.
  * new_name_end unlocks; with err 0 the name becomes visible. Consumes d. */
-int new_name_begin(struct walk *w, bool for_dir, struct dentry **out);
+int new_name_begin(struct walk *w, bool for_dir, int refused, struct dentry **out);
 void new_name_end(struct dentry *d, int err);
 /* May an entry be made in, or taken out of, this directory? [dir->lock held] */
 int may_change_dir(const struct dentry *dir);
@@ -242,6 +243,7 @@ bool dir_is_made_up(const struct dentry *dir);
 int path_mknod(const char *path, uint32_t mode, struct dentry **out);
 /* mode without what umask takes. */
 uint32_t apply_umask(uint32_t mode);
+uint32_t new_file_mode(const struct inode *dir, uint32_t mode); /* no directory; umask applied */
 
 /* ---- others ---- */
 

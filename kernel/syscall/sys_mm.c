@@ -262,9 +262,11 @@ long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 {
     uint8_t rights;
 
-    if (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
+    if (((prot & PROT_GROWSDOWN) && (prot & PROT_GROWSUP)) || (addr & ~PAGE_MASK))
         return -EINVAL;
-    if ((prot & PROT_GROWSDOWN) && (prot & PROT_GROWSUP))
+    if (len == 0)
+        return 0;
+    if (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
         return -EINVAL;
     rights = (prot & PROT_ALL) | (prot & PROT_GROWSDOWN ? VM_PROT_GROWSDOWN : 0) |
              (prot & PROT_GROWSUP ? VM_PROT_GROWSUP : 0);
@@ -321,6 +323,8 @@ long sys_msync(uint32_t addr, uint32_t len, uint32_t flags)
         return -EINVAL;
     if ((flags & MS_ASYNC) && (flags & MS_SYNC))
         return -EINVAL;
+    if (len > PAGE_MASK)
+        return 0; /* nothing, once it is rounded up */
     if (!whole_pages(addr, len))
         return -ENOMEM;
     return vm_sync(space(), addr, len, flags & MS_SYNC, flags & MS_INVALIDATE);

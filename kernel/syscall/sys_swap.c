@@ -103,7 +103,7 @@ static int open_path(const char __user *upath, struct file **out)
 
     if (err)
         return err;
-    err = file_open(AT_FDCWD, path, O_RDONLY | O_LARGEFILE, 0, out);
+    err = file_open(AT_FDCWD, path, O_RDWR | O_LARGEFILE, 0, out);
     kmfree(path);
     return err;
 }

@@ -93,7 +93,8 @@ static long settime(uint32_t id, void __user *uptr, bool wide)
 
 static long getres(uint32_t id, void __user *uptr, bool wide)
 {
-    bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
+    bool ticks = (int32_t)id < 0 && (id & 3) != 2; /* PROF, VIRT */
+    bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE || ticks;
     uint64_t ns;
     int ret = clock_read((int32_t)id, &ns);
 

@@ -212,6 +212,8 @@ long sys_gettimeofday(void __user *utv, void __user *utz)
     return utz ? copy_to_user(utz, timezone, sizeof(own_timezone)) : 0;
 }
 
+#define ZONE_MINUTES (15 * 60) /* no place is farther from Greenwich */
+
 long sys_settimeofday(void __user *utv, void __user *utz)
 {
     struct timeval32 tv;
@@ -227,6 +229,8 @@ long sys_settimeofday(void __user *utv, void __user *utz)
         return -EFAULT;
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
+    if (utz && ((int32_t)tz[0] > ZONE_MINUTES || (int32_t)tz[0] < -ZONE_MINUTES))
+        return -EINVAL;
     if (utz)
         memcpy(timezone, tz, sizeof(tz));
     if (utv)

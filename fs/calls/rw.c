@@ -157,6 +157,19 @@ static int may_transfer(const struct file *f, transfer_fn transfer)
     return (in ? (void *)f->ops->read : (void *)f->ops->write) ? 0 : -EINVAL;
 }
 
+int file_may_transfer(const struct file *f, bool out)
+{
+    return may_transfer(f, out ? transfer_out : transfer_in);
+}
+
+long file_transfer(struct file *f, bool out, struct iov_set *s, uint64_t pos)
+{
+    transfer_fn transfer = out ? transfer_out : transfer_in;
+
+    count_call(transfer);
+    return iov_transfer(f, s, &pos, transfer);
+}
+
 /* at: an explicit offset, or NULL for the position of the file. */
 static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t *at,
                    transfer_fn transfer)
@@ -214,19 +227,25 @@ long sys_pwritev(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t 
 #define RWF_SYNC   4u
 #define RWF_APPEND 16u
 
+int rw_set_flags(uint32_t flags)
+{
+    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
+        return -EOPNOTSUPP;
+    thread_current()->write_flags =
+        (flags & (RWF_DSYNC | RWF_SYNC) ? O_DSYNC : 0u) | (flags & RWF_APPEND ? O_APPEND : 0u);
+    return 0;
+}
+
 /* Offset -1 is the file's own position. */
 static long vector2(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t pos,
                     uint32_t flags, transfer_fn transfer)
 {
-    struct thread *t = thread_current();
-    long n;
+    long n = rw_set_flags(flags);
 
-    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
-        return -EOPNOTSUPP;
-    t->write_flags =
-        (flags & (RWF_DSYNC | RWF_SYNC) ? O_DSYNC : 0u) | (flags & RWF_APPEND ? O_APPEND : 0u);
+    if (n)
+        return n;
     n = vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, transfer);
-    t->write_flags = 0;
+    rw_set_flags(0);
     return n;
 }
 

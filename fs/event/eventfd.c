@@ -2,6 +2,7 @@
  * eventfd: a counter to wait for, man 2 eventfd.
  */
 #include "arch/uaccess.h"
+#include "fs/event/eventfd.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/text.h"
 
@@ -121,6 +122,30 @@ static const struct file_ops eventfd_file_ops = {
     .name = "[eventfd]",
     .stream = true,
 };
+
+int eventfd_get(int fd, struct file **out)
+{
+    struct file *f = fd_get(fd);
+
+    if (!f)
+        return -EBADF;
+    if (f->ops != &eventfd_file_ops) {
+        file_put(f);
+        return -EINVAL;
+    }
+    *out = f;
+    return 0;
+}
+
+void eventfd_add(struct file *f, uint64_t n)
+{
+    struct eventfd *e = f->private;
+
+    spin_lock(&e->lock);
+    e->count += n <= COUNT_MAX - e->count ? n : COUNT_MAX - e->count;
+    spin_unlock(&e->lock);
+    wake_all(&e->queue);
+}
 
 long sys_eventfd2(uint32_t count, uint32_t flags)
 {

@@ -245,6 +245,15 @@ int path_mknod(const char *path, uint32_t mode, struct dentry **out);
 uint32_t apply_umask(uint32_t mode);
 uint32_t new_file_mode(const struct inode *dir, uint32_t mode); /* no directory; umask applied */
 
+/* ---- rw.c ---- */
+
+/* A transfer at pos with what read(2) and write(2) do beside it. May it be at all? -EBADF, -EINVAL.
+ */
+int file_may_transfer(const struct file *f, bool out);
+long file_transfer(struct file *f, bool out, struct iov_set *s, uint64_t pos);
+/* RWF_* of the transfers that the current thread does from now on: 0 or -EOPNOTSUPP. */
+int rw_set_flags(uint32_t flags);
+
 /* ---- others ---- */
 
 extern struct mutex rename_lock;           /* rename.c: keeps ancestry as it is */

@@ -42,6 +42,7 @@ void fs_limits_init(void)
         .inotify_watches = most(pages / 100 * (PAGE_SIZE / INOTIFY_COST), WATCHES_LEAST),
         .mounts = least(MOUNTS_MOST, most(pages / 16, MOUNTS_LEAST)),
         .nr_open = 1u << 20,
+        .aio_requests = 65536,
         .locks = pages / 25 * (PAGE_SIZE / LOCK_COST),
     };
 }

@@ -17,6 +17,7 @@ extern struct fs_limits { /* words, read without a lock */
     uint32_t inotify_groups;  /* inotify/max_user_instances */
     uint32_t inotify_watches; /* inotify/max_user_watches */
     uint32_t mounts;          /* mount-max */
+    uint32_t aio_requests;    /* aio-max-nr: of all contexts together */
     uint32_t locks;           /* of all files */
     uint32_t nr_open;         /* the most that RLIMIT_NOFILE can be set to */
 } fs_limits;
@@ -30,6 +31,7 @@ extern struct fs_rules {          /* words, 0: off */
 
 extern uint32_t unprivileged_userfaultfd; /* /proc/sys/vm: fs/event/userfault.c */
 
-uint32_t files_open(void); /* open files of the whole machine: file-nr */
+uint32_t aio_requests(void); /* how many all contexts were made for: aio-nr */
+uint32_t files_open(void);   /* open files of the whole machine: file-nr */
 
 #endif

@@ -36,6 +36,14 @@ static int show_file_nr(struct text *t, const struct target *who)
     return 0;
 }
 
+static int show_aio_nr(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", aio_requests());
+    return 0;
+}
+
+SYSCTL_WORD(static, aio_max_nr, fs_limits.aio_requests, 0, UINT32_MAX)
 SYSCTL_WORD(static, nr_open, fs_limits.nr_open, NR_OPEN_LEAST, NR_OPEN_MOST)
 
 SYSCTL_WORD(static, dir_notify, fs_rules.dir_notify, 0, INT32_MAX)
@@ -92,6 +100,8 @@ static const struct proc_entry inotify_entries[] = {
 };
 
 const struct proc_entry sysctl_fs_entries[] = {
+    STORE_ENTRY("aio-max-nr", 0644, show_aio_max_nr, store_aio_max_nr),
+    FILE_ENTRY("aio-nr", 0444, show_aio_nr),
     STORE_ENTRY("dir-notify-enable", 0644, show_dir_notify, store_dir_notify),
     DIR_ENTRY("epoll", 0555, epoll_entries),
     STORE_ENTRY("file-max", 0644, show_file_max, store_file_max),

@@ -1,0 +1,555 @@
+/*
+ * Asynchronous I/O of Linux's own kind, man 2 io_submit: requests are handed in many at a time, and
+ * what became of each is fetched later.
+ *
+ * A request is carried out while it is handed in, as Linux does it where the file is in memory.
+ * What became of it is an event in a ring that lies in the program's own memory, at the address
+ * that is the number of its context: the program may take events out by itself. So the kernel keeps
+ * nothing but the ring's tail, believes nothing that it reads there, and a context goes with its
+ * mapping.
+ */
+#include "arch/uaccess.h"
+#include "fs/event/eventfd.h"
+#include "fs/event/poll.h"
+#include "fs/vfs/internal.h"
+#include "fs/vfs/iov.h"
+#include "fs/vfs/limits.h"
+#include "kernel/signal/signal.h"
+#include "kernel/time/time.h"
+#include "libc/string.h"
+#include "mm/object.h"
+
+#define RING_MAGIC    0xa10a10a1u
+#define REQUESTS_MOST (0x10000000u / sizeof(struct io_event) / 2)
+
+struct aio_ring { /* at the start of the mapping; events follow */
+    uint32_t id, nr, head, tail, magic, compat, incompat, header;
+};
+
+struct io_event {
+    uint64_t data, request;
+    int64_t result, result2;
+};
+
+struct iocb {
+    uint64_t data;
+    uint32_t key, rw_flags;
+    uint16_t opcode;
+    int16_t priority;
+    uint32_t fd;
+    uint64_t buf, len;
+    int64_t offset;
+    uint64_t reserved;
+    uint32_t flags, event_fd;
+};
+
+_Static_assert(sizeof(struct iocb) == 64 && sizeof(struct io_event) == 32, "Linux i386 layout");
+
+enum { AIO_READ, AIO_WRITE, AIO_FSYNC, AIO_FDATASYNC, AIO_READV = 7, AIO_WRITEV };
+#define IOCB_EVENTFD 1u
+
+struct aio_context {
+    uint32_t refs;               /* [aio_lock] its mapping, and calls that use it */
+    uint64_t object;             /* [aio_lock] the mapping's, by which it is found */
+    struct aio_context *next;    /* [aio_lock] */
+    uint32_t asked, slots, size; /* requests, events of the ring, bytes of the mapping */
+    struct mutex lock;
+    uint32_t tail;      /* [lock] */
+    uint32_t posted;    /* [lock] grows with every event */
+    uint32_t under_way; /* [lock] requests that will need a slot */
+    bool gone;          /* the mapping is */
+    struct waitq arrived;
+};
+
+static struct spinlock aio_lock = SPINLOCK_INIT("aio", LOCK_RANK_FS);
+static struct aio_context *contexts[64]; /* [aio_lock] by object */
+static uint32_t requests;                /* [aio_lock] asked for by all contexts: aio-nr */
+
+uint32_t aio_requests(void)
+{
+    return __atomic_load_n(&requests, __ATOMIC_RELAXED);
+}
+
+/* ---- Contexts ---- */
+
+static void context_put(struct aio_context *c)
+{
+    bool last;
+
+    spin_lock(&aio_lock);
+    last = --c->refs == 0;
+    spin_unlock(&aio_lock);
+    if (last)
+        kmfree(c);
+}
+
+static struct aio_context **bucket(uint64_t object)
+{
+    return &contexts[object % (sizeof(contexts) / sizeof(contexts[0]))];
+}
+
+/* The mapping is gone. */
+static void ring_destroy(struct vm_object *o)
+{
+    struct aio_context *c = vm_object_private(o), **at;
+
+    spin_lock(&aio_lock);
+    for (at = bucket(c->object); *at && *at != c; at = &(*at)->next)
+        ;
+    if (*at)
+        *at = c->next;
+    requests -= c->asked;
+    spin_unlock(&aio_lock);
+    c->gone = true;
+    wake_all(&c->arrived);
+    context_put(c);
+}
+
+static void ring_describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev)
+{
+    (void)o;
+    *ino = *dev = 0;
+    strlcpy(buf, "/[aio] (deleted)", size);
+}
+
+static const struct pager ring_pager = {
+    .name = "aio",
+    .get = vm_zero_get,
+    .zero_behind = vm_zero_behind,
+    .destroy = ring_destroy,
+    .describe = ring_describe,
+    .shared_memory = true,
+};
+
+/* A reference, or NULL: none begins there. */
+static struct aio_context *context_get(uint32_t id)
+{
+    struct aio_context *c;
+    struct vm_identity key;
+
+    if (vm_identify(proc_current()->space, id, &key) || key.offset || !key.object)
+        return NULL;
+    spin_lock(&aio_lock);
+    for (c = *bucket(key.object); c && c->object != key.object; c = c->next)
+        ;
+    if (c)
+        c->refs++;
+    spin_unlock(&aio_lock);
+    return c;
+}
+
+static bool count_requests(uint32_t n)
+{
+    bool fits;
+
+    spin_lock(&aio_lock);
+    fits = n <= fs_limits.aio_requests && requests <= fs_limits.aio_requests - n;
+    if (fits)
+        requests += n;
+    spin_unlock(&aio_lock);
+    return fits;
+}
+
+/* Twice what was asked for, and what is left of the last page. */
+static struct aio_context *context_new(uint32_t asked)
+{
+    struct aio_context *c = kzalloc(sizeof(*c));
+    uint32_t least = asked < 4 ? 4 : asked;
+
+    if (!c)
+        return NULL;
+    c->refs = 1;
+    c->asked = asked;
+    c->size = sizeof(struct aio_ring) + (2 * least + 2) * sizeof(struct io_event);
+    c->size = (c->size + PAGE_SIZE - 1) & PAGE_MASK;
+    c->slots = (c->size - sizeof(struct aio_ring)) / sizeof(struct io_event);
+    mutex_init(&c->lock, MUTEX_RANK_AIO);
+    waitq_init(&c->arrived);
+    return c;
+}
+
+/* Maps the ring and makes it known by its mapping. With the object goes the context. */
+static int map_ring(struct aio_context *c, struct vm_object *o, vaddr_t *at)
+{
+    struct vm_space *space = proc_current()->space;
+    const struct vm_mapping m = {.len = c->size,
+                                 .prot = VM_PROT_READ | VM_PROT_WRITE,
+                                 .maxprot = VM_PROT_READ | VM_PROT_WRITE,
+                                 .flags = VM_SHARED | VM_DONTFORK,
+                                 .object = o};
+    struct aio_ring ring = {
+        .nr = c->slots, .magic = RING_MAGIC, .compat = 1, .header = sizeof(struct aio_ring)};
+    struct vm_identity key;
+    int err = vm_map(space, &m, at);
+
+    if (err)
+        return err;
+    if (vm_identify(space, *at, &key) || copy_to_user((void __user *)*at, &ring, sizeof(ring)))
+        return -EAGAIN; /* another thread has taken it away */
+    spin_lock(&aio_lock);
+    c->object = key.object;
+    c->next = *bucket(c->object);
+    *bucket(c->object) = c;
+    spin_unlock(&aio_lock);
+    return 0;
+}
+
+static int context_make(uint32_t asked, vaddr_t *at, struct aio_context **out)
+{
+    struct aio_context *c;
+    struct vm_object *o;
+    int err;
+
+    if (!count_requests(asked))
+        return -EAGAIN;
+    c = context_new(asked);
+    o = c ? vm_object_create(&ring_pager, c, c->size) : NULL;
+    if (!o) {
+        kmfree(c);
+        spin_lock(&aio_lock);
+        requests -= asked;
+        spin_unlock(&aio_lock);
+        return -ENOMEM;
+    }
+    err = map_ring(c, o, at);
+    *out = c;
+    vm_object_unref(o);
+    return err;
+}
+
+long sys_io_setup(uint32_t count, uint32_t __user *uid)
+{
+    struct aio_context *c;
+    uint32_t id;
+    vaddr_t at;
+    int err;
+
+    if (get_user_u32(&id, uid))
+        return -EFAULT;
+    if (id || !count || count > REQUESTS_MOST)
+        return -EINVAL;
+    err = context_make(count, &at, &c);
+    if (!err && put_user_u32(uid, at)) {
+        vm_unmap(proc_current()->space, at, PAGE_SIZE);
+        err = -EFAULT;
+    }
+    return err;
+}
+
+long sys_io_destroy(uint32_t id)
+{
+    struct aio_context *c = context_get(id);
+    uint32_t size;
+
+    if (!c)
+        return -EINVAL;
+    size = c->size;
+    context_put(c);
+    return vm_unmap(proc_current()->space, id, size);
+}
+
+/* ---- The ring ---- */
+
+static struct io_event __user *slot(uint32_t id, uint32_t n)
+{
+    return (struct io_event __user *)(id + sizeof(struct aio_ring)) + n;
+}
+
+static uint32_t __user *ring_word(uint32_t id, size_t offset)
+{
+    return (uint32_t __user *)(id + offset);
+}
+
+/* [c->lock held] How many events wait; *head: the first. The program may have moved it. */
+static uint32_t waiting(const struct aio_context *c, uint32_t id, uint32_t *head)
+{
+    if (get_user_u32(head, ring_word(id, offsetof(struct aio_ring, head))))
+        *head = c->tail;
+    *head %= c->slots;
+    return (c->tail + c->slots - *head) % c->slots;
+}
+
+static bool reserve_slot(struct aio_context *c, uint32_t id)
+{
+    uint32_t head;
+    bool room;
+
+    mutex_lock(&c->lock);
+    room = waiting(c, id, &head) + c->under_way < c->slots - 1;
+    if (room)
+        c->under_way++;
+    mutex_unlock(&c->lock);
+    return room;
+}
+
+static void give_back_slot(struct aio_context *c)
+{
+    mutex_lock(&c->lock);
+    c->under_way--;
+    mutex_unlock(&c->lock);
+}
+
+static void post(struct aio_context *c, uint32_t id, const struct io_event *e)
+{
+    mutex_lock(&c->lock);
+    c->under_way--;
+    c->posted++;
+    if (copy_to_user(slot(id, c->tail), e, sizeof(*e)) == 0) {
+        c->tail = (c->tail + 1) % c->slots;
+        put_user_u32(ring_word(id, offsetof(struct aio_ring, tail)), c->tail);
+    }
+    mutex_unlock(&c->lock);
+    wake_all(&c->arrived);
+}
+
+/* Takes up to n events out. -EFAULT. */
+static long take(struct aio_context *c, uint32_t id, struct io_event __user *to, uint32_t n)
+{
+    uint32_t head, there, done = 0;
+    struct io_event e;
+    long err = 0;
+
+    mutex_lock(&c->lock);
+    there = waiting(c, id, &head);
+    while (done < n && done < there && !err) {
+        if (copy_from_user(&e, slot(id, head), sizeof(e)) || copy_to_user(to + done, &e, sizeof(e)))
+            err = -EFAULT;
+        else
+            head = (head + 1) % c->slots, done++;
+    }
+    if (done)
+        put_user_u32(ring_word(id, offsetof(struct aio_ring, head)), head);
+    mutex_unlock(&c->lock);
+    return err ? err : (long)done;
+}
+
+/* ---- Requests ---- */
+
+static bool is_write(const struct iocb *r)
+{
+    return r->opcode == AIO_WRITE || r->opcode == AIO_WRITEV;
+}
+
+static long sync_request(struct file *f, const struct iocb *r, int64_t *result)
+{
+    if (r->buf || r->len || r->offset || r->rw_flags || !f->ops->fsync)
+        return -EINVAL;
+    *result = f->ops->fsync(f);
+    return 0;
+}
+
+static long transfer_request(struct file *f, const struct iocb *r, int64_t *result)
+{
+    struct iovec one = {(void __user *)(uint32_t)r->buf, (uint32_t)r->len};
+    struct iov_set set = {.frames = {&one}, .count = 1};
+    bool vector = r->opcode >= AIO_READV;
+    long err = rw_set_flags(r->rw_flags);
+
+    if (!err)
+        err = file_may_transfer(f, is_write(r));
+    if (!err && !f->ops->stream && r->offset < 0)
+        err = -EINVAL;
+    if (!err && vector)
+        err = iov_from_user(&set, one.base, one.len, true);
+    else if (!err && !user_range_ok(one.base, one.len))
+        err = -EFAULT;
+    if (!err) {
+        *result = file_transfer(f, is_write(r), &set, (uint64_t)r->offset);
+        if (vector)
+            iov_free(&set);
+    }
+    rw_set_flags(0);
+    if (*result == -ERESTARTSYS || *result == -ERESTARTNOHAND)
+        *result = -EINTR; /* what was begun is not begun again */
+    return err;
+}
+
+/* What is wrong with the request itself is the answer; what became of it is *result. */
+static long carry_out(struct file *f, const struct iocb *r, int64_t *result)
+{
+    switch (r->opcode) {
+    case AIO_READ:
+    case AIO_WRITE:
+    case AIO_READV:
+    case AIO_WRITEV:
+        return transfer_request(f, r, result);
+    case AIO_FSYNC:
+    case AIO_FDATASYNC:
+        return sync_request(f, r, result);
+    default:
+        return -EINVAL;
+    }
+}
+
+static long submit_file(struct aio_context *c, uint32_t id, struct iocb __user *ur,
+                        const struct iocb *r, struct file *f)
+{
+    struct io_event e = {.data = r->data, .request = (uint32_t)ur};
+    struct file *told = NULL;
+    long err = r->flags & IOCB_EVENTFD ? eventfd_get((int)r->event_fd, &told) : 0;
+
+    if (!err && put_user_u32(&ur->key, 0))
+        err = -EFAULT;
+    if (!err)
+        err = carry_out(f, r, &e.result);
+    if (!err) {
+        post(c, id, &e);
+        if (told)
+            eventfd_add(told, 1);
+    }
+    if (told)
+        file_put(told);
+    return err;
+}
+
+static long submit_one(struct aio_context *c, uint32_t id, struct iocb __user *ur)
+{
+    struct iocb r;
+    struct file *f;
+    long err;
+
+    if (copy_from_user(&r, ur, sizeof(r)))
+        return -EFAULT;
+    if (r.reserved || r.buf > UINT32_MAX || r.len > INT32_MAX)
+        return -EINVAL;
+    if (!reserve_slot(c, id))
+        return -EAGAIN;
+    f = fd_get((int)r.fd);
+    err = f ? submit_file(c, id, ur, &r, f) : -EBADF;
+    if (f)
+        file_put(f);
+    if (err)
+        give_back_slot(c);
+    return err;
+}
+
+long sys_io_submit(uint32_t id, uint32_t count, const uint32_t __user *urequests)
+{
+    struct aio_context *c;
+    long err = 0, done = 0;
+    uint32_t at;
+
+    if ((int32_t)count < 0)
+        return -EINVAL;
+    c = context_get(id);
+    if (!c)
+        return -EINVAL;
+    if (count > c->slots)
+        count = c->slots;
+    while (done < (long)count && !err && !fatal_signal_pending()) {
+        err = get_user_u32(&at, urequests + done) ? -EFAULT
+                                                  : submit_one(c, id, (struct iocb __user *)at);
+        done += !err;
+        sched_point();
+    }
+    context_put(c);
+    return done ? done : err;
+}
+
+/* Whatever could be called off is over before anybody could ask. */
+long sys_io_cancel(uint32_t id, struct iocb __user *ur, void __user *uresult)
+{
+    uint32_t key;
+
+    (void)id, (void)uresult;
+    return get_user_u32(&key, &ur->key) ? -EFAULT : -EINVAL;
+}
+
+/* ---- Fetching ---- */
+
+/* Until something is posted after the first seen events. */
+static int wait_arrival(struct aio_context *c, uint32_t seen, uint64_t until)
+{
+    struct wait_entry e;
+    int ret = 0;
+
+    waitq_prepare(&c->arrived, &e, THREAD_SLEEPING);
+    if (signal_pending_current())
+        ret = -EINTR;
+    else if (!c->gone && __atomic_load_n(&c->posted, __ATOMIC_RELAXED) == seen)
+        schedule_until(until);
+    waitq_finish(&e);
+    return ret;
+}
+
+static long fetch(struct aio_context *c, uint32_t id, uint32_t least, uint32_t most,
+                  struct io_event __user *to, uint64_t until)
+{
+    long n = 0, more;
+    int err = 0;
+
+    for (;;) {
+        uint32_t seen = __atomic_load_n(&c->posted, __ATOMIC_RELAXED);
+        more = take(c, id, to + n, most - (uint32_t)n);
+        if (more < 0)
+            return n ? n : more;
+        n += more;
+        if (n >= (long)least || err || c->gone)
+            return n ? n : err;
+        if (until != TIME_NEVER && time_mono_ns() >= until)
+            return n;
+        err = wait_arrival(c, seen, until);
+    }
+}
+
+static long get_events(uint32_t id, uint32_t least, uint32_t most, struct io_event __user *to,
+                       const void __user *utime, bool wide)
+{
+    uint64_t ns, until = TIME_NEVER;
+    struct aio_context *c;
+    long ret;
+
+    if (utime) {
+        ret = timespec_get(&ns, utime, wide);
+        if (ret == -EFAULT)
+            return ret;
+        until = ret ? 0 : time_deadline(ns);
+    }
+    c = context_get(id);
+    if (!c)
+        return -EINVAL;
+    ret = -EINVAL;
+    if ((int32_t)least >= 0 && (int32_t)least <= (int32_t)most)
+        ret = fetch(c, id, least, most, to, until);
+    context_put(c);
+    return ret;
+}
+
+long sys_io_getevents(uint32_t id, uint32_t least, uint32_t most, struct io_event __user *to,
+                      const void __user *utime)
+{
+    return get_events(id, least, most, to, utime, false);
+}
+
+static long get_events_masked(uint32_t id, uint32_t least, uint32_t most,
+                              struct io_event __user *to, const void __user *utime,
+                              const void __user *umask, bool wide)
+{
+    struct {
+        uint32_t mask, size;
+    } set = {0, 0};
+    long ret;
+
+    if (umask && copy_from_user(&set, umask, sizeof(set)))
+        return -EFAULT;
+    ret = poll_set_mask((void __user *)set.mask, set.size);
+    if (ret)
+        return ret;
+    ret = get_events(id, least, most, to, utime, wide);
+    if (ret != -EINTR) /* else the delivery puts the mask back */
+        signal_restore_mask();
+    return ret;
+}
+
+long sys_io_pgetevents(uint32_t id, uint32_t least, uint32_t most, struct io_event __user *to,
+                       const void __user *utime, const void __user *umask)
+{
+    return get_events_masked(id, least, most, to, utime, umask, false);
+}
+
+long sys_io_pgetevents_time64(uint32_t id, uint32_t least, uint32_t most,
+                              struct io_event __user *to, const void __user *utime,
+                              const void __user *umask)
+{
+    return get_events_masked(id, least, most, to, utime, umask, true);
+}

@@ -56,19 +56,22 @@ static void note(struct proc *c, struct wait_request *r, int status, int code)
     usage_add(&r->usage, &c->child_usage);
 }
 
+/* What a look at a child or tracee says: it tells something, may yet do so, or cannot any more. */
+enum { TELLS_NOTHING = -ECHILD, MAY_TELL = 0, TELLS = 1 };
+
 /* ---- Tracees ---- */
 
 /* [proc_lock held] A thread that ended, or a process if it is its first one that was traced: when
  * that is to be told, and *reap that the tie is to go. */
-static bool tracee_end(struct tracee *x, struct wait_request *r, bool *reap)
+static int tracee_end(struct tracee *x, struct wait_request *r, bool *reap)
 {
     struct proc *c = x->proc;
 
+    if (tracee_is_first(x) && (c->state != PROC_ZOMBIE || c->dead_tracees))
+        return MAY_TELL;
     if (!(r->options & WEXITED))
-        return false;
+        return TELLS_NOTHING;
     if (tracee_is_first(x)) {
-        if (c->state != PROC_ZOMBIE || c->dead_tracees)
-            return false;
         note(c, r, c->exit_status, child_code(c->exit_status));
     } else {
         r->uid = c->cred.uid;
@@ -78,11 +81,11 @@ static bool tracee_end(struct tracee *x, struct wait_request *r, bool *reap)
     }
     r->pid = x->tid;
     *reap = !(r->options & WNOWAIT);
-    return true;
+    return TELLS;
 }
 
 /* [proc_lock held] Whether x has something to tell its tracer. */
-static bool look_at_tracee(struct tracee *x, struct wait_request *r, bool *reap)
+static int look_at_tracee(struct tracee *x, struct wait_request *r, bool *reap)
 {
     if (!x->thread)
         return tracee_end(x, r, reap);
@@ -90,9 +93,9 @@ static bool look_at_tracee(struct tracee *x, struct wait_request *r, bool *reap)
         note(x->proc, r, x->code << 8 | 0x7f, CLD_TRAPPED);
         r->pid = x->tid;
         x->told = !(r->options & WNOWAIT);
-        return true;
+        return TELLS;
     }
-    return false;
+    return MAY_TELL;
 }
 
 static bool tracee_matches(const struct tracee *x, const struct wait_request *r)
@@ -108,15 +111,16 @@ static bool tracee_matches(const struct tracee *x, const struct wait_request *r)
 static int find_tracee(struct proc *p, struct wait_request *r, struct tracee **out, bool *reap)
 {
     struct tracee *x;
-    int ret = -ECHILD;
+    int ret = TELLS_NOTHING, says;
 
     list_for_each_entry (x, &p->tracees, link) {
         if (!tracee_matches(x, r))
             continue;
-        ret = 0;
         *out = x;
-        if (look_at_tracee(x, r, reap))
-            return 1;
+        says = look_at_tracee(x, r, reap);
+        if (says == TELLS)
+            return TELLS;
+        ret = says == MAY_TELL ? MAY_TELL : ret;
     }
     return ret;
 }
@@ -130,31 +134,33 @@ static bool may_report_end(const struct proc *c)
 }
 
 /* [proc_lock held] Whether c has something to tell; *reap when it is to be freed for it. */
-static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
+static int look_at(struct proc *c, struct wait_request *r, bool *reap)
 {
     bool keep = r->options & WNOWAIT;
     bool own_tracee = c->trace && !ptrace_foreign_tracer(c);
 
     if (c->state == PROC_ZOMBIE) {
-        if (!(r->options & WEXITED) || !may_report_end(c))
-            return false;
+        if (!may_report_end(c))
+            return MAY_TELL;
+        if (!(r->options & WEXITED))
+            return TELLS_NOTHING;
         note(c, r, c->exit_status, child_code(c->exit_status));
         *reap = !keep;
-        return true;
+        return TELLS;
     }
     if ((r->options & WSTOPPED) && c->sig.stop_report && !own_tracee) {
         note(c, r, c->sig.stop_report << 8 | 0x7f, CLD_STOPPED);
         if (!keep)
             c->sig.stop_report = 0;
-        return true;
+        return TELLS;
     }
     if ((r->options & WCONTINUED) && c->sig.cont_report) {
         note(c, r, 0xffff, CLD_CONTINUED);
         if (!keep)
             c->sig.cont_report = false;
-        return true;
+        return TELLS;
     }
-    return false;
+    return MAY_TELL;
 }
 
 /* [proc_lock held] The first child of those asked for that tells something, in *out. 1, 0 when one
@@ -162,7 +168,7 @@ static bool look_at(struct proc *c, struct wait_request *r, bool *reap)
 static int find_child(struct proc *p, struct wait_request *r, struct proc **out, bool *reap)
 {
     struct proc *c;
-    int ret = -ECHILD;
+    int ret = TELLS_NOTHING, says;
 
     if (r->which == P_PID) { /* found without a look at its siblings */
         c = *out = proc_find(r->id);
@@ -173,10 +179,11 @@ static int find_child(struct proc *p, struct wait_request *r, struct proc **out,
     list_for_each_entry (c, &p->children, sibling) {
         if (!matches(c, r))
             continue;
-        ret = 0;
         *out = c;
-        if (look_at(c, r, reap))
-            return 1;
+        says = look_at(c, r, reap);
+        if (says == TELLS)
+            return TELLS;
+        ret = says == MAY_TELL ? MAY_TELL : ret;
     }
     return ret;
 }

@@ -383,17 +383,19 @@ int timer_await(struct timer *timer)
     struct thread *t = thread_current();
     int err = 0;
 
-    while (timer->armed && !err) {
+    while (!err) {
         t->state = THREAD_SLEEPING;
-        if (!timer->armed || signal_pending_current()) {
-            t->state = THREAD_RUNNABLE;
-            err = timer->armed ? -EINTR : 0;
-        } else {
+        __atomic_thread_fence(
+            __ATOMIC_SEQ_CST); /* it may fire from here on, and wakes whom it finds asleep */
+        if (!timer->armed)
+            break;
+        if (signal_pending_current())
+            err = -EINTR;
+        else
             schedule();
-        }
     }
-    timer_cancel(timer);
-    return err;
+    t->state = THREAD_RUNNABLE;
+    return timer_cancel(timer) ? err : 0;
 }
 
 void schedule_until(uint64_t when)

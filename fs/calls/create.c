@@ -15,16 +15,16 @@ uint32_t apply_umask(uint32_t mode)
     return mode & ~proc_current()->fs->umask;
 }
 
-/* A file that runs as a group does not come to be by inheriting one that its maker is not in. */
+/* The permissions of a file that is made in dir: its group's set-group-id directory lends nobody
+ * else the right to make programs that run as the group. */
 uint32_t new_file_mode(const struct inode *dir, uint32_t mode)
 {
-    uint32_t runs = S_ISGID | 0010;
+    uint32_t setgid = S_ISGID | 0010;
 
-    mode = apply_umask(mode);
-    if ((dir->mode & S_ISGID) && (mode & runs) == runs && !in_group(dir->gid) &&
+    if ((mode & setgid) == setgid && (dir->mode & S_ISGID) && !in_group(dir->gid) &&
         !capable(CAP_FSETID))
         mode &= ~S_ISGID;
-    return mode;
+    return apply_umask(mode);
 }
 
 int may_change_dir(const struct dentry *dir)

@@ -197,6 +197,7 @@ static int mount_walked(const struct mount_request *r, const char __user *utarge
 }
 
 /* Strings of mount(2): a path or NULL. */
+/* What is no path may still be no longer than one; a longer one is EINVAL. */
 static int optional_string(const char __user *ustring, char **out)
 {
     int err = ustring ? path_from_user(ustring, out) : 0;

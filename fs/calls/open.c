@@ -342,6 +342,7 @@ static int open_tmpfile(const struct path *dir, uint32_t flags, uint32_t mode, s
     if (!err) {
         d->inode->nlink = 0;
         d->unlinked = true;
+        d->cookie = !!(flags & O_EXCL); /* link(2) takes it for one that had a name, and refuses */
         err = path_open(&(struct path){dir->mount, d}, flags & ~O_DIRECTORY, true, out);
     }
     dentry_unref(d);

@@ -44,6 +44,12 @@ static uint32_t mount_bits(const struct mount *m)
     return bits | (m->flags & MS_RELATIME ? ST_RELATIME : 0);
 }
 
+/* Those without a name are of three file systems on Linux. */
+static uint32_t nameless_type(const struct inode *i)
+{
+    return S_ISFIFO(i->mode) ? 0x50495045 : S_ISSOCK(i->mode) ? 0x534f434b : 0x09041934;
+}
+
 static void get_statfs(const struct where *w, struct statfs64 *out)
 {
     struct kstatfs k = {.bsize = PAGE_SIZE, .namelen = NAME_MAX};
@@ -51,6 +57,8 @@ static void get_statfs(const struct where *w, struct statfs64 *out)
 
     if (sb && sb->type && sb->type->statfs)
         sb->type->statfs(sb, &k);
+    else if (inode_is_anon(w->inode))
+        k.type = nameless_type(w->inode);
     memset(out, 0, sizeof(*out));
     out->type = k.type;
     out->bsize = out->frsize = k.bsize;

@@ -170,6 +170,12 @@ int show_msgmax(struct text *t, const struct target *who);
 int store_msgmax(const char *text, size_t len, const struct target *who);
 int show_msgmnb(struct text *t, const struct target *who);
 int store_msgmnb(const char *text, size_t len, const struct target *who);
+int show_msg_next(struct text *t, const struct target *who);
+int store_msg_next(const char *text, size_t len, const struct target *who);
+int show_sem_next(struct text *t, const struct target *who);
+int store_sem_next(const char *text, size_t len, const struct target *who);
+int show_shm_next_id(struct text *t, const struct target *who);
+int store_shm_next_id(const char *text, size_t len, const struct target *who);
 int show_msgmni(struct text *t, const struct target *who);
 int store_msgmni(const char *text, size_t len, const struct target *who);
 

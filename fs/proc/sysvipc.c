@@ -164,3 +164,32 @@ int store_semlimits(const char *text, size_t len, const struct target *who)
 SYSCTL_WORD(extern, msgmax, msg_limits.message, 0, MSG_LARGEST)
 SYSCTL_WORD(extern, msgmnb, msg_limits.queue, 0, INT32_MAX)
 SYSCTL_WORD(extern, msgmni, msg_table.limit, 0, IPC_MOST)
+
+/* The id that the next object of a kind gets, once: for whoever makes the objects of a checkpoint
+ * again. */
+static int store_next(const char *text, size_t len, struct ipc_ids *ids)
+{
+    uint32_t id;
+    int err = sysctl_number(text, len, INT32_MAX, &id);
+
+    if (!err)
+        ids->next = (int32_t)id;
+    return err;
+}
+
+#define NEXT_ID(name, ids)                                                                         \
+    int show_##name(struct text *t, const struct target *who)                                      \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        text_printf(t, "%d\n", (ids).next);                                                        \
+        return 0;                                                                                  \
+    }                                                                                              \
+    int store_##name(const char *text, size_t len, const struct target *who)                       \
+    {                                                                                              \
+        (void)who;                                                                                 \
+        return store_next(text, len, &(ids));                                                      \
+    }
+
+NEXT_ID(msg_next, msg_table.ids)
+NEXT_ID(sem_next, sem_table.ids)
+NEXT_ID(shm_next_id, shm_ids)

@@ -300,10 +300,10 @@ long sys_setresgid(uint32_t r, uint32_t e, uint32_t s)
 
 long sys_setfsuid(uint32_t id)
 {
-    return uid_narrow((uint32_t)sys_setfsuid32(widen(id)));
+    return sys_setfsuid32(widen(id)); /* the old one is told in full */
 }
 
 long sys_setfsgid(uint32_t id)
 {
-    return gid_narrow((uint32_t)sys_setfsgid32(widen(id)));
+    return sys_setfsgid32(widen(id));
 }

@@ -7,9 +7,7 @@
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
-#define INDEX_BITS 15 /* of an id; above them a number that makes ids differ over time */
-#define INDEX_MASK ((1 << INDEX_BITS) - 1)
-#define BLOCK      1000u
+#define BLOCK 1000u
 
 struct ipc_object *ipc_at(struct ipc_table *t, uint32_t index)
 {
@@ -20,7 +18,7 @@ struct ipc_object *ipc_at(struct ipc_table *t, uint32_t index)
 
 struct ipc_object *ipc_find(struct ipc_table *t, int32_t id)
 {
-    struct ipc_object *o = id < 0 ? NULL : ipc_at(t, (uint32_t)(id & INDEX_MASK));
+    struct ipc_object *o = id < 0 ? NULL : ipc_at(t, (uint32_t)(id & IPC_INDEX_MASK));
 
     return o && o->id == id ? o : NULL;
 }
@@ -53,13 +51,36 @@ int32_t ipc_last_index(struct ipc_table *t)
     return last;
 }
 
-/* [table->lock held] The lowest free place, or -ENOMEM. */
+uint32_t ipc_first_place(const struct ipc_ids *ids)
+{
+    return ids->next < 0 ? 0 : (uint32_t)ids->next & IPC_INDEX_MASK;
+}
+
+/* The number grows whenever places are not taken in order, so that an id comes back as late as can
+ * be. */
+int32_t ipc_new_id(struct ipc_ids *ids, int32_t index)
+{
+    int32_t number = ids->next >> IPC_INDEX_BITS;
+
+    if (ids->next < 0) {
+        if (index <= ids->last_index)
+            ids->number = (ids->number + 1) & 0xffff;
+        ids->last_index = index;
+        number = ids->number;
+    }
+    ids->next = -1;
+    return (int32_t)((uint32_t)number << IPC_INDEX_BITS | (uint32_t)index) & INT32_MAX;
+}
+
+/* [table->lock held] The lowest free place from where it shall be, or -ENOSPC, -ENOMEM. */
 static int32_t free_place(struct ipc_table *t)
 {
-    uint32_t i = 0;
+    uint32_t i = ipc_first_place(&t->ids);
 
     while (ipc_at(t, i))
         i++;
+    if (i >= IPC_MOST)
+        return -ENOSPC;
     if (!t->slots[i / BLOCK])
         t->slots[i / BLOCK] = kzalloc(BLOCK * sizeof(struct ipc_object *));
     return t->slots[i / BLOCK] ? (int32_t)i : -ENOMEM;
@@ -75,10 +96,7 @@ long ipc_enter(struct ipc_table *t, struct ipc_object *o, int32_t key, uint32_t 
     i = free_place(t);
     if (i < 0)
         return i;
-    if (i <= t->last_index)
-        t->number = (t->number + 1) & 0xffff;
-    t->last_index = i;
-    o->id = (int32_t)((uint32_t)t->number << INDEX_BITS | (uint32_t)i) & INT32_MAX;
+    o->id = ipc_new_id(&t->ids, i);
     o->key = key;
     o->mode = mode & IPC_MODE;
     o->uid = o->cuid = c->euid;
@@ -91,7 +109,7 @@ long ipc_enter(struct ipc_table *t, struct ipc_object *o, int32_t key, uint32_t 
 
 void ipc_leave(struct ipc_table *t, struct ipc_object *o)
 {
-    uint32_t i = (uint32_t)(o->id & INDEX_MASK);
+    uint32_t i = (uint32_t)(o->id & IPC_INDEX_MASK);
 
     t->slots[i / BLOCK][i % BLOCK] = NULL;
     t->in_use--;
@@ -129,7 +147,7 @@ void ipc_pack(const struct ipc_object *o, struct ipc_perm64 *out)
                                .cuid = o->cuid,
                                .cgid = o->cgid,
                                .mode = (uint16_t)o->mode,
-                               .seq = (uint16_t)(o->id >> INDEX_BITS)};
+                               .seq = (uint16_t)(o->id >> IPC_INDEX_BITS)};
 }
 
 void ipc_pack_old(const struct ipc_object *o, struct ipc_perm_old *out)
@@ -140,7 +158,7 @@ void ipc_pack_old(const struct ipc_object *o, struct ipc_perm_old *out)
                                  .cuid = uid_narrow(o->cuid),
                                  .cgid = gid_narrow(o->cgid),
                                  .mode = (uint16_t)o->mode,
-                                 .seq = (uint16_t)(o->id >> INDEX_BITS)};
+                                 .seq = (uint16_t)(o->id >> IPC_INDEX_BITS)};
 }
 
 int ipc_get_ownership(const void __user *ubuf, bool wide, struct ipc_ownership *out)

@@ -30,15 +30,33 @@ struct ipc_object { /* first in what it is of */
     uint64_t ctime;
 };
 
+/* How ids are given out: the place in a table, and above it a number that makes them differ over
+ * time. */
+#define IPC_INDEX_BITS 15
+#define IPC_INDEX_MASK ((1 << IPC_INDEX_BITS) - 1)
+
+struct ipc_ids {
+    int32_t last_index, number;
+    int32_t next; /* the id that the next object shall have, if its place is free; -1: any */
+};
+#define IPC_IDS                                                                                    \
+    {                                                                                              \
+        .last_index = -1, .next = -1                                                               \
+    }
+
+/* Where the search for a free place starts; the id for the one that was found. */
+uint32_t ipc_first_place(const struct ipc_ids *ids);
+int32_t ipc_new_id(struct ipc_ids *ids, int32_t index);
+
 struct ipc_table {                              /* all of it under its lock */
     struct mutex lock;                          /* and everything about the objects */
     struct ipc_object **slots[IPC_MOST / 1000]; /* blocks of 1,000, made when they are needed */
     uint32_t in_use, limit;
-    int32_t last_index, number;
+    struct ipc_ids ids;
 };
 #define IPC_TABLE(name)                                                                            \
     {                                                                                              \
-        .lock = MUTEX_INIT(name.lock, MUTEX_RANK_IPC), .limit = IPC_MOST, .last_index = -1         \
+        .lock = MUTEX_INIT(name.lock, MUTEX_RANK_IPC), .limit = IPC_MOST, .ids = IPC_IDS           \
     }
 
 /* [table->lock held] The object of an id, or of the place that its low bits name; NULL. */

@@ -8,20 +8,17 @@
  * has no areas is not in the table.
  */
 #include "kernel/ipc/shm.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/cred/user.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define IPC_CREAT   01000u
-#define IPC_EXCL    02000u
 #define SHM_HUGETLB 04000u
 
-#define INDEX_BITS 15 /* of an id; above them a number that makes ids differ over time */
-#define INDEX_MASK ((1 << INDEX_BITS) - 1)
-
 struct spinlock shm_lock = SPINLOCK_INIT("shm", LOCK_RANK_FS);
+struct ipc_ids shm_ids = IPC_IDS;
 struct shm_limits shm_limits = {.max = UINT32_MAX - (1u << 24), .segments = SHM_MOST_SEGMENTS};
 
 static struct shm_segment *table[SHM_MOST_SEGMENTS]; /* [shm_lock] */
@@ -43,7 +40,7 @@ struct shm_segment *shm_at(uint32_t index)
 
 struct shm_segment *shm_find(int32_t id)
 {
-    struct shm_segment *s = id < 0 ? NULL : shm_at(id & INDEX_MASK);
+    struct shm_segment *s = id < 0 ? NULL : shm_at(id & IPC_INDEX_MASK);
 
     return s && s->id == id ? s : NULL;
 }
@@ -127,7 +124,7 @@ bool shm_remove_if_unused(struct shm_segment *s)
     if (s->gone || !(s->mode & SHM_DEST) || shm_attaches(s))
         return false;
     s->gone = true;
-    table[s->id & INDEX_MASK] = NULL;
+    table[s->id & IPC_INDEX_MASK] = NULL;
     shm_unlock(s);
     in_use--;
     all_pages -= shm_pages_of(s->size);
@@ -186,19 +183,17 @@ static struct shm_segment *segment_new(int32_t key, uint32_t size, uint32_t mode
     return s;
 }
 
-/* [shm_lock] The lowest free place; the number above it grows whenever places are not taken in
- * order, so that an id comes back as late as can be. */
+/* [shm_lock] The first free place from where it shall be on, and from the start if there is none.
+ */
 static void assign_id(struct shm_segment *s)
 {
-    static int32_t last_index = -1, number;
-    int32_t index = 0;
+    uint32_t index = ipc_first_place(&shm_ids);
 
-    while (table[index])
+    while (shm_at(index))
         index++;
-    if (index <= last_index)
-        number = (number + 1) & 0xffff;
-    last_index = index;
-    s->id = (int32_t)((uint32_t)number << INDEX_BITS | (uint32_t)index) & INT32_MAX;
+    for (index %= SHM_MOST_SEGMENTS; table[index]; index++)
+        ;
+    s->id = ipc_new_id(&shm_ids, (int32_t)index);
     table[index] = s;
     in_use++;
     all_pages += shm_pages_of(s->size);

@@ -42,6 +42,7 @@ struct shm_limits {
     uint32_t segments; /* at most SHM_MOST_SEGMENTS */
 };
 void shm_init(void);                 /* once at boot */
+extern struct ipc_ids shm_ids;       /* [shm_lock] */
 extern struct shm_limits shm_limits; /* /proc/sys/kernel/shm{max,all,mni} */
 
 static inline uint32_t shm_pages_of(uint32_t bytes)

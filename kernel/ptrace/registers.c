@@ -11,8 +11,9 @@
 #define DR_STATUS       6
 #define DR_CONTROL      7
 #define DR7_RESERVED    0xfc00u
-#define HARDWARE_WORDS  2  /* trapno and err, which struct user does not have */
-#define BEFORE_HARDWARE 12 /* registers that lie before them */
+#define DR6_FIXED       0xffff0ff0u /* what reads as ones when nothing has happened */
+#define HARDWARE_WORDS  2           /* trapno and err, which struct user does not have */
+#define BEFORE_HARDWARE 12          /* registers that lie before them */
 
 enum { /* places in struct user_regs_struct, man 2 ptrace and <sys/user.h> */
        REG_DS = 7,
@@ -98,7 +99,7 @@ static uint32_t get_debug(const struct tracee *x, unsigned n)
     if (n < 4)
         return x->debug.address[n];
     if (n == DR_STATUS)
-        return x->thread->arch.debug_status;
+        return x->thread->arch.debug_status ^ DR6_FIXED;
     return n == DR_CONTROL ? x->debug.control : 0;
 }
 
@@ -116,7 +117,7 @@ static int put_debug(struct tracee *x, unsigned n, uint32_t value)
     struct debug_registers d = x->debug;
 
     if (n == DR_STATUS) {
-        x->thread->arch.debug_status = value;
+        x->thread->arch.debug_status = value ^ DR6_FIXED;
         return 0;
     }
     if (n < 4) {

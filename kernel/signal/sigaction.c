@@ -12,7 +12,7 @@
 
 #define SA_KNOWN                                                                                   \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
-     SA_NODEFER | SA_RESETHAND)
+     SA_NODEFER | SA_RESETHAND | SA_EXPOSE_TAGBITS)
 
 struct user_sigaction { /* rt_sigaction's */
     uint32_t handler, flags, restorer;

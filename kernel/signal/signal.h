@@ -76,14 +76,15 @@ static inline int child_code(int status)
     return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
 }
 
-#define SA_NOCLDSTOP 0x00000001u
-#define SA_NOCLDWAIT 0x00000002u
-#define SA_SIGINFO   0x00000004u
-#define SA_RESTORER  0x04000000u
-#define SA_ONSTACK   0x08000000u
-#define SA_RESTART   0x10000000u
-#define SA_NODEFER   0x40000000u
-#define SA_RESETHAND 0x80000000u
+#define SA_NOCLDSTOP      0x00000001u
+#define SA_NOCLDWAIT      0x00000002u
+#define SA_SIGINFO        0x00000004u
+#define SA_EXPOSE_TAGBITS 0x00000800u /* kept: addresses have no tags here */
+#define SA_RESTORER       0x04000000u
+#define SA_ONSTACK        0x08000000u
+#define SA_RESTART        0x10000000u
+#define SA_NODEFER        0x40000000u
+#define SA_RESETHAND      0x80000000u
 
 #define SS_ONSTACK    1u
 #define SS_DISABLE    2u

@@ -23,6 +23,7 @@ struct user_sched_attr { /* man 2 sched_setattr */
     int32_t nice;
     uint32_t priority;
     uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max; /* hints of later kernels that nothing here follows */
 };
 
 long sys_sched_yield(void)
@@ -227,12 +228,12 @@ long sys_sched_getattr(uint32_t tid, void __user *uattr, uint32_t size, uint32_t
     if (err)
         return err;
     memset(&out, 0, sizeof(out));
-    out.size = sizeof(out);
+    out.size = size < sizeof(out) ? size : sizeof(out);
     out.policy = a.policy;
     out.flags = a.reset_on_fork ? FLAG_RESET_ON_FORK : 0;
     out.priority = a.priority;
     out.nice = sched_is_realtime(&a) ? 0 : a.nice;
-    return copy_to_user(uattr, &out, sizeof(out));
+    return copy_to_user(uattr, &out, out.size);
 }
 
 long sys_sched_get_priority_max(uint32_t policy)

@@ -257,10 +257,9 @@ void frame_free_zeroed(struct frame *f)
 
 void frame_zero_ahead(void)
 {
-    bool enough = read_once(zero_list) || frame_short();
-    struct frame *f = enough ? NULL : frame_alloc_zeroed(FRAME_KERNEL);
+    struct frame *f;
 
-    if (f)
+    if (!read_once(zero_list) && !frame_short() && (f = frame_alloc_zeroed(FRAME_KERNEL)))
         frame_free_zeroed(f);
 }
 

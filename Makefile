@@ -252,6 +252,10 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/faultline.elf
 	$(Q)$(PY) scripts/bench $(B)
 
+# The same by the clock, beside the instructions: needs a machine that is mostly idle.
+bench-wall: deps kernel
+	$(Q)$(PY) scripts/bench-wall $(B) $(if $(BOOTS),--boots $(BOOTS))
+
 # What an operation costs beside few and beside many others of its kind; fails where a curve bends.
 bench-scale: deps kernel
 	$(Q)$(PY) scripts/bench-scale $(B)
@@ -312,6 +316,7 @@ help:
 	@echo "                in two terminals: make run GDB=1, make gdb-attach"
 	@echo "make record     a run that is recorded; make replay: the same run under gdb, also backwards"
 	@echo "make bench      costs in guest instructions, side by side with Linux"
+	@echo "make bench-wall  the same by the clock, in turns with Linux (BOOTS=5; an idle machine)"
 	@echo "make bench-scale  what grows with the number of objects, and what does not"
 	@echo "make bench-smp    what a second processor brings, beside Linux (wall time)"
 	@echo "make bench-locks  how many processors the kernel's locks let work at once, by simulation"
@@ -326,7 +331,7 @@ help:
 	@echo "make clean      remove what was built; make distclean: and what was fetched"
 	@echo "Variables: B=build-dir DEBUG=1 V=1 MEM=MiB CPUS=n APPEND='kernel options'"
 
-.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-scale bench-smp bench-locks profile soak lint fetch \
+.PHONY: all docs kernel initrd iso deps release run run-gui debug-images debug gdb gdb-attach record replay test bench bench-wall bench-scale bench-smp bench-locks profile soak lint fetch \
         compile_commands.json \
         clean distclean help FORCE
 .DELETE_ON_ERROR:

@@ -6,10 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE       4096u
-#define ROUNDS     5
-#define SETTLED_NS 100000000
-#define PAGES      256u
+#define PAGE 4096u
+#ifndef ROUNDS
+#define ROUNDS 5
+#endif
+#define ROUNDS_LEAST 5
+#define ENOUGH       500000000u /* cycles of a row, after which these do */
+#define SETTLED_NS   100000000
+#define PAGES        256u
 
 enum {
     NR_exit = 1,
@@ -201,14 +205,15 @@ static int same(const char *a, const char *b)
     return *a == *b;
 }
 
-/* Runs fn ROUNDS times and prints the least of what it returns, by n operations. */
+/* Runs fn ROUNDS times, or less often if that takes long, and prints the least of what it returns,
+ * by n operations. */
 static void measure(const char *name, uint64_t (*fn)(void), uint32_t n)
 {
-    uint64_t best = UINT64_MAX;
+    uint64_t best = UINT64_MAX, begun = tsc();
 
     if (only && !same(only, name))
         return;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < ROUNDS && (i < ROUNDS_LEAST || tsc() - begun < ENOUGH); i++) {
         uint64_t cost;
         marking = only && i == ROUNDS - 1;
         cost = fn();

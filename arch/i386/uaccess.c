@@ -5,7 +5,6 @@
 #include "libc/errno.h"
 
 /* uaccess.asm */
-size_t user_clear(void __user *dst, size_t n);
 int user_string(char *dst, const char __user *usrc, size_t size);
 
 size_t copy_from_user_partial(void *dst, const void __user *usrc, size_t n)
@@ -20,7 +19,7 @@ size_t copy_to_user_partial(void __user *udst, const void *src, size_t n)
 
 size_t clear_user_partial(void __user *udst, size_t n)
 {
-    return user_range_ok(udst, n) ? user_clear(udst, n) : n;
+    return user_range_ok(udst, n) ? user_clear_long((__force void *)udst, n) : n;
 }
 
 int copy_from_user(void *dst, const void __user *usrc, size_t n)

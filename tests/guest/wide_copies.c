@@ -78,6 +78,39 @@ static void ends_in_the_middle(int prot, const char *what)
     munmap(p, SIZE);
 }
 
+/* ---- Zeros ---- */
+
+/* n bytes of /dev/zero at at: those and no others. */
+static bool zeros_go_well(unsigned char *p, int zero, size_t at, size_t n)
+{
+    memset(p, 0xaa, SIZE);
+    if (read(zero, p + at, n) != (long)n)
+        return false;
+    for (size_t i = 0; i < SIZE; i++)
+        if (p[i] != (i >= at && i - at < n ? 0 : 0xaa))
+            return false;
+    return true;
+}
+
+static void zeros(int zero)
+{
+    static const size_t n[] = {1, 255, 511, 512, 513, 768, 4095, 4096, 4097, 12289, 60000};
+    static const size_t at[] = {0, 1, 4, 15, 3900, 4095}, back[] = {3 * PAGE, 2 * PAGE + 7, 600, 0};
+    unsigned char *p = (void *)map_anon(PAGES);
+    int wrong = 0;
+
+    for (unsigned i = 0; i < sizeof(n) / sizeof(*n); i++)
+        for (unsigned j = 0; j < sizeof(at) / sizeof(*at); j++)
+            wrong += !zeros_go_well(p, zero, at[j], n[i]);
+    printf("zeros that went wrong: %d\n", wrong);
+    DIE_UNLESS(mprotect(p + 3 * PAGE, PAGE, PROT_NONE) == 0);
+    for (unsigned i = 0; i < sizeof(back) / sizeof(*back); i++) {
+        long r = read(zero, p + 3 * PAGE - back[i], 5 * PAGE);
+        printf("zeros, %zu before what has no access: %ld\n", back[i], r - r % 64);
+    }
+    munmap(p, SIZE);
+}
+
 /* ---- Vector registers ---- */
 
 #define EACH(what) what(0) what(1) what(2) what(3) what(4) what(5) what(6) what(7)
@@ -183,7 +216,7 @@ static bool kept_by_others(void)
     return same;
 }
 
-static void registers(void)
+static void registers(int zero)
 {
     char *fresh = map_anon(PAGES);
     bool calls = true, faults = true, others = true;
@@ -192,6 +225,7 @@ static void registers(void)
         faults &= kept_by_fault(fresh + i * PAGE);
         lseek(file, 0, SEEK_SET);
         calls &= kept_by_call(SYS_read, file, fresh, SIZE / 2);
+        calls &= kept_by_call(SYS_read, zero, fresh, SIZE / 2);
         calls &= kept_by_call(SYS_write, ends[1], fresh, PAGE * 2);
         calls &= kept_by_call(SYS_read, ends[0], fresh, PAGE * 2);
     }
@@ -205,10 +239,14 @@ static void registers(void)
 
 int main(void)
 {
+    int zero = open("/dev/zero", O_RDONLY);
+
+    DIE_UNLESS(zero >= 0);
     make_pattern();
     lengths();
     ends_in_the_middle(PROT_NONE, "no access");
     ends_in_the_middle(PROT_READ, "read-only");
-    registers();
+    zeros(zero);
+    registers(zero);
     return 0;
 }

@@ -13,6 +13,7 @@
 /* wide.asm, uaccess.asm */
 void zero_wide(void *page);
 size_t copy_wide(void *dst, const void *src, size_t n);
+size_t clear_wide(void *dst, size_t n);
 
 static bool wide;
 
@@ -70,4 +71,31 @@ size_t user_copy_long(void *dst, const void *src, size_t n)
         from += part;
     }
     return n ? user_copy(to, from, n) : 0;
+}
+
+/* One page at most, as copy_part. */
+static size_t clear_part(char *dst, size_t n)
+{
+    size_t odd = n % STEP, left = odd ? user_clear(dst, odd) : 0;
+
+    if (left || n == odd)
+        return left + n - odd;
+    left = clear_wide(dst + odd, n - odd);
+    return left ? user_clear(dst + n - left, left) : 0;
+}
+
+size_t user_clear_long(void *dst, size_t n)
+{
+    char *to = dst;
+
+    while (wide && n >= WIDE_MIN) {
+        size_t room = PAGE_SIZE - (vaddr_t)to % PAGE_SIZE, part = n < room ? n : room;
+        size_t left = clear_part(to, part);
+
+        n -= part - left;
+        if (left)
+            return n;
+        to += part;
+    }
+    return n ? user_clear(to, n) : 0;
 }

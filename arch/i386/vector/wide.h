@@ -16,4 +16,8 @@ static inline size_t user_copy_any(void *dst, const void *src, size_t n)
     return n < WIDE_MIN ? user_copy(dst, src, n) : user_copy_long(dst, src, n);
 }
 
+/* What was NOT zeroed of the program's. */
+size_t user_clear(void *dst, size_t n); /* uaccess.asm */
+size_t user_clear_long(void *dst, size_t n);
+
 #endif

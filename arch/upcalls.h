@@ -28,6 +28,11 @@ void syscall_dispatch(struct trapframe *tf);
  * (kernel/syscall/syscall.c) */
 void sysenter_dispatch(struct trapframe *tf);
 
+/* The same two while several processors run, and without the kernel lock: done (true), or nothing
+ * has happened. A fault on the way takes that lock for itself. (kernel/syscall/alone.c) */
+bool syscall_alone(struct trapframe *tf);
+bool sysenter_alone(struct trapframe *tf);
+
 /*
  * A page fault at addr that a process is to answer for, whether the program or a copy of the kernel
  * for it touched the page. True: go on where it was. False: it cannot be resolved; the program has

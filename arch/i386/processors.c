@@ -173,14 +173,22 @@ static bool is_out_of_turn(const struct trapframe *tf)
         }                                                                                          \
     }
 
-SHARED(syscall_dispatch)
-SHARED(sysenter_dispatch)
 SHARED(trap_dispatch)
 static void fault_in_kernel(struct trapframe *tf)
 {
     page_fault(tf);
 }
 SHARED(fault_in_kernel)
+static void call_in_kernel(struct trapframe *tf)
+{
+    syscall_dispatch(tf);
+}
+SHARED(call_in_kernel)
+static void sysenter_in_kernel(struct trapframe *tf)
+{
+    sysenter_dispatch(tf);
+}
+SHARED(sysenter_in_kernel)
 SHARED(irq_dispatch)
 SHARED(return_to_user)
 
@@ -193,6 +201,22 @@ void shared_page_fault(struct trapframe *tf)
 
     if (!trap_from_user(tf) || addr >= USER_TOP || !trap_fault_alone(tf, addr))
         shared_fault_in_kernel(tf);
+}
+
+/* Some calls need nothing that it guards. Interrupts are on, and take it as they do where it is
+ * idle. */
+void shared_syscall_dispatch(struct trapframe *tf);
+void shared_syscall_dispatch(struct trapframe *tf)
+{
+    if (!syscall_alone(tf))
+        shared_call_in_kernel(tf);
+}
+
+void shared_sysenter_dispatch(struct trapframe *tf);
+void shared_sysenter_dispatch(struct trapframe *tf)
+{
+    if (!sysenter_alone(tf))
+        shared_sysenter_in_kernel(tf);
 }
 
 /* linker.ld, entry.asm: a call's displacement, and the function to call instead. */

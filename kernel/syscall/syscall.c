@@ -103,13 +103,19 @@ void syscall_dispatch(struct trapframe *tf)
         dispatch(tf, tf->orig_eax);
 }
 
-void sysenter_dispatch(struct trapframe *tf)
+bool sysenter_arguments(struct trapframe *tf)
 {
     const void __user *sixth = (const void __user *)tf->esp;
 
     tf->eip = vdso_address(vdso_vsyscall_landing);
-    if (get_user_u32(&tf->ebp, sixth) && copy_from_user(&tf->ebp, sixth, sizeof(tf->ebp)))
-        tf->eax = (uint32_t)-EFAULT;
-    else
+    if (!get_user_u32(&tf->ebp, sixth) || !copy_from_user(&tf->ebp, sixth, sizeof(tf->ebp)))
+        return true;
+    tf->eax = (uint32_t)-EFAULT;
+    return false;
+}
+
+void sysenter_dispatch(struct trapframe *tf)
+{
+    if (sysenter_arguments(tf))
         syscall_dispatch(tf);
 }

@@ -15,6 +15,9 @@ typedef long (*syscall_fn)(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uin
 void syscall_init(void); /* reads the boot options */
 
 struct trapframe;
+/* What sysenter leaves to do: where the program goes on, and the sixth argument, from its stack.
+ * False: that faults, and the call is over. */
+bool sysenter_arguments(struct trapframe *tf);
 /* kernel/syscall/sys_seccomp.c: does what seccomp_judge() said; whether the call is to be made. May
  * not return. */
 bool seccomp_act(struct trapframe *tf, uint32_t verdict);

@@ -82,8 +82,10 @@ static uint64_t cycles_to_ns(uint64_t cycles, uint32_t m)
     uint32_t low = (uint32_t)cycles, high = (uint32_t)(cycles >> 32);
     uint64_t ns = (uint64_t)low * m >> CLOCK_MULT_SHIFT;
 
-    if (__builtin_expect(high, 0)) /* a tick is shorter */
-        ns += (uint64_t)high * m << (32 - CLOCK_MULT_SHIFT);
+    /* More than a tick, or less than nothing: another processor wrote the base after this one had
+     * read its counter. */
+    if (__builtin_expect(high, 0))
+        ns = (int32_t)high < 0 ? 0 : ns + ((uint64_t)high * m << (32 - CLOCK_MULT_SHIFT));
     return ns;
 }
 

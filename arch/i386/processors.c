@@ -1,12 +1,7 @@
 /*
- * Several processors: how they are started, the kernel lock, what they send each other.
+ * Several processors: how they are started, how they come into the kernel (kernel_lock.c), what
+ * they send each other.
  *
- * The kernel lock is taken at every entry from user mode, and by an interrupt that finds its
- * processor idle; it is let go on the way to user mode and while idle. Those that wait stand in a
- * queue; a newcomer that finds it free takes it before them, since the first in the queue may be a
- * virtual processor that its host does not run just now. Who has waited for long asks the holder,
- * who then lets nobody before the first. Whoever waits has interrupts off and answers shootdowns
- * (shootdown.c).
  * While there is one processor the entries call what they are for directly; share_kernel() puts the
  * functions of this file in between.
  */
@@ -15,6 +10,7 @@
 #include "arch/i386/i386.h"
 #include "arch/i386/platform/acpi.h"
 #include "arch/i386/platform/apic.h"
+#include "arch/i386/platform/kernel_lock.h"
 #include "arch/i386/platform/shootdown.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
@@ -24,12 +20,10 @@
 #include "libc/printf.h"
 #include "libc/string.h"
 
-#define LOW_MEMORY  0xa0000u
-#define ANSWER_NS   1000000000ull /* how long a processor may take to start: a host may be busy */
-#define INIT_NS     10000000ull   /* [SDM 3A 8.4.4] */
-#define STARTUP_NS  200000ull
-#define PATIENCE    200u  /* rounds of waiting for the kernel lock until its holder is asked */
-#define PASS_ROUNDS 1000u /* and until the holder takes it back if the first does not come */
+#define LOW_MEMORY 0xa0000u
+#define ANSWER_NS  1000000000ull /* how long a processor may take to start: a host may be busy */
+#define INIT_NS    10000000ull   /* [SDM 3A 8.4.4] */
+#define STARTUP_NS 200000ull
 
 unsigned cpus_online = 1;
 
@@ -41,13 +35,7 @@ struct cpu *cpu_get(unsigned id)
     return id < cpus_online ? cpus[id] : NULL;
 }
 
-/* ---- The kernel lock ---- */
-
-static struct {
-    volatile uint32_t held;
-    volatile uint32_t next, serving; /* tickets of those that wait */
-    volatile bool passing;           /* the first of them comes next, and nobody before it */
-} kernel_lock;
+/* ---- Waiting ---- */
 
 /* An emulator leaves its loop at every pause and takes a lock, which the one that is waited for may
  * need to be interrupted: so pauses are seldom. */
@@ -57,55 +45,6 @@ void wait_a_little(uint32_t rounds)
         cpu_relax();
     else
         __asm__ volatile("" : : : "memory");
-}
-
-/* Whoever is in the kernel hears of it at its next marked point. */
-static void ask_for_kernel(void)
-{
-    for (unsigned i = 0; i < cpus_online; i++)
-        if (cpus[i]->in_kernel)
-            __atomic_fetch_or(&cpus[i]->wanted, CPU_WANTED_KERNEL, __ATOMIC_RELAXED);
-}
-
-static bool try_kernel(void)
-{
-    return !kernel_lock.held && !__atomic_exchange_n(&kernel_lock.held, 1, __ATOMIC_ACQUIRE);
-}
-
-static __attribute__((noinline)) void wait_for_kernel(struct cpu *c)
-{
-    uint32_t ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_RELAXED);
-
-    for (uint32_t rounds = 1; kernel_lock.serving != ticket || !try_kernel(); rounds++) {
-        shootdown_answer(c);
-        if (rounds % PATIENCE == 0)
-            ask_for_kernel();
-        wait_a_little(rounds);
-    }
-    kernel_lock.passing = false;
-    kernel_lock.serving = ticket + 1;
-}
-
-static void kernel_enter(struct cpu *c)
-{
-    uint32_t flags = irq_save();
-
-    if (kernel_lock.passing || !try_kernel())
-        wait_for_kernel(c);
-    c->in_kernel = true;
-    irq_restore(flags);
-}
-
-/* Interrupts off: from here on this processor touches nothing that others share. A fault that was
- * resolved without the lock comes by, too. */
-void kernel_leave(void)
-{
-    struct cpu *c = cpu_self();
-
-    if (!c->in_kernel)
-        return;
-    c->in_kernel = false;
-    __atomic_store_n(&kernel_lock.held, 0, __ATOMIC_RELEASE);
 }
 
 void spin_wait(const struct spinlock *l);
@@ -118,23 +57,7 @@ void spin_wait(const struct spinlock *l)
     }
 }
 
-void cpu_pass_kernel(void)
-{
-    uint32_t flags;
-
-    if (cpus_online == 1 || kernel_lock.next == kernel_lock.serving)
-        return;
-    flags = irq_save();
-    kernel_lock.passing = true;
-    kernel_leave();
-    for (uint32_t rounds = 1; rounds < PASS_ROUNDS && kernel_lock.passing; rounds++) {
-        shootdown_answer(cpu_self());
-        wait_a_little(rounds);
-    }
-    kernel_lock.passing = false;
-    kernel_enter(cpu_self());
-    irq_restore(flags);
-}
+/* ---- Into the kernel ---- */
 
 void cpu_idle(void)
 {
@@ -248,8 +171,7 @@ static void share_kernel(void)
     *leave_site = CALL;
     write_cr0(cr0);
     write_cr3(read_cr3()); /* serializes [SDM 3A 8.1.3] */
-    kernel_lock.held = 1;
-    boot_cpu.in_kernel = true;
+    kernel_lock_first();
     irq_restore(flags);
 }
 

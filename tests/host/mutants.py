@@ -28,6 +28,7 @@ MUTANTS = [
      "    unmap_entry(table->table.pmap, pte);\n    flush_changed(table, va, 1);",
      "    unmap_entry(table->table.pmap, pte);\n    (void)va;\n    free_table_if_empty(table);"),
     # Shootdowns and locks, by CPUs that take turns in many orders: test_interleaving.
+    ("lock-never-owed", "arch/i386/platform/kernel_lock.c", "kernel_lock.serving == ticket && clock_mono_ns() - began > LONG_NS", "0"),
     ("shootdown-missing", "arch/i386/platform/shootdown.c", "    if (!targets || left_out)", "    if (targets || left_out)"),
     ("shootdown-no-wait", "arch/i386/platform/shootdown.c",
      "for (uint32_t rounds = 1; request.waiting; rounds++) {\n        shootdown_answer",
@@ -287,7 +288,7 @@ MUTANTS = [
 RUNS = [*([t] for t in TESTS), ["fuzz", "15000", "1", "600", "600"], ["fuzz", "15000", "1", "900"], ["fuzz", "15000", "2", "2048"],
         ["fuzz", "40000", "3", "8192"]]
 # What is not in mm/ has its own.
-RUNS_OF = {"arch": [["test_interleaving"]], "kernel": [["test_scheduler"]]}
+RUNS_OF = {"arch": [["test_interleaving"], ["test_kernel_lock"]], "kernel": [["test_scheduler"]]}
 
 
 def source_of(filename):
@@ -326,7 +327,7 @@ def main():
         sys.exit(" ".join(stale()) or 0)
     directory, names = sys.argv[1], sys.argv[2:]
     objects = Objects(directory)
-    for program in {run[0] for run in [*RUNS, *RUNS_OF["kernel"]]}:
+    for program in {run[0] for run in [*RUNS, *RUNS_OF["arch"], *RUNS_OF["kernel"]]}:
         objects.program(program)
     chosen = [m for m in MUTANTS if not names or m[0] in names]
     failed = 0

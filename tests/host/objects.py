@@ -20,7 +20,8 @@ PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.
             for t in [*TESTS, "test_failures"]}
 PROGRAMS["test_interleaving"].append("arch/i386/platform/shootdown.c")
 ALONE = {"test_scheduler": [f"kernel/thread/{f}.c" for f in ("sched", "runqueue", "balance")] +
-         ["tests/host/test_scheduler.c", "tests/host/check.c"]}
+         ["tests/host/test_scheduler.c", "tests/host/check.c"],
+         "test_kernel_lock": ["arch/i386/platform/kernel_lock.c", "tests/host/test_kernel_lock.c", "tests/host/check.c"]}
 PROGRAMS["fuzz"] = ["tests/host/fuzz.c"]
 SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
 HEADERS = ("arch", "libc", "mm", "kernel/thread", "tests/host")

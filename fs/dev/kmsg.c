@@ -12,6 +12,7 @@
 #include "libc/string.h"
 
 #define RECORD_MAX 256
+#define LINE_MOST  992 /* that may be written, of which a record keeps the beginning */
 #define POLL_NS    (NSEC_PER_SEC / 10)
 
 /* The log cannot wake readers (it runs under any lock), so a waiting one looks now and then. */
@@ -79,6 +80,8 @@ static long kmsg_write(struct file *f, const void __user *ubuf, size_t len, uint
     unsigned long level = LOG_WARN;
 
     (void)f, (void)pos;
+    if (len > LINE_MOST)
+        return -EINVAL;
     if (copy_from_user(text, ubuf, n))
         return -EFAULT;
     while (n > 0 && text[n - 1] == '\n')

@@ -31,6 +31,26 @@ static uint32_t total_pages; /* [ramfs_lock] charged to all of them */
 
 /* ---- Accounting ---- */
 
+static bool may_limit(uint32_t used, uint32_t now, uint32_t wanted)
+{
+    return wanted == now || !wanted || (now && used <= wanted);
+}
+
+int ramfs_set_limits(struct ramfs_super *s, uint32_t pages, uint32_t inodes)
+{
+    bool may;
+
+    spin_lock(&ramfs_lock);
+    may = may_limit(s->used_pages, s->max_pages, pages) &&
+          may_limit(s->used_inodes, s->max_inodes, inodes);
+    if (may) {
+        s->max_pages = pages;
+        s->max_inodes = inodes;
+    }
+    spin_unlock(&ramfs_lock);
+    return may ? 0 : -EINVAL;
+}
+
 void ramfs_super_put(struct ramfs_super *s)
 {
     bool last;

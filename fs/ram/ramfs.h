@@ -17,6 +17,8 @@ struct ramfs_super {
     uint32_t used_inodes;           /* [ramfs_lock] and names beyond each one's first */
 };
 void ramfs_super_put(struct ramfs_super *s); /* drops a reference */
+/* Other limits. -EINVAL: more is in use, or there was none before. */
+int ramfs_set_limits(struct ramfs_super *s, uint32_t pages, uint32_t inodes);
 
 #define RAMFS_MAGIC 0x858458f6u
 #define TMPFS_MAGIC 0x01021994u

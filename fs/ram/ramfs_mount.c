@@ -95,22 +95,6 @@ static bool parse_size(const char *s, size_t len, uint32_t *pages)
     return true;
 }
 
-/* nr_inodes=N[k|m|g]; 0 is no limit. */
-static int tmpfs_inodes(const char *data, struct ramfs_super *s)
-{
-    const char *value;
-    size_t len;
-    uint64_t v;
-
-    s->inodes_given = mount_option(data, "nr_inodes", &value, &len);
-    if (!s->inodes_given)
-        return 0;
-    if (!parse_units(value, len, &v))
-        return -EINVAL;
-    s->max_inodes = saturated(v);
-    return 0;
-}
-
 static int tmpfs_number(const char *data, const char *name, int base, uint32_t *out)
 {
     const char *value;
@@ -149,35 +133,85 @@ static int ramfs_mount(struct superblock *sb, const char *source, const char *da
     return err ? err : ramfs_mount_root(sb, mode & 07777, 0, 0);
 }
 
+/* What a mount of tmpfs is asked for. */
+struct tmpfs_wish {
+    uint32_t mode, uid, gid, pages, inodes;
+    bool pages_given, inodes_given;
+};
+
+/* N[k|m|g] of what the limit counts; 0 is no limit. */
+static int tmpfs_limit(const char *data, const char *name, uint32_t *out, bool *given)
+{
+    const char *value;
+    size_t len;
+    uint64_t v;
+
+    if (!mount_option(data, name, &value, &len))
+        return 0;
+    if (!parse_units(value, len, &v))
+        return -EINVAL;
+    *out = saturated(v);
+    *given = true;
+    return 0;
+}
+
+static int tmpfs_parse(const char *data, struct tmpfs_wish *w)
+{
+    static const char *const known[] = {"size", "nr_blocks", "nr_inodes", "mode", "uid",
+                                        "gid",  "huge",      "inode32",   "ro",   "rw",
+                                        "sync", "async",     "dirsync",   NULL};
+    const char *value;
+    size_t len;
+    int err = mount_option_names_are(data, known) ? 0 : -EINVAL;
+
+    if (!err)
+        err = tmpfs_limit(data, "nr_blocks", &w->pages, &w->pages_given);
+    if (!err && mount_option(data, "size", &value, &len)) {
+        w->pages_given = true;
+        err = parse_size(value, len, &w->pages) ? 0 : -EINVAL;
+    }
+    if (!err)
+        err = tmpfs_number(data, "mode", 8, &w->mode);
+    if (!err)
+        err = tmpfs_number(data, "uid", 10, &w->uid);
+    if (!err)
+        err = tmpfs_number(data, "gid", 10, &w->gid);
+    return err ? err : tmpfs_limit(data, "nr_inodes", &w->inodes, &w->inodes_given);
+}
+
 static int tmpfs_mount(struct superblock *sb, const char *source, const char *data)
 {
-    uint32_t mode = 01777, uid = 0, gid = 0, pages = ramfs_default_limit();
-    struct ramfs_super limits = {.max_inodes = ramfs_default_limit()}, *s;
-    const char *value;
-    bool given;
-    size_t len;
-    int err;
+    struct tmpfs_wish w = {
+        .mode = 01777, .pages = ramfs_default_limit(), .inodes = ramfs_default_limit()};
+    struct ramfs_super *s;
+    int err = tmpfs_parse(data, &w);
 
     (void)source;
-    given = mount_option(data, "size", &value, &len);
-    if (given && !parse_size(value, len, &pages))
-        return -EINVAL;
-    err = tmpfs_number(data, "mode", 8, &mode);
     if (!err)
-        err = tmpfs_number(data, "uid", 10, &uid);
-    if (!err)
-        err = tmpfs_number(data, "gid", 10, &gid);
-    if (!err)
-        err = tmpfs_inodes(data, &limits);
-    if (!err)
-        err = ramfs_mount_root(sb, mode & 07777, pages, limits.max_inodes);
+        err = ramfs_mount_root(sb, w.mode & 07777, w.pages, w.inodes);
     if (err)
         return err;
-    sb->root->inode->uid = uid;
-    sb->root->inode->gid = gid;
+    sb->root->inode->uid = w.uid;
+    sb->root->inode->gid = w.gid;
     s = sb->private;
-    s->limit_given = given;
-    s->inodes_given = limits.inodes_given;
+    s->limit_given = w.pages_given;
+    s->inodes_given = w.inodes_given;
+    return 0;
+}
+
+static int tmpfs_remount(struct superblock *sb, uint32_t flags, const char *data)
+{
+    struct ramfs_super *s = sb->private;
+    struct tmpfs_wish w = {.pages = s->max_pages, .inodes = s->max_inodes};
+    int err = tmpfs_parse(data, &w);
+
+    (void)flags;
+    if (!err)
+        err = ramfs_set_limits(s, w.pages, w.inodes);
+    if (err)
+        return err;
+    s->limit_given |= w.pages_given;
+    s->inodes_given |= w.inodes_given;
     return 0;
 }
 
@@ -229,6 +263,7 @@ static struct fs_type tmpfs_type = {
     .nodev = true,
     .mount = tmpfs_mount,
     .unmount = ramfs_unmount,
+    .remount = tmpfs_remount,
     .charge_xattr = ramfs_charge_xattr,
     .statfs = ramfs_statfs,
     .options = tmpfs_options,

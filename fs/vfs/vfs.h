@@ -246,12 +246,13 @@ struct fs_type {
     void (*options)(struct superblock *sb, char *buf, size_t size);
     struct fs_type *next;
 };
-/* Finds name= or name in a comma-separated string of options: points *value at its value, *len
- * bytes. */
+/* Finds name= or name in a comma-separated string of options: points *value at the last one's
+ * value, *len bytes. */
 bool mount_option(const char *data, const char *name, const char **value, size_t *len);
 bool mount_has_option(const char *data, const char *name);
 /* Whether all of it are names out of known, which ends with NULL. */
 bool mount_options_are(const char *data, const char *const *known);
+bool mount_option_names_are(const char *data, const char *const *known); /* whatever the values */
 void fs_register(struct fs_type *t);
 extern struct fs_type *fs_types; /* every one, linked by next; only ever grows */
 

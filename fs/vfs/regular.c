@@ -251,7 +251,7 @@ long sys_truncate64(const char __user *upath, uint32_t low, uint32_t high)
 
 long sys_ftruncate(uint32_t fd, uint32_t size)
 {
-    return truncate_fd(fd, (int64_t)size, true);
+    return truncate_fd(fd, (int32_t)size, true);
 }
 
 long sys_ftruncate64(uint32_t fd, uint32_t low, uint32_t high)

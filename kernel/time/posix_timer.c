@@ -35,6 +35,7 @@ struct posix_timer {
     struct timer timer;
     struct queued_signal signal; /* [handlers->lock] info.uid counts the overruns */
     int32_t overrun;             /* of the last signal that was queued */
+    int32_t told;                /* of the last one that was taken, for timer_getoverrun */
 };
 
 struct user_sigevent {
@@ -93,23 +94,24 @@ void posix_timer_taken(struct queued_signal *signal)
 {
     struct posix_timer *t = container_of(signal, struct posix_timer, signal);
 
-    if (!t->waits)
-        return;
-    t->waits = false;
-    t->overrun = (int32_t)timer_forward(&t->timer, t->interval);
-    signal->info.uid = t->overrun;
+    if (t->waits) {
+        t->waits = false;
+        t->overrun = (int32_t)timer_forward(&t->timer, t->interval);
+        signal->info.uid = t->overrun;
+    }
+    t->told = t->overrun;
 }
 
 /* Its signal was not queued, for it is ignored: looks again, but not soon. */
 static void go_on_unheard(struct posix_timer *t)
 {
-    uint64_t when = t->timer.when;
+    uint64_t later = time_mono_ns() + NSEC_PER_TICK;
+    uint32_t skipped;
 
     spin_lock(&t->proc->handlers->lock);
     if (t->waits && list_empty(&t->signal.link)) {
         t->waits = false;
-        timer_next_period(&when, t->interval, time_mono_ns() + NSEC_PER_TICK);
-        timer_start(&t->timer, when);
+        timer_start(&t->timer, timer_due_next(&t->timer, t->interval, later, &skipped));
     }
     spin_unlock(&t->proc->handlers->lock);
 }
@@ -386,7 +388,7 @@ long sys_timer_getoverrun(uint32_t id)
     mutex_lock(&list_lock);
     t = find_timer((int32_t)id);
     if (t)
-        ret = t->overrun;
+        ret = t->told;
     mutex_unlock(&list_lock);
     return ret;
 }
@@ -407,9 +409,10 @@ static struct timer_setting current_setting(const struct posix_timer *t)
 {
     struct timer_setting s = {.interval = t->interval};
     uint64_t now = now_of(t), when = t->timer.when;
+    uint32_t skipped;
 
     if (!t->timer.armed && t->interval)
-        timer_next_period(&when, t->interval, now);
+        when = timer_due_next(&t->timer, t->interval, now, &skipped);
     if (t->timer.armed || t->interval)
         s.value = when > now ? when - now : 1;
     return s;
@@ -432,7 +435,7 @@ static int apply(struct posix_timer *t, const struct timer_setting *s, bool abso
     set_interval(t, 0);
     timer_cancel(&t->timer);
     t->timer.wall = false;
-    t->overrun = 0;
+    t->overrun = t->told = 0;
     set_interval(t, s->value ? s->interval : 0);
     if (clock_is_cpu(t->clock))
         err = s->value ? start_on_cpu(t, s->value, absolute) : 0;

@@ -63,7 +63,8 @@ struct timer {                  /* a node of a pairing heap in kernel/time/timer
     bool wall;             /* its time is one of the wall clock: moves when that is set */
     uint32_t settings;     /* [timer_lock] of a wall timer: how often the clock had been set */
     struct list wall_link; /* [timer_lock] the armed wall timers */
-    uint64_t when;         /* when it fires, by time_mono_ns() or by its CPU clock */
+    uint64_t lag;  /* a wall timer's: how long before the zero of time_mono_ns() it was due */
+    uint64_t when; /* when it fires, by time_mono_ns() or by its CPU clock */
     void (*fn)(void *arg); /* from the timer interrupt, no lock held: must not sleep */
     void *arg;
 };
@@ -88,6 +89,8 @@ int timer_await(struct timer *t);
 /* From *when, which has passed, to the first period after it that is still to come; returns how
  * many were skipped. */
 uint32_t timer_next_period(uint64_t *when, uint64_t period, uint64_t now);
+/* When a periodic timer that fired, or was never late, is due next after now; *skipped as above. */
+uint64_t timer_due_next(const struct timer *t, uint64_t period, uint64_t now, uint32_t *skipped);
 /* The same for a timer that fired, which starts again. For whoever takes what an expiry left, never
  * for what expires: a short period costs nobody anything until its owner has paid for the last. */
 uint32_t timer_forward(struct timer *t, uint64_t period);

@@ -148,28 +148,28 @@ void timer_init(struct timer *t, void (*fn)(void *), void *arg)
 void timer_start(struct timer *t, uint64_t when)
 {
     spin_lock(&timer_lock);
+    t->lag = 0;
     heap_add(&machine_heap, t, when);
     spin_unlock(&timer_lock);
 }
 
 void timer_start_wall(struct timer *t, uint64_t real_ns)
 {
-    uint64_t now, mono;
+    uint64_t zero, when;
 
     spin_lock(&timer_lock);
-    now = time_real_ns();
-    mono = time_mono_ns();
+    zero = time_real_ns() - time_mono_ns();
+    when = real_ns > zero ? real_ns - zero : 0;
     t->wall = true;
-    if (real_ns > now)
-        heap_add(&machine_heap, t, mono + (real_ns - now));
-    else
-        heap_add(&machine_heap, t, now - real_ns < mono ? mono - (now - real_ns) : 0);
+    t->lag = real_ns > zero ? 0 : zero - real_ns;
+    heap_add(&machine_heap, t, when);
     spin_unlock(&timer_lock);
 }
 
 void timer_start_in(struct timer **heap, struct timer *t, uint64_t when)
 {
     spin_lock(&timer_lock);
+    t->lag = 0;
     heap_add(heap, t, when);
     spin_unlock(&timer_lock);
 }
@@ -237,12 +237,19 @@ uint32_t timer_next_period(uint64_t *when, uint64_t period, uint64_t now)
     return skipped > INT32_MAX ? INT32_MAX : (uint32_t)skipped;
 }
 
-uint32_t timer_forward(struct timer *t, uint64_t period)
+uint64_t timer_due_next(const struct timer *t, uint64_t period, uint64_t now, uint32_t *skipped)
 {
     uint64_t when = t->when;
-    uint32_t skipped = timer_next_period(&when, period, time_mono_ns());
 
-    timer_start(t, when);
+    *skipped = timer_next_period(&when, period, now + t->lag);
+    return when - t->lag;
+}
+
+uint32_t timer_forward(struct timer *t, uint64_t period)
+{
+    uint32_t skipped;
+
+    timer_start(t, timer_due_next(t, period, time_mono_ns(), &skipped));
     return skipped;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/timerfd.h>
 #include <sys/user.h>
 #include <time.h>
 
@@ -90,6 +91,49 @@ static void late_sleeps(void)
         }
         printf("clock %d: %d woken\n", clocks[c], woken);
     }
+}
+
+/* What went by while nobody took the signal is told with it, and by a descriptor when it is read:
+ * also what was due before the machine began. */
+static void late_timers(void)
+{
+    const struct itimerspec often = {{0, 1}, {0, 1}};
+    struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    struct itimerspec old = {.it_interval.tv_sec = 700}, left;
+    int fd = timerfd_create(CLOCK_REALTIME, 0);
+    siginfo_t info;
+    sigset_t set;
+    uint64_t n;
+    timer_t id;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    timer_create(CLOCK_REALTIME, &ev, &id);
+    SHOW(timer_settime(id, TIMER_ABSTIME, &often, NULL));
+    SHOW(timer_getoverrun(id));
+    sigwaitinfo(&set, &info);
+    printf("at most: %d %d\n", info.si_overrun == INT32_MAX, timer_getoverrun(id) == INT32_MAX);
+    timer_delete(id);
+    ev.sigev_signo = SIGUSR2;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    timer_create(CLOCK_REALTIME, &ev, &id);
+    clock_gettime(CLOCK_REALTIME, &old.it_value);
+    old.it_value.tv_sec -= 100000 - 300;
+    SHOW(timer_settime(id, TIMER_ABSTIME, &old, NULL));
+    SHOW(timer_getoverrun(id));
+    sigwaitinfo(&set, &info);
+    printf("missed: %d %d\n", info.si_overrun, timer_getoverrun(id));
+    timer_gettime(id, &left);
+    printf("in phase: %d\n", left.it_value.tv_sec / 10 == 39);
+    SHOW(timerfd_settime(fd, TFD_TIMER_ABSTIME, &old, NULL));
+    SHOW(read(fd, &n, 8));
+    timerfd_gettime(fd, &left);
+    printf("expired %d times, in phase: %d\n", (int)n, left.it_value.tv_sec / 10 == 39);
+    timer_delete(id);
+    close(fd);
 }
 
 /* ---- New files ---- */
@@ -186,6 +230,20 @@ static void show_type(const char *what, int fd)
         printf("%s: %s\n", what, error_name(errno));
     else
         printf("%s: %lx, blocks of %ld\n", what, (long)s.f_type, (long)s.f_bsize);
+    close(fd);
+}
+
+/* Lengths of 32 bits have a sign. */
+static void negative_lengths(void)
+{
+    int fd = memfd_create("x", 0);
+    struct stat st;
+
+    SHOW(syscall(SYS_ftruncate, fd, -1));
+    SHOW(syscall(SYS_ftruncate, fd, 0x80000000));
+    SHOW(syscall(SYS_ftruncate, 99, -1));
+    SHOW(fstat(fd, &st));
+    printf("%d bytes\n", (int)st.st_size);
     close(fd);
 }
 
@@ -307,9 +365,11 @@ int main(void)
     wait_for_zombies();
     wait_for_traced();
     late_sleeps();
+    late_timers();
     group_directory();
     nameless_files();
     long_sources();
+    negative_lengths();
     types();
     other_namespaces();
     in_child("old ids", old_ids, NULL);

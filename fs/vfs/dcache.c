@@ -504,6 +504,23 @@ bool dentry_tree_busy(struct dentry *root)
     return busy;
 }
 
+/* Begins again where it has lost its place. */
+struct dentry *dentry_tree_find(struct dentry *root, uint32_t ino)
+{
+    struct dentry *d = root;
+
+    spin_lock(&dentry_lock);
+    for (unsigned n = 1; d && !(d->inode && d->inode->ino == ino); n++) {
+        d = tree_next(d, root);
+        if (d && n % TREE_STEP == 0 && pause_at(d, root))
+            d = root;
+    }
+    if (d)
+        dentry_ref(d);
+    spin_unlock(&dentry_lock);
+    return d;
+}
+
 void dentry_tree_free(struct dentry *root)
 {
     struct dentry *d = root;

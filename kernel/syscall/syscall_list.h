@@ -343,8 +343,8 @@ NR(337, recvmmsg)
 NR(338, fanotify_init)
 NR(339, fanotify_mark)
 NR(340, prlimit64)
-NR(341, name_to_handle_at) /* partial: no file system gives out handles (`EOPNOTSUPP`) */
-NR(342, open_by_handle_at) /* partial: no file system gives out handles (`ESTALE`) */
+NR(341, name_to_handle_at) /* partial: file systems on disks give out none (`EOPNOTSUPP`) */
+NR(342, open_by_handle_at) /* partial: file systems on disks give out none (`ESTALE`) */
 NR(343, clock_adjtime)
 NR(344, syncfs)
 NR(345, sendmmsg)

@@ -181,20 +181,19 @@ def boot(build, names, mem, kernel=None, timeout=600, machine=(), append=""):
     what the archive takes beyond ARCHIVE_MEM comes on top."""
     programs = archive(build, names)
     mem += max(0, len(programs) // MIB + 1 - ARCHIVE_MEM)
-    with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
+    with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd, \
+            tempfile.TemporaryFile("w+", encoding="latin-1", newline="") as line:
         initrd.write(programs)
         initrd.flush()
         command = [f"{TOP}/scripts/qemu", "--test", "-m", str(mem), "-kernel",
                    kernel or f"{build}/faultline.elf", "-initrd", initrd.name, "-append",
                    f"console=ttyS0 quiet panic=-1 {append}", *machine]
-        with open(f"{build}/guest.log", "wb") as log:
-            try:
-                subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log,
-                               stderr=subprocess.STDOUT, timeout=timeout)
-            except subprocess.TimeoutExpired:
-                pass
-        with open(f"{build}/guest.log", encoding="latin-1", newline="") as log:
-            return log.read().replace("\r", "")
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=line, stderr=subprocess.STDOUT, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            pass
+        line.seek(0)
+        return line.read().replace("\r", "")
 
 
 def parse(output):

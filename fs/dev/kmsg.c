@@ -12,7 +12,8 @@
 #include "libc/string.h"
 
 #define RECORD_MAX 256
-#define LINE_MOST  992 /* that may be written, of which a record keeps the beginning */
+#define LINE_SIZE  (5 * RECORD_MAX) /* with what is escaped */
+#define LINE_MOST  992              /* that may be written, of which a record keeps the beginning */
 #define POLL_NS    (NSEC_PER_SEC / 10)
 
 /* The log cannot wake readers (it runs under any lock), so a waiting one looks now and then. */
@@ -27,23 +28,44 @@ static int kmsg_wait(struct file *f, uint32_t pos)
     return 0;
 }
 
+/* What is no plain character becomes \xNN, but for the mark of what is to look at first. */
+static void kmsg_text(char *out, size_t size, const char *text)
+{
+    for (size_t n = 0; *text && n + 5 < size; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == LOG_LOUD[0])
+            continue;
+        if ((c >= ' ' && c < 127 && c != '\\') || (c == '\n' && !text[1]))
+            out[n++] = (char)c;
+        else
+            n += (size_t)snprintf(out + n, size - n, "\\x%02x", c);
+        out[n] = '\0';
+    }
+}
+
 /* "<6>[    5.140900] text\n" becomes "6,sequence,5140900,-;text\n". */
 static int kmsg_format(char *out, size_t size, uint32_t sequence, char *record)
 {
-    char *p = strchr(record, '['), *end;
-    unsigned long level = strtoul(record + 1, NULL, 10), sec, usec = 0;
+    char *p = strchr(record, '['), *end = record;
+    unsigned long priority = strtoul(record + 1, NULL, 10), sec = 0, usec = 0;
+    int n;
 
-    if (!p)
-        return snprintf(out, size, "%lu,%u,0,-;%s", level, sequence, record);
-    do
-        p++;
-    while (*p == ' ');
-    sec = strtoul(p, &end, 10);
-    if (*end == '.')
-        usec = strtoul(end + 1, &end, 10);
-    while (*end == ']' || *end == ' ')
-        end++;
-    return snprintf(out, size, "%lu,%u,%llu,-;%s", level, sequence, sec * 1000000ull + usec, end);
+    if (p) {
+        do
+            p++;
+        while (*p == ' ');
+        sec = strtoul(p, &end, 10);
+        if (*end == '.')
+            usec = strtoul(end + 1, &end, 10);
+        if (*end == ']')
+            end++;
+        if (*end == ' ')
+            end++;
+    }
+    n = snprintf(out, size, "%lu,%u,%llu,-;", priority, sequence, sec * 1000000ull + usec);
+    kmsg_text(out + n, size - (size_t)n, end);
+    return (int)strlen(out);
 }
 
 static long kmsg_read(struct file *f, void __user *ubuf, size_t len, uint64_t *pos)
@@ -55,13 +77,17 @@ static long kmsg_read(struct file *f, void __user *ubuf, size_t len, uint64_t *p
     (void)pos;
     if (err)
         return err;
+    if ((int32_t)(at - log_oldest()) < 0) {
+        f->private = (void *)(uintptr_t)log_oldest();
+        return -EPIPE; /* what came next is gone */
+    }
     start = at;
     n = log_next_record(&at, record, RECORD_MAX);
     record[n] = '\0';
-    line = kmalloc(2 * RECORD_MAX);
+    line = kmalloc(LINE_SIZE);
     if (!line)
         return -ENOMEM;
-    n = kmsg_format(line, 2 * RECORD_MAX, start, record);
+    n = kmsg_format(line, LINE_SIZE, start, record);
     if ((size_t)n > len)
         err = -EINVAL;
     else
@@ -73,11 +99,30 @@ static long kmsg_read(struct file *f, void __user *ubuf, size_t len, uint64_t *p
     return n;
 }
 
+/* A priority in front, "<12>", is taken off; a program's line is never the kernel's own. */
+static unsigned take_priority(char **text)
+{
+    unsigned facility = 1, level = LOG_WARN;
+    char *p = *text + 1;
+    unsigned long v = 0;
+
+    if (**text != '<')
+        return LOG_FACILITY(facility) + level;
+    while (isdigit(*p))
+        v = v * 10 + (unsigned)(*p++ - '0');
+    if (*p == '>') {
+        level = v & 7;
+        facility = v >> 3 & 0xff ? v >> 3 & 0xff : facility;
+        *text = p + 1;
+    }
+    return LOG_FACILITY(facility) + level;
+}
+
 static long kmsg_write(struct file *f, const void __user *ubuf, size_t len, uint64_t *pos)
 {
-    char text[RECORD_MAX], *p = text, *end;
+    char text[RECORD_MAX], *p = text;
     size_t n = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
-    unsigned long level = LOG_WARN;
+    unsigned priority;
 
     (void)f, (void)pos;
     if (len > LINE_MOST)
@@ -87,16 +132,9 @@ static long kmsg_write(struct file *f, const void __user *ubuf, size_t len, uint
     while (n > 0 && text[n - 1] == '\n')
         n--;
     text[n] = '\0';
-    if (text[0] == '<') {
-        unsigned long v = strtoul(text + 1, &end, 10);
-
-        if (end != text + 1 && *end == '>') {
-            level = v & 7;
-            p = end + 1;
-        }
-    }
+    priority = take_priority(&p);
     if (n > 0)
-        klog((enum log_level)level, "%s\n", p);
+        klog((enum log_level)priority, "%s\n", p);
     return (long)len;
 }
 
@@ -115,8 +153,12 @@ static int64_t kmsg_seek(struct file *f, int64_t offset, int whence)
 
 static uint32_t kmsg_poll(struct file *f, struct poll_table *pt)
 {
+    uint32_t at = (uint32_t)(uintptr_t)f->private;
+
     (void)pt;
-    return (uint32_t)(uintptr_t)f->private != log_newest() ? POLLIN | POLLRDNORM : 0;
+    if (at == log_newest())
+        return 0;
+    return POLLIN | POLLRDNORM | ((int32_t)(at - log_oldest()) < 0 ? POLLERR | POLLPRI : 0);
 }
 
 static int kmsg_open(struct inode *inode, struct file *f)

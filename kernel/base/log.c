@@ -1,7 +1,7 @@
 /*
- * The kernel log. Records are kept as text in a byte ring, "<level>[seconds.micros] message\n", the
- * form in which syslog(2) returns them. Positions count bytes ever written and wrap with the ring's
- * size a power of two; the oldest record still whole starts at log_tail.
+ * The kernel log. Records are kept as text in a byte ring, "<priority>[seconds.micros] message\n",
+ * the form in which syslog(2) returns them. Positions count bytes ever written and wrap with the
+ * ring's size a power of two; the oldest record still whole starts at log_tail.
  *
  * Every console has a position of its own. Whoever logs shows what is outstanding, one flusher at a
  * time, so lines never mix and a console that comes late gets what it missed.
@@ -130,16 +130,26 @@ static uint32_t without(char *line, uint32_t n, char what)
     return n;
 }
 
+/* The position after the "<priority>" that a record begins with. */
+static uint32_t after_priority(uint32_t pos, int *level)
+{
+    unsigned priority = 0;
+
+    for (pos++; ring_at(pos) != '>'; pos++)
+        priority = priority * 10 + (unsigned)(ring_at(pos) - '0');
+    *level = priority & 7;
+    return pos + 1;
+}
+
 /* Takes the next record that c is to show into line; its length, 0 for one to skip, or -1 at the
- * end. The "<n>" is dropped. */
+ * end. The "<priority>" is dropped. */
 static int next_line(struct console *c, char *line)
 {
     c->shown = still_there(c->shown);
     if (c->shown == log_head)
         return -1;
-    uint32_t end = record_end(c->shown);
-    int level = ring_at(c->shown + 1) - '0';
-    uint32_t pos = c->shown + 3;
+    int level;
+    uint32_t end = record_end(c->shown), pos = after_priority(c->shown, &level);
     c->shown = end;
     if (level >= (c->muted ? LEVEL_MUTED : console_level) && !panicking)
         return 0;

@@ -20,6 +20,8 @@ enum log_level {
     LOG_INFO,
     LOG_DEBUG
 };
+/* Whose line it is, as syslog(3) numbers them: added to the level. 0 is the kernel. */
+#define LOG_FACILITY(n) ((n)*8u)
 
 /* One line, newline included by the caller. Any context, any lock held. With "quiet" on the command
  * line only LOG_WARN and above reach the consoles. */

@@ -97,22 +97,10 @@ static void limits(void)
     SHOW(umount("place"));
 }
 
-static void messages(void)
-{
-    int fd = open("/dev/kmsg", O_WRONLY);
-    char line[1000];
-
-    memset(line, 'a', sizeof(line));
-    SHOW(write(fd, line, 992));
-    SHOW(write(fd, line, 993));
-    close(fd);
-}
-
 int main(void)
 {
     DIE_UNLESS(mkdir("place", 0755) == 0);
     options();
     limits();
-    messages();
     return 0;
 }

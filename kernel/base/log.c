@@ -214,7 +214,7 @@ static char *put_number(char *to, uint32_t n, int width, char pad)
     return to;
 }
 
-/* "<level>[seconds.micros] ": every line has it. */
+/* "<priority>[seconds.micros] ": every line has it. */
 static int format_prefix(char *buf, enum log_level level)
 {
     uint64_t us = clock_ns ? clock_ns() / 1000 : 0;
@@ -222,7 +222,7 @@ static int format_prefix(char *buf, enum log_level level)
     char *p = buf;
 
     *p++ = '<';
-    *p++ = (char)('0' + level);
+    p = put_number(p, level, 1, '0');
     *p++ = '>';
     *p++ = '[';
     p = put_number(p, seconds, 5, ' ');

@@ -199,15 +199,14 @@ static struct frame *hand_out(struct frame *f, enum frame_kind kind)
 }
 
 /* *zeroed: on entry whether zeros are wanted, on return whether the frame is known to hold them. */
-static struct frame *take(enum frame_kind kind, bool *zeroed)
+static inline __attribute__((always_inline)) struct frame *take(enum frame_kind kind, bool *zeroed)
 {
     struct frame *f = NULL;
 
     spin_lock(&frame_lock);
     if (may_take()) {
-        bool from_zero = zero_list && (*zeroed || !(free_list || fresh_frames));
-        f = hand_out(from_zero ? take_zeroed() : free_list ? take_free() : take_fresh(), kind);
-        *zeroed = from_zero;
+        *zeroed = zero_list && (*zeroed || !(free_list || fresh_frames));
+        f = hand_out(*zeroed ? take_zeroed() : free_list ? take_free() : take_fresh(), kind);
     }
     spin_unlock(&frame_lock);
     return f;

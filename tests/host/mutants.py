@@ -31,9 +31,9 @@ MUTANTS = [
     ("lock-never-owed", "arch/i386/platform/kernel_lock.c", "kernel_lock.serving == ticket && clock_mono_ns() - began > LONG_NS", "0"),
     ("shootdown-missing", "arch/i386/platform/shootdown.c", "    if (!targets || left_out)", "    if (targets || left_out)"),
     ("shootdown-no-wait", "arch/i386/platform/shootdown.c",
-     "for (uint32_t rounds = 1; request.waiting; rounds++) {\n        shootdown_answer",
+     "for (uint32_t rounds = 1; read_acquire(request.waiting); rounds++) {\n        shootdown_answer",
      "for (uint32_t rounds = 1; !rounds; rounds++) {\n        shootdown_answer"),
-    ("shootdown-wrong-set", "arch/i386/platform/shootdown.c", "cpu_get(i)->pgdir != pgdir", "cpu_get(i)->pgdir == pgdir"),
+    ("shootdown-wrong-set", "arch/i386/platform/shootdown.c", "cpu_get(i)->pgdir) != pgdir", "cpu_get(i)->pgdir) == pgdir"),
     ("fault-lock-dropped-early", "fault.c", "    o = f->failed ? give_up(f) : fault_once(f);",
      "    if (f->alone)\n        spin_unlock(&vm_lock);\n    o = f->failed ? give_up(f) : fault_once(f);\n"
      "    if (f->alone)\n        spin_lock(&vm_lock);"),
@@ -258,7 +258,7 @@ MUTANTS = [
     ("lz4-steps-too-far", "reclaim/lz4.c", "end - p.to < (int)(n + match + MATCH_MIN + STEP)", "end - p.to < (int)(n + match + MATCH_MIN)"),
 
     # Frames.
-    ("no-reserve", "frame.c", "return free_frames <= reserve;", "return free_frames == 0;"),
+    ("no-reserve", "frame.c", "return read_once(free_frames) <= reserve;", "return free_frames == 0;"),
     ("zeroed-node-left", "frame.c",
      "    *node = (struct free_frame){0};",
      "    ;"),

@@ -275,7 +275,7 @@ profile: deps
 soak: deps
 	$(Q)$(MAKE) --no-print-directory kernel initrd
 	$(Q)$(MAKE) --no-print-directory B=$(B)/debug DEBUG=1 $(B)/debug/faultline.elf guest host
-	$(Q)$(PY) scripts/soak $(B)/debug $(MINUTES)
+	$(Q)$(PY) scripts/soak $(B)/debug $(or $(MINUTES),10) $(CPUS)
 
 # The list of system calls, from the kernel that was built.
 docs: $(B)/faultline.elf
@@ -304,6 +304,7 @@ help:
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make host-test  mm/ on the fake machine alone; make mutants: planted faults it must catch"
+	@echo "make saturation how many processors the locks suffice for, by simulation (docs/processors.md)"
 	@echo "make policies   replacement policies compared on recorded runs (docs/replacement.md)"
 	@echo "make test-machines  every emulated machine, old and new; writes the table in docs/hardware.md"
 	@echo "make usb DEVICE=/dev/sdX  write the image to a USB stick (asks first)"
@@ -321,7 +322,7 @@ help:
 	@echo "make bench-smp    what a second processor brings, beside Linux (wall time)"
 	@echo "make bench-locks  how many processors the kernel's locks let work at once, by simulation"
 	@echo "make profile ROW=fork  where the instructions of one row of the bench go, by function"
-	@echo "make soak       the long random run (MINUTES=10)"
+	@echo "make soak       the long random run (MINUTES=10 CPUS=4)"
 	@echo "make lab NAME=cow     a tree in which parts of the kernel are to be written (docs/labs); SEED=, DIR="
 	@echo "make grade NAME=cow   points for it, and which rules are broken; QUICK=1: without booting; DIR="
 	@echo "make labs-test  the labs prove themselves: reduced trees, the whole one, wrong solutions"

@@ -15,7 +15,7 @@ import fuzz  # noqa: E402
 
 # Seeds that found something, with what, and a few that did not.
 #   1: call 53, lock, which nobody implements, ran a variable of that name
-@pytest.mark.parametrize("mem, seed", [(16, 1), (32, 1), (64, 1), (32, 2)])
-def test_survives_random_calls(mem, seed):
-    well, said = fuzz.fuzz(BUILD + "/debug", seed, 3, 1500, mem)
+@pytest.mark.parametrize("mem, seed, cpus", [(16, 1, 1), (32, 1, 1), (64, 1, 1), (32, 2, 1), (32, 3, 4)])
+def test_survives_random_calls(mem, seed, cpus):
+    well, said = fuzz.fuzz(BUILD + "/debug", seed, 3, 1500, mem, cpus=cpus)
     assert well, said[-6000:]

@@ -16,7 +16,6 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-#define PID_MAX    32768
 #define PID_FIRST  300  /* where a second round starts, as on Linux */
 #define HASH_SIZE  256  /* a power of two */
 #define WALK_STEP  32   /* processes that are signalled, or the like, in one go */
@@ -35,6 +34,8 @@ static uint32_t nr_zombies;                /* [proc_lock] linked processes witho
 static uint32_t nr_dead_tracees;           /* [proc_lock] ended, and their tracers not told */
 static int32_t last_pid;                   /* [proc_lock] */
 static bool pids_wrapped;                  /* [proc_lock] from now on an id may be in use */
+
+uint32_t proc_pid_max = PID_MAX;
 
 _Static_assert(offsetof(struct thread, arch) == 0, "thread_current()");
 _Static_assert(sizeof(struct thread) > 512 && sizeof(struct thread) <= 1024,
@@ -170,12 +171,20 @@ void proc_count_dead_tracee(struct proc *p, int n)
     nr_zombies += (uint32_t)n;
 }
 
+void proc_set_last_pid(int32_t pid)
+{
+    spin_lock(&proc_lock);
+    last_pid = pid;
+    pids_wrapped = true; /* what comes next may be in use */
+    spin_unlock(&proc_lock);
+}
+
 int pid_alloc(void)
 {
     if (proc_count_tasks() >= proc_thread_limit())
         return -EAGAIN;
-    for (int tries = 0; tries < PID_MAX; tries++) {
-        if (++last_pid >= PID_MAX) {
+    for (uint32_t tries = 0; tries < PID_MAX; tries++) {
+        if (++last_pid >= (int32_t)proc_pid_max) {
             last_pid = PID_FIRST;
             pids_wrapped = true;
         }
@@ -187,7 +196,7 @@ int pid_alloc(void)
 
 int pid_claim(int32_t pid)
 {
-    if (pid < 1 || pid >= PID_MAX)
+    if (pid < 1 || pid >= (int32_t)proc_pid_max)
         return -EINVAL;
     if (proc_count_tasks() >= proc_thread_limit())
         return -EAGAIN;

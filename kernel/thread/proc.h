@@ -217,7 +217,11 @@ void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and 
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
 /* [proc_lock held] n more (-1: one less) ended threads of p, whose ids stay taken meanwhile. */
 void proc_count_dead_tracee(struct proc *p, int n);
+#define PID_MAX       32768u /* ids are below; as on Linux with 32 bits */
+#define PID_MAX_LEAST 301u
+extern uint32_t proc_pid_max;          /* a word: below which ids are given out from now on */
 int32_t proc_last_pid(void);           /* the newest id given out */
+void proc_set_last_pid(int32_t pid);   /* the next is sought behind that */
 uint32_t proc_count_threads(void);     /* all of the system */
 uint32_t proc_count_tasks(void);       /* with processes that nobody has waited for yet */
 uint32_t proc_thread_limit(void);      /* how many there may be: then fork is -EAGAIN */

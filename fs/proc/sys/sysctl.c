@@ -50,7 +50,29 @@ int sysctl_word(const char *text, size_t len, uint32_t least, uint32_t most, uin
 SYSCTL_FACT(ostype, UTS_SYSNAME)
 SYSCTL_FACT(osrelease, UTS_RELEASE)
 SYSCTL_FACT(uts_version, UTS_VERSION)
-SYSCTL_FACT(pid_max, "32768")
+SYSCTL_WORD(static, pid_max, proc_pid_max, PID_MAX_LEAST, PID_MAX)
+
+static int show_last_pid(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%d\n", proc_last_pid());
+    return 0;
+}
+
+/* For who restores processes, one of which is to get the next id. */
+static int store_last_pid(const char *text, size_t len, const struct target *who)
+{
+    uint32_t pid;
+    int err = sysctl_word(text, len, 0, proc_pid_max, &pid);
+
+    (void)who;
+    if (!capable(CAP_CHECKPOINT_RESTORE) && !capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    if (!err)
+        proc_set_last_pid((int32_t)pid);
+    return err;
+}
+
 SYSCTL_FACT(cap_last_cap, "40")
 SYSCTL_FACT(ngroups_max, "65536")
 SYSCTL_WORD(static, overflow_uid, overflow_uid, 0, UINT16_MAX)
@@ -246,13 +268,14 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     STORE_ENTRY("msgmax", 0644, show_msgmax, store_msgmax),
     STORE_ENTRY("msgmnb", 0644, show_msgmnb, store_msgmnb),
     STORE_ENTRY("msgmni", 0644, show_msgmni, store_msgmni),
+    STORE_ENTRY("ns_last_pid", 0666, show_last_pid, store_last_pid),
     FILE_ENTRY("ngroups_max", 0444, show_ngroups_max),
     FILE_ENTRY("osrelease", 0444, show_osrelease),
     FILE_ENTRY("ostype", 0444, show_ostype),
     STORE_ENTRY("overflowgid", 0644, show_overflow_gid, store_overflow_gid),
     STORE_ENTRY("overflowuid", 0644, show_overflow_uid, store_overflow_uid),
     FILE_ENTRY("panic_on_oops", 0444, show_one),
-    FILE_ENTRY("pid_max", 0444, show_pid_max),
+    STORE_ENTRY("pid_max", 0644, show_pid_max, store_pid_max),
     STORE_ENTRY("printk", 0644, show_printk, store_printk),
     DIR_ENTRY("random", 0555, random_entries),
     STORE_ENTRY("randomize_va_space", 0644, show_randomize, store_randomize),

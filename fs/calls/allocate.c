@@ -50,6 +50,9 @@ static int check_fallocate(const struct file *f, uint32_t mode, int64_t offset, 
         return err;
     if (!file_writable(f))
         return -EBADF;
+    if ((f->inode->flags & INODE_IMMUTABLE) ||
+        ((f->inode->flags & INODE_APPEND) && (mode & ~FALLOC_KEEP_SIZE)))
+        return -EPERM;
     if (type != S_IFREG)
         return type == S_IFIFO ? -ESPIPE : type == S_IFDIR ? -EISDIR : -ENODEV;
     if ((uint64_t)offset + (uint64_t)len > MAX_FILE_SIZE)

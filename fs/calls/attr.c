@@ -19,7 +19,7 @@ static int change_mode(struct inode *i, uint32_t mode)
 {
     if (S_ISLNK(i->mode))
         return -EOPNOTSUPP;
-    if (!is_owner(i))
+    if (!is_owner(i) || inode_is_fixed(i))
         return -EPERM;
     if ((mode & S_ISGID) && !in_group(i->gid) && !capable(CAP_FSETID))
         mode &= ~S_ISGID;
@@ -83,7 +83,7 @@ static bool may_chown(const struct inode *i, uint32_t uid, uint32_t gid)
 
 static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
 {
-    if ((uid != KEEP || gid != KEEP) && !may_chown(i, uid, gid))
+    if ((uid != KEEP || gid != KEEP) && (inode_is_fixed(i) || !may_chown(i, uid, gid)))
         return -EPERM;
     if (uid != KEEP)
         i->uid = uid;
@@ -194,6 +194,8 @@ static int may_set_times(const struct inode *i, const struct times *t)
 {
     bool now = t->atime.nsec == UTIME_NOW && t->mtime.nsec == UTIME_NOW;
 
+    if (i->flags & (now ? INODE_IMMUTABLE : INODE_IMMUTABLE | INODE_APPEND))
+        return -EPERM;
     if (is_owner(i))
         return 0;
     return now ? inode_permission(i, MAY_WRITE) : -EPERM;

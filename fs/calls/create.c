@@ -280,6 +280,8 @@ static int link_inode(struct inode *dir, struct dentry *d, struct inode *target,
 {
     if (!dir->ops->link || S_ISDIR(target->mode))
         return -EPERM;
+    if (inode_is_fixed(target))
+        return -EPERM;
     if (target->nlink == 0 && !tmpfile)
         return -ENOENT;
     return dir->ops->link(dir, d, target);

@@ -31,6 +31,8 @@
 
 static long set_flags(struct file *f, int fd, uint32_t flags)
 {
+    if (((flags ^ f->flags) & O_APPEND) && (f->inode->flags & INODE_APPEND))
+        return -EPERM;
     if ((flags & ~f->flags & O_NOATIME) && !is_owner(f->inode))
         return -EPERM;
     if ((flags & O_DIRECT) && !S_ISFIFO(f->inode->mode) && !inode_goes_direct(f->inode))

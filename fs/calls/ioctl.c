@@ -5,15 +5,17 @@
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 
-#define FIONREAD  0x541Bu
-#define FIONBIO   0x5421u
-#define FIONCLEX  0x5450u
-#define FIOCLEX   0x5451u
-#define FIOASYNC  0x5452u
-#define FIOQSIZE  0x5460u
-#define FIBMAP    1u
-#define FIGETBSZ  2u
-#define FS_FIEMAP 0xc020660bu
+#define FIONREAD    0x541Bu
+#define FIONBIO     0x5421u
+#define FIONCLEX    0x5450u
+#define FIOCLEX     0x5451u
+#define FIOASYNC    0x5452u
+#define FIOQSIZE    0x5460u
+#define FIBMAP      1u
+#define FIGETBSZ    2u
+#define FS_FIEMAP   0xc020660bu
+#define FS_GETFLAGS 0x80046601u
+#define FS_SETFLAGS 0x40046602u
 
 static long set_nonblocking(struct file *f, void __user *uarg)
 {
@@ -69,6 +71,38 @@ static long find_block(struct file *f, int32_t __user *uarg)
     return put_user_u32(uarg, (uint32_t)((e.place + (uint64_t)n * size - e.at) / size));
 }
 
+/* ---- What chattr(1) sets ---- */
+
+static bool has_flags(const struct inode *i)
+{
+    return i->sb && i->sb->type->keeps_flags && (S_ISREG(i->mode) || S_ISDIR(i->mode));
+}
+
+static long set_flags(struct file *f, const void __user *uflags)
+{
+    struct inode *i = f->inode;
+    uint32_t flags;
+    long err = 0;
+
+    if (get_user_u32(&flags, uflags))
+        return -EFAULT;
+    if (file_readonly(f))
+        return -EROFS;
+    if (!is_owner(i))
+        return -EPERM;
+    mutex_lock(&i->lock);
+    if (((flags ^ i->flags) & (INODE_IMMUTABLE | INODE_APPEND)) && !capable(CAP_LINUX_IMMUTABLE))
+        err = -EPERM;
+    else if (flags & ~INODE_FLAGS)
+        err = -EOPNOTSUPP;
+    else
+        i->flags = flags;
+    mutex_unlock(&i->lock);
+    if (!err)
+        inode_touch(i, false, false, true);
+    return err;
+}
+
 static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
 {
     uint32_t mode = f->inode->mode;
@@ -92,6 +126,14 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
         return file_map_ioctl(f, (void __user *)arg);
     case FIGETBSZ:
         return f->dentry ? put_user_u32((void __user *)arg, inode_block_size(f->inode)) : -EINVAL;
+    case FS_GETFLAGS:
+        if (has_flags(f->inode))
+            return put_user_u32((void __user *)arg, f->inode->flags);
+        return of_the_file(f, cmd, arg);
+    case FS_SETFLAGS:
+        if (has_flags(f->inode))
+            return set_flags(f, (void __user *)arg);
+        return of_the_file(f, cmd, arg);
     default:
         return of_the_file(f, cmd, arg);
     }

@@ -91,6 +91,9 @@ static int may_open(const struct path *p, uint32_t flags)
     err = inode_permission(i, want);
     if (err)
         return err;
+    if ((i->flags & INODE_APPEND) && (want & MAY_WRITE) &&
+        (!(flags & O_APPEND) || (flags & O_TRUNC)))
+        return -EPERM;
     return (flags & O_NOATIME) && !is_owner(i) ? -EPERM : 0;
 }
 

@@ -21,7 +21,8 @@ int may_delete(const struct dentry *d, bool want_dir)
 
     if (err)
         return err;
-    if (sticky_denies(d->parent->inode, d->inode))
+    if ((d->parent->inode->flags & INODE_APPEND) || inode_is_fixed(d->inode) ||
+        sticky_denies(d->parent->inode, d->inode))
         return -EPERM;
     if (want_dir && !S_ISDIR(d->inode->mode))
         return -ENOTDIR;

@@ -245,6 +245,8 @@ long sys_oldfstat(uint32_t fd, void __user *ubuf)
 #define STATX_MNT_ID          0x1000u
 #define STATX_RESERVED        0x80000000u
 #define STATX_ATTR_MOUNT_ROOT 0x2000u
+#define STATX_ATTR_AUTOMOUNT  0x1000u
+#define STATX_ATTR_FLAGS      (INODE_IMMUTABLE | INODE_APPEND | INODE_NODUMP)
 
 static struct statx_time statx_time(const struct timestamp *t)
 {
@@ -263,7 +265,10 @@ static void fill_statx(struct statx *s, const struct path *p, struct inode *i)
     s->ino = i->ino;
     s->size = stat_size(i);
     s->blocks = inode_blocks(i);
-    s->attributes_mask = STATX_ATTR_MOUNT_ROOT;
+    s->attributes = i->flags & STATX_ATTR_FLAGS;
+    s->attributes_mask = STATX_ATTR_MOUNT_ROOT | STATX_ATTR_AUTOMOUNT;
+    if (i->sb && i->sb->type->keeps_flags)
+        s->attributes_mask |= STATX_ATTR_FLAGS;
     s->atime = statx_time(&i->atime);
     s->mtime = statx_time(&i->mtime);
     s->ctime = statx_time(&i->ctime);
@@ -273,7 +278,7 @@ static void fill_statx(struct statx *s, const struct path *p, struct inode *i)
     s->dev_minor = DEV_MINOR(sb_dev(i));
     s->mnt_id = p->mount->id;
     if (p->dentry && p->dentry == p->mount->root)
-        s->attributes = STATX_ATTR_MOUNT_ROOT;
+        s->attributes |= STATX_ATTR_MOUNT_ROOT;
 }
 
 static int put_statx(const struct path *p, struct inode *i, void __user *ubuf)

@@ -127,6 +127,7 @@ static void devfs_leave(struct superblock *sb)
 
 static struct fs_type devfs_type = {
     .name = "devtmpfs",
+    .keeps_flags = true,
     .nodev = true,
     .single = true,
     .mount = devfs_mount,

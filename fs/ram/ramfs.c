@@ -364,6 +364,7 @@ static int dir_enter(struct inode *dir, struct dentry *d, struct inode *inode)
         if (S_ISDIR(inode->mode))
             inode->mode |= S_ISGID;
     }
+    inode->flags = dir->flags & (INODE_NODUMP | INODE_NOATIME);
     if (S_ISDIR(inode->mode))
         dir->nlink++;
     dir->bytes += DIRENT_BYTES;

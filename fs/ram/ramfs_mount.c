@@ -252,6 +252,7 @@ void ramfs_statfs(struct superblock *sb, struct kstatfs *out)
 static struct fs_type rootfs_type = {
     .name = "rootfs",
     .nodev = true,
+    .keeps_flags = true,
     .mount = rootfs_mount,
     .unmount = ramfs_unmount,
     .charge_xattr = ramfs_charge_xattr,
@@ -261,6 +262,7 @@ static struct fs_type rootfs_type = {
 static struct fs_type tmpfs_type = {
     .name = "tmpfs",
     .nodev = true,
+    .keeps_flags = true,
     .mount = tmpfs_mount,
     .unmount = ramfs_unmount,
     .remount = tmpfs_remount,
@@ -285,7 +287,8 @@ static void unnamed_statfs(struct superblock *sb, struct kstatfs *out)
     out->type = TMPFS_MAGIC;
 }
 
-static struct fs_type unnamed_type = {.name = "tmpfs", .nodev = true, .statfs = unnamed_statfs};
+static struct fs_type unnamed_type = {
+    .name = "tmpfs", .nodev = true, .keeps_flags = true, .statfs = unnamed_statfs};
 static struct ramfs_super unnamed_super = {.refs = 1};
 static struct superblock unnamed_sb = {.type = &unnamed_type,
                                        .dev = MKDEV(0, 1),

@@ -131,6 +131,8 @@ int inode_permission_as(const struct inode *i, unsigned want, const struct acces
 
     if ((want & MAY_WRITE) && sb_readonly(i->sb) && !inode_is_special(i))
         return -EROFS; /* root too */
+    if ((want & MAY_WRITE) && (i->flags & INODE_IMMUTABLE))
+        return -EPERM;
     if (who->uid == i->uid)
         mode >>= 6;
     else if (cred_in_group(&proc_current()->cred, who->gid, i->gid))
@@ -144,7 +146,8 @@ static bool all_may(const struct inode *i, unsigned want)
 {
     if (want & ~(i->mode & i->mode >> 3 & i->mode >> 6))
         return false;
-    return !(i->ops && i->ops->permission) && !((want & MAY_WRITE) && sb_readonly(i->sb));
+    return !(i->ops && i->ops->permission) &&
+           !((want & MAY_WRITE) && (sb_readonly(i->sb) || (i->flags & INODE_IMMUTABLE)));
 }
 
 int inode_permission(const struct inode *i, unsigned want)
@@ -217,7 +220,7 @@ void inode_accessed(struct inode *i, const struct mount *m)
 {
     if (!not_after(&i->atime, &i->mtime) && !not_after(&i->atime, &i->ctime) && !is_strict(m))
         return;
-    if ((m->flags & (MS_RDONLY | MS_NOATIME)) || sb_readonly(i->sb) ||
+    if ((m->flags & (MS_RDONLY | MS_NOATIME)) || (i->flags & INODE_NOATIME) || sb_readonly(i->sb) ||
         ((m->flags & MS_NODIRATIME) && S_ISDIR(i->mode)))
         return;
     i->atime = timestamp_now();

@@ -204,6 +204,8 @@ static long truncate_path(const char __user *upath, int64_t size)
         err = S_ISDIR(i->mode) ? -EISDIR : -EINVAL;
     else
         err = path_readonly(&p) ? -EROFS : inode_permission(i, MAY_WRITE);
+    if (!err && (i->flags & INODE_APPEND))
+        err = -EPERM;
     if (!err)
         err = inode_get_write(i);
     if (!err) {
@@ -231,6 +233,8 @@ static long truncate_fd(uint32_t fd, int64_t size, bool small)
     small = small && !(f->flags & O_LARGEFILE);
     if (!S_ISREG(f->inode->mode) || !file_writable(f) || (small && (uint64_t)size > MAX_NON_LFS))
         err = -EINVAL;
+    else if (f->inode->flags & INODE_APPEND)
+        err = -EPERM;
     else
         err = inode_truncate(f->inode, (uint64_t)size);
     if (!err)

@@ -166,6 +166,7 @@ struct inode {
     int32_t writers;             /* atomic: open for writing; below 0: running, -ETXTBSY */
     int32_t readers;             /* atomic: regular files open for reading alone */
     struct lease *leases;        /* [lease_lock, fs/vfs/leases.c] */
+    uint32_t flags;              /* [lock] INODE_* */
     uint32_t seals;              /* [lock] F_SEAL_*: fs/ram/memfd.c */
     union {
         struct pipe *pipe;     /* [lock] a FIFO that is open: fs/event/pipe.c */
@@ -175,6 +176,18 @@ struct inode {
     struct notify_mark *marks; /* [notify_lock] who wants to know of changes: fs/notify */
     void *private;             /* the file system's own */
 };
+
+/* What chattr(1) sets, by Linux's numbers. */
+#define INODE_IMMUTABLE 0x10u /* neither it nor what it says changes, names included */
+#define INODE_APPEND    0x20u /* it only grows */
+#define INODE_NODUMP    0x40u /* for programs that copy trees */
+#define INODE_NOATIME   0x80u
+#define INODE_FLAGS     (INODE_IMMUTABLE | INODE_APPEND | INODE_NODUMP | INODE_NOATIME)
+
+static inline bool inode_is_fixed(const struct inode *i)
+{
+    return i->flags & (INODE_IMMUTABLE | INODE_APPEND);
+}
 
 struct dentry {
     uint32_t refs;            /* atomic */
@@ -218,6 +231,7 @@ struct fs_type {
     const char *name;
     bool nodev;       /* as /proc/filesystems shows it */
     bool cache_names; /* with a lookup op: names stay true once looked up */
+    bool keeps_flags; /* inode->flags can be set */
     bool single;      /* one file system, however often it is mounted */
     /* Of what is on devices: the number of source, by which one that is mounted already is found.
      */

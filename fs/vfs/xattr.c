@@ -107,6 +107,8 @@ static int check_user_names(const struct inode *i, unsigned want)
 
 static int check_access(const struct inode *i, const char *name, unsigned want)
 {
+    if ((want & MAY_WRITE) && inode_is_fixed(i))
+        return -EPERM;
     if (begins(name, "trusted."))
         return capable(CAP_SYS_ADMIN) ? 0 : want & MAY_WRITE ? -EPERM : -ENODATA;
     if (begins(name, "user."))

@@ -100,6 +100,8 @@ static int check_file(const struct file *f, uint32_t flags, struct vm_mapping *m
             return -EACCES;
         m->maxprot &= ~VM_PROT_WRITE;
     }
+    if ((m->flags & VM_SHARED) && mode != O_RDONLY && (f->inode->flags & INODE_APPEND))
+        return -EACCES;
     if (mode == O_WRONLY)
         return -EACCES;
     if (mount_flags(f->mount) & MS_NOEXEC) {

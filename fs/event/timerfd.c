@@ -127,8 +127,11 @@ long sys_timerfd_create(uint32_t clock, uint32_t flags)
     struct timerfd *t;
 
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) ||
-        (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME))
+        (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
+         !clock_is_alarm((int32_t)clock)))
         return -EINVAL;
+    if (clock_is_alarm((int32_t)clock) && !capable(CAP_WAKE_ALARM))
+        return -EPERM;
     t = kzalloc(sizeof(*t));
     if (!t)
         return -ENOMEM;
@@ -159,7 +162,7 @@ static struct timerfd_setting current_setting(struct timerfd *t)
 static void start(struct timerfd *t, uint64_t value, bool absolute)
 {
     t->timer.wall = false;
-    if (value && absolute && t->clock == CLOCK_REALTIME)
+    if (value && absolute && clock_is_wall(t->clock))
         timer_start_wall(&t->timer, value);
     else if (value)
         timer_start(&t->timer, absolute ? value : time_deadline(value));
@@ -179,7 +182,7 @@ static struct timerfd_setting exchange(struct timerfd *t, const struct timerfd_s
     spin_unlock(&t->lock);
     timer_cancel(&t->timer);
     clock_watch(&t->watch,
-                t->clock == CLOCK_REALTIME && absolute && (flags & TFD_TIMER_CANCEL_ON_SET));
+                clock_is_wall(t->clock) && absolute && (flags & TFD_TIMER_CANCEL_ON_SET));
     spin_lock(&t->lock);
     t->expirations = 0;
     *cancelled = t->cancelled && new->value;
@@ -229,6 +232,10 @@ static long set_time(uint32_t fd, uint32_t flags, void __user *unew, void __user
         ret = get_timer(fd, &f);
     if (ret)
         return ret;
+    if (clock_is_alarm(((struct timerfd *)f->private)->clock) && !capable(CAP_WAKE_ALARM)) {
+        file_put(f);
+        return -EPERM;
+    }
     old = exchange(f->private, &new, flags, &cancelled);
     file_put(f);
     if (cancelled)

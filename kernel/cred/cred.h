@@ -43,6 +43,7 @@ enum { /* Linux's numbers; one that nothing here asks for can be held, dropped a
        CAP_SETFCAP = 31,
        CAP_MAC_OVERRIDE,
        CAP_SYSLOG = 34,
+       CAP_WAKE_ALARM,
        CAP_CHECKPOINT_RESTORE = 40,
 };
 #define CAP_LAST     40

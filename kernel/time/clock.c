@@ -50,9 +50,10 @@ int clock_can_wait(int32_t id)
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_MONOTONIC_COARSE:
+        return -EOPNOTSUPP;
     case CLOCK_REALTIME_ALARM:
     case CLOCK_BOOTTIME_ALARM:
-        return -EOPNOTSUPP;
+        return capable(CAP_WAKE_ALARM) ? 0 : -EPERM;
     default:
         return -EINVAL;
     }

@@ -136,6 +136,31 @@ static void late_timers(void)
     close(fd);
 }
 
+/* Clocks that would wake the machine are for who may ask for that. */
+static void alarm_clocks(void *arg)
+{
+    static const int clocks[] = {CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM};
+    struct itimerspec soon = {.it_value.tv_nsec = 1000};
+    struct sigevent ev = {.sigev_notify = SIGEV_NONE};
+    struct timespec t = {0, 1000};
+    uint64_t n;
+    timer_t id;
+
+    if (arg)
+        DIE_UNLESS(setuid(1000) == 0);
+    for (int i = 0; i < 2; i++) {
+        int fd = timerfd_create(clocks[i], 0);
+
+        printf("clock %d: %s\n", clocks[i], fd < 0 ? error_name(errno) : "ok");
+        SHOW(timerfd_settime(fd, 0, &soon, NULL));
+        SHOW(read(fd, &n, 8));
+        close(fd);
+        SHOW(timer_create(clocks[i], &ev, &id));
+        SHOW(syscall(SYS_clock_nanosleep, clocks[i], 0, &t, NULL));
+        SHOW(syscall(SYS_clock_nanosleep, clocks[i], TIMER_ABSTIME, &t, NULL));
+    }
+}
+
 /* ---- New files ---- */
 
 static void show_mode(const char *name)
@@ -366,6 +391,8 @@ int main(void)
     wait_for_traced();
     late_sleeps();
     late_timers();
+    in_child("alarms", alarm_clocks, NULL);
+    in_child("alarms of a user", alarm_clocks, "");
     group_directory();
     nameless_files();
     long_sources();

@@ -304,7 +304,6 @@ help:
 	@echo "make run-gui    the same in a window"
 	@echo "make test       every test; the last line counts them. T='-k vi' picks boot tests"
 	@echo "make host-test  mm/ on the fake machine alone; make mutants: planted faults it must catch"
-	@echo "make saturation how many processors the locks suffice for, by simulation (docs/processors.md)"
 	@echo "make policies   replacement policies compared on recorded runs (docs/replacement.md)"
 	@echo "make test-machines  every emulated machine, old and new; writes the table in docs/hardware.md"
 	@echo "make usb DEVICE=/dev/sdX  write the image to a USB stick (asks first)"

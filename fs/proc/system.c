@@ -300,8 +300,7 @@ static int show_all_schedstat(struct text *t, const struct target *who)
         sched_counts_of(cpu, &n, &busy);
         text_printf(t, "cpu%u %u 0 %u %u %u %u %llu %llu %u\n", cpu, n.yields, (uint32_t)n.switches,
                     n.to_idle, n.wakes, n.wakes - n.wakes_away, (unsigned long long)busy,
-                    (unsigned long long)clock_cycles_ns(n.waited),
-                    (uint32_t)n.switches - n.to_idle);
+                    (unsigned long long)n.waited, (uint32_t)n.switches - n.to_idle);
     }
     return 0;
 }

@@ -46,7 +46,7 @@ struct thread {
     uint32_t slice;          /* [sched_lock] ticks left */
     struct runqueue *queue;  /* [sched_lock] where it waits, or did; NULL: among real-time ones */
     uint64_t waits_since;    /* [sched_lock] for a CPU, in cycles */
-    uint64_t waited;         /* [sched_lock] for a CPU before, in cycles */
+    uint64_t waited;         /* [sched_lock] for a CPU before, in ns; 0 without a TSC */
 
     int32_t tid;
     struct proc *proc;

@@ -11,7 +11,7 @@
  * ticks. And only so many a period are put before those that were there first.
  */
 #include "kernel/thread/runqueue.h"
-#include "arch/cpu.h"
+#include "arch/thread.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
 
@@ -106,7 +106,7 @@ void runqueue_add(struct runqueue *q, struct thread *t, bool preempted)
 
 void runqueue_remove(struct thread *t)
 {
-    uint64_t waited = cpu_cycles() - t->waits_since;
+    uint64_t waited = clock_cycles_ns(cpu_cycles() - t->waits_since);
 
     t->waited += waited;
     cpu_self()->queue->counts.waited += waited;

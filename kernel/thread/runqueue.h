@@ -15,7 +15,7 @@ struct thread;
 /* What /proc/schedstat tells of a processor. */
 struct sched_counts {
     uint64_t switches;
-    uint64_t waited;     /* by those that came to run here: in cycles */
+    uint64_t waited;     /* by those that came to run here: in ns; 0 without a TSC */
     uint32_t to_idle;    /* of the switches */
     uint32_t wakes;      /* made here */
     uint32_t wakes_away; /* of them, those of a thread that went to another processor */

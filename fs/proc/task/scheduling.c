@@ -77,8 +77,7 @@ int show_schedstat(struct text *t, const struct target *who)
         turns = u.voluntary + u.involuntary + th->on_cpu;
     }
     spin_unlock(&proc_lock);
-    text_printf(t, "%llu %llu %u\n", (unsigned long long)ran,
-                (unsigned long long)clock_cycles_ns(waited), turns);
+    text_printf(t, "%llu %llu %u\n", (unsigned long long)ran, (unsigned long long)waited, turns);
     return 0;
 }
 

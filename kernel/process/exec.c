@@ -15,6 +15,7 @@
 #include "kernel/process/vdso.h"
 #include "kernel/machine/random.h"
 #include "kernel/ptrace/ptrace.h"
+#include "kernel/syscall/user_dispatch.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -487,6 +488,7 @@ static void exec_commit(struct exec *x, struct thread *t)
     fpu_drop(&t->arch);
     t->rseq = 0;
     t->rseq_interrupted = false;
+    user_dispatch_clear(t);
     memset(t->arch.tls, 0, sizeof(t->arch.tls));
     arch_load_tls(&t->arch);
     set_registers(x, t->arch.tf);

@@ -10,6 +10,7 @@
 #include "fs/vfs/vfs.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/seccomp/seccomp.h"
+#include "kernel/syscall/user_dispatch.h"
 #include "kernel/base/log.h"
 #include "kernel/futex/futex.h"
 #include "kernel/ipc/ipc.h"
@@ -260,6 +261,7 @@ void thread_exit(void)
     ptrace_exit_stop(p->sig.group_exit ? p->sig.group_exit_status : t->exit_status);
     ptrace_exit_tracer(t);
     seccomp_exit(t);
+    user_dispatch_clear(t);
     thread_release_tid(t);
     vfork_release(t);
     fpu_drop(&t->arch);

@@ -1,6 +1,7 @@
 /* prctl, personality, arch_prctl: settings of a process. What is not there is -EINVAL. */
 #include "arch/uaccess.h"
 #include "kernel/syscall/syscall.h"
+#include "kernel/syscall/user_dispatch.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/rare.h"
 #include "libc/errno.h"
@@ -36,6 +37,7 @@ enum { /* man 2 prctl */
        PR_SET_SPECULATION_CTRL = 53,
        PR_SET_IO_FLUSHER = 57,
        PR_GET_IO_FLUSHER = 58,
+       PR_SET_SYSCALL_USER_DISPATCH = 59,
 };
 enum { PR_MCE_KILL_CLEAR, PR_MCE_KILL_SET };
 enum { PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_L1D_FLUSH };
@@ -232,6 +234,8 @@ long sys_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4, uint32_t 
         return thread_current()->seccomp;
     case PR_SET_SECCOMP:
         return seccomp_prctl(a2, (const void __user *)a3);
+    case PR_SET_SYSCALL_USER_DISPATCH:
+        return user_dispatch_set(a2, a3, a4, (const void __user *)a5);
     case PR_GET_TIMING:
         return 0;
     case PR_SET_TIMING:

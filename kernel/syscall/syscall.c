@@ -4,6 +4,7 @@
  */
 #include "arch/latency.h"
 #include "kernel/syscall/syscall.h"
+#include "kernel/syscall/user_dispatch.h"
 #include "arch/cpu.h"
 #include "arch/trap.h"
 #include "arch/uaccess.h"
@@ -83,6 +84,10 @@ static __attribute__((noinline)) void dispatch_watched(struct trapframe *tf)
     bool wanted;
 
     latency_begin(LATENCY_NO_SWITCH);
+    if (t->dispatch.on && !user_dispatch_allows(tf)) {
+        latency_end(LATENCY_NO_SWITCH);
+        return;
+    }
     wanted = !t->trace || ptrace_call_entry(tf);
     if (wanted && t->seccomp)
         wanted = (int32_t)tf->orig_eax >= 0 && seccomp_act(tf, seccomp_judge(tf));

@@ -77,6 +77,11 @@ struct thread {
     struct vfork_wait *vfork;   /* [proc_lock] the vfork parent that waits, until exec or exit */
     uint8_t seccomp;            /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
     struct seccomp_filter *filters; /* [own; others, proc_lock] the newest, or NULL */
+    struct user_dispatch { /* [own] calls that it takes itself: kernel/syscall/user_dispatch.c */
+        bool on;
+        uint32_t from, len; /* where in its code they are made all the same */
+        const void __user *selector;
+    } dispatch;
     struct tracee *trace; /* [proc_lock and handlers->lock: either to read] NULL: untraced */
     int exit_status;      /* [own] what it ends with, as wait4 gives it */
     bool exiting;         /* [own] nobody's tracer any more */

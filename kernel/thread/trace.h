@@ -19,10 +19,11 @@ enum trace_category {
     TRACE_IRQ = 0x08,
     TRACE_BLOCK = 0x10,
     /* Not categories, but whoever dispatches a call asks for all of them at once. */
-    TRACE_TRACEES = 0x20, /* somebody is traced by ptrace */
-    TRACE_LATENCY = 0x40, /* stretches are recorded: arch/latency.h */
-    TRACE_FILTERS = 0x80, /* somebody has a seccomp mode */
-    TRACE_OTHERS = TRACE_TRACEES | TRACE_LATENCY | TRACE_FILTERS,
+    TRACE_TRACEES = 0x20,   /* somebody is traced by ptrace */
+    TRACE_LATENCY = 0x40,   /* stretches are recorded: arch/latency.h */
+    TRACE_FILTERS = 0x80,   /* somebody has a seccomp mode */
+    TRACE_DISPATCH = 0x200, /* somebody takes its own calls */
+    TRACE_OTHERS = TRACE_TRACEES | TRACE_LATENCY | TRACE_FILTERS | TRACE_DISPATCH,
     TRACE_HELD = 0x100, /* faults wait for who watches: faultgate.h */
     TRACE_AFTER_FAULTS = TRACE_FAULTS | TRACE_HELD,
 };

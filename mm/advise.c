@@ -11,49 +11,35 @@
 /* ---- Advice that is remembered in the area ---- */
 
 struct flag_change {
+    bool known;
     uint16_t set, clear;
     bool private_anonymous; /* -EINVAL for other areas */
 };
 
+/* There is no merging, and there are no huge pages to advise on. */
+static const struct flag_change flag_changes[] = {
+    [VM_ADVICE_NORMAL] = {.known = true, .clear = VM_RANDOM | VM_SEQUENTIAL},
+    [VM_ADVICE_RANDOM] = {.known = true, .set = VM_RANDOM, .clear = VM_SEQUENTIAL},
+    [VM_ADVICE_SEQUENTIAL] = {.known = true, .set = VM_SEQUENTIAL, .clear = VM_RANDOM},
+    [VM_ADVICE_DONTFORK] = {.known = true, .set = VM_DONTFORK},
+    [VM_ADVICE_DOFORK] = {.known = true, .clear = VM_DONTFORK},
+    [VM_ADVICE_WIPEONFORK] = {.known = true, .set = VM_WIPEONFORK, .private_anonymous = true},
+    [VM_ADVICE_KEEPONFORK] = {.known = true, .clear = VM_WIPEONFORK},
+    [VM_ADVICE_MERGEABLE] = {.known = true},
+    [VM_ADVICE_UNMERGEABLE] = {.known = true},
+    [VM_ADVICE_HUGEPAGE] = {.known = true},
+    [VM_ADVICE_NOHUGEPAGE] = {.known = true},
+    [VM_ADVICE_DONTDUMP] = {.known = true, .set = VM_DONTDUMP},
+    [VM_ADVICE_DODUMP] = {.known = true, .clear = VM_DONTDUMP},
+};
+
 static bool flag_change_of(int advice, struct flag_change *fc)
 {
-    switch (advice) {
-    case VM_ADVICE_NORMAL:
-        *fc = (struct flag_change){0, VM_RANDOM | VM_SEQUENTIAL, false};
-        return true;
-    case VM_ADVICE_RANDOM:
-        *fc = (struct flag_change){VM_RANDOM, VM_SEQUENTIAL, false};
-        return true;
-    case VM_ADVICE_SEQUENTIAL:
-        *fc = (struct flag_change){VM_SEQUENTIAL, VM_RANDOM, false};
-        return true;
-    case VM_ADVICE_DONTFORK:
-        *fc = (struct flag_change){VM_DONTFORK, 0, false};
-        return true;
-    case VM_ADVICE_DOFORK:
-        *fc = (struct flag_change){0, VM_DONTFORK, false};
-        return true;
-    case VM_ADVICE_WIPEONFORK:
-        *fc = (struct flag_change){VM_WIPEONFORK, 0, true};
-        return true;
-    case VM_ADVICE_KEEPONFORK:
-        *fc = (struct flag_change){0, VM_WIPEONFORK, false};
-        return true;
-    case VM_ADVICE_MERGEABLE: /* there is no merging and there are no huge pages to advise on */
-    case VM_ADVICE_UNMERGEABLE:
-    case VM_ADVICE_HUGEPAGE:
-    case VM_ADVICE_NOHUGEPAGE:
-        *fc = (struct flag_change){0, 0, false};
-        return true;
-    case VM_ADVICE_DONTDUMP:
-        *fc = (struct flag_change){VM_DONTDUMP, 0, false};
-        return true;
-    case VM_ADVICE_DODUMP:
-        *fc = (struct flag_change){0, VM_DONTDUMP, false};
-        return true;
-    default:
-        return false;
-    }
+    const bool listed =
+        advice >= 0 && advice < (int)(sizeof(flag_changes) / sizeof(flag_changes[0]));
+
+    *fc = listed ? flag_changes[advice] : (struct flag_change){0};
+    return fc->known;
 }
 
 static int check_flags(const struct vma *v, uint32_t pages, void *arg)

@@ -55,7 +55,7 @@ enum frame_kind {
 struct frame {
     uint8_t kind;  /* [f] enum frame_kind */
     uint8_t flags; /* [v] */
-    uint16_t pins; /* [v] users that hold on to the contents across a sleep; LEAF: see amap.c */
+    uint16_t pins; /* [v] users that hold the contents across a sleep; LEAF, TABLE: amap.c, fork/ */
     union {
         uintptr_t rmap; /* [v] ANON, OBJECT, ORPHAN: see rmap.c */
         struct {
@@ -70,7 +70,7 @@ struct frame {
             uint32_t index;
         };
         struct {
-            struct pmap *pmap; /* [v] TABLE */
+            struct pmap *pmap; /* [v] TABLE: the first that has it */
             uint16_t pdx;      /* which directory entry points here */
             uint16_t used;     /* present entries */
         } table;
@@ -171,6 +171,8 @@ struct pmap {
     uint32_t resident;      /* [v] frames mapped, the zero frame not counted */
     uint32_t resident_file; /* [v] of these, object frames */
     uint32_t peak;          /* [v] highest resident */
+    struct list family;     /* [v] those that may share its tables: fork/share.c */
+    bool dying;             /* [v] what it shares is not counted out of resident any more */
 };
 
 /* What takes an address asserts that it is a user's. */
@@ -204,9 +206,7 @@ void pmap_remove_frame(struct frame *f);
 void pmap_remove_some(struct frame *f, unsigned most); /* the same for so many spaces at most [v] */
 /* Whether a space used frame since the last call; clears accessed bits, keeps dirty ones. [v] */
 bool pmap_test_accessed(struct frame *f);
-bool pmap_age_nth(struct frame *f, unsigned n); /* used lately (true), or it goes [v] */
-/* The n-th mapping of frame; false when there is none. [v] */
-bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va);
+bool pmap_age(pte_t *pte);                    /* an entry: used lately (true), or it goes [v] */
 bool pmap_is_accessed(const struct frame *f); /* the same, and clears nothing [v] */
 /* A store that the frame itself does not know of yet: it will when the entry goes. [v] */
 bool pmap_test_dirty(const struct frame *f);
@@ -214,15 +214,20 @@ bool pmap_test_dirty(const struct frame *f);
 void pmap_clear_dirty(struct frame *f);
 /* Every mapping forgets that it was written through, and loses the right to it. [v] */
 void pmap_clean(struct frame *f);
-/* Which entry a reverse mapping is. [v] */
-struct pmap *pmap_of_entry(const pte_t *pte);
-vaddr_t pmap_entry_address(const pte_t *pte);
+vaddr_t pmap_entry_address(const pte_t *pte); /* that a reverse mapping maps [v] */
 
+#define RMAP_CHAINED 1u                        /* in frame.rmap: it is no entry's address */
 int rmap_add(struct frame *f, pte_t *pte);     /* -ENOMEM [v] */
 void rmap_remove(struct frame *f, pte_t *pte); /* [v] */
-/* The n-th mapping or NULL; the order is that of the entries' addresses. [v] */
+void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by); /* if pte is there at all [v] */
+/* The n-th entry by address, or NULL; it may stand for several mappings (fork/share.c). [v] */
 pte_t *rmap_nth(const struct frame *f, unsigned n);
-unsigned rmap_count(const struct frame *f);             /* [v] */
+unsigned rmap_count(const struct frame *f); /* [v] */
+/* Whether all it has is another entry. [v] */
+static inline bool rmap_is_other(const struct frame *f, const pte_t *pte)
+{
+    return !(f->rmap & RMAP_CHAINED) && f->rmap != (uintptr_t)pte;
+}
 bool rmap_has(const struct frame *f, const pte_t *pte); /* [v] */
 int rmap_check(const struct frame *f);                  /* violations; part of mm_check [v] */
 

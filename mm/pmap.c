@@ -4,11 +4,18 @@
  *
  * Invariants: every present user entry has its place in the reverse map of its frame (the zero
  * frame has none); table.used counts a table's present entries, and a table without any is freed; a
+ * table is changed where it is its pmap's own (fork/share.c) or, by frame, for all that have it; a
  * change that takes rights away is flushed before the function returns, so the caller may reuse the
  * frame (rule 5).
  */
 #include "libc/errno.h"
-#include "mm/mm.h"
+#include "mm/fork/share.h"
+
+static void begin(struct pmap *pm, pde_t *pgdir)
+{
+    *pm = (struct pmap){.pgdir = pgdir};
+    list_init(&pm->family);
+}
 
 int pmap_init(struct pmap *pm)
 {
@@ -16,7 +23,7 @@ int pmap_init(struct pmap *pm)
 
     if (!f)
         return -ENOMEM;
-    *pm = (struct pmap){.pgdir = frame_kva(f)};
+    begin(pm, frame_kva(f));
     f->table.pmap = pm;
     mmu_init_directory(pm->pgdir);
     return 0;
@@ -25,7 +32,8 @@ int pmap_init(struct pmap *pm)
 /* Its CPU must not go on with tables that are given away. */
 static void leave(struct pmap *pm)
 {
-    KASSERT(pm->resident == 0);
+    KASSERT(pm->resident == 0 || pm->dying);
+    list_remove(&pm->family);
     if (mmu_loaded() == pm->pgdir)
         mmu_load(mmu_kernel_directory());
 }
@@ -47,19 +55,8 @@ void pmap_keep(struct pmap *pm)
 
 void pmap_reuse(struct pmap *pm)
 {
-    *pm = (struct pmap){.pgdir = pm->pgdir};
+    begin(pm, pm->pgdir);
     frame_become(frame_of(pm->pgdir), FRAME_TABLE);
-}
-
-static struct frame *table_of(const pte_t *pte)
-{
-    return frame_of((void *)((uintptr_t)pte & ~(uintptr_t)(PAGE_SIZE - 1)));
-}
-
-/* Whether a directory entry leads to a table of user pages: the kernel's half has 4 MiB pages. */
-static bool is_user_table(pde_t pde)
-{
-    return (pde & (PTE_P | PTE_U | PTE_PS)) == (PTE_P | PTE_U);
 }
 
 pte_t *pmap_table(const struct pmap *pm, vaddr_t va)
@@ -70,7 +67,7 @@ pte_t *pmap_table(const struct pmap *pm, vaddr_t va)
     return is_user_table(pde) ? phys_to_virt(PTE_ADDR(pde)) : NULL;
 }
 
-static __attribute__((noinline)) bool make_table(struct pmap *pm, vaddr_t va)
+static bool make_table(struct pmap *pm, vaddr_t va)
 {
     struct frame *f = frame_alloc_zeroed(FRAME_TABLE);
 
@@ -82,31 +79,40 @@ static __attribute__((noinline)) bool make_table(struct pmap *pm, vaddr_t va)
     return true;
 }
 
+/* A table that pm alone has, since it is to be changed. */
+static __attribute__((noinline)) bool own_table(struct pmap *pm, vaddr_t va)
+{
+    return is_user_table(pm->pgdir[PDX(va)]) ? share_own(pm, va) : make_table(pm, va);
+}
+
 /* The entry for va, NULL when its table is missing and cannot or shall not be made. */
 static inline pte_t *walkpgdir(struct pmap *pm, vaddr_t va, bool create)
 {
     const pde_t *pde = &pm->pgdir[PDX(va)];
 
     KASSERT(va < USER_TOP);
-    if (!is_user_table(*pde) && !(create && make_table(pm, va)))
+    if (create ? !is_own_table(*pde) && !own_table(pm, va) : !is_user_table(*pde))
         return NULL;
     return (pte_t *)phys_to_virt(PTE_ADDR(*pde)) + PTX(va);
 }
 
-/* n entries of the table, from va on, have changed: every TLB forgets them. A table that is empty
- * now leaves the directory before that, and so the same flush makes it forgotten. [SDM 3A 4.10.4.1:
- * whatever address INVLPG has, it drops what is cached of directories] Out of line, for the loops
- * that call it. */
+/* n entries of the table, from va on, have changed: every TLB forgets them, of all that have the
+ * table. If it is empty now it leaves their directories before that, and so the same flush makes it
+ * forgotten. [SDM 3A 4.10.4.1: whatever address INVLPG has, it drops what is cached of directories]
+ * Out of line, for the loops that call it. */
 static __attribute__((noinline)) void flush_changed(struct frame *table, vaddr_t va, unsigned n)
 {
-    struct pmap *pm = table->table.pmap;
     const bool empty = !table->table.used;
 
-    if (empty)
-        pm->pgdir[table->table.pdx] = 0;
-    mmu_flush_pages(pm->pgdir, va, n);
-    if (empty)
-        frame_free_zeroed(table);
+    for (struct pmap *pm = table->table.pmap; pm; pm = share_next(table, pm)) {
+        if (empty)
+            pm->pgdir[table->table.pdx] = 0;
+        mmu_flush_pages(pm->pgdir, va, n);
+    }
+    if (!empty)
+        return;
+    table->pins = 0;
+    frame_free_zeroed(table);
 }
 
 static void free_table_if_empty(struct frame *table)
@@ -133,11 +139,37 @@ static pte_t entry_flags(uint8_t prot)
     return PTE_P | PTE_U | (prot & VM_PROT_WRITE ? PTE_W : 0);
 }
 
+/* f is mapped by pte: in the reverse map, unless another table's entry there stands for it. */
+static inline int link_entry(const struct pmap *pm, pte_t *pte, struct frame *f)
+{
+    if (f->rmap && !list_empty(&pm->family) && share_sibling(pm, pte, f))
+        return 0;
+    return rmap_add(f, pte);
+}
+
+static __attribute__((noinline)) void hand_over(const struct pmap *pm, pte_t *pte, struct frame *f)
+{
+    pte_t *other = share_sibling(pm, pte, f);
+
+    if (other)
+        rmap_replace(f, pte, other);
+    else
+        rmap_remove(f, pte);
+}
+
+static inline void unlink_entry(const struct pmap *pm, pte_t *pte, struct frame *f)
+{
+    if (__builtin_expect(list_empty(&pm->family), 1))
+        rmap_remove(f, pte);
+    else if (!rmap_is_other(f, pte))
+        hand_over(pm, pte, f);
+}
+
 /* Writes one entry that was not present, with all its bookkeeping. */
 static int mappages(struct pmap *pm, pte_t *pte, struct frame *f, pte_t flags)
 {
     if (f->kind != FRAME_ZERO) {
-        int err = rmap_add(f, pte);
+        int err = link_entry(pm, pte, f);
         if (err)
             return err;
         pm->resident++;
@@ -161,7 +193,7 @@ static void unmap_entry(struct pmap *pm, pte_t *pte)
         return;
     if (old & PTE_D)
         f->flags |= FRAME_DIRTY;
-    rmap_remove(f, pte);
+    unlink_entry(pm, pte, f);
     pm->resident--;
     pm->resident_file -= f->kind == FRAME_OBJECT;
 }
@@ -225,7 +257,7 @@ struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)
 
     if (!pte || !(*pte & PTE_P))
         return NULL;
-    *writable = *pte & PTE_W;
+    *writable = *pte & pm->pgdir[PDX(va)] & PTE_W;
     return frame_of_pa(PTE_ADDR(*pte));
 }
 
@@ -299,6 +331,9 @@ INLINE_WALK vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsig
         pte_t *table = pmap_table(pm, start);
         vaddr_t stop = (start & ~(PT_SPAN - 1)) + PT_SPAN;
 
+        if (table && !(pm->pgdir[PDX(start)] & PTE_W)) /* there is no right to be taken away */
+            table = fn == protect_entry ? NULL
+                                        : share_remove(pm, start, stop < end ? stop : end, budget);
         if (table) {
             stop = part_end(table, start, end, budget, per_unit);
             walk_table(pm, table + PTX(start), start, stop, fn);
@@ -328,11 +363,6 @@ void pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end)
 
 /* ---- By frame ---- */
 
-struct pmap *pmap_of_entry(const pte_t *pte)
-{
-    return table_of(pte)->table.pmap;
-}
-
 vaddr_t pmap_entry_address(const pte_t *pte)
 {
     const struct frame *table = table_of(pte);
@@ -341,27 +371,23 @@ vaddr_t pmap_entry_address(const pte_t *pte)
            (vaddr_t)(((uintptr_t)pte & (PAGE_SIZE - 1)) / sizeof(*pte)) << PAGE_SHIFT;
 }
 
-bool pmap_nth_mapping(const struct frame *f, unsigned n, struct pmap **pm, vaddr_t *va)
-{
-    const pte_t *pte = rmap_nth(f, n);
-
-    if (!pte)
-        return false;
-    *pm = table_of(pte)->table.pmap;
-    *va = pmap_entry_address(pte);
-    return true;
-}
-
 void pmap_remove_frame(struct frame *f)
 {
     pmap_remove_some(f, UINT32_MAX);
 }
 
+/* The entry goes, for all that have its table. */
 static void remove_mapping(pte_t *pte)
 {
     struct frame *table = table_of(pte);
+    const bool file = frame_of_pa(PTE_ADDR(*pte))->kind == FRAME_OBJECT;
     vaddr_t va = pmap_entry_address(pte);
+    struct pmap *pm = table->table.pmap;
 
+    while ((pm = share_next(table, pm))) {
+        pm->resident--;
+        pm->resident_file -= file;
+    }
     unmap_entry(table->table.pmap, pte);
     flush_changed(table, va, 1);
 }
@@ -380,25 +406,23 @@ static bool clear_in(pte_t *pte, pte_t bits)
     if (!(*pte & bits))
         return false;
     __atomic_and_fetch(pte, ~bits, __ATOMIC_SEQ_CST);
-    mmu_flush_page(pmap_of_entry(pte)->pgdir, pmap_entry_address(pte));
+    flush_changed(table_of(pte), pmap_entry_address(pte), 1);
     return true;
 }
 
 /* Clears bits in every mapping of f; whether one had any of them. */
 static bool clear_in_all(struct frame *f, pte_t bits)
 {
+    struct mapping m = {0};
     bool was_set = false;
-    pte_t *pte;
 
-    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
-        was_set |= clear_in(pte, bits);
+    while (pmap_next_mapping(f, &m))
+        was_set |= clear_in(m.pte, bits);
     return was_set;
 }
 
-bool pmap_age_nth(struct frame *f, unsigned n)
+bool pmap_age(pte_t *pte)
 {
-    pte_t *pte = rmap_nth(f, n);
-
     if (clear_in(pte, PTE_A))
         return true;
     remove_mapping(pte);
@@ -412,10 +436,10 @@ bool pmap_test_accessed(struct frame *f)
 
 static bool any_has(const struct frame *f, pte_t bit)
 {
-    pte_t *pte;
+    struct mapping m = {0};
 
-    for (unsigned n = 0; (pte = rmap_nth(f, n)); n++)
-        if (*pte & bit)
+    while (pmap_next_mapping(f, &m))
+        if (*m.pte & bit)
             return true;
     return false;
 }

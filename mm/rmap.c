@@ -20,7 +20,6 @@ struct rmap_link {
     uint32_t size; /* links in this subtree */
 };
 
-#define CHAINED    1u
 #define LINKS_KEPT 128u
 
 static struct rmap_link *link_new(pte_t *pte)
@@ -41,12 +40,12 @@ static void link_free(struct rmap_link *l)
 
 static struct rmap_link *root_of(const struct frame *f)
 {
-    return (struct rmap_link *)(f->rmap & ~(uintptr_t)CHAINED);
+    return (struct rmap_link *)(f->rmap & ~(uintptr_t)RMAP_CHAINED);
 }
 
 static void set_root(struct frame *f, struct rmap_link *root)
 {
-    f->rmap = root ? (uintptr_t)root | CHAINED : 0;
+    f->rmap = root ? (uintptr_t)root | RMAP_CHAINED : 0;
 }
 
 static uint32_t priority(const struct rmap_link *l)
@@ -129,7 +128,7 @@ static __attribute__((noinline)) int add_link(struct frame *f, pte_t *pte)
 {
     struct rmap_link *first = NULL, *link, *root;
 
-    if (!(f->rmap & CHAINED)) {
+    if (!(f->rmap & RMAP_CHAINED)) {
         first = link_new((pte_t *)f->rmap);
         if (!first)
             return -ENOMEM;
@@ -158,7 +157,7 @@ static __attribute__((noinline)) void remove_link(struct frame *f, const pte_t *
 {
     struct rmap_link *root = root_of(f);
 
-    KASSERT(f->rmap & CHAINED);
+    KASSERT(f->rmap & RMAP_CHAINED);
     link_free(tree_remove(&root, pte));
     set_root(f, root);
 }
@@ -171,11 +170,28 @@ void rmap_remove(struct frame *f, pte_t *pte)
         remove_link(f, pte);
 }
 
+static __attribute__((noinline)) void replace_link(struct frame *f, const pte_t *pte, pte_t *by)
+{
+    struct rmap_link *root = root_of(f), *l = tree_remove(&root, pte);
+
+    *l = (struct rmap_link){.pte = by, .size = 1};
+    tree_insert(&root, l);
+    set_root(f, root);
+}
+
+void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by)
+{
+    if (f->rmap == (uintptr_t)pte)
+        f->rmap = (uintptr_t)by;
+    else if (f->rmap != (uintptr_t)by && rmap_has(f, pte))
+        replace_link(f, pte, by);
+}
+
 pte_t *rmap_nth(const struct frame *f, unsigned n)
 {
     const struct rmap_link *l;
 
-    if (!(f->rmap & CHAINED))
+    if (!(f->rmap & RMAP_CHAINED))
         return n == 0 ? (pte_t *)f->rmap : NULL;
     l = root_of(f);
     while (l && n != size_of(l->left)) {
@@ -191,14 +207,14 @@ pte_t *rmap_nth(const struct frame *f, unsigned n)
 
 unsigned rmap_count(const struct frame *f)
 {
-    return f->rmap & CHAINED ? root_of(f)->size : f->rmap != 0;
+    return f->rmap & RMAP_CHAINED ? root_of(f)->size : f->rmap != 0;
 }
 
 bool rmap_has(const struct frame *f, const pte_t *pte)
 {
     const struct rmap_link *l;
 
-    if (!(f->rmap & CHAINED))
+    if (!(f->rmap & RMAP_CHAINED))
         return f->rmap == (uintptr_t)pte;
     for (l = root_of(f); l && l->pte != pte; l = pte < l->pte ? l->left : l->right)
         ;
@@ -221,5 +237,5 @@ static int check_link(const struct rmap_link *l)
 
 int rmap_check(const struct frame *f)
 {
-    return f->rmap & CHAINED ? check_link(root_of(f)) : 0;
+    return f->rmap & RMAP_CHAINED ? check_link(root_of(f)) : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Address spaces: birth, fork, death. Figures about them: stats.c.
+ * Address spaces: birth and death. Figures about them: stats.c; fork: fork/.
  *
  * Invariants: a space on all_spaces has refs > 0; the page tables and the amap hold nothing outside
  * its areas.
@@ -184,6 +184,7 @@ void vm_space_unref(struct vm_space *s)
     if (mmu_loaded() == s->pmap.pgdir)
         mmu_load(mmu_kernel_directory());
     list_init(&dead);
+    s->pmap.dying = true;
     server_space_dies(s);
     drop_contents(s, &dead);
     list_remove(&s->all);
@@ -205,109 +206,4 @@ void vm_space_set_limits(struct vm_space *s, const struct vm_limits *limits)
     spin_lock(&vm_lock);
     s->limits = *limits;
     spin_unlock(&vm_lock);
-}
-
-/* ---- fork ---- */
-
-/*
- * In steps, each of which goes on from an address. The child is nobody's until all is done, and the
- * parent's areas are still meanwhile (edit.c). Its pages are not: another of its threads may store
- * and fault. What the child gets of a page is what it held at some moment during the fork:
- *   - a page's leaf is shared before its entry loses the right to write. A store in between shows
- * in the child, which has not run yet; a fault in between finds the leaf shared and copies.
- *   - a page first touched after its leaf was shared is the parent's alone, and fresh in the child.
- * When all entries have lost that right, no store of the parent's can reach what is shared.
- */
-
-/* A copy of v, and its leaves, for the child. -ENOMEM [v] */
-static int inherit(struct change *c, struct vm_space *child, const struct vma *v)
-{
-    struct vma *copy;
-
-    if (vma_is_promised(v) && !commit_allows_copy(vma_pages(v)))
-        return -ENOMEM;
-    copy = vma_new();
-    if (!copy)
-        return -ENOMEM;
-    *copy = *v;
-    copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-    if (copy->object)
-        copy->object->refs++;
-    vma_append(child, copy);
-    if (vma_is_private(v))
-        amap_share(&v->space->amap, &child->amap, v->start >> PAGE_SHIFT, v->end >> PAGE_SHIFT);
-    return copy->server ? served_inherit(c, copy, child) : 0;
-}
-
-/* Takes out of the child what it shall not inherit: before it has run, and so without its leaves
- * being shared by anybody's page tables. -ENOMEM [steps] */
-static int withhold(struct change *c, const struct vma *v, struct vm_space *child)
-{
-    uint32_t page = v->start >> PAGE_SHIFT;
-    const uint32_t end = v->end >> PAGE_SHIFT;
-
-    if (amap_reserve_remove(&child->amap, page, end))
-        return -ENOMEM;
-    while ((page = amap_remove_step(&child->amap, page, end, &c->budget)) < end)
-        change_pause(c);
-    return 0;
-}
-
-#define WITHHELD (VM_DONTFORK | VM_WIPEONFORK)
-
-/* [steps] */
-static int fork_areas(struct change *c, struct vm_space *parent, struct vm_space *child)
-{
-    bool withheld = false;
-    struct vma *v;
-    int err = 0;
-
-    list_for_each_entry (v, &parent->vmas, link) {
-        vaddr_t at = v->start;
-        withheld |= (v->flags & WITHHELD) != 0;
-        err = v->flags & VM_DONTFORK ? 0 : inherit(c, child, v);
-        if (err)
-            return err;
-        while (vma_is_private(v) && (v->prot & VM_PROT_WRITE) &&
-               (at = pmap_protect_step(&parent->pmap, at, v->end, &c->budget)) < v->end)
-            change_pause(c);
-        change_spend(c, AREA_UNITS);
-    }
-    if (!withheld)
-        return 0;
-    list_for_each_entry (v, &parent->vmas, link) {
-        if (!err && (v->flags & WITHHELD))
-            err = withhold(c, v, child);
-        change_spend(c, 1);
-    }
-    return err;
-}
-
-int vm_space_fork(struct vm_space *parent, struct vm_space **out)
-{
-    struct vm_space *child = vm_space_create();
-    struct change c;
-    int err;
-
-    if (!child)
-        return -ENOMEM;
-    err = change_begin(&c, parent, 0);
-    if (!err) {
-        err = fork_areas(&c, parent, child);
-        child->brk_start = parent->brk_start;
-        child->brk = parent->brk;
-        child->limits = parent->limits;
-        child->mmap_shift = parent->mmap_shift;
-        child->mmap_floor = parent->mmap_floor;
-        child->gate = parent->gate;
-        err = err ? err : local_copy(parent, child);
-        served_forked(&c, !err);
-        change_end(&c);
-    }
-    if (err) {
-        vm_space_unref(child);
-        return err;
-    }
-    *out = child;
-    return 0;
 }

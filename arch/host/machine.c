@@ -27,6 +27,12 @@ uintptr_t host_ram_base;
 unsigned machine_page_flushes, machine_full_flushes;
 
 static struct tlb_entry tlb[HOST_CPUS][TLB_ENTRIES];
+/* What a CPU has cached of directories; any INVLPG of theirs drops it all. [SDM 3A 4.10.3] */
+static struct directory_entry {
+    const pde_t *pgdir; /* NULL: unused */
+    unsigned pdx;
+    pde_t entry;
+} directories[HOST_CPUS][DIRECTORY_ENTRIES];
 static uint8_t *ram;
 static pde_t kernel_directory[PT_ENTRIES];
 
@@ -53,11 +59,20 @@ void machine_off(void)
 
 /* ---- arch/mmu.h ---- */
 
+static void forget_directory(unsigned cpu, const pde_t *pgdir)
+{
+    for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++) {
+        if (directories[cpu][i].pgdir == pgdir)
+            directories[cpu][i].pgdir = NULL;
+    }
+}
+
 void mmu_init_directory(pde_t *pgdir)
 {
     if (machine_shootdown)
         return; /* it is loaded nowhere, and was not since its CPU last forgot all */
     for (unsigned c = 0; c < HOST_CPUS; c++) {
+        forget_directory(c, pgdir);
         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
             if (tlb[c][i].pgdir == pgdir)
                 tlb[c][i].pgdir = NULL;
@@ -96,6 +111,7 @@ static struct tlb_entry *tlb_slot(unsigned cpu, const pde_t *pgdir, vaddr_t va)
 
 void machine_forget_pages(unsigned cpu, const pde_t *pgdir, vaddr_t va, unsigned n)
 {
+    forget_directory(cpu, pgdir);
     for (; n > 0; n--, va += PAGE_SIZE) {
         struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
         if (t->pgdir == pgdir && t->page == (va & PAGE_MASK))
@@ -106,6 +122,7 @@ void machine_forget_pages(unsigned cpu, const pde_t *pgdir, vaddr_t va, unsigned
 void machine_forget_all(unsigned cpu)
 {
     memset(tlb[cpu], 0, sizeof(tlb[cpu]));
+    memset(directories[cpu], 0, sizeof(directories[cpu]));
 }
 
 bool machine_cached(unsigned cpu, unsigned n, const pde_t **pgdir, vaddr_t *va, pte_t *entry)
@@ -116,6 +133,15 @@ bool machine_cached(unsigned cpu, unsigned n, const pde_t **pgdir, vaddr_t *va, 
     *va = t->page;
     *entry = t->entry;
     return t->pgdir != NULL;
+}
+
+bool machine_cached_table(unsigned cpu, unsigned n, const pde_t **pgdir, pde_t *entry)
+{
+    const struct directory_entry *d = &directories[cpu][n];
+
+    *pgdir = d->pgdir;
+    *entry = d->entry;
+    return d->pgdir != NULL;
 }
 
 void mmu_flush_page(pde_t *pgdir, vaddr_t va)
@@ -159,22 +185,18 @@ void page_copy(void *dst, const void *src)
 void machine_forget(void)
 {
     memset(tlb, 0, sizeof(tlb));
+    memset(directories, 0, sizeof(directories));
 }
 
 /* ---- The program's side ---- */
 
-static pte_t *walk(const pde_t *pgdir, vaddr_t va)
-{
-    pde_t pde = read_acquire(pgdir[PDX(va)]);
-
-    return pde & PTE_P ? (pte_t *)phys_to_virt(PTE_ADDR(pde)) + PTX(va) : NULL;
-}
-
 pte_t machine_entry(const pde_t *pgdir, vaddr_t va)
 {
-    const pte_t *pte = walk(pgdir, va);
+    const pde_t pde = pgdir[PDX(va)];
 
-    return pte ? *pte : 0;
+    if (!(pde & PTE_P))
+        return 0;
+    return ((pte_t *)phys_to_virt(PTE_ADDR(pde)))[PTX(va)] & (pde | ~PTE_W);
 }
 
 /* A and perhaps D, unless the right has gone meanwhile. Nobody calls it a race that the hardware
@@ -192,18 +214,46 @@ __attribute__((no_sanitize("thread"))) static pte_t mark_used(pte_t *pte, bool w
     return used;
 }
 
-/* What the hardware does on a miss: walk, set A and perhaps D, fill the TLB. */
+static struct directory_entry *directory_slot(unsigned cpu, const pde_t *pgdir, vaddr_t va)
+{
+    return &directories[cpu][(PDX(va) ^ ((uintptr_t)pgdir >> PAGE_SHIFT) * 7) % DIRECTORY_ENTRIES];
+}
+
+/* The directory entry as the CPU has it cached, now at the latest. */
+static pde_t directory_entry(unsigned cpu, const pde_t *pgdir, vaddr_t va)
+{
+    struct directory_entry *d = directory_slot(cpu, pgdir, va);
+    const pde_t now = read_acquire(pgdir[PDX(va)]);
+
+    if ((d->pgdir != pgdir || d->pdx != PDX(va)) && (now & PTE_P))
+        *d = (struct directory_entry){pgdir, PDX(va), now};
+    return d->pgdir == pgdir && d->pdx == PDX(va) ? d->entry : 0;
+}
+
+/* What the hardware does on a miss: walk, set A and perhaps D, fill the TLB. A page may be written
+ * to where both entries say so. [SDM 3A 4.6] */
 static struct tlb_entry *fill_tlb(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool write)
 {
+    const pde_t pde = directory_entry(cpu, pgdir, va);
+    pte_t *pte = pde ? (pte_t *)phys_to_virt(PTE_ADDR(pde)) + PTX(va) : NULL;
     struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
-    pte_t *pte = walk(pgdir, va), used = 0;
+    pte_t used;
 
-    if (pte && read_acquire(*pte))
-        used = mark_used(pte, write);
+    if (!pte || !read_acquire(*pte) || (write && !(pde & PTE_W)))
+        return NULL;
+    used = mark_used(pte, write);
     if (!used)
         return NULL;
-    *t = (struct tlb_entry){pgdir, (va & PAGE_MASK), used};
+    *t = (struct tlb_entry){pgdir, (va & PAGE_MASK), used & (pde | ~PTE_W)};
     return t;
+}
+
+/* A fault makes the CPU forget the page, and the way to it. [SDM 3A 4.10.4.1] */
+static uint32_t *fault(unsigned cpu, const pde_t *pgdir, vaddr_t va)
+{
+    tlb_slot(cpu, pgdir, va)->pgdir = NULL;
+    directory_slot(cpu, pgdir, va)->pgdir = NULL;
+    return NULL;
 }
 
 uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool write)
@@ -211,15 +261,13 @@ uint32_t *machine_translate(unsigned cpu, const pde_t *pgdir, vaddr_t va, bool w
     struct tlb_entry *t = tlb_slot(cpu, pgdir, va);
     bool hit = t->pgdir == pgdir && t->page == (va & PAGE_MASK);
 
-    if (hit && write && !(t->entry & PTE_W)) {
-        t->pgdir = NULL; /* a fault makes the CPU forget the page [SDM 3A 4.10.4.1] */
-        return NULL;
-    }
+    if (hit && write && !(t->entry & PTE_W))
+        return fault(cpu, pgdir, va);
     /* The first store through a clean translation walks again to set D. [SDM 3A 4.8] */
     if (!hit || (write && !(t->entry & PTE_D)))
         t = fill_tlb(cpu, pgdir, va, write);
     if (!t)
-        return NULL;
+        return fault(cpu, pgdir, va);
     return (uint32_t *)((uint8_t *)phys_to_virt(PTE_ADDR(t->entry)) + (va & (PAGE_SIZE - 1)));
 }
 

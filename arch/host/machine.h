@@ -38,6 +38,9 @@ void machine_forget_all(unsigned cpu);
 /* The n-th place of a TLB; false: it is empty. */
 bool machine_cached(unsigned cpu, unsigned n, const pde_t **pgdir, vaddr_t *va, pte_t *entry);
 #define TLB_ENTRIES 256u
+/* The same of what is cached of directories. */
+bool machine_cached_table(unsigned cpu, unsigned n, const pde_t **pgdir, pde_t *entry);
+#define DIRECTORY_ENTRIES 32u
 
 /* Runs before an entry changes, when another CPU may still use it; NULL: nothing does. */
 extern void (*machine_on_exchange)(const pte_t *entry);
@@ -45,7 +48,8 @@ extern void (*machine_on_exchange)(const pte_t *entry);
 /* Forgets every cached translation: for tests that look at the tables alone. */
 void machine_forget(void);
 
-/* The entry the tables hold for va now, 0 when there is no table. */
+/* The entry the tables hold for va now, 0 when there is no table; writable if the directory agrees.
+ */
 pte_t machine_entry(const pde_t *pgdir, vaddr_t va);
 
 #endif

@@ -12,6 +12,7 @@
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
 #include "mm/seen/trace.h"
+#include "mm/fork/share.h"
 
 #define BATCH    32u  /* frames that count as success */
 #define STEP     64u  /* frames looked at without leaving vm_lock */
@@ -41,22 +42,33 @@ void reclaim_init(void)
     dirty_init();
 }
 
-static bool mapping_is_locked(struct pmap *pm, vaddr_t va)
+static bool is_locked(const struct pmap *pm, const pte_t *pte)
 {
-    const struct vma *v = vma_find(container_of(pm, struct vm_space, pmap), va);
+    const struct vma *v =
+        vma_find(container_of(pm, struct vm_space, pmap), pmap_entry_address(pte));
 
     return v && (v->flags & VM_LOCKED);
 }
 
 bool frame_is_locked(const struct frame *f)
 {
-    struct pmap *pm;
-    vaddr_t va;
+    struct mapping m = {0};
 
     if (f->kind == FRAME_OBJECT && f->object->kept)
         return true;
-    for (unsigned n = 0; pmap_nth_mapping(f, n, &pm, &va); n++)
-        if (mapping_is_locked(pm, va))
+    while (pmap_next_mapping(f, &m))
+        if (is_locked(m.pm, m.pte))
+            return true;
+    return false;
+}
+
+/* For one of those that have its table. */
+static bool entry_is_locked(const pte_t *pte)
+{
+    const struct frame *table = table_of(pte);
+
+    for (struct pmap *pm = table->table.pmap; pm; pm = share_next(table, pm))
+        if (is_locked(pm, pte))
             return true;
     return false;
 }
@@ -65,12 +77,11 @@ bool frame_is_locked(const struct frame *f)
  * since the last visit, some at a time; once few are left, it is a page as others are. */
 static void thin(struct frame *f)
 {
-    struct pmap *pm;
-    vaddr_t va;
+    struct mapping m = {0};
 
-    for (unsigned n = 0, looked = 0; looked < MAPPINGS && pmap_nth_mapping(f, n, &pm, &va);
-         looked++)
-        n += mapping_is_locked(pm, va) || pmap_age_nth(f, n);
+    for (unsigned looked = 0; looked < MAPPINGS && pmap_next_mapping(f, &m); looked++)
+        if (!entry_is_locked(m.pte) && !pmap_age(m.pte))
+            m.pm = NULL; /* another may stand for the rest by now */
 }
 
 /* ---- One page ---- */
@@ -82,15 +93,16 @@ enum fate { STAYS, FREED, GOES };
  * mapping; without a mapping it was never found dirty. */
 static enum fate drop_lazy(struct frame *f)
 {
-    struct pmap *pm;
+    struct mapping m = {0};
     vaddr_t va;
 
-    if (f->anon->refs != 1 || !pmap_nth_mapping(f, 0, &pm, &va))
+    if (f->anon->refs != 1 || !pmap_next_mapping(f, &m))
         return STAYS;
+    va = pmap_entry_address(m.pte);
     pmap_remove_frame(f);
     if (f->flags & FRAME_DIRTY)
         return STAYS;
-    if (!amap_drop(&container_of(pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT))
+    if (!amap_drop(&container_of(m.pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT))
         return STAYS;
     events.pglazyfreed++;
     return FREED;

@@ -6,6 +6,7 @@
  * write is done; only then does a page get its own, if nobody wrote to it meanwhile. So a slot is
  * never freed, and reused, while something is still on its way into it. Eviction allocates nothing.
  */
+#include "mm/fork/share.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
 
@@ -45,15 +46,16 @@ static struct frame *anon_frame_at(const struct vm_space *s, uint32_t page)
 static unsigned anon_block(struct frame *f, struct frame **out)
 {
     const struct vm_space *s;
-    struct pmap *pm;
+    struct mapping m = {0};
     unsigned n = 0;
     vaddr_t va;
 
-    if (!pmap_nth_mapping(f, 0, &pm, &va)) {
+    if (!pmap_next_mapping(f, &m)) {
         out[0] = f;
         return 1;
     }
-    s = container_of(pm, struct vm_space, pmap);
+    s = container_of(m.pm, struct vm_space, pmap);
+    va = pmap_entry_address(m.pte);
     for (uint32_t page = (va >> PAGE_SHIFT) & ~(BLOCK - 1), i = 0; i < BLOCK; i++) {
         struct frame *g = anon_frame_at(s, page + i);
         if (g == f || may_join(g))

@@ -17,6 +17,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
+#include "mm/fork/share.h"
 
 void check_complain(const char *fmt, ...)
 {
@@ -184,6 +185,22 @@ static struct frame *expected_frame(struct vm_space *s, struct vma *v, vaddr_t v
     return v->object ? object_frame(v->object, vma_page_index(v, va)) : zero_frame;
 }
 
+/* Of the entries of a family at one address that map one frame, one is in the reverse map. */
+static void check_link(struct audit *a, const struct vm_space *s, vaddr_t va, const pte_t *pte,
+                       const struct frame *f)
+{
+    const struct pmap *first = table_of(pte)->table.pmap, *other;
+    unsigned links = rmap_has(f, pte);
+
+    a->entries += links && first == &s->pmap;
+    list_for_each_entry (other, &first->family, family) {
+        const pte_t *at = share_entry_at(other, pte);
+        if (at && table_of(at)->table.pmap == other && PTE_ADDR(*at) == frame_pa(f))
+            links += at != pte && rmap_has(f, at);
+    }
+    CHECK(a, links == 1, "the entry of %08x is %u times in the reverse map", va, links);
+}
+
 static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const pte_t *pte)
 {
     struct frame *f = frame_of_pa(PTE_ADDR(*pte));
@@ -195,7 +212,8 @@ static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const p
         return;
     CHECK(a, f == expected_frame(s, v, va, &may_write), "%08x maps frame %x, not its own", va,
           frame_number(f));
-    CHECK(a, may_write || !(*pte & PTE_W), "%08x is writable and must not be", va);
+    CHECK(a, may_write || !(*pte & s->pmap.pgdir[PDX(va)] & PTE_W),
+          "%08x is writable and must not be", va);
     CHECK(a,
           !(*pte & (PTE_W | PTE_D)) || f->kind != FRAME_OBJECT || !f->object->pager->put ||
               (f->flags & FRAME_DIRTY),
@@ -203,8 +221,7 @@ static void check_entry(struct audit *a, struct vm_space *s, vaddr_t va, const p
     CHECK(a, !(f->flags & FRAME_BUSY), "%08x maps a frame that is being filled", va);
     if (f->kind == FRAME_ZERO)
         return;
-    a->entries++;
-    CHECK(a, rmap_has(f, pte), "the entry of %08x is not in the reverse map", va);
+    check_link(a, s, va, pte, f);
 }
 
 /* Whether every absent entry is zero, and as many are present as the table counts. */
@@ -212,11 +229,18 @@ static void count_table(struct audit *a, struct vm_space *s, unsigned pdx, uint3
 {
     const pte_t *pte = phys_to_virt(PTE_ADDR(s->pmap.pgdir[pdx]));
     const struct frame *t = frame_of(pte);
-    unsigned present = 0;
+    unsigned present = 0, sharers = 0;
+    bool listed = false;
 
-    a->tables++;
-    CHECK(a, t->kind == FRAME_TABLE && t->table.pmap == &s->pmap && t->table.pdx == pdx,
+    a->tables += t->table.pmap == &s->pmap;
+    for (const struct pmap *pm = t->table.pmap; pm; pm = share_next(t, pm), sharers++)
+        listed |= pm == &s->pmap;
+    CHECK(a, t->kind == FRAME_TABLE && listed && t->table.pdx == pdx,
           "page table %u is not marked as such", pdx);
+    CHECK(a, sharers == t->pins + 1u, "page table %u counts %u others, has %u", pdx, t->pins,
+          sharers - 1);
+    CHECK(a, !t->pins || !(s->pmap.pgdir[pdx] & PTE_W), "page table %u is shared and writable",
+          pdx);
     for (unsigned i = 0; i < PT_ENTRIES; i++) {
         present += pte[i] & PTE_P;
         CHECK(a, (pte[i] & PTE_P) || pte[i] == 0, "an absent entry is not zero");

@@ -6,8 +6,8 @@
  * keeps interrupts out for long; areas and spaces may change between two steps.
  */
 #include "libc/string.h"
+#include "mm/fork/share.h"
 #include "mm/local.h"
-#include "mm/mm.h"
 #include "mm/pool.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
@@ -36,6 +36,19 @@ static bool is_shmem(const struct frame *f)
     return f->kind == FRAME_OBJECT && object_is_anonymous(f->object);
 }
 
+/* Exactly; of a page that very many map each reverse mapping is one. [v] */
+static uint32_t count_mappings(const struct frame *f)
+{
+    struct mapping m = {0};
+    uint32_t n = rmap_count(f);
+
+    if (n > CENSUS_MAPPINGS)
+        return n;
+    for (n = 0; pmap_next_mapping(f, &m); n++)
+        ;
+    return n;
+}
+
 static void count_entry(pte_t entry, struct vm_range_stats *out)
 {
     const struct frame *f = frame_of_pa(PTE_ADDR(entry));
@@ -45,7 +58,7 @@ static void count_entry(pte_t entry, struct vm_range_stats *out)
 
     if (f->kind == FRAME_ZERO)
         return;
-    mappings = rmap_count(f);
+    mappings = count_mappings(f);
     dirty = entry_dirty(f, entry);
     pss /= mappings;
     out->resident++;
@@ -177,12 +190,12 @@ static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info
     *out = (struct vm_page_info){0};
     if (!table || !(table[PTX(va)] & PTE_P))
         return;
-    out->entry = table[PTX(va)];
+    out->entry = table[PTX(va)] & (pm->pgdir[PDX(va)] | ~PTE_W);
     f = frame_of_pa(PTE_ADDR(out->entry));
     out->frame = frame_number(f);
     out->zero = f->kind == FRAME_ZERO;
     out->file = f->kind == FRAME_OBJECT;
-    out->exclusive = !out->zero && rmap_count(f) == 1;
+    out->exclusive = !out->zero && count_mappings(f) == 1;
 }
 
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out)
@@ -268,34 +281,36 @@ static uint8_t public_kind(const struct frame *f)
     return is_shmem(f) ? VM_FRAME_SHMEM : kinds[f->kind];
 }
 
-/* Whether an anon has an owner besides the space that maps the frame by pte: the COW question. */
-static bool has_several_owners(const struct frame *f, const pte_t *pte)
+/* Whether an anon has an owner besides the first space that maps it: the COW question. */
+static bool has_several_owners(const struct frame *f)
 {
-    struct vm_space *s;
+    struct mapping m = {0};
+    const struct vm_space *s;
 
     if (f->anon->refs > 1)
         return true;
-    if (!pte)
+    if (!pmap_next_mapping(f, &m))
         return false;
-    s = container_of(pmap_of_entry(pte), struct vm_space, pmap);
-    return !amap_owns(&s->amap, pmap_entry_address(pte) >> PAGE_SHIFT);
+    s = container_of(m.pm, struct vm_space, pmap);
+    return !amap_owns(&s->amap, pmap_entry_address(m.pte) >> PAGE_SHIFT);
 }
 
-/* What the mappings from number first on tell, some of them; where to go on, or 0. */
+/* What the reverse mappings from number first on tell, some of them; where to go on, or 0. */
 static unsigned describe_mappings(const struct frame *f, unsigned first, struct vm_frame_info *out)
 {
-    const unsigned all = VM_FRAME_REFERENCED | VM_FRAME_DIRTY, end = first + STEP;
-    const pte_t *pte;
+    const unsigned all = VM_FRAME_REFERENCED | VM_FRAME_DIRTY, end = first + STEP / 8;
+    struct mapping m = {.link = first};
 
-    out->mappings = rmap_count(f);
-    for (unsigned n = first; n < end; n++) {
-        pte = rmap_nth(f, n);
-        if (!pte || (out->flags & all) == all)
+    out->mappings = count_mappings(f);
+    while (pmap_next_mapping(f, &m)) {
+        if (m.link == end)
+            return end;
+        if ((out->flags & all) == all)
             return 0;
-        out->flags |= *pte & PTE_A ? VM_FRAME_REFERENCED : 0;
-        out->flags |= *pte & PTE_D ? VM_FRAME_DIRTY : 0;
+        out->flags |= *m.pte & PTE_A ? VM_FRAME_REFERENCED : 0;
+        out->flags |= *m.pte & PTE_D ? VM_FRAME_DIRTY : 0;
     }
-    return end;
+    return 0;
 }
 
 /* One step, in which first is the first mapping to be asked; where to go on, or 0. [v] */
@@ -319,7 +334,7 @@ static unsigned describe_frame(const struct frame *f, unsigned first, struct vm_
         out->flags |= VM_FRAME_IN_SWAP;
     else
         out->flags &= (uint8_t)~VM_FRAME_IN_SWAP;
-    if (f->kind == FRAME_ANON && has_several_owners(f, rmap_nth(f, 0)))
+    if (f->kind == FRAME_ANON && has_several_owners(f))
         out->flags |= VM_FRAME_COW;
     return next;
 }

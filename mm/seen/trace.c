@@ -3,6 +3,7 @@
  * costs a branch per fault, or per page looked at, while it is off.
  */
 #include "mm/seen/trace.h"
+#include "mm/fork/share.h"
 #include "mm/port.h"
 
 struct ring fault_ring = RING_OF(struct vm_fault_event);
@@ -67,8 +68,7 @@ unsigned vm_trace_read(uint64_t *number, struct vm_fault_event *out, unsigned n,
 
 void trace_page(struct vm_pageout_event *e, const struct frame *f)
 {
-    struct pmap *pm;
-    vaddr_t va;
+    struct mapping m = {0};
     int32_t parent;
 
     *e = (struct vm_pageout_event){.frame = frame_number(f), .before = frame_age(f)};
@@ -82,7 +82,7 @@ void trace_page(struct vm_pageout_event *e, const struct frame *f)
     }
     e->kind = VM_FRAME_ANON;
     e->slot = f->anon->slot;
-    e->page = pmap_nth_mapping(f, 0, &pm, &va) ? va >> PAGE_SHIFT : 0;
+    e->page = pmap_next_mapping(f, &m) ? pmap_entry_address(m.pte) >> PAGE_SHIFT : 0;
 }
 
 int vm_pageout_trace(bool on)

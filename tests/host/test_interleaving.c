@@ -78,6 +78,11 @@ static void check_frames(void)
             if (machine_cached(cpu, n, &pgdir, &va, &entry) &&
                 frame_of_pa(PTE_ADDR(entry))->kind == FRAME_FREE)
                 wrong++;
+    for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
+        for (unsigned n = 0; n < DIRECTORY_ENTRIES; n++)
+            if (machine_cached_table(cpu, n, &pgdir, &entry) &&
+                frame_of_pa(PTE_ADDR(entry))->kind == FRAME_FREE)
+                wrong++;
 }
 
 /* A place where another may go on. */

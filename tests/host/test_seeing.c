@@ -508,6 +508,8 @@ TEST(trace_tells_both_cases_of_cow)
     store(s, AT);
     EXPECT_EQ(vm_space_fork(s, &child), 0);
     EXPECT_EQ(vm_trace_start(), 0);
+    load(child, AT); /* as it is mapped in the parent, without a fault */
+    pmap_remove(&child->pmap, AT, AT + PAGE_SIZE);
     load(child, AT);
     EXPECT_EQ(only_event().why, VM_CASE_SHARE);
     store(child, AT);

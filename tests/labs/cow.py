@@ -29,8 +29,8 @@ if (err)
     free_table_if_empty(table_of(pte));
 return err;
 """),
-        Left("mm/space.c", "withhold", "return -ENOMEM;"),
-        Left("mm/space.c", "fork_areas", "return -ENOMEM;"),
+        Left("mm/fork/fork.c", "withhold", "return -ENOMEM;"),
+        Left("mm/fork/fork.c", "fork_areas", "return -ENOMEM;"),
     ],
     rules=[
         Rule(3, "test_faults shared_anon_is_read_shared",

@@ -316,13 +316,14 @@ def words_of_frame(pa):
 
 
 def walk(pgdir, va):
-    """(directory entry, its address, table entry or None, its address or None)."""
+    """(directory entry, its address, table entry or None, its address or None); of the right to write the
+    table entry has what the directory leaves it."""
     pde_at = pgdir + 4 * (va >> 22)
     pde = u32(pde_at)
     if not pde & PTE_P or pde & PTE_PS:
         return pde, pde_at, None, None
     pte_at = phys(pde & ~0xFFF) + 4 * (va >> 12 & 0x3FF)
-    return pde, pde_at, u32(pte_at), pte_at
+    return pde, pde_at, u32(pte_at) & (pde | ~PTE_W), pte_at
 
 
 def user_entries(space):
@@ -333,7 +334,7 @@ def user_entries(space):
             table = pde & ~0xFFF
             for j, pte in enumerate(words_of_frame(table)):
                 if pte & PTE_P:
-                    yield i << 22 | j << 12, pte, phys(table) + 4 * j
+                    yield i << 22 | j << 12, pte & (pde | ~PTE_W), phys(table) + 4 * j
 
 
 def read_user(space, va, size):

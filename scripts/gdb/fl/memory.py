@@ -209,14 +209,23 @@ def owners_of_spaces():
     return owners
 
 
-def entry_place(pte_at):
-    """(space address, virtual address) of a page-table entry."""
-    table = frame_view(pte_at - k.WINDOW >> 12)
-    if table is None or kind_of(table) != "table":
-        return None, None
-    pmap = table["table"].pmap
-    space = pmap - k.layout("vm_space").fields["pmap"][0]
-    return space, table["table"].pdx << 22 | (pte_at & 0xFFF) >> 2 << 12
+def sharers(table):
+    """The pmaps of the family that may have a page table, the first of them first."""
+    first = table["table"].pmap
+    return [first] + [p.at for p in k.entries(first + k.layout("pmap").fields["family"][0], "pmap", "family")]
+
+
+def mappings(f):
+    """(space address, virtual address, entry's address) of all that map a frame: of a family's entries at one
+    address one is in the reverse map, and stands for all."""
+    pfn = (f.at - k.variable("frames")) // k.layout("frame").size
+    for link in rmap_entries(f):
+        table = frame_view(link - k.WINDOW >> 12)
+        va = table["table"].pdx << 22 | (link & 0xFFF) >> 2 << 12
+        for pmap in sharers(table):
+            pte, at = k.walk(k.View("pmap", pmap).pgdir, va)[2:]
+            if pte and pte & k.PTE_P and pte >> 12 == pfn:
+                yield pmap - k.layout("vm_space").fields["pmap"][0], va, at
 
 
 def has_rmap(kind):
@@ -264,7 +273,8 @@ kernel's address of the frame."""
     def show_table(f):
         space = f["table"].pmap - k.layout("vm_space").fields["pmap"][0]
         print(f"  page table of process {owners_of_spaces().get(space, ['none'])[0]}, directory entry "
-              f"{f['table'].pdx} (from {f['table'].pdx << 22:#010x}), {f['table'].used} present entries")
+              f"{f['table'].pdx} (from {f['table'].pdx << 22:#010x}), {f['table'].used} present entries"
+              + (f", and of {f.pins} more" if f.pins else ""))
 
     @staticmethod
     def show_leaf(f):
@@ -279,12 +289,11 @@ kernel's address of the frame."""
     @staticmethod
     def show_mappings(f):
         owners = owners_of_spaces()
-        mappings = rmap_entries(f)
-        print(f"  mapped {len(mappings)} times")
-        for pte_at in mappings:
-            space, va = entry_place(pte_at)
+        found = list(mappings(f))
+        print(f"  mapped {len(found)} times")
+        for space, va, pte_at in found:
             pids = ",".join(map(str, owners.get(space, ["?"])))
-            print(f"    process {pids} at {va or 0:#010x}: entry {k.u32(pte_at):08x} "
+            print(f"    process {pids} at {va:#010x}: entry {k.u32(pte_at):08x} "
                   f"{flag_letters(k.u32(pte_at))} at {pte_at:#010x}")
 
 

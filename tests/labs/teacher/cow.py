@@ -5,7 +5,7 @@ from labs.teacher.teacher import Mutant, Planted
 WRONG = [
     Mutant("no flush", "enter-replace-no-flush", "a_copy_is_seen_by_a_cpu_that_had_read_the_original"),
     Mutant("wrong owner count", "leaf-copy-no-ref", "a_page_has_two_owners_still_when_only_its_neighbour_was_copied"),
-    Planted("missing reserve", "mm/space.c", "    if (amap_reserve_remove(&child->amap, page, end))\n        return -ENOMEM;\n",
+    Planted("missing reserve", "mm/fork/fork.c", "    if (amap_reserve_remove(&child->amap, page, end))\n        return -ENOMEM;\n",
             "", "madvise_wipes_and_withholds_on_fork"),
     Mutant("the leaf's owners are forgotten", "sole-ignores-leaf", "shared_anon_is_copied_on_write"),
     Mutant("the anon's owners are forgotten", "sole-ignores-anon", "a_page_has_two_owners_still_when_only_its_neighbour_was_copied"),

@@ -1,0 +1,231 @@
+/*
+ * Page tables that several spaces have by reference: design rule 10.
+ *
+ * fork gives the child its parent's tables as they are. Their directory entries lose PTE_W, which
+ * takes the right to write from 1,024 pages at once. Who then changes something there gets a table
+ * of its own first (share_own): a copy or, where nobody else has it any more, the table itself.
+ * What a frame loses by its reverse map it loses in the shared table, for all that have it.
+ *
+ * A family is the pmaps that fork has made of one: a ring, FAMILY_MAX at most. Invariants:
+ *   - who shares a table is of one family, has it at the same place, and has no PTE_W above it. So
+ *     the entries' own PTE_W says nothing: it goes before a directory entry has its own again;
+ *   - frame.pins of a table is how many have it besides table.pmap;
+ *   - of the entries that map one frame at one address of a family, one is in the reverse map, and
+ *     stands for them all: to copy a table is to copy words.
+ */
+#include "mm/fork/share.h"
+
+#define FAMILY_MAX 8u
+#define OWN_UNITS  32u /* of a step's budget: what it costs to look at all entries of a table */
+#define LOOK       16u /* entries */
+
+/* ---- Who else ---- */
+
+pte_t *share_entry_at(const struct pmap *pm, const pte_t *pte)
+{
+    pde_t pde = pm->pgdir[table_of(pte)->table.pdx];
+
+    if (!is_user_table(pde))
+        return NULL;
+    return (pte_t *)phys_to_virt(PTE_ADDR(pde) | ((uintptr_t)pte & (PAGE_SIZE - 1)));
+}
+
+static bool maps(const pte_t *pte, const struct frame *f)
+{
+    return pte && (*pte & PTE_P) && PTE_ADDR(*pte) == frame_pa(f);
+}
+
+pte_t *share_sibling(const struct pmap *pm, const pte_t *pte, const struct frame *f)
+{
+    const unsigned pdx = table_of(pte)->table.pdx, at = (uintptr_t)pte & (PAGE_SIZE - 1);
+    const pte_t want = frame_pa(f) | PTE_P;
+    const struct pmap *other;
+
+    list_for_each_entry (other, &pm->family, family) {
+        const pde_t pde = other->pgdir[pdx];
+        pte_t *there = phys_to_virt(PTE_ADDR(pde) | at);
+
+        if (pde && there != pte && !((*there ^ want) & (PAGE_MASK | PTE_P)))
+            return there;
+    }
+    return NULL;
+}
+
+static bool has_table(const struct pmap *pm, const struct frame *table)
+{
+    return PTE_ADDR(pm->pgdir[table->table.pdx]) == frame_pa(table);
+}
+
+struct pmap *share_next(const struct frame *table, const struct pmap *pm)
+{
+    if (!table->pins)
+        return NULL;
+    for (pm = list_next_entry(pm, family); pm != table->table.pmap;
+         pm = list_next_entry(pm, family))
+        if (has_table(pm, table))
+            return (struct pmap *)pm;
+    return NULL;
+}
+
+bool pmap_next_mapping(const struct frame *f, struct mapping *m)
+{
+    const pte_t *link;
+
+    while ((link = rmap_nth(f, m->link))) {
+        struct pmap *first = table_of(link)->table.pmap;
+        struct pmap *next = m->pm ? list_next_entry(m->pm, family) : first;
+
+        if (m->pm && next == first) {
+            m->pm = NULL;
+            m->link++;
+            continue;
+        }
+        m->pm = next;
+        m->pte = share_entry_at(next, link);
+        if (maps(m->pte, f))
+            return true;
+    }
+    return false;
+}
+
+/* ---- fork ---- */
+
+bool share_join(struct pmap *pm, struct pmap *child)
+{
+    const struct pmap *other;
+    unsigned n = 2;
+
+    list_for_each_entry (other, &pm->family, family)
+        n++;
+    if (n > FAMILY_MAX)
+        return false;
+    list_add_tail(&pm->family, &child->family);
+    child->resident = child->peak = pm->resident;
+    child->resident_file = pm->resident_file;
+    return true;
+}
+
+bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va)
+{
+    pde_t *pde = &pm->pgdir[PDX(va)];
+    bool lost = *pde & PTE_W;
+
+    if (!is_user_table(*pde))
+        return false;
+    __atomic_and_fetch(pde, ~PTE_W, __ATOMIC_SEQ_CST);
+    if (child) {
+        child->pgdir[PDX(va)] = *pde;
+        frame_of_pa(PTE_ADDR(*pde))->pins++;
+    }
+    return lost;
+}
+
+/* ---- A table of one's own ---- */
+
+/* The present entry goes to its place in a copy (or stays) without the right to write. */
+static unsigned take_over(pte_t *pte, pte_t *to)
+{
+    if (!(*pte & PTE_P))
+        return 0;
+    if (pte != to)
+        *to = *pte & ~PTE_W;
+    else if (*pte & PTE_W)
+        __atomic_and_fetch(pte, ~PTE_W, __ATOMIC_SEQ_CST);
+    return 1;
+}
+
+/* All present entries of a table, from number at outwards, since they lie together. */
+static void take_over_all(pte_t *pte, pte_t *to, unsigned at)
+{
+    unsigned left = table_of(pte)->table.used;
+
+    for (unsigned low = at, high = at; left;) {
+        for (unsigned n = 0; n < LOOK && high < PT_ENTRIES; n++, high++)
+            left -= take_over(pte + high, to + high);
+        for (unsigned n = 0; n < LOOK && low; n++, low--)
+            left -= take_over(pte + low - 1, to + low - 1);
+    }
+}
+
+/* pm has table no longer, others do. The caller flushes. */
+static void leave(struct pmap *pm, struct frame *table)
+{
+    if (table->table.pmap == pm)
+        table->table.pmap = share_next(table, pm);
+    table->pins--;
+}
+
+bool share_own(struct pmap *pm, vaddr_t va)
+{
+    pde_t *pde = &pm->pgdir[PDX(va)];
+    struct frame *table = frame_of_pa(PTE_ADDR(*pde)), *copy;
+
+    if (!table->pins) {
+        take_over_all(frame_kva(table), frame_kva(table), PTX(va));
+        __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
+        return true;
+    }
+    copy = frame_alloc_zeroed(FRAME_TABLE);
+    if (!copy)
+        return false;
+    take_over_all(frame_kva(table), frame_kva(copy), PTX(va));
+    leave(pm, table);
+    copy->table = table->table;
+    copy->table.pmap = pm;
+    *pde = frame_pa(copy) | PTE_P | PTE_W | PTE_U;
+    mmu_flush_page(pm->pgdir, va);
+    return true;
+}
+
+/* ---- Removing ---- */
+
+struct count {
+    unsigned present, resident, file;
+};
+
+static struct count count_entries(const pte_t *pte, unsigned n)
+{
+    struct count c = {0};
+
+    for (; n > 0; n--, pte++) {
+        if (!(*pte & PTE_P))
+            continue;
+        c.present++;
+        c.resident += frame_of_pa(PTE_ADDR(*pte))->kind != FRAME_ZERO;
+        c.file += frame_of_pa(PTE_ADDR(*pte))->kind == FRAME_OBJECT;
+    }
+    return c;
+}
+
+/* Others keep the table: what was mapped is found again by faults, as far as it is still there. */
+static void let_go(struct pmap *pm, struct frame *table)
+{
+    leave(pm, table);
+    pm->pgdir[table->table.pdx] = 0;
+    mmu_flush_pages(pm->pgdir, (vaddr_t)table->table.pdx << 22, PT_ENTRIES);
+}
+
+pte_t *share_remove(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget)
+{
+    pte_t *pte = pmap_table(pm, start);
+    struct frame *table = frame_of(pte);
+    struct count c;
+
+    if (!table->pins)
+        return pte;
+    if (pm->dying) {
+        let_go(pm, table);
+        return NULL;
+    }
+    c = count_entries(pte + PTX(start), (end - start) >> PAGE_SHIFT);
+    if (!c.present)
+        return NULL;
+    *budget -= *budget < OWN_UNITS ? *budget : OWN_UNITS;
+    if (c.present < table->table.used && share_own(pm, start))
+        return pmap_table(pm, start);
+    c = count_entries(pte, PT_ENTRIES);
+    pm->resident -= c.resident;
+    pm->resident_file -= c.file;
+    let_go(pm, table);
+    return NULL;
+}

@@ -1,0 +1,53 @@
+/*
+ * Page tables that several spaces have: share.c. For pmap.c and those who look at entries by frame.
+ */
+#ifndef MM_FORK_SHARE_H
+#define MM_FORK_SHARE_H
+
+#include "mm/mm.h"
+
+static inline struct frame *table_of(const pte_t *pte)
+{
+    return frame_of((void *)((uintptr_t)pte & ~(uintptr_t)(PAGE_SIZE - 1)));
+}
+
+/* Whether a directory entry leads to a table of user pages: the kernel's half has 4 MiB pages. */
+static inline bool is_user_table(pde_t pde)
+{
+    return (pde & (PTE_P | PTE_U | PTE_PS)) == (PTE_P | PTE_U);
+}
+
+/* The same, and what its entries say of the right to write holds. */
+static inline bool is_own_table(pde_t pde)
+{
+    return (pde & (PTE_P | PTE_W | PTE_U | PTE_PS)) == (PTE_P | PTE_W | PTE_U);
+}
+
+/* Where pm has the entry that is at pte's place, or NULL. [v] */
+pte_t *share_entry_at(const struct pmap *pm, const pte_t *pte);
+/* An entry besides pte, at its place in another table of pm's family, that maps f too; NULL. [v] */
+pte_t *share_sibling(const struct pmap *pm, const pte_t *pte, const struct frame *f);
+/* The one after pm that has table, of which table.pmap is the first; NULL: there is none. [v] */
+struct pmap *share_next(const struct frame *table, const struct pmap *pm);
+/* Makes pm's table at va, which is there, pm's own, to be changed. false: no memory. [v] */
+bool share_own(struct pmap *pm, vaddr_t va);
+/* [start, end) of a table that is not pm's own shall be removed from pm: the table whose entries
+ * are to be removed one by one; NULL: nothing is there any more. Costs some of *budget. [v] */
+pte_t *share_remove(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
+
+/* fork: whether child, which maps nothing yet, may have pm's tables. Then it counts as mapping all
+ * that pm does, and is given them one by one. [v] */
+bool share_join(struct pmap *pm, struct pmap *child);
+/* fork: pm's table at va, if it has one, can no longer be written through, and child (unless it is
+ * NULL) has it too. Whether there was that right: the caller flushes. [v] */
+bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va);
+
+/* One after the other, from {0} on: who maps a frame. */
+struct mapping {
+    struct pmap *pm;
+    pte_t *pte; /* which others may have too */
+    unsigned link;
+};
+bool pmap_next_mapping(const struct frame *f, struct mapping *m); /* [v] */
+
+#endif

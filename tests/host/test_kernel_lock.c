@@ -21,7 +21,7 @@
 static struct cpu cpus[CPUS];
 static ucontext_t contexts[CPUS], host;
 static char *stacks[CPUS];
-struct cpu *host_self = &cpus[0];
+_Thread_local struct cpu *host_self = &cpus[0];
 unsigned cpus_online = CPUS;
 static uint64_t now, longest[CPUS], entered[CPUS];
 static uint32_t seed, left;

@@ -21,7 +21,7 @@
 #define TICK_NS 10000000ull
 
 static struct cpu cpus[CPUS_MAX];
-struct cpu *host_self = &cpus[0];
+_Thread_local struct cpu *host_self = &cpus[0];
 struct thread boot_thread;
 struct proc kernel_proc;
 unsigned cpus_online = 1;

@@ -71,7 +71,6 @@ MUTANTS = [
      "    *pde = frame_pa(copy) | PTE_P | PTE_W | PTE_U;"),
     ("own-keeps-write", "fork/share.c", "        *to = *pte & ~PTE_W;", "        *to = *pte;"),
     ("last-keeps-write", "fork/share.c", "    else if (*pte & PTE_W)\n        __atomic", "    else if (!*pte)\n        __atomic"),
-    ("own-copies-too-few", "fork/share.c", "    unsigned left = table_of(pte)->table.used;", "    unsigned left = table_of(pte)->table.used - 1;"),
     ("sharers-not-counted-down", "fork/share.c", "    table->pins--;\n", ""),
     ("sharers-not-counted", "fork/share.c", "        frame_of_pa(PTE_ADDR(*pde))->pins++;\n", ""),
     ("first-sharer-stays", "fork/share.c", "    if (table->table.pmap == pm)\n        table->table.pmap = share_next(table, pm);\n", ""),

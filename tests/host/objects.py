@@ -18,7 +18,7 @@ ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_me
 TESTS = [*ON_STAGE, "test_seeing", "test_swap", "test_served", "test_lz4"]
 PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.c"] * (t in ON_STAGE)
             for t in [*TESTS, "test_failures"]}
-PROGRAMS["test_interleaving"].append("arch/i386/platform/shootdown.c")
+PROGRAMS["test_interleaving"] += ["tests/host/several.c", "arch/i386/platform/shootdown.c"]
 ALONE = {"test_scheduler": [f"kernel/thread/{f}.c" for f in ("sched", "runqueue", "balance")] +
          ["tests/host/test_scheduler.c", "tests/host/check.c"],
          "test_kernel_lock": ["arch/i386/platform/kernel_lock.c", "tests/host/test_kernel_lock.c", "tests/host/check.c"]}

@@ -25,7 +25,7 @@ char ram[RAM_BYTES];
 __asm__(".globl kernel_end\n.set kernel_end, ram + 0x400000");
 uintptr_t host_ram_base = (uintptr_t)ram;
 static struct cpu cpu;
-struct cpu *host_self = &cpu;
+_Thread_local struct cpu *host_self = &cpu;
 struct boot_info boot_info = {.cmdline = ""};
 static const char *mem_option, *scale_option;
 

@@ -252,7 +252,7 @@ NR(244, get_thread_area)
 NR(245, io_setup)
 NR(246, io_destroy)
 NR(247, io_getevents)
-NR(248, io_submit) /* partial: a request is carried out while it is handed in; none waits for readiness (`IOCB_CMD_POLL`) */
+NR(248, io_submit) /* partial: none waits for readiness (`IOCB_CMD_POLL`) */
 NR(249, io_cancel)
 NR(250, fadvise64)
 NR(252, exit_group)

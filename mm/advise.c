@@ -3,7 +3,7 @@
  */
 #include "libc/errno.h"
 #include "libc/string.h"
-#include "mm/mm.h"
+#include "mm/fork/share.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
 #include "mm/served/asked.h"
@@ -328,8 +328,11 @@ static bool page_out(struct vm_space *s, vaddr_t va, struct outgoing *out)
 {
     const struct vma *v = vma_find(s, va);
     struct frame *f = v && v->start <= va ? frame_of_page(v, va) : NULL;
+    struct mapping m = {0};
 
-    return f && rmap_count(f) < 2 && reclaim_gather(f, out);
+    if (!f || (pmap_next_mapping(f, &m) && pmap_next_mapping(f, &m)))
+        return false;
+    return reclaim_gather(f, out);
 }
 
 /* MADV_PAGEOUT, once the areas have agreed: what cannot go stays. */
@@ -349,19 +352,29 @@ static void page_out_range(struct vm_space *s, vaddr_t start, vaddr_t end)
     }
 }
 
+/* The next area of [*va, end), with a reference to its object: *va and *to become the part that it
+ * maps. 0, or -ENOMEM: there is none. *unmapped remembers a hole. */
+static int next_part(struct vm_space *s, vaddr_t *va, vaddr_t end, vaddr_t *to, struct vma *v,
+                     int *unmapped)
+{
+    if (!look_from(s, *va, end, v))
+        return -ENOMEM;
+    if (v->start > *va) {
+        *unmapped = -ENOMEM;
+        *va = v->start;
+    }
+    *to = v->end < end ? v->end : end;
+    return 0;
+}
+
 static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int advice)
 {
     int unmapped = 0, err = 0;
     struct vma v = {0};
 
     for (vaddr_t va = start, to; va < end && !err; va = to) {
-        if (!look_from(s, va, end, &v))
+        if (next_part(s, &va, end, &to, &v, &unmapped))
             return -ENOMEM;
-        if (v.start > va) {
-            unmapped = -ENOMEM;
-            va = v.start;
-        }
-        to = v.end < end ? v.end : end;
         if (advice == VM_ADVICE_REMOVE)
             err = punch(&v, va, to);
         else if (v.object)
@@ -450,13 +463,8 @@ int vm_sync(struct vm_space *s, vaddr_t addr, size_t length, bool sync, bool inv
     struct vma v;
 
     for (vaddr_t va = addr, to; va < end && !err; va = to) {
-        if (!look_from(s, va, end, &v))
+        if (next_part(s, &va, end, &to, &v, &unmapped))
             return -ENOMEM;
-        if (v.start > va) {
-            unmapped = -ENOMEM;
-            va = v.start;
-        }
-        to = v.end < end ? v.end : end;
         if (invalidate && (v.flags & VM_LOCKED))
             err = -EBUSY;
         else if (sync && v.object && !vma_is_private(&v))

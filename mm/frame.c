@@ -364,7 +364,12 @@ bool frame_plenty(void)
 
 uint32_t frame_count(enum frame_kind kind)
 {
-    return counts[kind];
+    uint32_t n;
+
+    spin_lock(&frame_lock);
+    n = counts[kind];
+    spin_unlock(&frame_lock);
+    return n;
 }
 
 uint32_t frame_free_count(void)

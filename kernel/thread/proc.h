@@ -63,6 +63,8 @@ struct thread {
     uint16_t io_priority; /* [proc_lock] ioprio_set: class and level; 0: as the nice value has it */
     uint8_t inherited;    /* [sched_lock] real-time priority lent by donors, or 0 */
     bool futex_released;  /* [futex_lock] it dies: nobody may wait for it any more */
+    bool stalled;         /* own CPU only: it waits for memory, stall.h */
+    bool exiting;         /* [own] nobody's tracer any more */
     struct list donors;   /* [futex_lock] futex_waiter.donor_link: who waits for it */
     struct futex_waiter *waits_in; /* [futex_lock] where it is a donor itself, or NULL */
     struct mutex *wanted;          /* [own] the sleep lock that it waits for */
@@ -73,9 +75,7 @@ struct thread {
     uint64_t reported_ran_at;   /* [proc_lock] the watchdog told of the sleep that began then */
     struct rusage_counts usage; /* own CPU and owner's thread only */
     unsigned writing_out;       /* own CPU only; mm/port.h */
-    bool stalled;               /* own CPU only: it waits for memory, stall.h */
     struct vfork_wait *vfork;   /* [proc_lock] the vfork parent that waits, until exec or exit */
-    uint8_t seccomp;            /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
     struct seccomp_filter *filters; /* [own; others, proc_lock] the newest, or NULL */
     struct user_dispatch { /* [own] calls that it takes itself: kernel/syscall/user_dispatch.c */
         bool on;
@@ -84,10 +84,10 @@ struct thread {
     } dispatch;
     struct tracee *trace; /* [proc_lock and handlers->lock: either to read] NULL: untraced */
     int exit_status;      /* [own] what it ends with, as wait4 gives it */
-    bool exiting;         /* [own] nobody's tracer any more */
     uint32_t robust_list; /* user address for set_robust_list, or 0 */
 #define RSEQ_SIZE 32u     /* and its alignment */
     uint32_t rseq, rseq_signature; /* [own] user address and signature of rseq(2), or 0 */
+    uint8_t seccomp;               /* [own; others, proc_lock] SECCOMP_*: kernel/seccomp */
     bool rseq_interrupted;         /* [sched_lock] another thread ran, which rseq has to be told */
     bool moved; /* [sched_lock] to another CPU, which rseq has to be told, too, at the way out */
     char comm[COMM_LEN]; /* PR_SET_NAME on a thread that is not the first; else empty */

@@ -77,6 +77,21 @@ static void report_and_wait(int fd)
         pause();
 }
 
+/* Until it sleeps: what it touches on the way there is touched. */
+static void await_sleep(pid_t pid)
+{
+    char path[32], line[128], state = '?';
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    while (state != 'S') {
+        DIE_UNLESS((f = fopen(path, "r")) && fgets(line, sizeof(line), f));
+        fclose(f);
+        DIE_UNLESS(sscanf(line, "%*d (%*[^)]) %c", &state) == 1);
+        usleep(1000);
+    }
+}
+
 static pid_t start_subjects(pid_t *child)
 {
     int fds[2];
@@ -96,6 +111,7 @@ static pid_t start_subjects(pid_t *child)
         DIE_UNLESS(read(fds[0], &pid, sizeof(pid)) == sizeof(pid));
         if (pid != first)
             *child = pid;
+        await_sleep(pid);
     }
     return first;
 }

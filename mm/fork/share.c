@@ -17,7 +17,8 @@
 
 #define FAMILY_MAX 8u
 #define OWN_UNITS  32u /* of a step's budget: what it costs to look at all entries of a table */
-#define LOOK       16u /* entries */
+#define GROUP      4u  /* entries that are looked at together */
+#define LOOK       16u /* and on one side before the other */
 
 /* ---- Who else ---- */
 
@@ -122,8 +123,8 @@ bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va)
 
 /* ---- A table of one's own ---- */
 
-/* The present entry goes to its place in a copy (or stays) without the right to write. */
-static unsigned take_over(pte_t *pte, pte_t *to)
+/* A present entry goes to its place in a copy (or stays) without the right to write. */
+static inline unsigned take_over(pte_t *pte, pte_t *to)
 {
     if (!(*pte & PTE_P))
         return 0;
@@ -134,16 +135,26 @@ static unsigned take_over(pte_t *pte, pte_t *to)
     return 1;
 }
 
+/* The same for GROUP of them, most of which are empty where any is. How many were present. */
+static inline unsigned take_over_group(pte_t *pte, pte_t *to)
+{
+    if (!(pte[0] | pte[1] | pte[2] | pte[3]))
+        return 0;
+    return take_over(pte, to) + take_over(pte + 1, to + 1) + take_over(pte + 2, to + 2) +
+           take_over(pte + 3, to + 3);
+}
+
 /* All present entries of a table, from number at outwards, since they lie together. */
 static void take_over_all(pte_t *pte, pte_t *to, unsigned at)
 {
     unsigned left = table_of(pte)->table.used;
 
+    at &= ~(GROUP - 1);
     for (unsigned low = at, high = at; left;) {
-        for (unsigned n = 0; n < LOOK && high < PT_ENTRIES; n++, high++)
-            left -= take_over(pte + high, to + high);
-        for (unsigned n = 0; n < LOOK && low; n++, low--)
-            left -= take_over(pte + low - 1, to + low - 1);
+        for (unsigned end = high + LOOK; high < end && high < PT_ENTRIES; high += GROUP)
+            left -= take_over_group(pte + high, to + high);
+        for (unsigned end = low < LOOK ? 0 : low - LOOK; low > end; low -= GROUP)
+            left -= take_over_group(pte + low - GROUP, to + low - GROUP);
     }
 }
 

@@ -270,6 +270,12 @@ static int64_t seek_data_hole(uint64_t offset, int whence, uint64_t size)
     return whence == SEEK_DATA ? offset : size;
 }
 
+int64_t seek_nowhere(struct file *f, int64_t offset, int whence)
+{
+    (void)f, (void)offset, (void)whence;
+    return 0;
+}
+
 int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size)
 {
     switch (whence) {
@@ -302,7 +308,7 @@ static int64_t file_seek(struct file *f, int64_t offset, uint32_t whence)
 
     if (whence > SEEK_HOLE)
         return -EINVAL;
-    if (f->ops->stream)
+    if (f->ops->stream && !f->ops->seek)
         return -ESPIPE;
     bool locked = file_pos_begin(f);
     r = f->ops->seek ? f->ops->seek(f, offset, (int)whence)

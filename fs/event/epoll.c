@@ -372,6 +372,7 @@ static const struct file_ops epoll_file_ops = {
     .fdinfo = epoll_fdinfo,
     .name = "[eventpoll]",
     .stream = true,
+    .seek = seek_nowhere,
 };
 
 static long epoll_new(uint32_t flags)

@@ -121,6 +121,7 @@ static const struct file_ops eventfd_file_ops = {
     .fdinfo = eventfd_fdinfo,
     .name = "[eventfd]",
     .stream = true,
+    .seek = seek_nowhere,
 };
 
 int eventfd_get(int fd, struct file **out)

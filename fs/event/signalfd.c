@@ -141,6 +141,7 @@ static const struct file_ops signalfd_file_ops = {
     .held = signalfd_held,
     .name = "[signalfd]",
     .stream = true,
+    .seek = seek_nowhere,
 };
 
 static long signalfd_new(sigset64_t set, uint32_t flags)

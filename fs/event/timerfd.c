@@ -120,6 +120,7 @@ static const struct file_ops timerfd_file_ops = {
     .poll = timerfd_poll,
     .name = "[timerfd]",
     .stream = true,
+    .seek = seek_nowhere,
 };
 
 long sys_timerfd_create(uint32_t clock, uint32_t flags)

@@ -487,6 +487,7 @@ static const struct file_ops userfault_ops = {
     .ioctl = userfault_ioctl,
     .name = "[userfaultfd]",
     .stream = true,
+    .seek = seek_nowhere,
 };
 
 /* A descriptor of u, for server; both are gone after an error. */

@@ -341,6 +341,7 @@ static const struct file_ops inotify_file_ops = {
     .fdinfo = inotify_fdinfo,
     .name = "inotify",
     .stream = true,
+    .seek = seek_nowhere,
 };
 
 static struct group *group_new(int *err)

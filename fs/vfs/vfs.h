@@ -391,12 +391,16 @@ struct file_ops {
      */
     struct async_list *(*async)(struct file *f, bool out);
     uint32_t (*held)(const struct file *f); /* bytes of kernel memory that the open file holds */
-    bool stream;                            /* no position: seek and pread give -ESPIPE */
+    bool stream;                            /* no position: pread gives -ESPIPE, and so does lseek
+                                             * unless there is a seek */
     /* Of files without a name: what /proc/PID/fd shows behind "anon_inode:", and what fdinfo adds.
      */
     const char *name;
     void (*fdinfo)(struct file *f, struct text *t);
 };
+
+/* seek of what has no position, but does not say so: it is always 0. */
+int64_t seek_nowhere(struct file *f, int64_t offset, int whence);
 extern const struct file_ops object_file_ops; /* regular files on inode->object; fs/vfs/regular.c */
 
 /* poll: adds the caller to q; woken when q is. */

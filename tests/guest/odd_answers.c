@@ -2,7 +2,12 @@
  */
 #include "guest.h"
 #include <grp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/mount.h>
 #include <sys/swap.h>
 
@@ -121,6 +126,23 @@ static void nothing_to_do(void)
     SHOW(flock(-1, LOCK_SH));
 }
 
+/* Of what has no position. */
+static void positions(void)
+{
+    sigset_t none;
+    int pipes[2];
+
+    sigemptyset(&none);
+    DIE_UNLESS(pipe(pipes) == 0);
+    SHOW(lseek(eventfd(1, 0), 5, SEEK_SET));
+    SHOW(lseek(timerfd_create(CLOCK_MONOTONIC, 0), 5, SEEK_END));
+    SHOW(lseek(signalfd(-1, &none, 0), -1, SEEK_CUR));
+    SHOW(lseek(epoll_create1(0), 5, SEEK_SET));
+    SHOW(lseek(inotify_init1(0), 5, SEEK_SET));
+    SHOW(lseek(inotify_init1(0), 5, 99));
+    SHOW(lseek(pipes[0], 0, SEEK_CUR));
+}
+
 int main(void)
 {
     setgid_is_not_inherited();
@@ -131,5 +153,6 @@ int main(void)
     time_zones();
     tick_clocks();
     nothing_to_do();
+    positions();
     return 0;
 }

@@ -328,11 +328,8 @@ static bool page_out(struct vm_space *s, vaddr_t va, struct outgoing *out)
 {
     const struct vma *v = vma_find(s, va);
     struct frame *f = v && v->start <= va ? frame_of_page(v, va) : NULL;
-    struct mapping m = {0};
 
-    if (!f || (pmap_next_mapping(f, &m) && pmap_next_mapping(f, &m)))
-        return false;
-    return reclaim_gather(f, out);
+    return f && !pmap_shared(f) && reclaim_gather(f, out);
 }
 
 /* MADV_PAGEOUT, once the areas have agreed: what cannot go stays. */

@@ -2,11 +2,11 @@
  * The mappings that the hardware holds for a space: x86 two-level page tables, a cache of what the
  * layers above know (design rule 1). Anything here may be thrown away at any time.
  *
- * Invariants: every present user entry has its place in the reverse map of its frame (the zero
- * frame has none); table.used counts a table's present entries, and a table without any is freed; a
- * table is changed where it is its pmap's own (fork/share.c) or, by frame, for all that have it; a
- * change that takes rights away is flushed before the function returns, so the caller may reuse the
- * frame (rule 5).
+ * Invariants: every present user entry, or a relative's at its place, is in the reverse map of its
+ * frame (the zero frame has none); table.used counts a table's present entries, and a table without
+ * any is freed; a table is changed where it is its pmap's own (fork/share.c) or, by frame, for all
+ * that have it; a change that takes rights away is flushed before the function returns, so the
+ * caller may reuse the frame (rule 5).
  */
 #include "libc/errno.h"
 #include "mm/fork/share.h"

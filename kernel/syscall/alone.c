@@ -65,11 +65,16 @@ static bool can_be_alone(const struct trapframe *tf)
            !tracing(TRACE_SYSCALLS | TRACE_OTHERS);
 }
 
+static void call(struct trapframe *tf)
+{
+    tf->eax = (uint32_t)alone[tf->orig_eax](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
+}
+
 bool syscall_alone(struct trapframe *tf)
 {
     if (!can_be_alone(tf))
         return false;
-    tf->eax = (uint32_t)alone[tf->orig_eax](tf->ebx, tf->ecx, tf->edx, tf->esi, tf->edi, tf->ebp);
+    call(tf);
     return true;
 }
 
@@ -78,6 +83,6 @@ bool sysenter_alone(struct trapframe *tf)
     if (!can_be_alone(tf))
         return false;
     if (sysenter_arguments(tf))
-        syscall_alone(tf);
+        call(tf); /* whoever came to watch while that slept has come too late */
     return true;
 }

@@ -50,7 +50,8 @@ struct cpu *balance_free(const struct thread *t)
 static uint32_t burden(const struct cpu *c, const struct thread *t)
 {
     if (runqueue_priority(t))
-        return runqueue_priority(cpu_thread(c)) * 2u + ((c->wanted & CPU_WANTED_SWITCH) != 0);
+        return runqueue_priority(cpu_thread(c)) * 2u +
+               ((c->wanted & CPU_WANTED_SWITCH) || c->queue->throttled);
     return c->queue->queued + !cpu_is_idle(c);
 }
 

@@ -53,7 +53,8 @@ static void share_pages(struct vm_space *parent, struct vm_space *child, bool ta
 
     for (; (v = vma_find(child, va)); va = (va & ~(PT_SPAN - 1)) + PT_SPAN) {
         va = va < v->start ? v->start : va;
-        amap_share(&parent->amap, &child->amap, va >> PAGE_SHIFT, (va >> PAGE_SHIFT) + 1);
+        amap_share(&parent->amap, &child->amap, va >> PAGE_SHIFT,
+                   ((va | (PT_SPAN - 1)) >> PAGE_SHIFT) + 1);
         if (share_table(&parent->pmap, to, va) && lost == USER_TOP)
             lost = va & ~(PT_SPAN - 1);
     }

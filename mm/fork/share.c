@@ -15,10 +15,9 @@
  */
 #include "mm/fork/share.h"
 
-#define FAMILY_MAX 8u
-#define OWN_UNITS  32u /* of a step's budget: what it costs to look at all entries of a table */
-#define GROUP      4u  /* entries that are looked at together */
-#define LOOK       16u /* and on one side before the other */
+#define OWN_UNITS 32u /* of a step's budget: what it costs to look at all entries of a table */
+#define GROUP     4u  /* entries that are looked at together */
+#define LOOK      16u /* and on one side before the other */
 
 /* ---- Who else ---- */
 
@@ -87,6 +86,13 @@ bool pmap_next_mapping(const struct frame *f, struct mapping *m)
             return true;
     }
     return false;
+}
+
+bool pmap_shared(const struct frame *f)
+{
+    struct mapping m = {0};
+
+    return pmap_next_mapping(f, &m) && pmap_next_mapping(f, &m);
 }
 
 /* ---- fork ---- */
@@ -183,7 +189,7 @@ bool share_own(struct pmap *pm, vaddr_t va)
     leave(pm, table);
     copy->table = table->table;
     copy->table.pmap = pm;
-    *pde = frame_pa(copy) | PTE_P | PTE_W | PTE_U;
+    write_release(*pde, frame_pa(copy) | PTE_P | PTE_W | PTE_U); /* it is filled */
     mmu_flush_page(pm->pgdir, va);
     return true;
 }

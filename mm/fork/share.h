@@ -6,6 +6,8 @@
 
 #include "mm/mm.h"
 
+#define FAMILY_MAX 8u /* spaces that may share tables */
+
 static inline struct frame *table_of(const pte_t *pte)
 {
     return frame_of((void *)((uintptr_t)pte & ~(uintptr_t)(PAGE_SIZE - 1)));
@@ -49,5 +51,17 @@ struct mapping {
     unsigned link;
 };
 bool pmap_next_mapping(const struct frame *f, struct mapping *m); /* [v] */
+
+bool pmap_shared(const struct frame *f); /* whether more than one does [v] */
+
+/* How many they are at most, since one reverse link may stand for a family. [v] */
+static inline unsigned pmap_most_mappings(const struct frame *f)
+{
+    const unsigned links = rmap_count(f);
+
+    if (links == 1 && list_empty(&table_of(rmap_nth(f, 0))->table.pmap->family))
+        return 1;
+    return links * FAMILY_MAX;
+}
 
 #endif

@@ -79,9 +79,12 @@ static void thin(struct frame *f)
 {
     struct mapping m = {0};
 
-    for (unsigned looked = 0; looked < MAPPINGS && pmap_next_mapping(f, &m); looked++)
+    for (unsigned looked = 0; looked < MAPPINGS && pmap_next_mapping(f, &m); looked++) {
+        if (m.pm != table_of(m.pte)->table.pmap)
+            continue; /* the first of those that share the entry has spoken for it */
         if (!entry_is_locked(m.pte) && !pmap_age(m.pte))
             m.pm = NULL; /* another may stand for the rest by now */
+    }
 }
 
 /* ---- One page ---- */
@@ -99,6 +102,8 @@ static enum fate drop_lazy(struct frame *f)
     if (f->anon->refs != 1 || !pmap_next_mapping(f, &m))
         return STAYS;
     va = pmap_entry_address(m.pte);
+    if (amap_leaf_shared(&container_of(m.pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT))
+        return STAYS;
     pmap_remove_frame(f);
     if (f->flags & FRAME_DIRTY)
         return STAYS;
@@ -278,7 +283,7 @@ static enum fate pass_step(struct pass *p, struct outgoing *out)
 
         p->looked++;
         reclaim_hand = frame_next(reclaim_hand);
-        n += reclaim_hand && may_go(reclaim_hand) ? rmap_count(reclaim_hand) / 2 : 0;
+        n += reclaim_hand && may_go(reclaim_hand) ? pmap_most_mappings(reclaim_hand) / 2 : 0;
         if (reclaim_hand)
             fate = look_counted(reclaim_hand, out);
         else

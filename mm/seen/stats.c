@@ -86,16 +86,17 @@ static vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, entry_fn f
 {
     vaddr_t va = start;
 
-    while (va < end && va - start < STEP * PAGE_SIZE) {
+    for (unsigned n = 0; va < end && n < STEP; n++) {
         pte_t *table = pmap_table(pm, va);
 
         if (!table) {
             va = next_table(va);
-            start = va;
             continue;
         }
-        if (table[PTX(va)] & PTE_P)
+        if (table[PTX(va)] & PTE_P) {
+            n += pmap_most_mappings(frame_of_pa(PTE_ADDR(table[PTX(va)]))) / 8;
             fn(pm, va, &table[PTX(va)], arg);
+        }
         va += PAGE_SIZE;
     }
     return va < end ? va : end;
@@ -195,7 +196,7 @@ static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info
     out->frame = frame_number(f);
     out->zero = f->kind == FRAME_ZERO;
     out->file = f->kind == FRAME_OBJECT;
-    out->exclusive = !out->zero && count_mappings(f) == 1;
+    out->exclusive = !out->zero && !pmap_shared(f);
 }
 
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out)
@@ -251,7 +252,8 @@ static void clear_entry(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg)
     if (!(*entry & PTE_A) || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))
         return;
     __atomic_and_fetch(entry, ~PTE_A, __ATOMIC_SEQ_CST);
-    mmu_flush_page(pm->pgdir, va);
+    for (pm = table_of(entry)->table.pmap; pm; pm = share_next(table_of(entry), pm))
+        mmu_flush_page(pm->pgdir, va);
 }
 
 void vm_clear_referenced(struct vm_space *s, int which)
@@ -417,7 +419,7 @@ static unsigned census_count(const struct frame *f, struct frame_census *out)
         ++*(active ? &out->active_anon : &out->inactive_anon);
     else
         ++*(active ? &out->active_file : &out->inactive_file);
-    return 1 + (locked_pages ? rmap_count(f) / 2 : 0);
+    return 1 + (locked_pages ? pmap_most_mappings(f) / 2 : 0);
 }
 
 static struct frame *census_step(struct frame *f, struct frame_census *out)
@@ -573,9 +575,10 @@ static uint32_t overhead_frames(const struct vm_space *s)
 
     for (unsigned i = 0; i < AMAP_LEAVES; i++) {
         struct anon **leaf = s->amap.leaf[i];
+        const pte_t *table = pmap_table(&s->pmap, i * (LEAF_SLOTS * PAGE_SIZE));
 
         frames += leaf && frame_of(leaf)->leaf.refs == 1;
-        frames += pmap_table(&s->pmap, i * (LEAF_SLOTS * PAGE_SIZE)) != NULL;
+        frames += table && !table_of(table)->pins;
     }
     return frames + s->areas * sizeof(struct vma) / PAGE_SIZE;
 }

@@ -96,6 +96,7 @@ static int swap_on(struct swap_area *a, int priority)
     return err;
 }
 
+/* Not for writing, which files that are swap refuse; directories are refused as if it were. */
 static int open_path(const char __user *upath, struct file **out)
 {
     char *path;
@@ -103,9 +104,12 @@ static int open_path(const char __user *upath, struct file **out)
 
     if (err)
         return err;
-    err = file_open(AT_FDCWD, path, O_RDWR | O_LARGEFILE, 0, out);
+    err = file_open(AT_FDCWD, path, O_RDONLY | O_LARGEFILE, 0, out);
     kmfree(path);
-    return err;
+    if (err || !S_ISDIR((*out)->inode->mode))
+        return err;
+    file_put(*out);
+    return -EISDIR;
 }
 
 long sys_swapon(const char __user *upath, uint32_t flags)

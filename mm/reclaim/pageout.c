@@ -79,7 +79,7 @@ static void thin(struct frame *f)
 {
     struct mapping m = {0};
 
-    for (unsigned looked = 0; looked < MAPPINGS && pmap_next_mapping(f, &m); looked++) {
+    for (unsigned looked = 0; looked < MAPPINGS / 2 && pmap_next_mapping(f, &m); looked++) {
         if (m.pm != table_of(m.pte)->table.pmap)
             continue; /* the first of those that share the entry has spoken for it */
         if (!entry_is_locked(m.pte) && !pmap_age(m.pte))
@@ -187,7 +187,7 @@ static enum fate look(struct frame *f, struct outgoing *out)
     out->hopes += (f->flags & (FRAME_BUSY | FRAME_WRITING)) != 0;
     if (!may_go(f) || (!out->swap_room && is_homeless(f)))
         return STAYS;
-    if (rmap_count(f) > MAPPINGS) {
+    if (pmap_most_mappings(f) > MAPPINGS) {
         out->hopes++;
         thin(f);
         return STAYS;
@@ -303,7 +303,7 @@ static unsigned evict_run(const struct vm_object *o, const struct vm_run *run)
     for (unsigned i = 0; i < run->count; i++) {
         struct frame *f = frame_of(run->page[i]);
         if (f->kind == FRAME_OBJECT && f->object == o && may_go(f) &&
-            rmap_count(f) <= MAPPINGS / VM_RUN_MAX && is_clean(f) && !pmap_is_accessed(f) &&
+            pmap_most_mappings(f) <= MAPPINGS / VM_RUN_MAX && is_clean(f) && !pmap_is_accessed(f) &&
             !(f->flags & FRAME_REFERENCED) && !frame_is_locked(f))
             freed += page_evict(f);
     }
@@ -431,7 +431,7 @@ void reclaim_frame(struct frame *f)
 
 bool reclaim_gather(struct frame *f, struct outgoing *out)
 {
-    if (!may_go(f) || frame_is_lazy(f) || rmap_count(f) > MAPPINGS || frame_is_locked(f))
+    if (!may_go(f) || frame_is_lazy(f) || pmap_most_mappings(f) > MAPPINGS || frame_is_locked(f))
         return false;
     (void)was_used(f);
     frame_set_age(f, 0);

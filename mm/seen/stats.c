@@ -400,7 +400,7 @@ vaddr_t vm_next_private(struct vm_space *s, vaddr_t va, vaddr_t end)
 /* Of a page that very many map not all are asked. [v] */
 static bool census_locked(const struct frame *f)
 {
-    return locked_pages && rmap_count(f) <= CENSUS_MAPPINGS && frame_is_locked(f);
+    return locked_pages && pmap_most_mappings(f) <= CENSUS_MAPPINGS && frame_is_locked(f);
 }
 
 /* How many steps that took. [v] */

@@ -9,7 +9,6 @@ WRONG = [
             "", "madvise_wipes_and_withholds_on_fork"),
     Mutant("the leaf's owners are forgotten", "sole-ignores-leaf", "shared_anon_is_copied_on_write"),
     Mutant("the anon's owners are forgotten", "sole-ignores-anon", "a_page_has_two_owners_still_when_only_its_neighbour_was_copied"),
-    Mutant("the parent keeps its rights", "fork-keeps-write", "fork_flushes_the_parents_write_rights"),
 ]
 
 

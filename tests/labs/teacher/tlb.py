@@ -3,7 +3,7 @@
 from labs.teacher.teacher import Mutant
 
 WRONG = [
-    Mutant("no flush", "walk-no-flush", "fork_flushes_the_parents_write_rights"),
+    Mutant("no flush", "walk-no-flush", "mprotect_takes_and_gives_rights"),
     Mutant("no flush when a frame is replaced", "enter-replace-no-flush", "a_copy_is_seen_by_a_cpu_that_had_read_the_original"),
     Mutant("no flush when a right is lost", "enter-same-no-flush", "a_page_entered_with_fewer_rights_is_flushed"),
     Mutant("wrong count: a page less is flushed", "walk-flushes-one-less", "every_page_is_flushed_however_many_there_are"),

@@ -184,8 +184,10 @@ static int map_ring(struct aio_context *c, struct vm_object *o, vaddr_t *at)
 
     if (err)
         return err;
-    if (vm_identify(space, *at, &key) || copy_to_user((void __user *)*at, &ring, sizeof(ring)))
-        return -EAGAIN; /* another thread has taken it away */
+    if (vm_identify(space, *at, &key) || copy_to_user((void __user *)*at, &ring, sizeof(ring))) {
+        vm_unmap(space, *at, c->size); /* another thread has done something there */
+        return -EAGAIN;
+    }
     spin_lock(&aio_lock);
     c->object = key.object;
     c->next = *bucket(c->object);
@@ -194,7 +196,7 @@ static int map_ring(struct aio_context *c, struct vm_object *o, vaddr_t *at)
     return 0;
 }
 
-static int context_make(uint32_t asked, vaddr_t *at, struct aio_context **out)
+static int context_make(uint32_t asked, vaddr_t *at, uint32_t *size)
 {
     struct aio_context *c;
     struct vm_object *o;
@@ -211,16 +213,15 @@ static int context_make(uint32_t asked, vaddr_t *at, struct aio_context **out)
         spin_unlock(&aio_lock);
         return -ENOMEM;
     }
+    *size = c->size;
     err = map_ring(c, o, at);
-    *out = c;
     vm_object_unref(o);
     return err;
 }
 
 long sys_io_setup(uint32_t count, uint32_t __user *uid)
 {
-    struct aio_context *c;
-    uint32_t id;
+    uint32_t id, size;
     vaddr_t at;
     int err;
 
@@ -228,9 +229,9 @@ long sys_io_setup(uint32_t count, uint32_t __user *uid)
         return -EFAULT;
     if (id || !count || count > REQUESTS_MOST)
         return -EINVAL;
-    err = context_make(count, &at, &c);
+    err = context_make(count, &at, &size);
     if (!err && put_user_u32(uid, at)) {
-        vm_unmap(proc_current()->space, at, PAGE_SIZE);
+        vm_unmap(proc_current()->space, at, size);
         err = -EFAULT;
     }
     return err;
@@ -289,12 +290,20 @@ static void give_back_slot(struct aio_context *c)
     mutex_unlock(&c->lock);
 }
 
+/* Another mapping may be there by now. */
+static bool ring_is_at(const struct aio_context *c, uint32_t id)
+{
+    struct vm_identity key;
+
+    return !vm_identify(proc_current()->space, id, &key) && key.object == c->object && !key.offset;
+}
+
 static void post(struct aio_context *c, uint32_t id, const struct io_event *e)
 {
     mutex_lock(&c->lock);
     c->under_way--;
     c->posted++;
-    if (copy_to_user(slot(id, c->tail), e, sizeof(*e)) == 0) {
+    if (ring_is_at(c, id) && copy_to_user(slot(id, c->tail), e, sizeof(*e)) == 0) {
         c->tail = (c->tail + 1) % c->slots;
         put_user_u32(ring_word(id, offsetof(struct aio_ring, tail)), c->tail);
     }
@@ -302,7 +311,7 @@ static void post(struct aio_context *c, uint32_t id, const struct io_event *e)
     wake_all(&c->arrived);
 }
 
-/* Takes up to n events out. -EFAULT. */
+/* Takes up to n events out, those before a bad address at least. -EFAULT: none. */
 static long take(struct aio_context *c, uint32_t id, struct io_event __user *to, uint32_t n)
 {
     uint32_t head, there, done = 0;
@@ -312,6 +321,7 @@ static long take(struct aio_context *c, uint32_t id, struct io_event __user *to,
     mutex_lock(&c->lock);
     there = waiting(c, id, &head);
     while (done < n && done < there && !err) {
+        sched_point();
         if (copy_from_user(&e, slot(id, head), sizeof(e)) || copy_to_user(to + done, &e, sizeof(e)))
             err = -EFAULT;
         else
@@ -320,7 +330,7 @@ static long take(struct aio_context *c, uint32_t id, struct io_event __user *to,
     if (done)
         put_user_u32(ring_word(id, offsetof(struct aio_ring, head)), head);
     mutex_unlock(&c->lock);
-    return err ? err : (long)done;
+    return done ? (long)done : err;
 }
 
 /* ---- Requests ---- */

@@ -4,10 +4,11 @@
  *
  * A byte out of band (MSG_OOB) is a packet of its own, in its place in the queue: the mark, before
  * which a read ends. It may be received by itself, and then its packet stays, empty, as the place
- * where a read ends; such a packet is never the first of the queue.
+ * where a read ends; such a packet is never the first of the queue, nor behind another.
  */
 #include "fs/net/unix.h"
 #include "kernel/signal/signal.h"
+#include "kernel/thread/proc.h"
 #include "libc/errno.h"
 
 #define CHUNK 32768u /* bytes of a packet */
@@ -122,6 +123,20 @@ bool socket_has_unpeeked(const struct socket *s)
            (s->shutdown & SHUT_RECV);
 }
 
+static bool has_news(const struct socket *s)
+{
+    return s->queue_bytes || s->error || (s->shutdown & SHUT_RECV);
+}
+
+/* A look passes over a mark that is not in line. */
+static bool has_unpeeked(const struct socket *s)
+{
+    uint32_t passed = s->peek_off > 0 ? (uint32_t)s->peek_off : 0;
+    bool hidden = s->urgent && !(s->flags & FLAG_OF(SO_OOBINLINE));
+
+    return s->queue_bytes > passed + hidden || s->error || (s->shutdown & SHUT_RECV);
+}
+
 static uint32_t unread(const struct packet *p)
 {
     return p->len - p->start;
@@ -160,11 +175,13 @@ static long wait_for_data(struct socket *s, struct reading *r)
     if (err)
         return err;
     if (s->shutdown & SHUT_RECV)
-        return s->queued && !r->peek ? 0 : 1;
+        return s->queue_bytes && !r->peek ? 0 : 1;
     if (!r->until)
         return -EAGAIN;
+    if (fatal_signal_pending())
+        return -EINTR;
     mutex_unlock(&s->read_lock);
-    err = socket_wait(&s->readers, r->peek ? socket_has_unpeeked : socket_has_news, s, r->until);
+    err = socket_wait(&s->readers, r->peek ? has_unpeeked : has_news, s, r->until);
     mutex_lock(&s->read_lock);
     start_over(s, r);
     return err;
@@ -309,6 +326,14 @@ static uint32_t low_water(const struct socket *s, const struct message *m)
     return n ? n : 1;
 }
 
+/* [net_lock held] Whether p, which is spent, is no place where a read has to end. */
+static bool separates_nothing(const struct socket *s, const struct packet *p)
+{
+    const struct packet *before = container_of(p->link.prev, struct packet, link);
+
+    return p->link.prev == &s->queue || before->start == before->len;
+}
+
 /* [read_lock held] The byte out of band by itself. Its packet is a mark that is spent. */
 static long read_urgent(struct socket *s, struct message *m)
 {
@@ -324,7 +349,10 @@ static long read_urgent(struct socket *s, struct message *m)
             s->urgent = NULL;
         p->start++;
         s->queue_bytes--;
-        spent = take_spent_mark(s);
+        if (separates_nothing(s, p)) {
+            packet_unqueue(s, p);
+            spent = p;
+        }
     }
     spin_unlock(&net_lock);
     if (spent)

@@ -79,8 +79,10 @@ static int32_t free_place(struct ipc_table *t)
 
     while (ipc_at(t, i))
         i++;
-    if (i >= IPC_MOST)
+    if (i >= IPC_MOST) {
+        t->ids.next = -1; /* it was asked for in vain, and only once */
         return -ENOSPC;
+    }
     if (!t->slots[i / BLOCK])
         t->slots[i / BLOCK] = kzalloc(BLOCK * sizeof(struct ipc_object *));
     return t->slots[i / BLOCK] ? (int32_t)i : -ENOMEM;

@@ -191,8 +191,10 @@ static void assign_id(struct shm_segment *s)
 
     while (shm_at(index))
         index++;
-    for (index %= SHM_MOST_SEGMENTS; table[index]; index++)
-        ;
+    if (index >= SHM_MOST_SEGMENTS)
+        index = 0;
+    while (table[index])
+        index++;
     s->id = ipc_new_id(&shm_ids, (int32_t)index);
     table[index] = s;
     in_use++;

@@ -574,7 +574,7 @@ long sys_unshare(uint32_t flags)
 /* There is no other namespace to enter, so no descriptor is of one. man 2 setns */
 long sys_setns(uint32_t fd, uint32_t type)
 {
-    struct file *f = fd_get_any((int)fd);
+    struct file *f = fd_get((int)fd);
 
     (void)type;
     if (!f)

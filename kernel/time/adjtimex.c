@@ -169,12 +169,12 @@ static int64_t exchange_adjtime(const struct timex64 *x)
     return left;
 }
 
-static void step_clock(const struct timex64 *x)
+static int step_clock(const struct timex64 *x)
 {
     int64_t ns = x->sec * (int64_t)NSEC_PER_SEC +
                  x->usec * (x->modes & ADJ_NANO ? 1 : (int64_t)NSEC_PER_USEC);
 
-    time_set_real_ns(time_real_ns() + (uint64_t)ns);
+    return time_set(time_real_ns() + (uint64_t)ns);
 }
 
 /* [ntp_lock held] */
@@ -212,7 +212,11 @@ static long adjust(struct timex64 *x)
         return err;
     mutex_lock(&ntp_lock);
     if (x->modes & ADJ_SETOFFSET)
-        step_clock(x);
+        err = step_clock(x);
+    if (err) {
+        mutex_unlock(&ntp_lock);
+        return err;
+    }
     if (x->modes & ADJ_ADJTIME) {
         offset = exchange_adjtime(x);
     } else {

@@ -88,8 +88,7 @@ static long settime(uint32_t id, void __user *uptr, bool wide)
         return ret;
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
-    time_set_real_ns(ns);
-    return 0;
+    return time_set(ns);
 }
 
 static long getres(uint32_t id, void __user *uptr, bool wide)

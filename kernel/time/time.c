@@ -183,6 +183,14 @@ long sys_time(void __user *uptr)
     return (long)now;
 }
 
+int time_set(uint64_t ns)
+{
+    if (ns < time_mono_ns())
+        return -EINVAL;
+    time_set_real_ns(ns);
+    return 0;
+}
+
 long sys_stime(void __user *uptr)
 {
     uint32_t sec;
@@ -193,8 +201,7 @@ long sys_stime(void __user *uptr)
         return -EPERM;
     if ((int32_t)sec < 0)
         return -EINVAL;
-    time_set_real_ns(sec * NSEC_PER_SEC);
-    return 0;
+    return time_set(sec * NSEC_PER_SEC);
 }
 
 long sys_gettimeofday(void __user *utv, void __user *utz)
@@ -233,7 +240,5 @@ long sys_settimeofday(void __user *utv, void __user *utz)
         return -EINVAL;
     if (utz)
         memcpy(timezone, tz, sizeof(tz));
-    if (utv)
-        time_set_real_ns((uint32_t)tv.sec * NSEC_PER_SEC + (uint32_t)tv.usec * NSEC_PER_USEC);
-    return 0;
+    return utv ? time_set((uint32_t)tv.sec * NSEC_PER_SEC + (uint32_t)tv.usec * NSEC_PER_USEC) : 0;
 }

@@ -191,6 +191,27 @@ static void others(void)
     }
 }
 
+/* Who waits, for a while at most, where nothing but marks has been sent or is left. */
+static void waiting(void)
+{
+    const struct timeval soon = {.tv_usec = 30000};
+    char c;
+
+    printf("-- waiting\n");
+    DIE_UNLESS(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    DIE_UNLESS(setsockopt(fds[1], SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) == 0);
+    SHOW(send(fds[0], "X", 1, 0));
+    SHOW(send(fds[0], "a", 1, MSG_OOB));
+    SHOW(recv(fds[1], &c, 1, MSG_OOB));
+    SHOW(send(fds[0], "b", 1, MSG_OOB));
+    SHOW(recv(fds[1], &c, 1, MSG_OOB));
+    SHOW(recv(fds[1], &c, 1, 0));
+    SHOW(recv(fds[1], &c, 1, 0));
+    SHOW(shutdown(fds[0], SHUT_WR));
+    SHOW(recv(fds[1], &c, 1, 0));
+    unpair();
+}
+
 int main(void)
 {
     alone();
@@ -199,5 +220,6 @@ int main(void)
     long_ones();
     signals();
     others();
+    waiting();
     return 0;
 }

@@ -203,7 +203,7 @@ vaddr_t pmap_remove_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *
 vaddr_t pmap_protect_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
 /* Takes frame out of every space that maps it; remembers in FRAME_DIRTY if one wrote to it. [v] */
 void pmap_remove_frame(struct frame *f);
-void pmap_remove_some(struct frame *f, unsigned most); /* the same for so many spaces at most [v] */
+void pmap_remove_some(struct frame *f, unsigned most); /* the same for so many tables at most [v] */
 /* Whether a space used frame since the last call; clears accessed bits, keeps dirty ones. [v] */
 bool pmap_test_accessed(struct frame *f);
 bool pmap_age(pte_t *pte);                    /* an entry: used lately (true), or it goes [v] */

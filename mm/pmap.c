@@ -263,7 +263,7 @@ struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)
 
 /* ---- Ranges ---- */
 
-/* What to do with a present entry; whether it changed. Inlined into the walk: fork's cost is here.
+/* What to do with a present entry; whether it changed. Inlined into the walk, for its cost.
  */
 typedef bool (*entry_fn)(struct pmap *pm, pte_t *pte);
 #define INLINE_WALK static inline __attribute__((always_inline))

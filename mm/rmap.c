@@ -1,5 +1,6 @@
 /*
- * The reverse map: for a frame, the page-table entries that map it.
+ * The reverse map: for a frame, the page-table entries that map it, of a family's (fork/share.h)
+ * at one address one.
  *
  * One word in the frame: 0 for none; the address of the entry itself while there is one mapping,
  * the common case; with bit 0 set, the root of a tree of links. The entry tells the rest: the frame

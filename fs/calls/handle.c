@@ -1,7 +1,7 @@
 /*
  * Handles of files, which outlive names and moves: a file system that lives in memory gives out the
- * numbers of its files, which it never gives to another, and looks through its names for one. Those
- * on disks and /proc give out none. man 2 open_by_handle_at
+ * numbers of its files, which come again after 4,294,967,295 others, and looks through its names
+ * for one. Those on disks and /proc give out none. man 2 open_by_handle_at
  */
 #include "fs/vfs/internal.h"
 #include "fs/vfs/mount.h"

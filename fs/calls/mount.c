@@ -196,13 +196,12 @@ static int mount_walked(const struct mount_request *r, const char __user *utarge
     return err;
 }
 
-/* Strings of mount(2): a path or NULL. */
-/* What is no path may still be no longer than one; a longer one is EINVAL. */
+/* A string of mount(2), or NULL: no longer than a path, though it may be none. */
 static int optional_string(const char __user *ustring, char **out)
 {
     int err = ustring ? path_from_user(ustring, out) : 0;
 
-    return err == -ENAMETOOLONG ? -EINVAL : err; /* it may name no file */
+    return err == -ENAMETOOLONG ? -EINVAL : err;
 }
 
 static void free_string(char *s)

@@ -24,13 +24,13 @@
 int clock_read(int32_t id, uint64_t *ns); /* 0 or -EINVAL */
 /* Whether one can sleep on it or time with it: 0, -EINVAL (no such clock), -EOPNOTSUPP. */
 int clock_can_wait(int32_t id);
-/* Whether it is the wall clock, that can be set. */
 /* Would wake a machine that sleeps, which none does here: for who may ask for that. */
 static inline bool clock_is_alarm(int32_t id)
 {
     return id == CLOCK_REALTIME_ALARM || id == CLOCK_BOOTTIME_ALARM;
 }
 
+/* Whether it is the wall clock, that can be set. */
 static inline bool clock_is_wall(int32_t id)
 {
     return id == CLOCK_REALTIME || id == CLOCK_REALTIME_ALARM || id == CLOCK_TAI;

@@ -92,8 +92,8 @@ static void thin(struct frame *f)
 /* What became of a page under the hand; one that GOES is in an outgoing run. */
 enum fate { STAYS, FREED, GOES };
 
-/* Drops a page given up by MADV_FREE. Only its one owner can have written to it, through its one
- * mapping; without a mapping it was never found dirty. */
+/* Drops a page given up by MADV_FREE. Only its one owner can have written to it, through a
+ * mapping; without one it was never found dirty. */
 static enum fate drop_lazy(struct frame *f)
 {
     struct mapping m = {0};

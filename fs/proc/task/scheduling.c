@@ -55,8 +55,6 @@ int show_sched(struct text *t, const struct target *who)
     return 0;
 }
 
-/* ---- children ---- */
-
 /* Time on a CPU, time in which it waited for one, turns. [Linux's
  * Documentation/scheduler/sched-stats.rst] */
 int show_schedstat(struct text *t, const struct target *who)
@@ -80,6 +78,8 @@ int show_schedstat(struct text *t, const struct target *who)
     text_printf(t, "%llu %llu %u\n", (unsigned long long)ran, (unsigned long long)waited, turns);
     return 0;
 }
+
+/* ---- children ---- */
 
 /* [proc_lock held] The children of the thread with the smallest ids from from on, ascending. */
 static unsigned next_children(const struct proc *p, int32_t tid, int32_t from, int32_t *out)

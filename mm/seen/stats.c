@@ -110,6 +110,7 @@ static void walk(struct vm_space *s, vaddr_t start, vaddr_t end, entry_fn fn, vo
         spin_lock(&vm_lock);
         start = walk_step(&s->pmap, start, end, fn, arg);
         spin_unlock(&vm_lock);
+        port_yield();
     }
 }
 

@@ -113,8 +113,7 @@ static void open_console(void)
     }
     for (int fd = 0; fd < 3; fd++) {
         file_ref(f);
-        if (fd_install(f, 0, false) < 0)
-            file_put(f);
+        (void)fd_install(f, 0, false);
     }
     file_put(f);
 }

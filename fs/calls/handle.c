@@ -103,17 +103,12 @@ static int find_by_id(struct path *p, const struct handle_head *h, const struct 
 static long open_found(const struct path *p, uint32_t flags)
 {
     struct file *f;
-    int err, fd;
+    int err;
 
     if ((flags & O_DIRECTORY) && !S_ISDIR(p->dentry->inode->mode))
         return -ENOTDIR;
     err = path_open(p, flags, false, &f);
-    if (err)
-        return err;
-    fd = fd_install(f, 0, flags & O_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return err ? err : fd_install(f, 0, flags & O_CLOEXEC);
 }
 
 long sys_open_by_handle_at(uint32_t mountfd, void __user *uhandle, uint32_t flags)

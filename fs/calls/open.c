@@ -402,7 +402,7 @@ static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_
 {
     struct file *f;
     char *path;
-    int err = path_from_user(upath, &path), fd;
+    int err = path_from_user(upath, &path);
 
     if (err)
         return err;
@@ -410,12 +410,7 @@ static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_
     if (!err)
         err = open_within(dirfd, path, flags, mode, resolve, &f);
     kfree(path);
-    if (err)
-        return err;
-    fd = fd_install(f, 0, flags & O_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return err ? err : fd_install(f, 0, flags & O_CLOEXEC);
 }
 
 long sys_open(const char __user *upath, uint32_t flags, uint32_t mode)

@@ -129,7 +129,7 @@ static struct files *files_of(struct proc_handle *h, int *err)
 
 static long copy_fd(struct proc_handle *h, int fd)
 {
-    int err, new;
+    int err;
     struct files *files = files_of(h, &err);
     struct file *f;
 
@@ -137,12 +137,7 @@ static long copy_fd(struct proc_handle *h, int fd)
         return err;
     f = files_get(files, fd);
     files_put(files);
-    if (!f)
-        return -EBADF;
-    new = fd_install(f, 0, true);
-    if (new < 0)
-        file_put(f);
-    return new;
+    return f ? fd_install(f, 0, true) : -EBADF;
 }
 
 long sys_pidfd_getfd(uint32_t pidfd, uint32_t fd, uint32_t flags)

@@ -650,7 +650,6 @@ fail:
 static long do_pipe(void __user *ufds, uint32_t flags)
 {
     struct file *f[2];
-    int fd[2] = {-1, -1};
     long ret;
 
     if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_NOTIFICATION_PIPE))
@@ -658,24 +657,7 @@ static long do_pipe(void __user *ufds, uint32_t flags)
     if (flags & O_NOTIFICATION_PIPE)
         return -ENOPKG;
     ret = pipe_files(flags & (O_NONBLOCK | O_DIRECT), f);
-    if (ret)
-        return ret;
-    for (int i = 0; i < 2 && !ret; i++) {
-        fd[i] = fd_install(f[i], 0, flags & O_CLOEXEC);
-        if (fd[i] < 0)
-            ret = fd[i];
-    }
-    if (!ret)
-        ret = copy_to_user(ufds, fd, sizeof(fd));
-    if (!ret)
-        return 0;
-    for (int i = 0; i < 2; i++) {
-        if (fd[i] >= 0)
-            fd_close(fd[i]);
-        else
-            file_put(f[i]);
-    }
-    return ret;
+    return ret ? ret : fd_install_pair(f, flags & O_CLOEXEC, ufds);
 }
 
 long sys_pipe(void __user *ufds)

@@ -14,21 +14,16 @@ long sys_mq_open(const char __user *uname, uint32_t flags, uint32_t mode, const 
     struct mq_attr attr;
     struct file *f;
     char *name;
-    int fd;
+    int err;
 
     if (uattr && copy_from_user(&attr, uattr, sizeof(attr)))
         return -EFAULT;
-    fd = path_from_user(uname, &name);
-    if (fd)
-        return fd;
-    fd = mq_file_open(name, flags, mode, uattr ? &attr : NULL, &f);
+    err = path_from_user(uname, &name);
+    if (err)
+        return err;
+    err = mq_file_open(name, flags, mode, uattr ? &attr : NULL, &f);
     kfree(name);
-    if (fd)
-        return fd;
-    fd = fd_install(f, 0, true);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return err ? err : fd_install(f, 0, true);
 }
 
 long sys_mq_unlink(const char __user *uname)

@@ -58,15 +58,6 @@ static int make_socket(unsigned type, uint32_t flags, struct file **f)
     return err;
 }
 
-static long install(struct file *f, uint32_t flags)
-{
-    int fd = fd_install(f, 0, flags & O_CLOEXEC);
-
-    if (fd < 0)
-        file_put(f);
-    return fd;
-}
-
 long sys_socket(uint32_t family, uint32_t type, uint32_t protocol)
 {
     uint32_t flags = type & ~SOCK_TYPE_MASK;
@@ -79,7 +70,7 @@ long sys_socket(uint32_t family, uint32_t type, uint32_t protocol)
     err = check_kind(family, &type, protocol);
     if (!err)
         err = make_socket(type, flags, &f);
-    return err ? err : install(f, flags);
+    return err ? err : fd_install(f, 0, flags & O_CLOEXEC);
 }
 
 static int make_pair(unsigned type, uint32_t flags, struct file *f[2])
@@ -100,7 +91,6 @@ long sys_socketpair(uint32_t family, uint32_t type, uint32_t protocol, void __us
 {
     uint32_t flags = type & ~SOCK_TYPE_MASK;
     struct file *f[2];
-    int32_t fds[2];
     int err;
 
     type &= SOCK_TYPE_MASK;
@@ -109,21 +99,7 @@ long sys_socketpair(uint32_t family, uint32_t type, uint32_t protocol, void __us
     err = check_kind(family, &type, protocol);
     if (!err)
         err = make_pair(type, flags, f);
-    if (err)
-        return err;
-    fds[0] = (int)install(f[0], flags);
-    fds[1] = fds[0] < 0 ? fds[0] : (int)install(f[1], flags);
-    if (fds[0] < 0)
-        file_put(f[1]);
-    else if (fds[1] < 0)
-        fd_close(fds[0]);
-    if (fds[1] < 0)
-        return fds[1];
-    if (!copy_to_user(ufds, fds, sizeof(fds)))
-        return 0;
-    fd_close(fds[0]);
-    fd_close(fds[1]);
-    return -EFAULT;
+    return err ? err : fd_install_pair(f, flags & O_CLOEXEC, ufds);
 }
 
 /* ---- Names ---- */
@@ -237,7 +213,7 @@ static long accept_into(struct socket *listener, bool now, uint32_t flags, void 
         err = tell_peer(s, uaddr, ulen);
     }
     if (!err)
-        return install(f, flags);
+        return fd_install(f, 0, flags & O_CLOEXEC);
     file_put(f);
     return err;
 }

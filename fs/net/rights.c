@@ -211,10 +211,8 @@ uint32_t rights_install(struct rights *r, void __user *ufds, uint32_t n, bool cl
 
         file_ref(r->files[i]);
         fd = fd_install(r->files[i], 0, cloexec);
-        if (fd < 0) {
-            file_put(r->files[i]);
+        if (fd < 0)
             return i;
-        }
         if (put_user_u32((char __user *)ufds + i * sizeof(uint32_t), (uint32_t)fd)) {
             fd_close(fd);
             return i;

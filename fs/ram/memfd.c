@@ -88,12 +88,7 @@ long sys_memfd_create(const char __user *uname, uint32_t flags)
     if (!r)
         r = memfd_open(path, flags, &f);
     kmfree(path);
-    if (r)
-        return r;
-    r = fd_install(f, 0, flags & MFD_CLOEXEC);
-    if (r < 0)
-        file_put(f);
-    return r;
+    return r ? r : fd_install(f, 0, flags & MFD_CLOEXEC);
 }
 
 /* ---- Seals ---- */

@@ -42,7 +42,7 @@ static int anon_file(const struct file_ops *ops, void *private, uint32_t flags, 
 int anon_fd(const struct file_ops *ops, void *private, uint32_t flags)
 {
     struct file *f;
-    int fd, err = anon_file(ops, private, flags & (O_ACCMODE | O_NONBLOCK), &f);
+    int err = anon_file(ops, private, flags & (O_ACCMODE | O_NONBLOCK), &f);
 
     if (err) {
         struct file none = {.private = private};
@@ -50,8 +50,5 @@ int anon_fd(const struct file_ops *ops, void *private, uint32_t flags)
         ops->release(&none);
         return err;
     }
-    fd = fd_install(f, 0, flags & O_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_install(f, 0, flags & O_CLOEXEC);
 }

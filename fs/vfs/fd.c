@@ -9,6 +9,7 @@
  * While only one thread uses a table (refs is 1) nobody but the current thread changes it, so that
  * thread reads it without the lock; changes always take it, for /proc/PID/fd may be looking.
  */
+#include "arch/uaccess.h"
 #include "fs/notify/dnotify.h"
 #include "fs/vfs/internal.h"
 #include "libc/string.h"
@@ -328,7 +329,30 @@ int fd_install(struct file *f, int min, bool cloexec)
             t->hint = fd + 1;
     }
     spin_unlock(&t->lock);
-    return err ? err : fd;
+    if (!err)
+        return fd;
+    file_put(f);
+    return err;
+}
+
+int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds)
+{
+    int32_t fds[2];
+    int err;
+
+    fds[0] = fd_install(f[0], 0, cloexec);
+    if (fds[0] < 0) {
+        file_put(f[1]);
+        return fds[0];
+    }
+    fds[1] = fd_install(f[1], 0, cloexec);
+    err = fds[1] < 0 ? fds[1] : copy_to_user(ufds, fds, sizeof(fds));
+    if (!err)
+        return 0;
+    fd_close(fds[0]);
+    if (fds[1] >= 0)
+        fd_close(fds[1]);
+    return err;
 }
 
 int fd_close(int fd)
@@ -424,15 +448,10 @@ int fd_set_cloexec(int fd, bool on)
 
 int fd_dup(struct file *f, int min, bool cloexec)
 {
-    int fd;
-
     if (min < 0 || min >= fd_limit())
         return -EINVAL;
     file_ref(f);
-    fd = fd_install(f, min, cloexec);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_install(f, min, cloexec);
 }
 
 /* ---- System calls ---- */
@@ -445,14 +464,8 @@ long sys_close(uint32_t fd)
 long sys_dup(uint32_t fd)
 {
     struct file *f = fd_get_any((int)fd);
-    int new;
 
-    if (!f)
-        return -EBADF;
-    new = fd_install(f, 0, false);
-    if (new < 0)
-        file_put(f);
-    return new;
+    return f ? fd_install(f, 0, false) : -EBADF;
 }
 
 static long dup_to(int oldfd, int newfd, bool cloexec)

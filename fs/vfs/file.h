@@ -33,11 +33,13 @@ void fs_context_put(struct fs_context *c);
 struct path fs_context_get(struct fs_context *c, bool root);
 
 /* In the current process. fd_get: a reference or NULL. fd_install: the lowest free descriptor not
- * below min, or -EMFILE; consumes the reference on success. */
+ * below min, -EMFILE or -ENOMEM; takes the reference, whatever comes of it. */
 struct file *fd_get(int fd);
 struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
 int fd_cloexec(int fd);          /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
+/* The same for two, whose numbers are told there: 0, or neither is a descriptor. */
+int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds);
 int fd_close(int fd);
 /* A line of /proc/locks, of the first lock whose number is at least *item: fs/proc/procfs.h */
 int locks_line(void *from, uint64_t *item, char *buf, size_t size);

@@ -32,18 +32,22 @@ struct helper {
     volatile bool done; /* that is known; from then on it is its starter's alone */
 };
 
-/* What a process has that the kernel's threads lack. */
+/* What a process has that the kernel's threads lack. Takes the input. */
 static int become_process(struct proc *p, struct file *input)
 {
     struct path root = fs_context_get(init_proc->fs, true);
-    int err;
+    int fd;
 
     p->files = files_new();
     p->fs = fs_context_new(&root);
     path_unref(&root);
     p->rlimits[RLIMIT_CORE] = (struct rlimit32){1, 1};
-    err = p->files && p->fs ? fd_install(input, 0, false) : -ENOMEM;
-    return err < 0 ? err : 0;
+    if (!p->files || !p->fs) {
+        file_put(input);
+        return -ENOMEM;
+    }
+    fd = fd_install(input, 0, false);
+    return fd < 0 ? fd : 0;
 }
 
 static void helper_main(void *arg)
@@ -57,9 +61,7 @@ static void helper_main(void *arg)
     } user;
     int err = become_process(proc_current(), h->input);
 
-    if (err) {
-        file_put(h->input);
-    } else {
+    if (!err) {
         thread_current()->arch.tf = &user.frame;
         err = proc_exec(h->argv[0], h->argv, envp);
     }

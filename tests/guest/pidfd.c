@@ -249,8 +249,8 @@ static void cloned3(void)
         SHOW(getpid());
         _exit(5);
     }
-    SHOW(pid);
     ready(fd, 5000);
+    SHOW(pid);
     refused3("taken", with_pid, 88);
     SHOW(waitpid(chosen, &status, 0));
     print_status("chosen", status);

@@ -121,16 +121,24 @@ static const struct pager ring_pager = {
     .shared_memory = true,
 };
 
+/* The number of the object whose mapping begins there; 0: none does. */
+static uint64_t object_at(uint32_t id)
+{
+    struct vm_identity key;
+
+    return vm_identify(proc_current()->space, id, &key) || key.offset ? 0 : key.object;
+}
+
 /* A reference, or NULL: none begins there. */
 static struct aio_context *context_get(uint32_t id)
 {
+    const uint64_t object = object_at(id);
     struct aio_context *c;
-    struct vm_identity key;
 
-    if (vm_identify(proc_current()->space, id, &key) || key.offset || !key.object)
+    if (!object)
         return NULL;
     spin_lock(&aio_lock);
-    for (c = *bucket(key.object); c && c->object != key.object; c = c->next)
+    for (c = *bucket(object); c && c->object != object; c = c->next)
         ;
     if (c)
         c->refs++;
@@ -179,17 +187,18 @@ static int map_ring(struct aio_context *c, struct vm_object *o, vaddr_t *at)
                                  .object = o};
     struct aio_ring ring = {
         .nr = c->slots, .magic = RING_MAGIC, .compat = 1, .header = sizeof(struct aio_ring)};
-    struct vm_identity key;
+    uint64_t object;
     int err = vm_map(space, &m, at);
 
     if (err)
         return err;
-    if (vm_identify(space, *at, &key) || copy_to_user((void __user *)*at, &ring, sizeof(ring))) {
+    object = object_at(*at);
+    if (!object || copy_to_user((void __user *)*at, &ring, sizeof(ring))) {
         vm_unmap(space, *at, c->size); /* another thread has done something there */
         return -EAGAIN;
     }
     spin_lock(&aio_lock);
-    c->object = key.object;
+    c->object = object;
     c->next = *bucket(c->object);
     *bucket(c->object) = c;
     spin_unlock(&aio_lock);
@@ -290,20 +299,13 @@ static void give_back_slot(struct aio_context *c)
     mutex_unlock(&c->lock);
 }
 
-/* Another mapping may be there by now. */
-static bool ring_is_at(const struct aio_context *c, uint32_t id)
-{
-    struct vm_identity key;
-
-    return !vm_identify(proc_current()->space, id, &key) && key.object == c->object && !key.offset;
-}
-
 static void post(struct aio_context *c, uint32_t id, const struct io_event *e)
 {
     mutex_lock(&c->lock);
     c->under_way--;
     c->posted++;
-    if (ring_is_at(c, id) && copy_to_user(slot(id, c->tail), e, sizeof(*e)) == 0) {
+    /* Another mapping may be there by now. */
+    if (object_at(id) == c->object && copy_to_user(slot(id, c->tail), e, sizeof(*e)) == 0) {
         c->tail = (c->tail + 1) % c->slots;
         put_user_u32(ring_word(id, offsetof(struct aio_ring, tail)), c->tail);
     }

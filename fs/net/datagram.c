@@ -309,13 +309,27 @@ static struct packet *take(struct socket *s, bool peek, uint32_t *skip)
     return p;
 }
 
+/* Whether a receiver need not wait; of one that peeks, beyond SO_PEEK_OFF. */
+static bool has_news(const struct socket *s)
+{
+    return s->queued || s->error || (s->shutdown & SHUT_RECV);
+}
+
+static bool has_unpeeked(const struct socket *s)
+{
+    uint32_t passed = s->peek_off > 0 ? (uint32_t)s->peek_off : 0;
+
+    return s->queue_bytes > passed || (s->queued && s->peek_off < 0) || s->error ||
+           (s->shutdown & SHUT_RECV);
+}
+
 static long wait_for_datagram(struct socket *s, bool peek, uint64_t until)
 {
     long err;
 
     if (until && (s->shutdown & SHUT_RECV))
         return 1;
-    err = socket_wait(&s->readers, peek ? socket_has_unpeeked : socket_has_news, s, until);
+    err = socket_wait(&s->readers, peek ? has_unpeeked : has_news, s, until);
     if (err == -EAGAIN && s->type == SOCK_SEQPACKET && (s->shutdown & SHUT_RECV))
         return 1;
     return err;

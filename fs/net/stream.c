@@ -110,19 +110,7 @@ struct reading {
     uint64_t until;
 };
 
-bool socket_has_news(const struct socket *s)
-{
-    return s->queued || s->error || (s->shutdown & SHUT_RECV);
-}
-
-bool socket_has_unpeeked(const struct socket *s)
-{
-    uint32_t passed = s->peek_off > 0 ? (uint32_t)s->peek_off : 0;
-
-    return s->queue_bytes > passed || (s->queued && s->peek_off < 0) || s->error ||
-           (s->shutdown & SHUT_RECV);
-}
-
+/* Whether a receiver need not wait; of one that peeks, beyond SO_PEEK_OFF. */
 static bool has_news(const struct socket *s)
 {
     return s->queue_bytes || s->error || (s->shutdown & SHUT_RECV);
@@ -205,13 +193,19 @@ static bool may_join(const struct socket *s, const struct packet *p, struct read
     return true;
 }
 
-/* [net_lock held] Takes the empty packet of a byte that was received by itself from the head of the
- * queue, where it would separate nothing: it is to be freed. Or NULL. */
-static struct packet *take_spent_mark(struct socket *s)
+static bool is_spent(const struct packet *p)
 {
-    struct packet *p = packet_first(s);
+    return p->start == p->len;
+}
 
-    if (!p || p->start != p->len)
+/* [net_lock held] Takes p (or NULL), if it is the empty packet of a byte that was received by
+ * itself and separates nothing, at the head of the queue or behind another: it is to be freed. Or
+ * NULL. */
+static struct packet *take_spent_mark(struct socket *s, struct packet *p)
+{
+    if (!p || !is_spent(p))
+        return NULL;
+    if (p != packet_first(s) && !is_spent(container_of(p->link.prev, struct packet, link)))
         return NULL;
     packet_unqueue(s, p);
     return p;
@@ -230,10 +224,10 @@ static bool consume(struct socket *s, struct packet *p, uint32_t n, struct messa
     s->queue_bytes -= n;
     if (s->peek_off > 0)
         s->peek_off = s->peek_off > (int32_t)n ? s->peek_off - (int32_t)n : 0;
-    empty = p->start == p->len;
+    empty = is_spent(p);
     if (empty) {
         packet_unqueue(s, p);
-        spent = take_spent_mark(s);
+        spent = take_spent_mark(s, packet_first(s));
     }
     spin_unlock(&net_lock);
     if (empty)
@@ -326,14 +320,6 @@ static uint32_t low_water(const struct socket *s, const struct message *m)
     return n ? n : 1;
 }
 
-/* [net_lock held] Whether p, which is spent, is no place where a read has to end. */
-static bool separates_nothing(const struct socket *s, const struct packet *p)
-{
-    const struct packet *before = container_of(p->link.prev, struct packet, link);
-
-    return p->link.prev == &s->queue || before->start == before->len;
-}
-
 /* [read_lock held] The byte out of band by itself. Its packet is a mark that is spent. */
 static long read_urgent(struct socket *s, struct message *m)
 {
@@ -349,10 +335,7 @@ static long read_urgent(struct socket *s, struct message *m)
             s->urgent = NULL;
         p->start++;
         s->queue_bytes--;
-        if (separates_nothing(s, p)) {
-            packet_unqueue(s, p);
-            spent = p;
-        }
+        spent = take_spent_mark(s, p);
     }
     spin_unlock(&net_lock);
     if (spent)

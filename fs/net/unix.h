@@ -220,10 +220,6 @@ void packet_show_sender(const struct packet *p, struct message *m);
 
 /* ---- stream.c, datagram.c ---- */
 
-/* Whether a receiver need not wait; of one that peeks, beyond SO_PEEK_OFF. */
-bool socket_has_news(const struct socket *s);
-bool socket_has_unpeeked(const struct socket *s);
-
 long stream_send(struct socket *s, struct message *m);
 long stream_recv(struct socket *s, struct message *m);
 long datagram_send(struct socket *s, struct message *m);

@@ -96,7 +96,7 @@ static int dont_need(struct change *c, struct vma *v, vaddr_t start, vaddr_t end
 static void give_up_anon(struct vma *v, vaddr_t va, struct anon *a)
 {
     if (!a->frame || (a->frame->flags & FRAME_BUSY)) {
-        (void)amap_drop(&v->space->amap, va >> PAGE_SHIFT);
+        amap_drop(&v->space->amap, va >> PAGE_SHIFT);
         return;
     }
     if (a->slot)

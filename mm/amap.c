@@ -274,15 +274,14 @@ void amap_remove(struct amap *m, uint32_t first, uint32_t end)
     (void)amap_remove_step(m, first, end, &budget);
 }
 
-bool amap_drop(struct amap *m, uint32_t page)
+void amap_drop(struct amap *m, uint32_t page)
 {
     struct anon **leaf = m->leaf[leaf_number(page)];
 
     if (!leaf || frame_of(leaf)->leaf.refs != 1)
-        return false;
+        return;
     leaf_clear(leaf, slot_number(page), slot_number(page) + 1);
     amap_drop_empty(m, page);
-    return true;
 }
 
 /* Unshares the leaves of [first, end) that exist. */

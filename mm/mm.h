@@ -206,6 +206,7 @@ void pmap_remove_frame(struct frame *f);
 void pmap_remove_some(struct frame *f, unsigned most); /* the same for so many tables at most [v] */
 /* Whether a space used frame since the last call; clears accessed bits, keeps dirty ones. [v] */
 bool pmap_test_accessed(struct frame *f);
+bool pmap_clear_accessed(pte_t *pte);         /* the same for one entry [v] */
 bool pmap_age(pte_t *pte);                    /* an entry: used lately (true), or it goes [v] */
 bool pmap_is_accessed(const struct frame *f); /* the same, and clears nothing [v] */
 /* A store that the frame itself does not know of yet: it will when the entry goes. [v] */
@@ -287,9 +288,8 @@ void amap_cancel_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to)
 bool amap_leaf_shared(const struct amap *m, uint32_t page); /* with another space [v] */
 void amap_move(struct amap *m, uint32_t first, uint32_t end, uint32_t to); /* a part of it [v] */
 void amap_end_move(struct amap *m, uint32_t first, uint32_t end,
-                   uint32_t to); /* all is moved [v] */
-/* Empties the slot of page if its leaf is not shared; whether it did. [v] */
-bool amap_drop(struct amap *m, uint32_t page);
+                   uint32_t to);               /* all is moved [v] */
+void amap_drop(struct amap *m, uint32_t page); /* empties its slot, if its leaf is not shared [v] */
 void amap_drop_empty(struct amap *m, uint32_t page); /* frees the leaf of page if it is [v] */
 /* fork: the leaves that hold pages of [first, end) are in both from now on. [v] */
 void amap_share(const struct amap *from, struct amap *to, uint32_t first, uint32_t end);

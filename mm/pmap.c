@@ -410,6 +410,11 @@ static bool clear_in(pte_t *pte, pte_t bits)
     return true;
 }
 
+bool pmap_clear_accessed(pte_t *pte)
+{
+    return clear_in(pte, PTE_A);
+}
+
 /* Clears bits in every mapping of f; whether one had any of them. */
 static bool clear_in_all(struct frame *f, pte_t bits)
 {
@@ -423,7 +428,7 @@ static bool clear_in_all(struct frame *f, pte_t bits)
 
 bool pmap_age(pte_t *pte)
 {
-    if (clear_in(pte, PTE_A))
+    if (pmap_clear_accessed(pte))
         return true;
     remove_mapping(pte);
     return false;

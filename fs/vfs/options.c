@@ -37,27 +37,28 @@ static bool is_known(const char *option, size_t len, const char *const *known)
     return false;
 }
 
-bool mount_option_names_are(const char *data, const char *const *known)
+/* Whether all options are known, whole or by what stands before their '='. */
+static bool all_known(const char *data, const char *const *known, bool by_name)
 {
     while (data && *data) {
-        const char *end = strchr(data, ','), *stop = end ? end : data + strlen(data);
-        const char *equals = memchr(data, '=', (size_t)(stop - data));
+        const char *end = strchr(data, ',');
+        size_t len = end ? (size_t)(end - data) : strlen(data);
+        const char *equals = by_name ? memchr(data, '=', len) : NULL;
 
-        if (stop > data && !is_known(data, (size_t)((equals ? equals : stop) - data), known))
+        if (!(by_name && len == 0) &&
+            !is_known(data, equals ? (size_t)(equals - data) : len, known))
             return false;
         data = end ? end + 1 : NULL;
     }
     return true;
 }
 
+bool mount_option_names_are(const char *data, const char *const *known)
+{
+    return all_known(data, known, true);
+}
+
 bool mount_options_are(const char *data, const char *const *known)
 {
-    while (data && *data) {
-        const char *end = strchr(data, ',');
-
-        if (!is_known(data, end ? (size_t)(end - data) : strlen(data), known))
-            return false;
-        data = end ? end + 1 : NULL;
-    }
-    return true;
+    return all_known(data, known, false);
 }

@@ -9,10 +9,10 @@
  * Two drive the hand: the pageout thread, from the low watermark to the high one, and whoever finds
  * that user pages are about to be refused (reclaim()).
  */
+#include "mm/fork/share.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
 #include "mm/seen/trace.h"
-#include "mm/fork/share.h"
 
 #define BATCH    32u  /* frames that count as success */
 #define STEP     64u  /* frames looked at without leaving vm_lock */
@@ -97,18 +97,19 @@ enum fate { STAYS, FREED, GOES };
 static enum fate drop_lazy(struct frame *f)
 {
     struct mapping m = {0};
-    vaddr_t va;
+    struct amap *amap;
+    uint32_t page;
 
     if (f->anon->refs != 1 || !pmap_next_mapping(f, &m))
         return STAYS;
-    va = pmap_entry_address(m.pte);
-    if (amap_leaf_shared(&container_of(m.pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT))
+    amap = &container_of(m.pm, struct vm_space, pmap)->amap;
+    page = pmap_entry_address(m.pte) >> PAGE_SHIFT;
+    if (amap_leaf_shared(amap, page))
         return STAYS;
     pmap_remove_frame(f);
     if (f->flags & FRAME_DIRTY)
         return STAYS;
-    if (!amap_drop(&container_of(m.pm, struct vm_space, pmap)->amap, va >> PAGE_SHIFT))
-        return STAYS;
+    amap_drop(amap, page);
     events.pglazyfreed++;
     return FREED;
 }

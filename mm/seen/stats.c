@@ -250,11 +250,9 @@ static void clear_entry(struct pmap *pm, vaddr_t va, pte_t *entry, void *arg)
     bool file = frame_of_pa(PTE_ADDR(*entry))->kind == FRAME_OBJECT;
     int which = *(int *)arg;
 
-    if (!(*entry & PTE_A) || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))
-        return;
-    __atomic_and_fetch(entry, ~PTE_A, __ATOMIC_SEQ_CST);
-    for (pm = table_of(entry)->table.pmap; pm; pm = share_next(table_of(entry), pm))
-        mmu_flush_page(pm->pgdir, va);
+    (void)pm, (void)va;
+    if (which != (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))
+        (void)pmap_clear_accessed(entry);
 }
 
 void vm_clear_referenced(struct vm_space *s, int which)

@@ -231,8 +231,8 @@ MUTANTS = [
     # What can be seen.
     ("zero-counts-as-resident", "seen/stats.c", "    if (f->kind == FRAME_ZERO)\n        return;\n    mappings", "    mappings"),
     ("pss-whole", "seen/stats.c", "    pss /= mappings;\n", ""),
-    ("clear-refs-all-kinds", "seen/stats.c", " || which == (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))", ")"),
-    ("clear-refs-no-flush", "seen/stats.c", "    mmu_flush_page(pm->pgdir, va);", "    (void)va;"),
+    ("clear-refs-all-kinds", "seen/stats.c", "    if (which != (file ? VM_CLEAR_ANON : VM_CLEAR_FILE))\n", "    (void)file, (void)which;\n"),
+    ("clear-refs-no-flush", "seen/stats.c", "        (void)pmap_clear_accessed(entry);", "        __atomic_and_fetch(entry, ~PTE_A, __ATOMIC_SEQ_CST);"),
     ("cow-by-anon-alone", "seen/stats.c", "    return !amap_owns(&s->amap, pmap_entry_address(m.pte) >> PAGE_SHIFT);", "    return false;"),
     ("range-skips-tables", "seen/stats.c", "            va = next_table(va);\n            continue;\n        }\n        if (table[PTX(va)] & PTE_P) {", "            va = end;\n            continue;\n        }\n        if (table[PTX(va)] & PTE_P) {"),
     ("trace-forgets-none", "seen/ring.c", "r->next - r->first > r->capacity ? r->next - r->capacity : r->first", "r->first"),

@@ -174,14 +174,7 @@ static void limit(int value, const char *name)
 
 static int setting(const char *name)
 {
-    char path[60], text[20] = "";
-    int fd;
-
-    sprintf(path, "/proc/sys/kernel/pty/%s", name);
-    fd = open(path, O_RDONLY);
-    read(fd, text, sizeof(text) - 1);
-    close(fd);
-    return atoi(text);
+    return number_in("/proc/sys/kernel/pty/%s", name);
 }
 
 static void limits(void)

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,22 @@ __attribute__((unused)) static int in_child(const char *what, void (*fn)(void *)
         ;
     print_status(what, status);
     return status;
+}
+
+/* The number that a file shows; its path is made as by printf. */
+__attribute__((unused, format(printf, 1, 2))) static long number_in(const char *format, ...)
+{
+    char path[100], text[32] = "";
+    va_list ap;
+    int fd;
+
+    va_start(ap, format);
+    vsnprintf(path, sizeof(path), format, ap);
+    va_end(ap);
+    fd = open(path, O_RDONLY);
+    DIE_UNLESS(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    return atol(text);
 }
 
 /* ---- Accesses that may fault ---- */

@@ -35,14 +35,7 @@ static long get(const char *file, const char *name)
 
 static int number(const char *name)
 {
-    char path[100], text[20] = "";
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
-    fd = open(path, O_RDONLY);
-    DIE_UNLESS(read(fd, text, sizeof(text) - 1) > 0);
-    close(fd);
-    return atoi(text);
+    return number_in("/proc/sys/vm/%s", name);
 }
 
 static long committed(void)

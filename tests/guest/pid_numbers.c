@@ -5,14 +5,7 @@ CHANGES_THE_MACHINE("the ids of processes");
 
 static long get(const char *name)
 {
-    char path[64], text[32] = "";
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/sys/kernel/%s", name);
-    fd = open(path, O_RDONLY);
-    DIE_UNLESS(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-    close(fd);
-    return atol(text);
+    return number_in("/proc/sys/kernel/%s", name);
 }
 
 static void set(const char *name, const char *value)

@@ -592,14 +592,7 @@ static void file_system(void)
 
 static long setting(const char *name)
 {
-    char path[64], text[32] = "";
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
-    fd = open(path, O_RDONLY);
-    DIE_UNLESS(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-    close(fd);
-    return atol(text);
+    return number_in("/proc/sys/fs/mqueue/%s", name);
 }
 
 int main(void)

@@ -46,14 +46,7 @@ static const struct kind {
 
 static int next_id(const struct kind *k)
 {
-    char name[64], text[32] = "";
-    int fd;
-
-    snprintf(name, sizeof(name), "/proc/sys/kernel/%s_next_id", k->name);
-    fd = open(name, O_RDONLY);
-    DIE_UNLESS(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-    close(fd);
-    return atoi(text);
+    return number_in("/proc/sys/kernel/%s_next_id", k->name);
 }
 
 static const char *ask(const struct kind *k, int id)

@@ -121,11 +121,16 @@ static inline uint32_t zero_byte(uint32_t w)
     return (w - 0x01010101u) & ~w & 0x80808080u;
 }
 
+/* The object may end with what is found, whatever n says: words are read where they are aligned,
+ * and so none reaches into the next page. */
 void *memchr(const void *s, int c, size_t n)
 {
     const uint32_t pattern = (uint8_t)c * 0x01010101u;
     const uint8_t *p = s;
 
+    for (; n && ((uintptr_t)p & 3); n--, p++)
+        if (*p == (uint8_t)c)
+            return (void *)p;
     for (; n >= 4 && !zero_byte(*(const word_t *)p ^ pattern); n -= 4)
         p += 4;
     for (; n; n--, p++)

@@ -35,6 +35,7 @@ HOST_SRC_test_inflate := $(HOST_MM) fs/archive/gzip.c fs/archive/inflate.c fs/ar
 HOST_SRC_test_cpio    := $(HOST_MM) fs/archive/cpio.c fs/archive/cpio_header.c fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c fs/ram/ramfs.c \
                          fs/ram/ramfs_mount.c fs/vfs/options.c fs/vfs/dcache.c fs/vfs/inode.c kernel/cred/group_list.c libc/printf.c
 HOST_SRC_test_div64   := libc/div64.c
+HOST_SRC_test_string  := libc/string.c
 HOST_SRC_test_chacha  := kernel/machine/chacha.c libc/string.c
 HOST_SRC_test_kernel_lock := arch/i386/platform/kernel_lock.c
 HOST_SRC_test_scheduler := kernel/thread/sched.c kernel/thread/runqueue.c kernel/thread/balance.c

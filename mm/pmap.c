@@ -106,7 +106,7 @@ static __attribute__((noinline)) void flush_changed(struct frame *table, vaddr_t
 
     for (struct pmap *pm = table->table.pmap; pm; pm = share_next(table, pm)) {
         if (empty)
-            pm->pgdir[table->table.pdx] = 0;
+            write_once(pm->pgdir[table->table.pdx], 0);
         mmu_flush_pages(pm->pgdir, va, n);
     }
     if (!empty)

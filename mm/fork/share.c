@@ -218,7 +218,7 @@ static struct count count_entries(const pte_t *pte, unsigned n)
 static void let_go(struct pmap *pm, struct frame *table)
 {
     leave(pm, table);
-    pm->pgdir[table->table.pdx] = 0;
+    write_once(pm->pgdir[table->table.pdx], 0);
     mmu_flush_pages(pm->pgdir, (vaddr_t)table->table.pdx << 22, PT_ENTRIES);
 }
 

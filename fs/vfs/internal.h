@@ -62,7 +62,8 @@ bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
 /* Whether anybody but the tree itself, which no mount shows, holds a reference into it. A marked
  * point. */
 bool dentry_tree_busy(struct dentry *root);
-/* A name of the file with that number, in a tree that lives in memory alone: a reference, or NULL. */
+/* A name of the file with that number, in a tree that lives in memory alone: a reference, or NULL.
+ */
 struct dentry *dentry_tree_find(struct dentry *root, uint32_t ino);
 /* The path from the root of the file system. */
 char *dentry_print(struct dentry *d, char *buf, size_t size);

@@ -91,8 +91,9 @@ bool pmap_next_mapping(const struct frame *f, struct mapping *m)
 bool pmap_shared(const struct frame *f)
 {
     struct mapping m = {0};
+    const bool one = pmap_next_mapping(f, &m);
 
-    return pmap_next_mapping(f, &m) && pmap_next_mapping(f, &m);
+    return one && pmap_next_mapping(f, &m);
 }
 
 /* ---- fork ---- */

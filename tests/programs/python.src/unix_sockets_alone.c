@@ -1,4 +1,5 @@
-/* Preloaded (LD_PRELOAD), takes from a program every family of sockets but AF_UNIX, as here there are no others. */
+/* Preloaded (LD_PRELOAD), takes from a program every family of sockets but AF_UNIX, as here there
+ * are no others. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>

@@ -49,63 +49,30 @@ static void set_root(struct frame *f, struct rmap_link *root)
     f->rmap = root ? (uintptr_t)root | RMAP_CHAINED : 0;
 }
 
-static uint32_t priority(const struct rmap_link *l)
-{
-    uint32_t x = (uint32_t)(uintptr_t)l->pte * 0x9e3779b1u;
-
-    return x ^ x >> 15;
-}
-
 static uint32_t size_of(const struct rmap_link *l)
 {
     return l ? l->size : 0;
 }
 
-static void update(struct rmap_link *l)
+static void tree_update_node(struct rmap_link *l)
 {
     l->size = size_of(l->left) + size_of(l->right) + 1;
 }
 
-/* Parts root into what lies below pte and what lies above it. */
-static void split(struct rmap_link *root, const pte_t *pte, struct rmap_link **below,
-                  struct rmap_link **above)
-{
-    if (!root) {
-        *below = *above = NULL;
-    } else if (root->pte < pte) {
-        split(root->right, pte, &root->right, above);
-        *below = root;
-        update(root);
-    } else {
-        split(root->left, pte, below, &root->left);
-        *above = root;
-        update(root);
-    }
-}
-
-/* All of a lies below all of b. */
-static struct rmap_link *join(struct rmap_link *a, struct rmap_link *b)
-{
-    if (!a || !b)
-        return a ? a : b;
-    if (priority(a) > priority(b)) {
-        a->right = join(a->right, b);
-        update(a);
-        return a;
-    }
-    b->left = join(a, b->left);
-    update(b);
-    return b;
-}
+#define TREE_NODE             struct rmap_link
+#define TREE_KEY              const pte_t *
+#define TREE_BELOW(node, key) ((node)->pte < (key))
+#define TREE_PRIORITY(node)   tree_priority_by((node)->pte)
+#include "libc/treap.h"
 
 static void tree_insert(struct rmap_link **at, struct rmap_link *l)
 {
-    while (*at && priority(*at) >= priority(l)) {
+    while (*at && TREE_PRIORITY(*at) >= TREE_PRIORITY(l)) {
         (*at)->size++;
         at = l->pte < (*at)->pte ? &(*at)->left : &(*at)->right;
     }
-    split(*at, l->pte, &l->left, &l->right);
-    update(l);
+    tree_split(*at, l->pte, &l->left, &l->right);
+    tree_update_node(l);
     *at = l;
 }
 
@@ -118,7 +85,7 @@ static struct rmap_link *tree_remove(struct rmap_link **at, const pte_t *pte)
         at = pte < (*at)->pte ? &(*at)->left : &(*at)->right;
     }
     gone = *at;
-    *at = join(gone->left, gone->right);
+    *at = tree_join(gone->left, gone->right);
     return gone;
 }
 
@@ -231,8 +198,8 @@ static int check_link(const struct rmap_link *l)
     if (!l)
         return 0;
     errors += l->size != size_of(l->left) + size_of(l->right) + 1;
-    errors += l->left && (l->left->pte >= l->pte || priority(l->left) > priority(l));
-    errors += l->right && (l->right->pte <= l->pte || priority(l->right) > priority(l));
+    errors += l->left && (l->left->pte >= l->pte || TREE_PRIORITY(l->left) > TREE_PRIORITY(l));
+    errors += l->right && (l->right->pte <= l->pte || TREE_PRIORITY(l->right) > TREE_PRIORITY(l));
     return errors + check_link(l->left) + check_link(l->right);
 }
 

@@ -66,7 +66,7 @@ static uint32_t widest_of(const struct vma *v)
     return v ? v->widest : 0;
 }
 
-static void update_widest(struct vma *v)
+static void tree_update_node(struct vma *v)
 {
     uint32_t left = widest_of(v->left), right = widest_of(v->right);
 
@@ -77,23 +77,13 @@ static void update_widest(struct vma *v)
         v->widest = right;
 }
 
-/* Parts root into the areas below addr and those above it. */
-static void tree_split(struct vma *root, vaddr_t addr, struct vma **below, struct vma **above)
-{
-    if (!root) {
-        *below = *above = NULL;
-    } else if (root->start < addr) {
-        tree_split(root->right, addr, &root->right, above);
-        *below = root;
-        update_widest(root);
-    } else {
-        tree_split(root->left, addr, below, &root->left);
-        *above = root;
-        update_widest(root);
-    }
-}
+#define TREE_NODE             struct vma
+#define TREE_KEY              vaddr_t
+#define TREE_BELOW(node, key) ((node)->start < (key))
+#define TREE_PRIORITY(node)   ((node)->priority)
+#include "libc/treap.h"
 
-/* last: no area lies above v. Depth is O(log n) with overwhelming odds. */
+/* last: no area lies above v. */
 static void tree_insert(struct vma **at, struct vma *v, bool last)
 {
     for (; *at && (*at)->priority >= v->priority;
@@ -105,23 +95,8 @@ static void tree_insert(struct vma **at, struct vma *v, bool last)
     v->right = NULL;
     if (!last)
         tree_split(*at, v->start, &v->left, &v->right);
-    update_widest(v);
+    tree_update_node(v);
     *at = v;
-}
-
-/* Joins two subtrees, all of a before all of b. */
-static struct vma *tree_join(struct vma *a, struct vma *b)
-{
-    if (!a || !b)
-        return a ? a : b;
-    if (a->priority > b->priority) {
-        a->right = tree_join(a->right, b);
-        update_widest(a);
-        return a;
-    }
-    b->left = tree_join(a, b->left);
-    update_widest(b);
-    return b;
 }
 
 static struct vma *tree_remove(struct vma *root, const struct vma *v)
@@ -132,7 +107,7 @@ static struct vma *tree_remove(struct vma *root, const struct vma *v)
         root->left = tree_remove(root->left, v);
     else
         root->right = tree_remove(root->right, v);
-    update_widest(root);
+    tree_update_node(root);
     return root;
 }
 
@@ -146,7 +121,7 @@ static void tree_update(struct vma *root, const struct vma *v)
 {
     if (root != v)
         tree_update(child_towards(root, v), v);
-    update_widest(root);
+    tree_update_node(root);
 }
 
 /* The gap of v has grown. */

@@ -76,54 +76,21 @@ static bool same_owner(const struct file_lock *a, const struct file_lock *b)
 
 /* ---- The locks of an owner ---- */
 
-static uint32_t priority(const struct file_lock *l)
-{
-    uint32_t x = (uint32_t)(uintptr_t)l * 0x9e3779b1u;
-
-    return x ^ x >> 15;
-}
-
 static uint32_t size_of(const struct file_lock *l)
 {
     return l ? l->size : 0;
 }
 
-static void update(struct file_lock *l)
+static void tree_update_node(struct file_lock *l)
 {
     l->size = size_of(l->left) + size_of(l->right) + 1;
 }
 
-/* Parts root into what begins below at and the rest. */
-static void split(struct file_lock *root, int64_t at, struct file_lock **below,
-                  struct file_lock **above)
-{
-    if (!root) {
-        *below = *above = NULL;
-    } else if (root->start < at) {
-        split(root->right, at, &root->right, above);
-        *below = root;
-        update(root);
-    } else {
-        split(root->left, at, below, &root->left);
-        *above = root;
-        update(root);
-    }
-}
-
-/* All of a lies below all of b. */
-static struct file_lock *join(struct file_lock *a, struct file_lock *b)
-{
-    if (!a || !b)
-        return a ? a : b;
-    if (priority(a) > priority(b)) {
-        a->right = join(a->right, b);
-        update(a);
-        return a;
-    }
-    b->left = join(a, b->left);
-    update(b);
-    return b;
-}
+#define TREE_NODE             struct file_lock
+#define TREE_KEY              int64_t
+#define TREE_BELOW(node, key) ((node)->start < (key))
+#define TREE_PRIORITY(node)   tree_priority_by(node)
+#include "libc/treap.h"
 
 static struct file_lock *lowest(struct file_lock *root)
 {
@@ -149,7 +116,7 @@ static struct file_lock *take_highest(struct file_lock **at)
     l = *at;
     *at = l->left;
     l->left = NULL;
-    update(l);
+    tree_update_node(l);
     return l;
 }
 
@@ -162,7 +129,7 @@ static struct file_lock *take_lowest(struct file_lock **at)
     l = *at;
     *at = l->right;
     l->right = NULL;
-    update(l);
+    tree_update_node(l);
     return l;
 }
 
@@ -230,7 +197,7 @@ static struct file_lock *keep_end(struct file_lock *covered, const struct file_l
         return covered;
     l = take_highest(&covered);
     l->start = want->end + 1;
-    *above = join(l, *above);
+    *above = tree_join(l, *above);
     return covered;
 }
 
@@ -250,8 +217,8 @@ static void keep_begin(struct file_lock *below, const struct file_lock *want,
         lock_enlist(right);
         right->start = want->end + 1;
         right->left = right->right = NULL;
-        update(right);
-        *above = join(right, *above);
+        tree_update_node(right);
+        *above = tree_join(right, *above);
     }
     l->end = want->start - 1;
 }
@@ -265,12 +232,12 @@ static void merge(struct file_lock *new, struct file_lock **below, struct file_l
 
     if (l && l->type == new->type && l->end == new->start - 1) {
         new->start = l->start;
-        *gone = join(take_highest(below), *gone);
+        *gone = tree_join(take_highest(below), *gone);
     }
     l = lowest(*above);
     if (l && l->type == new->type &&new->end != LOCK_RANGE_END && l->start == new->end + 1) {
         new->end = l->end;
-        *gone = join(*gone, take_lowest(above));
+        *gone = tree_join(*gone, take_lowest(above));
     }
 }
 
@@ -283,7 +250,7 @@ static struct file_lock *enlist_new(struct inode *i, const struct file_lock *wan
     *new = *want;
     new->inode = i;
     new->left = new->right = NULL;
-    update(new);
+    tree_update_node(new);
     lock_enlist(new);
     return new;
 }
@@ -298,14 +265,14 @@ static struct file_lock *apply(struct inode *i, const struct file_lock *want,
 
     if (want->type != F_UNLCK)
         new = enlist_new(i, want, &spares[1]);
-    split(root, want->start, &below, &covered);
+    tree_split(root, want->start, &below, &covered);
     if (want->end != LOCK_RANGE_END)
-        split(covered, want->end + 1, &covered, &above);
+        tree_split(covered, want->end + 1, &covered, &above);
     covered = keep_end(covered, want, &above);
     keep_begin(below, want, &spares[0], &above);
     if (new)
         merge(new, &below, &above, &covered);
-    root = join(join(below, new), above);
+    root = tree_join(tree_join(below, new), above);
     if (root)
         root->next = next;
     *p = root ? root : next;

@@ -115,7 +115,7 @@ MUTANTS = [
      "            remove_in_leaf(m, first, stop - 1);"),
     # Reverse map, dirty bits.
     ("rmap-chain-lost", "rmap.c",
-     "    *at = join(gone->left, gone->right);",
+     "    *at = tree_join(gone->left, gone->right);",
      "    *at = gone->left;"),
     ("rmap-order", "rmap.c",
      "at = pte < (*at)->pte ? &(*at)->left : &(*at)->right;",

@@ -49,4 +49,13 @@ int inflate(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *
 int gunzip(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *used,
            const char **why);
 
+/*
+ * [dir's inode lock held, or at boot] Makes the names in dir that were put off. -ENOMEM: some still
+ * wait. And has them forgotten, when dir goes: fs/archive/later.c.
+ */
+struct dentry;
+struct inode;
+int cpio_fill(struct dentry *dir);
+void cpio_forget(struct inode *dir);
+
 #endif

@@ -1,7 +1,8 @@
 /*
  * The root file system from a boot archive in memory: newc cpio (070701, 070702), as Linux's
  * initramfs takes it. The archive is indexed, not unpacked: each entry becomes a name and an
- * inode, and a file's pages are filled from the archive when they are first touched.
+ * inode (later.c: not before somebody asks), and a file's pages are filled from the archive when
+ * they are first touched.
  *
  * An image is any number of archives one after the other, with zeros between them, each plain or
  * gzip'd; a later entry overrides an earlier one of the same name, and so does a later image.
@@ -15,12 +16,16 @@
 #include "libc/errno.h"
 #include "libc/string.h"
 
-static int no_memory(void)
-{
-    klog(LOG_ERR, "initrd: not enough memory for what is in it\n");
-    return -ENOMEM;
-}
 /* ---- Directories ---- */
+
+/* The name in dir, of whose names none wait any more; a reference, or NULL. */
+static struct dentry *find(struct loader *l, struct dentry *dir, const char *name, uint32_t len,
+                           int *err)
+{
+    l->run = NULL;
+    *err = cpio_fill(dir);
+    return *err ? NULL : dentry_find(dir, name, len);
+}
 
 static struct dentry *walk(struct loader *l, struct dentry *dir, const char *path, uint32_t len,
                            int *err);
@@ -75,9 +80,9 @@ static struct dentry *step(struct loader *l, struct dentry *dir, const char *nam
     struct dentry *d, *to;
 
     *err = check_name(l, name, len);
+    d = *err ? NULL : find(l, dir, name, len, err);
     if (*err)
         return NULL;
-    d = dentry_find(dir, name, len);
     if (!d) {
         *err = -ENOMEM;
         return make_directory(l, dir, name, len);
@@ -126,24 +131,21 @@ static void forget_parent(struct loader *l)
 /* The entry's directory (borrowed: l->dir keeps it); cuts e->name down to its last component. */
 static struct dentry *parent(struct loader *l, struct cpio_entry *e, int *err)
 {
-    uint32_t len = e->name_len;
+    const char *path = e->name;
+    uint32_t len = cpio_cut_name(e);
     struct dentry *d;
 
-    while (len > 0 && e->name[len - 1] != '/')
-        len--;
-    if (!l->dir || len != l->dir_len || memcmp(e->name, l->dir_path, len) != 0) {
+    if (!l->dir || len != l->dir_len || memcmp(path, l->dir_path, len) != 0) {
         l->depth = 0;
-        d = walk(l, l->root, e->name, len, err);
+        d = walk(l, l->root, path, len, err);
         if (!d)
             return NULL;
         forget_parent(l);
         l->dir = d;
         l->dir_len = len < sizeof(l->dir_path) ? len : UINT32_MAX;
         if (len < sizeof(l->dir_path))
-            memcpy(l->dir_path, e->name, len);
+            memcpy(l->dir_path, path, len);
     }
-    e->name += len;
-    e->name_len -= len;
     return l->dir;
 }
 
@@ -168,7 +170,7 @@ static int link_remember(struct loader *l, const struct cpio_entry *e, struct in
     struct link *k = kmalloc(sizeof(*k)), **bucket = link_bucket(l, e);
 
     if (!k)
-        return no_memory();
+        return -ENOMEM;
     inode_ref(i);
     *k = (struct link){*bucket, i, e->ino, e->dev_major, e->dev_minor};
     *bucket = k;
@@ -248,7 +250,7 @@ static int set_contents(struct loader *l, const struct cpio_entry *e, struct ino
 {
     if (!S_ISREG(i->mode))
         return 0;
-    return ramfs_set_contents(i, l->src, e->data, e->size) ? no_memory() : 0;
+    return ramfs_set_contents(i, l->src, e->data, e->size) ? -ENOMEM : 0;
 }
 
 /* The entry is one more name of an inode that is there. */
@@ -258,7 +260,7 @@ static int add_link(struct loader *l, const struct cpio_entry *e, struct dentry 
     inode_ref(i);
     i->nlink++;
     if (!ramfs_attach(dir, e->name, e->name_len, i))
-        return no_memory();
+        return -ENOMEM;
     set_attributes(i, e);
     return e->size ? set_contents(l, e, i) : 0;
 }
@@ -269,7 +271,7 @@ static int add_new(struct loader *l, const struct cpio_entry *e, struct dentry *
     int err;
 
     if (!i || !ramfs_attach(dir, e->name, e->name_len, i))
-        return no_memory();
+        return -ENOMEM;
     set_attributes(i, e);
     err = e->size ? set_contents(l, e, i) : 0;
     if (!err && e->nlink > 1 && !S_ISDIR(e->mode))
@@ -292,11 +294,12 @@ static int update(struct loader *l, const struct cpio_entry *e, struct inode *i,
     return linked && e->size == 0 ? 0 : set_contents(l, e, i);
 }
 
-static int add_named(struct loader *l, const struct cpio_entry *e, struct dentry *dir)
+/* In the place of old (consumed), which may be NULL. */
+static int add_over(struct loader *l, const struct cpio_entry *e, struct dentry *dir,
+                    struct dentry *old)
 {
     bool can_link = e->nlink > 1 && !S_ISDIR(e->mode);
     struct inode *linked = can_link ? link_find(l, e) : NULL;
-    struct dentry *old = dentry_find(dir, e->name, e->name_len);
     int err = 0;
 
     if (old && updates(e, old->inode, linked)) {
@@ -313,17 +316,30 @@ static int add_named(struct loader *l, const struct cpio_entry *e, struct dentry
     return linked ? add_link(l, e, dir, linked) : add_new(l, e, dir);
 }
 
+int cpio_add_named(struct loader *l, const struct cpio_entry *e, struct dentry *dir)
+{
+    return add_over(l, e, dir, dentry_find(dir, e->name, e->name_len));
+}
+
+static int add_now(struct loader *l, const struct cpio_entry *e, struct dentry *dir)
+{
+    int err;
+    struct dentry *old = find(l, dir, e->name, e->name_len, &err);
+
+    return err ? err : add_over(l, e, dir, old);
+}
+
 static int add_entry(struct loader *l, struct cpio_entry *e)
 {
     int err = 0;
     struct dentry *dir = parent(l, e, &err);
 
     if (!dir)
-        return err == -ENOMEM ? no_memory() : err;
+        return err;
     if (e->name_len == 0 || (e->name_len == 1 && e->name[0] == '.'))
         set_attributes(dir->inode, e);
-    else if (!(err = check_entry(l, e)))
-        err = add_named(l, e, dir);
+    else if (!(err = check_entry(l, e)) && !cpio_put_off(l, e, dir->inode))
+        err = add_now(l, e, dir);
     l->entries += !err;
     return err;
 }
@@ -368,7 +384,7 @@ static int load_gzip(struct loader *l)
     int broken, err;
 
     if (!inner)
-        return no_memory();
+        return -ENOMEM;
     broken = gunzip(outer->base + l->pos, outer->size - l->pos, inner, &used, &why);
     if (broken) {
         klog(LOG_ERR, "initrd: broken gzip data at offset %u: %s; %u bytes unpacked before\n",
@@ -465,10 +481,10 @@ static int load_defaults(struct dentry *root)
     struct dentry *d;
 
     if (!dev || !home || !console)
-        return no_memory();
+        return -ENOMEM;
     d = ramfs_attach(root, "dev", 3, dev);
     if (!d || !ramfs_attach(d, "console", 7, console) || !ramfs_attach(root, "root", 4, home))
-        return no_memory();
+        return -ENOMEM;
     return 0;
 }
 
@@ -479,7 +495,7 @@ static int load_module(struct loader *l, const struct boot_archive *from)
     int err;
 
     if (!module)
-        return no_memory();
+        return -ENOMEM;
     module->base = from->data;
     module->size = from->size;
     l->src = module;
@@ -489,30 +505,43 @@ static int load_module(struct loader *l, const struct boot_archive *from)
     return err == -ENOMEM ? err : 0;
 }
 
-/* -EINVAL: there is nothing in them. After an error the caller halts: what was made is left. */
-int cpio_load(struct dentry *root, const struct boot_archive *archives, unsigned count)
+struct loader *cpio_loader_new(struct dentry *root)
 {
     struct loader *l = kzalloc(sizeof(*l));
-    int err = -ENOMEM;
 
-    if (!l || !(l->name_buf = kalloc()) || !(l->target_buf = kalloc())) {
-        no_memory();
-        goto out;
+    if (l && (l->name_buf = kalloc()) && (l->target_buf = kalloc())) {
+        l->root = root;
+        return l;
     }
-    l->root = root;
-    err = load_defaults(root);
-    for (unsigned i = 0; i < count && !err; i++)
-        err = load_module(l, &archives[i]);
-    forget_parent(l);
-    if (!err && l->entries == 0) {
-        klog(LOG_ERR, "initrd: the archive is empty\n");
-        err = -EINVAL;
-    }
-out:
+    cpio_loader_free(l);
+    return NULL;
+}
+
+void cpio_loader_free(struct loader *l)
+{
+    if (l)
+        forget_parent(l);
     if (l && l->name_buf)
         kfree(l->name_buf);
     if (l && l->target_buf)
         kfree(l->target_buf);
     kmfree(l);
+}
+
+/* -EINVAL: there is nothing in them. After an error the caller halts: what was made is left. */
+int cpio_load(struct dentry *root, const struct boot_archive *archives, unsigned count)
+{
+    struct loader *l = cpio_loader_new(root);
+    int err = l ? load_defaults(root) : -ENOMEM;
+
+    for (unsigned i = 0; i < count && !err; i++)
+        err = load_module(l, &archives[i]);
+    if (err)
+        klog(LOG_ERR, "initrd: not enough memory for what is in it\n");
+    else if (l->entries == 0) {
+        klog(LOG_ERR, "initrd: the archive is empty\n");
+        err = -EINVAL;
+    }
+    cpio_loader_free(l);
     return err;
 }

@@ -1,6 +1,6 @@
 /*
- * What the two halves of the archive loader share: cpio_header.c decodes entries, cpio.c makes
- * files of them.
+ * What the parts of the archive loader share: cpio_header.c decodes entries, cpio.c makes files of
+ * them, later.c has that wait.
  */
 #ifndef FS_CPIO_H
 #define FS_CPIO_H
@@ -48,6 +48,9 @@ struct loader {
     uint32_t dir_len;
     uint32_t depth;   /* symbolic links followed so far */
     uint32_t entries; /* that something was made of */
+    struct run *run;  /* that the last entry became a part of, or NULL: later.c */
+    struct inode *run_dir;
+    uint32_t run_end; /* where that entry ends */
     struct cpio_entry at;
     uint32_t last_halves[2 * FIELDS]; /* the digits that at was decoded from */
 };
@@ -59,5 +62,16 @@ int cpio_bad_entry(const struct loader *l, const char *what);
 
 /* Decodes the entry at l->pos into l->at and moves l->pos past it. 0, or -EINVAL after cpio_bad. */
 int cpio_read_entry(struct loader *l);
+/* Cuts its name down to the last component; the length of what went. */
+uint32_t cpio_cut_name(struct cpio_entry *e);
+
+/* For what goes below root. NULL: no memory. */
+struct loader *cpio_loader_new(struct dentry *root);
+void cpio_loader_free(struct loader *l);
+/* Makes e, whose name has one component, in dir, all of whose names are made. -ENOMEM, or what is
+ * wrong with it was said. */
+int cpio_add_named(struct loader *l, const struct cpio_entry *e, struct dentry *dir);
+/* Whether the entry at hand was put off until somebody asks for a name in dir. */
+bool cpio_put_off(struct loader *l, const struct cpio_entry *e, struct inode *dir);
 
 #endif

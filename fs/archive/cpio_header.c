@@ -91,6 +91,17 @@ static int read_name(struct loader *l, struct cpio_entry *e, uint32_t offset)
     return 0;
 }
 
+uint32_t cpio_cut_name(struct cpio_entry *e)
+{
+    uint32_t len = e->name_len;
+
+    while (len > 0 && e->name[len - 1] != '/')
+        len--;
+    e->name += len;
+    e->name_len -= len;
+    return len;
+}
+
 int cpio_read_entry(struct loader *l)
 {
     struct cpio_entry *e = &l->at;

@@ -213,9 +213,11 @@ static int iterate(struct file *f, struct dir_context *ctx)
     mutex_lock(&i->lock);
     if (f->dentry->unlinked)
         err = -ENOENT;
-    else if (emit_dots(f, ctx) && i->ops->iterate)
+    else if (i->ops->fill)
+        err = i->ops->fill(f->dentry);
+    if (!err && emit_dots(f, ctx) && i->ops->iterate)
         err = i->ops->iterate(f, ctx);
-    else if (ctx->pos >= 2 && ctx->pos <= OFFSET_END && !i->ops->lookup)
+    else if (!err && ctx->pos >= 2 && ctx->pos <= OFFSET_END && !i->ops->lookup)
         emit_children(f->dentry, ctx);
     inode_accessed(i, f->mount);
     mutex_unlock(&i->lock);

@@ -238,7 +238,7 @@ static const struct pager ramfs_pager = {
 
 /* ---- Inodes ---- */
 
-static const struct inode_ops ramfs_dir_ops, ramfs_file_ops, ramfs_special_ops;
+static const struct inode_ops ramfs_dir_ops, ramfs_awaiting_ops, ramfs_file_ops, ramfs_special_ops;
 static const struct inode_ops ramfs_link_ops, ramfs_archive_link_ops;
 
 static int file_init(struct inode *i)
@@ -352,6 +352,13 @@ struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, st
     return d;
 }
 
+void ramfs_await(struct inode *dir, int32_t n)
+{
+    count(dir->sb->private, n, 0);
+    dir->bytes += (uint32_t)n * DIRENT_BYTES;
+    dir->ops = dir->private ? &ramfs_awaiting_ops : &ramfs_dir_ops;
+}
+
 /* ---- Directory operations ---- */
 
 /* Makes inode the entry d of dir. A set-group-id directory passes its group on. */
@@ -460,7 +467,7 @@ static int ramfs_unlink(struct inode *dir, struct dentry *d)
 
 static int ramfs_rmdir(struct inode *dir, struct dentry *d)
 {
-    if (!dentry_is_empty(d))
+    if (d->inode->private || !dentry_is_empty(d))
         return -ENOTEMPTY;
     d->inode->nlink = 0;
     dir->nlink--;
@@ -569,16 +576,23 @@ static void ramfs_link_destroy(struct inode *i)
     kmfree(i->private);
 }
 
-static const struct inode_ops ramfs_dir_ops = {
-    .create = ramfs_create,
-    .mkdir = ramfs_mkdir,
-    .mknod = ramfs_mknod,
-    .symlink = ramfs_symlink,
-    .link = ramfs_link,
-    .unlink = ramfs_unlink,
-    .rmdir = ramfs_rmdir,
-    .rename = ramfs_rename,
-    .destroy = ramfs_inode_destroy,
+static void ramfs_awaiting_destroy(struct inode *dir)
+{
+    cpio_forget(dir);
+    ramfs_inode_destroy(dir);
+}
+
+#define DIR_OPS                                                                                    \
+    .create = ramfs_create, .mkdir = ramfs_mkdir, .mknod = ramfs_mknod, .symlink = ramfs_symlink,  \
+    .link = ramfs_link, .unlink = ramfs_unlink, .rmdir = ramfs_rmdir, .rename = ramfs_rename
+
+static const struct inode_ops ramfs_dir_ops = {DIR_OPS, .destroy = ramfs_inode_destroy};
+
+/* Some of its names are still in the archive alone. */
+static const struct inode_ops ramfs_awaiting_ops = {
+    DIR_OPS,
+    .fill = cpio_fill,
+    .destroy = ramfs_awaiting_destroy,
 };
 
 static const struct inode_ops ramfs_file_ops = {

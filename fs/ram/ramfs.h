@@ -44,6 +44,10 @@ int ramfs_set_contents(struct inode *inode, const struct archive *archive, uint3
 /* Adds inode (consumed, even on failure) under name; the entry (borrowed) or NULL: no memory. */
 struct dentry *ramfs_attach(struct dentry *dir, const char *name, size_t len, struct inode *inode);
 
+/* n names more of the directory, or (below 0) less, count as there, while dir->private says what is
+ * to be made of them by cpio_fill(). */
+void ramfs_await(struct inode *dir, int32_t n);
+
 /* Mounts an empty one: what every in-memory type shares. */
 int ramfs_mount_root(struct superblock *sb, uint32_t mode, uint32_t max_pages,
                      uint32_t max_inodes); /* 0: no limit */

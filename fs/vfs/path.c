@@ -197,6 +197,14 @@ static int cross_up(const struct walk *w, struct path *found)
     return strays(w, &w->at, found) ? -EXDEV : 0;
 }
 
+/* Whether there is no name in dir but those that the cache has. */
+static bool dentries_are_all(const struct dentry *dir)
+{
+    const struct inode_ops *ops = dir->inode->ops;
+
+    return !ops->lookup && !ops->fill;
+}
+
 /* [dentry_lock held] Moves w->at by one component without sleeping. 0, WALK_SLEEP or -errno. */
 static int step_cached(struct walk *w)
 {
@@ -210,7 +218,7 @@ static int step_cached(struct walk *w)
     if (!d) {
         if (w->len > NAME_MAX)
             return -ENAMETOOLONG;
-        return w->at.dentry->inode->ops->lookup ? WALK_SLEEP : -ENOENT;
+        return dentries_are_all(w->at.dentry) ? -ENOENT : WALK_SLEEP;
     }
     if (d->mounted) {
         struct path to = {w->at.mount, d};
@@ -269,6 +277,7 @@ static struct dentry *find_referenced(struct walk *w)
 
 int walk_last(struct walk *w, bool locked, struct dentry **out)
 {
+    const bool all = dentries_are_all(w->at.dentry); /* before the look */
     struct inode *dir = w->at.dentry->inode;
     int err = 0;
 
@@ -277,13 +286,16 @@ int walk_last(struct walk *w, bool locked, struct dentry **out)
         return 0;
     if (w->len > NAME_MAX)
         return -ENAMETOOLONG;
-    if (!dir->ops->lookup)
+    if (all)
         return -ENOENT;
-    if (!locked) {
+    if (!locked)
         mutex_lock(&dir->lock);
-        *out = find_referenced(w);
-    }
-    if (!*out)
+    if (dir->ops->fill)
+        err = dir->ops->fill(w->at.dentry);
+    *out = find_referenced(w);
+    if (*out)
+        err = 0;
+    else if (!err)
         err = lookup_in_fs(w->at.dentry, w->name, w->len, out);
     if (!locked)
         mutex_unlock(&dir->lock);

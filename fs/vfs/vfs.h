@@ -282,7 +282,8 @@ struct file_extent {
  * and inode NULL; the operation sets d->inode (consuming a reference).
  */
 struct inode_ops {
-    int (*lookup)(struct inode *dir, struct dentry *d); /* NULL: dentries are all there is */
+    int (*lookup)(struct inode *dir, struct dentry *d); /* NULL: dentries are all there is, after */
+    int (*fill)(struct dentry *dir); /* makes them; NULL: they are there. 0 or -ENOMEM */
     int (*create)(struct inode *dir, struct dentry *d, uint32_t mode); /* regular file */
     int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode);
     int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev);

@@ -32,7 +32,7 @@ HOST_SRC_test_firmware := arch/i386/start/handover.c arch/i386/start/memmap.c ar
                        drivers/video/fb_geometry.c libc/printf.c libc/string.c
 HOST_SRC_test_ldisc := drivers/tty/tty_ldisc.c drivers/tty/tty_output.c tests/host/port.c
 HOST_SRC_test_inflate := $(HOST_MM) fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c
-HOST_SRC_test_cpio    := $(HOST_MM) fs/archive/cpio.c fs/archive/cpio_header.c fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c fs/ram/ramfs.c \
+HOST_SRC_test_cpio    := $(HOST_MM) fs/archive/cpio.c fs/archive/later.c fs/archive/cpio_header.c fs/archive/gzip.c fs/archive/inflate.c fs/archive/archive.c fs/ram/ramfs.c \
                          fs/ram/ramfs_mount.c fs/vfs/options.c fs/vfs/dcache.c fs/vfs/inode.c kernel/cred/group_list.c libc/printf.c
 HOST_SRC_test_div64   := libc/div64.c
 HOST_SRC_test_string  := libc/string.c

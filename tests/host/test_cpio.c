@@ -15,6 +15,7 @@
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
 #include "libc/errno.h"
+#include "mm/mm.h"
 #include "tests/host/check.h"
 
 #define RAM (16u << 20)
@@ -203,6 +204,8 @@ static struct dentry *at(const char *path)
     while (d && *path) {
         size_t n = strcspn(path, "/");
 
+        if (d->inode->ops->fill)
+            EXPECT_EQ(d->inode->ops->fill(d), 0);
         d = dentry_find(d, path, n);
         if (d)
             dentry_unref(d);
@@ -464,6 +467,97 @@ TEST(headers_and_names_across_frames)
     }
 }
 
+/* ---- Names that are made when somebody asks ---- */
+
+static uint32_t used_inodes(void)
+{
+    return ((struct ramfs_super *)sb.private)->used_inodes;
+}
+
+/* d, in which names wait (borrowed). */
+static struct dentry *waiting(void)
+{
+    struct dentry *d = at("d");
+
+    EXPECT(d && d->inode->ops->fill && d->inode->private);
+    return d;
+}
+
+static void put_names_off(void)
+{
+    add_dir("d");
+    add_file("d/a", "old");
+    add_link("d/l", "a");
+    add_file("d/a", "newer");
+    add_file("elsewhere", "");
+    add_file("d/last", "in a run of its own");
+    add_trailer();
+    EXPECT_EQ(load(), 0);
+}
+
+TEST(names_that_wait_count_as_there)
+{
+    uint32_t used, bytes;
+    struct dentry *d;
+
+    put_names_off();
+    d = waiting();
+    used = used_inodes();
+    bytes = d->inode->bytes;
+    EXPECT(list_empty(&d->children));
+    EXPECT_EQ(sb.root->inode->ops->rmdir(sb.root->inode, d), -ENOTEMPTY);
+    expect_text("d/a", "newer");
+    expect_target("d/l", "a");
+    expect_text("d/last", "in a run of its own");
+    EXPECT(!d->inode->ops->fill && !d->inode->private);
+    EXPECT_EQ(used_inodes(), used - 1); /* a came twice */
+    EXPECT_EQ(d->inode->bytes, bytes - 20);
+    EXPECT_EQ(d->child_count, 3);
+}
+
+TEST(what_looks_into_a_directory_has_its_names_made)
+{
+    add_file("d/a", "1");
+    add_link("d/here", ".");
+    add_file("d/here/b", "2");
+    add_file("d/c", "3");
+    add((struct entry){.ino = 5, .mode = S_IFREG | 0755, .nlink = 2}, "d/e", "4", 1);
+    add((struct entry){.ino = 5, .mode = S_IFREG | 0755, .nlink = 2}, "f", NULL, 0);
+    add_file("d/a", "5");
+    add_dir("d/sub");
+    add_file("d/sub", "no directory any more");
+    add_trailer();
+    EXPECT_EQ(load(), 0);
+    expect_text("d/a", "5");
+    expect_text("d/b", "2");
+    expect_text("d/c", "3");
+    EXPECT(file("d/e") == file("f"));
+    expect_text("d/sub", "no directory any more");
+    EXPECT_EQ(file("d")->nlink, 2);
+}
+
+TEST(without_memory_the_rest_still_waits)
+{
+    struct dentry *d;
+    unsigned failures = 0;
+    int err;
+
+    put_names_off();
+    d = waiting();
+    do {
+        mm_inject_failure(++failures);
+        err = d->inode->ops->fill(d);
+        mm_inject_failure(0);
+        EXPECT(err == 0 || err == -ENOMEM);
+        EXPECT_EQ(!err, !d->inode->private);
+    } while (d->inode->private && failures < 100);
+    EXPECT(failures > 3 && failures < 100);
+    expect_text("d/a", "newer");
+    expect_target("d/l", "a");
+    expect_text("d/last", "in a run of its own");
+    EXPECT_EQ(d->child_count, 3);
+}
+
 /* ---- What is refused ---- */
 
 TEST(no_archive)
@@ -675,14 +769,14 @@ TEST(damaged_images)
     }
 }
 
-TEST(too_little_memory)
+/* As many files as fit in an image, each in a directory of its own or in one of 100; on a small
+ * machine. */
+static int load_many(bool own)
 {
     static char name[32];
 
-    for (int i = 0; i < 30000; i++) {
-        snprintf(name, sizeof(name), "d%d/file%d", i % 100, i);
-        if (image_size > (4u << 20) - 400)
-            break;
+    for (int i = 0; image_size < (4u << 20) - 400; i++) {
+        snprintf(name, sizeof(name), "d%d/file%d", own ? i : i % 100, i);
         add_file(name, "");
     }
     add_trailer();
@@ -690,8 +784,25 @@ TEST(too_little_memory)
     rootfs->unmount(&sb);
     machine_with_mm(1u << 20);
     EXPECT_EQ(rootfs->mount(&sb, "rootfs", NULL), 0);
-    EXPECT_EQ(load(), -ENOMEM);
+    return load();
+}
+
+TEST(too_little_memory)
+{
+    EXPECT_EQ(load_many(true), -ENOMEM);
     EXPECT(strstr(last_log, "not enough memory") != NULL);
+}
+
+TEST(too_little_memory_for_all_names_at_once)
+{
+    struct dentry *d;
+    int full = 0;
+
+    EXPECT_EQ(load_many(false), 0);
+    list_for_each_entry (d, &sb.root->children, sibling)
+        full += d->inode->ops->fill && d->inode->ops->fill(d) == -ENOMEM;
+    EXPECT(full > 0 && full < 100);
+    EXPECT(strstr(last_log, "not enough memory") == NULL);
 }
 
 int main(void)

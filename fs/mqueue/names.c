@@ -397,6 +397,7 @@ static struct fs_type mqueue_type = {
     .nodev = true,
     .single = true,
     .mount = mqueue_mount,
+    .known = (const char *const[]){NULL},
     .statfs = mqueue_statfs,
 };
 

@@ -415,6 +415,7 @@ static struct fs_type procfs_type = {
     .name = "proc",
     .nodev = true,
     .mount = procfs_mount,
+    .known = (const char *const[]){"hidepid", "gid", "subset", NULL},
     .statfs = procfs_statfs,
 };
 

@@ -155,14 +155,15 @@ static int tmpfs_limit(const char *data, const char *name, uint32_t *out, bool *
     return 0;
 }
 
+static const char *const tmpfs_known[] = {"size", "nr_blocks", "nr_inodes", "mode", "uid",
+                                          "gid",  "huge",      "inode32",   "ro",   "rw",
+                                          "sync", "async",     "dirsync",   NULL};
+
 static int tmpfs_parse(const char *data, struct tmpfs_wish *w)
 {
-    static const char *const known[] = {"size", "nr_blocks", "nr_inodes", "mode", "uid",
-                                        "gid",  "huge",      "inode32",   "ro",   "rw",
-                                        "sync", "async",     "dirsync",   NULL};
     const char *value;
     size_t len;
-    int err = mount_option_names_are(data, known) ? 0 : -EINVAL;
+    int err = mount_option_names_are(data, tmpfs_known) ? 0 : -EINVAL;
 
     if (!err)
         err = tmpfs_limit(data, "nr_blocks", &w->pages, &w->pages_given);
@@ -177,6 +178,13 @@ static int tmpfs_parse(const char *data, struct tmpfs_wish *w)
     if (!err)
         err = tmpfs_number(data, "gid", 10, &w->gid);
     return err ? err : tmpfs_limit(data, "nr_inodes", &w->inodes, &w->inodes_given);
+}
+
+static int tmpfs_check(const char *option)
+{
+    struct tmpfs_wish w;
+
+    return tmpfs_parse(option, &w);
 }
 
 static int tmpfs_mount(struct superblock *sb, const char *source, const char *data)
@@ -266,6 +274,8 @@ static struct fs_type tmpfs_type = {
     .mount = tmpfs_mount,
     .unmount = ramfs_unmount,
     .remount = tmpfs_remount,
+    .known = tmpfs_known,
+    .check = tmpfs_check,
     .charge_xattr = ramfs_charge_xattr,
     .statfs = ramfs_statfs,
     .options = tmpfs_options,

@@ -212,6 +212,7 @@ static struct fs_type sysfs_type = {
     .nodev = true,
     .single = true,
     .mount = sysfs_mount,
+    .known = (const char *const[]){NULL},
     .statfs = sysfs_statfs,
 };
 

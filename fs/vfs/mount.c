@@ -239,7 +239,7 @@ void mount_show(struct mount *top)
     for (struct mount *m = top; m; m = mount_next(m, top)) {
         if (!is_linked(m))
             list_add_tail(&mounts, &m->link);
-        m->fresh = false;
+        m->fresh = m->detached = false;
     }
     mounts_changed();
 }

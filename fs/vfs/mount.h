@@ -35,8 +35,9 @@ struct mount {
      * was shared just now; the next that it spreads to. */
     struct mount *copy, *receiver;
     bool going, shared_now;
-    bool fresh;                 /* [mount_lock] it was never in the table: nothing spreads to it */
-    bool unbindable;            /* [mount_lock] */
+    bool fresh;      /* [mount_lock] it was never in the table: nothing spreads to it */
+    bool unbindable; /* [mount_lock] */
+    bool detached;   /* [mount_lock] the top of a tree of its own that an open file holds */
     struct mount_group *group;  /* [mount_lock] that shares what is mounted in it, or NULL */
     struct mount_group *master; /* [mount_lock] whose mounts appear in it, or NULL */
     struct list peer, slave;    /* [mount_lock] in those */

@@ -25,9 +25,9 @@ void fs_register(struct fs_type *t)
     *p = t;
 }
 
-static struct fs_type *find_type(const char *name)
+const struct fs_type *fs_type_find(const char *name)
 {
-    struct fs_type *t = fs_types;
+    const struct fs_type *t = fs_types;
 
     while (t && strcmp(t->name, name) != 0)
         t = t->next;
@@ -96,7 +96,7 @@ static struct superblock *find_shared(const struct fs_type *t, uint32_t dev)
 int super_get(const char *fstype, const char *source, uint32_t flags, const char *data,
               struct superblock **out)
 {
-    const struct fs_type *t = find_type(fstype);
+    const struct fs_type *t = fs_type_find(fstype);
     struct superblock *sb = NULL;
     uint32_t dev = 0;
     int err = 0;

@@ -12,6 +12,7 @@
 /* What of the flags of mount(2) is of the file system, not of the mount. */
 #define SUPER_FLAGS (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC | MS_LAZYTIME)
 
+const struct fs_type *fs_type_find(const char *name); /* or NULL */
 /* The file system that mount(2) asks for: one that is there, if its type shares it, or a new one.
  * -ENODEV, -ENOSPC, -ENOMEM, -EBUSY or the type's own. May sleep. */
 int super_get(const char *fstype, const char *source, uint32_t flags, const char *data,

@@ -256,6 +256,10 @@ struct fs_type {
     /* [mount_lock] Whether somebody is about to write: an open file, a mapping, a file that goes
      * with its last use. Then -EBUSY to make it read-only. NULL: nobody. */
     bool (*written)(struct superblock *sb);
+    /* For fsconfig, which looks at each option when it is set: the names, up to a NULL, and whether
+     * "name=value" is right. NULL: all options are looked at when it is mounted. */
+    const char *const *known;
+    int (*check)(const char *option);
     /* What /proc/mounts shows after the flags: ",size=64k" or nothing. */
     void (*options)(struct superblock *sb, char *buf, size_t size);
     struct fs_type *next;

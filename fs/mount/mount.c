@@ -1,6 +1,7 @@
 /*
  * mount(2): new file systems, second views of what is mounted (bind), moves, changed flags.
  */
+#include "fs/mount/mount_calls.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/propagate.h"
 #include "fs/vfs/super.h"
@@ -11,15 +12,10 @@
 #define MS_MOVE        0x2000u
 #define MS_REC         0x4000u
 #define MS_SILENT      0x8000u
-#define MS_UNBINDABLE  0x20000u
-#define MS_PRIVATE     0x40000u
-#define MS_SLAVE       0x80000u
-#define MS_SHARED      0x100000u
 #define MS_STRICTATIME 0x1000000u
 #define MS_NOUSER      0x80000000u
 #define MS_MGC_VAL     0xC0ED0000u
 #define MS_MGC_MASK    0xFFFF0000u
-#define MS_PROPAGATION (MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED)
 #define MS_ATIME       (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
 
 struct mount_request {
@@ -79,15 +75,20 @@ static int remount(const struct mount_request *r, const struct path *where)
 
 /* ---- Bind and move ---- */
 
+int mount_second_view(const struct path *from, bool deep, struct mount **out)
+{
+    if (!mount_in_tree(from->mount) || from->mount->unbindable)
+        return -EINVAL;
+    return mount_copy(from->mount, from->dentry, deep, PEER, out);
+}
+
 static int bind(const struct path *from, bool deep, struct path *where)
 {
     struct mount *m;
     int err = mount_target(where);
 
-    if (!err && (!mount_in_tree(from->mount) || from->mount->unbindable))
-        err = -EINVAL;
     if (!err)
-        err = mount_copy(from->mount, from->dentry, deep, PEER, &m);
+        err = mount_second_view(from, deep, &m);
     if (err)
         return err;
     if (S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
@@ -99,18 +100,24 @@ static int bind(const struct path *from, bool deep, struct path *where)
     return err;
 }
 
-static int move(const struct path *from, struct path *where)
+/* It lies in the tree, and is not the first, or an open file holds it. */
+static bool may_move(const struct mount *m)
+{
+    return m->parent ? mount_in_tree(m) : m->detached;
+}
+
+int mount_move(const struct path *from, struct path *where)
 {
     struct mount *m = from->mount;
     int err = mount_target(where);
 
     if (err)
         return err;
-    if (!mount_in_tree(m) || !m->parent || from->dentry != m->root)
+    if (!may_move(m) || from->dentry != m->root)
         return -EINVAL;
     if (S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
         return -EINVAL;
-    if (m->parent->group || (where->mount->group && propagation_has_unbindable(m)))
+    if ((m->parent && m->parent->group) || (where->mount->group && propagation_has_unbindable(m)))
         return -EINVAL;
     return mount_is_below(where->mount, m) ? -ELOOP : propagation_mount(m, where);
 }
@@ -127,7 +134,7 @@ static int from_elsewhere(const struct mount_request *r, struct path *where)
     if (r->flags & MS_BIND)
         err = bind(&from, r->flags & MS_REC, where);
     else
-        err = move(&from, where);
+        err = mount_move(&from, where);
     mounts_reap();
     mutex_unlock(&mount_lock);
     path_unref(&from);
@@ -136,31 +143,35 @@ static int from_elsewhere(const struct mount_request *r, struct path *where)
 
 /* ---- The call ---- */
 
-/* [mount_lock held] MS_SHARED and its kin: alone, or with MS_REC. */
-static int propagate(const struct mount_request *r, const struct path *where)
+int mount_set_propagation(struct mount *m, uint32_t kind, bool deep)
 {
-    bool deep = r->flags & MS_REC;
     int err = -EINVAL;
 
-    if (where->dentry != where->mount->root)
-        return err;
-    switch (r->flags & ~(MS_REC | MS_SILENT)) {
+    switch (kind) {
     case MS_SHARED:
-        err = propagation_set(where->mount, SHARED, deep);
+        err = propagation_set(m, SHARED, deep);
         break;
     case MS_SLAVE:
-        err = propagation_set(where->mount, SLAVE, deep);
+        err = propagation_set(m, SLAVE, deep);
         break;
     case MS_PRIVATE:
-        err = propagation_set(where->mount, PRIVATE, deep);
+        err = propagation_set(m, PRIVATE, deep);
         break;
     case MS_UNBINDABLE:
-        err = propagation_set(where->mount, UNBINDABLE, deep);
+        err = propagation_set(m, UNBINDABLE, deep);
         break;
     }
     if (!err)
         mounts_changed();
     return err;
+}
+
+/* [mount_lock held] MS_SHARED and its kin: alone, or with MS_REC. */
+static int propagate(const struct mount_request *r, const struct path *where)
+{
+    if (where->dentry != where->mount->root)
+        return -EINVAL;
+    return mount_set_propagation(where->mount, r->flags & ~(MS_REC | MS_SILENT), r->flags & MS_REC);
 }
 
 /* As Linux looks at the flags: the first that is set says what is asked for. */

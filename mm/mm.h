@@ -46,6 +46,7 @@ enum frame_kind {
 #define FRAME_DIRTY      0x02 /* differs from what the pager, or swap, would give again */
 #define FRAME_LAZY       0x04 /* ANON: given up by MADV_FREE, unless DIRTY since */
 #define FRAME_FRESH      0x04 /* OBJECT: brought in, and used by nobody since */
+#define FRAME_STALE      0x04 /* TABLE: its entries' PTE_W are no longer true, fork/share.c */
 #define FRAME_PLACED     0x08 /* OBJECT: pager.reserve() made sure of its place */
 #define FRAME_WRITING    0x10 /* its contents are on the way out: it may be used, but not freed */
 #define FRAME_AGE        0x60 /* what the replacement policy remembers: frame_age() */
@@ -220,15 +221,10 @@ vaddr_t pmap_entry_address(const pte_t *pte); /* that a reverse mapping maps [v]
 #define RMAP_CHAINED 1u                        /* in frame.rmap: it is no entry's address */
 int rmap_add(struct frame *f, pte_t *pte);     /* -ENOMEM [v] */
 void rmap_remove(struct frame *f, pte_t *pte); /* [v] */
-void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by); /* if pte is there at all [v] */
+void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by); /* [v] */
 /* The n-th entry by address, or NULL; it may stand for several mappings (fork/share.c). [v] */
 pte_t *rmap_nth(const struct frame *f, unsigned n);
-unsigned rmap_count(const struct frame *f); /* [v] */
-/* Whether all it has is another entry. [v] */
-static inline bool rmap_is_other(const struct frame *f, const pte_t *pte)
-{
-    return !(f->rmap & RMAP_CHAINED) && f->rmap != (uintptr_t)pte;
-}
+unsigned rmap_count(const struct frame *f);             /* [v] */
 bool rmap_has(const struct frame *f, const pte_t *pte); /* [v] */
 int rmap_check(const struct frame *f);                  /* violations; part of mm_check [v] */
 

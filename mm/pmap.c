@@ -140,28 +140,34 @@ static pte_t entry_flags(uint8_t prot)
 }
 
 /* f is mapped by pte: in the reverse map, unless another table's entry there stands for it. */
-static inline int link_entry(const struct pmap *pm, pte_t *pte, struct frame *f)
+static inline int link_entry(const struct pmap *pm, pte_t *pte, struct frame *f, pte_t *flags)
 {
-    if (f->rmap && !list_empty(&pm->family) && share_sibling(pm, pte, f))
-        return 0;
-    return rmap_add(f, pte);
+    if (!f->rmap || list_empty(&pm->family) || !share_sibling(pm, pte, f))
+        return rmap_add(f, pte);
+    *flags |= PTE_STOOD_FOR;
+    return 0;
 }
 
 static __attribute__((noinline)) void hand_over(const struct pmap *pm, pte_t *pte, struct frame *f)
 {
     pte_t *other = share_sibling(pm, pte, f);
 
-    if (other)
-        rmap_replace(f, pte, other);
-    else
+    if (!other) {
         rmap_remove(f, pte);
+        return;
+    }
+    rmap_replace(f, pte, other);
+    __atomic_and_fetch(other, ~PTE_STOOD_FOR, __ATOMIC_SEQ_CST);
 }
 
-static inline void unlink_entry(const struct pmap *pm, pte_t *pte, struct frame *f)
+/* The entry, old, has gone: another of the family stands for those that are left. */
+static inline void unlink_entry(const struct pmap *pm, pte_t *pte, pte_t old, struct frame *f)
 {
+    if (old & PTE_STOOD_FOR)
+        return;
     if (__builtin_expect(list_empty(&pm->family), 1))
         rmap_remove(f, pte);
-    else if (!rmap_is_other(f, pte))
+    else
         hand_over(pm, pte, f);
 }
 
@@ -169,7 +175,7 @@ static inline void unlink_entry(const struct pmap *pm, pte_t *pte, struct frame 
 static int mappages(struct pmap *pm, pte_t *pte, struct frame *f, pte_t flags)
 {
     if (f->kind != FRAME_ZERO) {
-        int err = link_entry(pm, pte, f);
+        int err = link_entry(pm, pte, f, &flags);
         if (err)
             return err;
         pm->resident++;
@@ -193,7 +199,7 @@ static void unmap_entry(struct pmap *pm, pte_t *pte)
         return;
     if (old & PTE_D)
         f->flags |= FRAME_DIRTY;
-    unlink_entry(pm, pte, f);
+    unlink_entry(pm, pte, old, f);
     pm->resident--;
     pm->resident_file -= f->kind == FRAME_OBJECT;
 }
@@ -202,7 +208,7 @@ static void unmap_entry(struct pmap *pm, pte_t *pte)
  * and that forgets it. [SDM 3A 4.10.4.1] */
 static void change_rights(struct pmap *pm, pte_t *pte, vaddr_t va, struct frame *f, pte_t flags)
 {
-    pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D)));
+    pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D | PTE_STOOD_FOR)));
 
     if (old & PTE_D)
         f->flags |= FRAME_DIRTY;
@@ -292,7 +298,9 @@ INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t 
     const pte_t *from = NULL, *to = NULL; /* what changed */
 
     for (; pte < last && table->table.used; pte++) {
-        if (!(*pte & PTE_P) || !fn(pm, pte))
+        while (!*pte && last - pte > 4 && !(pte[1] | pte[2] | pte[3] | pte[4]))
+            pte += 4;
+        if (!*pte || !fn(pm, pte))
             continue;
         from = from ? from : pte;
         to = pte + 1;
@@ -323,6 +331,17 @@ INLINE_WALK vaddr_t part_end(const pte_t *table, vaddr_t start, vaddr_t end, uns
     return pages > units ? start + (units << PAGE_SHIFT) : stop;
 }
 
+/* The same for a table that is not pm's own: which it is that has entries to be changed, or NULL.
+ */
+INLINE_WALK pte_t *not_own(struct pmap *pm, pte_t *table, vaddr_t start, vaddr_t end,
+                           unsigned *budget, entry_fn fn)
+{
+    if (fn != protect_entry)
+        return share_remove(pm, start, end, budget);
+    share_distrust(table);
+    return NULL;
+}
+
 INLINE_WALK vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget,
                               entry_fn fn, unsigned per_unit)
 {
@@ -331,9 +350,8 @@ INLINE_WALK vaddr_t walk_step(struct pmap *pm, vaddr_t start, vaddr_t end, unsig
         pte_t *table = pmap_table(pm, start);
         vaddr_t stop = (start & ~(PT_SPAN - 1)) + PT_SPAN;
 
-        if (table && !(pm->pgdir[PDX(start)] & PTE_W)) /* there is no right to be taken away */
-            table = fn == protect_entry ? NULL
-                                        : share_remove(pm, start, stop < end ? stop : end, budget);
+        if (table && !(pm->pgdir[PDX(start)] & PTE_W))
+            table = not_own(pm, table, start, stop < end ? stop : end, budget, fn);
         if (table) {
             stop = part_end(table, start, end, budget, per_unit);
             walk_table(pm, table + PTX(start), start, stop, fn);

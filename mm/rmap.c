@@ -151,7 +151,7 @@ void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by)
 {
     if (f->rmap == (uintptr_t)pte)
         f->rmap = (uintptr_t)by;
-    else if (f->rmap != (uintptr_t)by && rmap_has(f, pte))
+    else
         replace_link(f, pte, by);
 }
 

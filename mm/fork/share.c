@@ -7,17 +7,18 @@
  * What a frame loses by its reverse map it loses in the shared table, for all that have it.
  *
  * A family is the pmaps that fork has made of one: a ring, FAMILY_MAX at most. Invariants:
- *   - who shares a table is of one family, has it at the same place, and has no PTE_W above it. So
- *     the entries' own PTE_W says nothing: it goes before a directory entry has its own again;
+ *   - who shares a table is of one family, has it at the same place, and has no PTE_W above it. The
+ *     entries' own PTE_W is from before the fork. It goes before a directory entry has its own
+ *     again if anybody went on with what the table maps and without the table, or if rights were
+ *     taken away: FRAME_STALE;
  *   - frame.pins of a table is how many have it besides table.pmap;
  *   - of the entries that map one frame at one address of a family, one is in the reverse map, and
- *     stands for them all: to copy a table is to copy words.
+ *     stands for them all: to copy a table is to copy words. The others say so (PTE_STOOD_FOR).
  */
 #include "mm/fork/share.h"
 
 #define OWN_UNITS 32u /* of a step's budget: what it costs to look at all entries of a table */
-#define GROUP     4u  /* entries that are looked at together */
-#define LOOK      16u /* and on one side before the other */
+#define GROUP     8u  /* entries that are looked at together */
 
 /* ---- Who else ---- */
 
@@ -124,45 +125,43 @@ bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va)
     if (child) {
         child->pgdir[PDX(va)] = *pde;
         frame_of_pa(PTE_ADDR(*pde))->pins++;
+    } else {
+        frame_of_pa(PTE_ADDR(*pde))->flags |= FRAME_STALE;
     }
     return lost;
 }
 
 /* ---- A table of one's own ---- */
 
-/* A present entry goes to its place in a copy (or stays) without the right to write. */
+/* Of GROUP entries those that are present go to their places in a copy, or stay (to is NULL),
+ * without the right to write. How many they are. */
 static inline unsigned take_over(pte_t *pte, pte_t *to)
 {
-    if (!(*pte & PTE_P))
-        return 0;
-    if (pte != to)
-        *to = *pte & ~PTE_W;
-    else if (*pte & PTE_W)
-        __atomic_and_fetch(pte, ~PTE_W, __ATOMIC_SEQ_CST);
-    return 1;
-}
+    unsigned present = 0;
 
-/* The same for GROUP of them, most of which are empty where any is. How many were present. */
-static inline unsigned take_over_group(pte_t *pte, pte_t *to)
-{
-    if (!(pte[0] | pte[1] | pte[2] | pte[3]))
-        return 0;
-    return take_over(pte, to) + take_over(pte + 1, to + 1) + take_over(pte + 2, to + 2) +
-           take_over(pte + 3, to + 3);
-}
+    for (unsigned i = 0; i < GROUP; i++) {
+        const pte_t e = pte[i];
 
-/* All present entries of a table, from number at outwards, since they lie together. */
-static void take_over_all(pte_t *pte, pte_t *to, unsigned at)
-{
-    unsigned left = table_of(pte)->table.used;
-
-    at &= ~(GROUP - 1);
-    for (unsigned low = at, high = at; left;) {
-        for (unsigned end = high + LOOK; high < end && high < PT_ENTRIES; high += GROUP)
-            left -= take_over_group(pte + high, to + high);
-        for (unsigned end = low < LOOK ? 0 : low - LOOK; low > end; low -= GROUP)
-            left -= take_over_group(pte + low - GROUP, to + low - GROUP);
+        present += e & PTE_P;
+        if (to && e)
+            to[i] = (e & ~PTE_W) | PTE_STOOD_FOR;
+        if (e & PTE_W)
+            __atomic_and_fetch(&pte[i], ~PTE_W, __ATOMIC_SEQ_CST);
     }
+    return present;
+}
+
+/* All of a table's, most of which are absent. */
+static void take_over_all(struct frame *table, pte_t *to)
+{
+    pte_t *pte = frame_kva(table);
+
+    for (unsigned left = table->table.used; left; pte += GROUP) {
+        if (pte[0] | pte[1] | pte[2] | pte[3] | pte[4] | pte[5] | pte[6] | pte[7])
+            left -= take_over(pte, to);
+        to = to ? to + GROUP : NULL;
+    }
+    table->flags &= (uint8_t)~FRAME_STALE;
 }
 
 /* pm has table no longer, others do. The caller flushes. */
@@ -173,26 +172,65 @@ static void leave(struct pmap *pm, struct frame *table)
     table->pins--;
 }
 
+/* All that have table but pm, which is the first of them, have copy from now on: what is in the
+ * reverse map stays with who lives longest. */
+static void give_others(struct pmap *pm, vaddr_t va, struct frame *table, struct frame *copy)
+{
+    struct pmap *other = share_next(table, pm), *next;
+
+    copy->pins = table->pins - 1;
+    copy->table.pmap = other;
+    for (; other; other = next) {
+        next = share_next(table, other);
+        write_release(other->pgdir[PDX(va)], frame_pa(copy) | PTE_P | PTE_U); /* it is filled */
+        mmu_flush_page(other->pgdir, va);
+    }
+    table->pins = 0;
+}
+
+/* Whether what the entries of table say of the right to write is as true as before the fork: nobody
+ * else has the leaf or an anon of it. */
+static bool rights_hold(const struct pmap *pm, const struct frame *table)
+{
+    const struct pmap *other;
+
+    list_for_each_entry (other, &pm->family, family)
+        if (other->dying)
+            return false;
+    return !(table->flags & FRAME_STALE);
+}
+
 bool share_own(struct pmap *pm, vaddr_t va)
 {
     pde_t *pde = &pm->pgdir[PDX(va)];
     struct frame *table = frame_of_pa(PTE_ADDR(*pde)), *copy;
 
     if (!table->pins) {
-        take_over_all(frame_kva(table), frame_kva(table), PTX(va));
+        if (!rights_hold(pm, table))
+            take_over_all(table, NULL);
         __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
         return true;
     }
     copy = frame_alloc_zeroed(FRAME_TABLE);
     if (!copy)
         return false;
-    take_over_all(frame_kva(table), frame_kva(copy), PTX(va));
-    leave(pm, table);
     copy->table = table->table;
+    take_over_all(table, frame_kva(copy));
+    if (table->table.pmap == pm) {
+        give_others(pm, va, table, copy);
+        __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
+        return true;
+    }
+    leave(pm, table);
     copy->table.pmap = pm;
     write_release(*pde, frame_pa(copy) | PTE_P | PTE_W | PTE_U); /* it is filled */
     mmu_flush_page(pm->pgdir, va);
     return true;
+}
+
+void share_distrust(const pte_t *table)
+{
+    table_of(table)->flags |= FRAME_STALE;
 }
 
 /* ---- Removing ---- */
@@ -242,6 +280,7 @@ pte_t *share_remove(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budge
     if (c.present < table->table.used && share_own(pm, start))
         return pmap_table(pm, start);
     c = count_entries(pte, PT_ENTRIES);
+    share_distrust(pte);
     pm->resident -= c.resident;
     pm->resident_file -= c.file;
     let_go(pm, table);

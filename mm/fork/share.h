@@ -8,6 +8,9 @@
 
 #define FAMILY_MAX 8u /* spaces that may share tables */
 
+/* Ours, of an entry: it is not in the reverse map, since another of its family stands for it. */
+#define PTE_STOOD_FOR 0x200u
+
 static inline struct frame *table_of(const pte_t *pte)
 {
     return frame_of((void *)((uintptr_t)pte & ~(uintptr_t)(PAGE_SIZE - 1)));
@@ -33,6 +36,8 @@ pte_t *share_sibling(const struct pmap *pm, const pte_t *pte, const struct frame
 struct pmap *share_next(const struct frame *table, const struct pmap *pm);
 /* Makes pm's table at va, which is there, pm's own, to be changed. false: no memory. [v] */
 bool share_own(struct pmap *pm, vaddr_t va);
+/* What a table that is not its pmap's own says of the right to write is no longer true. [v] */
+void share_distrust(const pte_t *table);
 /* [start, end) of a table that is not pm's own shall be removed from pm: the table whose entries
  * are to be removed one by one; NULL: nothing is there any more. Costs some of *budget. [v] */
 pte_t *share_remove(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);

@@ -192,6 +192,9 @@ static void check_link(struct audit *a, const struct vm_space *s, vaddr_t va, co
     const struct pmap *first = table_of(pte)->table.pmap, *other;
     unsigned links = rmap_has(f, pte);
 
+    CHECK(a, links == !(*pte & PTE_STOOD_FOR), "the entry of %08x is wrong about the reverse map",
+          va);
+
     a->entries += links && first == &s->pmap;
     list_for_each_entry (other, &first->family, family) {
         const pte_t *at = share_entry_at(other, pte);

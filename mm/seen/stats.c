@@ -192,7 +192,7 @@ static void describe_page(const struct pmap *pm, vaddr_t va, struct vm_page_info
     *out = (struct vm_page_info){0};
     if (!table || !(table[PTX(va)] & PTE_P))
         return;
-    out->entry = table[PTX(va)] & (pm->pgdir[PDX(va)] | ~PTE_W);
+    out->entry = table[PTX(va)] & (pm->pgdir[PDX(va)] | ~PTE_W) & ~PTE_STOOD_FOR;
     f = frame_of_pa(PTE_ADDR(out->entry));
     out->frame = frame_number(f);
     out->zero = f->kind == FRAME_ZERO;

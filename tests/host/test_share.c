@@ -92,6 +92,96 @@ TEST(no_cpu_stores_through_what_was_writable_before_the_fork)
     EXPECT_EQ(load(child, page(1)), 2);
 }
 
+/* The first that has a table keeps it, and all others are told that theirs is another. */
+TEST(who_forked_keeps_the_table_and_others_get_the_copy)
+{
+    const pte_t *table;
+
+    parent_and_child();
+    table = pmap_table(&s->pmap, AT);
+    EXPECT_EQ(load_on(1, child, page(0)), 1);
+    store(s, page(PAGES), 50);
+    store(s, page(2), 30);
+    EXPECT(pmap_table(&s->pmap, AT) == table && !same_table(s, child));
+    EXPECT_EQ(load_on(1, child, page(2)), 3);
+    EXPECT_EQ(program_faults, 0);
+    EXPECT_EQ(mm_check(), 0);
+}
+
+/* ---- What the entries say of the right to write ---- */
+
+/* The child goes, and the parent writes to page 0: whether a fault is needed for page 1 as well. */
+static unsigned faults_of_the_next_page(void)
+{
+    if (child)
+        vm_space_unref(child);
+    child = NULL;
+    store(s, page(0), 10);
+    EXPECT_EQ(mm_check(), 0);
+    store(s, page(1), 20);
+    return program_faults;
+}
+
+TEST(who_gets_a_table_back_as_it_was_writes_as_before)
+{
+    parent_and_child();
+    EXPECT_EQ(load(child, page(1)), 2);
+    EXPECT_EQ(faults_of_the_next_page(), 0);
+}
+
+TEST(rights_that_went_meanwhile_do_not_come_back)
+{
+    parent_and_child();
+    EXPECT_EQ(vm_protect(s, page(1), PAGE_SIZE, VM_PROT_READ), 0);
+    EXPECT_EQ(vm_protect(s, page(1), PAGE_SIZE, RW), 0);
+    EXPECT_EQ(faults_of_the_next_page(), 1);
+}
+
+TEST(who_lets_a_table_go_may_have_its_pages_all_the_same)
+{
+    parent_and_child();
+    EXPECT_EQ(vm_protect(child, AT, (PAGES + 1) * PAGE_SIZE, 0), 0);
+    EXPECT_EQ(table_frame(s)->pins, 0);
+    store(s, page(0), 10);
+    store(s, page(1), 20);
+    EXPECT_EQ(mm_check(), 0);
+    EXPECT_EQ(vm_protect(child, AT, (PAGES + 1) * PAGE_SIZE, RW), 0);
+    EXPECT_EQ(load(child, page(0)), 1);
+    EXPECT_EQ(load(child, page(1)), 2);
+}
+
+TEST(who_got_no_tables_has_the_pages_all_the_same)
+{
+    struct vm_space *many[FAMILY_MAX + 1];
+
+    map(AT, PAGES, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < PAGES; i++)
+        store(s, page(i), i + 1);
+    for (unsigned n = 0; n <= FAMILY_MAX; n++)
+        EXPECT_EQ(vm_space_fork(s, &many[n]), 0);
+    EXPECT(!pmap_table(&many[FAMILY_MAX]->pmap, AT));
+    for (unsigned n = 0; n < FAMILY_MAX; n++)
+        vm_space_unref(many[n]);
+    store(s, page(0), 10);
+    store(s, page(1), 20);
+    EXPECT_EQ(mm_check(), 0);
+    EXPECT_EQ(load(many[FAMILY_MAX], page(1)), 2);
+    vm_space_unref(many[FAMILY_MAX]);
+}
+
+/* Its tables go first, and meanwhile it still counts as an owner of what it had. */
+TEST(who_dies_has_the_pages_until_the_end)
+{
+    parent_and_child();
+    child->pmap.dying = true;
+    pmap_remove(&child->pmap, AT, AT + PAGES * PAGE_SIZE);
+    EXPECT_EQ(table_frame(s)->pins, 0);
+    store(s, page(0), 10);
+    EXPECT(!writable_at(s, page(1)));
+    vm_space_unref(child);
+    child = NULL;
+}
+
 /* The one who stays behind gets the table itself, whose entries are still as they were before. */
 TEST(who_is_left_with_a_table_may_not_write_by_what_its_entries_said)
 {

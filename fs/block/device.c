@@ -24,8 +24,9 @@ int device_add(struct block_device *dev)
 
     if (err)
         return err;
-    dev->refs = 1;
     spin_lock(&devices_lock);
+    dev->refs++;
+    dev->gone = false;
     list_add_tail(&devices, &dev->link);
     spin_unlock(&devices_lock);
     return block_sysfs_add(dev);
@@ -40,6 +41,25 @@ void device_remove(struct block_device *dev)
     list_remove(&dev->link);
     spin_unlock(&devices_lock);
     block_put(dev);
+}
+
+int device_hide(struct block_device *dev)
+{
+    bool busy;
+
+    spin_lock(&devices_lock);
+    busy = dev->openers;
+    if (!busy) {
+        dev->gone = true;
+        list_remove(&dev->link);
+    }
+    spin_unlock(&devices_lock);
+    if (busy)
+        return -EBUSY;
+    devfs_remove(dev->name);
+    block_sysfs_remove(dev);
+    block_put(dev);
+    return 0;
 }
 
 void block_ref(struct block_device *dev)
@@ -59,7 +79,9 @@ void block_put(struct block_device *dev)
     spin_unlock(&devices_lock);
     if (!last)
         return;
-    KASSERT(dev->gone && dev->partition);
+    KASSERT(dev->gone);
+    if (!dev->partition) /* part of its queue */
+        return;
     if (dev->object)
         vm_object_unref(dev->object);
     kmfree(dev);

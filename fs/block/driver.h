@@ -96,7 +96,7 @@ enum block_kind {
  * Fills in what follows from the rest, and makes the disk, and what partitions it has, known. q is
  * zeroed but for driver, hardware, depth, max_segments, max_bytes, whole_pages, has_*, timeout_ms
  * and, of whole, sectors, block_size, physical_size, read_only, removable, and name (BLOCK_NVME,
- * BLOCK_LOOP). May sleep: reads the disk. It stays for good.
+ * BLOCK_LOOP, that with a number). May sleep: reads the disk. It stays for good.
  */
 int block_register(struct block_queue *q, enum block_kind kind);
 

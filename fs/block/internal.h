@@ -20,6 +20,8 @@ void queue_stats(struct block_device *dev, struct block_stats *out);
 int device_add(struct block_device *dev);
 /* Takes it off the lists; it goes with its last reference. */
 void device_remove(struct block_device *dev);
+/* A disk that nobody has open is not there any more, until device_add(). -EBUSY. */
+int device_hide(struct block_device *dev);
 /* object.c: it has another size, and other contents, now: its page cache is forgotten. May sleep.
  */
 int device_resized(struct block_device *dev);

@@ -9,6 +9,7 @@
 #include "fs/block/file.h"
 #include "fs/block/internal.h"
 #include "fs/block/loop.h"
+#include "fs/block/loop_impl.h"
 #include "fs/dev/devfs.h"
 #include "fs/vfs/internal.h"
 #include "kernel/base/log.h"
@@ -19,14 +20,11 @@
 
 #define DEPTH      16u
 #define SEGMENTS   64u
-#define NAME_BYTES 64u
 #define MISC_MAJOR 10u
 #define CONTROL    237u /* minor number of loop-control */
 #define LOOPS      256u
+#define LOOP_MAJOR 7u
 
-#define FLAG_READ_ONLY 1u
-#define FLAG_AUTOCLEAR 4u
-#define FLAG_PARTSCAN  8u
 #define FLAGS_SETTABLE (FLAG_AUTOCLEAR | FLAG_PARTSCAN)
 
 #define LOOP_SET_FD       0x4c00u
@@ -67,22 +65,6 @@ struct loop_config {
     uint64_t reserved[8];
 };
 
-struct loop {
-    struct block_queue queue;
-    unsigned number;
-    struct mutex lock;        /* what follows, against changes; the thread reads it for those who
-                                 have the device open, and then only they change it */
-    struct file *file;        /* [and work_lock] NULL: free */
-    struct vm_object *object; /* of the file or device behind */
-    uint64_t offset, sizelimit;
-    uint32_t flags;
-    char name[NAME_BYTES];
-    bool has_thread;
-    struct spinlock work_lock;
-    uint32_t work; /* [work_lock] tags of requests for the thread */
-    struct waitq wake;
-};
-
 static struct mutex loops_lock;
 static struct loop *loops[LOOPS]; /* [loops_lock] to add */
 
@@ -110,17 +92,24 @@ static long move(struct loop *l, const struct block_io *io, uint64_t at)
     return 0;
 }
 
-/* Also asked of a device without a file, or while that is taken: sync(2) asks everybody. */
-static int flush_file(struct loop *l)
+struct file *loop_file(struct loop *l)
 {
     struct file *f;
-    int err;
 
     spin_lock(&l->work_lock);
     f = l->file;
     if (f)
         file_ref(f);
     spin_unlock(&l->work_lock);
+    return f;
+}
+
+/* Also asked of a device without a file, or while that is taken: sync(2) asks everybody. */
+static int flush_file(struct loop *l)
+{
+    struct file *f = loop_file(l);
+    int err;
+
     if (!f)
         return 0;
     err = f->ops->fsync ? f->ops->fsync(f) : 0;
@@ -235,6 +224,16 @@ static struct vm_object *object_of(struct file *f, const struct loop *l)
     return S_ISREG(f->inode->mode) ? f->inode->object : NULL;
 }
 
+static bool is_block_size(uint32_t n)
+{
+    return n >= SECTOR_SIZE && n <= PAGE_SIZE && (n & (n - 1)) == 0;
+}
+
+static void set_block_size(struct loop *l, uint32_t size)
+{
+    l->queue.whole.block_size = l->queue.whole.physical_size = size;
+}
+
 static int start_thread(struct loop *l)
 {
     char name[16];
@@ -247,7 +246,8 @@ static int start_thread(struct loop *l)
 }
 
 /* [lock] */
-static int set_file(struct loop *l, uint32_t fd, const struct loop_info64 *info, uint32_t flags)
+static int set_file(struct loop *l, uint32_t fd, const struct loop_info64 *info, uint32_t flags,
+                    uint32_t block_size)
 {
     struct file *f;
     int err;
@@ -268,8 +268,11 @@ static int set_file(struct loop *l, uint32_t fd, const struct loop_info64 *info,
             l->flags |= FLAG_READ_ONLY;
         memcpy(l->name, info->file_name, sizeof(l->name));
         l->name[NAME_BYTES - 1] = '\0';
+        set_block_size(l, block_size);
         err = show_change(l);
     }
+    if (!err)
+        loop_sysfs_add(l);
     if (err) {
         replace_file(l, NULL);
         l->object = NULL;
@@ -293,7 +296,9 @@ static int clear_file(struct loop *l)
         return -EBUSY;
     }
     l->flags = 0;
+    loop_sysfs_remove(l);
     replace_file(l, NULL);
+    set_block_size(l, SECTOR_SIZE);
     (void)show_change(l);
     l->object = NULL;
     l->offset = l->sizelimit = 0;
@@ -383,6 +388,19 @@ static long with_file(struct loop *l, uint32_t cmd, void __user *arg)
     }
 }
 
+static long change_block_size(struct loop *l, uint32_t size)
+{
+    int err;
+
+    if (l->queue.whole.block_size == size)
+        return 0;
+    err = block_sync(&l->queue.whole);
+    if (err)
+        return err;
+    set_block_size(l, size);
+    return show_change(l);
+}
+
 static long configure(struct loop *l, void __user *arg)
 {
     struct loop_config *c = kmalloc(sizeof(*c));
@@ -392,10 +410,11 @@ static long configure(struct loop *l, void __user *arg)
         return -ENOMEM;
     if (copy_from_user(c, arg, sizeof(*c)))
         err = -EFAULT;
-    else if ((c->block_size && c->block_size != SECTOR_SIZE) || c->info.encrypt_type)
+    else if ((c->block_size && !is_block_size(c->block_size)) || c->info.encrypt_type)
         err = -EINVAL;
     else
-        err = set_file(l, c->fd, &c->info, c->info.flags);
+        err = set_file(l, c->fd, &c->info, c->info.flags,
+                       c->block_size ? c->block_size : SECTOR_SIZE);
     kmfree(c);
     return err;
 }
@@ -411,7 +430,7 @@ static long loop_command(struct loop *l, uint32_t cmd, uint32_t arg)
 
     switch (cmd) {
     case LOOP_SET_FD:
-        return set_file(l, arg, &nothing, 0);
+        return set_file(l, arg, &nothing, 0, SECTOR_SIZE);
     case LOOP_CONFIGURE:
         return configure(l, (void __user *)arg);
     case LOOP_CLR_FD:
@@ -423,7 +442,7 @@ static long loop_command(struct loop *l, uint32_t cmd, uint32_t arg)
         }
         return clear_file(l);
     case LOOP_SET_BLOCK:
-        return !l->file ? -ENXIO : arg == SECTOR_SIZE ? 0 : -EINVAL;
+        return !l->file ? -ENXIO : is_block_size(arg) ? change_block_size(l, arg) : -EINVAL;
     case LOOP_SET_DIRECT:
         return !l->file ? -ENXIO : arg ? -EINVAL : 0;
     default:
@@ -489,6 +508,8 @@ static long add_loop(unsigned number)
     q->timeout_ms = UINT32_MAX;
     q->whole.block_size = SECTOR_SIZE;
     q->whole.hidden = true;
+    q->whole.number = MKDEV(LOOP_MAJOR, number);
+    snprintf(q->whole.name, sizeof(q->whole.name), "loop%u", number);
     err = block_register(q, BLOCK_LOOP);
     if (err) {
         kmfree(l);
@@ -498,21 +519,69 @@ static long add_loop(unsigned number)
     return number;
 }
 
+static bool is_there(unsigned n)
+{
+    return loops[n] && !loops[n]->removed;
+}
+
+/* [loops_lock] Makes it, or shows again what was removed. */
+static long make_loop(unsigned n)
+{
+    int err;
+
+    if (!loops[n])
+        return add_loop(n);
+    err = device_add(&loops[n]->queue.whole);
+    if (err)
+        return err;
+    loops[n]->removed = false;
+    return (long)n;
+}
+
 /* The first without a file, made if there is none. */
 static long get_free(void)
 {
     unsigned n = 0;
 
-    while (n < LOOPS && loops[n] && loops[n]->file)
+    while (n < LOOPS && is_there(n) && loops[n]->file)
         n++;
     if (n == LOOPS)
         return -ENOSPC;
-    return loops[n] ? (long)n : add_loop(n);
+    return is_there(n) ? (long)n : make_loop(n);
+}
+
+/* number below 0: any that is not there. */
+static long control_add(int32_t number)
+{
+    unsigned n = number < 0 ? 0 : (unsigned)number;
+
+    while (number < 0 && n < LOOPS && is_there(n))
+        n++;
+    if (n >= LOOPS)
+        return -ENOSPC;
+    return is_there(n) ? -EEXIST : make_loop(n);
+}
+
+/* Its memory stays, for who makes it again. */
+static long control_remove(int32_t number)
+{
+    struct loop *l;
+    int err;
+
+    if (number < 0)
+        return -EINVAL;
+    if (number >= (int32_t)LOOPS || !is_there((unsigned)number))
+        return -ENODEV;
+    l = loops[number];
+    err = l->file ? -EBUSY : device_hide(&l->queue.whole);
+    if (!err)
+        l->removed = true;
+    return err;
 }
 
 static long control_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
 {
-    long ret = -ENOTTY;
+    long ret = -ENOSYS;
 
     (void)f;
     if (!capable(CAP_SYS_ADMIN))
@@ -520,10 +589,10 @@ static long control_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
     mutex_lock(&loops_lock);
     if (cmd == LOOP_CTL_GET_FREE)
         ret = get_free();
-    else if (cmd == LOOP_CTL_ADD && arg < LOOPS && loops[arg])
-        ret = -EEXIST;
+    else if (cmd == LOOP_CTL_ADD)
+        ret = control_add((int32_t)arg);
     else if (cmd == LOOP_CTL_REMOVE)
-        ret = arg < LOOPS && loops[arg] ? -EBUSY : -ENODEV;
+        ret = control_remove((int32_t)arg);
     mutex_unlock(&loops_lock);
     return ret;
 }

@@ -16,6 +16,7 @@ struct series {
     unsigned minors;  /* of a disk: itself and its partitions; 0: EXTENDED_MAJOR, one by one */
     unsigned most;    /* disks */
     bool letters;     /* sda, not sr0 */
+    bool given;       /* the driver names and numbers them */
     unsigned used;    /* [name_lock] */
 };
 
@@ -26,7 +27,7 @@ static struct series series[] = {
     [BLOCK_VD] = {.name = "vd", .major = 254, .minors = 16, .most = 16, .letters = true},
     [BLOCK_NVME] = {.major = EXTENDED_MAJOR, .most = 64},
     [BLOCK_SR] = {.name = "sr", .major = 11, .minors = 1, .most = 16},
-    [BLOCK_LOOP] = {.name = "loop", .major = 7, .minors = 1, .most = 256},
+    [BLOCK_LOOP] = {.major = 7, .minors = 1, .given = true},
     [BLOCK_ZRAM] = {.name = "zram", .major = 252, .minors = 1, .most = 1},
 };
 
@@ -56,6 +57,8 @@ int name_disk(struct block_device *dev, enum block_kind kind)
     unsigned index;
     int err = 0;
 
+    if (s->given)
+        return 0;
     spin_lock(&name_lock);
     index = s->used;
     if (index >= s->most)

@@ -7,6 +7,7 @@
 #include "fs/block/file.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
+#include "fs/vfs/limits.h"
 #include "arch/uaccess.h"
 #include "libc/printf.h"
 #include "libc/string.h"
@@ -301,21 +302,40 @@ static int walk_create(struct walk *w, uint32_t flags, uint32_t mode, struct pat
     }
 }
 
+/* Whether i, which was there before an O_CREAT open came to it in dir, may be a trap: it is
+ * somebody else's, in a directory where many make files. (Devices are, whatever the settings say.)
+ */
+static bool is_trap(const struct inode *dir, const struct inode *i)
+{
+    uint32_t level = S_ISFIFO(i->mode)  ? fs_rules.protected_fifos
+                     : S_ISREG(i->mode) ? fs_rules.protected_regular
+                                        : 1;
+
+    if (!level || !(dir->mode & S_ISVTX) || i->uid == dir->uid ||
+        i->uid == access_ids_current(false).uid)
+        return false;
+    return (dir->mode & 0002) || ((dir->mode & 0020) && level >= 2);
+}
+
 static int open_create(int dirfd, const char *path, uint32_t flags, uint32_t mode, unsigned resolve,
                        struct file **out)
 {
     struct walk w;
     struct path p;
-    bool created = false;
+    bool created = false, trap = false;
     int err = walk_parent_within(&w, dirfd, path, resolve);
 
     if (!err)
         err = walk_create(&w, flags, mode, &p, &created);
+    if (!err)
+        trap = !created && w.kind == LAST_NAME && is_trap(w.at.dentry->inode, p.dentry->inode);
     walk_end(&w);
     if (err)
         return err;
     if (S_ISDIR(p.dentry->inode->mode))
         err = -EISDIR;
+    else if (trap)
+        err = -EACCES;
     else
         err = path_open(&p, flags, created, out);
     path_unref(&p);
@@ -327,18 +347,20 @@ static int open_tmpfile(const struct path *dir, uint32_t flags, uint32_t mode, s
 {
     struct inode *i = dir->dentry->inode;
     struct timestamp mtime = i->mtime, ctime = i->ctime;
+    int (*make)(struct inode *, struct dentry *, uint32_t) =
+        i->ops->tmpfile ? i->ops->tmpfile : i->ops->create;
     struct dentry *d;
     int err = path_readonly(dir) ? -EROFS : inode_permission(i, MAY_WRITE | MAY_EXEC);
 
     if (err)
         return err;
-    if (!i->ops->create || i->ops->lookup)
+    if (!make || (make == i->ops->create && i->ops->lookup))
         return -EOPNOTSUPP;
     d = dentry_new(dir->dentry, "#tmpfile", 8);
     if (!d)
         return -ENOMEM;
     mutex_lock(&i->lock);
-    err = i->ops->create(i, d, S_IFREG | new_file_mode(i, mode));
+    err = make(i, d, S_IFREG | new_file_mode(i, mode));
     i->mtime = mtime;
     i->ctime = ctime;
     mutex_unlock(&i->lock);

@@ -16,7 +16,7 @@
 #define LOCK_COST     64u
 
 struct fs_limits fs_limits;
-struct fs_rules fs_rules = {1, 1, 1};
+struct fs_rules fs_rules = {1, 1, 1, 0, 0};
 
 static uint32_t least(uint32_t a, uint32_t b)
 {

@@ -27,6 +27,8 @@ extern struct fs_rules {          /* words, 0: off */
     uint32_t dir_notify;          /* dir-notify-enable: F_NOTIFY */
     uint32_t protected_hardlinks; /* others' files are linked by who may write them only */
     uint32_t protected_symlinks;  /* in places like /tmp, links are followed for their owner only */
+    uint32_t protected_fifos; /* there, O_CREAT opens nobody else's; 2: nor where a group writes */
+    uint32_t protected_regular; /* the same for files */
 } fs_rules;
 
 extern uint32_t unprivileged_userfaultfd; /* /proc/sys/vm: fs/event/userfault.c */

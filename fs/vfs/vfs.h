@@ -183,6 +183,8 @@ struct inode {
 #define INODE_NODUMP    0x40u /* for programs that copy trees */
 #define INODE_NOATIME   0x80u
 #define INODE_FLAGS     (INODE_IMMUTABLE | INODE_APPEND | INODE_NODUMP | INODE_NOATIME)
+/* What lsattr(1) sees; a file system may have more of its own, which nobody changes. */
+#define INODE_FLAGS_SHOWN 0x705bdfffu
 
 static inline bool inode_is_fixed(const struct inode *i)
 {
@@ -289,6 +291,8 @@ struct inode_ops {
     int (*lookup)(struct inode *dir, struct dentry *d); /* NULL: dentries are all there is, after */
     int (*fill)(struct dentry *dir); /* makes them; NULL: they are there. 0 or -ENOMEM */
     int (*create)(struct inode *dir, struct dentry *d, uint32_t mode); /* regular file */
+    /* The same of one without a name. NULL: create, where dentries are all there is. */
+    int (*tmpfile)(struct inode *dir, struct dentry *d, uint32_t mode);
     int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode);
     int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t rdev);
     int (*symlink)(struct inode *dir, struct dentry *d, const char *target);

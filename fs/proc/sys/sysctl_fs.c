@@ -48,6 +48,8 @@ SYSCTL_WORD(static, nr_open, fs_limits.nr_open, NR_OPEN_LEAST, NR_OPEN_MOST)
 
 SYSCTL_WORD(static, dir_notify, fs_rules.dir_notify, 0, INT32_MAX)
 SYSCTL_WORD(static, hardlinks, fs_rules.protected_hardlinks, 0, 1)
+SYSCTL_WORD(static, fifos, fs_rules.protected_fifos, 0, 2)
+SYSCTL_WORD(static, regular, fs_rules.protected_regular, 0, 2)
 SYSCTL_WORD(static, symlinks, fs_rules.protected_symlinks, 0, 1)
 
 /* Of file systems that keep ids of 16 bits, of which there is none. */
@@ -117,7 +119,9 @@ const struct proc_entry sysctl_fs_entries[] = {
     STORE_ENTRY("pipe-max-size", 0644, show_pipe_max_size, store_pipe_max_size),
     STORE_ENTRY("pipe-user-pages-hard", 0644, show_pipe_pages_hard, store_pipe_pages_hard),
     STORE_ENTRY("pipe-user-pages-soft", 0644, show_pipe_pages_soft, store_pipe_pages_soft),
+    STORE_ENTRY("protected_fifos", 0644, show_fifos, store_fifos),
     STORE_ENTRY("protected_hardlinks", 0644, show_hardlinks, store_hardlinks),
+    STORE_ENTRY("protected_regular", 0644, show_regular, store_regular),
     STORE_ENTRY("protected_symlinks", 0644, show_symlinks, store_symlinks),
     STORE_ENTRY("suid_dumpable", 0644, show_suid_dumpable, store_suid_dumpable),
     {0},

@@ -1,4 +1,7 @@
-/* process_madvise: advice on another process's memory. man 2 process_madvise */
+/*
+ * What others say of a process's memory: process_madvise(2), and process_mrelease(2), which asks
+ * that a process that is being killed gives its memory back.
+ */
 #include "fs/event/pidfd.h"
 #include "fs/vfs/iov.h"
 #include "kernel/thread/proc.h"
@@ -83,4 +86,30 @@ long sys_process_madvise(uint32_t fd, const void __user *uvec, uint32_t count, u
     ret = on_process((int)fd, &set, advice);
     iov_free(&set);
     return ret;
+}
+
+/* Who is being killed gives it back as fast as he can without being asked. */
+static int release_memory(const struct proc *p)
+{
+    if (!p || !p->space)
+        return -ESRCH;
+    return p->sig.group_exit ? 0 : -EINVAL;
+}
+
+long sys_process_mrelease(uint32_t fd, uint32_t flags)
+{
+    struct proc_handle *h;
+    bool ignored;
+    int err;
+
+    if (flags)
+        return -EINVAL;
+    h = pidfd_get((int)fd, &ignored);
+    if (!h)
+        return -EBADF;
+    spin_lock(&proc_lock);
+    err = release_memory(h->proc);
+    spin_unlock(&proc_lock);
+    proc_handle_put(h);
+    return err;
 }

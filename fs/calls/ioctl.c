@@ -78,6 +78,20 @@ static bool has_flags(const struct inode *i)
     return i->sb && i->sb->type->keeps_flags && (S_ISREG(i->mode) || S_ISDIR(i->mode));
 }
 
+/* [i->lock held] */
+static int change_flags(struct inode *i, uint32_t flags)
+{
+    uint32_t old = i->flags;
+    int err;
+
+    i->flags = (old & ~INODE_FLAGS) | flags;
+    inode_touch(i, false, false, true);
+    err = i->ops->setattr ? i->ops->setattr(i) : 0;
+    if (err)
+        i->flags = old;
+    return err;
+}
+
 static long set_flags(struct file *f, const void __user *uflags)
 {
     struct inode *i = f->inode;
@@ -93,13 +107,11 @@ static long set_flags(struct file *f, const void __user *uflags)
     mutex_lock(&i->lock);
     if (((flags ^ i->flags) & (INODE_IMMUTABLE | INODE_APPEND)) && !capable(CAP_LINUX_IMMUTABLE))
         err = -EPERM;
-    else if (flags & ~INODE_FLAGS)
+    else if (flags & ~(INODE_FLAGS | i->flags)) /* others stay as they are */
         err = -EOPNOTSUPP;
     else
-        i->flags = flags;
+        err = change_flags(i, flags & INODE_FLAGS);
     mutex_unlock(&i->lock);
-    if (!err)
-        inode_touch(i, false, false, true);
     return err;
 }
 
@@ -128,7 +140,7 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
         return f->dentry ? put_user_u32((void __user *)arg, inode_block_size(f->inode)) : -EINVAL;
     case FS_GETFLAGS:
         if (has_flags(f->inode))
-            return put_user_u32((void __user *)arg, f->inode->flags);
+            return put_user_u32((void __user *)arg, f->inode->flags & INODE_FLAGS_SHOWN);
         return of_the_file(f, cmd, arg);
     case FS_SETFLAGS:
         if (has_flags(f->inode))

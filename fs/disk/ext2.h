@@ -170,7 +170,8 @@ struct ext2_node {
     bool punching;                /* atomic: no page may be read in until punch is free */
     uint32_t block[EXT2_NBLOCKS]; /* [map] or the text of a short link */
     uint32_t sectors;             /* [map] */
-    uint32_t flags, generation, file_acl;
+    uint32_t flags;               /* as it was read: how its blocks are told */
+    uint32_t generation, file_acl;
     uint32_t last_index, last_block; /* [map] what was allocated last: the next goes behind it */
     uint32_t promised;               /* [super->alloc] of super->promised */
     char *path;                      /* where it was when it was mapped, or NULL */

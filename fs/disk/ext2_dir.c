@@ -130,7 +130,7 @@ static uint8_t type_of(const struct ext2_super *s, uint32_t mode)
 
 static int changed(struct inode *dir)
 {
-    ext2_node(dir)->flags &= ~EXT2_FL_INDEX;
+    dir->flags &= ~EXT2_FL_INDEX;
     inode_touch(dir, false, true, true);
     return ext2_inode_write(dir);
 }

@@ -144,7 +144,7 @@ static void fill(struct inode *i, const struct ext2_raw_inode *raw)
     i->ctime.sec = raw->ctime;
     memcpy(n->block, raw->block, sizeof(n->block));
     n->sectors = raw->sectors;
-    n->flags = raw->flags;
+    i->flags = n->flags = raw->flags;
     n->generation = raw->generation;
     n->file_acl = raw->file_acl;
     if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
@@ -436,7 +436,7 @@ static void encode(const struct inode *i, struct ext2_raw_inode *raw)
     if (S_ISREG(i->mode))
         raw->size_high = (uint32_t)(size >> 32);
     raw->sectors = n->sectors;
-    raw->flags = n->flags;
+    raw->flags = i->flags;
     raw->generation = n->generation;
     raw->file_acl = n->file_acl;
     memcpy(raw->block, n->block, sizeof(raw->block));
@@ -524,6 +524,7 @@ static void inherit(struct inode *i, const struct inode *dir)
     i->gid = dir->mode & S_ISGID ? dir->gid : c->fsgid;
     if ((dir->mode & S_ISGID) && S_ISDIR(i->mode))
         i->mode |= S_ISGID;
+    i->flags = dir->flags & (INODE_NODUMP | INODE_NOATIME);
     inode_touch(i, true, true, true);
 }
 

@@ -69,6 +69,23 @@ static int ext2_create(struct inode *dir, struct dentry *d, uint32_t mode)
     return ext2_mknod(dir, d, S_IFREG | (mode & ~S_IFMT), 0);
 }
 
+/* It goes with its last user, or after a crash, unless it is linked by then. */
+static int ext2_tmpfile(struct inode *dir, struct dentry *d, uint32_t mode)
+{
+    struct ext2_operation op;
+    int err = ext2_begin_change(ext2_super(dir), &op);
+
+    if (err)
+        return err;
+    err = ext2_inode_make(dir, S_IFREG | (mode & ~S_IFMT), 0, &d->inode);
+    if (!err) {
+        d->inode->nlink = 0;
+        ext2_inode_orphan(d->inode);
+    }
+    ext2_end(ext2_super(dir), &op);
+    return err;
+}
+
 static int make_dir(struct inode *dir, struct dentry *d, uint32_t mode)
 {
     struct inode *i;
@@ -330,6 +347,7 @@ static int ext2_readlink(struct inode *i, char *buf, size_t size)
 const struct inode_ops ext2_dir_ops = {
     .lookup = ext2_lookup,
     .create = ext2_create,
+    .tmpfile = ext2_tmpfile,
     .mkdir = ext2_mkdir,
     .mknod = ext2_mknod,
     .symlink = ext2_symlink,

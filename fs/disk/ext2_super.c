@@ -479,6 +479,7 @@ static void ext2_statfs(struct superblock *sb, struct kstatfs *out)
 static struct fs_type ext2_type = {
     .name = "ext2",
     .cache_names = true,
+    .keeps_flags = true,
     .device = disk_number,
     .mount = ext2_mount,
     .unmount = ext2_unmount,

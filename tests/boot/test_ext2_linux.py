@@ -7,8 +7,8 @@ import re
 import pytest
 
 from filesystems import (EXERCISER, assert_sound, boot, dump, exercise_here, have_linux_with_disks, make_exerciser,
-                         on_host, on_linux, power_off)
-from machine import have_busybox
+                         make_fs, on_host, on_linux, power_off)
+from machine import build_program, have_busybox
 
 OPERATIONS = int(os.environ.get("EXT2_OPERATIONS", "600"))
 SEED = int(os.environ.get("EXT2_SEED", "5"))
@@ -47,3 +47,26 @@ def test_in_turns_with_linux(block, tmp_path):
         assert run(image, SEED + turn) == said, run.__name__
         assert_sound(image)
     assert on_host(dump(image, tmp_path / "dump") + "/tree") == tree
+
+
+def lines_of(output):
+    return [line.rstrip() for line in output.splitlines() if line.startswith("> ")]
+
+
+def test_attributes_and_nameless_files_are_the_same(tmp_path):
+    os.makedirs(tmp_path / "tree/there")
+    os.makedirs(tmp_path / "tree/here")
+    build_program("disk_attributes.c", tmp_path / "tree/attributes")
+    image = make_fs(tmp_path / "disk", tree=tmp_path / "tree")
+    there = lines_of(on_linux(image, "mount -t ext2 /dev/vda /mnt && /mnt/attributes /mnt/there && umount /mnt"))
+    assert len(there) > 20
+    with boot(image, append="quiet") as m:
+        m.prompt()
+        m.sh("mount -t ext2 /dev/vda /mnt")
+        assert lines_of(m.sh("/mnt/attributes /mnt/here")) == there
+        # What was set there is so here.
+        m.sh("umount /mnt; mount -t ext2 /dev/vda /mnt")
+        assert lines_of(m.sh("/mnt/attributes /mnt/there; true"))[2] == "> get(\"f\"): 192"
+        assert m.sh("umount /mnt; echo $?").split()[-1] == "0"
+        power_off(m)
+    assert_sound(image)

@@ -2,6 +2,7 @@
  * Owners, permissions and times: chmod, chown, utime and their kin.
  */
 #include "fs/notify/notify.h"
+#include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/xattr.h"
 #include "arch/uaccess.h"
@@ -24,6 +25,8 @@ static int change_mode(struct inode *i, uint32_t mode)
     if ((mode & S_ISGID) && !in_group(i->gid) && !capable(CAP_FSETID))
         mode &= ~S_ISGID;
     i->mode = (i->mode & S_IFMT) | (mode & 07777);
+    if (i->acls)
+        acl_chmod(i);
     return changed(i);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "fs/notify/notify.h"
 #include "fs/vfs/limits.h"
+#include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -15,8 +16,8 @@ uint32_t apply_umask(uint32_t mode)
     return mode & ~proc_current()->fs->umask;
 }
 
-/* The permissions of a file that is made in dir: its group's set-group-id directory lends nobody
- * else the right to make programs that run as the group. */
+/* The permissions of a file that is made in dir, but for what umask takes: its group's set-group-id
+ * directory lends nobody else the right to make programs that run as the group. */
 uint32_t new_file_mode(const struct inode *dir, uint32_t mode)
 {
     uint32_t setgid = S_ISGID | 0010;
@@ -24,7 +25,7 @@ uint32_t new_file_mode(const struct inode *dir, uint32_t mode)
     if ((mode & setgid) == setgid && (dir->mode & S_ISGID) && !in_group(dir->gid) &&
         !capable(CAP_FSETID))
         mode &= ~S_ISGID;
-    return apply_umask(mode);
+    return mode;
 }
 
 int may_change_dir(const struct dentry *dir)
@@ -94,14 +95,19 @@ void new_name_end(struct dentry *d, int err)
 
 static int make_dir(struct walk *w, uint32_t mode)
 {
-    const struct inode_ops *ops = w->at.dentry->inode->ops;
+    struct inode *dir = w->at.dentry->inode;
+    struct acls *acls;
     struct dentry *d;
     int err = new_name_begin(w, true, 0, &d);
 
     if (err)
         return err;
-    mode = S_IFDIR | (apply_umask(mode) & (0777 | S_ISVTX));
-    err = ops->mkdir ? ops->mkdir(w->at.dentry->inode, d, mode) : -EPERM;
+    mode = S_IFDIR | (mode & (0777 | S_ISVTX));
+    err = acl_for_new(dir, &mode, &acls);
+    if (!err) {
+        err = dir->ops->mkdir ? dir->ops->mkdir(dir, d, mode) : -EPERM;
+        acl_born(err ? NULL : d->inode, dir, acls);
+    }
     new_name_end(d, err);
     return err;
 }
@@ -132,6 +138,23 @@ long sys_mkdirat(uint32_t dirfd, const char __user *upath, uint32_t mode)
 
 /* ---- mknod ---- */
 
+static int call_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint32_t dev)
+{
+    struct acls *acls;
+    int err = (S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD)
+                  ? -EPERM
+                  : acl_for_new(dir, &mode, &acls);
+
+    if (err)
+        return err;
+    if (S_ISREG(mode))
+        err = dir->ops->create ? dir->ops->create(dir, d, mode) : -EACCES;
+    else
+        err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, dev) : -EPERM;
+    acl_born(err ? NULL : d->inode, dir, acls);
+    return err;
+}
+
 /* out: a reference to the new name, unless NULL. */
 static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry **out)
 {
@@ -141,13 +164,7 @@ static int make_node(struct walk *w, uint32_t mode, uint32_t dev, struct dentry 
 
     if (err)
         return err;
-    mode = (mode & S_IFMT) | new_file_mode(dir, mode & 07777);
-    if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD))
-        err = -EPERM;
-    else if (S_ISREG(mode))
-        err = dir->ops->create ? dir->ops->create(dir, d, mode) : -EACCES;
-    else
-        err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, dev) : -EPERM;
+    err = call_mknod(dir, d, (mode & S_IFMT) | new_file_mode(dir, mode & 07777), dev);
     if (!err && out) {
         dentry_ref(d);
         *out = d;

@@ -6,6 +6,7 @@
  */
 #include "fs/block/file.h"
 #include "fs/notify/notify.h"
+#include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "arch/uaccess.h"
@@ -207,6 +208,22 @@ int path_open(const struct path *p, uint32_t flags, bool created, struct file **
 
 /* ---- O_CREAT ---- */
 
+typedef int (*make_fn)(struct inode *dir, struct dentry *d, uint32_t mode);
+
+/* [dir->lock held] d becomes a file of dir. */
+static int make_file(struct inode *dir, struct dentry *d, uint32_t mode, make_fn make)
+{
+    uint32_t full = S_IFREG | new_file_mode(dir, mode);
+    struct acls *acls;
+    int err = acl_for_new(dir, &full, &acls);
+
+    if (err)
+        return err;
+    err = make(dir, d, full);
+    acl_born(err ? NULL : d->inode, dir, acls);
+    return err;
+}
+
 /* [w->at's inode lock held] Makes the last component; a reference in *out. */
 static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
 {
@@ -223,7 +240,7 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
     d = dentry_new(w->at.dentry, w->name, w->len);
     if (!d)
         return -ENOMEM;
-    err = dir->ops->create(dir, d, S_IFREG | new_file_mode(dir, mode));
+    err = make_file(dir, d, mode, dir->ops->create);
     if (err) {
         dentry_unref(d);
         return err;
@@ -347,8 +364,7 @@ static int open_tmpfile(const struct path *dir, uint32_t flags, uint32_t mode, s
 {
     struct inode *i = dir->dentry->inode;
     struct timestamp mtime = i->mtime, ctime = i->ctime;
-    int (*make)(struct inode *, struct dentry *, uint32_t) =
-        i->ops->tmpfile ? i->ops->tmpfile : i->ops->create;
+    make_fn make = i->ops->tmpfile ? i->ops->tmpfile : i->ops->create;
     struct dentry *d;
     int err = path_readonly(dir) ? -EROFS : inode_permission(i, MAY_WRITE | MAY_EXEC);
 
@@ -360,7 +376,7 @@ static int open_tmpfile(const struct path *dir, uint32_t flags, uint32_t mode, s
     if (!d)
         return -ENOMEM;
     mutex_lock(&i->lock);
-    err = make(i, d, S_IFREG | new_file_mode(i, mode));
+    err = make_file(i, d, mode, make);
     i->mtime = mtime;
     i->ctime = ctime;
     mutex_unlock(&i->lock);

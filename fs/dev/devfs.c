@@ -128,6 +128,7 @@ static void devfs_leave(struct superblock *sb)
 static struct fs_type devfs_type = {
     .name = "devtmpfs",
     .keeps_flags = true,
+    .charge_xattr = ramfs_charge_xattr,
     .nodev = true,
     .single = true,
     .mount = devfs_mount,

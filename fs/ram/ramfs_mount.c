@@ -298,7 +298,12 @@ static void unnamed_statfs(struct superblock *sb, struct kstatfs *out)
 }
 
 static struct fs_type unnamed_type = {
-    .name = "tmpfs", .nodev = true, .keeps_flags = true, .statfs = unnamed_statfs};
+    .name = "tmpfs",
+    .nodev = true,
+    .keeps_flags = true,
+    .charge_xattr = ramfs_charge_xattr,
+    .statfs = unnamed_statfs,
+};
 static struct ramfs_super unnamed_super = {.refs = 1};
 static struct superblock unnamed_sb = {.type = &unnamed_type,
                                        .dev = MKDEV(0, 1),

@@ -6,6 +6,7 @@
  */
 #include "arch/clock_page.h"
 #include "arch/thread.h"
+#include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/xattr.h"
 #include "libc/string.h"
@@ -61,6 +62,8 @@ void inode_unref(struct inode *i)
         return;
     if (i->xattrs)
         xattr_free_all(i);
+    if (i->acls)
+        acl_free_all(i);
     if (i->ops && i->ops->destroy)
         i->ops->destroy(i);
     if (i->object)
@@ -133,18 +136,23 @@ int inode_permission_as(const struct inode *i, unsigned want, const struct acces
         return -EROFS; /* root too */
     if ((want & MAY_WRITE) && (i->flags & INODE_IMMUTABLE))
         return -EPERM;
+    int err = i->acls && who->uid != i->uid ? acl_permits(i, want, who) : 1;
+
     if (who->uid == i->uid)
         mode >>= 6;
-    else if (cred_in_group(&proc_current()->cred, who->gid, i->gid))
+    else if (err > 0 && cred_in_group(&proc_current()->cred, who->gid, i->gid))
         mode >>= 3;
-    int err = (want & ~mode & 7) && !capable_of(i, want, who) ? -EACCES : 0;
+    if (err > 0)
+        err = want & ~mode & 7 ? -EACCES : 0;
+    if (err && capable_of(i, want, who))
+        err = 0;
     return i->ops && i->ops->permission ? i->ops->permission(i, want, err) : err;
 }
 
 /* What everybody may: nobody has to be asked who he is. */
 static bool all_may(const struct inode *i, unsigned want)
 {
-    if (want & ~(i->mode & i->mode >> 3 & i->mode >> 6))
+    if (i->acls || (want & ~(i->mode & i->mode >> 3 & i->mode >> 6)))
         return false;
     return !(i->ops && i->ops->permission) &&
            !((want & MAY_WRITE) && (sb_readonly(i->sb) || (i->flags & INODE_IMMUTABLE)));

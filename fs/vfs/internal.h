@@ -246,7 +246,7 @@ bool dir_is_made_up(const struct dentry *dir);
 int path_mknod(const char *path, uint32_t mode, struct dentry **out);
 /* mode without what umask takes. */
 uint32_t apply_umask(uint32_t mode);
-uint32_t new_file_mode(const struct inode *dir, uint32_t mode); /* no directory; umask applied */
+uint32_t new_file_mode(const struct inode *dir, uint32_t mode); /* no directory; before umask */
 
 /* ---- rw.c ---- */
 

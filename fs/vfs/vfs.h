@@ -173,6 +173,7 @@ struct inode {
         struct socket *socket; /* [net_lock] bound to this node: fs/net/address.c */
     };
     struct xattr *xattrs;      /* [lock] fs/vfs/xattr.c */
+    struct acls *acls;         /* [lock, acl_lock] fs/vfs/acl.c; once there it stays */
     struct notify_mark *marks; /* [notify_lock] who wants to know of changes: fs/notify */
     void *private;             /* the file system's own */
 };

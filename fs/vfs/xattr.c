@@ -5,6 +5,7 @@
  */
 #include "fs/vfs/xattr.h"
 #include "fs/notify/notify.h"
+#include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "libc/string.h"
@@ -83,12 +84,17 @@ static bool begins(const char *name, const char *with)
     return strncmp(name, with, strlen(with)) == 0;
 }
 
+static bool has_attributes(const struct inode *i)
+{
+    return i->sb && i->sb->type->charge_xattr;
+}
+
 /* Whether the file system has such names at all. */
 static int check_kind(const struct inode *i, const char *name)
 {
     static const char *const kinds[] = {"security.", "trusted.", "user."};
 
-    if (!i->sb || !i->sb->type->charge_xattr)
+    if (!has_attributes(i))
         return -EOPNOTSUPP;
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         if (begins(name, kinds[k]))
@@ -244,11 +250,14 @@ void xattr_drop_caps(struct inode *i)
 
 long xattr_get(struct inode *i, const char *name, void __user *uvalue, size_t size)
 {
+    enum acl_kind acl = acl_kind_of(name);
     const struct xattr *x;
-    long n = check(i, name, MAY_READ);
+    long n = acl != ACL_NONE && has_attributes(i) ? 0 : check(i, name, MAY_READ);
 
     if (n)
         return n;
+    if (acl != ACL_NONE)
+        return acl_get(i, acl, uvalue, size);
     mutex_lock(&i->lock);
     x = *find(i, name);
     n = x ? (long)x->size : -ENODATA;
@@ -260,8 +269,8 @@ long xattr_get(struct inode *i, const char *name, void __user *uvalue, size_t si
     return n;
 }
 
-int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size_t size,
-              uint32_t flags)
+static int set_ordinary(struct inode *i, const char *name, const void __user *uvalue, size_t size,
+                        uint32_t flags)
 {
     struct xattr *new = xattr_new(name, size);
     int err = new ? value_from_user(new, uvalue) : -ENOMEM;
@@ -282,13 +291,34 @@ int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size
     return err;
 }
 
+/* Whether name is a list of i that may change: what every attribute has to pass. */
+static int check_acl(const struct inode *i)
+{
+    return inode_is_fixed(i) ? -EPERM : has_attributes(i) ? 0 : -EOPNOTSUPP;
+}
+
+int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size_t size,
+              uint32_t flags)
+{
+    enum acl_kind acl = acl_kind_of(name);
+
+    if (acl == ACL_NONE)
+        return set_ordinary(i, name, uvalue, size, flags);
+    int err = check_acl(i);
+
+    return err ? err : acl_set(i, acl, uvalue, size);
+}
+
 int xattr_remove(struct inode *i, const char *name)
 {
+    enum acl_kind acl = acl_kind_of(name);
     struct xattr **p;
-    int err = check(i, name, MAY_WRITE);
+    int err = acl != ACL_NONE ? check_acl(i) : check(i, name, MAY_WRITE);
 
     if (err)
         return err;
+    if (acl != ACL_NONE)
+        return acl_remove(i, acl);
     mutex_lock(&i->lock);
     p = find(i, name);
     err = *p ? 0 : -ENODATA;
@@ -302,27 +332,39 @@ int xattr_remove(struct inode *i, const char *name)
     return err;
 }
 
+/* What has been listed so far, and where to. */
+struct listing {
+    char __user *to;
+    size_t size, used;
+};
+
+static int list_name(struct listing *l, const char *name)
+{
+    size_t len = strlen(name) + 1, at = l->used;
+
+    l->used += len;
+    if (l->used > XATTR_LIST_MAX)
+        return -E2BIG;
+    if (l->size && l->used > l->size)
+        return -ERANGE;
+    return l->size && copy_to_user(l->to + at, name, len) ? -EFAULT : 0;
+}
+
 long xattr_list(struct inode *i, char __user *ulist, size_t size)
 {
+    struct listing l = {ulist, size, 0};
     const struct xattr *x;
-    size_t n = 0;
-    long err = 0;
+    int err = 0;
 
+    for (unsigned k = 0; k < ACL_KINDS && !err; k++)
+        if (i->acls && acl_is_set(i, (enum acl_kind)k))
+            err = list_name(&l, acl_name((enum acl_kind)k));
     mutex_lock(&i->lock);
     for (x = i->xattrs; x && !err; x = x->next) {
-        size_t len = strlen(x->name) + 1;
-
-        if (begins(x->name, "trusted.") && !capable(CAP_SYS_ADMIN))
-            continue;
-        if (n + len > XATTR_LIST_MAX)
-            err = -E2BIG;
-        else if (size && n + len > size)
-            err = -ERANGE;
-        else if (size && copy_to_user(ulist + n, x->name, len))
-            err = -EFAULT;
-        n += len;
+        if (!begins(x->name, "trusted.") || capable(CAP_SYS_ADMIN))
+            err = list_name(&l, x->name);
         sched_point();
     }
     mutex_unlock(&i->lock);
-    return err ? err : (long)n;
+    return err ? err : (long)l.used;
 }

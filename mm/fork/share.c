@@ -156,11 +156,9 @@ static void take_over_all(struct frame *table, pte_t *to)
 {
     pte_t *pte = frame_kva(table);
 
-    for (unsigned left = table->table.used; left; pte += GROUP) {
+    for (unsigned i = 0, left = table->table.used; left; i += GROUP, pte += GROUP)
         if (pte[0] | pte[1] | pte[2] | pte[3] | pte[4] | pte[5] | pte[6] | pte[7])
-            left -= take_over(pte, to);
-        to = to ? to + GROUP : NULL;
-    }
+            left -= take_over(pte, to ? to + i : NULL);
     table->flags &= (uint8_t)~FRAME_STALE;
 }
 
@@ -172,20 +170,35 @@ static void leave(struct pmap *pm, struct frame *table)
     table->pins--;
 }
 
-/* All that have table but pm, which is the first of them, have copy from now on: what is in the
- * reverse map stays with who lives longest. */
-static void give_others(struct pmap *pm, vaddr_t va, struct frame *table, struct frame *copy)
+/* pm has copy, which is filled, and table no longer. */
+static void give(struct pmap *pm, vaddr_t va, struct frame *table, struct frame *copy)
 {
-    struct pmap *other = share_next(table, pm), *next;
+    leave(pm, table);
+    if (copy->table.pmap)
+        copy->pins++;
+    else
+        copy->table.pmap = pm;
+    write_release(pm->pgdir[PDX(va)], frame_pa(copy) | PTE_P | PTE_U);
+    mmu_flush_page(pm->pgdir, va);
+}
 
-    copy->pins = table->pins - 1;
-    copy->table.pmap = other;
-    for (; other; other = next) {
-        next = share_next(table, other);
-        write_release(other->pgdir[PDX(va)], frame_pa(copy) | PTE_P | PTE_U); /* it is filled */
-        mmu_flush_page(other->pgdir, va);
-    }
-    table->pins = 0;
+/* Others have pm's table: pm gets a copy; or, if it is the first of them, they do. So what is in
+ * the reverse map stays with who lives longest. false: no memory. */
+static bool part(struct pmap *pm, vaddr_t va, struct frame *table)
+{
+    struct frame *copy = frame_alloc_zeroed(FRAME_TABLE);
+    struct pmap *other;
+
+    if (!copy)
+        return false;
+    take_over_all(table, frame_kva(copy));
+    copy->table = table->table;
+    copy->table.pmap = NULL;
+    if (table->table.pmap != pm)
+        give(pm, va, table, copy);
+    while (table->table.pmap == pm && (other = share_next(table, pm)))
+        give(other, va, table, copy);
+    return true;
 }
 
 /* Whether what the entries of table say of the right to write is as true as before the fork: nobody
@@ -203,28 +216,13 @@ static bool rights_hold(const struct pmap *pm, const struct frame *table)
 bool share_own(struct pmap *pm, vaddr_t va)
 {
     pde_t *pde = &pm->pgdir[PDX(va)];
-    struct frame *table = frame_of_pa(PTE_ADDR(*pde)), *copy;
+    struct frame *table = frame_of_pa(PTE_ADDR(*pde));
 
-    if (!table->pins) {
-        if (!rights_hold(pm, table))
-            take_over_all(table, NULL);
-        __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
-        return true;
-    }
-    copy = frame_alloc_zeroed(FRAME_TABLE);
-    if (!copy)
+    if (table->pins && !part(pm, va, table))
         return false;
-    copy->table = table->table;
-    take_over_all(table, frame_kva(copy));
-    if (table->table.pmap == pm) {
-        give_others(pm, va, table, copy);
-        __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
-        return true;
-    }
-    leave(pm, table);
-    copy->table.pmap = pm;
-    write_release(*pde, frame_pa(copy) | PTE_P | PTE_W | PTE_U); /* it is filled */
-    mmu_flush_page(pm->pgdir, va);
+    if (!rights_hold(pm, table))
+        take_over_all(table, NULL);
+    __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
     return true;
 }
 

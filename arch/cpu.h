@@ -45,7 +45,9 @@ struct cpu {
     uint64_t wanted_since_ns;          /* the same by the clock, to the tick */
     struct cpu_tables *tables;         /* arch: its descriptors */
     uint32_t apic_id;                  /* arch */
-    volatile bool in_kernel;           /* arch: it holds the kernel lock */
+    bool in_kernel;                    /* arch: it holds the kernel lock */
+    bool halts_for_kernel;             /* arch: it waits for it, and is to be woken */
+    uint32_t kernel_ticket;            /* arch: its place in the queue, while it does */
     volatile bool started;             /* arch */
     uint64_t first_cycles;             /* arch: its time-stamp counter when it started */
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */

@@ -59,6 +59,20 @@ void spin_wait(const struct spinlock *l)
 
 /* ---- Into the kernel ---- */
 
+void kernel_lock_halt(void)
+{
+    apic_only_urgent(true);
+    cpu_wait();
+    irq_disable();
+    apic_only_urgent(false);
+}
+
+/* A shootdown that asks nothing. */
+void kernel_lock_wake(struct cpu *c)
+{
+    shootdown_send(c);
+}
+
 void cpu_idle(void)
 {
     if (cpus_online == 1) {
@@ -96,7 +110,11 @@ static bool is_out_of_turn(const struct trapframe *tf)
         }                                                                                          \
     }
 
-SHARED(trap_dispatch)
+static void trap_in_kernel(struct trapframe *tf)
+{
+    trap_dispatch(tf);
+}
+SHARED(trap_in_kernel)
 static void fault_in_kernel(struct trapframe *tf)
 {
     page_fault(tf);
@@ -114,6 +132,15 @@ static void sysenter_in_kernel(struct trapframe *tf)
 SHARED(sysenter_in_kernel)
 SHARED(irq_dispatch)
 SHARED(return_to_user)
+
+/* A fix-up touches nothing that others share, and comes where this processor waits for the lock: a
+ * shootdown loads the program's selectors. */
+void shared_trap_dispatch(struct trapframe *tf);
+void shared_trap_dispatch(struct trapframe *tf)
+{
+    if (trap_from_user(tf) || is_out_of_turn(tf) || !extable_fixup(tf))
+        shared_trap_in_kernel(tf);
+}
 
 /* Most faults of programs need no more than vm_lock. Interrupts stay off, and what else is to be
  * done on the way to user mode takes the kernel lock by itself. */

@@ -28,7 +28,11 @@ MUTANTS = [
      "    unmap_entry(table->table.pmap, pte);\n    flush_changed(table, va, 1);",
      "    unmap_entry(table->table.pmap, pte);\n    (void)va;\n    free_table_if_empty(table);"),
     # Shootdowns and locks, by CPUs that take turns in many orders: test_interleaving.
-    ("lock-never-owed", "arch/i386/platform/kernel_lock.c", "kernel_lock.serving == ticket && clock_mono_ns() - began > LONG_NS", "0"),
+    ("lock-never-owed", "arch/i386/platform/kernel_lock.c", "is_first(ticket) && clock_mono_ns() - began > LONG_NS", "0"),
+    ("lock-first-not-woken", "arch/i386/platform/kernel_lock.c", "        wake_first();", "        ;"),
+    ("lock-wakes-another", "arch/i386/platform/kernel_lock.c", "&& is_first(read_once(c->kernel_ticket)))", "&& !is_first(read_once(c->kernel_ticket)))"),
+    ("lock-halts-without-a-look", "arch/i386/platform/kernel_lock.c", "!is_first(ticket) || read_once(kernel_lock.held)", "1"),
+    ("lock-spins-for-ever", "arch/i386/platform/kernel_lock.c", "rounds % SPIN_ROUNDS == 0", "0"),
     ("shootdown-missing", "arch/i386/platform/shootdown.c", "    if (!targets || left_out)", "    if (targets || left_out)"),
     ("shootdown-no-wait", "arch/i386/platform/shootdown.c",
      "for (uint32_t rounds = 1; read_acquire(request.waiting); rounds++) {\n        shootdown_answer",

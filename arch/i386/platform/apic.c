@@ -29,6 +29,7 @@
 #define LVT_PERIODIC  0x20000u
 #define LVT_EXTINT    0x700u
 #define LVT_NMI       0x400u
+#define URGENT_CLASS  0xe0u /* of higher classes than that */
 #define DIVIDE_BY_16  0x3u
 #define LOCAL_BYTES   0x400u
 
@@ -207,6 +208,16 @@ void apic_mask(unsigned irq, bool masked)
 void apic_eoi(void)
 {
     local[REG_EOI / 4] = 0;
+}
+
+/* What the 8259 says has no class. */
+void apic_only_urgent(bool on)
+{
+    uint32_t line = local_read(REG_LINT0);
+
+    if (line & LVT_EXTINT)
+        local_write(REG_LINT0, on ? line | LVT_MASKED : line & ~LVT_MASKED);
+    local_write(REG_PRIORITY, on ? URGENT_CLASS : 0);
 }
 
 /* ---- Other processors ---- */

@@ -22,6 +22,9 @@ bool apic_present(void); /* the local one is on */
 bool apic_route(unsigned irq);
 void apic_mask(unsigned irq, bool masked); /* of a line routed so */
 void apic_eoi(void);
+/* On this processor: only interrupts of the most urgent class come, APIC_SHOOTDOWN_VECTOR and NMIs;
+ * the others wait until they may again. */
+void apic_only_urgent(bool on);
 
 /* On a further processor: its own local APIC. */
 void apic_init_further(void);

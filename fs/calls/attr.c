@@ -184,12 +184,24 @@ static bool nsec_ok(uint32_t nsec)
     return nsec < NSEC_PER_SEC || nsec == UTIME_NOW || nsec == UTIME_OMIT;
 }
 
-static void set_time(struct timestamp *t, const struct timestamp *to, const struct timestamp *now)
+/* The nearest that the file system can keep. */
+static struct timestamp kept(const struct inode *i, const struct timestamp *t)
+{
+    bool narrow = i->sb && i->sb->type->narrow_times;
+    int64_t least = narrow ? INT32_MIN : INT64_MIN, most = narrow ? INT32_MAX : INT64_MAX;
+
+    if (t->sec > least && t->sec < most)
+        return (struct timestamp){t->sec, narrow ? 0 : t->nsec};
+    return (struct timestamp){t->sec <= least ? least : most, 0};
+}
+
+static void set_time(const struct inode *i, struct timestamp *t, const struct timestamp *to,
+                     const struct timestamp *now)
 {
     if (to->nsec == UTIME_NOW)
         *t = *now;
     else if (to->nsec != UTIME_OMIT)
-        *t = *to;
+        *t = kept(i, to);
 }
 
 /* Owners set what they like; "now" for both is also for those who may write. */
@@ -215,8 +227,8 @@ static int set_times(struct inode *i, bool readonly, const struct times *t)
     if (err)
         return err;
     inode_settle(i);
-    set_time(&i->atime, &t->atime, &now);
-    set_time(&i->mtime, &t->mtime, &now);
+    set_time(i, &i->atime, &t->atime, &now);
+    set_time(i, &i->mtime, &t->mtime, &now);
     return changed(i);
 }
 
@@ -261,38 +273,51 @@ static long do_utimes(int dirfd, const char __user *upath, const struct times *t
     return err;
 }
 
+/* In the two layouts of seconds, and with microseconds. */
+struct narrow_time {
+    int32_t sec;
+    uint32_t part;
+};
+
+struct wide_time {
+    int64_t sec;
+    uint32_t nsec, pad;
+};
+
+static int times_from_narrow(const void __user *utimes, struct times *t)
+{
+    struct narrow_time in[2];
+
+    if (copy_from_user(in, utimes, sizeof(in)))
+        return -EFAULT;
+    t->atime = (struct timestamp){in[0].sec, in[0].part};
+    t->mtime = (struct timestamp){in[1].sec, in[1].part};
+    return 0;
+}
+
 long sys_utimensat(uint32_t dirfd, const char __user *upath, const void __user *utimes,
                    uint32_t flags)
 {
     struct times t = times_now;
 
-    if (utimes && copy_from_user(&t, utimes, sizeof(t)))
+    if (utimes && times_from_narrow(utimes, &t))
         return -EFAULT;
     if (!nsec_ok(t.atime.nsec) || !nsec_ok(t.mtime.nsec))
         return -EINVAL;
     return do_utimes((int)dirfd, upath, &t, flags);
 }
 
-/* Inodes keep seconds from 1970 to 2106: what lies outside becomes the nearest of these. */
-static uint32_t clamp_seconds(int64_t sec)
-{
-    return sec < 0 ? 0 : sec > UINT32_MAX ? UINT32_MAX : (uint32_t)sec;
-}
-
 long sys_utimensat_time64(uint32_t dirfd, const char __user *upath, const void __user *utimes,
                           uint32_t flags)
 {
-    struct {
-        int64_t sec;
-        uint32_t nsec, pad;
-    } in[2];
+    struct wide_time in[2];
     struct times t = times_now;
 
     if (utimes) {
         if (copy_from_user(in, utimes, sizeof(in)))
             return -EFAULT;
-        t.atime = (struct timestamp){clamp_seconds(in[0].sec), in[0].nsec};
-        t.mtime = (struct timestamp){clamp_seconds(in[1].sec), in[1].nsec};
+        t.atime = (struct timestamp){in[0].sec, in[0].nsec};
+        t.mtime = (struct timestamp){in[1].sec, in[1].nsec};
     }
     if (!nsec_ok(t.atime.nsec) || !nsec_ok(t.mtime.nsec))
         return -EINVAL;
@@ -305,7 +330,7 @@ static int times_from_timevals(const void __user *utimes, struct times *t)
     *t = times_now;
     if (!utimes)
         return 0;
-    if (copy_from_user(t, utimes, sizeof(*t)))
+    if (times_from_narrow(utimes, t))
         return -EFAULT;
     if (t->atime.nsec >= 1000000 || t->mtime.nsec >= 1000000)
         return -EINVAL;
@@ -330,7 +355,7 @@ long sys_utimes(const char __user *upath, const void __user *utimes)
 long sys_utime(const char __user *upath, const void __user *utimes)
 {
     struct times t = times_now;
-    uint32_t in[2];
+    int32_t in[2];
 
     if (utimes) {
         if (copy_from_user(in, utimes, sizeof(in)))

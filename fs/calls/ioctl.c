@@ -5,17 +5,20 @@
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 
-#define FIONREAD    0x541Bu
-#define FIONBIO     0x5421u
-#define FIONCLEX    0x5450u
-#define FIOCLEX     0x5451u
-#define FIOASYNC    0x5452u
-#define FIOQSIZE    0x5460u
-#define FIBMAP      1u
-#define FIGETBSZ    2u
-#define FS_FIEMAP   0xc020660bu
-#define FS_GETFLAGS 0x80046601u
-#define FS_SETFLAGS 0x40046602u
+#define FIONREAD      0x541Bu
+#define FIONBIO       0x5421u
+#define FIONCLEX      0x5450u
+#define FIOCLEX       0x5451u
+#define FIOASYNC      0x5452u
+#define FIOQSIZE      0x5460u
+#define FIBMAP        1u
+#define FIGETBSZ      2u
+#define FS_FIEMAP     0xc020660bu
+#define FICLONE       0x40049409u
+#define FICLONERANGE  0x4020940du
+#define FIDEDUPERANGE 0xc0189436u
+#define FS_GETFLAGS   0x80046601u
+#define FS_SETFLAGS   0x40046602u
 
 static long set_nonblocking(struct file *f, void __user *uarg)
 {
@@ -136,6 +139,12 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
         return find_block(f, (int32_t __user *)arg);
     case FS_FIEMAP:
         return file_map_ioctl(f, (void __user *)arg);
+    case FICLONE:
+        return file_clone(f, (int)arg);
+    case FICLONERANGE:
+        return file_clone_range(f, (void __user *)arg);
+    case FIDEDUPERANGE:
+        return file_dedupe(f, (void __user *)arg);
     case FIGETBSZ:
         return f->dentry ? put_user_u32((void __user *)arg, inode_block_size(f->inode)) : -EINVAL;
     case FS_GETFLAGS:

@@ -5,6 +5,11 @@
 #include "arch/uaccess.h"
 #include "libc/string.h"
 
+/* Seconds as far as they go into 32 bits. */
+struct stat_time {
+    uint32_t sec, nsec;
+};
+
 struct stat64 { /* i386: 64-bit fields are aligned to 4 */
     uint64_t dev;
     uint32_t pad0;
@@ -15,7 +20,7 @@ struct stat64 { /* i386: 64-bit fields are aligned to 4 */
     int64_t size;
     uint32_t blksize;
     uint64_t blocks;
-    struct timestamp atime, mtime, ctime;
+    struct stat_time atime, mtime, ctime;
     uint64_t ino;
 } __attribute__((packed));
 
@@ -23,7 +28,7 @@ struct stat32 {
     uint32_t dev, ino;
     uint16_t mode, nlink, uid, gid;
     uint32_t rdev, size, blksize, blocks;
-    struct timestamp atime, mtime, ctime;
+    struct stat_time atime, mtime, ctime;
     uint32_t unused[2];
 };
 
@@ -83,6 +88,11 @@ static uint64_t stat_size(struct inode *i)
 
 typedef int (*stat_fn)(const struct path *p, struct inode *i, void __user *ubuf);
 
+static struct stat_time stat_time(const struct timestamp *t)
+{
+    return (struct stat_time){.sec = (uint32_t)t->sec, .nsec = t->nsec};
+}
+
 static int put_stat64(const struct path *p, struct inode *i, void __user *ubuf)
 {
     struct stat64 s = {
@@ -96,9 +106,9 @@ static int put_stat64(const struct path *p, struct inode *i, void __user *ubuf)
         .size = (int64_t)stat_size(i),
         .blksize = inode_block_size(i),
         .blocks = inode_blocks(i),
-        .atime = i->atime,
-        .mtime = i->mtime,
-        .ctime = i->ctime,
+        .atime = stat_time(&i->atime),
+        .mtime = stat_time(&i->mtime),
+        .ctime = stat_time(&i->ctime),
         .ino = i->ino,
     };
 
@@ -120,9 +130,9 @@ static int put_stat32(const struct path *p, struct inode *i, void __user *ubuf)
         .size = (uint32_t)size,
         .blksize = inode_block_size(i),
         .blocks = (uint32_t)inode_blocks(i),
-        .atime = i->atime,
-        .mtime = i->mtime,
-        .ctime = i->ctime,
+        .atime = stat_time(&i->atime),
+        .mtime = stat_time(&i->mtime),
+        .ctime = stat_time(&i->ctime),
     };
 
     (void)p;
@@ -143,9 +153,9 @@ static int put_old_stat(const struct path *p, struct inode *i, void __user *ubuf
         .gid = gid_narrow(i->gid),
         .rdev = i->rdev,
         .size = (uint32_t)size,
-        .atime = i->atime.sec,
-        .mtime = i->mtime.sec,
-        .ctime = i->ctime.sec,
+        .atime = (uint32_t)i->atime.sec,
+        .mtime = (uint32_t)i->mtime.sec,
+        .ctime = (uint32_t)i->ctime.sec,
     };
 
     (void)p;

@@ -139,9 +139,9 @@ static void fill(struct inode *i, const struct ext2_raw_inode *raw)
     i->nlink = raw->links;
     i->uid = raw->uid | (uint32_t)raw->uid_high << 16;
     i->gid = raw->gid | (uint32_t)raw->gid_high << 16;
-    i->atime.sec = raw->atime;
-    i->mtime.sec = raw->mtime;
-    i->ctime.sec = raw->ctime;
+    i->atime.sec = (int32_t)raw->atime;
+    i->mtime.sec = (int32_t)raw->mtime;
+    i->ctime.sec = (int32_t)raw->ctime;
     memcpy(n->block, raw->block, sizeof(n->block));
     n->sectors = raw->sectors;
     i->flags = n->flags = raw->flags;
@@ -151,11 +151,17 @@ static void fill(struct inode *i, const struct ext2_raw_inode *raw)
         i->rdev = device_number(raw);
 }
 
-/* What a larger inode adds: the lower two bits of each belong to the seconds, the rest are ns. */
+/* What a larger inode adds: the lower two bits of each are above the seconds, the rest are ns. */
 struct raw_times {
     uint16_t bytes, checksum;
     uint32_t ctime, mtime, atime;
 };
+
+static void widen(struct timestamp *t, uint32_t more)
+{
+    t->sec += (int64_t)(more & 3) << 32;
+    t->nsec = (more >> 2) % (uint32_t)NSEC_PER_SEC;
+}
 
 /* Only where nothing is written: what writes here knows of seconds alone. */
 static int fill_nanoseconds(struct inode *i)
@@ -172,9 +178,9 @@ static int fill_nanoseconds(struct inode *i)
         err = ext2_meta_read(n->super, block, at + EXT2_RAW_INODE, &t, sizeof(t));
     if (err || t.bytes < sizeof(t))
         return err;
-    i->ctime.nsec = (t.ctime >> 2) % (uint32_t)NSEC_PER_SEC;
-    i->mtime.nsec = (t.mtime >> 2) % (uint32_t)NSEC_PER_SEC;
-    i->atime.nsec = (t.atime >> 2) % (uint32_t)NSEC_PER_SEC;
+    widen(&i->ctime, t.ctime);
+    widen(&i->mtime, t.mtime);
+    widen(&i->atime, t.atime);
     return 0;
 }
 
@@ -428,9 +434,9 @@ static void encode(const struct inode *i, struct ext2_raw_inode *raw)
     raw->uid_high = (uint16_t)(i->uid >> 16);
     raw->gid = (uint16_t)i->gid;
     raw->gid_high = (uint16_t)(i->gid >> 16);
-    raw->atime = i->atime.sec;
-    raw->mtime = i->mtime.sec;
-    raw->ctime = i->ctime.sec;
+    raw->atime = (uint32_t)i->atime.sec;
+    raw->mtime = (uint32_t)i->mtime.sec;
+    raw->ctime = (uint32_t)i->ctime.sec;
     raw->dtime = 0;
     raw->size = (uint32_t)size;
     if (S_ISREG(i->mode))

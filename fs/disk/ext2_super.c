@@ -480,6 +480,7 @@ static struct fs_type ext2_type = {
     .name = "ext2",
     .cache_names = true,
     .keeps_flags = true,
+    .narrow_times = true,
     .device = disk_number,
     .mount = ext2_mount,
     .unmount = ext2_unmount,

@@ -172,10 +172,9 @@ int inode_permission(const struct inode *i, unsigned want)
 
 struct timestamp timestamp_from_ns(uint64_t ns)
 {
-    struct timestamp t = {.sec = ns / NSEC_PER_SEC};
+    uint64_t sec = ns / NSEC_PER_SEC;
 
-    t.nsec = ns - t.sec * NSEC_PER_SEC;
-    return t;
+    return (struct timestamp){(int64_t)sec, (uint32_t)(ns - sec * NSEC_PER_SEC)};
 }
 
 /* To the tick, as on Linux: a file may seem older than a clock that was read before it was made. */
@@ -224,9 +223,15 @@ static bool is_strict(const struct mount *m)
     return !(m->flags & MS_RELATIME) && m->parent;
 }
 
+static bool is_day_old(const struct timestamp *t)
+{
+    return (int32_t)(time_real_sec() - (uint32_t)t->sec) >= 24 * 60 * 60;
+}
+
 void inode_accessed(struct inode *i, const struct mount *m)
 {
-    if (!not_after(&i->atime, &i->mtime) && !not_after(&i->atime, &i->ctime) && !is_strict(m))
+    if (!not_after(&i->atime, &i->mtime) && !not_after(&i->atime, &i->ctime) && !is_strict(m) &&
+        !is_day_old(&i->atime))
         return;
     if ((m->flags & (MS_RDONLY | MS_NOATIME)) || (i->flags & INODE_NOATIME) || sb_readonly(i->sb) ||
         ((m->flags & MS_NODIRATIME) && S_ISDIR(i->mode)))

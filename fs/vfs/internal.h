@@ -167,7 +167,11 @@ int inode_truncate(struct inode *i, uint64_t size);
 /* [i->lock held] The same within a larger change: neither locks nor touches the times. */
 int inode_set_size(struct inode *i, uint64_t size);
 long file_map_ioctl(struct file *f, void __user *uarg); /* fs/calls/fiemap.c */
-uint64_t inode_blocks(const struct inode *i);           /* of 512 bytes */
+/* fs/calls/share_blocks.c */
+long file_clone(struct file *to, int fd);
+long file_clone_range(struct file *to, const void __user *uarg);
+long file_dedupe(struct file *f, const void __user *uarg);
+uint64_t inode_blocks(const struct inode *i); /* of 512 bytes */
 /* seek of regular files, which knows where the holes are: allocate.c */
 int64_t object_seek(struct file *f, int64_t offset, int whence);
 

@@ -132,7 +132,8 @@ struct kstatfs {
 };
 
 struct timestamp {
-    uint32_t sec, nsec;
+    int64_t sec; /* since 1970 */
+    uint32_t nsec;
 };
 
 /* A place: a name, and the mount through which it is seen. Both are referenced, or neither. */
@@ -232,10 +233,11 @@ static inline uint32_t inode_block_size(const struct inode *i)
 
 struct fs_type {
     const char *name;
-    bool nodev;       /* as /proc/filesystems shows it */
-    bool cache_names; /* with a lookup op: names stay true once looked up */
-    bool keeps_flags; /* inode->flags can be set */
-    bool single;      /* one file system, however often it is mounted */
+    bool nodev;        /* as /proc/filesystems shows it */
+    bool cache_names;  /* with a lookup op: names stay true once looked up */
+    bool keeps_flags;  /* inode->flags can be set */
+    bool narrow_times; /* seconds are kept in 32 bits, with a sign: 1901 to 2038 */
+    bool single;       /* one file system, however often it is mounted */
     /* Of what is on devices: the number of source, by which one that is mounted already is found.
      */
     int (*device)(const char *source, uint32_t *dev);

@@ -255,14 +255,6 @@ void clock_publish(struct clock_page *page)
     spin_unlock(&pit_lock);
 }
 
-void clock_publish_real(uint64_t offset)
-{
-    spin_lock(&pit_lock);
-    real_offset = offset;
-    publish();
-    spin_unlock(&pit_lock);
-}
-
 /* Makes the clock go on from ns at tsc with rate m. [pit_lock] */
 static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
 {
@@ -274,6 +266,23 @@ static void rebase(uint64_t ns, uint64_t tsc, uint32_t m)
     __asm__ volatile("" : : : "memory");
     seq++;
     publish();
+}
+
+/* What was the time at the last tick becomes that of now. [pit_lock] */
+static void move_to_now(void)
+{
+    uint64_t tsc = cpu_cycles();
+
+    rebase(mult ? base_ns + cycles_to_ns(tsc - base_tsc, mult) : pit_last_ns, tsc, mult);
+}
+
+/* Nothing is stamped with a time before that to which the clock was set. */
+void clock_publish_real(uint64_t offset)
+{
+    spin_lock(&pit_lock);
+    real_offset = offset;
+    move_to_now();
+    spin_unlock(&pit_lock);
 }
 
 /* ---- Alarms ---- */
@@ -383,10 +392,8 @@ static uint64_t idle_ns(uint64_t now, uint64_t until)
 /* No tick came while the CPU slept: the time of the last one becomes that of the waking. */
 static void catch_up(void)
 {
-    uint64_t tsc = cpu_cycles();
-
     spin_lock(&pit_lock);
-    rebase(base_ns + cycles_to_ns(tsc - base_tsc, mult), tsc, mult);
+    move_to_now();
     spin_unlock(&pit_lock);
 }
 

@@ -17,6 +17,8 @@
 #define FICLONE       0x40049409u
 #define FICLONERANGE  0x4020940du
 #define FIDEDUPERANGE 0xc0189436u
+#define FIFREEZE      0xc0045877u
+#define FITHAW        0xc0045878u
 #define FS_GETFLAGS   0x80046601u
 #define FS_SETFLAGS   0x40046602u
 
@@ -139,6 +141,10 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
         return find_block(f, (int32_t __user *)arg);
     case FS_FIEMAP:
         return file_map_ioctl(f, (void __user *)arg);
+    case FIFREEZE:
+        return capable(CAP_SYS_ADMIN) ? -EOPNOTSUPP : -EPERM;
+    case FITHAW:
+        return capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM; /* nothing is frozen */
     case FICLONE:
         return file_clone(f, (int)arg);
     case FICLONERANGE:

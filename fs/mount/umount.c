@@ -133,6 +133,8 @@ static int check_pivot(const struct path *root, const struct path *new, const st
         return -EINVAL;
     if (!mount_in_tree(root->mount) || !mount_in_tree(new->mount))
         return -EINVAL;
+    if (!new->mount->parent) /* the first mount stays where it is */
+        return -EINVAL;
     if (new->dentry->unlinked)
         return -ENOENT;
     if (new->mount == root->mount || put_old->mount == root->mount)

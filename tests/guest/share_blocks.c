@@ -1,5 +1,5 @@
 /* Files that share blocks: FICLONE, FICLONERANGE, FIDEDUPERANGE on a file system that cannot, and
- * what is wrong before that. */
+ * what is wrong before that. FIFREEZE and FITHAW, which it cannot either. */
 #include "guest.h"
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -72,6 +72,23 @@ static void cut_off(int file)
     SHOW(ioctl(file, FIDEDUPERANGE, r));
 }
 
+static void freezes(int file, int pipe_end)
+{
+    SHOW(ioctl(file, FIFREEZE, 0));
+    SHOW(ioctl(file, FITHAW, 0));
+    SHOW(ioctl(pipe_end, FIFREEZE, 0));
+    SHOW(ioctl(pipe_end, FITHAW, 0));
+}
+
+static void as_user(void *arg)
+{
+    const int *file = arg;
+
+    DIE_UNLESS(setuid(1000) == 0);
+    SHOW(ioctl(*file, FIFREEZE, 0));
+    SHOW(ioctl(*file, FITHAW, 0));
+}
+
 int main(void)
 {
     int file = open("a", O_CREAT | O_RDWR, 0644), to = open("b", O_CREAT | O_RDWR, 0644);
@@ -83,5 +100,7 @@ int main(void)
     clones(to, file, dir, ends[0], reads, elsewhere);
     dedupes(file, dir, ends[0], writes);
     cut_off(file);
+    freezes(file, ends[0]);
+    in_child("a user", as_user, &file);
     return 0;
 }

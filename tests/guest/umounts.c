@@ -137,6 +137,8 @@ static int pivot_root(const char *new, const char *old)
 static void cannot_pivot(void *unused)
 {
     (void)unused;
+    TRY(pivot_root("/", "/"));
+    TRY(pivot_root("/t", "/t"));
     TRY(pivot_root("/t/m", "/t/m"));
     TRY(pivot_root("none", "/t/m"));
     TRY(pivot_root("/t/m", "none"));

@@ -8,12 +8,14 @@
 #include "tests/host/program.h"
 #include "fs/notify/notify.h"
 #include "fs/ram/ramfs.h"
+#include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/mount.h"
 #include "fs/vfs/vfs.h"
 #include "fs/vfs/xattr.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
+#include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
@@ -36,7 +38,25 @@ void klog(enum log_level level, const char *fmt, ...)
     va_end(ap);
 }
 
-/* No file here has attributes. */
+uint32_t time_real_sec(void)
+{
+    return 0;
+}
+
+/* No file here has attributes, or a list of who may. */
+void acl_free_all(struct inode *i)
+{
+    (void)i;
+    EXPECT(false);
+}
+
+int acl_permits(const struct inode *i, unsigned want, const struct access_ids *who)
+{
+    (void)i, (void)want, (void)who;
+    EXPECT(false);
+    return 1;
+}
+
 void xattr_free_all(struct inode *i)
 {
     EXPECT(i->xattrs == NULL);

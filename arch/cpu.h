@@ -42,14 +42,14 @@ struct cpu {
     struct runqueue *queue; /* kernel/thread/runqueue.c: who waits for it */
     struct vm_space *space; /* kernel/thread/sched.c: whose tables are loaded; NULL: kernel only */
     uint64_t wanted_since;  /* kernel/thread/sched.c: cycles, when a switch was wanted */
-    uint64_t wanted_since_ns;          /* the same by the clock, to the tick */
-    struct cpu_tables *tables;         /* arch: its descriptors */
-    uint32_t apic_id;                  /* arch */
-    bool in_kernel;                    /* arch: it holds the kernel lock */
-    bool halts_for_kernel;             /* arch: it waits for it, and is to be woken */
-    uint32_t kernel_ticket;            /* arch: its place in the queue, while it does */
-    volatile bool started;             /* arch */
-    uint64_t first_cycles;             /* arch: its time-stamp counter when it started */
+    uint64_t wanted_since_ns;  /* the same by the clock, to the tick */
+    struct cpu_tables *tables; /* arch: its descriptors */
+    uint32_t apic_id;          /* arch */
+    bool in_kernel;            /* arch: it holds the kernel lock; always, where there is no other */
+    bool halts_for_kernel;     /* arch: it waits for it, and is to be woken */
+    uint32_t kernel_ticket;    /* arch: its place in the queue, while it does */
+    volatile bool started;     /* arch */
+    uint64_t first_cycles;     /* arch: its time-stamp counter when it started */
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
     const struct trapframe *held_at;   /* arch: cpus_hold() stopped it there, or NULL */
 };

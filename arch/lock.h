@@ -25,6 +25,7 @@ enum lock_rank {
     LOCK_RANK_USER = 32,        /* accounts of users */
     LOCK_RANK_TTY = 40,         /* sessions of terminals */
     LOCK_RANK_TERMINAL = 41,    /* a terminal */
+    LOCK_RANK_FILES_OF = 44,    /* which descriptor table a process has */
     LOCK_RANK_FILES = 45,       /* descriptor tables */
     LOCK_RANK_VM = 50,          /* all of mm/ above the frame allocator */
     LOCK_RANK_BLOCK = 55,       /* queues of disks */

@@ -5,7 +5,10 @@
  * interrupt, waits until the one that is in has left (the kernel lock, arch/i386/processors.c). So
  * the rules of one processor hold for all kernel code, interrupt handlers too; programs run at
  * once. A program's memory may change at any time, by its other threads. What needs vm_lock only
- * goes on beside it: the common page faults (vm_fault_alone()).
+ * goes on beside it: the common page faults (vm_fault_alone()). So do some system calls, as far as
+ * they need locks of their own only (kernel/syscall/alone.c): kernel_need() is where they take this
+ * one, too. The lock is the processor's, but a thread that sleeps with it comes up with it, and one
+ * that sleeps without, without.
  *
  * Where there is one processor, or one is used, nothing of this is paid for.
  */
@@ -52,5 +55,16 @@ void cpus_release(void);
 void cpu_idle(void);
 /* Lets another processor in, if one waits. */
 void cpu_pass_kernel(void);
+
+/* From here to the way out the call has the kernel lock, if it began without. No spin lock is held;
+ * sleep locks may be: who has the kernel lock and wants one of them sleeps. */
+void kernel_take(void);
+static inline void kernel_need(void)
+{
+    if (__builtin_expect(!CPU_LOCAL(in_kernel), 0))
+        kernel_take();
+}
+/* The thread that comes up had the lock when it went down, or not. */
+void kernel_change(bool had);
 
 #endif

@@ -48,7 +48,7 @@ struct cpu_page { /* the first of a processor's frames; the second is the stack 
 };
 _Static_assert(sizeof(struct cpu_page) <= PAGE_SIZE, "CPU_PAGES");
 
-struct cpu boot_cpu;
+struct cpu boot_cpu = {.in_kernel = true};
 /* The first processor's. Whoever may reach ports runs there: kernel/thread/rare.c */
 static struct {
     struct cpu_tables tables;

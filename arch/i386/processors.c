@@ -67,6 +67,22 @@ void kernel_lock_halt(void)
     apic_only_urgent(false);
 }
 
+void kernel_take(void)
+{
+    kernel_enter(cpu_self());
+}
+
+void kernel_change(bool had)
+{
+    uint32_t flags = irq_save();
+
+    if (had)
+        kernel_enter(cpu_self());
+    else
+        kernel_leave();
+    irq_restore(flags);
+}
+
 /* A shootdown that asks nothing. */
 void kernel_lock_wake(struct cpu *c)
 {
@@ -179,6 +195,8 @@ extern uint8_t leave_site[];
 
 #define CALL 0xe8
 
+static bool shared;
+
 static void put_call(uint8_t *displacement, uint32_t to)
 {
     uint32_t distance = to - ((uint32_t)displacement + 4);
@@ -191,6 +209,7 @@ static void share_kernel(void)
 {
     uint32_t flags = irq_save(), cr0 = read_cr0();
 
+    shared = true;
     write_cr0(cr0 & ~CR0_WP);
     for (const struct shared_call *s = shared_calls_start; s < shared_calls_end; s++)
         put_call(s->displacement, (uint32_t)s->fn);
@@ -362,7 +381,7 @@ struct cpu *cpu_start(void *const pages[CPU_PAGES], struct arch_thread *t, struc
 
     if (!tried)
         boot_cpu.apic_id = apic_id();
-    if (cpus_online == 1 && !boot_cpu.in_kernel)
+    if (!shared)
         share_kernel();
     c->id = cpus_online;
     c->apic_id = apic_id_of(++tried);

@@ -4,19 +4,37 @@
  * A file whose operations are no stream has a position, which pos_lock guards when anybody else
  * might use the file at the same time. Every buffer is checked to lie in user addresses before the
  * operation sees it; the operation meets unmapped memory in its copies.
+ *
+ * Where several processors run, read and write begin without the kernel lock (read_beside()), and
+ * go on without where the file's operations may.
  */
+#include "arch/processors.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/iov.h"
+#include "libc/string.h"
 
 typedef long (*transfer_fn)(struct file *f, void __user *ubuf, size_t len, uint64_t *pos);
+
+/* The upper half changes under the kernel lock only: who reads the sum has it. */
+static void count_bytes(uint64_t *sum, uint32_t n)
+{
+    uint32_t low;
+
+    if (__builtin_add_overflow((uint32_t)*sum, n, &low)) {
+        kernel_need();
+        *sum += n;
+    } else {
+        memcpy(sum, &low, sizeof(low));
+    }
+}
 
 /* Counted for /proc/PID/io, and told to who watches the file. */
 static long moved(const struct file *f, long n, uint64_t *sum, uint32_t event)
 {
     if (n > 0) {
-        *sum += (uint64_t)n;
+        count_bytes(sum, (uint32_t)n);
         notify_file(f, event);
     }
     return n;
@@ -53,9 +71,8 @@ static void count_call(transfer_fn transfer)
     ++*(transfer == transfer_in ? &u->read_calls : &u->write_calls);
 }
 
-long sys_read(uint32_t fd, void __user *ubuf, uint32_t len)
+static inline long read_file(struct file *f, void __user *ubuf, uint32_t len)
 {
-    struct file *f = fd_get((int)fd);
     long n;
 
     if (!f)
@@ -68,9 +85,8 @@ long sys_read(uint32_t fd, void __user *ubuf, uint32_t len)
     return n;
 }
 
-long sys_write(uint32_t fd, void __user *ubuf, uint32_t len)
+static inline long write_file(struct file *f, void __user *ubuf, uint32_t len)
 {
-    struct file *f = fd_get((int)fd);
     long n;
 
     if (!f)
@@ -81,6 +97,37 @@ long sys_write(uint32_t fd, void __user *ubuf, uint32_t len)
     file_pos_end(f, locked);
     file_put(f);
     return n;
+}
+
+long sys_read(uint32_t fd, void __user *ubuf, uint32_t len)
+{
+    return read_file(fd_get((int)fd), ubuf, len);
+}
+
+long sys_write(uint32_t fd, void __user *ubuf, uint32_t len)
+{
+    return write_file(fd_get((int)fd), ubuf, len);
+}
+
+/* ---- Beside the kernel lock ---- */
+
+static struct file *file_beside(uint32_t fd)
+{
+    struct file *f = fd_get_beside((int)fd);
+
+    if (f && !f->ops->beside)
+        kernel_need();
+    return f;
+}
+
+long read_beside(uint32_t fd, void __user *ubuf, uint32_t len)
+{
+    return read_file(file_beside(fd), ubuf, len);
+}
+
+long write_beside(uint32_t fd, void __user *ubuf, uint32_t len)
+{
+    return write_file(file_beside(fd), ubuf, len);
 }
 
 /* ---- At an offset ---- */

@@ -50,6 +50,7 @@ static const struct file_ops null_ops = {
     .write = null_write,
     .write_kernel = null_write_kernel,
     .seek = null_seek,
+    .beside = true,
 };
 
 /* ---- zero and full ---- */
@@ -95,12 +96,14 @@ static const struct file_ops zero_ops = {
     .write = null_write,
     .seek = null_seek,
     .mmap = zero_mmap,
+    .beside = true,
 };
 
 static const struct file_ops full_ops = {
     .read = zero_read,
     .write = full_write,
     .seek = null_seek,
+    .beside = true,
 };
 
 /* ---- random ---- */

@@ -121,6 +121,7 @@ static const struct file_ops eventfd_file_ops = {
     .fdinfo = eventfd_fdinfo,
     .name = "[eventfd]",
     .stream = true,
+    .beside = true,
     .seek = seek_nowhere,
 };
 

@@ -9,6 +9,10 @@
  *
  * Room comes only when a buffer is read to the end, so that alone wakes writers. Every write wakes
  * readers, for the sake of edge-triggered epoll.
+ *
+ * Reads and writes do without the kernel lock: the ring is under the pipe's own lock, which is
+ * taken for who changes readers and writers, too. Who looks without it (a sleeper's condition,
+ * poll) is on the queue already, and woken after what it has not seen.
  */
 #include "fs/event/pipe.h"
 #include "arch/uaccess.h"
@@ -128,14 +132,32 @@ void pipe_tell_writers(struct pipe *p)
     async_tell(&p->async_write, POLL_OUT);
 }
 
+/* Buffers in use, with the lock or without: both numbers are of one moment. For a ring that only
+ * seems full one would wait in vain: just a read from a full one wakes writers. */
+static uint32_t used(const struct pipe *p)
+{
+    uint32_t tail, head;
+
+    do {
+        tail = read_acquire(p->tail);
+        head = read_acquire(p->head);
+    } while (__builtin_expect(read_once(p->tail) != tail, 0));
+    return head - tail;
+}
+
+static bool has_data(const struct pipe *p)
+{
+    return read_once(p->head) != read_once(p->tail);
+}
+
 static bool may_read(const struct pipe *p)
 {
-    return !pipe_is_empty(p) || !p->writers;
+    return has_data(p) || !read_once(p->writers);
 }
 
 static bool may_write(const struct pipe *p)
 {
-    return !pipe_is_full(p) || !p->readers;
+    return used(p) < read_once(p->slots) || !read_once(p->readers);
 }
 
 int pipe_wait_data(struct pipe *p, bool nonblock)
@@ -283,14 +305,14 @@ static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
 
     if (access != O_WRONLY) {
         poll_wait(pt, &p->read_wait);
-        if (!pipe_is_empty(p))
+        if (has_data(p))
             mask |= POLLIN;
         if (!p->writers && (uintptr_t)f->private != p->writes_opened)
             mask |= POLLHUP;
     }
     if (access != O_RDONLY) {
         poll_wait(pt, &p->write_wait);
-        if (!pipe_is_full(p))
+        if (used(p) < p->slots)
             mask |= POLLOUT;
         if (!p->readers)
             mask |= POLLERR;
@@ -521,7 +543,7 @@ static uint32_t pipe_held(const struct file *f)
 {
     const struct pipe *p = f->inode->pipe;
 
-    return (sizeof(*p) + p->slots * sizeof(struct pipe_buf) + (p->head - p->tail) * PAGE_SIZE) / 2;
+    return (sizeof(*p) + p->slots * sizeof(struct pipe_buf) + used(p) * PAGE_SIZE) / 2;
 }
 
 const struct file_ops fifo_file_ops = {
@@ -536,6 +558,7 @@ const struct file_ops fifo_file_ops = {
     .async = pipe_async,
     .held = pipe_held,
     .stream = true,
+    .beside = true,
 };
 
 /* ---- fcntl ---- */
@@ -607,8 +630,10 @@ long pipe_set_size(struct file *f, uint32_t size)
     if (slots <= p->slots || capable(CAP_SYS_RESOURCE) || slots * PAGE_SIZE <= fs_limits.pipe_bytes)
         ret = resize(p, slots);
     mutex_unlock(&p->lock);
-    if (ret > 0)
+    if (ret > 0) { /* who looked meanwhile saw half of it */
+        wake_all(&p->read_wait);
         wake_all(&p->write_wait);
+    }
     return ret;
 }
 

@@ -95,7 +95,7 @@ void poll_table_free(struct poll_table *pt)
 
 void poll_table_sleep(struct poll_table *pt, uint64_t until)
 {
-    pt->thread->state = THREAD_SLEEPING;
+    thread_announce(pt->thread, THREAD_SLEEPING);
     if (pt->triggered || signal_pending_current())
         pt->thread->state = THREAD_RUNNABLE;
     else

@@ -6,6 +6,7 @@
  * and no user left) and the end of its file system take them off. Listeners queue or send under
  * notify_lock, never sleep there; what was taken off is freed after.
  */
+#include "arch/processors.h"
 #include "fs/notify/notify.h"
 #include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
@@ -148,6 +149,7 @@ void notify_at(struct dentry *d, uint32_t what)
 
 void notify_open_file(const struct file *f, uint32_t what)
 {
+    kernel_need();
     if (f->dentry && !(f->flags & O_PATH))
         notify_at(f->dentry, what);
 }

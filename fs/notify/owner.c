@@ -4,6 +4,7 @@
  * The owner is kept as a number and looked up when there is something to tell; whether who set him
  * might send him signals is asked then, too.
  */
+#include "arch/processors.h"
 #include "fs/notify/owner.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
@@ -217,6 +218,7 @@ void async_tell(struct async_list *l, int why)
 
     if (list_empty(&l->items))
         return;
+    kernel_need();
     spin_lock(&async_lock);
     list_for_each_entry (i, &l->items, link)
         owner_signal(i->file, i->fd, why);

@@ -6,8 +6,9 @@
  * entry is its close-on-exec flag (files are aligned to 8). No entry at or past top is used, none
  * below hint is free.
  *
- * While only one thread uses a table (refs is 1) nobody but the current thread changes it, so that
- * thread reads it without the lock; changes always take it, for /proc/PID/fd may be looking.
+ * While only one process uses a table (refs is 1) nobody but its threads changes it, and they have
+ * the kernel lock; so they read it without the lock. Changes always take it, for /proc/PID/fd may
+ * be looking, and a thread without the kernel lock (fd_get_beside()).
  */
 #include "arch/uaccess.h"
 #include "fs/notify/dnotify.h"
@@ -289,15 +290,37 @@ struct file *fd_get_any(int fd)
     return f;
 }
 
-struct file *fd_get(int fd)
+/* A reference that is good for more than the place of the file: f, or NULL. */
+static struct file *unless_path(struct file *f)
 {
-    struct file *f = fd_get_any(fd);
-
     if (f && __builtin_expect(f->flags & O_PATH, 0)) {
         file_put(f);
         return NULL;
     }
     return f;
+}
+
+struct file *fd_get(int fd)
+{
+    return unless_path(fd_get_any(fd));
+}
+
+/* A process of one thread is changed by nobody meanwhile: neither which table it has nor, unless
+ * others share that, what is in it. */
+struct file *fd_get_beside(int fd)
+{
+    struct proc *p = proc_current();
+    bool alone = read_once(p->nthreads) == 1;
+    struct file *f;
+
+    if (alone && read_once(p->files->refs) == 1)
+        return fd_get(fd);
+    if (!alone)
+        spin_lock(&p->files_lock);
+    f = files_get(p->files, fd);
+    if (!alone)
+        spin_unlock(&p->files_lock);
+    return unless_path(f);
 }
 
 int fd_check_free(int min)
@@ -511,7 +534,9 @@ int files_unshare(struct proc *p)
     if (!own)
         return -ENOMEM;
     spin_lock(&proc_lock);
+    spin_lock(&p->files_lock);
     p->files = own;
+    spin_unlock(&p->files_lock);
     spin_unlock(&proc_lock);
     files_put(old);
     return 0;

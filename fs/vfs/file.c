@@ -4,6 +4,7 @@
  * A file holds one reference on its inode and, if it has a name, on its dentry. A file without a
  * name (a pipe) gets a dentry outside every tree the first time /proc asks for one.
  */
+#include "arch/processors.h"
 #include "fs/notify/notify.h"
 #include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
@@ -79,6 +80,7 @@ void file_put(struct file *f)
 {
     if (!ref_put(&f->refs))
         return;
+    kernel_need();
     if (notify_wanted() && f->opened)
         notify_file(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (f->inode->locks)

@@ -36,8 +36,13 @@ struct path fs_context_get(struct fs_context *c, bool root);
  * below min, -EMFILE or -ENOMEM; takes the reference, whatever comes of it. */
 struct file *fd_get(int fd);
 struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
-int fd_cloexec(int fd);          /* 0, 1 or -EBADF */
+/* fd_get without the kernel lock. */
+struct file *fd_get_beside(int fd);
+int fd_cloexec(int fd); /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
+/* read and write, begun without the kernel lock. fs/calls/rw.c */
+long read_beside(uint32_t fd, void __user *ubuf, uint32_t len);
+long write_beside(uint32_t fd, void __user *ubuf, uint32_t len);
 /* The same for two, whose numbers are told there: 0, or neither is a descriptor. */
 int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds);
 int fd_close(int fd);

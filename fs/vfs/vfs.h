@@ -403,8 +403,11 @@ struct file_ops {
      */
     struct async_list *(*async)(struct file *f, bool out);
     uint32_t (*held)(const struct file *f); /* bytes of kernel memory that the open file holds */
-    bool stream;                            /* no position: pread gives -ESPIPE, and so does lseek
-                                             * unless there is a seek */
+    /* read and write do without the kernel lock and the position: what they touch has locks of its
+     * own, is the thread's, or is one word. They may sleep, and take it where they need it. */
+    bool beside;
+    bool stream; /* no position: pread gives -ESPIPE, and so does lseek
+                  * unless there is a seek */
     /* Of files without a name: what /proc/PID/fd shows behind "anon_inode:", and what fdinfo adds.
      */
     const char *name;

@@ -1,6 +1,7 @@
 /*
  * System calls that send signals: kill and its relatives, and who may send what to whom.
  */
+#include "arch/processors.h"
 #include "kernel/signal/signal_impl.h"
 #include "libc/errno.h"
 
@@ -43,8 +44,10 @@ static struct siginfo sender_info(int code)
 
 void signal_broken_pipe(void)
 {
-    struct siginfo info = sender_info(SI_USER);
+    struct siginfo info;
 
+    kernel_need();
+    info = sender_info(SI_USER);
     signal_send_thread(thread_current(), SIGPIPE, &info);
 }
 

@@ -3,9 +3,13 @@
  * has it. They read what is the thread's own, one word that others may replace, or what a spin lock
  * or a sequence guards; nobody else's life depends on the kernel lock meanwhile. A pointer of the
  * program may fault: the fault takes the kernel lock for itself, and may sleep.
+ *
+ * read and write begin so, and take the kernel lock when they find a file whose operations need it,
+ * or come to what does: the last reference to a file, a signal, somebody who watches the file.
  */
 #include "arch/trap.h"
 #include "arch/upcalls.h"
+#include "fs/vfs/file.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/trace.h"
@@ -49,6 +53,8 @@ static const syscall_fn alone[] = {
     ALONE(clock_gettime),
     ALONE(clock_gettime64),
     [NR_getppid] = (syscall_fn)(void (*)(void))parent_id,
+    [NR_read] = (syscall_fn)(void (*)(void))read_beside,
+    [NR_write] = (syscall_fn)(void (*)(void))write_beside,
 };
 #define ALONE_END (sizeof(alone) / sizeof(alone[0]))
 

@@ -299,6 +299,7 @@ struct proc *proc_alloc(struct proc *like)
     p->login_uid = like->login_uid;
     p->login_session = like->login_session;
     p->exit_signal = SIGCHLD;
+    spin_init(&p->files_lock, "files of", LOCK_RANK_FILES_OF);
     p->start_ns = time_mono_ns();
     return p;
 }
@@ -464,8 +465,9 @@ static uint64_t scale(uint64_t a, uint32_t b, uint32_t c)
  * the kernel it is all the program's. */
 void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns)
 {
-    uint64_t run = t->run_ns;
+    uint64_t run, waited;
 
+    sched_times(t, &run, &waited);
     *system_ns = scale(run, t->system_ticks, t->user_ticks);
     *user_ns = run - *system_ns;
 }

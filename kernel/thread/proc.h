@@ -105,6 +105,13 @@ struct thread {
     uint8_t fpu_area[FPU_AREA] __attribute__((aligned(16)));
 };
 
+/* The current one is about to look once more whether it has to sleep: an exchange, so that the look
+ * comes after, and who wakes from another processor finds it asleep or has been seen. */
+static inline void thread_announce(struct thread *t, enum thread_state state)
+{
+    (void)__atomic_exchange_n((uint32_t *)&t->state, (uint32_t)state, __ATOMIC_SEQ_CST);
+}
+
 enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
 
 struct proc {
@@ -139,8 +146,9 @@ struct proc {
     uint32_t core_filter; /* /proc/PID/coredump_filter, man 5 core */
     char comm[COMM_LEN];
 
-    struct vm_space *space; /* NULL in a kernel process and in a zombie */
-    struct files *files;
+    struct vm_space *space;     /* NULL in a kernel process and in a zombie */
+    struct files *files;        /* [proc_lock, and files_lock for its threads beside others] */
+    struct spinlock files_lock; /* LOCK_RANK_FILES_OF */
     struct fs_context *fs;
     struct file *exe;                               /* /proc/PID/exe */
     vaddr_t arg_start, arg_end, env_start, env_end; /* /proc/PID/cmdline, environ */

@@ -28,7 +28,7 @@
 static struct spinlock sched_lock = SPINLOCK_INIT("sched", LOCK_RANK_SCHED);
 static struct runqueue queues[CPUS_MAX]; /* of each processor */
 static struct sched_wait longest;        /* [sched_lock] */
-static uint64_t tick_ns;                 /* [tick] the clock at the last one */
+static uint64_t tick_ns;                 /* [sched_lock] the clock at the last tick */
 
 uint64_t sched_switches(void)
 {
@@ -103,6 +103,14 @@ static void charge(struct thread *t)
 void sched_charge_current(void)
 {
     charge(thread_current());
+}
+
+void sched_times(const struct thread *t, uint64_t *ran, uint64_t *waited)
+{
+    spin_lock(&sched_lock);
+    *ran = t->run_ns;
+    *waited = t->waited;
+    spin_unlock(&sched_lock);
 }
 
 void sched_use_space(struct vm_space *s)
@@ -180,10 +188,15 @@ static const struct cpu *find_processor(struct thread *t, bool ahead)
     return c;
 }
 
+/* Whoever comes up after this sees what the caller has stored before. */
 void sched_interrupt(struct thread *t)
 {
-    if (cpus_online > 1 && t->on_cpu && t->cpu != cpu_self())
+    if (cpus_online == 1)
+        return;
+    spin_lock(&sched_lock);
+    if (t->on_cpu && t->cpu != cpu_self())
         cpu_kick(t->cpu);
+    spin_unlock(&sched_lock);
 }
 
 /* [sched_lock held] prev has to stop, but would go on: here when its turn comes, or at once on a
@@ -246,8 +259,12 @@ static void give_up_cpu(void)
 
 void schedule(void)
 {
+    bool had = CPU_LOCAL(in_kernel);
+
     latency_end(LATENCY_NO_SWITCH);
     give_up_cpu();
+    if (__builtin_expect(CPU_LOCAL(in_kernel) != had, 0))
+        kernel_change(had);
     latency_begin(LATENCY_NO_SWITCH);
 }
 
@@ -483,8 +500,11 @@ void sched_tick(bool user)
     struct cpu *self = cpu_self();
     bool others_work = false;
     uint32_t waiting = sched_runnable();
+    uint64_t now = time_mono_ns();
 
-    tick_ns = time_mono_ns();
+    spin_lock(&sched_lock);
+    tick_ns = now;
+    spin_unlock(&sched_lock);
     for (unsigned i = 0; i < cpus_online; i++) {
         struct cpu *c = cpu_get(i);
 
@@ -519,6 +539,7 @@ void thread_first_run(void)
 void kthread_first_run(void)
 {
     finish_switch(EFLAGS_IF);
+    kernel_need();
 }
 
 void sched_init(void)
@@ -608,11 +629,11 @@ void sched_idle(void)
     for (;;) {
         irq_disable();
         latency_end(LATENCY_NO_SWITCH);
+        cpu_self()->wanted = 0; /* who wants something after this has queued it before, or kicks */
         if (has_work(cpu_self())) {
             irq_enable();
             schedule();
         } else {
-            cpu_self()->wanted = 0;
             for (uint32_t lost = timer_idle(); lost; lost--)
                 lost_tick();
         }

@@ -90,7 +90,9 @@ _Noreturn void sched_idle(void);   /* the boot thread's end, and all that furthe
 void sched_interrupt(struct thread *t); /* if it runs elsewhere, it comes to look at its work */
 /* Makes s the space of the running CPU; NULL: kernel only. Skips the load when it is already. */
 void sched_use_space(struct vm_space *s);
-void sched_charge_current(void);                  /* brings current's run_ns up to date */
+void sched_charge_current(void); /* brings current's run_ns up to date */
+/* How long it has run and has waited for a CPU, in ns: up to when it last came or went. */
+void sched_times(const struct thread *t, uint64_t *ran, uint64_t *waited);
 uint32_t sched_slice(const struct sched_attr *a); /* ticks; 0: until it gives up the CPU */
 void sched_set_attr(struct thread *t, const struct sched_attr *a); /* valid ones */
 void sched_inherit(struct thread *t, uint8_t priority); /* a real-time one that it is lent, or 0 */

@@ -29,7 +29,7 @@ void waitq_prepare(struct waitq *q, struct wait_entry *e, enum thread_state stat
 {
     spin_lock(&q->lock);
     join(q, e, NULL);
-    e->thread->state = state;
+    thread_announce(e->thread, state);
     spin_unlock(&q->lock);
 }
 

@@ -29,7 +29,8 @@ uint32_t watchdog_reports(void)
 
 static void report_wanted(const struct thread *t)
 {
-    const struct thread *owner = t->wanted ? t->wanted->owner : NULL;
+    const struct mutex *m = read_once(t->wanted); /* it may come up just now */
+    const struct thread *owner = m ? read_once(m->owner) : NULL;
 
     if (owner)
         klog(LOG_EMERG, "It waits for a lock that %.16s (%d) holds\n", owner->proc->comm,

@@ -81,6 +81,16 @@ void cpu_send_tick(struct cpu *c)
     tick_sent |= 1u << c->id;
 }
 
+/* Who runs does so without the kernel lock. */
+void kernel_take(void)
+{
+}
+
+void kernel_change(bool had)
+{
+    (void)had;
+}
+
 void cpu_pass_kernel(void)
 {
 }

@@ -30,7 +30,7 @@ int show_sched(struct text *t, const struct target *who)
     struct sched_attr a;
     char name[COMM_LEN];
     uint32_t threads;
-    uint64_t ran;
+    uint64_t ran, waited;
 
     if (!p)
         return -ESRCH;
@@ -40,7 +40,7 @@ int show_sched(struct text *t, const struct target *who)
     }
     thread_add_usage(&u, th);
     a = th->sched;
-    ran = th->run_ns;
+    sched_times(th, &ran, &waited);
     threads = p->nthreads;
     memcpy(name, th->comm[0] ? th->comm : p->comm, COMM_LEN);
     spin_unlock(&proc_lock);
@@ -70,8 +70,7 @@ int show_schedstat(struct text *t, const struct target *who)
         return -ESRCH;
     if (th) {
         thread_add_usage(&u, th);
-        ran = th->run_ns;
-        waited = th->waited;
+        sched_times(th, &ran, &waited);
         turns = u.voluntary + u.involuntary + th->on_cpu;
     }
     spin_unlock(&proc_lock);

@@ -44,10 +44,11 @@ class Cpus(k.Command):
 
     def run(self, argv):
         print("CPU APIC WHERE  TLB   LOCKS ASKED SHOOTDOWNS RUNS")
+        several = len(list(k.cpus())) > 1
         for c in k.cpus():
             t = k.thread_on(c)
             idle = c.current == c.idle
-            where = "kernel" if c.in_kernel else "idle" if idle else "user"
+            where = "kernel" if several and c.in_kernel else "idle" if idle else "user"
             space = next((p.pid for p in k.processes() if p.space and p.space == c.space), "-")
             asked = "".join(letter for bit, letter in enumerate("SKL") if c.wanted & 1 << bit) or "-"
             name = "idle" if idle else thread_name(t) if t is not None and t.proc else "?"

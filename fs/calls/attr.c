@@ -93,7 +93,7 @@ static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
     if (gid != KEEP)
         i->gid = gid;
     inode_strip_setid(i);
-    if (i->xattrs) {
+    if (xattr_may_be(i)) {
         mutex_lock(&i->lock);
         xattr_drop_caps(i);
         mutex_unlock(&i->lock);

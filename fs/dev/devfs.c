@@ -129,6 +129,7 @@ static struct fs_type devfs_type = {
     .name = "devtmpfs",
     .keeps_flags = true,
     .charge_xattr = ramfs_charge_xattr,
+    .keeps_acls = true,
     .nodev = true,
     .single = true,
     .mount = devfs_mount,

@@ -31,7 +31,8 @@
 #define EXT2_LOG_BLOCKS  1024u /* the least that e2fsck knows; the most used here */
 
 /* Features; compatible: who does not know them may write. */
-#define EXT3_FEATURE_JOURNAL 4u
+#define EXT3_FEATURE_JOURNAL    4u
+#define EXT2_FEATURE_ATTRIBUTES 8u
 /* Incompatible: who does not know them cannot read. */
 #define EXT2_FEATURE_TYPES   2u /* directory entries tell types */
 #define EXT3_FEATURE_RECOVER 4u /* the journal has what is not yet in its place */
@@ -128,6 +129,7 @@ struct ext2_super {
     uint32_t reserved, resuid, resgid;
     uint16_t state;  /* as it was found */
     bool types;      /* entries tell types */
+    bool attributes; /* inodes have extended ones */
     bool large;      /* [alloc] the disk says that there are large files */
     bool only_read;  /* a feature forbids writing */
     bool marked;     /* the disk says that it is in use */
@@ -172,6 +174,8 @@ struct ext2_node {
     uint32_t sectors;             /* [map] */
     uint32_t flags;               /* as it was read: how its blocks are told */
     uint32_t generation, file_acl;
+    uint32_t inside;                 /* [inode->lock] where a large inode has attributes, or 0 */
+    bool foreign;                    /* [inode->lock] some of its attributes are not understood */
     uint32_t last_index, last_block; /* [map] what was allocated last: the next goes behind it */
     uint32_t promised;               /* [super->alloc] of super->promised */
     char *path;                      /* where it was when it was mapped, or NULL */
@@ -260,6 +264,15 @@ int ext2_log_checkpoint(struct ext2_super *s);
 /* After a power cut: what the log has goes to its place. -EINVAL: not a log of this kind. */
 int ext2_replay(struct ext2_super *s, const struct ext2_raw_super *raw);
 
+/* ---- ext2_attr.c ---- */
+
+/* [inode->lock] inode_ops.load_xattrs and store_xattrs, fs_type.charge_xattr. */
+int ext2_attr_load(struct inode *i);
+int ext2_attr_store(struct inode *i);
+int ext2_attr_charge(struct superblock *sb, int32_t pages);
+/* [in an operation] The inode goes: so does its block, unless others have it, too. */
+void ext2_attr_drop(struct ext2_node *n);
+
 /* ---- ext2_alloc.c, ext2_balloc.c, ext2_ialloc.c ---- */
 
 /* The first bit from from on, below end, that is neither set nor frozen; end: none. [alloc] */
@@ -321,6 +334,8 @@ int ext2_setattr(struct inode *i);     /* the same, asked for */
 int ext2_map_write(struct ext2_node *n, uint64_t size);
 /* As it is on the disk. */
 int ext2_raw_read(struct ext2_super *s, uint32_t ino, struct ext2_raw_inode *raw);
+/* What a large inode has behind the usual size: all of it. */
+int ext2_inode_rest(struct ext2_super *s, uint32_t ino, void *buf, bool write);
 int ext2_raw_write(struct ext2_super *s, uint32_t ino, const struct ext2_raw_inode *raw);
 /* A node that no inode of the VFS has: of the log. */
 void ext2_node_init(struct ext2_node *n, struct ext2_super *s, uint32_t ino);

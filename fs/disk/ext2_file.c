@@ -376,6 +376,8 @@ const struct inode_ops ext2_file_inode_ops = {
     .blocks = ext2_blocks,
     .truncate = ext2_truncate,
     .setattr = ext2_setattr,
+    .load_xattrs = ext2_attr_load,
+    .store_xattrs = ext2_attr_store,
     .fsync = ext2_fsync,
     .destroy = ext2_inode_destroy,
 };

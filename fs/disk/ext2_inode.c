@@ -46,6 +46,17 @@ int ext2_raw_write(struct ext2_super *s, uint32_t ino, const struct ext2_raw_ino
     return err ? err : ext2_meta_write(s, block, at, raw, sizeof(*raw));
 }
 
+int ext2_inode_rest(struct ext2_super *s, uint32_t ino, void *buf, bool write)
+{
+    uint32_t block, at, len = s->inode_size - EXT2_RAW_INODE;
+    int err = find_raw(s, ino, &block, &at);
+
+    if (err)
+        return err;
+    at += EXT2_RAW_INODE;
+    return write ? ext2_meta_write(s, block, at, buf, len) : ext2_meta_read(s, block, at, buf, len);
+}
+
 /* ---- From the disk ---- */
 
 /* The first block has a number of 16 bits, or the second one of 32. */
@@ -571,22 +582,6 @@ int ext2_inode_make(struct inode *dir, uint32_t mode, uint32_t rdev, struct inod
     return err;
 }
 
-/* A block of extended attributes may be shared by several inodes. */
-static void drop_attributes(struct ext2_node *n)
-{
-    struct ext2_super *s = n->super;
-    uint32_t head[2]; /* magic, references */
-
-    if (!n->file_acl || ext2_meta_read(s, n->file_acl, 0, head, sizeof(head)) ||
-        head[0] != 0xea020000)
-        return;
-    head[1]--;
-    if (head[1] == 0 || head[1] == UINT32_MAX)
-        ext2_block_free(s, n->file_acl);
-    else
-        (void)ext2_meta_write(s, n->file_acl, 4, &head[1], 4);
-}
-
 /* Everything the file had goes back. */
 static void release(struct ext2_node *n, bool has_map)
 {
@@ -599,7 +594,8 @@ static void release(struct ext2_node *n, bool has_map)
     if (has_map)
         ext2_map_cut(n, 0, UINT64_MAX);
     mutex_unlock(&n->map);
-    drop_attributes(n);
+    if (n->file_acl)
+        ext2_attr_drop(n);
     if (!ext2_raw_read(s, n->ino, &raw)) {
         memset(raw.block, 0, sizeof(raw.block));
         raw.size = raw.size_high = raw.sectors = raw.links = raw.file_acl = 0;

@@ -358,6 +358,8 @@ const struct inode_ops ext2_dir_ops = {
     .iterate = ext2_dir_iterate,
     .blocks = ext2_blocks,
     .setattr = ext2_setattr,
+    .load_xattrs = ext2_attr_load,
+    .store_xattrs = ext2_attr_store,
     .fsync = ext2_fsync,
     .destroy = ext2_inode_destroy,
 };
@@ -366,11 +368,15 @@ const struct inode_ops ext2_link_ops = {
     .readlink = ext2_readlink,
     .blocks = ext2_blocks,
     .setattr = ext2_setattr,
+    .load_xattrs = ext2_attr_load,
+    .store_xattrs = ext2_attr_store,
     .destroy = ext2_inode_destroy,
 };
 
 const struct inode_ops ext2_special_ops = {
     .blocks = ext2_blocks,
     .setattr = ext2_setattr,
+    .load_xattrs = ext2_attr_load,
+    .store_xattrs = ext2_attr_store,
     .destroy = ext2_inode_destroy,
 };

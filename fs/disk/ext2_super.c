@@ -77,6 +77,7 @@ static int read_features(struct ext2_super *s, const struct ext2_raw_super *raw)
     s->inode_size = raw->inode_size;
     s->first_ino = raw->first_ino;
     s->types = raw->incompat & EXT2_FEATURE_TYPES;
+    s->attributes = raw->compat & EXT2_FEATURE_ATTRIBUTES;
     s->large = raw->ro_compat & EXT2_FEATURE_LARGE;
     s->only_read = (raw->ro_compat & ~EXT2_FEATURES_WRITE) || (raw->incompat & ~EXT2_FEATURE_TYPES);
     if (s->is_ext4 && (raw->incompat & EXT4_FEATURE_64BIT))
@@ -481,6 +482,7 @@ static struct fs_type ext2_type = {
     .cache_names = true,
     .keeps_flags = true,
     .narrow_times = true,
+    .charge_xattr = ext2_attr_charge,
     .device = disk_number,
     .mount = ext2_mount,
     .unmount = ext2_unmount,

@@ -264,6 +264,7 @@ static struct fs_type rootfs_type = {
     .mount = rootfs_mount,
     .unmount = ramfs_unmount,
     .charge_xattr = ramfs_charge_xattr,
+    .keeps_acls = true,
     .statfs = ramfs_statfs,
 };
 
@@ -277,6 +278,7 @@ static struct fs_type tmpfs_type = {
     .known = tmpfs_known,
     .check = tmpfs_check,
     .charge_xattr = ramfs_charge_xattr,
+    .keeps_acls = true,
     .statfs = ramfs_statfs,
     .options = tmpfs_options,
 };
@@ -302,6 +304,7 @@ static struct fs_type unnamed_type = {
     .nodev = true,
     .keeps_flags = true,
     .charge_xattr = ramfs_charge_xattr,
+    .keeps_acls = true,
     .statfs = unnamed_statfs,
 };
 static struct ramfs_super unnamed_super = {.refs = 1};

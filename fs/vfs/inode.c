@@ -263,6 +263,6 @@ void inode_modified(struct inode *i)
     inode_touch(i, false, true, true);
     if ((i->mode & (S_ISUID | S_ISGID)) && !capable(CAP_FSETID))
         inode_strip_setid(i);
-    if (i->xattrs)
+    if (xattr_may_be(i))
         xattr_drop_caps(i);
 }

@@ -174,6 +174,8 @@ struct inode {
         struct socket *socket; /* [net_lock] bound to this node: fs/net/address.c */
     };
     struct xattr *xattrs;      /* [lock] fs/vfs/xattr.c */
+    uint8_t write_hint;        /* F_SET_RW_HINT */
+    bool xattrs_known;         /* [lock] they are all there is, where ops->load_xattrs is */
     struct acls *acls;         /* [lock, acl_lock] fs/vfs/acl.c; once there it stays */
     struct notify_mark *marks; /* [notify_lock] who wants to know of changes: fs/notify */
     void *private;             /* the file system's own */
@@ -237,6 +239,7 @@ struct fs_type {
     bool cache_names;  /* with a lookup op: names stay true once looked up */
     bool keeps_flags;  /* inode->flags can be set */
     bool narrow_times; /* seconds are kept in 32 bits, with a sign: 1901 to 2038 */
+    bool keeps_acls;   /* inode->acls can be set */
     bool single;       /* one file system, however often it is mounted */
     /* Of what is on devices: the number of source, by which one that is mounted already is found.
      */
@@ -323,6 +326,10 @@ struct inode_ops {
     int (*place)(struct inode *inode, uint32_t page, uint64_t *sector);
     int (*setattr)(struct inode *inode); /* after the fields were changed */
     int (*fsync)(struct inode *inode);   /* NULL: memory is all there is */
+    /* [lock] inode->xattrs is filled from the medium; what it says now is what the medium is to
+     * have. NULL: memory is all there is. */
+    int (*load_xattrs)(struct inode *inode);
+    int (*store_xattrs)(struct inode *inode);
     /* The times take in what was written through mappings. NULL: nothing is. */
     void (*settle)(struct inode *inode);
     /* The last word on access, after what the mode says (0 or -EACCES). */

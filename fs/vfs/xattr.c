@@ -12,13 +12,6 @@
 
 #define PIECES (XATTR_VALUE_MAX / PAGE_SIZE)
 
-struct xattr {
-    struct xattr *next; /* [inode->lock] */
-    char *name;
-    uint32_t size;
-    void *piece[PIECES];
-};
-
 /* ---- One ---- */
 
 static int32_t pages_of(const struct xattr *x)
@@ -87,6 +80,11 @@ static bool begins(const char *name, const char *with)
 static bool has_attributes(const struct inode *i)
 {
     return i->sb && i->sb->type->charge_xattr;
+}
+
+static bool has_acls(const struct inode *i)
+{
+    return i->sb && i->sb->type->keeps_acls;
 }
 
 /* Whether the file system has such names at all. */
@@ -160,24 +158,91 @@ static void take_out(struct inode *i, struct xattr **p)
     xattr_free(x);
 }
 
+/* [i->lock held] What is on a medium is in the list from now on. */
+static int load(struct inode *i)
+{
+    int err;
+
+    if (!i->ops->load_xattrs || i->xattrs_known)
+        return 0;
+    err = i->ops->load_xattrs(i);
+    if (err)
+        xattr_free_all(i);
+    i->xattrs_known = !err;
+    return err;
+}
+
+/* [i->lock held] The list has changed. */
+static int store(struct inode *i)
+{
+    inode_touch(i, false, false, true);
+    return i->ops->store_xattrs ? i->ops->store_xattrs(i) : 0;
+}
+
+static void push(struct inode *i, struct xattr *x)
+{
+    x->next = i->xattrs;
+    i->xattrs = x;
+}
+
+/* [i->lock held] The attribute at p goes, or stays where the medium says so. */
+static int drop(struct inode *i, struct xattr **p)
+{
+    struct xattr *x = *p;
+    int err;
+
+    *p = x->next;
+    err = store(i);
+    if (err) {
+        push(i, x);
+        return err;
+    }
+    (void)charge(i, -pages_of(x));
+    xattr_free(x);
+    return 0;
+}
+
 /* [i->lock held] new takes the place of what has its name. */
 static int put_in(struct inode *i, struct xattr *new, uint32_t flags)
 {
-    struct xattr **p = find(i, new->name);
+    struct xattr **p = find(i, new->name), *old = *p;
     int err = 0;
 
-    if (*p && (flags & XATTR_CREATE))
+    if (old && (flags & XATTR_CREATE))
         return -EEXIST;
-    if (!*p && (flags & XATTR_REPLACE))
+    if (!old && (flags & XATTR_REPLACE))
         return -ENODATA;
     err = charge(i, pages_of(new));
     if (err)
         return err;
-    if (*p)
-        take_out(i, p);
-    new->next = i->xattrs;
-    i->xattrs = new;
-    inode_touch(i, false, false, true);
+    if (old)
+        *p = old->next;
+    push(i, new);
+    err = store(i);
+    if (err) {
+        i->xattrs = new->next;
+        if (old)
+            push(i, old);
+        (void)charge(i, -pages_of(new));
+    } else if (old) {
+        (void)charge(i, -pages_of(old));
+        xattr_free(old);
+    }
+    return err;
+}
+
+int xattr_keep(struct inode *i, const char *name, const void *value, size_t size)
+{
+    struct xattr *x = xattr_new(name, size), **end = &i->xattrs;
+
+    if (!x)
+        return -ENOMEM;
+    for (uint32_t k = 0; k * PAGE_SIZE < size; k++)
+        memcpy(x->piece[k], (const char *)value + k * PAGE_SIZE, piece_size((uint32_t)size, k));
+    while (*end)
+        end = &(*end)->next;
+    x->next = NULL;
+    *end = x;
     return 0;
 }
 
@@ -212,10 +277,10 @@ static long peek(struct inode *i, const char *name, void *buf, size_t size)
     const struct xattr *x;
     long n = -ENODATA;
 
-    if (!i->xattrs)
+    if (!xattr_may_be(i))
         return n;
     mutex_lock(&i->lock);
-    x = *find(i, name);
+    x = load(i) ? NULL : *find(i, name);
     if (x) {
         n = (long)x->size;
         if (x->size)
@@ -240,10 +305,13 @@ bool xattr_file_caps(struct inode *i, struct file_caps *out)
 
 void xattr_drop_caps(struct inode *i)
 {
-    struct xattr **p = find(i, XATTR_CAPS);
+    struct xattr **p;
 
+    if (load(i))
+        return;
+    p = find(i, XATTR_CAPS);
     if (*p)
-        take_out(i, p);
+        (void)drop(i, p);
 }
 
 /* ---- What the calls do ---- */
@@ -252,15 +320,17 @@ long xattr_get(struct inode *i, const char *name, void __user *uvalue, size_t si
 {
     enum acl_kind acl = acl_kind_of(name);
     const struct xattr *x;
-    long n = acl != ACL_NONE && has_attributes(i) ? 0 : check(i, name, MAY_READ);
+    long n = acl != ACL_NONE && has_acls(i) ? 0 : check(i, name, MAY_READ);
 
     if (n)
         return n;
     if (acl != ACL_NONE)
         return acl_get(i, acl, uvalue, size);
     mutex_lock(&i->lock);
-    x = *find(i, name);
-    n = x ? (long)x->size : -ENODATA;
+    n = load(i);
+    x = n ? NULL : *find(i, name);
+    if (!n)
+        n = x ? (long)x->size : -ENODATA;
     if (x && size && size < x->size)
         n = -ERANGE;
     else if (x && size && value_to_user(x, uvalue))
@@ -281,7 +351,9 @@ static int set_ordinary(struct inode *i, const char *name, const void __user *uv
         err = check(i, name, MAY_WRITE);
     if (!err) {
         mutex_lock(&i->lock);
-        err = put_in(i, new, flags);
+        err = load(i);
+        if (!err)
+            err = put_in(i, new, flags);
         mutex_unlock(&i->lock);
     }
     if (err && new)
@@ -294,7 +366,7 @@ static int set_ordinary(struct inode *i, const char *name, const void __user *uv
 /* Whether name is a list of i that may change: what every attribute has to pass. */
 static int check_acl(const struct inode *i)
 {
-    return inode_is_fixed(i) ? -EPERM : has_attributes(i) ? 0 : -EOPNOTSUPP;
+    return inode_is_fixed(i) ? -EPERM : has_acls(i) ? 0 : -EOPNOTSUPP;
 }
 
 int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size_t size,
@@ -320,12 +392,10 @@ int xattr_remove(struct inode *i, const char *name)
     if (acl != ACL_NONE)
         return acl_remove(i, acl);
     mutex_lock(&i->lock);
+    err = load(i);
     p = find(i, name);
-    err = *p ? 0 : -ENODATA;
-    if (!err) {
-        take_out(i, p);
-        inode_touch(i, false, false, true);
-    }
+    if (!err)
+        err = *p ? drop(i, p) : -ENODATA;
     mutex_unlock(&i->lock);
     if (!err)
         notify_inode(i, IN_ATTRIB);
@@ -360,8 +430,10 @@ long xattr_list(struct inode *i, char __user *ulist, size_t size)
         if (i->acls && acl_is_set(i, (enum acl_kind)k))
             err = list_name(&l, acl_name((enum acl_kind)k));
     mutex_lock(&i->lock);
+    if (!err)
+        err = load(i);
     for (x = i->xattrs; x && !err; x = x->next) {
-        if (!begins(x->name, "trusted.") || capable(CAP_SYS_ADMIN))
+        if (!begins(x->name, "system.") && (!begins(x->name, "trusted.") || capable(CAP_SYS_ADMIN)))
             err = list_name(&l, x->name);
         sched_point();
     }

@@ -1,5 +1,5 @@
 /*
- * Extended attributes of file systems in memory: names with values, kept with the inode.
+ * Extended attributes: names with values, kept with the inode.
  * man 7 xattr.
  */
 #ifndef FS_VFS_XATTR_H
@@ -8,16 +8,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "arch/mmu.h"
 #include "arch/user.h"
-
-struct inode;
-struct xattr;
+#include "fs/vfs/vfs.h"
 
 #define XATTR_NAME_MAX  255u
 #define XATTR_VALUE_MAX 65536u
 #define XATTR_LIST_MAX  65536u
 
 #define XATTR_CAPS "security.capability" /* what who runs it gets: man 7 capabilities */
+
+struct xattr {
+    struct xattr *next; /* [inode->lock] */
+    char *name;
+    uint32_t size;
+    void *piece[XATTR_VALUE_MAX / PAGE_SIZE]; /* a page of the value each */
+};
 
 #define XATTR_CREATE  1u
 #define XATTR_REPLACE 2u
@@ -29,6 +35,13 @@ int xattr_set(struct inode *i, const char *name, const void __user *uvalue, size
 int xattr_remove(struct inode *i, const char *name);
 /* The names, each with its terminator: their length, as xattr_get. */
 long xattr_list(struct inode *i, char __user *ulist, size_t size);
+/* [i->lock held] For load_xattrs: one more. */
+int xattr_keep(struct inode *i, const char *name, const void *value, size_t size);
+/* Whether i has attributes, or may have some that nobody has asked for. */
+static inline bool xattr_may_be(const struct inode *i)
+{
+    return i->xattrs || (i->ops && i->ops->load_xattrs && !i->xattrs_known);
+}
 /* [i->lock held] Who runs it gets nothing any more: its contents or its owner change. */
 void xattr_drop_caps(struct inode *i);
 /* What who runs it gets: false: nothing, or what is not understood. */

@@ -1,6 +1,6 @@
 /*
- * What chattr sets and files without names, on a disk: run in a directory on it. Each line begins
- * with "> ", and is the same on Linux.
+ * What chattr sets, files without names and extended attributes, on a disk: run in a directory on
+ * it. Each line begins with "> ", and is the same on Linux.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void said(const char *what, long result)
@@ -108,12 +109,91 @@ static void nameless(void)
     close(fd);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void show(const char *path)
+{
+    static char list[4096], value[4096];
+    char *names[64];
+    ssize_t n = listxattr(path, list, sizeof(list));
+    int count = 0;
+
+    if (n < 0)
+        said(path, n);
+    for (char *at = list; at < list + n; at += strlen(at) + 1)
+        names[count++] = at;
+    qsort(names, count, sizeof(names[0]), by_name);
+    for (int i = 0; i < count; i++) {
+        ssize_t len = getxattr(path, names[i], value, sizeof(value));
+
+        printf("> %s %s: %zd %.20s\n", path, names[i], len, len > 0 ? value : "");
+    }
+}
+
+static void attributes(void)
+{
+    static char big[5000];
+    char got[10], name[30];
+
+    memset(big, 'v', sizeof(big));
+    TRY(make("a"));
+    TRY(mkdir("ad", 0755));
+    TRY(getxattr("a", "user.x", got, 10));
+    TRY(setxattr("a", "user.x", "value", 6, 0));
+    TRY(getxattr("a", "user.x", got, 10));
+    TRY(getxattr("a", "user.x", got, 3));
+    TRY(setxattr("a", "user.x", "other value", 12, XATTR_CREATE));
+    TRY(setxattr("a", "user.x", "other value", 12, XATTR_REPLACE));
+    TRY(setxattr("a", "user.y", "other value", 12, XATTR_REPLACE));
+    TRY(setxattr("a", "trusted.t", "trusted", 8, 0));
+    TRY(setxattr("a", "security.s", "secure", 7, 0));
+    TRY(setxattr("a", "user.empty", "", 0, 0));
+    TRY(setxattr("a", "user.a-longer-name", "1", 1, 0));
+    TRY(setxattr("ad", "user.of-a-directory", "directory", 10, 0));
+    TRY(setxattr("a", "nothing.x", "1", 1, 0));
+    TRY(setxattr("a", "user.", "1", 1, 0));
+    show("a");
+    show("ad");
+    TRY(setxattr("a", "user.big", big, sizeof(big), 0));
+    TRY(setxattr("a", "user.half", big, 500, 0));
+    TRY(removexattr("a", "user.half"));
+    TRY(removexattr("a", "user.half"));
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "user.number-%d", i);
+        said(name, setxattr("a", name, big, 10 * i + 1, 0));
+    }
+    show("a");
+    TRY(removexattr("a", "user.x"));
+    TRY(make("gone"));
+    TRY(setxattr("gone", "user.x", big, 400, 0));
+    TRY(unlink("gone"));
+    TRY(make("all"));
+    TRY(setxattr("all", "user.x", big, 400, 0));
+    TRY(removexattr("all", "user.x"));
+    show("all");
+    TRY(symlink("a", "link"));
+    TRY(lsetxattr("link", "user.x", "1", 1, 0));
+    TRY(lsetxattr("link", "trusted.x", "1", 1, 0));
+    TRY(lgetxattr("link", "trusted.x", got, 10));
+}
+
+/* attributes DIRECTORY; with one argument more it shows what was set there before. */
 int main(int argc, char **argv)
 {
     if (argc < 2 || chdir(argv[1]) < 0)
         return 1;
     setvbuf(stdout, NULL, _IONBF, 0);
+    if (argc > 2) {
+        show("a");
+        show("ad");
+        said("flags", get("f"));
+        return 0;
+    }
     flags();
     nameless();
+    attributes();
     return 0;
 }

@@ -53,20 +53,26 @@ def lines_of(output):
     return [line.rstrip() for line in output.splitlines() if line.startswith("> ")]
 
 
-def test_attributes_and_nameless_files_are_the_same(tmp_path):
+@pytest.mark.parametrize("inode", [128, 256])
+def test_attributes_and_nameless_files_are_the_same(inode, tmp_path):
     os.makedirs(tmp_path / "tree/there")
     os.makedirs(tmp_path / "tree/here")
     build_program("disk_attributes.c", tmp_path / "tree/attributes")
-    image = make_fs(tmp_path / "disk", tree=tmp_path / "tree")
+    image = make_fs(tmp_path / "disk", tree=tmp_path / "tree", more=("-I", str(inode)))
     there = lines_of(on_linux(image, "mount -t ext2 /dev/vda /mnt && /mnt/attributes /mnt/there && umount /mnt"))
     assert len(there) > 20
     with boot(image, append="quiet") as m:
         m.prompt()
         m.sh("mount -t ext2 /dev/vda /mnt")
         assert lines_of(m.sh("/mnt/attributes /mnt/here")) == there
-        # What was set there is so here.
+        # What was set there is so here, and is kept beside what is added.
         m.sh("umount /mnt; mount -t ext2 /dev/vda /mnt")
-        assert lines_of(m.sh("/mnt/attributes /mnt/there; true"))[2] == "> get(\"f\"): 192"
+        left = lines_of(m.sh("/mnt/attributes /mnt/there show"))
+        assert left == lines_of(m.sh("/mnt/attributes /mnt/here show")) and len(left) > 10
+        m.sh("mv /mnt/there /mnt/moved; cp /mnt/attributes /mnt/moved/f")
         assert m.sh("umount /mnt; echo $?").split()[-1] == "0"
         power_off(m)
     assert_sound(image)
+    for where in "moved", "here":
+        said = on_linux(image, f"mount -t ext2 /dev/vda /mnt && /mnt/attributes /mnt/{where} show && umount /mnt")
+        assert lines_of(said) == left

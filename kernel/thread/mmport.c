@@ -27,11 +27,13 @@ void mmport_init(void)
         waitq_init(&queues[i]);
 }
 
+/* A kernel thread waits for work: it is not shown as one that is held up (D). */
 static void sleep_on(const void *chan, struct spinlock *lock)
 {
+    bool idle = !proc_current()->space;
     struct wait_entry e;
 
-    waitq_prepare(queue_of(chan), &e, THREAD_BLOCKED);
+    waitq_prepare(queue_of(chan), &e, idle ? THREAD_SLEEPING : THREAD_BLOCKED);
     spin_unlock(lock);
     schedule();
     waitq_finish(&e);

@@ -231,17 +231,15 @@ static void remove_in_leaf(struct amap *m, uint32_t first, uint32_t end)
     }
 }
 
-/* Where a step that starts at first ends in its leaf, at stop at the latest. To let go of a shared
- * leaf frees nothing; in an own one each anon costs a unit, and so do 16 empty slots. */
+/* Where a step that starts at first ends in its own leaf, at stop at the latest. Each anon costs a
+ * unit, and so do 16 empty slots. */
 static uint32_t part_end(const struct frame *leaf, uint32_t first, uint32_t stop, unsigned *budget)
 {
     const uint32_t base = first & ~(LEAF_SLOTS - 1), high = base + leaf->leaf.high;
     const uint32_t from = first > base + leaf->leaf.low ? first : base + leaf->leaf.low;
     const uint32_t to = stop < high ? stop : high, span = to > from ? to - from : 0;
-    unsigned units = 1;
+    unsigned units = 1 + (span < leaf->leaf.used ? span : leaf->leaf.used) + span / 16;
 
-    if (leaf->leaf.refs == 1)
-        units += (span < leaf->leaf.used ? span : leaf->leaf.used) + span / 16;
     if (units <= *budget) {
         *budget -= units;
         return stop;
@@ -259,7 +257,10 @@ uint32_t amap_remove_step(struct amap *m, uint32_t first, uint32_t end, unsigned
 
         stop = stop < end ? stop : end;
         if (leaf) {
-            stop = part_end(frame_of(leaf), first, stop, budget);
+            if (frame_of(leaf)->leaf.refs == 1)
+                stop = part_end(frame_of(leaf), first, stop, budget);
+            else
+                --*budget; /* to let go of it frees nothing */
             remove_in_leaf(m, first, stop);
         }
         first = stop;

@@ -337,7 +337,7 @@ INLINE_WALK pte_t *not_own(struct pmap *pm, pte_t *table, vaddr_t start, vaddr_t
                            unsigned *budget, entry_fn fn)
 {
     if (fn != protect_entry)
-        return share_remove(pm, start, end, budget);
+        return share_remove(pm, table, start, end, budget);
     share_distrust(table);
     return NULL;
 }

@@ -259,9 +259,8 @@ static void let_go(struct pmap *pm, struct frame *table)
     mmu_flush_pages(pm->pgdir, (vaddr_t)table->table.pdx << 22, PT_ENTRIES);
 }
 
-pte_t *share_remove(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget)
+pte_t *share_remove(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t end, unsigned *budget)
 {
-    pte_t *pte = pmap_table(pm, start);
     struct frame *table = frame_of(pte);
     struct count c;
 

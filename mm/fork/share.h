@@ -38,9 +38,9 @@ struct pmap *share_next(const struct frame *table, const struct pmap *pm);
 bool share_own(struct pmap *pm, vaddr_t va);
 /* What a table that is not its pmap's own says of the right to write is no longer true. [v] */
 void share_distrust(const pte_t *table);
-/* [start, end) of a table that is not pm's own shall be removed from pm: the table whose entries
+/* [start, end) of table, which is not pm's own, shall be removed from pm: the table whose entries
  * are to be removed one by one; NULL: nothing is there any more. Costs some of *budget. [v] */
-pte_t *share_remove(struct pmap *pm, vaddr_t start, vaddr_t end, unsigned *budget);
+pte_t *share_remove(struct pmap *pm, pte_t *table, vaddr_t start, vaddr_t end, unsigned *budget);
 
 /* fork: whether child, which maps nothing yet, may have pm's tables. Then it counts as mapping all
  * that pm does, and is given them one by one. [v] */

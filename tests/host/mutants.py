@@ -91,7 +91,7 @@ MUTANTS = [
     ("copy-stands-for-itself", "fork/share.c", "(e & ~PTE_W) | PTE_STOOD_FOR;", "e & ~PTE_W;"),
     ("heir-still-stood-for", "pmap.c", "    __atomic_and_fetch(other, ~PTE_STOOD_FOR, __ATOMIC_SEQ_CST);\n", ""),
     ("right-forgets-stood-for", "pmap.c", "PTE_A | PTE_D | PTE_STOOD_FOR", "PTE_A | PTE_D"),
-    ("protected-table-removed", "pmap.c", "share_remove(pm, start, end, budget);", "table;"),
+    ("protected-table-removed", "pmap.c", "share_remove(pm, table, start, end, budget);", "table;"),
     ("protect-keeps-write", "map.c",
      "    if (prot && !(lost & VM_PROT_WRITE))\n        return;",
      "    (void)lost;\n    if (prot)\n        return;"),

@@ -66,7 +66,7 @@ static void with_modes(void)
 
 int main(void)
 {
-    DIE_UNLESS(mkdir("/tmp/shared", 0777) == 0 && chdir("/tmp/shared") == 0);
+    DIE_UNLESS(mkdir("/tmp/protected", 0777) == 0 && chdir("/tmp/protected") == 0);
     umask(0);
     printf("as they begin: %ld %ld\n", number_in("/proc/sys/fs/protected_regular"),
            number_in("/proc/sys/fs/protected_fifos"));

@@ -59,9 +59,13 @@ void cpu_pass_kernel(void);
 /* From here to the way out the call has the kernel lock, if it began without. No spin lock is held;
  * sleep locks may be: who has the kernel lock and wants one of them sleeps. */
 void kernel_take(void);
+static inline bool kernel_held(void)
+{
+    return CPU_LOCAL(in_kernel);
+}
 static inline void kernel_need(void)
 {
-    if (__builtin_expect(!CPU_LOCAL(in_kernel), 0))
+    if (__builtin_expect(!kernel_held(), 0))
         kernel_take();
 }
 /* The thread that comes up had the lock when it went down, or not. */

@@ -5,7 +5,7 @@
  * might use the file at the same time. Every buffer is checked to lie in user addresses before the
  * operation sees it; the operation meets unmapped memory in its copies.
  *
- * Where several processors run, read and write begin without the kernel lock (read_beside()), and
+ * Where several processors run, read, write, readv and writev begin without the kernel lock, and
  * go on without where the file's operations may.
  */
 #include "arch/processors.h"
@@ -218,16 +218,12 @@ long file_transfer(struct file *f, bool out, struct iov_set *s, uint64_t pos)
 }
 
 /* at: an explicit offset, or NULL for the position of the file. */
-static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t *at,
-                   transfer_fn transfer)
+static long vector_file(struct file *f, const void __user *uvec, uint32_t count, uint64_t *at,
+                        transfer_fn transfer)
 {
-    struct file *f;
     struct iov_set set;
     long n;
 
-    if (at && (int64_t)*at < 0)
-        return -EINVAL;
-    f = fd_get((int)fd);
     if (!f)
         return -EBADF;
     n = at && f->ops->stream ? -ESPIPE : may_transfer(f, transfer);
@@ -243,6 +239,24 @@ static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_
     }
     file_put(f);
     return n;
+}
+
+static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t *at,
+                   transfer_fn transfer)
+{
+    if (at && (int64_t)*at < 0)
+        return -EINVAL;
+    return vector_file(fd_get((int)fd), uvec, count, at, transfer);
+}
+
+long readv_beside(uint32_t fd, const void __user *uvec, uint32_t count)
+{
+    return vector_file(file_beside(fd), uvec, count, NULL, transfer_in);
+}
+
+long writev_beside(uint32_t fd, const void __user *uvec, uint32_t count)
+{
+    return vector_file(file_beside(fd), uvec, count, NULL, transfer_out);
 }
 
 long sys_readv(uint32_t fd, const void __user *uvec, uint32_t count)

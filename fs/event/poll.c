@@ -21,7 +21,7 @@ static void poll_woken(struct wait_entry *w)
 {
     struct poll_entry *e = container_of(w, struct poll_entry, wait);
 
-    e->table->triggered = true;
+    write_once(e->table->triggered, true);
     sched_wake(e->table->thread);
 }
 
@@ -96,7 +96,7 @@ void poll_table_free(struct poll_table *pt)
 void poll_table_sleep(struct poll_table *pt, uint64_t until)
 {
     thread_announce(pt->thread, THREAD_SLEEPING);
-    if (pt->triggered || signal_pending_current())
+    if (read_once(pt->triggered) || signal_pending_current())
         pt->thread->state = THREAD_RUNNABLE;
     else
         schedule_until(until);
@@ -225,7 +225,8 @@ long poll_until(long (*round)(void *of, struct poll_table *pt), void *of, uint64
     if (!last)
         joining = &table;
     for (;;) {
-        table.triggered = false;
+        /* An exchange: the files are asked after it, so what comes later is not forgotten. */
+        (void)__atomic_exchange_n(&table.triggered, false, __ATOMIC_SEQ_CST);
         ret = round(of, joining);
         joining = NULL;
         if (ret == 0)

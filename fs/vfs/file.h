@@ -40,9 +40,11 @@ struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
 struct file *fd_get_beside(int fd);
 int fd_cloexec(int fd); /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
-/* read and write, begun without the kernel lock. fs/calls/rw.c */
+/* The calls, begun without the kernel lock. fs/calls/rw.c */
 long read_beside(uint32_t fd, void __user *ubuf, uint32_t len);
 long write_beside(uint32_t fd, void __user *ubuf, uint32_t len);
+long readv_beside(uint32_t fd, const void __user *uvec, uint32_t count);
+long writev_beside(uint32_t fd, const void __user *uvec, uint32_t count);
 /* The same for two, whose numbers are told there: 0, or neither is a descriptor. */
 int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds);
 int fd_close(int fd);

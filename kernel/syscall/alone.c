@@ -4,8 +4,9 @@
  * or a sequence guards; nobody else's life depends on the kernel lock meanwhile. A pointer of the
  * program may fault: the fault takes the kernel lock for itself, and may sleep.
  *
- * read and write begin so, and take the kernel lock when they find a file whose operations need it,
- * or come to what does: the last reference to a file, a signal, somebody who watches the file.
+ * read, write and their vectors begin so, and take the kernel lock when they find a file whose
+ * operations need it, or come to what does: the last reference to a file, a signal, somebody who
+ * watches the file.
  */
 #include "arch/trap.h"
 #include "arch/upcalls.h"
@@ -55,6 +56,8 @@ static const syscall_fn alone[] = {
     [NR_getppid] = (syscall_fn)(void (*)(void))parent_id,
     [NR_read] = (syscall_fn)(void (*)(void))read_beside,
     [NR_write] = (syscall_fn)(void (*)(void))write_beside,
+    [NR_readv] = (syscall_fn)(void (*)(void))readv_beside,
+    [NR_writev] = (syscall_fn)(void (*)(void))writev_beside,
 };
 #define ALONE_END (sizeof(alone) / sizeof(alone[0]))
 

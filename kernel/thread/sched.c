@@ -259,11 +259,11 @@ static void give_up_cpu(void)
 
 void schedule(void)
 {
-    bool had = CPU_LOCAL(in_kernel);
+    bool had = kernel_held();
 
     latency_end(LATENCY_NO_SWITCH);
     give_up_cpu();
-    if (__builtin_expect(CPU_LOCAL(in_kernel) != had, 0))
+    if (__builtin_expect(kernel_held() != had, 0))
         kernel_change(had);
     latency_begin(LATENCY_NO_SWITCH);
 }

@@ -62,6 +62,16 @@ static pthread_t start(void *(*fn)(void *), void *arg)
 
 /* ---- Many at one pipe ---- */
 
+/* In one piece, or as a vector of two. */
+static ssize_t move_records(int fd, struct record *at, uint32_t n, bool out)
+{
+    struct iovec parts[] = {{at, n / 2 * sizeof(*at)}, {at + n / 2, (n - n / 2) * sizeof(*at)}};
+
+    if (n % 2)
+        return out ? writev(fd, parts, 2) : readv(fd, parts, 2);
+    return out ? write(fd, at, n * sizeof(*at)) : read(fd, at, n * sizeof(*at));
+}
+
 /* What one call writes is less than PIPE_BUF, so it lands in one piece, or not at all. */
 static void *write_records(void *arg)
 {
@@ -74,7 +84,7 @@ static void *write_records(void *arg)
             count = RECORDS - n;
         for (uint32_t i = 0; i < count; i++)
             out[i] = (struct record){me, n + i};
-        ssize_t done = write(ends[1], out, count * sizeof(*out));
+        ssize_t done = move_records(ends[1], out, count, true);
         if (done == (ssize_t)(count * sizeof(*out)))
             n += count;
         else if (done >= 0 || errno != EINTR)
@@ -98,7 +108,7 @@ static void *read_records(void *arg)
     struct record in[64];
 
     for (;;) {
-        ssize_t n = read(ends[0], in, (1 + rnd(&seed) % 64) * sizeof(*in));
+        ssize_t n = move_records(ends[0], in, 1 + rnd(&seed) % 64, false);
 
         if (n == 0)
             return NULL;

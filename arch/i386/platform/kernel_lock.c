@@ -126,7 +126,7 @@ void cpu_pass_kernel(void)
 {
     uint32_t flags;
 
-    if (cpus_online == 1 || !CPU_LOCAL(in_kernel) ||
+    if (cpus_online == 1 || !kernel_held() ||
         read_once(kernel_lock.next) == read_once(kernel_lock.serving))
         return;
     flags = irq_save();

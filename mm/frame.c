@@ -12,6 +12,7 @@
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/port.h"
+#include "mm/see.h"
 
 #define MAX_RANGES   32
 #define JUNK         0xdbu
@@ -46,6 +47,7 @@ static uint32_t fresh_frames;        /* [f] part of it: never used */
 static uint32_t total_frames;
 static uint32_t reserve;             /* frames that user pages may not take */
 static uint32_t counts[FRAME_KINDS]; /* [f] */
+static uint32_t taken;               /* [f] how many were handed out ever */
 
 static pfn_t count_ranges(const struct mem_range *usable, unsigned count)
 {
@@ -195,6 +197,7 @@ static struct frame *hand_out(struct frame *f, enum frame_kind kind)
     *f = (struct frame){.kind = (uint8_t)kind};
     write_once(free_frames, free_frames - 1);
     counts[kind]++;
+    taken++;
     return f;
 }
 
@@ -372,6 +375,17 @@ uint32_t frame_count(enum frame_kind kind)
     return n;
 }
 
+uint32_t frame_changes(uint32_t *out)
+{
+    uint32_t n;
+
+    spin_lock(&frame_lock);
+    n = 2 * taken + free_frames; /* more by one for each that is taken or given back */
+    memcpy(out, counts, sizeof(counts));
+    spin_unlock(&frame_lock);
+    return n;
+}
+
 uint32_t frame_free_count(void)
 {
     return read_once(free_frames);
@@ -439,17 +453,20 @@ static uint32_t list_length(const struct free_frame *node, int *errors)
 
 int frame_check_free_lists(void)
 {
-    uint32_t marked = 0, listed;
+    uint32_t marked = 0, listed, counted;
     struct frame *f = NULL;
     int errors = 0;
 
+    spin_lock(&frame_lock);
     listed = list_length(free_list, &errors) + list_length(zero_list, &errors);
     while ((f = frame_next(f)))
         marked += f->kind == FRAME_FREE;
-    if (listed != marked || listed + fresh_frames != free_frames)
+    counted = free_frames - fresh_frames;
+    spin_unlock(&frame_lock);
+    if (listed != marked || listed != counted)
         errors++;
     if (errors)
         check_complain("mm_check: %u free frames listed, %u marked, %u counted", listed, marked,
-                       free_frames - fresh_frames);
+                       counted);
     return errors;
 }

@@ -36,6 +36,9 @@ struct vm_page_info {
     bool swapped;   /* it is in swap, at slot */
     uint32_t slot;
 };
+/* How many frames there are of each kind (FRAME_KINDS); the result has grown with each that was
+ * taken or given back since it was asked last: for the audit. */
+uint32_t frame_changes(uint32_t *counts);
 /* The n pages from va on; n is at most a few hundred. */
 void vm_page_info(struct vm_space *s, vaddr_t va, unsigned n, struct vm_page_info *out);
 /* The n-th entry of the page directory, 0: none; *present: how many entries of its table are. */

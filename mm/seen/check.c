@@ -17,6 +17,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
+#include "mm/see.h"
 #include "mm/fork/share.h"
 
 void check_complain(const char *fmt, ...)
@@ -40,9 +41,10 @@ struct audit {
     uint32_t disturbed; /* how often something else ran, or changed memory, between two steps */
     uint32_t cached, dirty, promised; /* pages, of all objects and areas */
     uint32_t by_kind[FRAME_KINDS];
-    uint32_t entries; /* present page-table entries with a reverse mapping */
-    uint32_t tables;  /* page tables and directories */
-    uint32_t anons;   /* seen in leaves */
+    uint32_t counted[FRAME_KINDS]; /* as look_around() found them */
+    uint32_t entries;              /* present page-table entries with a reverse mapping */
+    uint32_t tables;               /* page tables and directories */
+    uint32_t anons;                /* seen in leaves */
     uint32_t leaves;
     uint32_t locked, shmem;    /* pages */
     uint32_t away, pages_away; /* anons and pages of objects without a frame */
@@ -63,7 +65,7 @@ static void look_around(struct audit *a)
     uint64_t minor, major, seen;
 
     fault_totals(&minor, &major);
-    seen = minor + major + dirty_pages + frame_free_count();
+    seen = minor + major + dirty_pages + frame_changes(a->counted);
     a->disturbed += seen != a->seen;
     a->seen = seen;
 }
@@ -570,20 +572,20 @@ static void check_sums(struct audit *a, uint32_t mapped)
     CHECK(a, a->away == swapped_anons, "%u anons are counted in swap, %u are", swapped_anons,
           a->away);
     CHECK(a, a->anons == anon_total, "%u anons exist, %u are in use", anon_total, a->anons);
-    CHECK(a, a->leaves == frame_count(FRAME_LEAF), "%u leaves exist, %u are in use",
-          frame_count(FRAME_LEAF), a->leaves);
+    CHECK(a, a->leaves == a->counted[FRAME_LEAF], "%u leaves exist, %u are in use",
+          a->counted[FRAME_LEAF], a->leaves);
     CHECK(a, a->dirty == dirty_pages, "%u dirty pages are counted, %u are", dirty_pages, a->dirty);
-    CHECK(a, a->cached == frame_count(FRAME_OBJECT), "%u object frames exist, %u are in objects",
-          frame_count(FRAME_OBJECT), a->cached);
+    CHECK(a, a->cached == a->counted[FRAME_OBJECT], "%u object frames exist, %u are in objects",
+          a->counted[FRAME_OBJECT], a->cached);
     CHECK(a, a->shmem == shmem_pages && a->locked == locked_pages,
           "%u pages are shared memory and %u locked, %u and %u were counted", a->shmem, a->locked,
           shmem_pages, locked_pages);
     CHECK(a, mapped == a->entries, "%u reverse mappings, %u entries", mapped, a->entries);
-    CHECK(a, a->tables == frame_count(FRAME_TABLE), "%u page tables exist, %u are in use",
-          frame_count(FRAME_TABLE), a->tables);
+    CHECK(a, a->tables == a->counted[FRAME_TABLE], "%u page tables exist, %u are in use",
+          a->counted[FRAME_TABLE], a->tables);
     for (unsigned k = FRAME_KERNEL; k < FRAME_KINDS; k++)
-        CHECK(a, a->by_kind[k] == frame_count(k), "%u frames of kind %u are counted, %u are",
-              frame_count(k), k, a->by_kind[k]);
+        CHECK(a, a->by_kind[k] == a->counted[k], "%u frames of kind %u are counted, %u are",
+              a->counted[k], k, a->by_kind[k]);
 }
 
 /* [v, let go between steps] */

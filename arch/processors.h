@@ -51,7 +51,8 @@ void cpus_stop(void);
 void cpus_hold(void);
 void cpus_release(void);
 
-/* Leaves the kernel and waits for an interrupt, from interrupts off to interrupts on. */
+/* Leaves the kernel, and waits for an interrupt, from interrupts off to interrupts on. Who idles
+ * comes back without the kernel lock. */
 void cpu_idle(void);
 /* Lets another processor in, if one waits. */
 void cpu_pass_kernel(void);

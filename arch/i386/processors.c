@@ -97,7 +97,6 @@ void cpu_idle(void)
     }
     kernel_leave();
     cpu_wait();
-    kernel_enter(cpu_self());
 }
 
 /* Comes to a processor that has the lock, waits for it, or has vm_lock and so must not wait for it:
@@ -146,7 +145,11 @@ static void sysenter_in_kernel(struct trapframe *tf)
     sysenter_dispatch(tf);
 }
 SHARED(sysenter_in_kernel)
-SHARED(irq_dispatch)
+static void irq_in_kernel(struct trapframe *tf)
+{
+    irq_dispatch(tf);
+}
+SHARED(irq_in_kernel)
 SHARED(return_to_user)
 
 /* A fix-up touches nothing that others share, and comes where this processor waits for the lock: a
@@ -156,6 +159,16 @@ void shared_trap_dispatch(struct trapframe *tf)
 {
     if (trap_from_user(tf) || is_out_of_turn(tf) || !extable_fixup(tf))
         shared_trap_in_kernel(tf);
+}
+
+/* A kick is counted, by the processor that it is for; what it is to look at comes after. */
+void shared_irq_dispatch(struct trapframe *tf);
+void shared_irq_dispatch(struct trapframe *tf)
+{
+    if (tf->trapno == APIC_KICK_VECTOR)
+        irq_dispatch(tf);
+    else
+        shared_irq_in_kernel(tf);
 }
 
 /* Most faults of programs need no more than vm_lock. Interrupts stay off, and what else is to be

@@ -19,6 +19,7 @@
 enum lock_rank {
     LOCK_RANK_FS = 10,          /* dentries, inodes */
     LOCK_RANK_NOTIFY = 15,      /* who is told of a file: signals are sent under it */
+    LOCK_RANK_ASYNC = 16,       /* whom SIGIO tells */
     LOCK_RANK_PROC = 20,        /* process table and tree */
     LOCK_RANK_SIGNAL = 30,      /* pending signals and handlers */
     LOCK_RANK_WATCH = 31,       /* who watches for signals */

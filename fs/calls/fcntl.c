@@ -25,6 +25,8 @@
 #define F_GETPIPE_SZ    1032
 #define F_ADD_SEALS     1033
 #define F_GET_SEALS     1034
+#define F_GET_RW_HINT   1035
+#define F_SET_RW_HINT   1036
 
 #define FD_CLOEXEC 1u
 #define SETTABLE   (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -61,6 +63,23 @@ static long descriptor_cmd(int fd, struct file *f, uint32_t cmd, uint32_t arg)
     }
 }
 
+#define RW_HINT_MOST 5u /* RWH_WRITE_LIFE_EXTREME */
+
+/* How long what is written is thought to live: kept for who asks. */
+static long rw_hint(struct inode *i, bool set, void __user *uhint)
+{
+    uint64_t hint = i->write_hint;
+
+    if (!set)
+        return copy_to_user(uhint, &hint, sizeof(hint));
+    if (copy_from_user(&hint, uhint, sizeof(hint)))
+        return -EFAULT;
+    if (hint > RW_HINT_MOST)
+        return -EINVAL;
+    i->write_hint = (uint8_t)hint;
+    return 0;
+}
+
 static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg)
 {
     if (is_owner_cmd(cmd))
@@ -83,6 +102,9 @@ static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg)
     case F_ADD_SEALS:
     case F_GET_SEALS:
         return seals_fcntl(f, cmd, arg);
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+        return rw_hint(f->inode, cmd == F_SET_RW_HINT, (void __user *)arg);
     default:
         return -EINVAL;
     }

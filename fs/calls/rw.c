@@ -217,9 +217,18 @@ long file_transfer(struct file *f, bool out, struct iov_set *s, uint64_t pos)
     return iov_transfer(f, s, &pos, transfer);
 }
 
-/* at: an explicit offset, or NULL for the position of the file. */
+static bool is_empty(struct iov_set *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (iov_at(s, i)->len)
+            return false;
+    return true;
+}
+
+/* at: an explicit offset, or NULL for the position of the file. flags: RWF_*, which are looked at
+ * last, and only if there is something to move. */
 static long vector_file(struct file *f, const void __user *uvec, uint32_t count, uint64_t *at,
-                        transfer_fn transfer)
+                        uint32_t flags, transfer_fn transfer)
 {
     struct iov_set set;
     long n;
@@ -233,54 +242,59 @@ static long vector_file(struct file *f, const void __user *uvec, uint32_t count,
         bool locked = !at && file_pos_begin(f);
 
         count_call(transfer);
-        n = iov_transfer(f, &set, at ? at : &f->pos, transfer);
+        if (flags && !is_empty(&set))
+            n = rw_set_flags(flags);
+        if (!n)
+            n = iov_transfer(f, &set, at ? at : &f->pos, transfer);
         file_pos_end(f, locked);
         iov_free(&set);
+        if (flags)
+            rw_set_flags(0);
     }
     file_put(f);
     return n;
 }
 
 static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t *at,
-                   transfer_fn transfer)
+                   uint32_t flags, transfer_fn transfer)
 {
     if (at && (int64_t)*at < 0)
         return -EINVAL;
-    return vector_file(fd_get((int)fd), uvec, count, at, transfer);
+    return vector_file(fd_get((int)fd), uvec, count, at, flags, transfer);
 }
 
 long readv_beside(uint32_t fd, const void __user *uvec, uint32_t count)
 {
-    return vector_file(file_beside(fd), uvec, count, NULL, transfer_in);
+    return vector_file(file_beside(fd), uvec, count, NULL, 0, transfer_in);
 }
 
 long writev_beside(uint32_t fd, const void __user *uvec, uint32_t count)
 {
-    return vector_file(file_beside(fd), uvec, count, NULL, transfer_out);
+    return vector_file(file_beside(fd), uvec, count, NULL, 0, transfer_out);
 }
 
 long sys_readv(uint32_t fd, const void __user *uvec, uint32_t count)
 {
-    return vector(fd, uvec, count, NULL, transfer_in);
+    return vector(fd, uvec, count, NULL, 0, transfer_in);
 }
 
 long sys_writev(uint32_t fd, const void __user *uvec, uint32_t count)
 {
-    return vector(fd, uvec, count, NULL, transfer_out);
+    return vector(fd, uvec, count, NULL, 0, transfer_out);
 }
 
 long sys_preadv(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high)
 {
     uint64_t pos = make64(low, high);
 
-    return vector(fd, uvec, count, &pos, transfer_in);
+    return vector(fd, uvec, count, &pos, 0, transfer_in);
 }
 
 long sys_pwritev(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high)
 {
     uint64_t pos = make64(low, high);
 
-    return vector(fd, uvec, count, &pos, transfer_out);
+    return vector(fd, uvec, count, &pos, 0, transfer_out);
 }
 
 #define RWF_HIPRI  1u /* asks for nothing here */
@@ -301,13 +315,7 @@ int rw_set_flags(uint32_t flags)
 static long vector2(uint32_t fd, const void __user *uvec, uint32_t count, uint64_t pos,
                     uint32_t flags, transfer_fn transfer)
 {
-    long n = rw_set_flags(flags);
-
-    if (n)
-        return n;
-    n = vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, transfer);
-    rw_set_flags(0);
-    return n;
+    return vector(fd, uvec, count, pos == UINT64_MAX ? NULL : &pos, flags, transfer);
 }
 
 long sys_preadv2(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t low, uint32_t high,

@@ -496,7 +496,9 @@ static long fetch(struct aio_context *c, uint32_t id, uint32_t least, uint32_t m
         if (more < 0)
             return n ? n : more;
         n += more;
-        if (n >= (long)least || err || c->gone)
+        if (c->gone)
+            return n ? n : -EINVAL;
+        if (n >= (long)least || err)
             return n ? n : err;
         if (until != TIME_NEVER && time_mono_ns() >= until)
             return n;

@@ -8,6 +8,7 @@
 #include "arch/uaccess.h"
 #include "fs/event/poll.h"
 #include "fs/notify/notify.h"
+#include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
 #include "fs/vfs/limits.h"
 #include "fs/vfs/text.h"
@@ -47,6 +48,7 @@ struct group {
     struct list watches;           /* [notify_lock] */
     int32_t last_wd;               /* [notify_lock] */
     struct waitq queue;
+    struct async_list async;
 };
 
 struct watch {
@@ -91,6 +93,7 @@ static void append(struct group *g, struct queued_event *q)
     g->count++;
     g->bytes += sizeof(q->head) + q->head.len;
     wake_all(&g->queue);
+    async_tell(&g->async, POLL_IN);
 }
 
 /* [notify_lock held] */
@@ -259,6 +262,13 @@ static long inotify_read(struct file *f, void __user *ubuf, size_t len, uint64_t
     }
 }
 
+static struct async_list *inotify_async(struct file *f, bool out)
+{
+    struct group *g = f->private;
+
+    return out ? NULL : &g->async;
+}
+
 static uint32_t inotify_poll(struct file *f, struct poll_table *pt)
 {
     struct group *g = f->private;
@@ -337,6 +347,7 @@ static const struct file_ops inotify_file_ops = {
     .read = inotify_read,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
+    .async = inotify_async,
     .held = inotify_held,
     .fdinfo = inotify_fdinfo,
     .name = "inotify",
@@ -361,6 +372,7 @@ static struct group *group_new(int *err)
     list_init(&g->events);
     list_init(&g->watches);
     waitq_init(&g->queue);
+    async_init(&g->async);
     return g;
 
 fail:

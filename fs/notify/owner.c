@@ -205,7 +205,7 @@ struct async_items {
     struct async_item in, out;
 };
 
-static struct spinlock async_lock = SPINLOCK_INIT("async files", LOCK_RANK_NOTIFY);
+static struct spinlock async_lock = SPINLOCK_INIT("async files", LOCK_RANK_ASYNC);
 
 void async_init(struct async_list *l)
 {

@@ -3,7 +3,7 @@
  * read from the start, links are texts or lead to the place itself.
  */
 #include "fs/proc/procfs.h"
-#include "fs/vfs/file.h"
+#include "fs/vfs/internal.h"
 #include "libc/ctype.h"
 #include "libc/errno.h"
 #include "libc/printf.h"
@@ -332,11 +332,30 @@ static int file_truncate(struct inode *i, uint64_t size)
     return 0;
 }
 
+/* Whether it is one of /proc/sys. */
+static bool is_setting(const struct file *f)
+{
+    const struct dentry *d = f->dentry;
+
+    while (d->parent && d->parent->parent)
+        d = d->parent;
+    return strcmp(d->name, "sys") == 0;
+}
+
+/* Nobody knows where a text ends before it is made; those of /proc/sys are empty, as on Linux. */
+static int64_t text_seek(struct file *f, int64_t offset, int whence)
+{
+    if (whence != SEEK_SET && whence != SEEK_CUR && !is_setting(f))
+        return -EINVAL;
+    return generic_seek(f, offset, whence, 0);
+}
+
 static const struct file_ops text_file_ops = {
     .open = text_open,
     .release = text_release,
     .read = read_text,
     .write = write_text,
+    .seek = text_seek,
 };
 
 /* Always readable; a change since the last look is what POLLPRI tells. */
@@ -359,6 +378,7 @@ static const struct file_ops waited_file_ops = {
     .release = text_release,
     .read = read_text,
     .write = write_text,
+    .seek = text_seek,
     .poll = waited_poll,
 };
 

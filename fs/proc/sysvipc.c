@@ -172,6 +172,8 @@ static int store_next(const char *text, size_t len, struct ipc_ids *ids)
     uint32_t id;
     int err = sysctl_number(text, len, INT32_MAX, &id);
 
+    if (!capable(CAP_CHECKPOINT_RESTORE) && !capable(CAP_SYS_ADMIN))
+        return -EPERM;
     if (!err)
         ids->next = (int32_t)id;
     return err;

@@ -55,9 +55,12 @@ size_t tty_receive(struct tty *t, const char *s, size_t n)
         taken++;
     t->throttled = taken < n;
     send_xoff(t);
-    if (t->canon != canon || (!ldisc_by_line(t) && t->head != head))
+    bool ready = t->canon != canon || (!ldisc_by_line(t) && t->head != head);
+    if (ready)
         wake_all(&t->read_wait);
     tty_unlock(t);
+    if (ready)
+        async_tell(&t->async, POLL_IN);
     return taken;
 }
 

@@ -20,6 +20,7 @@
 #include "arch/lock.h"
 #include "kernel/thread/sched.h"
 #include "drivers/tty/termios.h"
+#include "fs/notify/owner.h"
 
 struct tty;
 struct proc;
@@ -105,6 +106,7 @@ struct tty {
     bool reading, writing; /* [lock] somebody is in the middle of a read or write */
     bool lost;             /* [lock] the other side is gone for good */
     struct waitq read_wait, write_wait;
+    struct async_list async; /* whom SIGIO tells of input */
 };
 
 extern struct spinlock tty_session_lock; /* LOCK_RANK_TTY: proc->tty, tty->session, tty->pgrp */

@@ -27,6 +27,7 @@ int tty_setup(struct tty *t, const struct tty_driver *d, uint32_t dev, uint16_t 
     spin_init(&t->lock, d->name, LOCK_RANK_TERMINAL);
     waitq_init(&t->read_wait);
     waitq_init(&t->write_wait);
+    async_init(&t->async);
     t->driver = d;
     t->dev = dev;
     termios_init(&t->termios, d->cflag);
@@ -153,7 +154,26 @@ bool tty_file_dead(const struct tty_file *tf)
     return !tf->console && !tf->master && tf->hangups != tf->tty->hangups;
 }
 
+/* Of input. Whoever asks for it and names no owner means the group in front, as on Linux. */
+static struct async_list *tty_async(struct file *f, bool out)
+{
+    struct tty_file *tf = f->private;
+    int32_t group;
+
+    if (out || tf->master)
+        return NULL;
+    spin_lock(&tty_session_lock);
+    group = tf->tty->pgrp;
+    spin_unlock(&tty_session_lock);
+    if (group)
+        owner_set_group(f, group);
+    else
+        owner_set_current(f, false);
+    return &tf->tty->async;
+}
+
 const struct file_ops tty_file_ops = {
+    .async = tty_async,
     .open = tty_open,
     .release = tty_release,
     .read = tty_read,

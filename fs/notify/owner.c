@@ -46,6 +46,12 @@ void owner_set_current(struct file *f, bool force)
         put_owner(f, OWNER_PROCESS, proc_current()->pid);
 }
 
+void owner_set_group(struct file *f, int32_t group)
+{
+    if (!f->owner.pid)
+        put_owner(f, OWNER_GROUP, group);
+}
+
 /* pid 0: nobody. Any number that names something will do, as on Linux. */
 static long set_owner(struct file *f, uint8_t type, int32_t pid)
 {

@@ -21,7 +21,8 @@
 /* The commands of fcntl on owners. */
 bool is_owner_cmd(uint32_t cmd);
 long owner_fcntl(struct file *f, uint32_t cmd, uint32_t arg);
-void owner_set_current(struct file *f, bool force); /* the current process, unless it has one */
+void owner_set_current(struct file *f, bool force);  /* the current process, unless it has one */
+void owner_set_group(struct file *f, int32_t group); /* a process group, unless it has one */
 
 /* Sends f's signal to its owner, about the descriptor fd. May be called with notify_lock held,
  * which ranks below proc_lock. */

@@ -203,9 +203,10 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
 
 /* ---- brk ---- */
 
-void vm_set_brk_base(struct vm_space *s, vaddr_t addr)
+void vm_set_brk(struct vm_space *s, vaddr_t start, vaddr_t brk)
 {
-    s->brk_start = s->brk = addr;
+    s->brk_start = start;
+    s->brk = brk;
 }
 
 void vm_set_mmap_place(struct vm_space *s, uint32_t shift, bool upwards)

@@ -138,7 +138,8 @@ int vm_overcommit_set(const struct vm_overcommit *wanted);
 
 /* brk(2): sets the break if it can, returns the break as it is then. */
 vaddr_t vm_brk(struct vm_space *s, vaddr_t addr);
-void vm_set_brk_base(struct vm_space *s, vaddr_t addr); /* exec: where the heap starts */
+/* Where the heap starts and ends, of which nothing is checked: for exec and PR_SET_MM. */
+void vm_set_brk(struct vm_space *s, vaddr_t start, vaddr_t brk);
 /* exec: places for mappings are sought so far below the usual one, to be hard to foresee; or
  * upwards from a third of the user half and so much. */
 void vm_set_mmap_place(struct vm_space *s, uint32_t shift, bool upwards);

@@ -122,9 +122,29 @@ int show_environ(struct text *t, const struct target *who)
     return show_range(t, who, RANGE_ENV, true);
 }
 
+/* What PR_SET_MM said, if it did: true. */
+static bool show_given_auxv(struct text *t, const struct target *who)
+{
+    uint32_t words[AUXV_WORDS];
+    struct proc *p = target_lock(who);
+    bool given = p && p->auxv;
+
+    if (given)
+        memcpy(words, p->auxv, sizeof(words));
+    if (p)
+        spin_unlock(&proc_lock);
+    if (given)
+        text_write(t, words, sizeof(words));
+    return given;
+}
+
 int show_auxv(struct text *t, const struct target *who)
 {
-    return show_range(t, who, RANGE_AUXV, true);
+    int err = target_inspect(who);
+
+    if (err)
+        return err;
+    return show_given_auxv(t, who) ? 0 : show_range(t, who, RANGE_AUXV, true);
 }
 
 /* ---- mem ---- */

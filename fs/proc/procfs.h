@@ -176,6 +176,8 @@ int show_sem_next(struct text *t, const struct target *who);
 int store_sem_next(const char *text, size_t len, const struct target *who);
 int show_shm_next_id(struct text *t, const struct target *who);
 int store_shm_next_id(const char *text, size_t len, const struct target *who);
+int show_shm_forced(struct text *t, const struct target *who);
+int store_shm_forced(const char *text, size_t len, const struct target *who);
 int show_msgmni(struct text *t, const struct target *who);
 int store_msgmni(const char *text, size_t len, const struct target *who);
 

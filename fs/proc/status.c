@@ -39,6 +39,7 @@ struct snapshot {
     struct signal_sets signals;
     struct rlimit32 rss_limit, pending_limit;
     vaddr_t arg_start, arg_end, env_start, env_end;
+    struct program_marks marks;
     struct cred cred;
     struct vm_space *space; /* a reference, or NULL */
 };
@@ -121,6 +122,7 @@ static void take_identity(struct snapshot *s, const struct target *who, struct p
     s->arg_end = p->arg_end;
     s->env_start = p->env_start;
     s->env_end = p->env_end;
+    s->marks = p->marks;
     s->rss_limit = p->rlimits[RLIMIT_RSS];
     s->pending_limit = p->rlimits[RLIMIT_SIGPENDING];
 }
@@ -217,25 +219,27 @@ int show_stat(struct text *t, const struct target *who)
     struct snapshot *s = snapshot_take(who, &err);
     const struct signal_sets *g;
     struct vm_space_stats m = {0};
-    vaddr_t code = 0, code_end = 0;
+    const struct program_marks *at;
 
     if (!s)
         return err;
     g = &s->signals;
-    if (s->space) {
+    at = &s->marks;
+    if (s->space)
         vm_space_stats(s->space, &m);
-        code_range(s->space, &code, &code_end);
-    }
+    else
+        s->marks = (struct program_marks){0};
     text_printf(t, "%d (%s) %c %d %d %d %u %d %u", s->pid, s->comm, s->state, s->ppid, s->pgid,
                 s->sid, s->tty_dev, s->tty_pgrp, s->flags);
     stat_times(t, s);
     text_printf(t, " %llu %u %u %u %u %u 0 0 %u %u %u %u", (unsigned long long)m.size * PAGE_SIZE,
-                m.resident, s->rss_limit.cur, code, code_end, s->arg_start & ~15u,
+                m.resident, s->rss_limit.cur, at->start_code, at->end_code, at->start_stack,
                 (uint32_t)(g->pending | g->shared) & MASK31, (uint32_t)g->blocked & MASK31,
                 (uint32_t)g->ignored & MASK31, (uint32_t)g->caught & MASK31);
-    text_printf(t, " %d 0 0 %d %u %u %u 0 0 0 0 0 %u %u %u %u %u %d\n", s->state != 'R',
-                s->exit_signal, s->cpu, s->sched.priority, s->sched.policy, m.brk_start,
-                s->arg_start, s->arg_end, s->env_start, s->env_end, s->exit_status);
+    text_printf(t, " %d 0 0 %d %u %u %u 0 0 0 %u %u %u %u %u %u %u %d\n", s->state != 'R',
+                s->exit_signal, s->cpu, s->sched.priority, s->sched.policy, at->start_data,
+                at->end_data, m.brk_start, s->arg_start, s->arg_end, s->env_start, s->env_end,
+                s->exit_status);
     snapshot_free(s);
     return 0;
 }

@@ -195,3 +195,21 @@ static int store_next(const char *text, size_t len, struct ipc_ids *ids)
 NEXT_ID(msg_next, msg_table.ids)
 NEXT_ID(sem_next, sem_table.ids)
 NEXT_ID(shm_next_id, shm_ids)
+
+int show_shm_forced(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%u\n", shm_limits.forced);
+    return 0;
+}
+
+/* What nobody has attached, and whose maker is gone, goes at once. */
+int store_shm_forced(const char *text, size_t len, const struct target *who)
+{
+    int err = sysctl_word(text, len, 0, 1, &shm_limits.forced);
+
+    (void)who;
+    if (!err && shm_limits.forced)
+        shm_forget(0);
+    return err;
+}

@@ -121,7 +121,7 @@ void shm_unlock(struct shm_segment *s)
 
 bool shm_remove_if_unused(struct shm_segment *s)
 {
-    if (s->gone || !(s->mode & SHM_DEST) || shm_attaches(s))
+    if (s->gone || !((s->mode & SHM_DEST) || shm_limits.forced) || shm_attaches(s))
         return false;
     s->gone = true;
     table[s->id & IPC_INDEX_MASK] = NULL;
@@ -144,6 +144,34 @@ static void unmapped(struct vm_object *o)
     spin_unlock(&shm_lock);
     if (last)
         vm_object_unref(o);
+}
+
+static bool is_gone(int32_t pid)
+{
+    bool gone;
+
+    spin_lock(&proc_lock);
+    gone = !proc_find(pid);
+    spin_unlock(&proc_lock);
+    return gone;
+}
+
+void shm_forget(int32_t maker)
+{
+    struct shm_segment *s;
+
+    for (uint32_t i = 0; i < SHM_MOST_SEGMENTS; i++) {
+        struct vm_object *last = NULL;
+
+        spin_lock(&shm_lock);
+        s = shm_next(&i);
+        if (s && (maker ? s->cpid == maker : is_gone(s->cpid)) && shm_remove_if_unused(s))
+            last = s->object;
+        spin_unlock(&shm_lock);
+        if (last)
+            vm_object_unref(last);
+        sched_point();
+    }
 }
 
 static void destroy(struct vm_object *o)

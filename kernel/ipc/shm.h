@@ -40,6 +40,7 @@ struct shm_limits {
     uint32_t max;      /* bytes in a segment */
     uint32_t all;      /* pages in all */
     uint32_t segments; /* at most SHM_MOST_SEGMENTS */
+    uint32_t forced;   /* a segment goes when nobody has it attached any more */
 };
 void shm_init(void);                 /* once at boot */
 extern struct ipc_ids shm_ids;       /* [shm_lock] */
@@ -65,6 +66,9 @@ bool shm_permits(const struct shm_segment *s, uint32_t wanted); /* [shm_lock] rw
 /* [shm_lock] Takes s off the table if it is to go and nobody has it attached; then the caller,
  * without the lock, drops a reference to its object. */
 bool shm_remove_if_unused(struct shm_segment *s);
+/* With shm_limits.forced: those that a process made (0: processes that are gone) and nobody has
+ * attached go. */
+void shm_forget(int32_t maker);
 void shm_unlock(struct shm_segment *s); /* [shm_lock] its pages may go again */
 void shm_total(struct shm_totals *out);
 

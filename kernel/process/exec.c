@@ -384,7 +384,7 @@ static int build_space(struct exec *x, long head_size)
         x->personality |= READ_IMPLIES_EXEC;
     if (x->personality & MMAP_PAGE_ZERO)
         map_page_zero(x->space);
-    vm_set_brk_base(x->space, x->elf.brk + x->layout.brk);
+    vm_set_brk(x->space, x->elf.brk + x->layout.brk, x->elf.brk + x->layout.brk);
     x->strings_at = x->layout.stack_top - x->layout.stack_within - 4 - x->args.strings.size;
     err = add_auxv(x);
     if (!err)
@@ -438,6 +438,7 @@ static void set_names(struct exec *x, struct proc *p)
 {
     const char *base = strrchr(x->filename, '/');
     struct file *old = p->exe;
+    uint32_t *auxv;
 
     strlcpy(p->comm, base ? base + 1 : x->filename, COMM_LEN);
     p->arg_start = x->strings_at;
@@ -445,9 +446,14 @@ static void set_names(struct exec *x, struct proc *p)
     p->env_end = x->strings_at + x->args.env_end;
     p->auxv_start = x->esp + x->auxv_at;
     p->auxv_end = p->auxv_start + x->auxv_size;
+    p->marks = x->elf.marks;
+    p->marks.start_stack = x->esp;
     spin_lock(&proc_lock);
     p->exe = x->file;
+    auxv = p->auxv;
+    p->auxv = NULL;
     spin_unlock(&proc_lock);
+    kmfree(auxv);
     x->file = NULL;
     if (old)
         file_put(old);

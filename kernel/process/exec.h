@@ -71,6 +71,7 @@ struct elf_program {
     uint32_t phdr, phnum;
     uint32_t base; /* of the interpreter, or 0 */
     uint32_t brk;
+    struct program_marks marks; /* but for the stack */
     bool exec_stack;
     bool says_nothing; /* of whether its memory may be run: all that may be read may */
 };

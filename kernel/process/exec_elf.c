@@ -25,6 +25,7 @@ struct elf_file {
     uint32_t low, high;     /* pages that the segments span, before the bias */
     uint32_t bias;
     uint32_t brk; /* the end of the last segment, with the bias */
+    struct program_marks marks;
 };
 
 static uint32_t page_up(uint32_t a)
@@ -179,6 +180,24 @@ static int clear_tail(struct elf_file *e, struct vm_space *s, const struct elf_p
     return vm_copy_to(s, from + e->bias, zeros, n) == (long)n ? 0 : -ENOEXEC;
 }
 
+/* A segment has been mapped. */
+static void mark(struct elf_file *e, const struct elf_phdr *p)
+{
+    uint32_t start = p->vaddr + e->bias, end = start + p->filesz;
+    struct program_marks *m = &e->marks;
+
+    if ((p->flags & PF_X) && (!m->start_code || start < m->start_code))
+        m->start_code = start;
+    if ((p->flags & PF_X) && end > m->end_code)
+        m->end_code = end;
+    if (start > m->start_data)
+        m->start_data = start;
+    if (end > m->end_data)
+        m->end_data = end;
+    if (start + p->memsz > e->brk)
+        e->brk = start + p->memsz;
+}
+
 static int map_segments(struct elf_file *e, struct vm_space *s)
 {
     for (const struct elf_phdr *p = e->phdrs; p < e->phdrs + e->h.phnum; p++) {
@@ -194,8 +213,7 @@ static int map_segments(struct elf_file *e, struct vm_space *s)
             err = clear_tail(e, s, p);
         if (err)
             return err;
-        if (p->vaddr + p->memsz + e->bias > e->brk)
-            e->brk = p->vaddr + p->memsz + e->bias;
+        mark(e, p);
     }
     return 0;
 }
@@ -297,6 +315,7 @@ static int load(struct elf_file *e, struct vm_space *s, uint32_t shift, struct e
         err = load_interpreter(e, interp, s, out);
     if (out->start >= USER_TOP)
         return -EINVAL;
+    out->marks = e->marks;
     out->phdr = phdr_address(e);
     out->phnum = e->h.phnum;
     out->exec_stack = !stack || (stack->flags & PF_X);

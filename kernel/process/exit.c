@@ -8,6 +8,7 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
+#include "kernel/ipc/shm.h"
 #include "kernel/ptrace/ptrace.h"
 #include "kernel/seccomp/seccomp.h"
 #include "kernel/syscall/user_dispatch.h"
@@ -57,14 +58,20 @@ void proc_release(struct proc *p)
     struct files *files;
     struct fs_context *fs;
     struct file *exe;
+    uint32_t *auxv;
 
     release_space(p);
+    if (shm_limits.forced)
+        shm_forget(p->pid);
     spin_lock(&proc_lock);
     files = p->files;
     exe = p->exe;
+    auxv = p->auxv;
     p->files = NULL;
     p->exe = NULL;
+    p->auxv = NULL;
     spin_unlock(&proc_lock);
+    kmfree(auxv);
     if (files)
         files_put(files);
     if (exe)

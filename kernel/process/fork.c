@@ -6,6 +6,7 @@
 #include "arch/uaccess.h"
 #include "fs/event/pidfd.h"
 #include "fs/vfs/file.h"
+#include "kernel/process/set_mm.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/rare.h"
 #include "kernel/thread/tls.h"
@@ -106,7 +107,8 @@ static int copy_parts(struct proc *child, struct proc *parent, const struct clon
     child->env_end = parent->env_end;
     child->auxv_start = parent->auxv_start;
     child->auxv_end = parent->auxv_end;
-    return 0;
+    child->marks = parent->marks;
+    return parent->auxv ? copy_auxv(child, parent) : 0;
 }
 
 static int copy_proc(struct proc *parent, const struct clone_request *r, struct proc **out)

@@ -1,5 +1,6 @@
 /* prctl, personality, arch_prctl: settings of a process. What is not there is -EINVAL. */
 #include "arch/uaccess.h"
+#include "kernel/process/set_mm.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/syscall/user_dispatch.h"
 #include "kernel/thread/proc.h"
@@ -31,6 +32,7 @@ enum { /* man 2 prctl */
        PR_TASK_PERF_EVENTS_ENABLE = 32,
        PR_MCE_KILL = 33,
        PR_MCE_KILL_GET = 34,
+       PR_SET_MM = 35,
        PR_SET_THP_DISABLE = 41,
        PR_GET_THP_DISABLE = 42,
        PR_GET_SPECULATION_CTRL = 52,
@@ -195,6 +197,8 @@ static long machine_prctl(uint32_t option, uint32_t a2, uint32_t a3, uint32_t a4
         return a4 | a5 ? -EINVAL : set_mce_policy(t, a2, a3);
     case PR_MCE_KILL_GET:
         return a2 | a3 | a4 | a5 ? -EINVAL : (long)PR_MCE_KILL_DEFAULT - t->mce_policy;
+    case PR_SET_MM:
+        return a5 ? -EINVAL : set_mm(a2, a3, a4);
     case PR_SET_THP_DISABLE:
         if (a3 | a4 | a5)
             return -EINVAL;

@@ -177,7 +177,7 @@ NR(168, poll)
 NR(169, nfsservctl)
 NR(170, setresgid)
 NR(171, getresgid)
-NR(172, prctl) /* partial: `PR_SET_MM`, timing of other threads
+NR(172, prctl) /* partial: timing of other threads
                   (`EINVAL`) */
 NR(173, rt_sigreturn)
 NR(174, rt_sigaction)

@@ -114,6 +114,13 @@ static inline void thread_announce(struct thread *t, enum thread_state state)
 
 enum proc_state { PROC_ALIVE, PROC_ZOMBIE };
 
+#define AUXV_WORDS 48u /* as Linux i386 keeps */
+
+/* Where the parts of the program lie, as exec found them or PR_SET_MM said. */
+struct program_marks {
+    vaddr_t start_code, end_code, start_data, end_data, start_stack;
+};
+
 struct proc {
     int32_t pid;           /* thread group id */
     uint32_t serial;       /* grows with every process linked: the order of all_procs */
@@ -153,6 +160,8 @@ struct proc {
     struct file *exe;                               /* /proc/PID/exe */
     vaddr_t arg_start, arg_end, env_start, env_end; /* /proc/PID/cmdline, environ */
     vaddr_t auxv_start, auxv_end;                   /* /proc/PID/auxv */
+    uint32_t *auxv;                                 /* [proc_lock] what PR_SET_MM_AUXV said */
+    struct program_marks marks;
 
     struct cred cred;
     struct rlimit32 rlimits[RLIM_NLIMITS];

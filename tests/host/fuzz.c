@@ -766,7 +766,7 @@ static void new_space(struct space *s)
     vm_space_set_limits(s->real,
                         &(struct vm_limits){WIN_PAGES * PAGE_SIZE, UINT32_MAX, UINT32_MAX});
     s->brk = window[HEAP];
-    vm_set_brk_base(s->real, s->brk);
+    vm_set_brk(s->real, s->brk, s->brk);
 }
 
 /* ---- Files ---- */

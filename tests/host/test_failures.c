@@ -72,7 +72,7 @@ static void make_areas(void)
     store(s, LOCKED - P(1), 301);
     map(STACK, 4, RW, VM_GROWSDOWN, NULL);
     store(s, STACK, 400);
-    vm_set_brk_base(s, HEAP);
+    vm_set_brk(s, HEAP, HEAP);
     EXPECT_EQ(vm_brk(s, HEAP + P(6) + 1), HEAP + P(6) + 1);
     store(s, HEAP + P(6), 500);
 }

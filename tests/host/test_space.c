@@ -182,7 +182,7 @@ TEST(mprotect_errors)
 
 TEST(brk_grows_shrinks_and_comes_back_zeroed)
 {
-    vm_set_brk_base(s, AT);
+    vm_set_brk(s, AT, AT);
     EXPECT_EQ(vm_brk(s, 0), AT);
     EXPECT_EQ(vm_brk(s, AT + 3 * PAGE_SIZE + 10), AT + 3 * PAGE_SIZE + 10);
     store(s, AT + 3 * PAGE_SIZE, 9);

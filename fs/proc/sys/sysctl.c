@@ -283,6 +283,7 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     STORE_ENTRY("sem", 0644, show_semlimits, store_semlimits),
     STORE_ENTRY("sem_next_id", 0644, show_sem_next, store_sem_next),
     STORE_ENTRY("shm_next_id", 0644, show_shm_next_id, store_shm_next_id),
+    STORE_ENTRY("shm_rmid_forced", 0644, show_shm_forced, store_shm_forced),
     STORE_ENTRY("shmall", 0644, show_shmall, store_shmall),
     STORE_ENTRY("shmmax", 0644, show_shmmax, store_shmmax),
     STORE_ENTRY("shmmni", 0644, show_shmmni, store_shmmni),

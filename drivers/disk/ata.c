@@ -22,13 +22,13 @@
 /* ---- What a drive says ---- */
 
 /* Texts have their bytes swapped in each word, and blanks at the end. */
-static void copy_model(char *to, const uint16_t *words)
+static void copy_text(char *to, const uint16_t *words, unsigned count)
 {
-    unsigned n = 40;
+    unsigned n = 2 * count;
 
-    for (unsigned i = 0; i < 20; i++) {
-        to[2 * i] = (char)(words[27 + i] >> 8);
-        to[2 * i + 1] = (char)words[27 + i];
+    for (unsigned i = 0; i < count; i++) {
+        to[2 * i] = (char)(words[i] >> 8);
+        to[2 * i + 1] = (char)words[i];
     }
     while (n && (to[n - 1] == ' ' || to[n - 1] == '\0'))
         n--;
@@ -49,7 +49,8 @@ static void read_block_size(struct ata_identity *id, const uint16_t *w)
 bool ata_identity(struct ata_identity *id, const uint16_t *w, bool atapi)
 {
     *id = (struct ata_identity){.atapi = atapi};
-    copy_model(id->model, w);
+    copy_text(id->firmware, w + 23, 4);
+    copy_text(id->model, w + 27, 20);
     id->dma = w[49] & 0x100;
     if (atapi) {
         id->block_size = id->physical_size = CD_BLOCK;
@@ -89,6 +90,8 @@ void ata_fill_queue(struct block_queue *q, const struct ata_identity *id)
     q->whole.physical_size = id->physical_size;
     q->whole.read_only = q->whole.removable = id->atapi;
     q->timeout_ms = id->atapi ? 30000 : 10000;
+    strlcpy(q->model, id->model, sizeof(q->model));
+    strlcpy(q->firmware, id->firmware, sizeof(q->firmware));
 }
 
 /* ---- Commands ---- */

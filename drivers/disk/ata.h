@@ -25,7 +25,7 @@ struct ata_identity {
     bool solid;       /* nothing in it turns */
     uint64_t sectors; /* of 512 bytes */
     uint32_t block_size, physical_size;
-    char model[41];
+    char model[41], firmware[9];
 };
 
 /* words: the 256 of IDENTIFY. False: not a disk that can be used. */

@@ -58,12 +58,13 @@ struct block_queue {
     void *hardware; /* the driver's own */
     unsigned depth; /* requests at once */
     unsigned max_segments;
-    uint32_t max_bytes;  /* of a request */
-    bool whole_pages;    /* pieces meet at the ends of pages: all but the first start at 0 */
-    bool has_cache;      /* a flush means something */
-    bool has_fua;        /* a write may carry BLOCK_FUA */
-    bool solid;          /* nothing in it moves */
-    uint32_t timeout_ms; /* of a request */
+    uint32_t max_bytes; /* of a request */
+    bool whole_pages;   /* pieces meet at the ends of pages: all but the first start at 0 */
+    bool has_cache;     /* a flush means something */
+    bool has_fua;       /* a write may carry BLOCK_FUA */
+    bool solid;         /* nothing in it moves */
+    char model[41], firmware[9]; /* of an ATA disk or drive; else empty */
+    uint32_t timeout_ms;         /* of a request */
     struct block_device whole;
     struct list all; /* [queues_lock] */
 

@@ -155,6 +155,45 @@ static int show_scheduler(struct text *t, void *arg)
     return 0;
 }
 
+/* ---- The drive itself, in the words of SCSI, as Linux has those of ATA, too ---- */
+
+#define MAJOR_SD 8u
+#define MAJOR_SR 11u
+
+static int show_type(struct text *t, void *arg)
+{
+    const struct block_device *dev = arg;
+
+    text_printf(t, "%u\n", DEV_MAJOR(dev->number) == MAJOR_SR ? 5 : 0);
+    return 0;
+}
+
+static int show_vendor(struct text *t, void *arg)
+{
+    (void)arg;
+    text_printf(t, "%-8s\n", "ATA");
+    return 0;
+}
+
+static int show_model(struct text *t, void *arg)
+{
+    const struct block_device *dev = arg;
+
+    text_printf(t, "%-16.16s\n", dev->queue->model);
+    return 0;
+}
+
+/* The end of what the firmware is called, where it goes that far. */
+static int show_revision(struct text *t, void *arg)
+{
+    const char *firmware = ((const struct block_device *)arg)->queue->firmware;
+
+    text_printf(t, "%-4.4s\n", strlen(firmware) > 4 ? firmware + 4 : firmware);
+    return 0;
+}
+
+/* ---- Which files there are ---- */
+
 struct attribute {
     const char *name;
     sys_show show;
@@ -197,6 +236,10 @@ static const struct attribute of_queue[] = {
     {NULL, NULL},
 };
 
+static const struct attribute of_drive[] = {
+    {"type", show_type}, {"model", show_model}, {"rev", show_revision}, {NULL, NULL}};
+static const struct attribute of_ata_disk[] = {{"vendor", show_vendor}, {NULL, NULL}};
+
 static int add_files(struct sys_node *dir, const struct attribute *a, void *arg)
 {
     int err = 0;
@@ -206,13 +249,26 @@ static int add_files(struct sys_node *dir, const struct attribute *a, void *arg)
     return err;
 }
 
+static int add_drive_files(struct block_device *dev)
+{
+    uint32_t major = DEV_MAJOR(dev->number);
+    struct sys_node *drive;
+
+    if (major != MAJOR_SD && major != MAJOR_SR)
+        return 0;
+    drive = sysfs_dir(dev->node, "device");
+    if (!drive || add_files(drive, of_drive, dev))
+        return -ENOMEM;
+    return major == MAJOR_SD ? add_files(drive, of_ata_disk, dev) : 0;
+}
+
 static int add_disk_files(struct block_device *dev)
 {
     struct sys_node *queue = sysfs_dir(dev->node, "queue");
 
     if (!queue || !sysfs_dir(dev->node, "slaves"))
         return -ENOMEM;
-    if (add_files(queue, of_queue, dev))
+    if (add_files(queue, of_queue, dev) || add_drive_files(dev))
         return -ENOMEM;
     return add_files(dev->node, of_disk, dev);
 }

@@ -112,6 +112,8 @@ def test_partitions_have_linuxs_names_and_numbers(tmp_path):
         assert m.sh("cat /sys/class/block/sda5/start /sys/block/sda/size /sys/dev/block/254:2/partition") \
             == "18432\n32768\n2\n"
         assert m.sh("readlink /sys/dev/block/8:5 | sed 's,.*/block/,,'") == "sda/sda5\n"
+        assert m.sh("cat /sys/block/sda/device/vendor /sys/block/sda/device/model /sys/block/sda/device/type") == \
+            "ATA     \nQEMU HARDDISK   \n0\n"
         # busybox's fdisk sees what sfdisk made
         fdisk = m.sh("fdisk -l /dev/sda 2>&1")
         assert "/dev/sda5" in fdisk and "16 MB" in fdisk
@@ -166,6 +168,7 @@ def test_reads_a_cd(machine, tmp_path):
         m.prompt()
         assert m.sh("md5sum </dev/sr0").split()[0] == digest(image)
         assert m.sh("blockdev --getss /dev/sr0; blockdev --getro /dev/sr0") == "2048\n1\n"
+        assert m.sh("cat /sys/block/sr0/device/type") == "5\n"  # lsblk: rom
         output, status = m.run("dd if=/dev/zero of=/dev/sr0 count=1 2>&1")
         assert status == 1 and "Read-only" in output
 

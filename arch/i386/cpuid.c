@@ -11,18 +11,7 @@ bool cpu_has_tsc;
 /* What CR4 shall hold, but for what a thread or a window of code adds: written as a whole, since
  * firmware may leave anything. */
 static uint32_t cr4;
-static struct {
-    char vendor[13];
-    char brand[49];
-    uint32_t max_leaf, signature, features_ecx;
-} id = {.vendor = "unknown"};
-
-/* Leaf 1, EDX, by bit, in the words of Linux's /proc/cpuinfo: programs look for them there. */
-static const char *const feature_names[32] = {
-    "fpu",  "vme",  "de",   "pse", "tsc",  "msr", "pae",   "mce", "cx8",     "apic", NULL,
-    "sep",  "mtrr", "pge",  "mca", "cmov", "pat", "pse36", "pn",  "clflush", NULL,   "dts",
-    "acpi", "mmx",  "fxsr", "sse", "sse2", "ss",  "ht",    "tm",  "ia64",    "pbe",
-};
+static struct cpu_identity id = {.vendor = "unknown"};
 
 static void cpuid(uint32_t leaf, uint32_t out[4])
 {
@@ -31,16 +20,24 @@ static void cpuid(uint32_t leaf, uint32_t out[4])
                      : "a"(leaf), "c"(0));
 }
 
-static void read_brand(void)
+static void read_extended(void)
 {
-    uint32_t r[4];
+    uint32_t r[4], last;
 
     cpuid(0x80000000u, r);
-    if (r[0] < 0x80000004u)
-        return;
-    for (uint32_t i = 0; i < 3; i++) {
+    last = r[0] & 0x80000000u ? r[0] : 0;
+    if (last >= 0x80000001u) {
+        cpuid(0x80000001u, r);
+        id.extended_edx = r[3];
+        id.extended_ecx = r[2];
+    }
+    for (uint32_t i = 0; i < 3 && last >= 0x80000004u; i++) {
         cpuid(0x80000002u + i, r);
         memcpy(id.brand + 16 * i, r, 16);
+    }
+    if (last >= 0x80000008u) {
+        cpuid(0x80000008u, r);
+        id.physical_bits = r[0] & 0xff;
     }
 }
 
@@ -60,13 +57,15 @@ void cpuid_init(void)
     id.signature = r[0];
     id.features_ecx = r[2];
     cpu_features = r[3];
+    if (cpu_features & CPU_CLFLUSH)
+        id.line_bytes = (r[1] >> 8 & 0xff) * 8;
     cpu_has_tsc = cpu_features & CPU_TSC;
     if (id.max_leaf >= 7) {
         cpuid(7, r);
         cpu_features_7_ebx = r[1];
         cpu_features_7_ecx = r[2];
     }
-    read_brand();
+    read_extended();
 }
 
 void cpu_control_init(void)
@@ -128,8 +127,13 @@ uint32_t cpu_hwcap(void)
     return cpu_features;
 }
 
+const struct cpu_identity *cpu_identity(void)
+{
+    return &id;
+}
+
 /* Family and model have extensions that count only for some values. [SDM 2A, CPUID] */
-static unsigned family(void)
+unsigned cpu_family(void)
 {
     unsigned f = (id.signature >> 8) & 0xf;
 
@@ -138,7 +142,7 @@ static unsigned family(void)
     return f == 0xf ? f + ((id.signature >> 20) & 0xff) : f;
 }
 
-static unsigned model(void)
+unsigned cpu_model(void)
 {
     unsigned f = (id.signature >> 8) & 0xf, m = (id.signature >> 4) & 0xf;
 
@@ -149,64 +153,13 @@ static unsigned model(void)
 bool cpu_has_sysenter(void)
 {
     return (cpu_features & (CPU_SEP | CPU_MSR)) == (CPU_SEP | CPU_MSR) &&
-           !(family() == 6 && (id.signature & 0xff) < 0x33);
+           !(cpu_family() == 6 && (id.signature & 0xff) < 0x33);
 }
 
 /* AT_PLATFORM: the C library may choose its directories of libraries by it. */
 const char *cpu_platform(void)
 {
-    unsigned f = family();
+    unsigned f = cpu_family();
 
     return f <= 4 ? "i486" : f == 5 ? "i586" : "i686";
-}
-
-static const char *yes_no(bool v)
-{
-    return v ? "yes" : "no";
-}
-
-static uint32_t append(char *buf, uint32_t size, uint32_t at, const char *s)
-{
-    return at < size ? at + strlcpy(buf + at, s, size - at) : at;
-}
-
-static uint32_t append_flags(char *buf, uint32_t size, uint32_t at)
-{
-    at = append(buf, size, at, "flags\t\t:");
-    for (unsigned i = 0; i < 32; i++) {
-        if (!(cpu_features & (1u << i)) || !feature_names[i])
-            continue;
-        at = append(buf, size, at, " ");
-        at = append(buf, size, at, feature_names[i]);
-    }
-    if (cpu_features_7_ebx & CPU7_SMEP)
-        at = append(buf, size, at, " smep");
-    if (cpu_features_7_ebx & CPU7_SMAP)
-        at = append(buf, size, at, " smap");
-    if (cpu_features_7_ecx & CPU7_UMIP)
-        at = append(buf, size, at, " umip");
-    return append(buf, size, at, "\n");
-}
-
-/* The processors are alike; how much of buf it takes. */
-int cpu_describe(unsigned cpu, char *buf, uint32_t size)
-{
-    uint32_t khz = clock_tsc_khz();
-    uint32_t at = (uint32_t)snprintf(
-        buf, size,
-        "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n"
-        "stepping\t: %u\ncpu MHz\t\t: %u.%03u\n",
-        cpu, id.vendor, family(), model(), id.brand[0] ? id.brand : "unknown",
-        (unsigned)(id.signature & 0xf), (unsigned)(khz / 1000), (unsigned)(khz % 1000));
-
-    if (at < size)
-        at += (uint32_t)snprintf(
-            buf + at, size - at,
-            "fpu\t\t: %s\nfpu_exception\t: %s\ncpuid level\t: %u\nwp\t\t: yes\n",
-            yes_no(cpu_features & CPU_FPU), yes_no(cpu_features & CPU_FPU), (unsigned)id.max_leaf);
-    at = append_flags(buf, size, at);
-    if (at < size)
-        at += (uint32_t)snprintf(buf + at, size - at, "bogomips\t: %u.%02u\n\n",
-                                 (unsigned)(khz / 500), (unsigned)(khz / 5 % 100));
-    return (int)(at < size ? at : size);
 }

@@ -41,18 +41,20 @@ struct debug_registers; /* arch/thread.h */
 #define CR0_EM         0x004u
 
 /* CPUID.1:EDX */
-#define CPU_FPU   (1u << 0)
-#define CPU_PSE   (1u << 3)
-#define CPU_TSC   (1u << 4)
-#define CPU_MSR   (1u << 5)
-#define CPU_APIC  (1u << 9)
-#define CPU_SEP   (1u << 11)
-#define CPU_PGE   (1u << 13)
-#define CPU_PAT   (1u << 16)
-#define CPU_PSE36 (1u << 17)
-#define CPU_FXSR  (1u << 24)
-#define CPU_SSE2  (1u << 26)
-#define CPU_SSE   (1u << 25)
+#define CPU_FPU     (1u << 0)
+#define CPU_PSE     (1u << 3)
+#define CPU_TSC     (1u << 4)
+#define CPU_MSR     (1u << 5)
+#define CPU_PAE     (1u << 6)
+#define CPU_APIC    (1u << 9)
+#define CPU_SEP     (1u << 11)
+#define CPU_PGE     (1u << 13)
+#define CPU_PAT     (1u << 16)
+#define CPU_PSE36   (1u << 17)
+#define CPU_CLFLUSH (1u << 19)
+#define CPU_FXSR    (1u << 24)
+#define CPU_SSE2    (1u << 26)
+#define CPU_SSE     (1u << 25)
 
 /* CPUID.1:ECX */
 #define CPU_XSAVE (1u << 26)
@@ -132,6 +134,16 @@ extern uint32_t boot_cpu_edx;
 /* cpuid.c: what this CPU can do. cpu_features is CPUID.1:EDX, 0 without CPUID. */
 extern uint32_t cpu_features, cpu_features_7_ebx, cpu_features_7_ecx;
 void cpuid_init(void);
+struct cpu_identity {
+    char vendor[13];
+    char brand[49]; /* empty: not told */
+    uint32_t max_leaf, signature, features_ecx;
+    uint32_t extended_edx, extended_ecx; /* 0x80000001 */
+    uint32_t physical_bits, line_bytes;  /* 0: not told */
+};
+const struct cpu_identity *cpu_identity(void);
+unsigned cpu_family(void);
+unsigned cpu_model(void);
 void cpu_control_init(void);         /* CR4 as a whole, but for PGE */
 void cpu_control_same(void);         /* on a further processor: CR4 as the first one has it */
 void cpu_control_add(uint32_t bits); /* more of CR4 */

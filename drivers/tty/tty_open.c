@@ -203,8 +203,8 @@ static void tty_init(void)
         serial_ttys[i] = serial_tty_init(i);
     if (serial_ttys[1])
         devfs_add("ttyS1", S_IFCHR | 0660, MKDEV(TTY_MAJOR, SERIAL_MINOR + 1));
-    if (chrdev_register(TTY_MAJOR, "tty", &tty_file_ops) ||
-        chrdev_register(TTYAUX_MAJOR, "console", &tty_file_ops) ||
+    if (chrdev_register(TTY_MAJOR, "/dev/vc/0 tty ttyS", &tty_file_ops) ||
+        chrdev_register(TTYAUX_MAJOR, "/dev/tty /dev/console /dev/ptmx", &tty_file_ops) ||
         chrdev_register(PTY_MAJOR, "pts", &tty_file_ops))
         klog(LOG_ERR, "tty: no memory for the terminal devices\n");
     pty_init();

@@ -348,13 +348,22 @@ static int show_filesystems(struct text *t, const struct target *who)
     return 0;
 }
 
+/* The names of a major number, each on a line of its own. */
+static void show_chrdevs(struct text *t, uint32_t major, const char *names)
+{
+    for (const char *end; names && *names; names = *end ? end + 1 : end) {
+        end = strchr(names, ' ');
+        end = end ? end : names + strlen(names);
+        text_printf(t, "%3u %.*s\n", major, (int)(end - names), names);
+    }
+}
+
 static int show_devices(struct text *t, const struct target *who)
 {
     (void)who;
     text_printf(t, "Character devices:\n");
     for (uint32_t major = 0; major < MAJORS; major++)
-        if (chrdev_name(major))
-            text_printf(t, "%3u %s\n", major, chrdev_name(major));
+        show_chrdevs(t, major, chrdev_name(major));
     text_printf(t, "\nBlock devices:\n");
     block_show_majors(t);
     return 0;

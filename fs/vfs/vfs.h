@@ -428,7 +428,8 @@ extern const struct file_ops object_file_ops; /* regular files on inode->object;
 /* poll: adds the caller to q; woken when q is. */
 void poll_wait(struct poll_table *pt, struct waitq *q);
 
-/* Device drivers, by number. Opening a node calls ops->open with f->inode->rdev known. */
+/* Device drivers, by number. Opening a node calls ops->open with f->inode->rdev known. name: as
+ * /proc/devices shows it, or several, with blanks between. */
 int chrdev_register(uint32_t major, const char *name, const struct file_ops *ops);
 const struct file_ops *chrdev_find(uint32_t major);
 const char *chrdev_name(uint32_t major); /* NULL: nobody's; for /proc/devices */

@@ -35,6 +35,22 @@ def test_all_are_found_and_told_of(cpus):
         assert f"Processors: {cpus} of {cpus}" in m.sh("dmesg")
 
 
+def test_cpuinfo_has_what_programs_look_for():
+    """By Linux's words; nothing that wants more state than a thread keeps."""
+    with machine(16, "-cpu", "max") as m:
+        m.prompt()
+        info = m.sh("cat /proc/cpuinfo").split("\n\n")[:-1]
+        assert len(info) == 16
+        lines = dict(re.split(r"\t+: ?", line) for line in info[15].splitlines() if "\t" in line)
+        flags = lines["flags"].split()
+        assert {"pni", "ssse3", "sse4_1", "sse4_2", "aes", "popcnt", "bmi2", "erms", "hypervisor", "cpuid"} <= set(flags)
+        assert not {"avx", "avx2", "fma", "f16c", "xsave"} & set(flags)
+        assert [lines[k] for k in ("processor", "physical id", "core id", "cpu cores", "apicid")] == ["15", "15", "0", "1", "15"]
+        assert re.fullmatch(r"\d\d bits physical, 32 bits virtual", lines["address sizes"])
+        assert re.findall(r"^ +[45] (\S+)$", m.sh("cat /proc/devices"), re.M) == [
+            "/dev/vc/0", "tty", "ttyS", "/dev/tty", "/dev/console", "/dev/ptmx"]
+
+
 @pytest.mark.parametrize("option, found", [("nosmp", 1), ("maxcpus=3", 3), ("acpi=off", 1), ("nolapic", 1)])
 def test_options_say_how_many(option, found):
     with machine(4, append=option) as m:

@@ -3,7 +3,8 @@
  *
  * Input is trusted in nothing: reads past its end deliver zeros and are counted, every code and
  * distance is checked. A short code is decoded by one table look-up, a longer one by counting
- * through the canonical code.
+ * through the canonical code. What has nothing special goes a short way (run_fast), which leaves
+ * all errors and edges to the long one.
  */
 #include <stdbool.h>
 #include "fs/archive/archive.h"
@@ -217,11 +218,12 @@ static inline int out_room(struct inflate *s)
     return 0;
 }
 
+/* Four bytes anywhere. */
+typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
+
 /* The bytes may overlap: what was just written repeats. */
 static inline void copy_forward(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
-    typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
-
     if (dst - src >= 4 || dst < src) {
         for (; n >= 4; n -= 4, dst += 4, src += 4)
             *(word_t *)dst = *(const word_t *)src;
@@ -298,38 +300,130 @@ static int block_match(struct inflate *s, uint32_t symbol)
     return out_copy_back(s, len, dist);
 }
 
-/*
- * Literals as long as they come by short codes, from well inside the input into the same frame:
- * most symbols are these.
- */
-static void run_literals(struct inflate *s)
+/* ---- The way of nearly all symbols ---- */
+
+/* The input in registers: well inside of it, so that there are bytes to come. */
+struct bits {
+    const uint8_t *in;
+    uint32_t bits, nbits;
+};
+
+#define FAST_INPUT 12u /* bytes that one turn takes or looks at, at most */
+
+/* At least 24 bits in the buffer. What is above nbits of them is what the next bytes say, too. */
+static inline void bits_refill(struct bits *b)
 {
-    const uint16_t *fast = s->literal.fast;
-    const uint8_t *in = s->in, *in_last = s->in_end - 2;
-    uint32_t bits = s->bits, nbits = s->nbits, off = s->total % PAGE_SIZE;
-    uint8_t *dst = s->frame + off, *const dst_end = s->frame + PAGE_SIZE;
+    b->bits |= *(const word_t *)b->in << b->nbits;
+    b->in += (31 - b->nbits) >> 3;
+    b->nbits |= 24;
+}
 
-    if (off == 0)
+static inline uint32_t bits_take(struct bits *b, uint32_t n)
+{
+    uint32_t value = b->bits & ((1u << n) - 1);
+
+    b->bits >>= n;
+    b->nbits -= n;
+    return value;
+}
+
+/* The code that a look found. */
+static inline void bits_drop(struct bits *b, uint32_t entry)
+{
+    b->bits >>= entry & 15;
+    b->nbits -= entry & 15;
+}
+
+static inline uint32_t bits_look(const struct bits *b, const uint16_t *fast, uint32_t n)
+{
+    return fast[b->bits & ((1u << n) - 1)];
+}
+
+static inline bool is_literal(uint32_t entry)
+{
+    return entry - 1 < (END_OF_BLOCK << 4) - 1;
+}
+
+/* Copies a match to dst: false where it touches the end of a frame or repeats itself. Up to 3 bytes
+ * more may be written and read. */
+static inline bool fast_copy(const struct inflate *s, uint8_t *dst, uint32_t len, uint32_t dist)
+{
+    const uint32_t off = (uint32_t)(dst - s->frame), total = (s->total & PAGE_MASK) + off;
+    const uint32_t from = total - dist, whole = len + sizeof(word_t);
+    const uint8_t *src = dst - dist;
+
+    if (dist > total || dist < sizeof(word_t) || off + whole > PAGE_SIZE ||
+        from % PAGE_SIZE + whole > PAGE_SIZE)
+        return false;
+    if (dist > off)
+        src = archive_frame(s->out, from) + from % PAGE_SIZE;
+    for (uint8_t *const end = dst + len; dst < end; dst += sizeof(word_t), src += sizeof(word_t))
+        *(word_t *)dst = *(const word_t *)src;
+    return true;
+}
+
+/* A match, whose length has the code that entry tells, to dst; how long it is. 0: it is for the
+ * long way. Out of line, so that what is around it has registers. */
+static __attribute__((noinline)) uint32_t fast_match(const struct inflate *s, struct bits *at,
+                                                     uint32_t entry, uint8_t *dst)
+{
+    const uint32_t symbol = (entry >> 4) - END_OF_BLOCK - 1;
+    struct bits b = *at;
+    uint32_t len, dist;
+
+    if (symbol >= 29)
+        return 0;
+    bits_drop(&b, entry);
+    len = length_base[symbol];
+    if (length_extra[symbol])
+        len += bits_take(&b, length_extra[symbol]);
+    bits_refill(&b);
+    entry = bits_look(&b, s->distance_fast, DISTANCE_BITS);
+    if (entry - 1 >= (30 << 4) - 1)
+        return 0;
+    bits_drop(&b, entry);
+    entry >>= 4;
+    dist = distance_base[entry] + bits_take(&b, entry < 4 ? 0 : entry / 2 - 1);
+    *at = b;
+    return fast_copy(s, dst, len, dist) ? len : 0;
+}
+
+/* Decodes into the frame at hand as long as all is short and lies well inside; what is not is left
+ * as it was, for the long way. */
+static __attribute__((noinline)) void run_fast(struct inflate *s)
+{
+    const uint16_t *const fast = s->literal.fast;
+    struct bits b = {s->in, s->bits, s->nbits}, after;
+    uint8_t *dst = s->frame + s->total % PAGE_SIZE, *const end = s->frame + PAGE_SIZE - 1;
+    const uint8_t *const in_last = s->in_end - FAST_INPUT;
+    uint32_t entry, len;
+
+    if (dst == s->frame || s->in_end - s->in < 2 * (int)FAST_INPUT)
         return;
-    while (dst < dst_end && in < in_last) {
-        uint32_t entry;
-
-        if (nbits < 16) {
-            bits |= (in[0] | (uint32_t)in[1] << 8) << nbits;
-            in += 2;
-            nbits += 16;
+    while (dst < end && b.in < in_last) {
+        bits_refill(&b);
+        entry = bits_look(&b, fast, LITERAL_BITS);
+        if (is_literal(entry)) {
+            bits_drop(&b, entry);
+            *dst++ = (uint8_t)(entry >> 4);
+            entry = bits_look(&b, fast, LITERAL_BITS);
+            if (!is_literal(entry))
+                continue;
+            bits_drop(&b, entry);
+            *dst++ = (uint8_t)(entry >> 4);
+            continue;
         }
-        entry = fast[bits & ((1u << LITERAL_BITS) - 1)];
-        if (entry == 0 || entry >= END_OF_BLOCK << 4)
+        after = b;
+        len = fast_match(s, &after, entry, dst);
+        if (!len)
             break;
-        bits >>= entry & 15;
-        nbits -= entry & 15;
-        *dst++ = (uint8_t)(entry >> 4);
+        dst += len;
+        b = after;
     }
-    s->total += (uint32_t)(dst - (s->frame + off));
-    s->in = in;
-    s->bits = bits;
-    s->nbits = nbits;
+    s->total += (uint32_t)(dst - (s->frame + s->total % PAGE_SIZE));
+    s->in = b.in;
+    s->bits = b.bits & ((1u << b.nbits) - 1);
+    s->nbits = b.nbits;
 }
 
 static int block_codes(struct inflate *s)
@@ -337,7 +431,7 @@ static int block_codes(struct inflate *s)
     for (;;) {
         int symbol, err = 0;
 
-        run_literals(s);
+        run_fast(s);
         symbol = huffman_decode(s, &s->literal);
         if (symbol >= 0 && symbol < END_OF_BLOCK) {
             err = out_room(s);

@@ -268,6 +268,7 @@ pte_t *share_remove(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t end, uns
         return pte;
     if (pm->dying) {
         let_go(pm, table);
+        --*budget;
         return NULL;
     }
     c = count_entries(pte + PTX(start), (end - start) >> PAGE_SHIFT);

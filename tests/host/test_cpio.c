@@ -62,17 +62,6 @@ void xattr_free_all(struct inode *i)
     EXPECT(i->xattrs == NULL);
 }
 
-void acl_free_all(struct inode *i)
-{
-    EXPECT(i->acls == NULL);
-}
-
-int acl_permits(const struct inode *i, unsigned want, const struct access_ids *who)
-{
-    (void)i, (void)want, (void)who;
-    return 1;
-}
-
 void xattr_drop_caps(struct inode *i)
 {
     EXPECT(i->xattrs == NULL);

@@ -39,7 +39,7 @@ Z dead and not yet waited for. A star marks what a processor was running when it
 class Cpus(k.Command):
     """fl cpus: the processors: what each runs, and where it stands.
 
-`kernel` has the kernel lock; `user` may be a program, or wait for the lock. TLB: whose tables are loaded.
+`kernel` has the kernel lock; `user` may be a program, a call that goes without, or wait for it. TLB: whose tables are loaded.
 `asked` is what it shall do on its way out: switch, let another one in, look where it is."""
 
     def run(self, argv):

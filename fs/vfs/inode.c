@@ -225,7 +225,7 @@ static bool is_strict(const struct mount *m)
 
 static bool is_day_old(const struct timestamp *t)
 {
-    return (int32_t)(time_real_sec() - (uint32_t)t->sec) >= 24 * 60 * 60;
+    return (int32_t)(clock_real_coarse().sec - (uint32_t)t->sec) >= 24 * 60 * 60;
 }
 
 void inode_accessed(struct inode *i, const struct mount *m)

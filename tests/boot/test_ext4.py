@@ -40,6 +40,9 @@ def test_reads_what_mke2fs_makes_by_default(block, tmp_path):
     pieces = fragment(image, tmp_path)
     subprocess.run([SBIN + "debugfs", "-w", "-R", f"sif /hello mtime_extra {123456789 << 2}", image], check=True,
                    capture_output=True)
+    # Two bits above the 32 of the seconds, which have a sign.
+    for field in ("/lost+found mtime_extra 1", "/pieces mtime @-100"):
+        subprocess.run([SBIN + "debugfs", "-w", "-R", "sif " + field, image], check=True, capture_output=True)
     before = hashlib.md5(open(image, "rb").read()).hexdigest()
     with boot(image) as m:
         m.prompt()
@@ -48,6 +51,8 @@ def test_reads_what_mke2fs_makes_by_default(block, tmp_path):
         assert "cannot be written" in m.sh("dmesg")
         assert m.sh("md5sum </mnt/pieces").split()[0] == pieces
         assert m.sh("stat -c %y /mnt/hello").split()[1] == "22:13:20.123456789"
+        assert m.sh("stat -c %Y /mnt/pieces") == "-100\n"
+        assert "too large" in m.run("stat /mnt/lost+found 2>&1")[0]  # for a program with seconds of 32 bits
         assert "Read-only" in m.run("touch /mnt/x 2>&1")[0]
         assert m.run("mount -o remount,rw /mnt 2>&1")[1] != 0
         m.sh(f"cd /mnt; {LIST.replace('! -type p', '! -type p ! -name pieces')}; cd /")

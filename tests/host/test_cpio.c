@@ -15,7 +15,6 @@
 #include "fs/vfs/xattr.h"
 #include "kernel/base/boot.h"
 #include "kernel/base/log.h"
-#include "kernel/time/time.h"
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "tests/host/check.h"
@@ -36,11 +35,6 @@ void klog(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(last_log + strlen(last_log), sizeof(last_log) - strlen(last_log), fmt, ap);
     va_end(ap);
-}
-
-uint32_t time_real_sec(void)
-{
-    return 0;
 }
 
 /* No file here has attributes, or a list of who may. */

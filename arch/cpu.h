@@ -15,6 +15,7 @@ struct trapframe;
 struct vm_space;
 
 #define CPU_HELD_LOCKS 8
+#define CPU_POOLS      3 /* mm/pool.h */
 
 #define CPU_WANTED_SWITCH 1u /* another thread is to run */
 #define CPU_WANTED_KERNEL 2u /* another processor waits to come into the kernel */
@@ -52,6 +53,11 @@ struct cpu {
     uint64_t first_cycles;     /* arch: its time-stamp counter when it started */
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
     const struct trapframe *held_at;   /* arch: cpus_hold() stopped it there, or NULL */
+    uint64_t faults;                   /* mm/fault.c: that it resolved so */
+    struct cpu_pool {
+        void *head;
+        unsigned count;
+    } pools[CPU_POOLS]; /* mm/pool.h */
 };
 
 #ifdef ARCH_HOST
@@ -69,9 +75,10 @@ struct cpu {
  *   void irq_enable(void), irq_disable(void); bool irq_enabled(void);
  *   void cpu_relax(void);               for spin loops
  *   bool cpu_count_lock(void);          one more in spin_depth: whether it is the first
- *   bool cpu_test_and_set(volatile uint32_t *word);    its lowest bit; acquires. What it was
+ *   bool cpu_test_and_set(volatile uint32_t *word);    its lowest bit; a full barrier. What it was
  *   void cpu_spin(const void *lock);    until nobody holds the lock, or nearly so; meanwhile this
  *                                       processor answers shootdowns, for which the holder may wait
+ *   void cpu_answer(uint32_t rounds);   a round of waiting for another processor: this one answers
  *   void cpu_wait(void);                enables interrupts and halts until one comes (sti; hlt)
  *   void cpu_halt(void);                for good
  *   uint64_t cpu_cycles(void);          rdtsc, or 0 where there is none

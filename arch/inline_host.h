@@ -55,12 +55,15 @@ static inline bool cpu_count_lock(void)
     return host_self->spin_depth++ == 0;
 }
 
+void cpu_point(void); /* machine.c: another may go on */
+
 static inline bool cpu_test_and_set(volatile uint32_t *word)
 {
-    return __atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE);
+    cpu_point();
+    return __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) & 1;
 }
 
-void cpu_spin(const void *lock); /* machine.c */
+void cpu_spin(void *lock), cpu_answer(uint32_t rounds); /* machine.c */
 
 static inline void cpu_relax(void)
 {

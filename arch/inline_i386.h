@@ -95,6 +95,8 @@ static inline void cpu_spin(const void *lock)
     __asm__ volatile("call cpu_spin_saved" : : "a"(lock) : "cc", "memory");
 }
 
+void cpu_answer(uint32_t rounds); /* processors.c */
+
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" : : : "memory");

@@ -29,6 +29,8 @@ enum lock_rank {
     LOCK_RANK_FILES_OF = 44,    /* which descriptor table a process has */
     LOCK_RANK_FILES = 45,       /* descriptor tables */
     LOCK_RANK_VM = 50,          /* all of mm/ above the frame allocator */
+    LOCK_RANK_SPACE = 51,       /* a space, where vm_lock is shared */
+    LOCK_RANK_LINKS = 52,       /* the reverse maps of some frames, in the same case */
     LOCK_RANK_BLOCK = 55,       /* queues of disks */
     LOCK_RANK_ZRAM = 56,        /* compressed memory */
     LOCK_RANK_WAITQ = 60,       /* wait queues */
@@ -79,8 +81,10 @@ enum mutex_rank {
     MUTEX_RANK_ZRAM = 90,      /* compressed memory */
 };
 
+#define LOCK_HELD 1u
+
 struct spinlock {
-    volatile uint32_t held;
+    volatile uint32_t held; /* LOCK_HELD; more than that: the shared side */
     uint32_t rank;
     const char *name;
 };
@@ -122,9 +126,13 @@ static inline void spin_unlock(struct spinlock *l)
         irq_enable_watched();
 }
 
-static inline bool spin_is_held(const struct spinlock *l)
-{
-    return l->held != 0;
-}
+/* The shared side of a lock: those that have it are alone to whoever has the lock itself, but not
+ * to each other. Only vm_lock is taken so, never inside of itself:
+ * arch/i386/platform/shared_lock.c. */
+void spin_lock_shared(struct spinlock *l);
+void spin_unlock_shared(struct spinlock *l);
+/* For who waits for the lock itself: if it is shared, waits until it is not, and makes it free for
+ * those who want it so. Whether it did. */
+bool spin_close_shared(struct spinlock *l);
 
 #endif

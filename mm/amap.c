@@ -30,7 +30,7 @@ static struct anon *anon_with(struct frame *f)
     }
     *a = (struct anon){.refs = 1, .frame = f};
     f->anon = a;
-    anon_total++;
+    __atomic_add_fetch(&anon_total, 1, __ATOMIC_RELAXED);
     return a;
 }
 

@@ -29,8 +29,9 @@
  * state the table describes.
  */
 /* clang-format on */
+#include "arch/processors.h"
 #include "libc/errno.h"
-#include "mm/mm.h"
+#include "mm/fork/share.h"
 #include "mm/port.h"
 #include "mm/seen/trace.h"
 #include "mm/served/asked.h"
@@ -59,13 +60,15 @@ struct fault {
 
 enum outcome { DONE, NEEDED, BAD_ADDRESS, BAD_ACCESS, PAST_END, NO_MEMORY };
 
-static uint64_t total_minor, total_major; /* [v] */
+static uint64_t total_minor, total_major; /* [v] and cpu->faults */
 struct frame *zero_frame;
 
 void fault_totals(uint64_t *minor, uint64_t *major)
 {
     *minor = total_minor;
     *major = total_major;
+    for (unsigned i = 0; i < cpus_online; i++)
+        *minor += cpu_get(i)->faults;
 }
 
 /* ---- Stacks ---- */
@@ -539,6 +542,46 @@ enum vm_result vm_fault(struct vm_space *s, vaddr_t addr, enum vm_access access)
 }
 
 /*
+ * What the fault will map, if it is of the rows 0, 1A of an own anon, or 2A for a load, and changes
+ * nothing that another space looks at but a frame's reverse map: its areas, a leaf and a table that
+ * no other space has, the frame if it is an anon's. NULL: it is not. Shared, and the space's lock.
+ */
+static const struct frame *stays_in_space(const struct fault *f)
+{
+    struct vm_space *s = f->space;
+    const uint32_t page = f->page >> PAGE_SHIFT;
+    const struct vma *v = vma_find(s, f->page);
+    const struct anon *a;
+
+    if (s->changing || is_refused(f, v) || v->server)
+        return NULL;
+    a = vma_is_private(v) ? amap_get(&s->amap, page) : NULL;
+    if (a)
+        return amap_owns(&s->amap, page) ? a->frame : NULL;
+    if (v->object)
+        return f->write ? NULL : object_lookup(v->object, vma_page_index(v, f->page));
+    return f->write && amap_leaf_shared(&s->amap, page) ? NULL : zero_frame;
+}
+
+/* Whether it could be resolved so. */
+static bool fault_beside(struct fault *f)
+{
+    const struct frame *frame;
+    bool done;
+
+    spin_lock_shared(&vm_lock);
+    spin_lock(&f->space->lock);
+    frame = stays_in_space(f);
+    done = frame && !(frame->flags & FRAME_BUSY) &&
+           pmap_enters_alone(&f->space->pmap, f->page, frame) && fault_once(f) == DONE;
+    if (done)
+        CPU_LOCAL(faults)++;
+    spin_unlock(&f->space->lock);
+    spin_unlock_shared(&vm_lock);
+    return done;
+}
+
+/*
  * The common rows of the table, by who holds vm_lock only: it wakes nobody, sleeps for nothing,
  * calls no pager and changes nothing that is not [v] or [f]. What it leaves, vm_fault() finds in a
  * state of the table.
@@ -553,7 +596,7 @@ bool vm_fault_alone(struct vm_space *s, vaddr_t addr, enum vm_access access, boo
         return false;
     if (f.write && absent)
         frame_zero_ahead();
-    return resolve(&f, NULL) == DONE;
+    return fault_beside(&f) || resolve(&f, NULL) == DONE;
 }
 
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access)

@@ -13,6 +13,7 @@
 #include "mm/mm.h"
 #include "mm/port.h"
 #include "mm/see.h"
+#include "mm/seen/check.h"
 
 #define MAX_RANGES   32
 #define JUNK         0xdbu

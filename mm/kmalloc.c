@@ -8,6 +8,7 @@
  *
  * Sizes above the largest class take a whole frame (kind KERNEL, as from kalloc).
  */
+#include "arch/processors.h"
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/pool.h"
@@ -26,13 +27,11 @@ static pfn_t with_room[CLASSES];               /* [slab_lock] head of each class
 static uint32_t class_frames[CLASSES];         /* [slab_lock] */
 static uint32_t class_used[CLASSES];           /* [slab_lock] objects that are out */
 static uint8_t class_of[SLAB_MAX / GRAIN + 1]; /* by size in grains */
-struct pool pools[POOLS];
 
 void kmalloc_init(void)
 {
     unsigned c = 0;
 
-    memset(pools, 0, sizeof(pools));
     memset(with_room, 0, sizeof(with_room));
     memset(class_frames, 0, sizeof(class_frames));
     memset(class_used, 0, sizeof(class_used));
@@ -182,7 +181,9 @@ void kmfree(void *p)
 
 void pools_empty(void)
 {
-    for (struct pool *p = pools; p < pools + POOLS; p++) {
+    for (unsigned i = 0; i < cpus_online * POOLS; i++) {
+        struct cpu_pool *p = &cpu_get(i / POOLS)->pools[i % POOLS];
+
         while (p->head) {
             void *object = p->head;
             p->head = *(void **)object;

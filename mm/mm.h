@@ -11,7 +11,9 @@
  *     frame.c  kmalloc.c  pool.h      physical memory
  *
  * Locking. Two locks: vm_lock [v] covers everything above the frame allocator, frame_lock [f] the
- * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v].
+ * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v];
+ * a fault that touches nothing of another space's has the space's lock and shares vm_lock instead:
+ * fault.c says which.
  * Nothing sleeps under vm_lock, and no callee drops it (design rule 3): who finds that something is
  * missing says so by a struct need, leaves the lock, has bring_in() see to it, and starts over.
  */
@@ -153,9 +155,6 @@ struct frame *frame_next(struct frame *f);
 /* What a frame number stands for; only the struct frame of one IN_USE may be looked at. */
 enum frame_place { FRAME_ELSEWHERE, FRAME_NEVER_USED, FRAME_IN_USE };
 enum frame_place frame_place(pfn_t n);
-int frame_check_free_lists(void); /* violations found; part of mm_check */
-/* check.c: a line for the log about what an audit found. */
-void check_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void kmalloc_init(void);
 void reclaim_init(void), space_forget_kept(void); /* mm_init: memory starts anew */
 
@@ -226,7 +225,6 @@ void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by); /* [v] */
 pte_t *rmap_nth(const struct frame *f, unsigned n);
 unsigned rmap_count(const struct frame *f);             /* [v] */
 bool rmap_has(const struct frame *f, const pte_t *pte); /* [v] */
-int rmap_check(const struct frame *f);                  /* violations; part of mm_check [v] */
 
 /* ---- Anonymous memory: amap.c ---- */
 
@@ -258,7 +256,7 @@ static inline struct anon *amap_get(const struct amap *m, uint32_t page)
 struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
-extern uint32_t anon_total;      /* [v] anons that exist */
+extern uint32_t anon_total;      /* anons that exist; atomic where [v] is shared */
 uint32_t swap_total(void);       /* slots of all areas [v] */
 uint32_t swap_used(void);        /* of these, taken [v] */
 void swap_free(uint32_t slot);   /* its contents are no longer needed: reclaim/swap.c [v] */
@@ -528,6 +526,7 @@ struct vma {
 
 struct vm_space {
     uint32_t refs;          /* [v] */
+    struct spinlock lock;   /* of who shares vm_lock */
     struct list vmas;       /* [v] */
     struct vma *root;       /* [v] */
     struct vma *last_found; /* [v] hint of vma_find, or NULL */
@@ -585,7 +584,6 @@ void vma_give_back(struct vma *v);     /* one that was not used [v] */
 bool vma_free_now(struct vma *v);
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
-int vma_check(struct vm_space *s, void (*spend)(void *), void *arg); /* violations [v] */
 
 /* vm_fault for mm/ itself, on behalf of the running process, to which it counts. May sleep. */
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access);

@@ -142,7 +142,7 @@ static pte_t entry_flags(uint8_t prot)
 /* f is mapped by pte: in the reverse map, unless another table's entry there stands for it. */
 static inline int link_entry(const struct pmap *pm, pte_t *pte, struct frame *f, pte_t *flags)
 {
-    if (!f->rmap || list_empty(&pm->family) || !share_sibling(pm, pte, f))
+    if (!read_once(f->rmap) || list_empty(&pm->family) || !share_sibling(pm, pte, f))
         return rmap_add(f, pte);
     *flags |= PTE_STOOD_FOR;
     return 0;

@@ -1,46 +1,42 @@
 /*
  * Small objects that faults and forks need at every turn: some are kept at hand when they are given
- * back, linked through their first word, so that the next costs no kmalloc. All under vm_lock.
+ * back, linked through their first word, so that the next costs no kmalloc. Each processor has its
+ * own, for who has vm_lock or shares it there.
  */
 #ifndef MM_POOL_H
 #define MM_POOL_H
 
+#include "arch/cpu.h"
 #include "mm/memory.h"
 
-enum pool_name { POOL_ANON, POOL_LINK, POOL_AREA, POOLS };
-
-extern struct pool {
-    void *head;
-    unsigned count;
-} pools[POOLS]; /* [v] */
+enum pool_name { POOL_ANON, POOL_LINK, POOL_AREA, POOLS = CPU_POOLS };
 
 /* All of a pool have one size. NULL: no memory. */
 static inline void *pool_take(enum pool_name n, size_t size)
 {
-    struct pool *p = &pools[n];
-    void *object = p->head;
+    void *object = CPU_LOCAL(pools[n].head);
 
     if (!object)
         return kmalloc(size);
-    p->head = *(void **)object;
-    p->count--;
+    CPU_LOCAL(pools[n].head) = *(void **)object;
+    CPU_LOCAL(pools[n].count)--;
     return object;
 }
 
 /* most: so many are kept. */
 static inline void pool_give(enum pool_name n, void *object, unsigned most)
 {
-    struct pool *p = &pools[n];
-
-    if (p->count >= most) {
+    if (CPU_LOCAL(pools[n].count) >= most) {
         kmfree(object);
         return;
     }
-    *(void **)object = p->head;
-    p->head = object;
-    p->count++;
+    /* Counted where it lies: loaded for both it costs two instructions more. */
+    __asm__("" : "+m"(CPU_LOCAL(pools[n].count)));
+    *(void **)object = CPU_LOCAL(pools[n].head);
+    CPU_LOCAL(pools[n].head) = object;
+    CPU_LOCAL(pools[n].count)++;
 }
 
-void pools_empty(void); /* gives back what is at hand [v] */
+void pools_empty(void); /* gives back what is at hand, anywhere [v] */
 
 #endif

@@ -14,6 +14,7 @@
 #include "libc/errno.h"
 #include "mm/mm.h"
 #include "mm/pool.h"
+#include "mm/seen/check.h"
 
 struct rmap_link {
     pte_t *pte;
@@ -22,6 +23,11 @@ struct rmap_link {
 };
 
 #define LINKS_KEPT 128u
+#define LINK_LOCKS 16u
+
+/* The first link of a frame needs none of these: it is an exchange. */
+static struct spinlock link_lock[LINK_LOCKS] = {[0 ... LINK_LOCKS - 1] =
+                                                    SPINLOCK_INIT("links", LOCK_RANK_LINKS)};
 
 static struct rmap_link *link_new(pte_t *pte)
 {
@@ -46,7 +52,7 @@ static struct rmap_link *root_of(const struct frame *f)
 
 static void set_root(struct frame *f, struct rmap_link *root)
 {
-    f->rmap = root ? (uintptr_t)root | RMAP_CHAINED : 0;
+    write_once(f->rmap, root ? (uintptr_t)root | RMAP_CHAINED : 0); /* see rmap_add() */
 }
 
 static uint32_t size_of(const struct rmap_link *l)
@@ -92,7 +98,7 @@ static struct rmap_link *tree_remove(struct rmap_link **at, const pte_t *pte)
 /* ---- What a frame has ---- */
 
 /* One more than one. */
-static __attribute__((noinline)) int add_link(struct frame *f, pte_t *pte)
+static int add_link(struct frame *f, pte_t *pte)
 {
     struct rmap_link *first = NULL, *link, *root;
 
@@ -113,11 +119,25 @@ static __attribute__((noinline)) int add_link(struct frame *f, pte_t *pte)
     return 0;
 }
 
+/* For who shares vm_lock: the others there add links too, and take none away. */
+static __attribute__((noinline)) int add_link_locked(struct frame *f, pte_t *pte)
+{
+    struct spinlock *l = &link_lock[frame_number(f) % LINK_LOCKS];
+    int err;
+
+    spin_lock(l);
+    err = add_link(f, pte);
+    spin_unlock(l);
+    return err;
+}
+
 int rmap_add(struct frame *f, pte_t *pte)
 {
-    if (f->rmap)
-        return add_link(f, pte);
-    f->rmap = (uintptr_t)pte;
+    uintptr_t none = 0;
+
+    if (!__atomic_compare_exchange_n(&f->rmap, &none, (uintptr_t)pte, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        return add_link_locked(f, pte);
     return 0;
 }
 

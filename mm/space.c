@@ -89,11 +89,13 @@ struct vm_space *vm_space_create(void)
     if (!s)
         return NULL;
     s->refs = 1;
+    spin_init(&s->lock, "space", LOCK_RANK_SPACE);
     list_init(&s->vmas);
     list_init(&s->servers);
     s->limits = (struct vm_limits){UINT32_MAX, UINT32_MAX, UINT32_MAX};
     spin_lock(&vm_lock);
     list_add_tail(&all_spaces, &s->all);
+    (void)zero_frame_get(); /* faults that share the lock need it made */
     spin_unlock(&vm_lock);
     return s;
 }

@@ -299,12 +299,33 @@ void lock_debug_acquired(struct spinlock *l)
         machine_on_lock();
 }
 
-/* With one CPU nobody could let go of it. */
-void cpu_spin(const void *lock)
+void cpu_point(void)
 {
-    KASSERT(machine_on_spin || !spin_is_held(lock));
-    if (machine_on_spin)
-        machine_on_spin();
+    if (machine_on_lock)
+        machine_on_lock();
+}
+
+/* With one CPU nobody could let go of it. */
+void cpu_answer(uint32_t rounds)
+{
+    (void)rounds;
+    KASSERT(machine_on_spin);
+    machine_on_spin();
+}
+
+void cpu_spin(void *lock)
+{
+    if (!spin_close_shared(lock))
+        cpu_answer(1);
+}
+
+/* ---- arch/processors.h ---- */
+
+unsigned cpus_online = HOST_CPUS;
+
+struct cpu *cpu_get(unsigned id)
+{
+    return id < HOST_CPUS ? &host_cpus[id] : NULL;
 }
 
 void lock_debug_released(struct spinlock *l)

@@ -47,14 +47,19 @@ void wait_a_little(uint32_t rounds)
         __asm__ volatile("" : : : "memory");
 }
 
-void spin_wait(const struct spinlock *l);
-void spin_wait(const struct spinlock *l)
+void cpu_answer(uint32_t rounds)
 {
-    for (uint32_t rounds = 1; l->held; rounds++) {
-        if (cpus_online > 1)
-            shootdown_answer(cpu_self());
-        wait_a_little(rounds);
-    }
+    if (cpus_online > 1)
+        shootdown_answer(cpu_self());
+    wait_a_little(rounds);
+}
+
+void spin_wait(struct spinlock *l);
+void spin_wait(struct spinlock *l)
+{
+    for (uint32_t rounds = 1; l->held & LOCK_HELD; rounds++)
+        if (!spin_close_shared(l))
+            cpu_answer(rounds);
 }
 
 /* ---- Into the kernel ---- */

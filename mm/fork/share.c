@@ -97,6 +97,18 @@ bool pmap_shared(const struct frame *f)
     return one && pmap_next_mapping(f, &m);
 }
 
+bool pmap_enters_alone(const struct pmap *pm, vaddr_t va, const struct frame *f)
+{
+    const pde_t pde = pm->pgdir[PDX(va)];
+    const pte_t pte = is_own_table(pde) ? pmap_table(pm, va)[PTX(va)] : 0;
+
+    if (is_user_table(pde) && !is_own_table(pde))
+        return false;
+    if (f->kind != FRAME_OBJECT && PTE_ADDR(pte) == frame_pa(f))
+        return true;
+    return !(pte & PTE_P) && (f->kind == FRAME_ZERO || list_empty(&pm->family));
+}
+
 /* ---- fork ---- */
 
 bool share_join(struct pmap *pm, struct pmap *child)

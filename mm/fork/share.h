@@ -34,6 +34,9 @@ pte_t *share_entry_at(const struct pmap *pm, const pte_t *pte);
 pte_t *share_sibling(const struct pmap *pm, const pte_t *pte, const struct frame *f);
 /* The one after pm that has table, of which table.pmap is the first; NULL: there is none. [v] */
 struct pmap *share_next(const struct frame *table, const struct pmap *pm);
+/* Whether entering f at va, for zero_frame a new one too, concerns nobody but pm, if f's reverse
+ * map is let aside. [v] */
+bool pmap_enters_alone(const struct pmap *pm, vaddr_t va, const struct frame *f);
 /* Makes pm's table at va, which is there, pm's own, to be changed. false: no memory. [v] */
 bool share_own(struct pmap *pm, vaddr_t va);
 /* What a table that is not its pmap's own says of the right to write is no longer true. [v] */

@@ -11,6 +11,7 @@
 #include "libc/string.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
+#include "mm/seen/check.h"
 
 #define PLACE_BITS  24u
 #define CHUNK_SLOTS (PAGE_SIZE * 8)

@@ -19,6 +19,7 @@
 #include "mm/reclaim/reclaim.h"
 #include "mm/see.h"
 #include "mm/fork/share.h"
+#include "mm/seen/check.h"
 
 void check_complain(const char *fmt, ...)
 {
@@ -514,11 +515,33 @@ static uint32_t check_frames(struct audit *a)
     return mapped;
 }
 
-/* Every account of a space, counted from its areas. */
+/* The index over a space's areas. */
+static void check_node(struct audit *a, const struct vma *v, uint32_t *count)
+{
+    uint32_t widest;
+
+    if (!v)
+        return;
+    ++*count;
+    spend(a, 1);
+    check_node(a, v->left, count);
+    check_node(a, v->right, count);
+    widest = v->gap;
+    widest = v->left && v->left->widest > widest ? v->left->widest : widest;
+    widest = v->right && v->right->widest > widest ? v->right->widest : widest;
+    CHECK(a, widest == v->widest, "the widest gap below %x is not %u", v->start, v->widest);
+    CHECK(a,
+          (!v->left || (v->left->start < v->start && v->left->priority <= v->priority)) &&
+              (!v->right || (v->right->start > v->start && v->right->priority <= v->priority)),
+          "the area at %x stands wrong in the index", v->start);
+}
+
+/* A space's areas, their index, and every account, counted from them. */
 static void check_accounts(struct audit *a, struct vm_space *s)
 {
-    uint32_t areas = 0, pages = 0, data = 0, locked = 0;
+    uint32_t areas = 0, indexed = 0, pages = 0, data = 0, locked = 0;
     const struct vma *v;
+    vaddr_t end = 0;
 
     list_for_each_entry (v, &s->vmas, link) {
         areas++;
@@ -527,10 +550,16 @@ static void check_accounts(struct audit *a, struct vm_space *s)
         locked += v->flags & VM_LOCKED ? vma_pages(v) : 0;
         if (vma_is_promised(v))
             a->promised += vma_pages(v);
+        CHECK(a, v->start < v->end && v->start - end == v->gap && v->end <= USER_TOP,
+              "an area lies wrong: %x to %x", v->start, v->end);
+        CHECK(a, !(v->prot & ~v->maxprot), "the area at %x allows too much", v->start);
+        end = v->end;
         CHECK(a, v->space == s, "an area at %x thinks it is another space's", v->start);
         spend(a, 1);
     }
-    CHECK(a, areas == s->areas, "a space counts %u areas, has %u", s->areas, areas);
+    check_node(a, s->root, &indexed);
+    CHECK(a, areas == s->areas && areas == indexed, "a space counts %u areas, has %u, %u indexed",
+          s->areas, areas, indexed);
     CHECK(a, pages == s->pages, "a space counts %u pages, has %u", s->pages, pages);
     CHECK(a, data == s->data_pages, "a space counts %u data pages, has %u", s->data_pages, data);
     CHECK(a, locked == s->locked_pages, "a space counts %u locked pages, has %u", s->locked_pages,
@@ -545,7 +574,6 @@ static void spend_one(void *audit)
 
 static void check_space(struct audit *a, struct vm_space *s)
 {
-    a->errors += vma_check(s, spend_one, a);
     check_accounts(a, s);
     check_pmap(a, s);
 }

@@ -50,8 +50,8 @@ static void at_end(unsigned cpu, void *arg)
 
 static void at_store(unsigned cpu, uint32_t info, uint64_t va, void *takes)
 {
-    (void)info;
-    if (now != WITHIN || cpu != processor || va < lowest || va > highest)
+    if (now != WITHIN || cpu != processor || va < lowest || va > highest ||
+        !qemu_plugin_mem_is_store(info))
         return;
     for (unsigned i = 0; i < locks; i++) {
         if (lock[i] != va || held[i] == (takes != NULL))

@@ -39,6 +39,7 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, execu
                                             int flags, void *arg);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, accessed_fn fn, int flags,
                                       int which, void *arg);
+_Bool qemu_plugin_mem_is_store(uint32_t info);
 void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn fn, void *arg);
 
 #endif

@@ -9,7 +9,7 @@ HOST_CC  := gcc -m32 -std=gnu11 -Wall -Wextra -Werror -g -O1 -I. -DARCH_HOST -DC
 # Where the machine runs no 32-bit programs QEMU does (scripts/run-i386), and is too slow for AddressSanitizer.
 HOST_SAN := $(if $(filter native,$(shell scripts/run-i386 --native /lib/ld-linux.so.2 --version >/dev/null 2>&1 && \
                 echo native)),-fsanitize=address) -fsanitize=undefined -fno-sanitize-recover=undefined
-HOST_MM  := $(wildcard mm/*.c mm/*/*.c) arch/host/machine.c tests/host/program.c tests/host/port.c libc/string.c
+HOST_MM  := $(wildcard mm/*.c mm/*/*.c) arch/host/machine.c arch/i386/platform/shared_lock.c tests/host/program.c tests/host/port.c libc/string.c
 # What each program is made of besides its own source and check.c.
 HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_faults := $(HOST_MM) tests/host/stage.c

@@ -41,6 +41,24 @@ MUTANTS = [
     ("fault-lock-dropped-early", "fault.c", "    o = f->failed ? give_up(f) : fault_once(f);",
      "    if (f->alone)\n        spin_unlock(&vm_lock);\n    o = f->failed ? give_up(f) : fault_once(f);\n"
      "    if (f->alone)\n        spin_lock(&vm_lock);"),
+    # Faults that share vm_lock.
+    ("shared-side-not-taken", "arch/i386/platform/shared_lock.c", "    (void)cpu_test_and_set(inside);\n", ""),
+    ("shared-side-not-looked-at-again", "arch/i386/platform/shared_lock.c",
+     "    if (__atomic_load_n(&l->held, __ATOMIC_SEQ_CST) == SHARED)\n        return true;", "    return true;"),
+    ("closed-before-all-are-out", "arch/i386/platform/shared_lock.c",
+     "rounds = 1; __atomic_load_n(inside, __ATOMIC_SEQ_CST); rounds++", "rounds = 1; *inside && !rounds; rounds++"),
+    ("closed-to-nobody", "arch/i386/platform/shared_lock.c", "exchange(l, SHARED, CLOSING)", "exchange(l, SHARED, SHARED)"),
+    ("space-not-locked", "fault.c", "    frame = stays_in_space(f);\n    done = frame &&",
+     "    spin_unlock(&f->space->lock);\n    frame = stays_in_space(f);\n    spin_lock(&f->space->lock);\n    done = frame &&"),
+    ("space-let-go-early", "fault.c", "pmap_enters_alone(&f->space->pmap, f->page, frame) && fault_once(f) == DONE;\n",
+     "pmap_enters_alone(&f->space->pmap, f->page, frame);\n    spin_unlock(&f->space->lock);\n"
+     "    done = done && fault_once(f) == DONE;\n    spin_lock(&f->space->lock);\n"),
+    ("shared-leaf-beside", "fault.c", "f->write && amap_leaf_shared(&s->amap, page) ? NULL", "0 ? NULL"),
+    ("shared-anon-beside", "fault.c", "amap_owns(&s->amap, page) ? a->frame : NULL", "a->frame"),
+    ("file-write-beside", "fault.c", "f->write ? NULL : object_lookup(v->object", "!v ? NULL : object_lookup(v->object"),
+    ("shared-table-beside", "fork/share.c", "    if (is_user_table(pde) && !is_own_table(pde))\n        return false;\n", ""),
+    ("family-link-beside", "fork/share.c", "(f->kind == FRAME_ZERO || list_empty(&pm->family))", "f"),
+    ("changed-file-entry-beside", "fork/share.c", "    if (f->kind != FRAME_OBJECT && PTE_ADDR", "    if (PTE_ADDR"),
     # Who runs where: test_scheduler.
     ("pull-nobody", "kernel/thread/sched.c", "        t = balance_pull(c);", "        t = NULL;"),
     ("preempted-left-where-it-is", "kernel/thread/sched.c", "        other = balance_free(prev);\n", ""),

@@ -23,7 +23,7 @@ ALONE = {"test_scheduler": [f"kernel/thread/{f}.c" for f in ("sched", "runqueue"
          ["tests/host/test_scheduler.c", "tests/host/check.c"],
          "test_kernel_lock": ["arch/i386/platform/kernel_lock.c", "tests/host/test_kernel_lock.c", "tests/host/check.c"]}
 PROGRAMS["fuzz"] = ["tests/host/fuzz.c"]
-SUPPORT = ["arch/host/machine.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
+SUPPORT = ["arch/host/machine.c", "arch/i386/platform/shared_lock.c", "tests/host/program.c", "tests/host/port.c", "libc/string.c"]
 HEADERS = ("arch", "libc", "mm", "kernel/thread", "tests/host")
 KEPT_SECONDS = 24 * 3600
 

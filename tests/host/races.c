@@ -2,7 +2,8 @@
  * mm/ and the shootdowns on processors that are threads of this machine, under ThreadSanitizer:
  * what one writes and another reads without a lock, an atomic access or a shootdown's answer
  * between them is a race, and reported. (test_interleaving.c has the orders; here are the
- * accesses.)
+ * accesses. Not of reclaim: its hand looks at the kind of frames that are handed out as it looks,
+ * and leaves them.)
  *
  * usage: races [ROUNDS [SEED]]
  */
@@ -85,17 +86,18 @@ static void *processor(void *arg)
 {
     host_self = arg;
     seed = (first_seed + host_self->id) * 7919;
-    mmu_load(s->pmap.pgdir);
+    several_go(IN_STAGE, 0);
     for (unsigned i = 0; i < rounds; i++) {
         vaddr_t va = AT + rnd(PAGES) * PAGE_SIZE;
 
-        if (rnd(3) == 0)
-            several_call(rnd(SEVERAL_CALLS), va);
+        if (rnd(50) == 0)
+            several_go((enum several_where)rnd(NOWHERE), PAGES);
+        else if (rnd(3) == 0)
+            several_call(rnd(SEVERAL_RECLAIM), va);
         else
             several_access(va, rnd(3) != 0);
     }
-    machine_forget_all(host_self->id);
-    mmu_load(mmu_kernel_directory());
+    several_go(NOWHERE, 0);
     __atomic_add_fetch(&finished, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&finished, __ATOMIC_SEQ_CST) < HOST_CPUS)
         spin();

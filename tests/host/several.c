@@ -1,4 +1,4 @@
-/* Several processors in one space: see several.h. */
+/* Several processors, in one space or in several: see several.h. */
 #include "tests/host/several.h"
 #include "arch/i386/platform/shootdown.h"
 #include "arch/processors.h"
@@ -7,15 +7,9 @@
 #define AWAY (AT + 0x100000u)
 
 const struct several_ways *several;
+struct vm_space *several_in[HOST_CPUS];
 
 /* ---- What the kernel's files need ---- */
-
-unsigned cpus_online = HOST_CPUS;
-
-struct cpu *cpu_get(unsigned id)
-{
-    return id < HOST_CPUS ? &host_cpus[id] : NULL;
-}
 
 void shootdown_forget(struct cpu *c, pde_t *pgdir, vaddr_t va, unsigned pages)
 {
@@ -24,6 +18,24 @@ void shootdown_forget(struct cpu *c, pde_t *pgdir, vaddr_t va, unsigned pages)
 }
 
 /* ---- Programs ---- */
+
+static struct vm_space *own(void)
+{
+    return several_in[host_self->id];
+}
+
+static void put(vaddr_t va, unsigned pages, struct vm_object *o, uint32_t pgoff)
+{
+    const struct vm_mapping m = {.addr = va,
+                                 .len = pages * PAGE_SIZE,
+                                 .prot = RW,
+                                 .maxprot = ALL,
+                                 .flags = VM_FIXED,
+                                 .object = o,
+                                 .pgoff = pgoff};
+
+    vm_map(own(), &m, NULL);
+}
 
 void several_access(vaddr_t va, bool write)
 {
@@ -34,12 +46,12 @@ void several_access(vaddr_t va, bool write)
         enum vm_result r = VM_MINOR;
 
         several->user_mode();
-        at = machine_translate(host_self->id, s->pmap.pgdir, va, write);
+        at = machine_translate(host_self->id, own()->pmap.pgdir, va, write);
         if (at)
             break;
-        if (!vm_fault_alone(s, va, how, true)) {
+        if (!vm_fault_alone(own(), va, how, true)) {
             several->enter();
-            r = vm_fault(s, va, how);
+            r = vm_fault(own(), va, how);
             several->leave();
         }
         if (r != VM_MINOR && r != VM_MAJOR)
@@ -57,9 +69,40 @@ static void called(void)
         several->called();
 }
 
+/* With the kernel lock. What the processor has cached goes with the tables. */
+static void load_tables(struct vm_space *sp)
+{
+    machine_forget_all(host_self->id);
+    mmu_load(sp ? sp->pmap.pgdir : mmu_kernel_directory());
+    several_in[host_self->id] = sp;
+}
+
+void several_go(enum several_where where, unsigned pages)
+{
+    struct vm_space *before, *next = NULL;
+
+    several->enter();
+    before = own();
+    if (where == IN_STAGE)
+        next = s;
+    else if (where == IN_CHILD && vm_space_fork(s, &next))
+        next = NULL;
+    else if (where == IN_OTHER)
+        next = vm_space_create();
+    if (where != NOWHERE && !next)
+        next = s;
+    load_tables(next);
+    if (where == IN_OTHER && next != s)
+        put(AT, pages, NULL, 0);
+    if (before && before != s)
+        vm_space_unref(before);
+    called();
+    several->leave();
+}
+
 void several_call(unsigned what, vaddr_t va)
 {
-    struct vm_space *copy = NULL;
+    struct vm_space *sp = own(), *copy = NULL;
     struct vm_space_stats of_space;
     struct vm_area_info area;
     struct mem_stats of_memory;
@@ -68,43 +111,46 @@ void several_call(unsigned what, vaddr_t va)
     several->enter();
     switch (what) {
     case 0:
-        map(va, 1, RW, 0, NULL, 0); /* in place of what is there */
+        put(va, 1, NULL, 0); /* in place of what is there */
         break;
     case 1:
-        vm_unmap(s, va, PAGE_SIZE);
-        map(va, 1, RW, 0, NULL, 0);
+        vm_unmap(sp, va, PAGE_SIZE);
+        put(va, 1, NULL, 0);
         break;
     case 2:
-        vm_protect(s, va, PAGE_SIZE, VM_PROT_READ);
+        vm_protect(sp, va, PAGE_SIZE, VM_PROT_READ);
         called();
-        vm_protect(s, va, PAGE_SIZE, RW);
+        vm_protect(sp, va, PAGE_SIZE, RW);
         break;
     case 3:
-        if (vm_space_fork(s, &copy) == 0)
+        if (vm_space_fork(sp, &copy) == 0)
             vm_space_unref(copy);
         break;
     case 4:
-        vm_advise(s, va, PAGE_SIZE, VM_ADVICE_DONTNEED);
+        vm_advise(sp, va, PAGE_SIZE, VM_ADVICE_DONTNEED);
         break;
     case 5:
-        map(va, 1, RW, 0, file, 1);
+        put(va, 1, file, 1);
         break;
     case 6: /* away and back */
-        remap(s, va, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED, AWAY, &at);
+        remap(sp, va, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED, AWAY, &at);
         called();
-        remap(s, AWAY, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED, va, &at);
-        map(va, 1, RW, 0, NULL, 0);
+        remap(sp, AWAY, PAGE_SIZE, PAGE_SIZE, VM_REMAP_MAYMOVE | VM_REMAP_FIXED, va, &at);
+        put(va, 1, NULL, 0);
         break;
     case 7:
-        vm_advise(s, va, PAGE_SIZE, VM_ADVICE_FREE);
+        vm_advise(sp, va, PAGE_SIZE, VM_ADVICE_FREE);
         break;
     case 8:
-        vm_lock_range(s, va, PAGE_SIZE, VM_LOCKED, UINT32_MAX);
-        vm_lock_range(s, va, PAGE_SIZE, 0, UINT32_MAX);
+        vm_lock_range(sp, va, PAGE_SIZE, VM_LOCKED, UINT32_MAX);
+        vm_lock_range(sp, va, PAGE_SIZE, 0, UINT32_MAX);
+        break;
+    case SEVERAL_RECLAIM:
+        reclaim();
         break;
     default: /* what only looks */
-        vm_space_stats(s, &of_space);
-        vm_next_area(s, va, &area);
+        vm_space_stats(sp, &of_space);
+        vm_next_area(sp, va, &area);
         mm_stats(&of_memory);
         break;
     }

@@ -1,11 +1,13 @@
 /*
- * What several processors do at once to the space of the stage (stage.h): programs access it, with
- * faults that go without the kernel lock where they can, and call what changes it. How they take
- * turns, and what the kernel lock is, the test says.
+ * What several processors do at once to spaces: programs access them, with faults that go without
+ * the kernel lock where they can, and call what changes them. A processor is in the stage's space
+ * (stage.h), with others, or in one of its own. How they take turns, and what the kernel lock is,
+ * the test says.
  */
 #ifndef TESTS_HOST_SEVERAL_H
 #define TESTS_HOST_SEVERAL_H
 
+#include "arch/host/machine.h"
 #include "mm/mm.h"
 
 struct several_ways {
@@ -14,11 +16,22 @@ struct several_ways {
     void (*called)(void);                /* at the end of a call, still with the lock; or NULL */
 };
 extern const struct several_ways *several;
+extern struct vm_space *several_in[HOST_CPUS]; /* where each processor is; NULL: nowhere */
+
+/* The processor that runs this goes where: the one it was in dies, if it was its own. */
+enum several_where {
+    IN_STAGE,
+    IN_CHILD,
+    IN_OTHER,
+    NOWHERE
+}; /* a child of the stage's; no relative */
+void several_go(enum several_where where, unsigned pages);
 
 /* A load or a store by the processor that runs this. */
 void several_access(vaddr_t va, bool write);
 /* One of the calls that take a page away, give another, or look, by number. */
-#define SEVERAL_CALLS 10
+#define SEVERAL_CALLS   11
+#define SEVERAL_RECLAIM 10
 void several_call(unsigned what, vaddr_t va);
 
 #endif

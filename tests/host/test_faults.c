@@ -26,6 +26,59 @@ TEST(common_faults_are_resolved_alone)
     EXPECT_EQ(load(s, AT + 0x100000), file_word(0));
 }
 
+/* Whether it is done beside those of other spaces. */
+static bool beside(vaddr_t at, enum vm_access access)
+{
+    const uint64_t before = host_self->faults;
+
+    EXPECT(alone(at, access));
+    return host_self->faults > before;
+}
+
+TEST(what_stays_in_its_space_is_done_beside_others)
+{
+    const vaddr_t pages = AT, untouched = AT + PT_SPAN, cached = AT + 2 * PT_SPAN;
+
+    map(pages, 4, RW, 0, NULL, 0);
+    map(untouched, 2, RW, 0, NULL, 0);
+    map(cached, 4, RW, 0, file, 0);
+    EXPECT(beside(untouched, VM_READ));
+    EXPECT(beside(pages, VM_READ));
+    EXPECT(beside(pages, VM_WRITE));
+    EXPECT(beside(pages + PAGE_SIZE, VM_WRITE));
+    EXPECT(beside(pages + PAGE_SIZE, VM_READ));
+    EXPECT_EQ(load(s, cached), file_word(0));
+    pmap_remove(&s->pmap, cached, cached + PAGE_SIZE);
+    EXPECT(beside(cached, VM_READ));
+    EXPECT(!beside(cached, VM_READ));
+    pmap_remove(&s->pmap, cached, cached + PAGE_SIZE);
+    EXPECT(!beside(cached, VM_WRITE));
+}
+
+TEST(what_parent_and_child_share_is_not)
+{
+    const vaddr_t pages = AT, untouched = AT + PT_SPAN, cached = AT + 2 * PT_SPAN;
+
+    map(pages, 4, RW, 0, NULL, 0);
+    map(untouched, 2, RW, 0, NULL, 0);
+    map(cached, 4, RW, 0, file, 0);
+    EXPECT_EQ(load(s, cached) + load(s, untouched), file_word(0));
+    store(s, pages, 1);
+    vm_space_fork(s, &child);
+    EXPECT(!beside(untouched, VM_WRITE));         /* the table */
+    EXPECT(!beside(pages + PAGE_SIZE, VM_READ));  /* the table, and no longer */
+    EXPECT(!beside(pages + PAGE_SIZE, VM_WRITE)); /* the leaf */
+    EXPECT(!beside(pages, VM_WRITE));             /* the anon */
+    EXPECT(beside(pages, VM_WRITE));
+    EXPECT(beside(pages + 2 * PAGE_SIZE, VM_WRITE));
+    pmap_remove(&s->pmap, cached, cached + PAGE_SIZE);
+    EXPECT(!beside(cached, VM_READ)); /* the child's link may stand for it */
+    vm_space_unref(child);
+    child = NULL;
+    pmap_remove(&s->pmap, cached, cached + PAGE_SIZE);
+    EXPECT(beside(cached, VM_READ));
+}
+
 static void nothing(struct vm_object *o)
 {
     (void)o;

@@ -1,7 +1,7 @@
 /*
- * Several CPUs in one space, by turns: each is a coroutine with a TLB of its own that forgets
- * nothing by itself. Who goes on is chosen wherever a lock is taken or let go, before each access
- * of a program, where somebody waits, sleeps or yields. The shootdowns are the kernel's own
+ * Several CPUs in one space or in several, by turns: each is a coroutine with a TLB of its own that
+ * forgets nothing by itself. Who goes on is chosen wherever a lock is taken or let go, before each
+ * access of a program, where somebody waits, sleeps or yields. The shootdowns are the kernel's own
  * (arch/i386/platform/shootdown.c), the faults those without the kernel lock, which system calls
  * hold.
  *
@@ -171,6 +171,14 @@ static void user_mode(void)
     }
 }
 
+static bool has_vm_lock(const struct cpu *c)
+{
+    for (unsigned i = 0; i < c->spin_depth; i++)
+        if (c->held[i] == &vm_lock)
+            return true;
+    return false;
+}
+
 /* No TLB knows of more than the tables have. Not while somebody is about to tell them. */
 static void check_rights(void)
 {
@@ -178,11 +186,12 @@ static void check_rights(void)
     pte_t entry, now;
     vaddr_t va;
 
-    if (in_flight || spin_is_held(&vm_lock))
-        return;
+    for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
+        if (in_flight || has_vm_lock(&host_cpus[cpu]))
+            return;
     for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
         for (unsigned n = 0; n < TLB_ENTRIES; n++) {
-            if (!machine_cached(cpu, n, &pgdir, &va, &entry) || pgdir != s->pmap.pgdir)
+            if (!machine_cached(cpu, n, &pgdir, &va, &entry) || pgdir != host_cpus[cpu].pgdir)
                 continue;
             now = machine_entry(pgdir, va);
             if (!(now & PTE_P) || PTE_ADDR(now) != PTE_ADDR(entry) || (entry & ~now & PTE_W))
@@ -214,8 +223,7 @@ static void by_chance(unsigned cpu)
 static void begin(void)
 {
     tasks[running].run(running);
-    machine_forget_all(running);
-    host_self->pgdir = mmu_kernel_directory();
+    several_go(NOWHERE, 0);
     shootdown_answer(host_self);
     tasks[running].done = true;
     if (next_of(running) == running)
@@ -237,6 +245,7 @@ static void prepare(unsigned cpu, void (*run)(unsigned cpu))
     t->context.uc_stack.ss_size = STACK_BYTES;
     makecontext(&t->context, begin, 0);
     host_cpus[cpu].pgdir = run ? s->pmap.pgdir : mmu_kernel_directory();
+    several_in[cpu] = run ? s : NULL;
 }
 
 static void hooks(bool on)
@@ -281,6 +290,34 @@ TEST(no_translation_outlives_its_frame_whoever_goes_on)
     }
 }
 
+/* One processor leaves the others' space, for one that shares tables with it or has nothing of it.
+ */
+static void comes_and_goes(unsigned cpu)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        several_go((enum several_where)rnd(NOWHERE), PAGES);
+        for (unsigned n = 0; n < 8; n++) {
+            if (rnd(4) == 0)
+                several_call(rnd(SEVERAL_CALLS), some_page());
+            else
+                several_access(some_page(), cpu == 0 || rnd(3));
+        }
+    }
+}
+
+TEST(spaces_that_share_tables_and_those_that_do_not)
+{
+    void (*const some[HOST_CPUS])(unsigned) = {by_chance, comes_and_goes, comes_and_goes};
+
+    by_seed = true;
+    for (unsigned i = 1; i <= 60 && !test_failures; i++) {
+        seed = i * 6007;
+        EXPECT_EQ(run(some), 0);
+        if (test_failures)
+            fprintf(stderr, "seed %u\n", i);
+    }
+}
+
 /* One stores, the other takes the page away, in each way there is. */
 static unsigned way;
 
@@ -299,10 +336,14 @@ static void taker(unsigned cpu)
     several_access(AT, true);
 }
 
-TEST(every_single_switch_of_a_small_case)
+static void taker_in_child(unsigned cpu)
 {
-    void (*const two[HOST_CPUS])(unsigned) = {storer, taker, NULL};
+    several_go(IN_CHILD, PAGES);
+    taker(cpu);
+}
 
+static void every_switch(void (*const two[HOST_CPUS])(unsigned))
+{
     by_seed = false;
     for (way = 0; way < SEVERAL_CALLS; way++) {
         switch_at = UINT32_MAX;
@@ -314,6 +355,20 @@ TEST(every_single_switch_of_a_small_case)
             }
         }
     }
+}
+
+TEST(every_single_switch_of_a_small_case)
+{
+    void (*const two[HOST_CPUS])(unsigned) = {storer, taker, NULL};
+
+    every_switch(two);
+}
+
+TEST(every_single_switch_beside_a_child)
+{
+    void (*const two[HOST_CPUS])(unsigned) = {storer, taker_in_child, NULL};
+
+    every_switch(two);
 }
 
 int main(void)

@@ -136,7 +136,11 @@ void *kalloc(void)
     return frame;
 }
 
-void cpu_spin(const void *lock)
+void cpu_point(void)
+{
+}
+
+void cpu_spin(void *lock)
 {
     (void)lock;
     abort(); /* nobody else could let it go */

@@ -146,7 +146,7 @@ bool machine_cached_table(unsigned cpu, unsigned n, const pde_t **pgdir, pde_t *
 
 void mmu_flush_page(pde_t *pgdir, vaddr_t va)
 {
-    machine_page_flushes++;
+    __atomic_add_fetch(&machine_page_flushes, 1, __ATOMIC_RELAXED);
     if (machine_shootdown) {
         machine_forget_pages(host_self->id, pgdir, va, 1);
         machine_shootdown(pgdir, va, 1);

@@ -3,10 +3,10 @@
  * frame can be used for something else. The sender waits for all answers; an entry that only gains
  * rights is never sent. [SDM 3A 4.10.5]
  *
- * Who sends has the kernel lock, or vm_lock, or both; one sends at a time. Whoever waits for a
- * lock, or for its turn here, has interrupts off and answers in its loop, so a shootdown cannot
- * wait for somebody who waits for its sender. The host tests run this very file, by processors that
- * take turns in every order (tests/host/test_interleaving.c).
+ * Who sends has the kernel lock, or vm_lock (perhaps shared), or both; one sends at a time. Whoever
+ * waits for a lock, or for its turn here, has interrupts off and answers in its loop, so a
+ * shootdown cannot wait for somebody who waits for its sender. The host tests run this very file,
+ * by processors that take turns in every order (tests/host/test_interleaving.c).
  */
 #include "arch/i386/platform/shootdown.h"
 #include "arch/processors.h"

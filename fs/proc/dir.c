@@ -37,6 +37,7 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
             p = proc_find(p->pid); /* a thread's id finds its process, as on Linux */
         if (p) {
             out->pid = p->pid;
+            out->by = n == p->pid ? 0 : n;
             out->start_ns = p->start_ns;
         }
         spin_unlock(&proc_lock);

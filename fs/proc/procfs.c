@@ -43,11 +43,17 @@ struct proc *target_lock(const struct target *who)
     return NULL;
 }
 
+int32_t target_id(const struct target *who)
+{
+    if (who->tid)
+        return who->tid;
+    return who->by ? who->by : who->pid;
+}
+
 struct thread *target_thread(const struct target *who, struct proc *p)
 {
-    struct thread *t;
+    struct thread *t = thread_find(target_id(who));
 
-    t = thread_find(who->tid ? who->tid : p->pid);
     return t && t->proc == p ? t : NULL;
 }
 
@@ -122,7 +128,7 @@ bool target_exists(const struct target *who)
     if (who->pid == 0)
         return true;
     p = target_lock(who);
-    there = p && (who->tid == 0 || who->tid == p->pid || target_thread(who, p));
+    there = p && (target_id(who) == p->pid || target_thread(who, p));
     if (p)
         spin_unlock(&proc_lock);
     return there;
@@ -139,7 +145,7 @@ uint32_t proc_entry_ino(const struct target *who, uint32_t index)
     if (who->tid)
         return 0x20000000u | (uint32_t)who->tid << 8 | index;
     if (who->pid)
-        return 0x10000000u | (uint32_t)who->pid << 8 | index;
+        return 0x10000000u | (uint32_t)target_id(who) << 8 | index;
     return 0xf0000000u + index;
 }
 

@@ -15,6 +15,7 @@
 struct target {
     int32_t pid;       /* 0: the system as a whole */
     int32_t tid;       /* below task/: one thread; else 0 */
+    int32_t by;        /* the thread by whose number the process was found; 0: the first */
     int32_t fd;        /* below fd/ and fdinfo/ */
     uint64_t start_ns; /* of the process: tells a reused pid */
 };
@@ -113,6 +114,8 @@ bool target_exists(const struct target *who);
 struct proc *target_lock(const struct target *who);
 /* [proc_lock held] The thread meant: the one named, or the first. NULL when it is gone. */
 struct thread *target_thread(const struct target *who, struct proc *p);
+/* Its number, which it has for a name. */
+int32_t target_id(const struct target *who);
 /* References that outlive the lock; NULL with *err: -ESRCH, -EACCES (check: only for the owner and
  * root) or 0 when the process has none. */
 struct vm_space *target_space(const struct target *who, bool check, int *err);

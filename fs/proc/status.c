@@ -103,7 +103,7 @@ static void take_usage(struct snapshot *s, const struct target *who, struct proc
 /* [proc_lock held] */
 static void take_identity(struct snapshot *s, const struct target *who, struct proc *p)
 {
-    s->pid = who->tid ? who->tid : p->pid;
+    s->pid = target_id(who);
     s->tgid = p->pid;
     s->ppid = p->parent ? p->parent->pid : 0;
     s->pgid = p->pgid;

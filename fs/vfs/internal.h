@@ -192,7 +192,9 @@ int fd_set_cloexec(int fd, bool on);
 /* Nobody else can use f while this call lasts: it needs no position lock. f came from fd_get. */
 static inline bool file_is_private(const struct file *f)
 {
-    return f->refs == 2 && *(const uint32_t *)proc_current()->files == 1;
+    const struct proc *p = proc_current();
+
+    return f->refs == 2 && p->nthreads == 1 && *(const uint32_t *)p->files == 1;
 }
 /* The position of f for one call; file_pos_end unlocks it. */
 static inline bool file_pos_begin(struct file *f)

@@ -44,7 +44,7 @@ int show_sched(struct text *t, const struct target *who)
     threads = p->nthreads;
     memcpy(name, th->comm[0] ? th->comm : p->comm, COMM_LEN);
     spin_unlock(&proc_lock);
-    text_printf(t, "%s (%d, #threads: %u)\n", name, who->tid ? who->tid : who->pid, threads);
+    text_printf(t, "%s (%d, #threads: %u)\n", name, target_id(who), threads);
     text_printf(t, "-------------------------------------------------------------------\n");
     sched_time(t, "se.sum_exec_runtime", ran);
     sched_row(t, "nr_switches", u.voluntary + u.involuntary);

@@ -159,7 +159,7 @@ static void as_user(void)
     finish(roots);
 }
 
-/* The kernel's own thread waits for work, as on any idle machine, and is not held up. */
+/* The kernel's own thread comes to wait for work, as on any idle machine, and is not held up. */
 static void pageout_thread(void)
 {
     char text[300] = "", *name;
@@ -176,8 +176,10 @@ static void pageout_thread(void)
         close(fd);
         text[n > 0 ? n : 0] = '\0';
         name = strstr(text, "(kswapd0) ");
-        if (name)
-            printf("kswapd0: %c\n", name[10]);
+        if (!name)
+            continue;
+        until_state(pid, 'S'); /* unless it never comes to that */
+        printf("kswapd0: S\n");
     }
 }
 

@@ -338,7 +338,7 @@ static int add_entry(struct loader *l, struct cpio_entry *e)
         return err;
     if (e->name_len == 0 || (e->name_len == 1 && e->name[0] == '.'))
         set_attributes(dir->inode, e);
-    else if (!(err = check_entry(l, e)) && !cpio_put_off(l, e, dir->inode))
+    else if (!(err = check_entry(l, e)) && !cpio_put_off(l, e, dir))
         err = add_now(l, e, dir);
     l->entries += !err;
     return err;

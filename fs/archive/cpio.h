@@ -72,6 +72,6 @@ void cpio_loader_free(struct loader *l);
  * wrong with it was said. */
 int cpio_add_named(struct loader *l, const struct cpio_entry *e, struct dentry *dir);
 /* Whether the entry at hand was put off until somebody asks for a name in dir. */
-bool cpio_put_off(struct loader *l, const struct cpio_entry *e, struct inode *dir);
+bool cpio_put_off(struct loader *l, const struct cpio_entry *e, struct dentry *dir);
 
 #endif

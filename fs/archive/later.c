@@ -5,8 +5,9 @@
  *
  * What waits is in dir->private: a ring of runs, the last of them, each of entries that follow one
  * another in the archive. They are made in that order, as they would have been at boot; until then
- * the directory has no directories in it, and the file system counts them as if they were there.
- * Who looks for a name, here or by inode_ops.fill, has all of them made first.
+ * the directory has no directories in it, nor anything by their names, and the file system counts
+ * them as if they were there. Who looks for a name, here or by inode_ops.fill, has all of them made
+ * first.
  */
 #include "fs/archive/cpio.h"
 #include "fs/ram/ramfs.h"
@@ -19,6 +20,19 @@ struct run {
     const struct archive *src;
     uint32_t pos, count; /* where the first of how many begins */
 };
+
+/* What has the name already is found, and would be in the place of e until that is made. */
+static bool is_taken(const struct cpio_entry *e, struct dentry *dir)
+{
+    struct dentry *d;
+
+    if (dentry_is_empty(dir))
+        return false;
+    d = dentry_find(dir, e->name, e->name_len);
+    if (d)
+        dentry_unref(d);
+    return d;
+}
 
 /* Whether what becomes of e, and whether anything does, can be told without making it. */
 static bool may_wait(const struct cpio_entry *e, const struct inode *dir)
@@ -43,9 +57,11 @@ static struct run *run_new(const struct loader *l, struct inode *dir)
     return r;
 }
 
-bool cpio_put_off(struct loader *l, const struct cpio_entry *e, struct inode *dir)
+bool cpio_put_off(struct loader *l, const struct cpio_entry *e, struct dentry *at)
 {
-    if (!may_wait(e, dir)) {
+    struct inode *dir = at->inode;
+
+    if (!may_wait(e, dir) || is_taken(e, at)) {
         l->run = NULL;
         return false;
     }

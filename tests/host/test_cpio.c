@@ -550,6 +550,28 @@ TEST(what_looks_into_a_directory_has_its_names_made)
     EXPECT_EQ(file("d")->nlink, 2);
 }
 
+TEST(a_name_that_is_there_already_is_replaced_at_once)
+{
+    struct dentry *dev, *console;
+    const struct inode *i;
+
+    add_dir("dev");
+    add_file("dev/a", "");
+    add((struct entry){.mode = S_IFCHR | 0600, .rdev_major = 4, .rdev_minor = 64}, "dev/console",
+        NULL, 0);
+    add_file("dev/b", "");
+    add_trailer();
+    EXPECT_EQ(load(), 0);
+    dev = dentry_find(sb.root, "dev", 3);
+    console = dentry_find(dev, "console", 7); /* as who looks finds it, whatever else waits */
+    i = console->inode;
+    EXPECT_EQ(i->rdev, MKDEV(4, 64));
+    EXPECT(dev->inode->ops->fill);
+    EXPECT(file("dev/b") && file("dev/console") == i);
+    dentry_unref(console);
+    dentry_unref(dev);
+}
+
 TEST(without_memory_the_rest_still_waits)
 {
     struct dentry *d;

@@ -48,6 +48,7 @@ void waitq_add(struct waitq *q, struct wait_entry *e, void (*wake)(struct wait_e
     spin_lock(&q->lock);
     join(q, e, wake);
     spin_unlock(&q->lock);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the caller looks next: as in thread_announce() */
 }
 
 void waitq_remove(struct wait_entry *e)

@@ -103,8 +103,10 @@ static void end_request(uint32_t targets, uint32_t flags)
 
 void shootdown(pde_t *pgdir, vaddr_t va, unsigned pages)
 {
-    uint32_t targets = va >= USER_TOP ? others() : others_with(pgdir), flags;
+    uint32_t targets, flags;
 
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* what was changed is seen by who loads it later */
+    targets = va >= USER_TOP ? others() : others_with(pgdir);
     if (!targets || left_out)
         return;
     flags = begin_request();

@@ -13,7 +13,8 @@
 #define CODE_STEP       2
 #define CODE_WATCHPOINT 4
 
-#define DR6_STEP 0x4000u
+#define DR6_STEP   0x4000u
+#define DR6_POINTS 0x000fu
 
 static const char *const names[] = {
     [TRAP_DIVIDE] = "divide error",
@@ -59,7 +60,8 @@ bool extable_fixup(struct trapframe *tf)
 }
 
 /* Reads and clears DR6; a step or breakpoint of the program that hit in kernel mode is dropped, but
- * for the step that sysenter took into the kernel, which goes on when the program does. */
+ * for the step that sysenter took into the kernel, which goes on when the program does. 0: it is a
+ * point that a tracer elsewhere has taken back meanwhile. */
 static int debug_code(struct trapframe *tf)
 {
     uint32_t dr6, hits;
@@ -76,6 +78,10 @@ static int debug_code(struct trapframe *tf)
     cpu_self()->current->debug_status = (dr6 & DR6_STEP) | hits;
     if (dr6 & DR6_STEP)
         return CODE_STEP;
+    if (!hits && (dr6 & DR6_POINTS)) {
+        debug_load(cpu_self()->current->debug);
+        return 0;
+    }
     return hits ? CODE_WATCHPOINT : CODE_BREAKPOINT;
 }
 
@@ -110,6 +116,8 @@ void trap_dispatch(struct trapframe *tf)
         return;
     if (tf->trapno == TRAP_DEBUG)
         code = debug_code(tf);
+    if (code == 0)
+        return;
     if (trap_from_user(tf))
         user_trap(tf, code);
     else if (tf->trapno != TRAP_DEBUG && !extable_fixup(tf))

@@ -179,6 +179,8 @@ bool ptrace_bars_setid(const struct thread *t)
 
 /* ---- Cutting it ---- */
 
+static const struct debug_registers no_points;
+
 /* [proc_lock held] The thread goes on by itself: with signo if it is stopped for one; it stays
  * stopped if its process is. */
 static void release(struct tracee *x, int signo)
@@ -188,7 +190,8 @@ static void release(struct tracee *x, int signo)
 
     spin_lock(&h->lock);
     ptrace_set_step(x, false);
-    t->arch.debug = NULL;
+    if (t->arch.debug)
+        t->arch.debug = &no_points; /* not NULL: where it runs now, they are loaded */
     if (x->stopped)
         ptrace_go_on(x, signo);
     t->trace = NULL;

@@ -304,6 +304,7 @@ static struct fs_type unnamed_type = {
     .nodev = true,
     .keeps_flags = true,
     .charge_xattr = ramfs_charge_xattr,
+    .no_user_xattrs = true,
     .keeps_acls = true,
     .statfs = unnamed_statfs,
 };

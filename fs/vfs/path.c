@@ -172,7 +172,7 @@ static int check_search(const struct walk *w)
 
     if (!S_ISDIR(dir->mode))
         return -ENOTDIR;
-    if ((dir->mode & 0111) == 0111)
+    if ((dir->mode & 0111) == 0111 && !dir->acls)
         return 0;
     return inode_permission_as(dir, MAY_EXEC, &w->who);
 }

@@ -259,6 +259,7 @@ struct fs_type {
     /* Extended attributes need that many pages more, or (below 0) less: 0 or -ENOSPC. NULL: it has
      * no attributes. Does not sleep. */
     int (*charge_xattr)(struct superblock *sb, int32_t pages);
+    bool no_user_xattrs; /* none that everybody may make: the file system has no bound */
     /* [mount_lock] Whether somebody uses a file without having a name of it: a mapping. */
     bool (*busy)(struct superblock *sb);
     /* [mount_lock] Whether somebody is about to write: an open file, a mapping, a file that goes

@@ -193,11 +193,31 @@ static void not_the_owner(void *unused)
     SHOW(getxattr("d", DEFAULT, &l, sizeof(l)));
 }
 
+/* A list bars the way to what lies below, though the mode lets everybody through. */
+static void walks(void *unused)
+{
+    (void)unused;
+    DIE_UNLESS(setuid(1001) == 0);
+    SHOW(access("way/in", F_OK));
+    SHOW(open("way/in/file", O_RDONLY) >= 0);
+}
+
+static void barred(void)
+{
+    DIE_UNLESS(mkdir("way", 0755) == 0 && mkdir("way/in", 0755) == 0);
+    close(open("way/in/file", O_CREAT | O_RDWR, 0644));
+    in_child("open to all", walks, NULL);
+    SET("way", ACCESS, {UO, 7, 0}, {U, 0, 1001}, {GO, 5, 0}, {M, 5, 0}, {O, 5, 0});
+    show("way");
+    in_child("barred", walks, NULL);
+}
+
 static void elsewhere(void)
 {
     int fd = memfd_create("m", 0);
     char got[10];
 
+    SHOW(fsetxattr(fd, "user.a", "x", 1, 0));
     SHOW(fsetxattr(fd, "trusted.a", "x", 1, 0));
     SHOW(fgetxattr(fd, "trusted.a", got, sizeof(got)));
     SHOW(fgetxattr(fd, ACCESS, got, sizeof(got)));
@@ -219,6 +239,7 @@ int main(void)
     values();
     permissions();
     inheriting();
+    barred();
     in_child("not the owner", not_the_owner, NULL);
     elsewhere();
     end();

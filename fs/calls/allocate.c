@@ -138,7 +138,7 @@ long sys_fallocate(uint32_t fd, uint32_t mode, uint32_t off_low, uint32_t off_hi
         else
             err = allocate(i, offset, offset + len, mode & FALLOC_KEEP_SIZE);
         if (!err)
-            inode_modified(i);
+            err = inode_modified(i);
         mutex_unlock(&i->lock);
     }
     if (!err)

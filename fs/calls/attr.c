@@ -86,18 +86,22 @@ static bool may_chown(const struct inode *i, uint32_t uid, uint32_t gid)
 
 static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
 {
+    int err;
+
     if ((uid != KEEP || gid != KEEP) && (inode_is_fixed(i) || !may_chown(i, uid, gid)))
         return -EPERM;
+    if (xattr_may_be(i)) {
+        mutex_lock(&i->lock);
+        err = xattr_drop_caps(i);
+        mutex_unlock(&i->lock);
+        if (err)
+            return err;
+    }
     if (uid != KEEP)
         i->uid = uid;
     if (gid != KEEP)
         i->gid = gid;
     inode_strip_setid(i);
-    if (xattr_may_be(i)) {
-        mutex_lock(&i->lock);
-        xattr_drop_caps(i);
-        mutex_unlock(&i->lock);
-    }
     return changed(i);
 }
 

@@ -258,11 +258,10 @@ bool inode_strip_setid(struct inode *i)
     return strip != 0;
 }
 
-void inode_modified(struct inode *i)
+int inode_modified(struct inode *i)
 {
     inode_touch(i, false, true, true);
     if ((i->mode & (S_ISUID | S_ISGID)) && !capable(CAP_FSETID))
         inode_strip_setid(i);
-    if (xattr_may_be(i))
-        xattr_drop_caps(i);
+    return xattr_may_be(i) ? xattr_drop_caps(i) : 0;
 }

@@ -156,7 +156,7 @@ struct timestamp timestamp_from_ns(uint64_t ns);
 /* Reading through a mount: the access time, as its flags have it. */
 void inode_accessed(struct inode *i, const struct mount *m);
 /* Writing: times, and the set-id bits go unless root writes. */
-void inode_modified(struct inode *i);
+int inode_modified(struct inode *i);
 bool inode_strip_setid(struct inode *i); /* true when a bit went */
 static inline bool sb_readonly(const struct superblock *sb)
 {

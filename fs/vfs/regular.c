@@ -105,9 +105,13 @@ static long write_from(struct file *f, const void __user *ubuf, const void *buf,
     if (n > 0 && (i->seals & ~(F_SEALABLE | F_SEAL_SEAL)))
         n = seals_writable_length(i, *pos, (size_t)n);
     if (n > 0) {
-        inode_modified(i);
-        n = buf ? vm_object_write_kernel(i->object, *pos, buf, (size_t)n)
-                : vm_object_write(i->object, *pos, ubuf, (size_t)n);
+        int err = inode_modified(i);
+
+        if (err)
+            n = err;
+        else
+            n = buf ? vm_object_write_kernel(i->object, *pos, buf, (size_t)n)
+                    : vm_object_write(i->object, *pos, ubuf, (size_t)n);
     }
     if (n > 0)
         *pos += (uint32_t)n;
@@ -183,7 +187,7 @@ int inode_truncate(struct inode *i, uint64_t size)
     mutex_lock(&i->lock);
     err = inode_set_size(i, size);
     if (!err)
-        inode_modified(i);
+        err = inode_modified(i);
     mutex_unlock(&i->lock);
     return err;
 }

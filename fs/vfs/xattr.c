@@ -92,7 +92,7 @@ static int check_kind(const struct inode *i, const char *name)
 {
     static const char *const kinds[] = {"security.", "trusted.", "user."};
 
-    if (!has_attributes(i))
+    if (!has_attributes(i) || (i->sb->type->no_user_xattrs && begins(name, "user.")))
         return -EOPNOTSUPP;
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         if (begins(name, kinds[k]))
@@ -303,15 +303,15 @@ bool xattr_file_caps(struct inode *i, struct file_caps *out)
     return true;
 }
 
-void xattr_drop_caps(struct inode *i)
+int xattr_drop_caps(struct inode *i)
 {
     struct xattr **p;
+    int err = load(i);
 
-    if (load(i))
-        return;
+    if (err)
+        return err;
     p = find(i, XATTR_CAPS);
-    if (*p)
-        (void)drop(i, p);
+    return *p ? drop(i, p) : 0;
 }
 
 /* ---- What the calls do ---- */

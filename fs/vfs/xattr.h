@@ -43,7 +43,7 @@ static inline bool xattr_may_be(const struct inode *i)
     return i->xattrs || (i->ops && i->ops->load_xattrs && !i->xattrs_known);
 }
 /* [i->lock held] Who runs it gets nothing any more: its contents or its owner change. */
-void xattr_drop_caps(struct inode *i);
+int xattr_drop_caps(struct inode *i);
 /* What who runs it gets: false: nothing, or what is not understood. */
 struct file_caps;
 bool xattr_file_caps(struct inode *i, struct file_caps *out);

@@ -80,6 +80,7 @@ static int take_entry(struct inode *i, const struct entry *e, const uint8_t *val
 static int take_entries(struct inode *i, const uint8_t *buf, uint32_t at, uint32_t size,
                         uint32_t values_from)
 {
+    uint32_t values = 0; /* bytes, which no two entries share */
     int err = 0;
 
     while (!err && at + sizeof(uint32_t) <= size && *(const uint32_t *)(buf + at)) {
@@ -87,7 +88,9 @@ static int take_entries(struct inode *i, const uint8_t *buf, uint32_t at, uint32
         bool fits = at + sizeof(*e) <= size && ENTRY_BYTES(e->name_len) <= size - at;
         uint32_t value = fits ? values_from + e->value_at : 0;
 
-        if (!fits ||
+        if (fits && !e->value_inode)
+            values += e->value_size < size ? e->value_size : size + 1;
+        if (!fits || values > size ||
             (e->value_size && !e->value_inode && (value > size || e->value_size > size - value)))
             return ext2_corrupt(ext2_super(i), "bad attributes of inode", i->ino);
         err = take_entry(i, e, buf + value);

@@ -64,6 +64,9 @@ int show_statm(struct text *t, const struct target *who)
 
 /* ---- What lies in it ---- */
 
+/* Of arguments, which exec bounds so on a stack of 8 MiB, and PR_SET_MM does not. */
+#define SHOWN_MOST (2u << 20)
+
 /* The bytes [from, to) of the space, as far as they can be read. */
 static int copy_out(struct text *t, struct vm_space *s, vaddr_t from, vaddr_t to)
 {
@@ -71,7 +74,9 @@ static int copy_out(struct text *t, struct vm_space *s, vaddr_t from, vaddr_t to
 
     if (!page)
         return -ENOMEM;
-    while (from < to && !t->failed) {
+    if (to - from > SHOWN_MOST)
+        to = from + SHOWN_MOST;
+    while (from < to && !t->failed && !fatal_signal_pending()) {
         size_t n = to - from < PAGE_SIZE ? to - from : PAGE_SIZE;
         long got = vm_copy_from(s, page, from, n);
 

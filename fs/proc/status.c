@@ -42,6 +42,7 @@ struct snapshot {
     struct program_marks marks;
     struct cred cred;
     struct vm_space *space; /* a reference, or NULL */
+    bool places;            /* whoever asks may see where things lie in it */
 };
 
 static char state_letter(const struct thread *t)
@@ -157,6 +158,7 @@ static struct snapshot *snapshot_take(const struct target *who, int *err)
     s->filters = t ? seccomp_count(t) : 0;
     s->tracer = t ? ptrace_tracer_pid(t) : 0;
     s->space = t ? p->space : NULL;
+    s->places = proc_may_inspect(p, INSPECT_FS);
     s->flags = p->space || !t ? PF_RANDOMIZE : PF_KTHREAD;
     if (!p->did_exec)
         s->flags |= PF_FORKNOEXEC;
@@ -213,6 +215,18 @@ static void stat_times(struct text *t, const struct snapshot *s)
                 s->threads, ticks(s->start_ns));
 }
 
+/* Shows nothing by which an address could be guessed, as Linux: 1 for where the code is. */
+static void hide_places(struct snapshot *s, struct vm_space_stats *m)
+{
+    uint32_t code = s->space ? 1 : 0;
+
+    s->marks = (struct program_marks){.start_code = code, .end_code = code};
+    m->brk_start = 0;
+    s->arg_start = s->arg_end = s->env_start = s->env_end = 0;
+    if (!s->places)
+        s->exit_status = 0;
+}
+
 int show_stat(struct text *t, const struct target *who)
 {
     int err;
@@ -227,8 +241,8 @@ int show_stat(struct text *t, const struct target *who)
     at = &s->marks;
     if (s->space)
         vm_space_stats(s->space, &m);
-    else
-        s->marks = (struct program_marks){0};
+    if (!s->space || !s->places)
+        hide_places(s, &m);
     text_printf(t, "%d (%s) %c %d %d %d %u %d %u", s->pid, s->comm, s->state, s->ppid, s->pgid,
                 s->sid, s->tty_dev, s->tty_pgrp, s->flags);
     stat_times(t, s);

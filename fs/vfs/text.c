@@ -170,6 +170,8 @@ long text_file_read(struct text_file *tf, int (*show)(struct text *t, const stru
         n = show(&tf->text, i);
         if (n == 0 && tf->text.failed)
             n = -ENOMEM;
+        if (n)
+            text_free(&tf->text);
         tf->made = n == 0;
     }
     if (n == 0)

@@ -218,22 +218,48 @@ static bool is_mapped(const struct proc *p, const struct file *f)
     return false;
 }
 
-static int replace_exe(struct proc *p, struct file *f)
+/* The program's file becomes f, or stays: a reference to the one it was. */
+static struct file *exchange_exe(struct proc *p, struct file *f)
 {
-    struct file *old = p->exe;
+    struct file *old;
+
+    spin_lock(&proc_lock);
+    old = p->exe;
+    if (f)
+        p->exe = f;
+    else if (old)
+        file_ref(old);
+    spin_unlock(&proc_lock);
+    return old;
+}
+
+static int check_exe(struct proc *p, const struct file *f)
+{
+    struct file *old = exchange_exe(p, NULL);
+    int err = 0;
 
     if (!S_ISREG(f->inode->mode) || (f->mount->flags & MS_NOEXEC))
-        return -EACCES;
-    if (inode_permission(f->inode, MAY_EXEC))
-        return -EACCES;
-    if (old && is_mapped(p, old))
-        return -EBUSY;
+        err = -EACCES;
+    else if (inode_permission(f->inode, MAY_EXEC))
+        err = -EACCES;
+    else if (old && is_mapped(p, old))
+        err = -EBUSY;
+    if (old)
+        file_put(old);
+    return err;
+}
+
+static int replace_exe(struct proc *p, struct file *f)
+{
+    struct file *old;
+    int err = check_exe(p, f);
+
+    if (err)
+        return err;
     if (file_deny_write(f))
         return -EACCES;
     file_ref(f);
-    spin_lock(&proc_lock);
-    p->exe = f;
-    spin_unlock(&proc_lock);
+    old = exchange_exe(p, f);
     if (old)
         file_put(old);
     return 0;

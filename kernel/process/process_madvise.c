@@ -4,6 +4,7 @@
  */
 #include "fs/event/pidfd.h"
 #include "fs/vfs/iov.h"
+#include "kernel/oom/oom.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
 #include "mm/vm.h"
@@ -93,7 +94,7 @@ static int release_memory(const struct proc *p)
 {
     if (!p || !p->space)
         return -ESRCH;
-    return p->sig.group_exit ? 0 : -EINVAL;
+    return oom_is_dying(p) ? 0 : -EINVAL;
 }
 
 long sys_process_mrelease(uint32_t fd, uint32_t flags)

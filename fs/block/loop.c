@@ -1,7 +1,7 @@
 /*
- * Loop devices: files as disks. They are made when somebody asks for a free one. What a request
- * moves goes through the page cache of the file, by a thread of the device's own; a flush syncs the
- * file.
+ * Loop devices: files as disks. They are made when somebody asks for a free one or for its number.
+ * What a request moves goes through the page cache of the file, by a thread of the device's own; a
+ * flush syncs the file.
  *
  * A device without a file has no sectors and can be opened. Its page cache goes when its file does.
  */
@@ -234,6 +234,16 @@ static void set_block_size(struct loop *l, uint32_t size)
     l->queue.whole.block_size = l->queue.whole.physical_size = size;
 }
 
+/* [lock] It has no file any more. */
+static void show_nothing(struct loop *l)
+{
+    l->flags = 0;
+    replace_file(l, NULL);
+    set_block_size(l, SECTOR_SIZE);
+    (void)show_change(l);
+    l->object = NULL;
+}
+
 static int start_thread(struct loop *l)
 {
     char name[16];
@@ -274,8 +284,7 @@ static int set_file(struct loop *l, uint32_t fd, const struct loop_info64 *info,
     if (!err)
         loop_sysfs_add(l);
     if (err) {
-        replace_file(l, NULL);
-        l->object = NULL;
+        show_nothing(l);
         file_put(f);
     }
     return err;
@@ -295,12 +304,8 @@ static int clear_file(struct loop *l)
         l->queue.whole.sectors = sectors_of(l);
         return -EBUSY;
     }
-    l->flags = 0;
     loop_sysfs_remove(l);
-    replace_file(l, NULL);
-    set_block_size(l, SECTOR_SIZE);
-    (void)show_change(l);
-    l->object = NULL;
+    show_nothing(l);
     l->offset = l->sizelimit = 0;
     l->name[0] = '\0';
     file_put(f);
@@ -395,10 +400,9 @@ static long change_block_size(struct loop *l, uint32_t size)
     if (l->queue.whole.block_size == size)
         return 0;
     err = block_sync(&l->queue.whole);
-    if (err)
-        return err;
-    set_block_size(l, size);
-    return show_change(l);
+    if (!err)
+        set_block_size(l, size);
+    return err;
 }
 
 static long configure(struct loop *l, void __user *arg)

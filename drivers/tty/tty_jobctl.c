@@ -163,12 +163,18 @@ static void kill_files(struct tty *t)
     tty_unlock(t);
 }
 
+static bool is_dead(const struct file *f)
+{
+    return tty_file_dead(f->private);
+}
+
 void tty_hangup(struct tty *t)
 {
     int32_t session, pgrp;
 
     console_forget_redirect(t);
     kill_files(t);
+    async_bury(&t->async, is_dead);
     clear_session(t, &session, &pgrp);
     if (session > 0)
         tell_leader(session, pgrp);

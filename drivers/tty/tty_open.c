@@ -160,7 +160,7 @@ static struct async_list *tty_async(struct file *f, bool out)
     struct tty_file *tf = f->private;
     int32_t group;
 
-    if (out || tf->master)
+    if (out || tf->master || tty_file_dead(tf))
         return NULL;
     spin_lock(&tty_session_lock);
     group = tf->tty->pgrp;

@@ -65,7 +65,7 @@ bool cpio_put_off(struct loader *l, const struct cpio_entry *e, struct dentry *a
         l->run = NULL;
         return false;
     }
-    if (!l->run || l->run_dir != dir || l->run_end != l->entry) {
+    if (!l->run || l->run->src != l->src || l->run_dir != dir || l->run_end != l->entry) {
         l->run = run_new(l, dir);
         l->run_dir = dir;
     }

@@ -107,13 +107,17 @@ static struct mount *next_of(const struct change *c, struct mount *m, const stru
     return c->deep ? mount_next(m, top) : NULL;
 }
 
-/* Whether all of them can be as asked. */
+/* Whether all of them can be as asked. Of one alone nobody can become a writer after that. */
 static int check_all(const struct change *c, struct mount *top)
 {
-    for (struct mount *m = top; m; m = next_of(c, m, top)) {
+    struct mount *m = top;
+
+    while (m) {
         if ((c->set & ~m->flags & MS_RDONLY) && __atomic_load_n(&m->writers, __ATOMIC_RELAXED))
             return -EBUSY;
-        sched_point();
+        m = next_of(c, m, top);
+        if (m)
+            sched_point();
     }
     return 0;
 }

@@ -231,6 +231,20 @@ void async_tell(struct async_list *l, int why)
     spin_unlock(&async_lock);
 }
 
+void async_bury(struct async_list *l, bool (*dead)(const struct file *f))
+{
+    struct async_item *i, *next;
+
+    spin_lock(&async_lock);
+    list_for_each_entry_safe (i, next, &l->items, link) {
+        if (!dead(i->file))
+            continue;
+        list_remove(&i->link);
+        list_init(&i->link);
+    }
+    spin_unlock(&async_lock);
+}
+
 /* [async_lock held] */
 static void enter(struct async_item *i, struct file *f, int fd, bool out)
 {

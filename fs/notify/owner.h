@@ -35,6 +35,8 @@ struct async_list {
 };
 void async_init(struct async_list *l);
 void async_tell(struct async_list *l, int why); /* may be called where owner_signal may */
+/* Files that are dead are told nothing any more. */
+void async_bury(struct async_list *l, bool (*dead)(const struct file *f));
 /* F_SETFL with or without O_ASYNC. Files without ops->async do not have the flag. 0 or -ENOMEM. */
 int async_set(struct file *f, int fd, bool on);
 void async_drop(struct file *f); /* it is being closed */

@@ -582,9 +582,9 @@ static bool fault_beside(struct fault *f)
 }
 
 /*
- * The common rows of the table, by who holds vm_lock only: it wakes nobody, sleeps for nothing,
- * calls no pager and changes nothing that is not [v] or [f]. What it leaves, vm_fault() finds in a
- * state of the table.
+ * The common rows of the table, by who holds vm_lock only, or shares it: it wakes nobody, sleeps
+ * for nothing, calls no pager and changes nothing that is not [v] or [f]. What it leaves,
+ * vm_fault() finds in a state of the table.
  */
 bool vm_fault_alone(struct vm_space *s, vaddr_t addr, enum vm_access access, bool absent)
 {

@@ -588,7 +588,7 @@ void vma_free_list(struct list *dead); /* areas off their space; may sleep, not 
 /* vm_fault for mm/ itself, on behalf of the running process, to which it counts. May sleep. */
 enum vm_result fault_counted(struct vm_space *s, vaddr_t addr, enum vm_access access);
 void fault_totals(uint64_t *minor, uint64_t *major); /* [v] of all spaces, ever */
-extern struct frame *zero_frame;    /* [v] the one frame of zeros, NULL before the first need */
+extern struct frame *zero_frame;    /* [v] the one frame of zeros: there, with the first space */
 struct frame *zero_frame_get(void); /* NULL: no memory [v] */
 
 static inline bool vma_is_private(const struct vma *v)

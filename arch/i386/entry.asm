@@ -266,7 +266,7 @@ irq_common:
         DISPATCH irq_dispatch
         jmp trap_exit
 
-; Another processor, which is in the kernel, wants something of this one's TLB, or its end. Nothing else
+; Another processor wants something of this one's TLB, or its end. Nothing else
 ; happens, wherever this came in between. Stack: eip cs eflags (esp ss).
 global shootdown_entry
 shootdown_entry:

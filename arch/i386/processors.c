@@ -113,8 +113,8 @@ static bool is_out_of_turn(const struct trapframe *tf)
 }
 
 /* What the entries call, instead of the function itself, where the kernel is shared. What came from
- * kernel mode without the lock found its processor idle, or on its last instructions to user mode.
- */
+ * kernel mode without the lock found its processor idle, in a call beside the lock, or on its last
+ * instructions to user mode. */
 #define SHARED(name)                                                                               \
     void shared_##name(struct trapframe *tf);                                                      \
     void shared_##name(struct trapframe *tf)                                                       \

@@ -100,7 +100,8 @@ static bool walk_on(struct walk *w)
     w->ebp = frame[0];
     if (w->addr < (uint32_t)entry_code_start || w->addr >= (uint32_t)entry_code_end)
         return true;
-    if (!is_frame((uint32_t)&frame[2]))
+    if (!is_frame((uint32_t)&frame[2]) ||
+        !kmap_is_mapped((uint32_t)&frame[2] + offsetof(struct trapframe, esp)))
         return false;
     w->trap = (const struct trapframe *)&frame[2];
     w->addr = w->trap->eip;

@@ -1,6 +1,7 @@
 /*
  * What a thread waits for: /proc/PID/syscall, stack and wchan. One that runs has nothing to show;
- * of one that sleeps, proc_lock keeps the stack where it is. man 5 proc.
+ * of one that sleeps, proc_lock keeps the stack where it is. (Woken beside the kernel lock it may
+ * run while its calls are collected; then they are not its calls.) man 5 proc.
  */
 #include "arch/thread.h"
 #include "arch/trap.h"

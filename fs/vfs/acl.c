@@ -3,7 +3,8 @@
  *
  * An inode's lists change under its lock and under acl_lock, which alone is held to look at them:
  * path walks do, and may not sleep. A list is short (ENTRIES_MOST), and costs the file system a
- * page, as a short attribute does. What the mode can say is not kept as a list.
+ * page, as a short attribute does. An access list that says what
+ * the mode can say is not kept.
  */
 #include "fs/vfs/acl.h"
 #include "arch/uaccess.h"
@@ -220,7 +221,7 @@ void acl_free_all(struct inode *i)
 
 /* ---- Permission ---- */
 
-/* What a named user's entry, or that of a group he is in, says; *in_any: some group's was his. */
+/* Whether it is of a named user or of a group, and he is that or in it. */
 static bool entry_is_his(const struct inode *i, const struct acl_entry *e,
                          const struct access_ids *who)
 {

@@ -1,7 +1,8 @@
 /*
  * Extended attributes: a list at the inode, newest first, under the inode's lock. Values are in
- * pieces of at most a frame. Each attribute costs the file system as many pages as it has, at least
- * one. Who may see and set which is told by the name's beginning. man 7 xattr.
+ * pieces of at most a frame. In memory each attribute costs the file system as many pages as
+ * it has, at least one; on a disk it has its place there. Who may see and set which is told by the
+ * name's beginning. man 7 xattr.
  */
 #include "fs/vfs/xattr.h"
 #include "fs/notify/notify.h"
@@ -363,7 +364,7 @@ static int set_ordinary(struct inode *i, const char *name, const void __user *uv
     return err;
 }
 
-/* Whether name is a list of i that may change: what every attribute has to pass. */
+/* Whether lists of i may change: what every attribute has to pass. */
 static int check_acl(const struct inode *i)
 {
     return inode_is_fixed(i) ? -EPERM : has_acls(i) ? 0 : -EOPNOTSUPP;

@@ -158,7 +158,7 @@ bool __attribute__((regparm(2))) trap_page_fault(struct trapframe *tf, vaddr_t a
     return true;
 }
 
-/* What it touches is this thread's own, or mm/'s under vm_lock. */
+/* What it touches is this thread's own, or mm/'s under vm_lock, perhaps shared. */
 bool trap_fault_alone(const struct trapframe *tf, uint32_t addr)
 {
     struct thread *t = thread_current();

@@ -4,8 +4,8 @@
  * A segment is an object of zeros that any process with the right may map. Nobody counts attaches:
  * they are the areas that map the object, so fork, exec, exit and munmap need no code of this.
  *
- * Invariant: a segment in the table has a reference to its object; one that is to go (SHM_DEST) and
- * has no areas is not in the table.
+ * Invariant: a segment in the table has a reference to its object; one that is to go (SHM_DEST, or
+ * any with kernel.shm_rmid_forced) and has no areas is not in the table.
  */
 #include "kernel/ipc/shm.h"
 #include "kernel/ipc/ipc.h"

@@ -238,9 +238,8 @@ static int check_exe(struct proc *p, const struct file *f)
     struct file *old = exchange_exe(p, NULL);
     int err = 0;
 
-    if (!S_ISREG(f->inode->mode) || (f->mount->flags & MS_NOEXEC))
-        err = -EACCES;
-    else if (inode_permission(f->inode, MAY_EXEC))
+    if (!S_ISREG(f->inode->mode) || (f->mount->flags & MS_NOEXEC) ||
+        inode_permission(f->inode, MAY_EXEC))
         err = -EACCES;
     else if (old && is_mapped(p, old))
         err = -EBUSY;

@@ -146,7 +146,8 @@ static bool is_spurious(unsigned irq)
     return true;
 }
 
-/* A kick has done what it is for: this processor came into the kernel. */
+/* A kick has done what it is for: this processor has left what it was at, and looks what is wanted.
+ */
 static void apic_interrupt(const struct trapframe *tf, struct cpu *c)
 {
     c->irq_depth++;

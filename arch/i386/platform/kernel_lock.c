@@ -1,7 +1,8 @@
 /*
- * The kernel lock is taken at every entry from user mode that needs it, and by an interrupt that
- * finds its processor idle; it is let go on the way to user mode and while idle. Those that wait
- * stand in a queue; a newcomer that finds it free takes it before them, since the first in the
+ * The kernel lock is taken at every entry from user mode that needs it, in the middle of a call
+ * that began without (kernel_need()), by an interrupt or fault that comes where it is not held, and
+ * for a thread that slept with it; it is let go on the way to user mode and while idle. Those that
+ * wait stand in a queue; a newcomer that finds it free takes it before them, since the first in the
  * queue may be a virtual processor that its host does not run just now. Who has waited for long
  * asks the holder, who then offers it to the first. Should the two never run at once, the first
  * does not get it so either: after LONG_NS it is owed the lock, and nobody takes it before.

@@ -2,13 +2,14 @@
  * The contract with several processors.
  *
  * One at a time is in the kernel: whoever comes in from user mode, or wakes from idleness for an
- * interrupt, waits until the one that is in has left (the kernel lock, arch/i386/platform/kernel_lock.c). So
- * the rules of one processor hold for all kernel code, interrupt handlers too; programs run at
- * once. A program's memory may change at any time, by its other threads. What needs vm_lock only
- * goes on beside it: the common page faults (vm_fault_alone()). So do some system calls, as far as
- * they need locks of their own only (kernel/syscall/alone.c): kernel_need() is where they take this
- * one, too. The lock is the processor's, but a thread that sleeps with it comes up with it, and one
- * that sleeps without, without.
+ * interrupt, waits until the one that is in has left (the kernel lock,
+ * arch/i386/platform/kernel_lock.c). So the rules of one processor hold for all kernel code,
+ * interrupt handlers too; programs run at once. A program's memory may change at any time, by its
+ * other threads. What needs vm_lock only goes on beside it: the common page faults
+ * (vm_fault_alone()). So do some system calls, as far as they need locks of their own only
+ * (kernel/syscall/alone.c): kernel_need() is where they take this one, too. The lock is the
+ * processor's, but a thread that sleeps with it comes up with it, and one that sleeps without,
+ * without.
  *
  * Where there is one processor, or one is used, nothing of this is paid for.
  */

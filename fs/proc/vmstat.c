@@ -92,12 +92,14 @@ int show_slabinfo(struct text *t, const struct target *who)
     text_printf(t, "# name            <active_objs> <num_objs> <objsize> <objperslab> "
                    "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
                    "<active_slabs> <num_slabs> <sharedavail>\n");
-    for (unsigned c = 0; kmalloc_stats(c, &k); c++)
+    for (unsigned c = 0; kmalloc_stats(c, &k); c++) {
         text_printf(t,
                     "kmalloc-%-9u %6u %6u %6u %4u %4u : tunables %4u %4u %4u : slabdata %6u %6u "
                     "%6u\n",
                     k.size, k.used, k.objects, k.size, PAGE_SIZE / k.size, 1, 0, 0, 0, k.frames,
                     k.frames, 0);
+        sched_point();
+    }
     return 0;
 }
 

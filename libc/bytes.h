@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+/* Four bytes anywhere, in the order of the processor. */
+typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
+
 static inline uint16_t load_le16(const uint8_t *p)
 {
     return (uint16_t)(p[0] | p[1] << 8);

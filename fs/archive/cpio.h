@@ -7,14 +7,12 @@
 
 #include "fs/archive/archive.h"
 #include "fs/vfs/vfs.h"
+#include "libc/bytes.h"
 
 #define LINK_HASH  32
 #define LINK_DEPTH 8 /* symbolic links followed for one entry's directory */
 
 #define FIELDS 12 /* of eight hexadecimal digits, after the magic; a 13th is unused */
-
-/* Four bytes anywhere. */
-typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
 
 struct cpio_entry {
     union {

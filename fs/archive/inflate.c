@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "fs/archive/archive.h"
 #include "arch/mmu.h"
+#include "libc/bytes.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/vm.h"
@@ -217,9 +218,6 @@ static inline int out_room(struct inflate *s)
     }
     return 0;
 }
-
-/* Four bytes anywhere. */
-typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
 
 /* The bytes may overlap: what was just written repeats. */
 static inline void copy_forward(uint8_t *dst, const uint8_t *src, uint32_t n)

@@ -208,7 +208,6 @@ long sys_fstat64(uint32_t fd, void __user *ubuf)
     return stat_fd(fd, put_stat64, ubuf);
 }
 
-#define AT_NO_AUTOMOUNT    0x800u
 #define AT_STATX_SYNC_TYPE 0x6000u
 #define STAT_FLAGS         (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 

@@ -5,9 +5,6 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/internal.h"
 
-#define AT_NO_AUTOMOUNT 0x800u
-#define AT_RECURSIVE    0x8000u
-
 #define ATTR_RELATIME    0x00u
 #define ATTR_NOATIME     0x10u
 #define ATTR_STRICTATIME 0x20u

@@ -6,8 +6,6 @@
 #include "fs/vfs/internal.h"
 #include "fs/vfs/propagate.h"
 
-#define AT_NO_AUTOMOUNT   0x800u
-#define AT_RECURSIVE      0x8000u
 #define OPEN_TREE_CLONE   1u
 #define OPEN_TREE_CLOEXEC O_CLOEXEC
 

@@ -10,6 +10,7 @@
 #include "arch/uaccess.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
+#include "fs/vfs/xattr.h"
 #include "libc/string.h"
 
 #define ENTRIES_MOST 500u
@@ -135,11 +136,6 @@ static void take_mode(struct acl *a, uint32_t mode, bool and)
 
 /* ---- The lists of an inode ---- */
 
-static int charge(const struct inode *i, int32_t pages)
-{
-    return i->sb->type->charge_xattr(i->sb, pages);
-}
-
 /* [acl_lock held] */
 static struct acl *list_of(const struct inode *i, enum acl_kind kind)
 {
@@ -166,7 +162,7 @@ static int replace(struct inode *i, enum acl_kind kind, struct acl *a)
     if (a && !i->acls && !fresh)
         return -ENOMEM;
     if (a)
-        err = charge(i, 1);
+        err = xattr_charge(i, 1);
     if (err) {
         kmfree(fresh);
         return err;
@@ -179,7 +175,7 @@ static int replace(struct inode *i, enum acl_kind kind, struct acl *a)
         i->acls->of[kind] = a;
     spin_unlock(&acl_lock);
     if (old)
-        (void)charge(i, -1);
+        (void)xattr_charge(i, -1);
     kmfree(old);
     return 0;
 }
@@ -418,7 +414,7 @@ static int inherit(const struct inode *dir, struct acl *a, uint32_t *mode, struc
     else
         acls->of[ACL_ACCESS] = a;
     if (!err)
-        err = charge(dir, !!acls->of[ACL_ACCESS] + !!acls->of[ACL_DEFAULT]);
+        err = xattr_charge(dir, !!acls->of[ACL_ACCESS] + !!acls->of[ACL_DEFAULT]);
     return err;
 }
 
@@ -455,6 +451,6 @@ void acl_born(struct inode *i, const struct inode *dir, struct acls *acls)
         i->acls = acls;
         return;
     }
-    (void)charge(dir, -(!!acls->of[ACL_ACCESS] + !!acls->of[ACL_DEFAULT]));
+    (void)xattr_charge(dir, -(!!acls->of[ACL_ACCESS] + !!acls->of[ACL_DEFAULT]));
     acls_free(acls);
 }

@@ -144,18 +144,13 @@ static struct xattr **find(struct inode *i, const char *name)
     return p;
 }
 
-static int charge(struct inode *i, int32_t pages)
-{
-    return i->sb->type->charge_xattr(i->sb, pages);
-}
-
 /* [i->lock held] */
 static void take_out(struct inode *i, struct xattr **p)
 {
     struct xattr *x = *p;
 
     *p = x->next;
-    (void)charge(i, -pages_of(x));
+    (void)xattr_charge(i, -pages_of(x));
     xattr_free(x);
 }
 
@@ -198,7 +193,7 @@ static int drop(struct inode *i, struct xattr **p)
         push(i, x);
         return err;
     }
-    (void)charge(i, -pages_of(x));
+    (void)xattr_charge(i, -pages_of(x));
     xattr_free(x);
     return 0;
 }
@@ -213,7 +208,7 @@ static int put_in(struct inode *i, struct xattr *new, uint32_t flags)
         return -EEXIST;
     if (!old && (flags & XATTR_REPLACE))
         return -ENODATA;
-    err = charge(i, pages_of(new));
+    err = xattr_charge(i, pages_of(new));
     if (err)
         return err;
     if (old)
@@ -224,9 +219,9 @@ static int put_in(struct inode *i, struct xattr *new, uint32_t flags)
         i->xattrs = new->next;
         if (old)
             push(i, old);
-        (void)charge(i, -pages_of(new));
+        (void)xattr_charge(i, -pages_of(new));
     } else if (old) {
-        (void)charge(i, -pages_of(old));
+        (void)xattr_charge(i, -pages_of(old));
         xattr_free(old);
     }
     return err;

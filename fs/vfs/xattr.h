@@ -42,6 +42,11 @@ static inline bool xattr_may_be(const struct inode *i)
 {
     return i->xattrs || (i->ops && i->ops->load_xattrs && !i->xattrs_known);
 }
+/* What attributes and access lists cost i's file system, in pages; given back: below 0. */
+static inline int xattr_charge(const struct inode *i, int32_t pages)
+{
+    return i->sb->type->charge_xattr(i->sb, pages);
+}
 /* [i->lock held] Who runs it gets nothing any more: its contents or its owner change. */
 int xattr_drop_caps(struct inode *i);
 /* What who runs it gets: false: nothing, or what is not understood. */

@@ -306,6 +306,7 @@ void ext2_inode_free(struct ext2_super *s, uint32_t ino, bool dir);
 int ext2_map_find(struct ext2_node *n, uint32_t index, uint32_t *out);
 /* [map] The same; makes it. *fresh: it was a hole. */
 int ext2_map_make(struct ext2_node *n, uint32_t index, bool data, uint32_t *out, bool *fresh);
+uint32_t ext2_own_group(const struct ext2_node *n); /* the first block of the inode's group */
 /* [map] Frees the blocks of [index, end). */
 void ext2_map_cut(struct ext2_node *n, uint32_t index, uint64_t end);
 /* The first block from *index on that is there, with its place: 1. 0: none before end. -EIO. No

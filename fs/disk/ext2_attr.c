@@ -280,9 +280,7 @@ static int write_block(struct ext2_node *n, const uint8_t *buf)
         return ext2_meta_write(s, block, 0, buf, s->block_size);
     err = ext2_check_room(s, 1);
     if (!err)
-        err = ext2_block_alloc(
-            s, s->first_data + (n->ino - 1) / s->inodes_per_group * s->blocks_per_group, false,
-            &block);
+        err = ext2_block_alloc(s, ext2_own_group(n), false, &block);
     if (err)
         return err;
     err = ext2_meta_write(s, block, 0, buf, s->block_size);

@@ -75,15 +75,20 @@ int ext2_map_find(struct ext2_node *n, uint32_t index, uint32_t *out)
 
 /* ---- Growing ---- */
 
-static uint32_t goal_for(const struct ext2_node *n, uint32_t index)
+uint32_t ext2_own_group(const struct ext2_node *n)
 {
     const struct ext2_super *s = n->super;
 
+    return s->first_data + (n->ino - 1) / s->inodes_per_group * s->blocks_per_group;
+}
+
+static uint32_t goal_for(const struct ext2_node *n, uint32_t index)
+{
     if (n->last_block && index == n->last_index + 1)
         return n->last_block + 1;
     if (n->last_block)
         return n->last_block;
-    return s->first_data + (n->ino - 1) / s->inodes_per_group * s->blocks_per_group;
+    return ext2_own_group(n);
 }
 
 /* [map] A new block for the map or the file. */

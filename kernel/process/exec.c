@@ -12,6 +12,7 @@
 #include "fs/vfs/vfs.h"
 #include "fs/vfs/xattr.h"
 #include "kernel/process/exec.h"
+#include "kernel/process/set_mm.h"
 #include "kernel/process/vdso.h"
 #include "kernel/machine/random.h"
 #include "kernel/ptrace/ptrace.h"
@@ -438,7 +439,6 @@ static void set_names(struct exec *x, struct proc *p)
 {
     const char *base = strrchr(x->filename, '/');
     struct file *old = p->exe;
-    uint32_t *auxv;
 
     strlcpy(p->comm, base ? base + 1 : x->filename, COMM_LEN);
     p->arg_start = x->strings_at;
@@ -450,10 +450,9 @@ static void set_names(struct exec *x, struct proc *p)
     p->marks.start_stack = x->esp;
     spin_lock(&proc_lock);
     p->exe = x->file;
-    auxv = p->auxv;
-    p->auxv = NULL;
     spin_unlock(&proc_lock);
-    kmfree(auxv);
+    if (p->auxv)
+        give_auxv(p, NULL);
     x->file = NULL;
     if (old)
         file_put(old);

@@ -16,6 +16,7 @@
 #include "kernel/futex/futex.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/process/acct.h"
+#include "kernel/process/set_mm.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/rare.h"
 #include "kernel/machine/power.h"
@@ -58,7 +59,6 @@ void proc_release(struct proc *p)
     struct files *files;
     struct fs_context *fs;
     struct file *exe;
-    uint32_t *auxv;
 
     release_space(p);
     if (shm_limits.forced)
@@ -66,12 +66,11 @@ void proc_release(struct proc *p)
     spin_lock(&proc_lock);
     files = p->files;
     exe = p->exe;
-    auxv = p->auxv;
     p->files = NULL;
     p->exe = NULL;
-    p->auxv = NULL;
     spin_unlock(&proc_lock);
-    kmfree(auxv);
+    if (p->auxv)
+        give_auxv(p, NULL);
     if (files)
         files_put(files);
     if (exe)

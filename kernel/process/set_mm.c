@@ -151,7 +151,7 @@ static int take_auxv(const void __user *uauxv, uint32_t size, uint32_t **out)
     return 0;
 }
 
-static void give_auxv(struct proc *p, uint32_t *auxv)
+void give_auxv(struct proc *p, uint32_t *auxv)
 {
     uint32_t *old;
 
@@ -218,26 +218,17 @@ static bool is_mapped(const struct proc *p, const struct file *f)
     return false;
 }
 
-/* The program's file becomes f, or stays: a reference to the one it was. */
-static struct file *exchange_exe(struct proc *p, struct file *f)
+/* Another thread may replace the old one while this looks. */
+static int check_exe(struct proc *p, const struct file *f)
 {
     struct file *old;
+    int err = 0;
 
     spin_lock(&proc_lock);
     old = p->exe;
-    if (f)
-        p->exe = f;
-    else if (old)
+    if (old)
         file_ref(old);
     spin_unlock(&proc_lock);
-    return old;
-}
-
-static int check_exe(struct proc *p, const struct file *f)
-{
-    struct file *old = exchange_exe(p, NULL);
-    int err = 0;
-
     if (!S_ISREG(f->inode->mode) || (f->mount->flags & MS_NOEXEC) ||
         inode_permission(f->inode, MAY_EXEC))
         err = -EACCES;
@@ -258,7 +249,10 @@ static int replace_exe(struct proc *p, struct file *f)
     if (file_deny_write(f))
         return -EACCES;
     file_ref(f);
-    old = exchange_exe(p, f);
+    spin_lock(&proc_lock);
+    old = p->exe;
+    p->exe = f;
+    spin_unlock(&proc_lock);
     if (old)
         file_put(old);
     return 0;

@@ -8,6 +8,8 @@ struct proc;
 
 /* What prctl(2) is asked with the three arguments after PR_SET_MM. */
 long set_mm(uint32_t what, uint32_t addr, uint32_t size);
+/* The vector that p was given from now on; NULL: none, it is where exec put it. */
+void give_auxv(struct proc *p, uint32_t *auxv);
 /* For fork: the child's auxiliary vector is the one that the parent was given. -ENOMEM */
 int copy_auxv(struct proc *child, const struct proc *parent);
 

@@ -102,6 +102,21 @@ __attribute__((unused)) static int in_child(const char *what, void (*fn)(void *)
     return status;
 }
 
+/* Writes a setting below /proc/sys. */
+__attribute__((unused)) static const char *put_setting(const char *name, const char *value)
+{
+    char path[100];
+    const char *outcome;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    fd = open(path, O_WRONLY);
+    DIE_UNLESS(fd >= 0);
+    outcome = write(fd, value, strlen(value)) < 0 ? error_name(errno) : "ok";
+    close(fd);
+    return outcome;
+}
+
 /* The number that a file shows; its path is made as by printf. */
 __attribute__((unused, format(printf, 1, 2))) static long number_in(const char *format, ...)
 {

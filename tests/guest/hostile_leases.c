@@ -7,13 +7,9 @@
 static void put(const char *name, const char *text)
 {
     char path[64];
-    int fd;
 
-    snprintf(path, sizeof(path), "/proc/sys/fs/%s", name);
-    fd = open(path, O_WRONLY);
-    DIE_UNLESS(fd >= 0);
-    printf("%s %s: %s\n", name, text, write(fd, text, strlen(text)) < 0 ? error_name(errno) : "ok");
-    close(fd);
+    snprintf(path, sizeof(path), "fs/%s", name);
+    printf("%s %s: %s\n", name, text, put_setting(path, text));
 }
 
 static volatile int told;

@@ -12,11 +12,7 @@ static void flags_seen(const char *what, int fd)
     struct statvfs s;
 
     DIE_UNLESS(fstatvfs(fd, &s) == 0);
-    printf("%s:%s%s%s%s%s%s%s\n", what, s.f_flag & ST_RDONLY ? " ro" : "",
-           s.f_flag & ST_NOSUID ? " nosuid" : "", s.f_flag & ST_NODEV ? " nodev" : "",
-           s.f_flag & ST_NOEXEC ? " noexec" : "", s.f_flag & ST_NOATIME ? " noatime" : "",
-           s.f_flag & ST_NODIRATIME ? " nodiratime" : "",
-           s.f_flag & ST_RELATIME ? " relatime" : "");
+    show_flags(what, &s);
 }
 
 static void places(void)

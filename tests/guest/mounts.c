@@ -77,11 +77,7 @@ static void flags_seen(const char *path)
     struct statvfs s;
 
     DIE_UNLESS(statvfs(path, &s) == 0);
-    printf("%s:%s%s%s%s%s%s%s\n", path, s.f_flag & ST_RDONLY ? " ro" : "",
-           s.f_flag & ST_NOSUID ? " nosuid" : "", s.f_flag & ST_NODEV ? " nodev" : "",
-           s.f_flag & ST_NOEXEC ? " noexec" : "", s.f_flag & ST_NOATIME ? " noatime" : "",
-           s.f_flag & ST_NODIRATIME ? " nodiratime" : "",
-           s.f_flag & ST_RELATIME ? " relatime" : "");
+    show_flags(path, &s);
 }
 
 static void read_only(void)

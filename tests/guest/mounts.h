@@ -4,6 +4,7 @@
 
 #include "guest.h"
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 
 /* The tests work in a file system of their own at /t. */
 __attribute__((unused)) static void begin(void)
@@ -73,6 +74,16 @@ __attribute__((unused)) static void show_lines(const char *title, const char *un
 __attribute__((unused)) static void show_table(const char *title, const char *under)
 {
     show_lines(title, under, false);
+}
+
+/* The flags of a mount, as statvfs has told of them. */
+__attribute__((unused)) static void show_flags(const char *what, const struct statvfs *s)
+{
+    printf("%s:%s%s%s%s%s%s%s\n", what, s->f_flag & ST_RDONLY ? " ro" : "",
+           s->f_flag & ST_NOSUID ? " nosuid" : "", s->f_flag & ST_NODEV ? " nodev" : "",
+           s->f_flag & ST_NOEXEC ? " noexec" : "", s->f_flag & ST_NOATIME ? " noatime" : "",
+           s->f_flag & ST_NODIRATIME ? " nodiratime" : "",
+           s->f_flag & ST_RELATIME ? " relatime" : "");
 }
 
 __attribute__((unused)) static unsigned long long mount_id(const char *path)

@@ -9,15 +9,9 @@ CHANGES_THE_MACHINE("/proc/sys/fs");
 static void set(const char *name, const char *value)
 {
     char path[80];
-    int fd;
 
-    snprintf(path, sizeof(path), "/proc/sys/fs/protected_%s", name);
-    fd = open(path, O_WRONLY);
-    DIE_UNLESS(fd >= 0);
-    errno = 0;
-    printf("%s = %s: %s\n", name, value,
-           write(fd, value, strlen(value)) < 0 ? error_name(errno) : "ok");
-    close(fd);
+    snprintf(path, sizeof(path), "fs/protected_%s", name);
+    printf("%s = %s: %s\n", name, value, put_setting(path, value));
 }
 
 static void opens(const char *path)

@@ -94,8 +94,12 @@ struct vm_object *block_object(struct block_device *dev)
 
 int block_sync(struct block_device *dev)
 {
-    int err = dev->object ? vm_object_sync(dev->object) : 0, flushed = block_flush(dev);
+    int err, flushed;
 
+    if (!dev->sectors) /* a drive that is empty, a loop device that nothing serves yet */
+        return 0;
+    err = dev->object ? vm_object_sync(dev->object) : 0;
+    flushed = block_flush(dev);
     return err ? err : flushed;
 }
 

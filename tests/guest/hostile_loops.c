@@ -93,6 +93,8 @@ int main(void)
     numbers(control);
     fd = open("/dev/loop3", O_RDWR);
     DIE_UNLESS(fd >= 0);
+    SHOW(fsync(fd)); /* nothing serves it yet, and there is nothing to wait for */
+    sync();
     SHOW(ioctl(control, LOOP_CTL_REMOVE, 3));
     show_all();
     blocks(fd, file);

@@ -1,6 +1,8 @@
 /*
- * fcntl: descriptor flags and file flags; what else it does is where its subject is.
+ * fcntl: descriptor flags and file flags; what else it does is where its subject is, and needs the
+ * kernel lock.
  */
+#include "arch/processors.h"
 #include "fs/notify/dnotify.h"
 #include "fs/notify/owner.h"
 #include "fs/vfs/internal.h"
@@ -80,13 +82,25 @@ static long rw_hint(struct inode *i, bool set, void __user *uhint)
     return 0;
 }
 
-static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg)
+/* wide: the call is fcntl64, which knows 64-bit and open-file-description locks. */
+static bool is_lock_cmd(uint32_t cmd, bool wide)
 {
+    if (cmd >= F_GETLK && cmd <= F_SETLKW)
+        return true;
+    return wide &&
+           ((cmd >= F_GETLK64 && cmd <= F_SETLKW64) || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW));
+}
+
+static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg, bool wide)
+{
+    if (cmd == F_GETFL)
+        return (long)f->flags;
+    kernel_need();
+    if (is_lock_cmd(cmd, wide))
+        return locks_fcntl(f, fd, cmd, arg);
     if (is_owner_cmd(cmd))
         return owner_fcntl(f, cmd, arg);
     switch (cmd) {
-    case F_GETFL:
-        return (long)f->flags;
     case F_SETFL:
         return set_flags(f, fd, arg);
     case F_SETLEASE:
@@ -110,15 +124,6 @@ static long file_cmd(struct file *f, int fd, uint32_t cmd, uint32_t arg)
     }
 }
 
-/* wide: the call is fcntl64, which knows 64-bit and open-file-description locks. */
-static bool is_lock_cmd(uint32_t cmd, bool wide)
-{
-    if (cmd >= F_GETLK && cmd <= F_SETLKW)
-        return true;
-    return wide &&
-           ((cmd >= F_GETLK64 && cmd <= F_SETLKW64) || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW));
-}
-
 static long do_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg, bool wide)
 {
     struct file *f = fd_get_any((int)fd);
@@ -130,10 +135,8 @@ static long do_fcntl(uint32_t fd, uint32_t cmd, uint32_t arg, bool wide)
         r = -EBADF;
     else if (cmd <= F_SETFD || cmd == F_DUPFD_CLOEXEC)
         r = descriptor_cmd((int)fd, f, cmd, arg);
-    else if (is_lock_cmd(cmd, wide))
-        r = locks_fcntl(f, (int)fd, cmd, arg);
     else
-        r = file_cmd(f, (int)fd, cmd, arg);
+        r = file_cmd(f, (int)fd, cmd, arg, wide);
     file_put(f);
     return r;
 }

@@ -5,8 +5,9 @@
  * might use the file at the same time. Every buffer is checked to lie in user addresses before the
  * operation sees it; the operation meets unmapped memory in its copies.
  *
- * Where several processors run, read, write, readv and writev begin without the kernel lock, and
- * go on without where the file's operations may.
+ * Where several processors run, read and write, their vectors, at an offset too, begin without the
+ * kernel lock, and go on without where the file's operations may; so does lseek, where it only
+ * touches the position.
  */
 #include "arch/processors.h"
 #include "fs/notify/notify.h"
@@ -64,6 +65,16 @@ static long transfer_out(struct file *f, void __user *ubuf, size_t len, uint64_t
                  &thread_current()->usage.written_bytes, IN_MODIFY);
 }
 
+/* A reference, and the kernel lock if the file needs that. */
+static struct file *file_beside(uint32_t fd)
+{
+    struct file *f = fd_get((int)fd);
+
+    if (f && !f->ops->beside)
+        kernel_need();
+    return f;
+}
+
 static void count_call(transfer_fn transfer)
 {
     struct rusage_counts *u = &thread_current()->usage;
@@ -111,15 +122,6 @@ long sys_write(uint32_t fd, void __user *ubuf, uint32_t len)
 
 /* ---- Beside the kernel lock ---- */
 
-static struct file *file_beside(uint32_t fd)
-{
-    struct file *f = fd_get_beside((int)fd);
-
-    if (f && !f->ops->beside)
-        kernel_need();
-    return f;
-}
-
 long read_beside(uint32_t fd, void __user *ubuf, uint32_t len)
 {
     return read_file(file_beside(fd), ubuf, len);
@@ -132,15 +134,16 @@ long write_beside(uint32_t fd, void __user *ubuf, uint32_t len)
 
 /* ---- At an offset ---- */
 
-static long at_offset(uint32_t fd, void __user *ubuf, uint32_t len, uint64_t pos,
-                      transfer_fn transfer)
+static inline long at_offset(struct file *f, void __user *ubuf, uint32_t len, uint64_t pos,
+                             transfer_fn transfer)
 {
-    struct file *f;
     long n = -ESPIPE;
 
-    if ((int64_t)pos < 0)
+    if ((int64_t)pos < 0) {
+        if (f)
+            file_put(f);
         return -EINVAL;
-    f = fd_get((int)fd);
+    }
     if (!f)
         return -EBADF;
     count_call(transfer);
@@ -152,12 +155,22 @@ static long at_offset(uint32_t fd, void __user *ubuf, uint32_t len, uint64_t pos
 
 long sys_pread64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
-    return at_offset(fd, ubuf, len, make64(low, high), transfer_in);
+    return at_offset(fd_get((int)fd), ubuf, len, make64(low, high), transfer_in);
+}
+
+long pread_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
+{
+    return at_offset(file_beside(fd), ubuf, len, make64(low, high), transfer_in);
 }
 
 long sys_pwrite64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
-    return at_offset(fd, ubuf, len, make64(low, high), transfer_out);
+    return at_offset(fd_get((int)fd), ubuf, len, make64(low, high), transfer_out);
+}
+
+long pwrite_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
+{
+    return at_offset(file_beside(fd), ubuf, len, make64(low, high), transfer_out);
 }
 
 /* ---- Vectors ---- */
@@ -371,6 +384,12 @@ int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size)
     return offset;
 }
 
+/* Whether only the position is touched. */
+static bool seeks_beside(const struct file *f, uint32_t whence)
+{
+    return whence <= SEEK_CUR && (!f->ops->seek || f->ops->seek == object_seek || f->ops->beside);
+}
+
 static int64_t file_seek(struct file *f, int64_t offset, uint32_t whence)
 {
     int64_t r;
@@ -379,6 +398,8 @@ static int64_t file_seek(struct file *f, int64_t offset, uint32_t whence)
         return -EINVAL;
     if (f->ops->stream && !f->ops->seek)
         return -ESPIPE;
+    if (!seeks_beside(f, whence))
+        kernel_need();
     bool locked = file_pos_begin(f);
     r = f->ops->seek ? f->ops->seek(f, offset, (int)whence)
                      : generic_seek(f, offset, (int)whence, inode_size(f->inode));

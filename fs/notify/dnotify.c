@@ -125,6 +125,19 @@ static int ask(struct file *f, int fd, uint32_t events)
     return 0;
 }
 
+/* Another thread may have closed fd meanwhile, and seen no request. */
+static int ask_unless_closed(struct file *f, int fd, uint32_t events)
+{
+    int err = ask(f, fd, events);
+    struct file *now = err ? NULL : fd_get_any(fd);
+
+    if (!err && now != f)
+        dnotify_close(f, proc_current()->files);
+    if (now)
+        file_put(now);
+    return err;
+}
+
 long dnotify_fcntl(struct file *f, int fd, uint32_t events)
 {
     if (!fs_rules.dir_notify)
@@ -136,5 +149,5 @@ long dnotify_fcntl(struct file *f, int fd, uint32_t events)
     if (!S_ISDIR(f->inode->mode))
         return -ENOTDIR;
     owner_set_current(f, false);
-    return ask(f, fd, events);
+    return ask_unless_closed(f, fd, events);
 }

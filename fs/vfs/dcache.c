@@ -18,6 +18,7 @@
  * inode never changes once it is linked. Names come and go under the inode lock of the directory as
  * well, so whoever holds that sees a stable list of children.
  */
+#include "arch/processors.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
 #include "libc/string.h"
@@ -96,24 +97,12 @@ static void dentry_free(struct dentry *d)
     kmfree(d);
 }
 
-/* Drops one reference when it is not the last. */
-static bool unref_shared(struct dentry *d)
-{
-    uint32_t refs = __atomic_load_n(&d->refs, __ATOMIC_RELAXED);
-
-    while (refs > 1) {
-        if (__atomic_compare_exchange_n(&d->refs, &refs, refs - 1, false, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
-            return true;
-    }
-    return false;
-}
-
 void dentry_unref(struct dentry *d)
 {
-    while (d && !unref_shared(d)) {
+    while (d && !ref_put_shared(&d->refs)) {
         struct dentry *parent;
 
+        kernel_need(); /* the inode may go with it */
         spin_lock(&dentry_lock);
         if (!ref_put(&d->refs)) {
             spin_unlock(&dentry_lock);

@@ -6,10 +6,10 @@
  * entry is its close-on-exec flag (files are aligned to 8). No entry at or past top is used, none
  * below hint is free.
  *
- * While only one process uses a table (refs is 1) nobody but its threads changes it, and they have
- * the kernel lock; so they read it without the lock. Changes always take it, for /proc/PID/fd may
- * be looking, and a thread without the kernel lock (fd_get_beside()).
+ * Nothing here needs the kernel lock but the end of a table, and what closing may bring with it.
+ * How much of its table's locks the current process needs is in proc->files_use.
  */
+#include "arch/processors.h"
 #include "arch/uaccess.h"
 #include "fs/notify/dnotify.h"
 #include "fs/vfs/internal.h"
@@ -23,7 +23,7 @@
 #define SMALL_ROOM 32u
 
 struct files {
-    uint32_t refs;                      /* atomic; first: file_is_private() reads it */
+    uint32_t refs;                      /* atomic */
     struct spinlock lock;               /* LOCK_RANK_FILES */
     int capacity;                       /* [lock] entries that exist */
     int top;                            /* [lock] */
@@ -44,19 +44,39 @@ static uintptr_t *entry(struct files *t, int fd)
     return &t->blocks[fd / BLOCK_FDS][fd % BLOCK_FDS];
 }
 
-/* To read the table of the current process: locked if anybody else may change it. */
-static bool lock_own(struct files *t)
+/* ---- The table of the current process ---- */
+
+/* To change it: whichever it is stays so, and is its, until table_unlock(). */
+static struct files *table_lock(struct proc *p)
 {
-    if (t->refs == 1)
-        return false;
+    struct files *t;
+
+    if (p->files_use == FILES_MINE)
+        return p->files;
+    if (p->files_use == FILES_SHARED)
+        spin_lock(&p->files_lock);
+    t = p->files;
     spin_lock(&t->lock);
-    return true;
+    return t;
 }
 
-static void unlock_own(struct files *t, bool locked)
+static void table_unlock(struct proc *p, struct files *t)
 {
-    if (locked)
-        spin_unlock(&t->lock);
+    if (p->files_use == FILES_MINE)
+        return;
+    spin_unlock(&t->lock);
+    if (p->files_use == FILES_SHARED)
+        spin_unlock(&p->files_lock);
+}
+
+void files_share(struct proc *p)
+{
+    p->files_use = FILES_SHARED;
+}
+
+void files_use_alone(struct proc *p)
+{
+    p->files_use = cpus_online > 1 ? FILES_SEEN : FILES_MINE;
 }
 
 uint32_t files_room(void)
@@ -134,18 +154,17 @@ static int grow_to(struct files *t, int fd)
     return err;
 }
 
-struct files *files_copy(struct files *from)
+/* [from's lock held] */
+static struct files *copy_locked(struct files *from)
 {
     struct files *t = files_new();
 
+    if (t && grow_to(t, from->top - 1)) {
+        files_free(t);
+        t = NULL;
+    }
     if (!t)
         return NULL;
-    spin_lock(&from->lock);
-    if (grow_to(t, from->top - 1)) {
-        spin_unlock(&from->lock);
-        files_free(t);
-        return NULL;
-    }
     for (int fd = 0; fd < from->top; fd++) {
         uintptr_t e = *entry(from, fd);
 
@@ -157,6 +176,15 @@ struct files *files_copy(struct files *from)
     if (t->top)
         t->room = room_for((uint32_t)t->top - 1);
     t->hint = from->hint;
+    return t;
+}
+
+struct files *files_copy(struct files *from)
+{
+    struct files *t;
+
+    spin_lock(&from->lock);
+    t = copy_locked(from);
     spin_unlock(&from->lock);
     return t;
 }
@@ -201,12 +229,18 @@ void files_ref(struct files *t)
 /* What closing a descriptor does to its file, besides. */
 static void close_file(struct files *t, struct file *f)
 {
-    if (f->inode->locks)
+    if (f->inode->locks) {
+        kernel_need();
         locks_close_posix(f->inode, t);
-    if (f->dnotify)
+    }
+    if (f->dnotify) {
+        kernel_need();
         dnotify_close(f, t);
-    if (f->ops->flush)
+    }
+    if (f->ops->flush) {
+        kernel_need();
         f->ops->flush(f);
+    }
     file_put(f);
 }
 
@@ -214,6 +248,7 @@ void files_put(struct files *t)
 {
     if (!ref_put(&t->refs))
         return;
+    kernel_need();
     for (int fd = 0; fd < t->top; fd++) {
         uintptr_t e = *entry(t, fd);
 
@@ -242,8 +277,12 @@ static struct file *take_out(struct files *t, int fd)
     return f;
 }
 
-void files_close_on_exec(struct files *t)
+void files_close_on_exec(struct proc *p)
 {
+    struct files *t = p->files;
+
+    if (read_once(t->refs) == 1)
+        files_use_alone(p);
     for (int fd = 0; fd < t->top; fd++) {
         struct file *f;
 
@@ -256,7 +295,7 @@ void files_close_on_exec(struct files *t)
     }
 }
 
-/* ---- Of the current process ---- */
+/* ---- Descriptors of the current process ---- */
 
 static int fd_limit(void)
 {
@@ -275,10 +314,9 @@ static int lowest_free(const struct files *t, int min)
     return fd;
 }
 
-struct file *fd_get_any(int fd)
+/* [the table stays as it is] */
+static struct file *referenced(struct files *t, int fd)
 {
-    struct files *t = proc_current()->files;
-    bool locked = lock_own(t);
     struct file *f = NULL;
 
     if ((unsigned)fd < (unsigned)t->top) {
@@ -286,7 +324,20 @@ struct file *fd_get_any(int fd)
         if (f)
             ref_get(&f->refs);
     }
-    unlock_own(t, locked);
+    return f;
+}
+
+struct file *fd_get_any(int fd)
+{
+    struct proc *p = proc_current();
+    struct files *t;
+    struct file *f;
+
+    if (p->files_use != FILES_SHARED)
+        return referenced(p->files, fd);
+    t = table_lock(p);
+    f = referenced(t, fd);
+    table_unlock(p, t);
     return f;
 }
 
@@ -305,43 +356,26 @@ struct file *fd_get(int fd)
     return unless_path(fd_get_any(fd));
 }
 
-/* A process of one thread is changed by nobody meanwhile: neither which table it has nor, unless
- * others share that, what is in it. */
-struct file *fd_get_beside(int fd)
-{
-    struct proc *p = proc_current();
-    bool alone = read_once(p->nthreads) == 1;
-    struct file *f;
-
-    if (alone && read_once(p->files->refs) == 1)
-        return fd_get(fd);
-    if (!alone)
-        spin_lock(&p->files_lock);
-    f = files_get(p->files, fd);
-    if (!alone)
-        spin_unlock(&p->files_lock);
-    return unless_path(f);
-}
-
 int fd_check_free(int min)
 {
-    struct files *t = proc_current()->files;
+    struct proc *p = proc_current();
     int limit = fd_limit(), fd;
+    struct files *t;
 
-    if (t->top < limit && min < limit)
-        return 0;
-    bool locked = lock_own(t);
+    if (p->files_use != FILES_SHARED && p->files->top < limit)
+        return min < limit ? 0 : -EMFILE;
+    t = table_lock(p);
     fd = lowest_free(t, min);
-    unlock_own(t, locked);
+    table_unlock(p, t);
     return fd < limit ? 0 : -EMFILE;
 }
 
 int fd_install(struct file *f, int min, bool cloexec)
 {
-    struct files *t = proc_current()->files;
+    struct proc *p = proc_current();
+    struct files *t = table_lock(p);
     int fd, err = 0;
 
-    spin_lock(&t->lock);
     fd = lowest_free(t, min);
     if (fd >= t->capacity || fd >= fd_limit())
         err = fd < fd_limit() ? grow_to(t, fd) : -EMFILE;
@@ -351,7 +385,7 @@ int fd_install(struct file *f, int min, bool cloexec)
         if (min <= t->hint)
             t->hint = fd + 1;
     }
-    spin_unlock(&t->lock);
+    table_unlock(p, t);
     if (!err)
         return fd;
     file_put(f);
@@ -378,18 +412,28 @@ int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds)
     return err;
 }
 
+/* [the table locked, let go of] f, which was taken out of it, or NULL, is closed. */
+static void close_taken(struct proc *p, struct files *t, struct file *f)
+{
+    bool kept = f && p->files_use == FILES_SHARED; /* it may not be the process's any more */
+
+    if (kept)
+        files_ref(t);
+    table_unlock(p, t);
+    if (f)
+        close_file(t, f);
+    if (kept)
+        files_put(t);
+}
+
 int fd_close(int fd)
 {
-    struct files *t = proc_current()->files;
-    struct file *f;
+    struct proc *p = proc_current();
+    struct files *t = table_lock(p);
+    struct file *f = take_out(t, fd);
 
-    spin_lock(&t->lock);
-    f = take_out(t, fd);
-    spin_unlock(&t->lock);
-    if (!f)
-        return -EBADF;
-    close_file(t, f);
-    return 0;
+    close_taken(p, t, f);
+    return f ? 0 : -EBADF;
 }
 
 struct file *files_next(struct files *t, int *fd)
@@ -410,13 +454,10 @@ struct file *files_next(struct files *t, int *fd)
 
 struct file *files_get(struct files *t, int fd)
 {
-    struct file *f = NULL;
+    struct file *f;
 
     spin_lock(&t->lock);
-    if (fd >= 0 && fd < t->top)
-        f = entry_file(*entry(t, fd));
-    if (f)
-        file_ref(f);
+    f = referenced(t, fd);
     spin_unlock(&t->lock);
     return f;
 }
@@ -424,48 +465,47 @@ struct file *files_get(struct files *t, int fd)
 /* Puts f (a reference, consumed) at fd, closing what was there. */
 static int install_at(struct file *f, int fd, bool cloexec)
 {
-    struct files *t = proc_current()->files;
+    struct proc *p = proc_current();
     struct file *old = NULL;
+    struct files *t;
     int err;
 
     if (fd < 0 || fd >= fd_limit())
         return -EBADF;
-    spin_lock(&t->lock);
+    t = table_lock(p);
     err = grow_to(t, fd);
     if (!err) {
         old = entry_file(*entry(t, fd));
         *entry(t, fd) = (uintptr_t)f | (cloexec ? CLOEXEC : 0);
         raise_top(t, fd);
     }
-    spin_unlock(&t->lock);
-    if (old)
-        close_file(t, old);
+    close_taken(p, t, old);
     return err ? err : fd;
 }
 
 int fd_cloexec(int fd)
 {
-    struct files *t = proc_current()->files;
+    struct proc *p = proc_current();
+    struct files *t = table_lock(p);
     int r = -EBADF;
 
-    spin_lock(&t->lock);
     if ((unsigned)fd < (unsigned)t->top && *entry(t, fd))
         r = *entry(t, fd) & CLOEXEC;
-    spin_unlock(&t->lock);
+    table_unlock(p, t);
     return r;
 }
 
 int fd_set_cloexec(int fd, bool on)
 {
-    struct files *t = proc_current()->files;
+    struct proc *p = proc_current();
+    struct files *t = table_lock(p);
     int r = -EBADF;
 
-    spin_lock(&t->lock);
     if ((unsigned)fd < (unsigned)t->top && *entry(t, fd)) {
         *entry(t, fd) = (*entry(t, fd) & ~CLOEXEC) | (on ? CLOEXEC : 0);
         r = 0;
     }
-    spin_unlock(&t->lock);
+    table_unlock(p, t);
     return r;
 }
 
@@ -528,16 +568,17 @@ int files_unshare(struct proc *p)
 {
     struct files *old = p->files, *own;
 
-    if (old->refs == 1)
+    if (read_once(old->refs) == 1)
         return 0;
-    own = files_copy(old);
-    if (!own)
-        return -ENOMEM;
     spin_lock(&proc_lock);
-    spin_lock(&p->files_lock);
-    p->files = own;
+    spin_lock(&p->files_lock); /* what other threads open and close meanwhile is in the copy */
+    own = files_copy(old);
+    if (own)
+        p->files = own;
     spin_unlock(&p->files_lock);
     spin_unlock(&proc_lock);
+    if (!own)
+        return -ENOMEM;
     files_put(old);
     return 0;
 }

@@ -3,6 +3,8 @@
  *
  * A file holds one reference on its inode and, if it has a name, on its dentry. A file without a
  * name (a pipe) gets a dentry outside every tree the first time /proc asks for one.
+ *
+ * The last reference is given up without the kernel lock as long as nobody else has to be told.
  */
 #include "arch/processors.h"
 #include "fs/notify/notify.h"
@@ -76,13 +78,15 @@ static void give_back_writers(struct file *f)
         __atomic_fetch_sub(&f->inode->readers, 1, __ATOMIC_RELAXED);
 }
 
-void file_put(struct file *f)
+/* Whether anybody has locked it, watches it, has signals from it or a lease on it, or it has an end
+ * of its own. */
+static bool has_more_to_end(const struct file *f)
 {
-    if (!ref_put(&f->refs))
-        return;
-    kernel_need();
-    if (notify_wanted() && f->opened)
-        notify_file(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+    return f->inode->locks || f->watches || f->async || f->ops->release || f->inode->leases;
+}
+
+static void end_more(struct file *f)
+{
     if (f->inode->locks)
         locks_close_file(f);
     if (f->watches)
@@ -93,11 +97,23 @@ void file_put(struct file *f)
         f->ops->release(f);
     if (f->inode->leases)
         lease_close(f);
+}
+
+void file_put(struct file *f)
+{
+    if (!ref_put(&f->refs))
+        return;
+    if (notify_wanted() && f->opened)
+        notify_file(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+    if (has_more_to_end(f)) {
+        kernel_need();
+        end_more(f);
+    }
     if (f->counts_writer || f->counts_mount || f->denies_write || f->counts_reader)
         give_back_writers(f);
     dentry_unref(f->dentry);
-    mount_unref(f->mount);
     inode_unref(f->inode);
+    mount_unref(f->mount); /* the last: with the last mount the file system goes */
     __atomic_fetch_sub(&open_files, 1, __ATOMIC_RELAXED);
     kmfree(f);
 }

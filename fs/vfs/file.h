@@ -23,7 +23,14 @@ void files_put(struct files *t); /* the last one closes everything; may sleep */
 /* Kernel memory that the end of the table would give back; files that others have open too count in
  * part. */
 uint32_t files_held_bytes(struct files *t);
-void files_close_on_exec(struct files *t);
+void files_close_on_exec(struct proc *p); /* whose only thread this is */
+
+/* What a process has to lock to use its own table (proc->files_use). To change it: nothing, since
+ * there is one processor; its lock, since others may look; that and files_lock, since other threads
+ * or processes may change it, and which table it is. To read it: only in the last case. */
+enum files_use { FILES_MINE, FILES_SEEN, FILES_SHARED };
+void files_share(struct proc *p); /* from now on others change it, too */
+void files_use_alone(struct proc *p);
 
 struct fs_context *fs_context_new(const struct path *root);
 struct fs_context *fs_context_copy(struct fs_context *from);
@@ -36,15 +43,15 @@ struct path fs_context_get(struct fs_context *c, bool root);
  * below min, -EMFILE or -ENOMEM; takes the reference, whatever comes of it. */
 struct file *fd_get(int fd);
 struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
-/* fd_get without the kernel lock. */
-struct file *fd_get_beside(int fd);
-int fd_cloexec(int fd); /* 0, 1 or -EBADF */
+int fd_cloexec(int fd);          /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
 /* The calls, begun without the kernel lock. fs/calls/rw.c */
 long read_beside(uint32_t fd, void __user *ubuf, uint32_t len);
 long write_beside(uint32_t fd, void __user *ubuf, uint32_t len);
 long readv_beside(uint32_t fd, const void __user *uvec, uint32_t count);
 long writev_beside(uint32_t fd, const void __user *uvec, uint32_t count);
+long pread_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high);
+long pwrite_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high);
 /* The same for two, whose numbers are told there: 0, or neither is a descriptor. */
 int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds);
 int fd_close(int fd);

@@ -5,6 +5,7 @@
  * open file. With the last goes its page cache reference; mappings may keep the object itself.
  */
 #include "arch/clock_page.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "fs/vfs/acl.h"
 #include "fs/vfs/internal.h"
@@ -58,6 +59,11 @@ bool inode_try_ref(struct inode *i)
 
 void inode_unref(struct inode *i)
 {
+    if (!kernel_held()) { /* that of the end is given up with the lock: caches of inodes look */
+        if (ref_put_shared(&i->refs))
+            return;
+        kernel_need();
+    }
     if (!ref_put(&i->refs))
         return;
     if (i->xattrs)

@@ -30,6 +30,18 @@ static inline bool ref_put(uint32_t *refs)
     return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
+/* The same when it is not the last; else nothing happens: false. */
+static inline bool ref_put_shared(uint32_t *refs)
+{
+    uint32_t n = __atomic_load_n(refs, __ATOMIC_RELAXED);
+
+    while (n > 1) {
+        if (__atomic_compare_exchange_n(refs, &n, n - 1, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
 /* ---- dcache.c ---- */
 
 extern struct spinlock dentry_lock;
@@ -194,7 +206,7 @@ static inline bool file_is_private(const struct file *f)
 {
     const struct proc *p = proc_current();
 
-    return f->refs == 2 && p->nthreads == 1 && *(const uint32_t *)p->files == 1;
+    return f->refs == 2 && p->nthreads == 1 && p->files_use != FILES_SHARED;
 }
 /* The position of f for one call; file_pos_end unlocks it. */
 static inline bool file_pos_begin(struct file *f)

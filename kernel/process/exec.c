@@ -488,7 +488,7 @@ static void exec_commit(struct exec *x, struct thread *t)
     x->cred.groups = p->cred.groups; /* another thread may have set them meanwhile */
     p->cred = x->cred;
     set_names(x, p);
-    files_close_on_exec(p->files);
+    files_close_on_exec(p);
     signal_exec(p, &x->handlers);
     fpu_drop(&t->arch);
     t->rseq = 0;

@@ -2,6 +2,7 @@
  * fork, vfork and clone: a new process or a new thread. Everything that can fail is allocated
  * first; the child becomes visible in one step under proc_lock, and only then runs.
  */
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "fs/event/pidfd.h"
@@ -72,8 +73,11 @@ static int share_or_copy_files(struct proc *child, struct proc *parent, uint32_t
     if (flags & CLONE_FILES) {
         files_ref(parent->files);
         child->files = parent->files;
+        files_share(parent);
+        files_share(child);
     } else {
         child->files = files_copy(parent->files);
+        files_use_alone(child);
     }
     if (flags & CLONE_FS) {
         fs_context_ref(parent->fs);
@@ -221,6 +225,8 @@ static int publish(struct thread *t, struct proc *creator, struct clone_request 
             link_proc(p, creator, r->flags);
             if (r->handle)
                 proc_handle_attach(r->handle, p);
+        } else if (cpus_online > 1) {
+            files_share(p);
         }
         thread_link(t);
         ptrace_fork_commit(&r->trace, t);

@@ -4,9 +4,8 @@
  * or a sequence guards; nobody else's life depends on the kernel lock meanwhile. A pointer of the
  * program may fault: the fault takes the kernel lock for itself, and may sleep.
  *
- * read, write and their vectors begin so, and take the kernel lock when they find a file whose
- * operations need it, or come to what does: the last reference to a file, a signal, somebody who
- * watches the file.
+ * Calls on files begin so, and take the kernel lock when they find one whose operations need it, or
+ * come to what does: a signal, somebody who watches the file, an end that others are told of.
  */
 #include "arch/trap.h"
 #include "arch/upcalls.h"
@@ -58,6 +57,16 @@ static const syscall_fn alone[] = {
     [NR_write] = (syscall_fn)(void (*)(void))write_beside,
     [NR_readv] = (syscall_fn)(void (*)(void))readv_beside,
     [NR_writev] = (syscall_fn)(void (*)(void))writev_beside,
+    [NR_pread64] = (syscall_fn)(void (*)(void))pread_beside,
+    [NR_pwrite64] = (syscall_fn)(void (*)(void))pwrite_beside,
+    ALONE(close),
+    ALONE(dup),
+    ALONE(dup2),
+    ALONE(dup3),
+    ALONE(fcntl),
+    ALONE(fcntl64),
+    ALONE(lseek),
+    ALONE(_llseek),
 };
 #define ALONE_END (sizeof(alone) / sizeof(alone[0]))
 

@@ -156,6 +156,7 @@ struct proc {
     struct vm_space *space;     /* NULL in a kernel process and in a zombie */
     struct files *files;        /* [proc_lock, and files_lock for its threads beside others] */
     struct spinlock files_lock; /* LOCK_RANK_FILES_OF */
+    uint8_t files_use;          /* FILES_*: changed by the only thread that there is */
     struct fs_context *fs;
     struct file *exe;                               /* /proc/PID/exe */
     vaddr_t arg_start, arg_end, env_start, env_end; /* /proc/PID/cmdline, environ */

@@ -4,8 +4,9 @@
  * A fault, a read or a write decides under vm_lock, and never sleeps there. What it misses it names
  * in a struct need, leaves the lock, calls bring_in(), and starts over from the top: it then finds
  * the work done, or the world changed, and either way decides anew. So nothing has to validate half
- * a state again.
+ * a state again. Pagers and reclaim have the kernel lock: who began without takes it here.
  */
+#include "arch/processors.h"
 #include "libc/errno.h"
 #include "mm/dirty.h"
 #include "mm/mm.h"
@@ -36,6 +37,7 @@ int bring_in(struct need *n)
 {
     int err = 0;
 
+    kernel_need();
     switch (n->what) {
     case NEED_MEMORY:
         return reclaim() ? 0 : -ENOMEM;

@@ -23,6 +23,7 @@ _Thread_local struct cpu *host_self = host_cpus;
 void (*machine_shootdown)(pde_t *pgdir, vaddr_t va, unsigned n);
 void (*machine_on_spin)(void);
 void (*machine_on_lock)(void);
+void (*machine_on_need)(void);
 uintptr_t host_ram_base;
 unsigned machine_page_flushes, machine_full_flushes;
 
@@ -326,6 +327,12 @@ unsigned cpus_online = HOST_CPUS;
 struct cpu *cpu_get(unsigned id)
 {
     return id < HOST_CPUS ? &host_cpus[id] : NULL;
+}
+
+void kernel_take(void)
+{
+    if (machine_on_need)
+        machine_on_need();
 }
 
 void lock_debug_released(struct spinlock *l)

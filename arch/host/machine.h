@@ -33,6 +33,7 @@ extern struct cpu host_cpus[HOST_CPUS];
 extern void (*machine_shootdown)(pde_t *pgdir, vaddr_t va, unsigned n);
 extern void (*machine_on_spin)(void); /* a lock is held */
 extern void (*machine_on_lock)(void); /* one has been taken, or is about to be let go */
+extern void (*machine_on_need)(void); /* what began without the kernel lock comes to need it */
 void machine_forget_pages(unsigned cpu, const pde_t *pgdir, vaddr_t va, unsigned n);
 void machine_forget_all(unsigned cpu);
 /* The n-th place of a TLB; false: it is empty. */

@@ -50,7 +50,7 @@ static const struct file_ops null_ops = {
     .write = null_write,
     .write_kernel = null_write_kernel,
     .seek = null_seek,
-    .beside = true,
+    .beside = BESIDE_READ | BESIDE_WRITE,
 };
 
 /* ---- zero and full ---- */
@@ -96,14 +96,14 @@ static const struct file_ops zero_ops = {
     .write = null_write,
     .seek = null_seek,
     .mmap = zero_mmap,
-    .beside = true,
+    .beside = BESIDE_READ | BESIDE_WRITE,
 };
 
 static const struct file_ops full_ops = {
     .read = zero_read,
     .write = full_write,
     .seek = null_seek,
-    .beside = true,
+    .beside = BESIDE_READ | BESIDE_WRITE,
 };
 
 /* ---- random ---- */

@@ -121,7 +121,7 @@ static const struct file_ops eventfd_file_ops = {
     .fdinfo = eventfd_fdinfo,
     .name = "[eventfd]",
     .stream = true,
-    .beside = true,
+    .beside = BESIDE_READ | BESIDE_WRITE,
     .seek = seek_nowhere,
 };
 

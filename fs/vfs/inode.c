@@ -242,6 +242,7 @@ void inode_accessed(struct inode *i, const struct mount *m)
     if ((m->flags & (MS_RDONLY | MS_NOATIME)) || (i->flags & INODE_NOATIME) || sb_readonly(i->sb) ||
         ((m->flags & MS_NODIRATIME) && S_ISDIR(i->mode)))
         return;
+    kernel_need();
     i->atime = timestamp_now();
 }
 

@@ -2,7 +2,9 @@
  * Regular files on a page cache object: what every file system with one shares.
  *
  * read copies from the object's pages, which end at its size. Writes, truncation and allocation are
- * serialised by inode->lock, so that an append lands at the end and sizes are checked once.
+ * serialised by inode->lock, so that an append lands at the end and sizes are checked once. A read
+ * of what is in memory has the locks of mm/ only; what has to be fetched, and a new time of access,
+ * are the kernel lock's.
  */
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
@@ -151,6 +153,7 @@ static int object_mmap(struct file *f, struct vm_mapping *m)
 
 const struct file_ops object_file_ops = {
     .read = object_read,
+    .beside = BESIDE_READ,
     .write = object_write,
     .read_kernel = object_read_kernel,
     .write_kernel = object_write_kernel,

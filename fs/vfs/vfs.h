@@ -384,6 +384,9 @@ struct file {
     struct epoll_item *watches; /* [fs/event/epoll.c] the epoll sets that it is in */
 };
 
+#define BESIDE_READ  1u /* read and readv */
+#define BESIDE_WRITE 2u /* write and writev */
+
 /*
  * Buffers are user memory, range-checked by the caller; use arch/uaccess.h. *pos is the offset to
  * use and to advance. Any may be NULL: then the call fails as Linux's would (read: -EINVAL, ioctl:
@@ -413,9 +416,9 @@ struct file_ops {
      */
     struct async_list *(*async)(struct file *f, bool out);
     uint32_t (*held)(const struct file *f); /* bytes of kernel memory that the open file holds */
-    /* read and write do without the kernel lock and the position: what they touch has locks of its
-     * own, is the thread's, or is one word. They may sleep, and take it where they need it. */
-    bool beside;
+    /* BESIDE_*: which operations do without the kernel lock. What they touch has locks of its own,
+     * is the thread's, or is one word. They may sleep, and take it where they need it. */
+    uint8_t beside;
     bool stream; /* no position: pread gives -ESPIPE, and so does lseek
                   * unless there is a seek */
     /* Of files without a name: what /proc/PID/fd shows behind "anon_inode:", and what fdinfo adds.

@@ -1,8 +1,9 @@
 /*
- * Several threads and processes open, close, duplicate, rename, remove, mount and look at the same
- * files at once. Every answer is one that some order of the calls allows: a descriptor is given to
- * one thread at a time and leads to what was opened, a name that is replaced is always there, one
- * that is moved is in one place or the other; and what had a name or a descriptor is given back.
+ * Several threads and processes open, close, read, duplicate, rename, remove, mount and look at the
+ * same files at once. Every answer is one that some order of the calls allows: a descriptor is
+ * given to one thread at a time and leads to what was opened, a name that is replaced is always
+ * there, one that is moved is in one place or the other; and what had a name or a descriptor is
+ * given back.
  */
 #include "guest.h"
 #include <dirent.h>
@@ -223,6 +224,113 @@ static void descriptors(void)
     show_wrong("descriptors");
 }
 
+/* ---- Contents ---- */
+
+#define RECORDS 6000
+
+static int log_fd;                   /* one position for all readers */
+static unsigned char taken[RECORDS]; /* atomic: how often a record was read */
+
+static void *append_records(void *arg)
+{
+    int fd = open("log", O_WRONLY | O_APPEND);
+    uint32_t seed = 5;
+
+    (void)arg;
+    for (uint32_t n = 0; n < RECORDS;) {
+        uint32_t out[700], count = 1 + rnd(&seed) % 700;
+
+        if (count > RECORDS - n)
+            count = RECORDS - n;
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = n + i;
+        MUST(write(fd, out, count * sizeof(*out)) == (ssize_t)(count * sizeof(*out)));
+        n += count;
+        sched_yield();
+    }
+    MUST(close(fd) == 0);
+    over = 1;
+    return NULL;
+}
+
+/* Each record goes to one reader, in order. */
+static void *read_records(void *arg)
+{
+    uint32_t seed = (uint32_t)(uintptr_t)arg + 9, next = 0;
+    bool last = false;
+
+    for (;;) {
+        uint32_t in[900];
+        ssize_t n = read(log_fd, in, (1 + rnd(&seed) % 900) * sizeof(*in));
+
+        if (n == 0 && last)
+            return NULL;
+        last = n == 0 && over;
+        MUST(n >= 0 && n % (ssize_t)sizeof(*in) == 0);
+        for (ssize_t i = 0; i < n / (ssize_t)sizeof(*in); i++) {
+            MUST(in[i] >= next && in[i] < RECORDS && !taken[in[i] % RECORDS]++);
+            next = in[i] + 1;
+        }
+    }
+}
+
+/* A file of one letter that shrinks and grows: besides that there are only holes. */
+static void *read_shrinking(void *arg)
+{
+    int fd = open("shrinks", O_RDONLY);
+    char buf[3 * PAGE];
+
+    (void)arg;
+    while (!over) {
+        ssize_t n = pread(fd, buf, sizeof(buf), 0);
+
+        MUST(n >= 0);
+        for (ssize_t i = 0; i < n; i++)
+            MUST(buf[i] == 'x' || buf[i] == 0);
+        MUST(lseek(fd, 0, SEEK_END) <= (off_t)sizeof(buf));
+    }
+    MUST(close(fd) == 0);
+    return NULL;
+}
+
+static void *shrink(void *arg)
+{
+    int fd = open("shrinks", O_RDWR);
+    static char x[3 * PAGE];
+    uint32_t seed = 3;
+
+    (void)arg;
+    memset(x, 'x', sizeof(x));
+    while (!over) {
+        MUST(pwrite(fd, x, sizeof(x), 0) == sizeof(x));
+        MUST(ftruncate(fd, rnd(&seed) % sizeof(x)) == 0);
+        MUST(pwrite(fd, x, 100, 2 * PAGE) == 100);
+    }
+    MUST(close(fd) == 0);
+    return NULL;
+}
+
+static void contents(void)
+{
+    pthread_t t[5];
+
+    make("log", "");
+    make("shrinks", "");
+    log_fd = open("log", O_RDONLY);
+    t[0] = start(shrink, NULL);
+    t[1] = start(read_shrinking, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        t[2 + i] = start(read_records, number(i));
+    t[4] = start(append_records, NULL);
+    for (unsigned i = 0; i < 5; i++)
+        pthread_join(t[i], NULL);
+    over = 0;
+    close(log_fd);
+    for (unsigned i = 0; i < RECORDS; i++)
+        MUST(taken[i] == 1);
+    show_wrong("contents");
+}
+
 /* ---- Names ---- */
 
 static ino_t first, second; /* what "replaced" may be */
@@ -420,11 +528,13 @@ int main(void)
     DIE_UNLESS(mount("none", AT, "tmpfs", 0, "size=4m,mode=755") == 0);
     DIE_UNLESS(chdir(AT) == 0);
     descriptors();
+    contents();
     for (unsigned i = 0; i < WORKERS; i++) {
         char name[] = {(char)('0' + i), '\0'};
 
         unlink(name);
     }
+    DIE_UNLESS(unlink("log") == 0 && unlink("shrinks") == 0);
     DIE_UNLESS(statfs(".", &before) == 0);
     names();
     last_uses();

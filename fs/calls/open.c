@@ -3,6 +3,9 @@
  *
  * Order, as on Linux: a free descriptor, the path, the file's type against the flags, permission,
  * the driver's or file system's open, truncation.
+ *
+ * A name that is cached is opened for reading, or as a device that says so, without the kernel
+ * lock. What makes, writes or truncates a file takes it.
  */
 #include "fs/block/file.h"
 #include "fs/notify/notify.h"
@@ -82,8 +85,11 @@ static int may_open(const struct path *p, uint32_t flags)
     unsigned want = wanted_access(flags);
     int err;
 
-    if ((flags & O_TRUNC) && S_ISREG(i->mode) && path_readonly(p))
-        return -EROFS;
+    if ((flags & O_TRUNC) && S_ISREG(i->mode)) {
+        kernel_need();
+        if (path_readonly(p))
+            return -EROFS;
+    }
     if (S_ISLNK(i->mode))
         return -ELOOP;
     if (S_ISDIR(i->mode) && (want & MAY_WRITE))
@@ -96,7 +102,11 @@ static int may_open(const struct path *p, uint32_t flags)
     if ((i->flags & INODE_APPEND) && (want & MAY_WRITE) &&
         (!(flags & O_APPEND) || (flags & O_TRUNC)))
         return -EPERM;
-    return (flags & O_NOATIME) && !is_owner(i) ? -EPERM : 0;
+    if (!(flags & O_NOATIME))
+        return 0;
+    if (!cred_is_stable())
+        kernel_need();
+    return is_owner(i) ? 0 : -EPERM;
 }
 
 static int open_path(const struct path *p, uint32_t flags, struct file **out)
@@ -109,8 +119,13 @@ static int open_path(const struct path *p, uint32_t flags, struct file **out)
 /* The operation of the file itself. On failure f is given back without its release. */
 static int call_open(struct file *f)
 {
-    int err = f->ops->open ? f->ops->open(f->inode, f) : 0;
+    int err = 0;
 
+    if (f->ops->open) {
+        if (!(f->ops->beside & BESIDE_OPEN))
+            kernel_need();
+        err = f->ops->open(f->inode, f);
+    }
     f->flags &= ~O_NOCTTY; /* only the terminal's open asks */
     if (err) {
         f->ops = &path_file_ops;
@@ -157,6 +172,7 @@ static int count_file(struct file *f)
         f->counts_reader = true;
         return 0;
     }
+    kernel_need(); /* whoever makes it read-only looks for writers first */
     err = inode_get_write(i);
     if (err)
         return err;
@@ -187,8 +203,10 @@ int path_open(const struct path *p, uint32_t flags, bool created, struct file **
         return file_new_error();
     if (S_ISREG(i->mode))
         err = count_file(f);
-    if (!err && i->leases)
+    if (!err && i->leases) { /* it counts already: who sets one now sees that */
+        kernel_need();
         err = lease_break(i, file_writable(f), flags & O_NONBLOCK);
+    }
     if (err)
         file_put(f);
     else
@@ -413,8 +431,10 @@ static int open_within(int dirfd, const char *path, uint32_t flags, uint32_t mod
 
     if (err)
         return err;
-    if (flags & O_CREAT)
+    if (flags & O_CREAT) {
+        kernel_need();
         return open_create(dirfd, path, flags, mode, resolve, out);
+    }
     if (!(flags & O_NOFOLLOW))
         lookup |= LOOKUP_FOLLOW;
     if (flags & O_DIRECTORY)
@@ -422,10 +442,12 @@ static int open_within(int dirfd, const char *path, uint32_t flags, uint32_t mod
     err = path_lookup_within(dirfd, path, lookup, resolve, &p);
     if (err)
         return err;
-    if (flags & TMPFILE_BIT)
+    if (flags & TMPFILE_BIT) {
+        kernel_need();
         err = open_tmpfile(&p, flags, mode, out);
-    else
+    } else {
         err = path_open(&p, flags, false, out);
+    }
     path_unref(&p);
     return err;
 }
@@ -438,16 +460,16 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
 static long do_open(int dirfd, const char __user *upath, uint32_t flags, uint32_t mode,
                     unsigned resolve)
 {
+    struct user_path path;
     struct file *f;
-    char *path;
-    int err = path_from_user(upath, &path);
+    int err = user_path_begin(&path, upath);
 
     if (err)
         return err;
     err = fd_check_free(0);
     if (!err)
-        err = open_within(dirfd, path, flags, mode, resolve, &f);
-    kfree(path);
+        err = open_within(dirfd, path.text, flags, mode, resolve, &f);
+    user_path_end(&path);
     return err ? err : fd_install(f, 0, flags & O_CLOEXEC);
 }
 

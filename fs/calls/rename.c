@@ -155,10 +155,8 @@ static int replace(struct rename *r)
         mutex_lock(&gone->lock);
     err = newdir->ops->rename(r->from.at.dentry->inode, r->old, newdir,
                               r->target ? r->target : r->fresh);
-    if (!err && r->target)
-        dentry_drop(r->target);
     if (!err)
-        dentry_move(r->old, r->fresh);
+        dentry_move(r->old, r->fresh, r->target);
     if (gone)
         mutex_unlock(&gone->lock);
     return err;
@@ -214,10 +212,14 @@ static int rename_locked(struct rename *r)
         return -EBUSY;
     if (r->flags & RENAME_WHITEOUT)
         err = prepare_whiteout(r);
+    if (r->whiteout)
+        walks_bar(true); /* nobody sees the name gone before the whiteout is there */
     if (!err)
         err = r->flags & RENAME_EXCHANGE ? exchange(r) : replace(r);
     if (!err && r->whiteout)
         err = leave_whiteout(r);
+    if (r->whiteout)
+        walks_bar(false);
     if (!err && notify_wanted())
         tell_renamed(r);
     return err;

@@ -1,5 +1,7 @@
 /*
  * What files are: the stat family in its four layouts, and statx.
+ *
+ * The fields of an inode are read one by one while others may change them, as on Linux.
  */
 #include "fs/vfs/internal.h"
 #include "arch/uaccess.h"
@@ -74,6 +76,7 @@ static uint64_t link_length(struct inode *i)
 
     if (i->ops->follow || !i->ops->readlink || !(frame = kalloc()))
         return i->bytes;
+    kernel_need();
     n = i->ops->readlink(i, frame, PATH_MAX);
     kfree(frame);
     return n > 0 ? (uint64_t)n : 0;
@@ -324,6 +327,8 @@ static int access_place(const struct path *p, uint32_t mode, const struct access
 
     if ((mode & MAY_EXEC) && S_ISREG(i->mode) && (p->mount->flags & MS_NOEXEC))
         return -EACCES;
+    if (!inode_may_judge(i))
+        kernel_need();
     err = inode_permission_as(i, mode, who);
     if (!err && (mode & MAY_WRITE) && path_readonly(p) && !inode_is_special(i))
         err = -EROFS;
@@ -332,10 +337,13 @@ static int access_place(const struct path *p, uint32_t mode, const struct access
 
 static long access_path(int dirfd, const char __user *upath, uint32_t mode, uint32_t flags)
 {
-    struct access_ids who = access_ids_current(!(flags & AT_EACCESS));
+    struct access_ids who;
     struct path p;
     int err;
 
+    if (!cred_is_stable())
+        kernel_need();
+    who = access_ids_current(!(flags & AT_EACCESS));
     if (mode & ~7u)
         return -EINVAL;
     if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))

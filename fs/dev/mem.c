@@ -3,6 +3,7 @@
  */
 #include "fs/dev/devfs.h"
 #include "fs/vfs/vfs.h"
+#include "arch/processors.h"
 #include "arch/uaccess.h"
 #include "kernel/machine/random.h"
 #include "kernel/thread/sched.h"
@@ -209,11 +210,15 @@ static int mem_open(struct inode *inode, struct file *f)
     if (minor >= sizeof(mem_minors) / sizeof(mem_minors[0]) || !mem_minors[minor])
         return -ENXIO;
     f->ops = mem_minors[minor];
-    return f->ops->open ? f->ops->open(inode, f) : 0;
+    if (!f->ops->open)
+        return 0;
+    kernel_need();
+    return f->ops->open(inode, f);
 }
 
 static const struct file_ops mem_ops = {
     .open = mem_open,
+    .beside = BESIDE_OPEN,
 };
 
 void mem_init(void)

@@ -72,12 +72,14 @@ static int unmount_at(struct path *p, uint32_t flags)
     int err = -EINVAL;
 
     mutex_lock(&mount_lock);
+    walks_bar(true); /* nobody comes in between the look whether it is busy and its going */
     mounts_reap();
     bool is_mount = p->dentry == m->root && mount_in_tree(m);
 
     path_unref(p);
     if (is_mount)
         err = unmount(m, flags);
+    walks_bar(false);
     mounts_reap();
     mutex_unlock(&mount_lock);
     return err;

@@ -17,10 +17,16 @@
  * dentry_lock guards hash chains, children lists, parents, names, mounts and flags. A dentry's
  * inode never changes once it is linked. Names come and go under the inode lock of the directory as
  * well, so whoever holds that sees a stable list of children.
+ *
+ * A walk needs no kernel lock as long as it finds names here: what it meets under dentry_lock is
+ * linked, so it has a reference, and the walk takes one of its own before it lets go. All who
+ * change the tree have the kernel lock. What others must not see half done is done under
+ * dentry_lock at once, or with the walks barred: then they take the kernel lock first.
  */
 #include "arch/processors.h"
 #include "fs/notify/notify.h"
 #include "fs/vfs/internal.h"
+#include "libc/bytes.h"
 #include "libc/string.h"
 
 #define HASH_SIZE    4096u
@@ -166,6 +172,12 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *inode)
 /* Names of the same length and hash: almost always equal, and short. */
 static bool same_name(const char *a, const char *b, size_t len)
 {
+    for (; len >= 4; len -= 4) {
+        if (*(const word_t *)a != *(const word_t *)b)
+            return false;
+        a += 4;
+        b += 4;
+    }
     while (len && *a == *b) {
         a++;
         b++;
@@ -227,16 +239,24 @@ struct dentry *dentry_add(struct dentry *dir, const char *name, size_t len, stru
     return d;
 }
 
+/* [dentry_lock held] Whether the tree's own reference is the caller's now. */
+static bool drop_locked(struct dentry *d)
+{
+    bool pinned = d->pinned;
+
+    dentry_unhash(d);
+    alias_drop(d);
+    d->unlinked = true;
+    d->pinned = false;
+    return pinned;
+}
+
 void dentry_drop(struct dentry *d)
 {
     bool pinned;
 
     spin_lock(&dentry_lock);
-    dentry_unhash(d);
-    alias_drop(d);
-    d->unlinked = true;
-    pinned = d->pinned;
-    d->pinned = false;
+    pinned = drop_locked(d);
     spin_unlock(&dentry_lock);
     if (pinned)
         dentry_unref(d);
@@ -284,13 +304,18 @@ static void swap_places(struct dentry *a, struct dentry *b)
     b->parent = parent;
 }
 
-void dentry_move(struct dentry *d, struct dentry *fresh)
+void dentry_move(struct dentry *d, struct dentry *fresh, struct dentry *gone)
 {
+    bool pinned;
+
     spin_lock(&dentry_lock);
+    pinned = gone && drop_locked(gone);
     dentry_unhash(d);
     swap_places(d, fresh);
     dentry_hash(d);
     spin_unlock(&dentry_lock);
+    if (pinned)
+        dentry_unref(gone);
 }
 
 void dentry_exchange(struct dentry *a, struct dentry *b)
@@ -311,6 +336,17 @@ bool dentry_is_below(struct dentry *d, const struct dentry *ancestor)
         d = d->parent;
     spin_unlock(&dentry_lock);
     return d != NULL;
+}
+
+/* ---- Walks beside the kernel lock ---- */
+
+uint32_t walks_barred;
+
+void walks_bar(bool bar)
+{
+    spin_lock(&dentry_lock);
+    walks_barred += bar ? 1 : -1u;
+    spin_unlock(&dentry_lock);
 }
 
 /* ---- Paths ---- */

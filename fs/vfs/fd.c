@@ -41,7 +41,7 @@ static struct file *entry_file(uintptr_t e)
 /* [lock held] fd is below capacity. */
 static uintptr_t *entry(struct files *t, int fd)
 {
-    return &t->blocks[fd / BLOCK_FDS][fd % BLOCK_FDS];
+    return &t->blocks[(unsigned)fd / BLOCK_FDS][(unsigned)fd % BLOCK_FDS];
 }
 
 /* ---- The table of the current process ---- */
@@ -305,11 +305,11 @@ static int fd_limit(void)
 }
 
 /* [lock held] The lowest free descriptor not below min. */
-static int lowest_free(const struct files *t, int min)
+static int lowest_free(struct files *t, int min)
 {
     int fd = min > t->hint ? min : t->hint;
 
-    while (fd < t->top && t->blocks[fd / BLOCK_FDS][fd % BLOCK_FDS])
+    while (fd < t->top && *entry(t, fd))
         fd++;
     return fd;
 }

@@ -134,6 +134,12 @@ static bool capable_of(const struct inode *i, unsigned want, const struct access
            (S_ISDIR(i->mode) ? !(want & MAY_WRITE) : !(want & (MAY_WRITE | MAY_EXEC)));
 }
 
+bool inode_may_judge(const struct inode *i)
+{
+    return kernel_held() ||
+           (proc_current()->nthreads == 1 && !i->acls && !(i->ops && i->ops->permission));
+}
+
 int inode_permission_as(const struct inode *i, unsigned want, const struct access_ids *who)
 {
     uint32_t mode = i->mode;
@@ -164,14 +170,19 @@ static bool all_may(const struct inode *i, unsigned want)
            !((want & MAY_WRITE) && (sb_readonly(i->sb) || (i->flags & INODE_IMMUTABLE)));
 }
 
-int inode_permission(const struct inode *i, unsigned want)
+static __attribute__((noinline)) int permission_of_current(const struct inode *i, unsigned want)
 {
     struct access_ids who;
 
-    if (all_may(i, want))
-        return 0;
+    if (!inode_may_judge(i))
+        kernel_need();
     who = access_ids_current(false);
     return inode_permission_as(i, want, &who);
+}
+
+int inode_permission(const struct inode *i, unsigned want)
+{
+    return all_may(i, want) ? 0 : permission_of_current(i, want);
 }
 
 /* ---- Times ---- */
@@ -199,8 +210,10 @@ void mapped_write_note(struct mapped_write *w)
 
 void inode_settle_from(struct inode *i, struct mapped_write *w)
 {
-    if (w->pending)
-        i->mtime = i->ctime = w->at;
+    if (!w->pending)
+        return;
+    kernel_need();
+    i->mtime = i->ctime = w->at;
     w->pending = false;
 }
 

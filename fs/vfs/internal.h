@@ -5,6 +5,7 @@
 #ifndef FS_INTERNAL_H
 #define FS_INTERNAL_H
 
+#include "arch/processors.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/mount.h"
 #include "fs/vfs/vfs.h"
@@ -60,8 +61,9 @@ struct dentry *dcache_find(struct dentry *dir, const char *name, size_t len, uin
 struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len);
 /* [parent's inode lock held] d->inode was set: makes the name visible; in-memory trees pin it. */
 void dentry_link(struct dentry *d);
-/* [both parents' inode locks held] Gives d the parent and name of fresh, a dentry_new(). */
-void dentry_move(struct dentry *d, struct dentry *fresh);
+/* [both parents' inode locks held] Gives d the parent and name of fresh, a dentry_new(), and takes
+ * them from gone, or NULL. */
+void dentry_move(struct dentry *d, struct dentry *fresh, struct dentry *gone);
 /* [both parents' inode locks held] Swaps the places of two names. Inline or allocated names alike.
  */
 void dentry_exchange(struct dentry *a, struct dentry *b);
@@ -83,6 +85,10 @@ char *dentry_print(struct dentry *d, char *buf, size_t size);
 struct path mount_that_shows(struct dentry *d);
 /* Takes a tree nobody refers to apart, root included. */
 void dentry_tree_free(struct dentry *root);
+
+/* While it is so, who walks without the kernel lock takes it first. */
+extern uint32_t walks_barred; /* [dentry_lock] */
+void walks_bar(bool bar);
 
 /* Who accesses files, and by which capabilities he may do more than the modes say. */
 struct access_ids {
@@ -125,7 +131,8 @@ struct walk {
     unsigned flags;        /* LOOKUP_* */
     unsigned links;        /* followed so far */
     unsigned resolve;      /* RESOLVE_* of openat2 */
-    struct access_ids who; /* whose permissions count */
+    bool who_known;        /* false: those of the current process, when somebody asks */
+    struct access_ids who; /* whose permissions count: walk_who() */
 };
 
 /* Walks to the directory of the last component, which is left in name, len and kind. walk_end gives
@@ -136,6 +143,9 @@ int walk_parent_within(struct walk *w, int dirfd, const char *path, unsigned res
 /* As path_lookup. */
 int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned resolve,
                        struct path *out);
+/* The same to the place itself, with w's resolve and who told: a reference in *out, or -errno; w is
+ * ended. */
+int walk_whole(struct walk *w, int dirfd, const char *path, unsigned flags, struct path *out);
 void walk_end(struct walk *w);
 /* Looks the last component up in w->at: a reference to what is there, mounts not crossed. -ENOENT.
  * May sleep; the inode lock of the directory is held or not, as told. */
@@ -143,6 +153,20 @@ int walk_last(struct walk *w, bool locked, struct dentry **out);
 /* The last component is the symbolic link at link (consumed): goes on through it, up to the next
  * parent. */
 int walk_follow_last(struct walk *w, struct path *link);
+
+/* ---- user_path.c ---- */
+
+/* A user's path for the time of one call: in place as long as it is short. */
+struct user_path {
+    const char *text;
+    char small[96];
+};
+int user_path_begin(struct user_path *p, const char __user *upath); /* as path_from_user */
+static inline void user_path_end(struct user_path *p)
+{
+    if (p->text != p->small)
+        kfree((char *)p->text);
+}
 
 /* path_from_user, path_lookup and kfree in one. AT_EMPTY_PATH in at_flags: "" means dirfd itself;
  * AT_SYMLINK_NOFOLLOW: the link itself. */
@@ -158,6 +182,13 @@ int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path
 /* ---- inode.c ---- */
 
 int inode_permission_as(const struct inode *i, unsigned want, const struct access_ids *who);
+/* Whether that, and access_ids_current(), can be asked as things are: with the kernel lock, or
+ * where the mode alone says and nobody else changes who the process is. */
+bool inode_may_judge(const struct inode *i);
+static inline bool cred_is_stable(void)
+{
+    return kernel_held() || proc_current()->nthreads == 1;
+}
 /* Of the current process: as it accesses files; real: as access(2) asks. */
 struct access_ids access_ids_current(bool real);
 bool inode_is_special(const struct inode *i); /* neither file, directory nor link */

@@ -183,6 +183,11 @@ static int set(struct file *f, int fd, int type, struct lease **fresh)
                              .pending = type,
                              .deadline = TIME_NEVER};
     i->leases = *fresh;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (is_open_otherwise(f, type)) { /* since just now: that open saw no lease */
+        i->leases = (*fresh)->next;
+        return -EAGAIN;
+    }
     *fresh = NULL;
     return 0;
 }

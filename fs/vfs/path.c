@@ -13,11 +13,11 @@
  */
 #include "fs/vfs/limits.h"
 #include "fs/vfs/internal.h"
-#include "arch/uaccess.h"
 #include "libc/string.h"
 
-#define MAX_LINKS  40u /* as on Linux: then -ELOOP */
-#define WALK_SLEEP 1   /* step_cached: this step may sleep */
+#define MAX_LINKS   40u /* as on Linux: then -ELOOP */
+#define WALK_SLEEP  1   /* this step may sleep */
+#define WALK_KERNEL 2   /* this step needs the kernel lock */
 
 struct link_level {
     struct link_level *outer;
@@ -166,7 +166,15 @@ static int step_up(struct walk *w)
     return 0;
 }
 
-static int check_search(const struct walk *w)
+static const struct access_ids *walk_who(struct walk *w)
+{
+    if (!w->who_known)
+        w->who = access_ids_current(false);
+    w->who_known = true;
+    return &w->who;
+}
+
+static int check_search(struct walk *w)
 {
     const struct inode *dir = w->at.dentry->inode;
 
@@ -174,7 +182,9 @@ static int check_search(const struct walk *w)
         return -ENOTDIR;
     if ((dir->mode & 0111) == 0111 && !dir->acls)
         return 0;
-    return inode_permission_as(dir, MAY_EXEC, &w->who);
+    if (!inode_may_judge(dir))
+        return WALK_KERNEL;
+    return inode_permission_as(dir, MAY_EXEC, walk_who(w));
 }
 
 /* Whether the walk goes on through a link found at this component. */
@@ -363,12 +373,12 @@ static int follow_text(struct walk *w, struct inode *i)
 
 /* Whether i, a link at the end of a path, may mislead: in a directory where everybody makes links,
  * of somebody who is neither its owner nor who follows. */
-static bool misleads(const struct walk *w, const struct inode *i)
+static bool misleads(struct walk *w, const struct inode *i)
 {
     const struct inode *dir = w->at.dentry->inode;
     const uint32_t shared = S_ISVTX | 0002;
 
-    return fs_rules.protected_symlinks && w->last && !w->levels && i->uid != w->who.uid &&
+    return fs_rules.protected_symlinks && w->last && !w->levels && i->uid != walk_who(w)->uid &&
            (dir->mode & shared) == shared && dir->uid != i->uid;
 }
 
@@ -427,25 +437,52 @@ static void anchor(struct walk *w, const struct path *held)
     path_unref(held);
 }
 
+/* [dentry_lock held] One component further. 0, -errno, WALK_*. */
+static int step(struct walk *w)
+{
+    int err = check_search(w);
+
+    if (err || (w->last && w->parent_only))
+        return err;
+    return step_cached(w);
+}
+
+/* [dentry_lock, let go meanwhile] The step that could not be made, with the kernel lock; or
+ * WALK_KERNEL: now it can. */
+static int step_slowly(struct walk *w, int why, struct path *held)
+{
+    int err = 0;
+
+    anchor(w, held);
+    kernel_need();
+    if (why == WALK_SLEEP)
+        err = step_sleeping(w);
+    *held = w->at;
+    spin_lock(&dentry_lock);
+    return why == WALK_SLEEP ? err : why;
+}
+
 static int walk_run(struct walk *w)
 {
     struct path held = w->at;
     int err = 0;
 
     spin_lock(&dentry_lock);
+    if (__builtin_expect(walks_barred, 0)) {
+        spin_unlock(&dentry_lock);
+        kernel_need();
+        spin_lock(&dentry_lock);
+    }
     if (!held.dentry)
         w->at = w->from_root ? *root_of(w) : proc_current()->fs->cwd;
     while (!err && next_component(w)) {
-        err = check_search(w);
-        if (err || (w->last && w->parent_only))
+        do {
+            err = step(w);
+            if (err > 0)
+                err = step_slowly(w, err, &held);
+        } while (err == WALK_KERNEL);
+        if (w->last && w->parent_only)
             break;
-        err = step_cached(w);
-        if (err == WALK_SLEEP) {
-            anchor(w, &held);
-            err = step_sleeping(w);
-            held = w->at;
-            spin_lock(&dentry_lock);
-        }
     }
     anchor(w, &held);
     return err;
@@ -498,11 +535,6 @@ static int walk_begin(struct walk *w, int dirfd, const char *path)
     return start_at(dirfd, &w->at);
 }
 
-static void walk_as_current(struct walk *w)
-{
-    w->who = access_ids_current(false);
-}
-
 void walk_end(struct walk *w)
 {
     while (w->levels)
@@ -527,7 +559,7 @@ int walk_parent_within(struct walk *w, int dirfd, const char *path, unsigned res
 
     w->parent_only = true;
     w->flags = 0;
-    walk_as_current(w);
+    w->who_known = false;
     return err ? err : walk_run(w);
 }
 
@@ -538,7 +570,7 @@ int walk_follow_last(struct walk *w, struct path *link)
     return err ? err : walk_run(w);
 }
 
-static int lookup_as(struct walk *w, int dirfd, const char *path, unsigned flags, struct path *out)
+int walk_whole(struct walk *w, int dirfd, const char *path, unsigned flags, struct path *out)
 {
     int err = walk_begin(w, dirfd, path);
 
@@ -568,94 +600,6 @@ int path_lookup_within(int dirfd, const char *path, unsigned flags, unsigned res
     struct walk w;
 
     w.resolve = resolve;
-    walk_as_current(&w);
-    return lookup_as(&w, dirfd, path, flags, out);
-}
-
-/* ---- User paths ---- */
-
-int path_from_user(const char __user *upath, char **out)
-{
-    char *path = kalloc();
-    int n;
-
-    if (!path)
-        return -ENOMEM;
-    n = strncpy_from_user(path, upath, PATH_MAX);
-    if (n < 0) {
-        kfree(path);
-        return n;
-    }
-    *out = path;
-    return 0;
-}
-
-/* "" with AT_EMPTY_PATH: what dirfd refers to. */
-static int lookup_fd(int dirfd, struct path *out)
-{
-    struct file *f;
-    int err;
-
-    if (dirfd == AT_FDCWD) {
-        *out = fs_context_cwd();
-        return 0;
-    }
-    f = fd_get_any(dirfd);
-    if (!f)
-        return -EBADF;
-    err = file_path(f, out);
-    file_put(f);
-    return err;
-}
-
-int user_lookup_as(int dirfd, const char __user *upath, uint32_t at_flags,
-                   const struct access_ids *who, struct path *out)
-{
-    struct walk w;
-    char *path;
-    int err = path_from_user(upath, &path);
-
-    if (err)
-        return err;
-    w.who = *who;
-    w.resolve = 0;
-    if (*path == '\0' && (at_flags & AT_EMPTY_PATH))
-        err = lookup_fd(dirfd, out);
-    else
-        err = lookup_as(&w, dirfd, path, at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, out);
-    kfree(path);
-    return err;
-}
-
-int user_lookup(int dirfd, const char __user *upath, uint32_t at_flags, struct path *out)
-{
-    struct access_ids who = access_ids_current(false);
-
-    return user_lookup_as(dirfd, upath, at_flags, &who, out);
-}
-
-int user_lookup_mount(const char __user *upath, bool follow, struct path *out)
-{
-    char *path;
-    int err = path_from_user(upath, &path);
-
-    if (err)
-        return err;
-    err = path_lookup(AT_FDCWD, path, LOOKUP_QUIET | (follow ? LOOKUP_FOLLOW : 0), out);
-    kfree(path);
-    return err;
-}
-
-int user_parent(struct walk *w, int dirfd, const char __user *upath, char **path)
-{
-    int err = path_from_user(upath, path);
-
-    if (err)
-        return err;
-    err = walk_parent(w, dirfd, *path);
-    if (err) {
-        walk_end(w);
-        kfree(*path);
-    }
-    return err;
+    w.who_known = false;
+    return walk_whole(&w, dirfd, path, flags, out);
 }

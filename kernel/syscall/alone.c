@@ -5,7 +5,8 @@
  * program may fault: the fault takes the kernel lock for itself, and may sleep.
  *
  * Calls on files begin so, and take the kernel lock when they find one whose operations need it, or
- * come to what does: a signal, somebody who watches the file, an end that others are told of.
+ * come to what does: a name that is not cached, a signal, somebody who watches the file, an end
+ * that others are told of.
  */
 #include "arch/trap.h"
 #include "arch/upcalls.h"
@@ -59,6 +60,19 @@ static const syscall_fn alone[] = {
     [NR_writev] = (syscall_fn)(void (*)(void))writev_beside,
     [NR_pread64] = (syscall_fn)(void (*)(void))pread_beside,
     [NR_pwrite64] = (syscall_fn)(void (*)(void))pwrite_beside,
+    ALONE(open),
+    ALONE(openat),
+    ALONE(stat64),
+    ALONE(lstat64),
+    ALONE(fstat64),
+    ALONE(fstatat64),
+    ALONE(statx),
+    ALONE(stat),
+    ALONE(lstat),
+    ALONE(fstat),
+    ALONE(access),
+    ALONE(faccessat),
+    ALONE(faccessat2),
     ALONE(close),
     ALONE(dup),
     ALONE(dup2),

@@ -9,6 +9,7 @@
  * mapped by an entry with the dirty bit, is the only copy when the pager has no put; a page past
  * the end is pinned, by a writer who is about to move the end.
  */
+#include "arch/processors.h"
 #include "libc/errno.h"
 #include "libc/string.h"
 #include "mm/mm.h"
@@ -176,8 +177,10 @@ void vm_object_unref(struct vm_object *o)
     spin_unlock(&vm_lock);
     if (!last)
         return;
-    if (o->pager->destroy)
+    if (o->pager->destroy) {
+        kernel_need();
         o->pager->destroy(o);
+    }
     kmfree(o);
 }
 

@@ -9,6 +9,7 @@
  * Invariants: list and tree hold the same areas in the same order; they do not overlap; gap and
  * widest are right after every function here. All under vm_lock.
  */
+#include "arch/processors.h"
 #include "libc/string.h"
 #include "mm/mm.h"
 #include "mm/pool.h"
@@ -52,8 +53,10 @@ bool vma_free_now(struct vma *v)
 void vma_free(struct vma *v)
 {
     if (v->object) {
-        if (v->object->pager->unmapped)
+        if (v->object->pager->unmapped) {
+            kernel_need();
             v->object->pager->unmapped(v->object);
+        }
         vm_object_unref(v->object);
     }
     kmfree(v);

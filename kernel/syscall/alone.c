@@ -53,6 +53,12 @@ static const syscall_fn alone[] = {
     ALONE(gettimeofday),
     ALONE(clock_gettime),
     ALONE(clock_gettime64),
+    /* What changes the program's memory does so under locks of mm/: sys_mm.c. */
+    ALONE(brk),
+    ALONE(munmap),
+    ALONE(mprotect),
+    [NR_mmap] = (syscall_fn)(void (*)(void))mmap_beside,
+    [NR_mmap2] = (syscall_fn)(void (*)(void))mmap2_beside,
     [NR_getppid] = (syscall_fn)(void (*)(void))parent_id,
     [NR_read] = (syscall_fn)(void (*)(void))read_beside,
     [NR_write] = (syscall_fn)(void (*)(void))write_beside,

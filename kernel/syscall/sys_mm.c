@@ -1,10 +1,16 @@
 /*
  * The system calls of memory. They check what the manual pages ask for and translate; mm/ does the
  * work.
+ *
+ * munmap, mprotect, brk and mmap begin without the kernel lock (alone.c): what they touch is under
+ * mm/'s own. They take it where they look at credentials and limits, which others change, and in
+ * mm/ before what may sleep for a page or for a pager.
  */
+#include "arch/processors.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
+#include "kernel/syscall/syscall.h"
 #include "kernel/thread/personality.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -169,11 +175,12 @@ static int check_mmap(size_t len, uint32_t flags, uint32_t pgoff)
         return -EOPNOTSUPP;
     if (flags & MAP_HUGETLB)
         return flags & MAP_ANONYMOUS ? -ENOMEM : -EINVAL;
+    if (!(flags & MAP_LOCKED) && !vm_future_flags(space()))
+        return 0;
+    kernel_need();
     if ((flags & MAP_LOCKED) && !may_lock())
         return -EPERM;
-    if (((flags & MAP_LOCKED) || vm_future_flags(space())) && !may_lock_more(len))
-        return -EAGAIN;
-    return 0;
+    return may_lock_more(len) ? 0 : -EAGAIN;
 }
 
 /* That there is something already counts before what is wrong with the file. */
@@ -207,8 +214,11 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, str
         m.prot |= VM_PROT_EXEC;
     if (!(m.flags & VM_FIXED) && addr && addr < USER_MIN)
         m.addr = USER_MIN;
-    if ((m.flags & VM_FIXED) && addr < USER_MIN && capable(CAP_SYS_RAWIO))
-        m.flags |= VM_LOW;
+    if ((m.flags & VM_FIXED) && addr < USER_MIN) {
+        kernel_need();
+        if (capable(CAP_SYS_RAWIO))
+            m.flags |= VM_LOW;
+    }
     if (f && (m.flags & VM_NOREPLACE))
         err = check_free(&m);
     if (err)
@@ -216,20 +226,19 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, str
     err = f ? map_file(f, flags, &m, &addr) : map_anonymous(flags, &m, &addr);
     if (err)
         return err;
-    if ((flags & (MAP_POPULATE | MAP_LOCKED)) || (vm_future_flags(space()) & VM_LOCKED))
+    if ((flags & (MAP_POPULATE | MAP_LOCKED)) || (vm_future_flags(space()) & VM_LOCKED)) {
+        kernel_need();
         (void)vm_populate(space(), addr, len);
+    }
     return (long)addr;
 }
 
 /* The descriptor counts first, whatever else is wrong. */
-static long mmap_fd(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int fd, uint32_t pgoff)
+static long mmap_file(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, struct file *f,
+                      uint32_t pgoff)
 {
-    struct file *f;
     long r;
 
-    if (flags & MAP_ANONYMOUS)
-        return do_mmap(addr, len, prot, flags, NULL, pgoff);
-    f = fd_get(fd);
     if (!f)
         return -EBADF;
     r = do_mmap(addr, len, prot, flags, f, pgoff);
@@ -240,19 +249,45 @@ static long mmap_fd(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, int
 long sys_mmap2(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
                uint32_t pgoff)
 {
-    return mmap_fd(addr, len, prot, flags, (int)fd, pgoff);
+    if (flags & MAP_ANONYMOUS)
+        return do_mmap(addr, len, prot, flags, NULL, pgoff);
+    return mmap_file(addr, len, prot, flags, fd_get((int)fd), pgoff);
 }
 
-/* The old call: one pointer to six words, the offset in bytes. */
-long sys_mmap(const void __user *uargs)
+long mmap2_beside(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
+                  uint32_t pgoff)
 {
-    uint32_t a[6];
+    if (flags & MAP_ANONYMOUS)
+        return do_mmap(addr, len, prot, flags, NULL, pgoff);
+    kernel_need();
+    return mmap_file(addr, len, prot, flags, fd_get((int)fd), pgoff);
+}
 
-    if (copy_from_user(a, uargs, sizeof(a)))
+/* The old call's: one pointer to six words, the offset in bytes. */
+static int old_arguments(const void __user *uargs, uint32_t a[6])
+{
+    if (copy_from_user(a, uargs, 6 * sizeof(a[0])))
         return -EFAULT;
     if (a[5] & ~PAGE_MASK)
         return -EINVAL;
-    return mmap_fd(a[0], a[1], a[2], a[3], (int)a[4], a[5] >> PAGE_SHIFT);
+    a[5] >>= PAGE_SHIFT;
+    return 0;
+}
+
+long sys_mmap(const void __user *uargs)
+{
+    uint32_t a[6];
+    int err = old_arguments(uargs, a);
+
+    return err ? err : sys_mmap2(a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+long mmap_beside(const void __user *uargs)
+{
+    uint32_t a[6];
+    int err = old_arguments(uargs, a);
+
+    return err ? err : mmap2_beside(a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 long sys_munmap(uint32_t addr, uint32_t len)
@@ -281,6 +316,7 @@ long sys_mprotect(uint32_t addr, uint32_t len, uint32_t prot)
 long sys_brk(uint32_t addr)
 {
     if (vm_future_flags(space())) {
+        kernel_need();
         vaddr_t now = vm_brk(space(), 0);
         uint32_t grows = ((addr + PAGE_SIZE - 1) & PAGE_MASK) - ((now + PAGE_SIZE - 1) & PAGE_MASK);
         if (addr > now && !may_lock_more(grows))

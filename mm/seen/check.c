@@ -66,7 +66,7 @@ static void look_around(struct audit *a)
     uint64_t minor, major, seen;
 
     fault_totals(&minor, &major);
-    seen = minor + major + dirty_pages + frame_changes(a->counted);
+    seen = minor + major + dirty_pages + committed_pages + locked_pages + frame_changes(a->counted);
     a->disturbed += seen != a->seen;
     a->seen = seen;
 }

@@ -57,18 +57,25 @@ static void kernel_enter(void)
 {
     while (__atomic_exchange_n(&kernel_held, 1, __ATOMIC_ACQUIRE))
         spin();
+    host_self->in_kernel = true;
 }
 
 static void kernel_leave(void)
 {
+    if (!host_self->in_kernel)
+        return;
+    host_self->in_kernel = false;
     __atomic_store_n(&kernel_held, 0, __ATOMIC_RELEASE);
 }
 
 static void let_others(void)
 {
+    bool had = host_self->in_kernel;
+
     kernel_leave();
     spin();
-    kernel_enter();
+    if (had)
+        kernel_enter();
 }
 
 static void sleep_on(struct spinlock *lock)
@@ -117,6 +124,7 @@ int main(int argc, char **argv)
     several = &at_once;
     machine_shootdown = shootdown;
     machine_on_spin = spin;
+    machine_on_need = kernel_enter;
     port_on_sleep = sleep_on;
     port_between_steps = let_others;
     for (unsigned i = 0; i < HOST_CPUS; i++)
@@ -125,6 +133,7 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     machine_shootdown = NULL;
     machine_on_spin = NULL;
+    machine_on_need = NULL;
     port_on_sleep = NULL;
     port_between_steps = NULL;
     stage_down();

@@ -100,6 +100,12 @@ void several_go(enum several_where where, unsigned pages)
     several->leave();
 }
 
+/* What begins without the kernel lock is unmap, protect, map, advise, and what only looks. */
+static bool needs_kernel(unsigned what)
+{
+    return what == 3 || what == 6 || what == 8 || what == SEVERAL_RECLAIM;
+}
+
 void several_call(unsigned what, vaddr_t va)
 {
     struct vm_space *sp = own(), *copy = NULL;
@@ -108,7 +114,8 @@ void several_call(unsigned what, vaddr_t va)
     struct mem_stats of_memory;
     vaddr_t at;
 
-    several->enter();
+    if (needs_kernel(what))
+        several->enter();
     switch (what) {
     case 0:
         put(va, 1, NULL, 0); /* in place of what is there */

@@ -12,8 +12,8 @@
 
 struct several_ways {
     void (*user_mode)(void);             /* before each access: interrupts come through */
-    void (*enter)(void), (*leave)(void); /* the kernel lock */
-    void (*called)(void);                /* at the end of a call, still with the lock; or NULL */
+    void (*enter)(void), (*leave)(void); /* the kernel lock; leave: if this processor has it */
+    void (*called)(void);                /* at the end of a call, before it leaves; or NULL */
 };
 extern const struct several_ways *several;
 extern struct vm_space *several_in[HOST_CPUS]; /* where each processor is; NULL: nowhere */

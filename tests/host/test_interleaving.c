@@ -137,26 +137,36 @@ static void kernel_enter(void)
     while (kernel_holder != NOBODY)
         spin();
     kernel_holder = running;
+    host_self->in_kernel = true;
 }
 
 static void kernel_leave(void)
 {
+    if (!host_self->in_kernel)
+        return;
+    host_self->in_kernel = false;
     kernel_holder = NOBODY;
 }
 
 static void sleep_on(struct spinlock *lock)
 {
+    bool had = host_self->in_kernel;
+
     spin_unlock(lock);
     kernel_leave();
     wait();
-    kernel_enter();
+    if (had)
+        kernel_enter();
 }
 
 static void yield(void)
 {
+    bool had = host_self->in_kernel;
+
     kernel_leave();
     point();
-    kernel_enter();
+    if (had)
+        kernel_enter();
 }
 
 /* ---- Programs ---- */
@@ -254,6 +264,7 @@ static void hooks(bool on)
     machine_shootdown = on ? ask : NULL;
     machine_on_spin = on ? spin : NULL;
     machine_on_lock = on ? point : NULL;
+    machine_on_need = on ? kernel_enter : NULL;
     port_on_sleep = on ? sleep_on : NULL;
     port_between_steps = on ? yield : NULL;
 }

@@ -97,7 +97,7 @@ static const struct file_ops zero_ops = {
     .write = null_write,
     .seek = null_seek,
     .mmap = zero_mmap,
-    .beside = BESIDE_READ | BESIDE_WRITE,
+    .beside = BESIDE_READ | BESIDE_WRITE | BESIDE_MMAP,
 };
 
 static const struct file_ops full_ops = {

@@ -153,7 +153,7 @@ static int object_mmap(struct file *f, struct vm_mapping *m)
 
 const struct file_ops object_file_ops = {
     .read = object_read,
-    .beside = BESIDE_READ,
+    .beside = BESIDE_READ | BESIDE_MMAP,
     .write = object_write,
     .read_kernel = object_read_kernel,
     .write_kernel = object_write_kernel,

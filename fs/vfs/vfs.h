@@ -387,6 +387,7 @@ struct file {
 #define BESIDE_READ  1u /* read and readv */
 #define BESIDE_WRITE 2u /* write and writev */
 #define BESIDE_OPEN  4u
+#define BESIDE_MMAP  8u
 
 /*
  * Buffers are user memory, range-checked by the caller; use arch/uaccess.h. *pos is the offset to

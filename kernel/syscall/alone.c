@@ -57,6 +57,8 @@ static const syscall_fn alone[] = {
     ALONE(brk),
     ALONE(munmap),
     ALONE(mprotect),
+    ALONE(mincore),
+    [NR_madvise] = (syscall_fn)(void (*)(void))madvise_beside,
     [NR_mmap] = (syscall_fn)(void (*)(void))mmap_beside,
     [NR_mmap2] = (syscall_fn)(void (*)(void))mmap2_beside,
     [NR_getppid] = (syscall_fn)(void (*)(void))parent_id,

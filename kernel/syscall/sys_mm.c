@@ -2,9 +2,10 @@
  * The system calls of memory. They check what the manual pages ask for and translate; mm/ does the
  * work.
  *
- * munmap, mprotect, brk and mmap begin without the kernel lock (alone.c): what they touch is under
- * mm/'s own. They take it where they look at credentials and limits, which others change, and in
- * mm/ before what may sleep for a page or for a pager.
+ * munmap, mprotect, brk, mmap, madvise and mincore begin without the kernel lock (alone.c): what
+ * they touch is under mm/'s own. They take it where they look at credentials and limits, which
+ * others change, for files whose mmap needs it, and in mm/ before what may sleep for a page or for
+ * a pager.
  */
 #include "arch/processors.h"
 #include "arch/uaccess.h"
@@ -189,7 +190,8 @@ static int check_free(const struct vm_mapping *m)
     struct vm_area_info a;
 
     if ((m->addr & ~PAGE_MASK) || (m->addr < USER_MIN && !(m->flags & VM_LOW)))
-        return 0; /* refused for that */
+        return 0;  /* refused for that */
+    kernel_need(); /* the area's file is asked for its name */
     return vm_next_area(space(), m->addr, &a) && a.start < m->addr + m->len ? -EEXIST : 0;
 }
 
@@ -257,10 +259,14 @@ long sys_mmap2(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint3
 long mmap2_beside(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
                   uint32_t pgoff)
 {
+    struct file *f;
+
     if (flags & MAP_ANONYMOUS)
         return do_mmap(addr, len, prot, flags, NULL, pgoff);
-    kernel_need();
-    return mmap_file(addr, len, prot, flags, fd_get((int)fd), pgoff);
+    f = fd_get((int)fd);
+    if (f && !(f->ops->beside & BESIDE_MMAP))
+        kernel_need();
+    return mmap_file(addr, len, prot, flags, f, pgoff);
 }
 
 /* The old call's: one pointer to six words, the offset in bytes. */
@@ -345,6 +351,19 @@ long sys_remap_file_pages(uint32_t addr, uint32_t len, uint32_t prot, uint32_t p
 long sys_madvise(uint32_t addr, uint32_t len, uint32_t advice)
 {
     return vm_advise(space(), addr, len, (int)advice);
+}
+
+/* What writes pages out, makes holes in files or tells them of stores needs the lock. */
+long madvise_beside(uint32_t addr, uint32_t len, uint32_t advice)
+{
+    switch (advice) {
+    case VM_ADVICE_REMOVE:
+    case VM_ADVICE_PAGEOUT:
+    case VM_ADVICE_POPULATE_READ:
+    case VM_ADVICE_POPULATE_WRITE:
+        kernel_need();
+    }
+    return sys_madvise(addr, len, advice);
 }
 
 /* A range from whole pages; false when it wraps. */

@@ -334,6 +334,76 @@ static void *several_at_once(void *arg)
     return NULL;
 }
 
+/* ---- Pages of a file: private copies go back to it, shared ones are everybody's ---- */
+
+static const char file_name[] = "memory_hammer.pages";
+
+static void make_pages(void)
+{
+    uint32_t page[PAGE / 4] = {0};
+    int fd = open(file_name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    for (unsigned i = 0; i < MOST; i++) {
+        page[0] = page[PAGE / 4 - 1] = 0x22000000 + i;
+        DIE_UNLESS(write(fd, page, PAGE) == PAGE);
+    }
+    close(fd);
+}
+
+static void private_pages(int fd, unsigned from, unsigned pages, uint32_t *seed)
+{
+    void *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, from * PAGE);
+    unsigned char resident[MOST];
+
+    CHECK(p != MAP_FAILED && madvise(p, pages * PAGE, MADV_WILLNEED) == 0);
+    CHECK(is_filled(p, 0, pages, 0x22000000 + from));
+    CHECK(mincore(p, pages * PAGE, resident) == 0 && (resident[0] & 1));
+    *word(p, rnd(seed) % pages) = 1;
+    CHECK(madvise(p, pages * PAGE, MADV_DONTNEED) == 0);
+    CHECK(is_filled(p, 0, pages, 0x22000000 + from));
+    CHECK(munmap(p, pages * PAGE) == 0);
+    CHECK(mincore(p, PAGE, resident) == 0 || errno == ENOMEM);
+}
+
+static void *file_pages(void *arg)
+{
+    unsigned who = (unsigned)(uintptr_t)arg;
+    uint32_t seed = who + 5, stored = 0;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned from = rnd(&seed) % MOST;
+        int fd = open(file_name, O_RDWR);
+        uint32_t *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+        CHECK(fd >= 0 && shared != MAP_FAILED);
+        CHECK(shared[who + 1] == stored);
+        shared[who + 1] = ++stored;
+        private_pages(fd, from, 1 + rnd(&seed) % (MOST - from), &seed);
+        close(fd);
+        CHECK(shared[who + 1] == stored && munmap(shared, PAGE) == 0);
+    }
+    return NULL;
+}
+
+/* Pages that were given up are as they were, or new; one that was stored to since is kept. */
+static void *free_pages(void *arg)
+{
+    uint32_t seed = (uint32_t)(uintptr_t)arg + 3;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned pages = 1 + rnd(&seed) % MOST, again = rnd(&seed) % pages;
+        void *p = anonymous(NULL, pages, 0);
+
+        fill(p, pages, 0x33000000);
+        CHECK(madvise(p, pages * PAGE, MADV_FREE) == 0);
+        word(p, again)[0] = word(p, again)[PAGE / 4 - 1] = 0x33000000 + again;
+        for (unsigned k = 0; k < pages; k++)
+            CHECK(*word(p, k) == 0x33000000 + k || (*word(p, k) == 0 && k != again));
+        CHECK(munmap(p, pages * PAGE) == 0);
+    }
+    return NULL;
+}
+
 /* ---- Segments that several detach at once, and others unmap ---- */
 
 static void *segments(void *arg)
@@ -372,6 +442,12 @@ int main(void)
     together(several_at_once);
     CHECK(counters[2] == CHILDREN && counters[3] == CHILDREN);
     show_wrong("heap, children");
+    make_pages();
+    together(file_pages);
+    unlink(file_name);
+    show_wrong("a file's pages");
+    together(free_pages);
+    show_wrong("pages given up");
     together(segments);
     show_wrong("segments");
     return 0;

@@ -89,6 +89,7 @@ static uint32_t crc_frame(uint32_t table[4][256], uint32_t crc, const uint8_t *p
     const uint32_t *w = (const uint32_t *)p;
     uint32_t i;
 
+#pragma GCC unroll 8
     for (i = 0; i < n / 4; i++) {
         uint32_t c = crc ^ w[i];
 

@@ -1,10 +1,10 @@
 /*
  * DEFLATE streams (RFC 1951), decoded into frames.
  *
- * Input is trusted in nothing: reads past its end deliver zeros and are counted, every code and
- * distance is checked. A short code is decoded by one table look-up, a longer one by counting
- * through the canonical code. What has nothing special goes a short way (run_fast), which leaves
- * all errors and edges to the long one.
+ * Input is trusted in nothing: behind its end lie zeros, and whoever has taken one of them is told
+ * so; every code and distance is checked. A short code is found by one look into a table, whose
+ * entry says what the symbol means; a longer one by counting through the canonical code. What has
+ * nothing special goes a short way (run_fast), which leaves all errors and edges to the long one.
  */
 #include <stdbool.h>
 #include "fs/archive/archive.h"
@@ -15,36 +15,49 @@
 #include "mm/vm.h"
 
 #define MAX_BITS      15
-#define LITERAL_BITS  11 /* literals and lengths up to here are found by one look-up */
+#define LITERAL_BITS  10 /* literals and lengths up to here are found by one look-up */
 #define DISTANCE_BITS 9
 #define LITERALS      288
 #define DISTANCES     32
 #define END_OF_BLOCK  256
-#define MAX_OVERRUN   8 /* bytes of zeros beyond the end before it is an error */
+#define WINDOW_FRAMES 16u /* more than what a distance reaches back over */
 
-/* A canonical Huffman code. fast: symbol << 4 | length, by the next fast_bits bits; 0 for longer
- * codes. */
+/*
+ * An entry is what a symbol means:
+ *   bits 0-7    how many bits its code has
+ *   bits 8-15   a literal: the byte. A length or a distance: how many bits more it has
+ *   bits 16-30  a length or a distance: its least value; 0 in all else
+ *   bit 31      it is a literal
+ * 0 is no entry.
+ */
+#define ENTRY_LITERAL 0x80000000u
+#define ENTRY_END     0x0100u /* of the block */
+#define ENTRY_BAD     0x0200u /* symbols that mean nothing */
+
+/* A canonical Huffman code. */
 struct huffman {
-    uint16_t *fast;
-    uint32_t fast_bits;
+    uint32_t *look; /* entries, by the next look_bits bits; 0: a longer code */
+    uint32_t (*meaning)(uint32_t symbol); /* an entry but for the length of its code */
+    uint32_t look_bits;
     uint16_t count[MAX_BITS + 1]; /* codes of each length */
     uint16_t symbol[LITERALS];    /* in code order */
 };
 
 struct inflate {
-    const uint8_t *in, *in_end;
-    uint32_t overrun;     /* bytes read past in_end */
-    uint32_t bits, nbits; /* bit buffer, the next bit lowest */
+    const uint8_t *in;
+    uint32_t in_size;
+    uint32_t at, bit; /* the next bit of the input: of which byte, and which of its 8 */
     struct archive *out;
     uint8_t *frame; /* the output frame being filled */
     uint32_t total; /* bytes decoded */
     const char *why;
     struct huffman literal, distance;
+    const uint8_t *window[WINDOW_FRAMES]; /* the last frames, by the low bits of their number */
     uint8_t lengths[LITERALS + DISTANCES];
-    uint16_t distance_fast[1u << DISTANCE_BITS];
+    uint32_t distance_look[1u << DISTANCE_BITS];
 };
 _Static_assert(sizeof(struct inflate) <= PAGE_SIZE, "the decoder's state is one frame");
-_Static_assert(sizeof(uint16_t) << LITERAL_BITS <= PAGE_SIZE, "and its largest table another");
+_Static_assert(sizeof(uint32_t) << LITERAL_BITS <= PAGE_SIZE, "and its largest table another");
 
 static int fail(struct inflate *s, const char *why)
 {
@@ -54,82 +67,117 @@ static int fail(struct inflate *s, const char *why)
 
 /* ---- Input ---- */
 
-/* The last two bytes of the input, and zeros after them. */
-static void refill_slow(struct inflate *s)
+/* At least 25 bits from where the input stands. */
+static uint32_t peek(const struct inflate *s)
 {
-    while (s->nbits < 16) {
-        uint32_t byte = 0;
+    uint32_t word = 0;
 
-        if (s->in < s->in_end)
-            byte = *s->in++;
-        else
-            s->overrun++;
-        s->bits |= byte << s->nbits;
-        s->nbits += 8;
-    }
+    if (s->at + sizeof(word) <= s->in_size)
+        return *(const word_t *)(s->in + s->at) >> s->bit;
+    for (uint32_t i = 0; i < sizeof(word) && s->at + i < s->in_size; i++)
+        word |= (uint32_t)s->in[s->at + i] << 8 * i;
+    return word >> s->bit;
 }
 
-/* At least 16 bits in the buffer. */
-static inline void refill(struct inflate *s)
+static void drop(struct inflate *s, uint32_t n)
 {
-    if (s->nbits >= 16)
-        return;
-    if (__builtin_expect(s->in_end - s->in < 2, 0)) {
-        refill_slow(s);
-        return;
-    }
-    s->bits |= (s->in[0] | (uint32_t)s->in[1] << 8) << s->nbits;
-    s->in += 2;
-    s->nbits += 16;
+    n += s->bit;
+    s->at += n / 8;
+    s->bit = n % 8;
 }
 
-static inline void drop(struct inflate *s, uint32_t n)
+static uint32_t take(struct inflate *s, uint32_t n)
 {
-    s->bits >>= n;
-    s->nbits -= n;
-}
+    uint32_t value = peek(s) & ((1u << n) - 1);
 
-static inline uint32_t take(struct inflate *s, uint32_t n)
-{
-    uint32_t value;
-
-    refill(s);
-    value = s->bits & ((1u << n) - 1);
     drop(s, n);
     return value;
 }
 
-/* Back to whole bytes: the buffered ones are handed back to the input. False: it ended too soon. */
-static bool align_to_byte(struct inflate *s)
+/* More was taken than there is. */
+static bool is_past_end(const struct inflate *s)
 {
-    uint32_t whole = s->nbits / 8;
+    return s->at + (s->bit > 0) > s->in_size;
+}
 
-    if (whole < s->overrun)
-        return false;
-    s->in -= whole - s->overrun;
-    s->overrun = 0;
-    s->bits = s->nbits = 0;
-    return true;
+static void align_to_byte(struct inflate *s)
+{
+    s->at += s->bit > 0;
+    s->bit = 0;
+}
+
+/* ---- What symbols mean ---- */
+
+#define VALUE(least, more) ((least) << 16 | (more) << 8)
+
+static uint32_t literal_meaning(uint32_t symbol)
+{
+    static const uint16_t least[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                       15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                       67, 83, 99, 115, 131, 163, 195, 227, 258};
+    uint32_t length = symbol - END_OF_BLOCK - 1;
+
+    if (symbol < END_OF_BLOCK)
+        return ENTRY_LITERAL | symbol << 8;
+    if (symbol == END_OF_BLOCK)
+        return ENTRY_END;
+    if (length >= 29)
+        return ENTRY_BAD;
+    return VALUE(least[length], length < 8 || length == 28 ? 0 : length / 4 - 1);
+}
+
+static uint32_t distance_meaning(uint32_t symbol)
+{
+    if (symbol >= 30)
+        return ENTRY_BAD;
+    if (symbol < 4)
+        return VALUE(symbol + 1, 0);
+    return VALUE(((2 + symbol % 2) << (symbol / 2 - 1)) + 1, symbol / 2 - 1);
+}
+
+static inline uint32_t entry_code(uint32_t entry)
+{
+    return (uint8_t)entry;
+}
+
+static inline uint8_t entry_byte(uint32_t entry)
+{
+    return (uint8_t)(entry >> 8);
+}
+
+static inline uint32_t entry_value(uint32_t entry)
+{
+    return entry >> 16;
 }
 
 /* ---- Huffman codes ---- */
 
-static uint32_t reverse_bits(uint32_t code, uint32_t n)
+/* The code after a reversed one of the same length, in the order of codes. */
+static uint32_t next_reversed(uint32_t code, uint32_t len)
 {
-    uint32_t r = 0;
+    uint32_t bit = 1u << (len - 1);
 
-    for (; n > 0; n--, code >>= 1)
-        r = r << 1 | (code & 1);
-    return r;
+    while (code & bit)
+        bit >>= 1;
+    return bit ? (code & (bit - 1)) | bit : 0;
 }
 
-/* Enters a short code into every place of the fast table that begins with it. */
-static void huffman_fast(struct huffman *h, uint32_t symbol, uint32_t code, uint32_t len)
+/* Enters the short codes into every place of the table that begins with them. A code is longer by
+ * zeros at its end than the one before it: the reversed one stays the same number. */
+static void huffman_fill(struct huffman *h, const uint8_t *lengths, uint32_t used)
 {
-    uint32_t step = 1u << len;
+    uint32_t code = 0;
 
-    for (uint32_t i = reverse_bits(code, len); i < 1u << h->fast_bits; i += step)
-        h->fast[i] = (uint16_t)(symbol << 4 | len);
+    memset(h->look, 0, sizeof(h->look[0]) << h->look_bits);
+    for (uint32_t i = 0; i < used; i++) {
+        uint32_t len = lengths[h->symbol[i]], entry = h->meaning(h->symbol[i]) | len;
+
+        if (len > h->look_bits)
+            return;
+        for (uint32_t at = code; at < 1u << h->look_bits; at += 1u << len)
+            h->look[at] = entry;
+        code = next_reversed(code, len);
+    }
 }
 
 /*
@@ -138,69 +186,57 @@ static void huffman_fast(struct huffman *h, uint32_t symbol, uint32_t code, uint
  */
 static bool huffman_build(struct huffman *h, const uint8_t *lengths, uint32_t n)
 {
-    uint16_t next_index[MAX_BITS + 1], next_code[MAX_BITS + 1];
+    uint16_t next[MAX_BITS + 1];
     int32_t left = 1;
     uint32_t used = 0;
 
-    memset(h->fast, 0, sizeof(h->fast[0]) << h->fast_bits);
     memset(h->count, 0, sizeof(h->count));
     for (uint32_t i = 0; i < n; i++)
         h->count[lengths[i]]++;
     h->count[0] = 0;
-    next_index[0] = next_code[0] = 0;
     for (uint32_t len = 1; len <= MAX_BITS; len++) {
         left = left * 2 - h->count[len];
         if (left < 0)
             return false;
-        next_code[len] = (uint16_t)((next_code[len - 1] + h->count[len - 1]) << 1);
-        next_index[len] = (uint16_t)(next_index[len - 1] + h->count[len - 1]);
+        next[len] = (uint16_t)used;
         used += h->count[len];
     }
     if (left > 0 && !(used == 0 || (used == 1 && h->count[1] == 1)))
         return false;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t len = lengths[i];
-
-        if (len == 0)
-            continue;
-        h->symbol[next_index[len]++] = (uint16_t)i;
-        if (len <= h->fast_bits)
-            huffman_fast(h, i, next_code[len], len);
-        next_code[len]++;
-    }
+    for (uint32_t i = 0; i < n; i++)
+        if (lengths[i])
+            h->symbol[next[lengths[i]]++] = (uint16_t)i;
+    huffman_fill(h, lengths, used);
     return true;
 }
 
-/* The next symbol of a code longer than fast_bits, or -1. The buffer holds 16 bits. */
-static int huffman_slow(struct inflate *s, const struct huffman *h)
+/* The entry of a code longer than look_bits, or 0. */
+static uint32_t huffman_slow(const struct huffman *h, uint32_t bits)
 {
     int code = 0, first = 0, index = 0;
 
-    for (uint32_t len = 1; len <= MAX_BITS; len++) {
+    for (uint32_t len = 1; len <= MAX_BITS; len++, bits >>= 1) {
         int count = h->count[len];
 
-        code |= (int)(s->bits >> (len - 1) & 1);
-        if (code - count < first) {
-            drop(s, len);
-            return h->symbol[index + code - first];
-        }
+        code |= bits & 1;
+        if (code - count < first)
+            return h->meaning(h->symbol[index + code - first]) | len;
         index += count;
         first = (first + count) << 1;
         code <<= 1;
     }
-    return -1;
+    return 0;
 }
 
-static inline int huffman_decode(struct inflate *s, const struct huffman *h)
+/* The entry of the next symbol, which is taken; 0: no code begins like this. */
+static uint32_t huffman_decode(struct inflate *s, const struct huffman *h)
 {
-    uint32_t entry;
+    uint32_t bits = peek(s), entry = h->look[bits & ((1u << h->look_bits) - 1)];
 
-    refill(s);
-    entry = h->fast[s->bits & ((1u << h->fast_bits) - 1)];
-    if (__builtin_expect(entry == 0, 0))
-        return huffman_slow(s, h);
-    drop(s, entry & 15);
-    return (int)(entry >> 4);
+    if (entry == 0)
+        entry = huffman_slow(h, bits);
+    drop(s, entry_code(entry));
+    return entry;
 }
 
 /* ---- Output ---- */
@@ -215,8 +251,15 @@ static inline int out_room(struct inflate *s)
             s->why = "not enough memory to unpack it";
             return -ENOMEM;
         }
+        s->window[s->total / PAGE_SIZE % WINDOW_FRAMES] = s->frame;
     }
     return 0;
+}
+
+/* Where an earlier byte lies, which is inside of the window. */
+static inline const uint8_t *out_at(const struct inflate *s, uint32_t offset)
+{
+    return s->window[offset / PAGE_SIZE % WINDOW_FRAMES] + offset % PAGE_SIZE;
 }
 
 /* The bytes may overlap: what was just written repeats. */
@@ -235,7 +278,6 @@ static int out_copy_back(struct inflate *s, uint32_t len, uint32_t dist)
     while (len > 0) {
         uint32_t from = s->total - dist, to_off = s->total % PAGE_SIZE;
         uint32_t from_off = from % PAGE_SIZE, run = len;
-        const uint8_t *src;
         int err = out_room(s);
 
         if (err)
@@ -244,8 +286,7 @@ static int out_copy_back(struct inflate *s, uint32_t len, uint32_t dist)
             run = PAGE_SIZE - to_off;
         if (run > PAGE_SIZE - from_off)
             run = PAGE_SIZE - from_off;
-        src = dist <= to_off ? s->frame + from_off : archive_frame(s->out, from) + from_off;
-        copy_forward(s->frame + to_off, src, run);
+        copy_forward(s->frame + to_off, out_at(s, from), run);
         s->total += run;
         len -= run;
     }
@@ -262,8 +303,8 @@ static int out_stored(struct inflate *s, uint32_t len)
             return err;
         if (run > PAGE_SIZE - off)
             run = PAGE_SIZE - off;
-        memcpy(s->frame + off, s->in, run);
-        s->in += run;
+        memcpy(s->frame + off, s->in + s->at, run);
+        s->at += run;
         s->total += run;
         len -= run;
     }
@@ -272,27 +313,14 @@ static int out_stored(struct inflate *s, uint32_t len)
 
 /* ---- Blocks ---- */
 
-static const uint16_t length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
-                                         15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
-                                         67, 83, 99, 115, 131, 163, 195, 227, 258};
-static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
-                                         2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-static const uint16_t distance_base[30] = {
-    1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-    193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
-
-static int block_match(struct inflate *s, uint32_t symbol)
+static int block_match(struct inflate *s, uint32_t entry)
 {
-    uint32_t len, dist;
-    int code;
+    uint32_t len = entry_value(entry) + take(s, entry_byte(entry)), dist;
 
-    if (symbol >= 29)
-        return fail(s, "bad length code");
-    len = length_base[symbol] + take(s, length_extra[symbol]);
-    code = huffman_decode(s, &s->distance);
-    if (code < 0 || code >= 30)
+    entry = huffman_decode(s, &s->distance);
+    if (!entry_value(entry))
         return fail(s, "bad distance code");
-    dist = distance_base[code] + take(s, code < 4 ? 0 : (uint32_t)code / 2 - 1);
+    dist = entry_value(entry) + take(s, entry_byte(entry));
     if (dist > s->total)
         return fail(s, "distance too far back");
     return out_copy_back(s, len, dist);
@@ -300,151 +328,143 @@ static int block_match(struct inflate *s, uint32_t symbol)
 
 /* ---- The way of nearly all symbols ---- */
 
-/* The input in registers: well inside of it, so that there are bytes to come. */
-struct bits {
+/* The input of one run, well inside of the whole: the bits from pos on are to come. And where the
+ * first byte of all would be, if what is before the frame at hand lay before it. */
+struct run {
     const uint8_t *in;
-    uint32_t bits, nbits;
+    uint32_t pos;
+    uintptr_t first;
 };
 
-#define FAST_INPUT 12u /* bytes that one turn takes or looks at, at most */
+#define FAST_INPUT 16u /* bytes that one turn takes or looks at, at most */
+#define FAST_COPY  8u  /* bytes that a copy may write and read beyond its end */
 
-/* At least 24 bits in the buffer. What is above nbits of them is what the next bytes say, too. */
-static inline void bits_refill(struct bits *b)
+/* At least 25 bits. */
+static inline uint32_t run_bits(const struct run *r)
 {
-    b->bits |= *(const word_t *)b->in << b->nbits;
-    b->in += (31 - b->nbits) >> 3;
-    b->nbits |= 24;
+    return *(const word_t *)(r->in + r->pos / 8) >> r->pos % 8;
 }
 
-static inline uint32_t bits_take(struct bits *b, uint32_t n)
+static inline uint32_t low_bits(uint32_t bits, uint32_t n)
 {
-    uint32_t value = b->bits & ((1u << n) - 1);
-
-    b->bits >>= n;
-    b->nbits -= n;
-    return value;
+    static const uint16_t mask[] = {0,   1,    3,     7,     15,    31,    63,
+                                    127, 0xff, 0x1ff, 0x3ff, 0x7ff, 0xfff, 0x1fff};
+    return bits & mask[n];
 }
 
-/* The code that a look found. */
-static inline void bits_drop(struct bits *b, uint32_t entry)
+/* Copies a match to dst: false where it touches the end of a frame or repeats itself. */
+static inline bool fast_copy(const struct inflate *s, const struct run *r, uint8_t *dst,
+                             uint32_t len, uint32_t dist)
 {
-    b->bits >>= entry & 15;
-    b->nbits -= entry & 15;
-}
+    const uint32_t to = (uint32_t)((uintptr_t)dst - r->first), from = to - dist;
+    const uint8_t *src;
+    uint8_t *const end = dst + len;
 
-static inline uint32_t bits_look(const struct bits *b, const uint16_t *fast, uint32_t n)
-{
-    return fast[b->bits & ((1u << n) - 1)];
-}
-
-static inline bool is_literal(uint32_t entry)
-{
-    return entry - 1 < (END_OF_BLOCK << 4) - 1;
-}
-
-/* Copies a match to dst: false where it touches the end of a frame or repeats itself. Up to 3 bytes
- * more may be written and read. */
-static inline bool fast_copy(const struct inflate *s, uint8_t *dst, uint32_t len, uint32_t dist)
-{
-    const uint32_t off = (uint32_t)(dst - s->frame), total = (s->total & PAGE_MASK) + off;
-    const uint32_t from = total - dist, whole = len + sizeof(word_t);
-    const uint8_t *src = dst - dist;
-
-    if (dist > total || dist < sizeof(word_t) || off + whole > PAGE_SIZE ||
-        from % PAGE_SIZE + whole > PAGE_SIZE)
+    if (dist > to || dist < sizeof(word_t) ||
+        (uintptr_t)dst % PAGE_SIZE + len > PAGE_SIZE - FAST_COPY ||
+        from % PAGE_SIZE + len > PAGE_SIZE - FAST_COPY)
         return false;
-    if (dist > off)
-        src = archive_frame(s->out, from) + from % PAGE_SIZE;
-    for (uint8_t *const end = dst + len; dst < end; dst += sizeof(word_t), src += sizeof(word_t))
-        *(word_t *)dst = *(const word_t *)src;
+    src = out_at(s, from);
+    do {
+        ((word_t *)dst)[0] = ((const word_t *)src)[0];
+        ((word_t *)dst)[1] = ((const word_t *)src)[1];
+        dst += 2 * sizeof(word_t);
+        src += 2 * sizeof(word_t);
+    } while (dst < end);
     return true;
 }
 
-/* A match, whose length has the code that entry tells, to dst; how long it is. 0: it is for the
- * long way. Out of line, so that what is around it has registers. */
-static __attribute__((noinline)) uint32_t fast_match(const struct inflate *s, struct bits *at,
-                                                     uint32_t entry, uint8_t *dst)
+/* A match to dst, of whose length entry is, and which begins with bits; how long it is. 0: it is
+ * for the long way. */
+static inline uint32_t fast_match(const struct inflate *s, struct run *r, uint32_t bits,
+                                  uint32_t entry, uint8_t *dst)
 {
-    const uint32_t symbol = (entry >> 4) - END_OF_BLOCK - 1;
-    struct bits b = *at;
-    uint32_t len, dist;
+    struct run after = {r->in, r->pos + entry_code(entry), r->first};
+    uint32_t len = entry_value(entry), dist;
 
-    if (symbol >= 29)
+    if (len == 0)
         return 0;
-    bits_drop(&b, entry);
-    len = length_base[symbol];
-    if (length_extra[symbol])
-        len += bits_take(&b, length_extra[symbol]);
-    bits_refill(&b);
-    entry = bits_look(&b, s->distance_fast, DISTANCE_BITS);
-    if (entry - 1 >= (30 << 4) - 1)
+    if (entry_byte(entry)) {
+        len += low_bits(bits >> entry_code(entry), entry_byte(entry));
+        after.pos += entry_byte(entry);
+    }
+    bits = run_bits(&after);
+    entry = s->distance_look[bits & ((1u << DISTANCE_BITS) - 1)];
+    if (!entry_value(entry))
         return 0;
-    bits_drop(&b, entry);
-    entry >>= 4;
-    dist = distance_base[entry] + bits_take(&b, entry < 4 ? 0 : entry / 2 - 1);
-    *at = b;
-    return fast_copy(s, dst, len, dist) ? len : 0;
+    dist = entry_value(entry) + low_bits(bits >> entry_code(entry), entry_byte(entry));
+    if (!fast_copy(s, r, dst, len, dist))
+        return 0;
+    r->pos = after.pos + entry_code(entry) + entry_byte(entry);
+    return len;
+}
+
+/* As far as a run decodes into the frame at hand: there is room for two literals, and a byte, which
+ * has 13 bits of input or less, takes none of the last of it. */
+static uint8_t *fast_end(const struct inflate *s)
+{
+    uint32_t off = s->total % PAGE_SIZE, room = PAGE_SIZE - 1 - off;
+    uint32_t left = s->in_size > s->at + FAST_INPUT ? s->in_size - s->at - FAST_INPUT : 0;
+
+    return s->frame + off + (room < left / 2 ? room : left / 2);
 }
 
 /* Decodes into the frame at hand as long as all is short and lies well inside; what is not is left
  * as it was, for the long way. */
 static __attribute__((noinline)) void run_fast(struct inflate *s)
 {
-    const uint16_t *const fast = s->literal.fast;
-    struct bits b = {s->in, s->bits, s->nbits}, after;
-    uint8_t *dst = s->frame + s->total % PAGE_SIZE, *const end = s->frame + PAGE_SIZE - 1;
-    const uint8_t *const in_last = s->in_end - FAST_INPUT;
-    uint32_t entry, len;
+    const uint32_t *const look = s->literal.look, mask = (1u << LITERAL_BITS) - 1;
+    struct run r = {s->in + s->at, s->bit, (uintptr_t)s->frame - (s->total & PAGE_MASK)};
+    uint8_t *const start = s->frame + s->total % PAGE_SIZE, *dst = start, *const end = fast_end(s);
 
-    if (dst == s->frame || s->in_end - s->in < 2 * (int)FAST_INPUT)
+    if (start == s->frame)
         return;
-    while (dst < end && b.in < in_last) {
-        bits_refill(&b);
-        entry = bits_look(&b, fast, LITERAL_BITS);
-        if (is_literal(entry)) {
-            bits_drop(&b, entry);
-            *dst++ = (uint8_t)(entry >> 4);
-            entry = bits_look(&b, fast, LITERAL_BITS);
-            if (!is_literal(entry))
+    while (dst < end) {
+        uint32_t bits = run_bits(&r), entry = look[bits & mask], len;
+
+        if (entry & ENTRY_LITERAL) {
+            *dst++ = entry_byte(entry);
+            r.pos += entry_code(entry);
+            bits >>= entry_code(entry);
+            entry = look[bits & mask];
+            if (entry & ENTRY_LITERAL) {
+                *dst++ = entry_byte(entry);
+                r.pos += entry_code(entry);
                 continue;
-            bits_drop(&b, entry);
-            *dst++ = (uint8_t)(entry >> 4);
-            continue;
+            }
         }
-        after = b;
-        len = fast_match(s, &after, entry, dst);
+        len = fast_match(s, &r, bits, entry, dst);
         if (!len)
             break;
         dst += len;
-        b = after;
     }
-    s->total += (uint32_t)(dst - (s->frame + s->total % PAGE_SIZE));
-    s->in = b.in;
-    s->bits = b.bits & ((1u << b.nbits) - 1);
-    s->nbits = b.nbits;
+    s->total += (uint32_t)(dst - start);
+    s->at += r.pos / 8;
+    s->bit = r.pos % 8;
 }
 
 static int block_codes(struct inflate *s)
 {
     for (;;) {
-        int symbol, err = 0;
+        uint32_t entry;
+        int err = 0;
 
         run_fast(s);
-        symbol = huffman_decode(s, &s->literal);
-        if (symbol >= 0 && symbol < END_OF_BLOCK) {
+        entry = huffman_decode(s, &s->literal);
+        if (entry & ENTRY_LITERAL) {
             err = out_room(s);
             if (!err)
-                s->frame[s->total++ % PAGE_SIZE] = (uint8_t)symbol;
-        } else if (symbol == END_OF_BLOCK) {
+                s->frame[s->total++ % PAGE_SIZE] = entry_byte(entry);
+        } else if (entry_value(entry)) {
+            err = block_match(s, entry);
+        } else if (entry_byte(entry) == entry_byte(ENTRY_END)) {
             return 0;
-        } else if (symbol < 0) {
-            return fail(s, "bad code");
         } else {
-            err = block_match(s, (uint32_t)symbol - END_OF_BLOCK - 1);
+            return fail(s, entry ? "bad length code" : "bad code");
         }
         if (err)
             return err;
-        if (s->overrun > MAX_OVERRUN)
+        if (is_past_end(s))
             return fail(s, "truncated");
     }
 }
@@ -453,14 +473,14 @@ static int block_stored(struct inflate *s)
 {
     uint32_t len, inverse;
 
-    if (!align_to_byte(s) || s->in_end - s->in < 4)
+    align_to_byte(s);
+    if (s->at + 4 > s->in_size)
         return fail(s, "truncated");
-    len = s->in[0] | (uint32_t)s->in[1] << 8;
-    inverse = s->in[2] | (uint32_t)s->in[3] << 8;
+    len = take(s, 16);
+    inverse = take(s, 16);
     if (len != (inverse ^ 0xffff))
         return fail(s, "bad stored block");
-    s->in += 4;
-    if ((uint32_t)(s->in_end - s->in) < len)
+    if (s->in_size - s->at < len)
         return fail(s, "truncated");
     return out_stored(s, len);
 }
@@ -483,11 +503,10 @@ static int read_lengths(struct inflate *s, uint32_t n)
     uint32_t i = 0;
 
     while (i < n) {
-        int symbol = huffman_decode(s, &s->literal);
-        uint32_t repeat;
+        uint32_t entry = huffman_decode(s, &s->literal), symbol = entry_byte(entry), repeat;
         uint8_t value = 0;
 
-        if (symbol < 0 || s->overrun > MAX_OVERRUN)
+        if (entry == 0 || is_past_end(s))
             return fail(s, "bad code lengths");
         if (symbol < 16) {
             s->lengths[i++] = (uint8_t)symbol;
@@ -554,10 +573,11 @@ static int inflate_blocks(struct inflate *s)
             err = fail(s, "bad block type");
         if (err)
             return err;
-        if (s->overrun > MAX_OVERRUN)
+        if (is_past_end(s))
             return fail(s, "truncated");
     }
-    return align_to_byte(s) ? 0 : fail(s, "truncated");
+    align_to_byte(s);
+    return 0;
 }
 
 /* ---- The whole ---- */
@@ -572,7 +592,7 @@ int inflate(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *
             const char **why)
 {
     struct inflate *s = kalloc();
-    uint16_t *table = s ? kalloc() : NULL;
+    uint32_t *table = s ? kalloc() : NULL;
     int err;
 
     if (!table) {
@@ -582,15 +602,17 @@ int inflate(const uint8_t *in, uint32_t in_size, struct archive *out, uint32_t *
     }
     memset(s, 0, offsetof(struct inflate, lengths));
     s->in = in;
-    s->in_end = in + in_size;
+    s->in_size = in_size;
     s->out = out;
-    s->literal.fast = table;
-    s->literal.fast_bits = LITERAL_BITS;
-    s->distance.fast = s->distance_fast;
-    s->distance.fast_bits = DISTANCE_BITS;
+    s->literal.look = table;
+    s->literal.look_bits = LITERAL_BITS;
+    s->literal.meaning = literal_meaning;
+    s->distance.look = s->distance_look;
+    s->distance.look_bits = DISTANCE_BITS;
+    s->distance.meaning = distance_meaning;
     err = inflate_blocks(s);
     out->size = s->total;
-    *used = (uint32_t)(s->in - in);
+    *used = s->at < in_size ? s->at : in_size;
     *why = s->why;
     kfree(table);
     kfree(s);

@@ -10,6 +10,7 @@
  * waits for what amap_move will put there: it is not dropped when it is empty.
  */
 #include "libc/errno.h"
+#include "libc/words.h"
 #include "mm/mm.h"
 #include "mm/pool.h"
 
@@ -89,15 +90,14 @@ static struct anon **leaf_new(void)
 static struct anon **leaf_copy(struct anon **from)
 {
     const struct frame *f = frame_of(from);
-    struct anon **copy = leaf_new();
+    struct anon **copy = leaf_new(), **const end = from + f->leaf.high;
     struct frame *c;
 
     if (!copy)
         return NULL;
-    for (unsigned i = f->leaf.low; i < f->leaf.high; i++) {
-        copy[i] = from[i];
-        if (copy[i])
-            copy[i]->refs++;
+    for (struct anon **a = from + f->leaf.low; (a = first_used(a, end)) < end; a++) {
+        copy[a - from] = *a;
+        (*a)->refs++;
     }
     c = frame_of(copy);
     c->leaf.low = f->leaf.low;
@@ -115,11 +115,10 @@ static void leaf_clear(struct anon **leaf, unsigned first, unsigned end)
         first = f->leaf.low;
     if (end > f->leaf.high)
         end = f->leaf.high;
-    for (unsigned i = first; i < end && f->leaf.used; i++) {
-        struct anon *a = leaf[i];
-        if (!a)
-            continue;
-        leaf[i] = NULL;
+    for (struct anon **at = leaf + first, **const stop = leaf + end, *a;
+         f->leaf.used && (at = first_used(at, stop)) < stop; at++) {
+        a = *at;
+        *at = NULL;
         f->leaf.used--;
         anon_unref(a);
     }

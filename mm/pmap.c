@@ -9,6 +9,7 @@
  * caller may reuse the frame (rule 5).
  */
 #include "libc/errno.h"
+#include "libc/words.h"
 #include "mm/fork/share.h"
 
 static void begin(struct pmap *pm, pde_t *pgdir)
@@ -296,11 +297,10 @@ INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t 
     struct frame *table = table_of(pte);
     pte_t *const begin = pte, *const last = pte + ((end - start) >> PAGE_SHIFT);
     const pte_t *from = NULL, *to = NULL; /* what changed */
+    unsigned left = table->table.used;    /* not yet seen, here or elsewhere in the table */
 
-    for (; pte < last && table->table.used; pte++) {
-        while (!*pte && last - pte > 4 && !(pte[1] | pte[2] | pte[3] | pte[4]))
-            pte += 4;
-        if (!*pte || !fn(pm, pte))
+    for (; left && (pte = first_used(pte, last)) < last; pte++, left--) {
+        if (!fn(pm, pte))
             continue;
         from = from ? from : pte;
         to = pte + 1;

@@ -147,18 +147,29 @@ static void drop_leaves(struct vm_space *s, const struct vma *v, uint32_t *done,
     step_over(budget);
 }
 
-/* The mappings first, area by area, since the amap's leaves need not end where areas do. The areas
- * stay listed until their mappings are gone; what may sleep is left to the caller. */
+/* To the end of an area's last page table: nothing is mapped where no area is. */
+static void drop_mappings(struct vm_space *s, unsigned *budget)
+{
+    const struct vma *v;
+    vaddr_t at = 0;
+
+    while (at < USER_TOP && (v = vma_find(s, at))) {
+        at = at < v->start ? v->start : at;
+        at = pmap_remove_step(&s->pmap, at, ((v->end - 1) | (PT_SPAN - 1)) + 1, budget);
+        step_over(budget);
+    }
+}
+
+/* The mappings first, since the amap's leaves need not end where areas do. The areas stay listed
+ * until their mappings are gone; what may sleep is left to the caller. */
 static void drop_contents(struct vm_space *s, struct list *dead)
 {
     unsigned budget = STEP_UNITS;
     uint32_t done = 0;
     struct vma *v;
 
+    drop_mappings(s, &budget);
     list_for_each_entry (v, &s->vmas, link) {
-        vaddr_t at = v->start;
-        while ((at = pmap_remove_step(&s->pmap, at, v->end, &budget)) < v->end)
-            step_over(&budget);
         vma_forget(v);
         budget -= budget != 0;
         step_over(&budget);

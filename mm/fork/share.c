@@ -15,10 +15,10 @@
  *   - of the entries that map one frame at one address of a family, one is in the reverse map, and
  *     stands for them all: to copy a table is to copy words. The others say so (PTE_STOOD_FOR).
  */
+#include "libc/words.h"
 #include "mm/fork/share.h"
 
 #define OWN_UNITS 32u /* of a step's budget: what it costs to look at all entries of a table */
-#define GROUP     8u  /* entries that are looked at together */
 
 /* ---- Who else ---- */
 
@@ -145,32 +145,19 @@ bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va)
 
 /* ---- A table of one's own ---- */
 
-/* Of GROUP entries those that are present go to their places in a copy, or stay (to is NULL),
- * without the right to write. How many they are. */
-static inline unsigned take_over(pte_t *pte, pte_t *to)
-{
-    unsigned present = 0;
-
-    for (unsigned i = 0; i < GROUP; i++) {
-        const pte_t e = pte[i];
-
-        present += e & PTE_P;
-        if (to && e)
-            to[i] = (e & ~PTE_W) | PTE_STOOD_FOR;
-        if (e & PTE_W)
-            __atomic_and_fetch(&pte[i], ~PTE_W, __ATOMIC_SEQ_CST);
-    }
-    return present;
-}
-
-/* All of a table's, most of which are absent. */
+/* The entries of a table go to their places in a copy, or stay (to is NULL), without the right to
+ * write. */
 static void take_over_all(struct frame *table, pte_t *to)
 {
-    pte_t *pte = frame_kva(table);
+    pte_t *pte = frame_kva(table), *const first = pte, *const end = pte + PT_ENTRIES;
 
-    for (unsigned i = 0, left = table->table.used; left; i += GROUP, pte += GROUP)
-        if (pte[0] | pte[1] | pte[2] | pte[3] | pte[4] | pte[5] | pte[6] | pte[7])
-            left -= take_over(pte, to ? to + i : NULL);
+    for (unsigned left = table->table.used; left; left--, pte++) {
+        pte = first_used(pte, end);
+        if (to)
+            to[pte - first] = (*pte & ~PTE_W) | PTE_STOOD_FOR;
+        if (*pte & PTE_W)
+            __atomic_and_fetch(pte, ~PTE_W, __ATOMIC_SEQ_CST);
+    }
     table->flags &= (uint8_t)~FRAME_STALE;
 }
 

@@ -272,18 +272,24 @@ struct frame *pmap_lookup(struct pmap *pm, vaddr_t va, bool *writable)
 
 /* What to do with a present entry; whether it changed. Inlined into the walk, for its cost.
  */
-typedef bool (*entry_fn)(struct pmap *pm, pte_t *pte);
+typedef bool (*entry_fn)(struct pmap *pm, struct frame *table, pte_t *pte);
 #define INLINE_WALK static inline __attribute__((always_inline))
 
-INLINE_WALK bool remove_entry(struct pmap *pm, pte_t *pte)
+/* No frame knows of an entry that another stands for, and nobody counts what the dying have. */
+INLINE_WALK bool remove_entry(struct pmap *pm, struct frame *table, pte_t *pte)
 {
+    if (pm->dying && (*pte & (PTE_STOOD_FOR | PTE_D)) == PTE_STOOD_FOR) {
+        *pte = 0;
+        table->table.used--;
+        return true;
+    }
     unmap_entry(pm, pte);
     return true;
 }
 
-INLINE_WALK bool protect_entry(struct pmap *pm, pte_t *pte)
+INLINE_WALK bool protect_entry(struct pmap *pm, struct frame *table, pte_t *pte)
 {
-    (void)pm;
+    (void)pm, (void)table;
     if (!(*pte & PTE_W))
         return false;
     __atomic_and_fetch(pte, ~PTE_W, __ATOMIC_SEQ_CST);
@@ -300,7 +306,7 @@ INLINE_WALK void walk_table(struct pmap *pm, pte_t *pte, vaddr_t start, vaddr_t 
     unsigned left = table->table.used;    /* not yet seen, here or elsewhere in the table */
 
     for (; left && (pte = first_used(pte, last)) < last; pte++, left--) {
-        if (!fn(pm, pte))
+        if (!fn(pm, table, pte))
             continue;
         from = from ? from : pte;
         to = pte + 1;

@@ -22,7 +22,7 @@ struct rmap_link {
     uint32_t size; /* links in this subtree */
 };
 
-#define LINKS_KEPT 128u
+#define LINKS_KEPT 512u
 #define LINK_LOCKS 16u
 
 /* The first link of a frame needs none of these: it is an exchange. */

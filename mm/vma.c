@@ -25,8 +25,8 @@ static uint32_t next_priority(void)
     return state;
 }
 
-/* Every change has spares, few of which are used. */
-#define AREAS_KEPT 32u
+/* What a dynamic program or two give back, to be taken again by the next fork. */
+#define AREAS_KEPT 128u
 
 struct vma *vma_new(void)
 {

@@ -224,7 +224,7 @@ static int advise_pages(struct vm_space *s, vaddr_t start, vaddr_t end, int advi
 
 /* ---- Advice that may sleep: populating, reading ahead, punching holes ---- */
 
-/* A copy of the first area in [addr, end), with a reference to its object; false: there is none. */
+/* A copy of the first area in [addr, end), which holds what it holds; false: there is none. */
 static bool look_from(struct vm_space *s, vaddr_t addr, vaddr_t end, struct vma *copy)
 {
     const struct vma *v;
@@ -235,8 +235,7 @@ static bool look_from(struct vm_space *s, vaddr_t addr, vaddr_t end, struct vma 
     found = v && v->start < end;
     if (found) {
         *copy = *v;
-        if (copy->object)
-            copy->object->refs++;
+        vma_hold(copy);
     }
     spin_unlock(&vm_lock);
     return found;
@@ -287,8 +286,7 @@ int vm_populate(struct vm_space *s, vaddr_t addr, size_t len)
         return -ENOMEM;
     for (vaddr_t va = addr; va < end && look_from(s, va, end, &v); va = v.end) {
         vaddr_t from = v.start > va ? v.start : va, to = v.end < end ? v.end : end;
-        if (v.object)
-            vm_object_unref(v.object);
+        vma_let_go(&v);
         refused = v.flags & VM_LOCKONFAULT
                       ? 0
                       : populate(s, from, to, (v.prot & VM_PROT_WRITE) && vma_is_private(&v));
@@ -376,8 +374,7 @@ static int sleepy_advice(struct vm_space *s, vaddr_t start, vaddr_t end, int adv
             err = punch(&v, va, to);
         else if (v.object)
             read_ahead(&v, va, to);
-        if (v.object)
-            vm_object_unref(v.object);
+        vma_let_go(&v);
     }
     return err ? err : unmapped;
 }
@@ -467,8 +464,7 @@ int vm_sync(struct vm_space *s, vaddr_t addr, size_t length, bool sync, bool inv
         else if (sync && v.object && !vma_is_private(&v))
             err =
                 v.object->pager->sync ? v.object->pager->sync(v.object) : vm_object_sync(v.object);
-        if (v.object)
-            vm_object_unref(v.object);
+        vma_let_go(&v);
         port_yield();
     }
     return err ? err : unmapped;

@@ -118,10 +118,9 @@ static void split(struct vm_space *s, struct change *c, struct vma *v, vaddr_t a
 
     *upper = *v;
     upper->start = addr;
-    if (upper->object) {
+    if (upper->object)
         upper->pgoff = vma_page_index(v, addr);
-        upper->object->refs++;
-    }
+    vma_hold(upper);
     vma_set_range(s, v, v->start, addr);
     vma_insert(s, upper);
 }
@@ -137,8 +136,8 @@ static bool can_join_object(const struct vma *a, const struct vma *b)
 static bool can_join(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->prot == b->prot && a->maxprot == b->maxprot &&
-           a->flags == b->flags && a->object == b->object && a->server == b->server &&
-           a->served == b->served && can_join_object(a, b);
+           a->flags == b->flags && a->object == b->object && a->backing == b->backing &&
+           a->server == b->server && a->served == b->served && can_join_object(a, b);
 }
 
 /* Joins v with the area after it if they are alike. */

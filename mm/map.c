@@ -35,6 +35,7 @@ static void describe(struct vma *v, const struct vm_mapping *m)
         .maxprot = m->maxprot,
         .flags = m->flags & ~(VM_FIXED | VM_NOREPLACE | VM_LOW),
         .object = m->object,
+        .backing = m->backing,
         .pgoff = m->object ? m->pgoff : 0,
     };
 }
@@ -75,8 +76,7 @@ static int map_area(struct vm_space *s, struct change *c, const struct vm_mappin
         change_give_back(c, v);
         return err;
     }
-    if (v->object)
-        v->object->refs++;
+    vma_hold(v);
     if (out)
         *out = v->start;
     if (replaces)

@@ -155,8 +155,7 @@ struct frame *frame_next(struct frame *f);
 /* What a frame number stands for; only the struct frame of one IN_USE may be looked at. */
 enum frame_place { FRAME_ELSEWHERE, FRAME_NEVER_USED, FRAME_IN_USE };
 enum frame_place frame_place(pfn_t n);
-void kmalloc_init(void);
-void reclaim_init(void), space_forget_kept(void); /* mm_init: memory starts anew */
+void kmalloc_init(void), reclaim_init(void), space_forget_kept(void); /* memory starts anew */
 
 /* The n-th allocation from now (frames and kmalloc, 1 = the next) fails; 0: none. What was left of
  * the last such order: 0 when it was carried out. */
@@ -514,14 +513,14 @@ struct vma {
     uint16_t flags;                /* [v] VM_* */
     struct vm_space *space;        /* whose it is, once inserted */
     struct vm_object *object;      /* or NULL */
+    struct vm_backing *backing;    /* kept as long as the area is; NULL without object */
     struct vm_server *server;      /* [v] whom its faults ask, or NULL */
     uint32_t pgoff;                /* index in object of the page at start */
     struct list object_link;       /* [v] in vm_object.vmas */
     struct list link;              /* [v] in vm_space.vmas, by address */
     struct vma *left, *right;      /* [v] the index over the list: a treap by start */
     uint32_t priority;             /* heap order of the treap */
-    uint32_t gap;                  /* [v] free bytes before start */
-    uint32_t widest;               /* [v] the widest gap in this subtree */
+    uint32_t gap, widest;          /* [v] free bytes before start; the most in this subtree */
 };
 
 struct vm_space {
@@ -582,6 +581,8 @@ void vma_give_back(struct vma *v);     /* one that was not used [v] */
 /* Frees v, which is off its space, unless that may sleep: its object goes with it, or is to hear of
  * it. Whether it did. [v] */
 bool vma_free_now(struct vma *v);
+void vma_hold(struct vma *v);          /* a copy of an area gets references of its own [v] */
+void vma_let_go(struct vma *v);        /* and gives them up; may sleep, not [v] */
 void vma_free(struct vma *v);          /* drops its object; may sleep, not [v] */
 void vma_free_list(struct list *dead); /* areas off their space; may sleep, not [v] */
 

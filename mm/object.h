@@ -16,6 +16,13 @@
 struct vm_object;
 struct frame;
 
+/* What areas keep alive beside their object: the open file that they were mapped through. */
+struct vm_backing {
+    uint32_t areas; /* [v] that have it */
+    /* The first area has it (true: [v], must not sleep); the last is gone (false: may sleep). */
+    void (*hold)(struct vm_backing *b, bool held);
+};
+
 #define VM_RUN_MAX 16 /* pages in one piece of work for a pager */
 
 /* Neighbouring pages of an object that a pager is at work on. */

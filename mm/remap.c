@@ -177,10 +177,9 @@ static void move_area(struct vm_space *s, struct change *c, const struct vma *v,
     *moved = *v;
     moved->start = r->to;
     moved->end = r->to + r->new_len;
-    if (moved->object) {
+    if (moved->object)
         moved->pgoff = vma_page_index(v, r->addr);
-        moved->object->refs++;
-    }
+    vma_hold(moved);
     if (vma_is_private(v) && r->old_len)
         move_pages(s, c, r);
     if (moved->server)
@@ -310,8 +309,8 @@ int vm_remap(struct vm_space *s, const struct vm_remap *wanted, vaddr_t *out)
 int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t pgoff)
 {
     struct vm_mapping m = {.addr = page_down(addr), .len = len & PAGE_MASK};
-    struct vma *v;
-    int err = -EINVAL;
+    struct vma *v, keeps;
+    int err;
 
     if (m.addr + m.len <= m.addr || pgoff + (m.len >> PAGE_SHIFT) < pgoff)
         return -EINVAL;
@@ -323,13 +322,14 @@ int vm_remap_file_pages(struct vm_space *s, vaddr_t addr, size_t len, uint32_t p
         m.flags = v->flags | VM_FIXED;
         m.pgoff = pgoff;
         m.object = v->object;
-        m.object->refs++;
-        err = 0;
+        m.backing = v->backing;
+        keeps = *v;
+        vma_hold(&keeps);
     }
     spin_unlock(&vm_lock);
-    if (err)
-        return err;
+    if (!m.object)
+        return -EINVAL;
     err = vm_map(s, &m, NULL);
-    vm_object_unref(m.object);
+    vma_let_go(&keeps);
     return err;
 }

@@ -42,13 +42,14 @@ struct vm_space;
 #define VM_LOW         0x4000 /* argument only, with VM_FIXED: may lie below USER_MIN */
 
 struct vm_mapping {
-    vaddr_t addr;             /* a hint, or the place with VM_FIXED; page-aligned */
-    size_t len;               /* rounded up to pages */
-    uint8_t prot;             /* VM_PROT_* now */
-    uint8_t maxprot;          /* the most mprotect may ever give */
-    uint16_t flags;           /* VM_* */
-    struct vm_object *object; /* NULL: anonymous. A reference is taken, not consumed. */
-    uint32_t pgoff;           /* index in object of the first page */
+    vaddr_t addr;               /* a hint, or the place with VM_FIXED; page-aligned */
+    size_t len;                 /* rounded up to pages */
+    uint8_t prot;               /* VM_PROT_* now */
+    uint8_t maxprot;            /* the most mprotect may ever give */
+    uint16_t flags;             /* VM_* */
+    struct vm_object *object;   /* NULL: anonymous. A reference is taken, not consumed. */
+    uint32_t pgoff;             /* index in object of the first page */
+    struct vm_backing *backing; /* of an object: NULL, or what the areas shall keep; the caller's */
 };
 
 struct vm_limits { /* bytes; UINT32_MAX is no limit */

@@ -38,27 +38,49 @@ void vma_give_back(struct vma *v)
     pool_give(POOL_AREA, v, AREAS_KEPT);
 }
 
+void vma_hold(struct vma *v)
+{
+    if (v->object)
+        v->object->refs++;
+    if (v->backing && v->backing->areas++ == 0)
+        v->backing->hold(v->backing, true);
+}
+
 bool vma_free_now(struct vma *v)
 {
     struct vm_object *o = v->object;
 
-    if (o && (o->refs == 1 || o->pager->unmapped))
+    if (o && (o->refs == 1 || o->pager->unmapped || (v->backing && v->backing->areas == 1)))
         return false;
     if (o)
         o->refs--;
+    if (v->backing)
+        v->backing->areas--;
     vma_give_back(v);
     return true;
 }
 
+void vma_let_go(struct vma *v)
+{
+    struct vm_backing *b = v->backing;
+    bool last;
+
+    if (v->object)
+        vm_object_unref(v->object);
+    spin_lock(&vm_lock);
+    last = b && --b->areas == 0;
+    spin_unlock(&vm_lock);
+    if (last)
+        b->hold(b, false);
+}
+
 void vma_free(struct vma *v)
 {
-    if (v->object) {
-        if (v->object->pager->unmapped) {
-            kernel_need();
-            v->object->pager->unmapped(v->object);
-        }
-        vm_object_unref(v->object);
+    if (v->object && v->object->pager->unmapped) {
+        kernel_need();
+        v->object->pager->unmapped(v->object);
     }
+    vma_let_go(v);
     kmfree(v);
 }
 

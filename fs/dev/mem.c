@@ -80,6 +80,7 @@ static int zero_mmap(struct file *f, struct vm_mapping *m)
 {
     (void)f;
     m->pgoff = 0;
+    m->backing = NULL;
     if (!(m->flags & VM_SHARED))
         return 0;
     m->object = vm_object_create_anon(m->len);

@@ -32,6 +32,17 @@ int file_new_error(void)
     return too_many() ? -ENFILE : -ENOMEM;
 }
 
+/* What is mapped stays open. */
+static void hold_mapped(struct vm_backing *b, bool held)
+{
+    struct file *f = container_of(b, struct file, mapped);
+
+    if (held)
+        file_ref(f);
+    else
+        file_put(f);
+}
+
 struct file *file_new(struct inode *inode, const struct path *at, const struct file_ops *ops,
                       uint32_t flags)
 {
@@ -54,6 +65,7 @@ struct file *file_new(struct inode *inode, const struct path *at, const struct f
     f->dnotify = 0;
     f->async = NULL;
     f->watches = NULL;
+    f->mapped = (struct vm_backing){.hold = hold_mapped};
     inode_ref(inode);
     mount_ref(f->mount);
     if (at)

@@ -382,6 +382,7 @@ struct file {
     struct file_owner owner;    /* F_SETOWN */
     struct async_items *async;  /* [async_lock] O_ASYNC */
     struct epoll_item *watches; /* [fs/event/epoll.c] the epoll sets that it is in */
+    struct vm_backing mapped;   /* all areas that map it hold one of refs */
 };
 
 #define BESIDE_READ  1u /* read and readv */
@@ -411,7 +412,8 @@ struct file_ops {
     /* Mask of POLL*; registers with pt (may be NULL) every queue whose wake-up may change it. */
     uint32_t (*poll)(struct file *f, struct poll_table *pt);
     int64_t (*seek)(struct file *f, int64_t offset, int whence); /* NULL: the regular rule */
-    /* Fills m->object (a reference is given) or leaves NULL for anonymous memory. */
+    /* Fills m->object (a reference is given) or leaves NULL for anonymous memory. m->backing is set
+     * to f; NULL: the mapping has nothing more to do with it. */
     int (*mmap)(struct file *f, struct vm_mapping *m);
     int (*fsync)(struct file *f);
     /* O_ASYNC: whose changes the owner hears of, for reading or (out) for writing; NULL: of none.

@@ -148,6 +148,7 @@ static int map_file_part(struct elf_file *e, struct vm_space *s, const struct el
         .maxprot = VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXEC,
         .flags = VM_FIXED,
         .object = e->file->inode->object,
+        .backing = &e->file->mapped,
         .pgoff = p->offset >> PAGE_SHIFT,
     };
 

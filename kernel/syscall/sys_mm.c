@@ -125,6 +125,7 @@ static int map_file(struct file *f, uint32_t flags, struct vm_mapping *m, vaddr_
 {
     int err = check_file(f, flags, m);
 
+    m->backing = &f->mapped;
     if (!err)
         err = f->ops->mmap(f, m);
     if (!err) {

@@ -23,8 +23,7 @@ static int inherit(struct change *c, struct vm_space *child, const struct vma *v
         return -ENOMEM;
     *copy = *v;
     copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-    if (copy->object)
-        copy->object->refs++;
+    vma_hold(copy);
     vma_append(child, copy);
     return copy->server ? served_inherit(c, copy, child) : 0;
 }

@@ -450,6 +450,53 @@ TEST(every_area_of_an_object_that_counts_is_told_of)
     vm_object_unref(o);
 }
 
+static int times_held, times_let_go;
+
+static void count_held(struct vm_backing *b, bool held)
+{
+    EXPECT_EQ(b->areas, held ? 1 : 0);
+    times_held += held;
+    times_let_go += !held;
+}
+
+TEST(what_backs_areas_is_held_until_the_last_of_them_is_gone)
+{
+    static struct vm_backing one, other;
+    struct vm_mapping m = {.addr = AT,
+                           .len = 4 * PAGE_SIZE,
+                           .prot = RW,
+                           .maxprot = ALL,
+                           .flags = VM_SHARED | VM_FIXED,
+                           .object = file,
+                           .backing = &one};
+
+    one = other = (struct vm_backing){.hold = count_held};
+    times_held = times_let_go = 0;
+    EXPECT_EQ(vm_map(s, &m, NULL), 0);
+    m.addr += m.len;
+    m.pgoff += 4;
+    EXPECT_EQ(vm_map(s, &m, NULL), 0); /* joins the first */
+    EXPECT_EQ(one.areas, 1);
+    m.backing = &other; /* the same pages, opened once more: an area of its own */
+    EXPECT_EQ(vm_map(s, &m, NULL), 0);
+    EXPECT_EQ(one.areas, 1);
+    EXPECT_EQ(other.areas, 1);
+    EXPECT_EQ(times_held, 2);
+    vm_protect(s, AT + PAGE_SIZE, PAGE_SIZE, VM_PROT_READ);
+    EXPECT_EQ(one.areas, 3);
+    vm_space_fork(s, &child);
+    EXPECT_EQ(one.areas, 6);
+    EXPECT_EQ(vm_remap_file_pages(s, AT, PAGE_SIZE, 2), 0);
+    EXPECT_EQ(one.areas, 6);
+    vm_unmap(s, AT, 8 * PAGE_SIZE);
+    EXPECT_EQ(one.areas, 3);
+    EXPECT_EQ(times_let_go, 0);
+    vm_space_unref(child);
+    child = NULL;
+    EXPECT_EQ(times_let_go, 2);
+    EXPECT_EQ(times_held, 2);
+}
+
 /* ---- A page that very many map ---- */
 
 #define CROWD    600u

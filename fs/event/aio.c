@@ -2,12 +2,13 @@
  * Asynchronous I/O of Linux's own kind, man 2 io_submit: requests are handed in many at a time, and
  * what became of each is fetched later.
  *
- * A request is carried out while it is handed in, as Linux does it where the file is in memory.
- * What became of it is an event in a ring that lies in the program's own memory, at the address
- * that is the number of its context: the program may take events out by itself. So the kernel keeps
- * nothing but the ring's tail, believes nothing that it reads there, and a context goes with its
- * mapping.
+ * A request is carried out while it is handed in, as Linux does it where the file is in memory; one
+ * that waits for a file is aio_poll.c's. What became of it is an event in a ring that lies in the
+ * program's own memory, at the address that is the number of its context: the program may take
+ * events out by itself. So the kernel keeps nothing but the ring's tail, believes nothing that it
+ * reads there, and a context goes with its mapping.
  */
+#include "fs/event/aio.h"
 #include "arch/uaccess.h"
 #include "fs/event/eventfd.h"
 #include "fs/event/poll.h"
@@ -26,11 +27,6 @@ struct aio_ring { /* at the start of the mapping; events follow */
     uint32_t id, nr, head, tail, magic, compat, incompat, header;
 };
 
-struct io_event {
-    uint64_t data, request;
-    int64_t result, result2;
-};
-
 struct iocb {
     uint64_t data;
     uint32_t key, rw_flags;
@@ -45,23 +41,10 @@ struct iocb {
 
 _Static_assert(sizeof(struct iocb) == 64 && sizeof(struct io_event) == 32, "Linux i386 layout");
 
-enum { AIO_READ, AIO_WRITE, AIO_FSYNC, AIO_FDATASYNC, AIO_READV = 7, AIO_WRITEV };
+enum { AIO_READ, AIO_WRITE, AIO_FSYNC, AIO_FDATASYNC, AIO_POLL = 5, AIO_READV = 7, AIO_WRITEV };
 #define IOCB_EVENTFD 1u
 
-struct aio_context {
-    uint32_t refs;               /* [aio_lock] its mapping, and calls that use it */
-    uint64_t object;             /* [aio_lock] the mapping's, by which it is found */
-    struct aio_context *next;    /* [aio_lock] */
-    uint32_t asked, slots, size; /* requests, events of the ring, bytes of the mapping */
-    struct mutex lock;
-    uint32_t tail;      /* [lock] */
-    uint32_t posted;    /* [lock] grows with every event */
-    uint32_t under_way; /* [lock] requests that will need a slot */
-    bool gone;          /* the mapping is */
-    struct waitq arrived;
-};
-
-static struct spinlock aio_lock = SPINLOCK_INIT("aio", LOCK_RANK_FS);
+struct spinlock aio_lock = SPINLOCK_INIT("aio", LOCK_RANK_FS);
 static struct aio_context *contexts[64]; /* [aio_lock] by object */
 static uint32_t requests;                /* [aio_lock] asked for by all contexts: aio-nr */
 
@@ -72,15 +55,9 @@ uint32_t aio_requests(void)
 
 /* ---- Contexts ---- */
 
-static void context_put(struct aio_context *c)
+void aio_put(struct aio_context *c)
 {
-    bool last;
-
-    spin_lock(&aio_lock);
-    last = --c->refs == 0;
-    spin_unlock(&aio_lock);
-    if (last)
-        kmfree(c);
+    vm_object_unref(c->ring);
 }
 
 static struct aio_context **bucket(uint64_t object)
@@ -88,21 +65,41 @@ static struct aio_context **bucket(uint64_t object)
     return &contexts[object % (sizeof(contexts) / sizeof(contexts[0]))];
 }
 
-/* The mapping is gone. */
-static void ring_destroy(struct vm_object *o)
+/* Nobody finds it any more, and what waits does so no longer. Only the first time counts. */
+static void retire(struct aio_context *c)
 {
-    struct aio_context *c = vm_object_private(o), **at;
+    struct aio_context **at;
+    bool first;
 
     spin_lock(&aio_lock);
-    for (at = bucket(c->object); *at && *at != c; at = &(*at)->next)
-        ;
-    if (*at)
-        *at = c->next;
-    requests -= c->asked;
-    spin_unlock(&aio_lock);
+    first = !c->gone;
     c->gone = true;
+    if (first) {
+        requests -= c->asked;
+        for (at = bucket(c->object); *at && *at != c; at = &(*at)->next)
+            ;
+        if (*at)
+            *at = c->next;
+    }
+    spin_unlock(&aio_lock);
+    if (!first)
+        return;
+    aio_polls_end(c);
     wake_all(&c->arrived);
-    context_put(c);
+}
+
+static void ring_unmapped(struct vm_object *o)
+{
+    if (vm_object_areas(o) == 0)
+        retire(vm_object_private(o));
+}
+
+static void ring_destroy(struct vm_object *o)
+{
+    struct aio_context *c = vm_object_private(o);
+
+    retire(c);
+    kmfree(c);
 }
 
 static void ring_describe(struct vm_object *o, char *buf, size_t size, uint32_t *ino, uint32_t *dev)
@@ -116,6 +113,7 @@ static const struct pager ring_pager = {
     .name = "aio",
     .get = vm_zero_get,
     .zero_behind = vm_zero_behind,
+    .unmapped = ring_unmapped,
     .destroy = ring_destroy,
     .describe = ring_describe,
     .shared_memory = true,
@@ -141,7 +139,7 @@ static struct aio_context *context_get(uint32_t id)
     for (c = *bucket(object); c && c->object != object; c = c->next)
         ;
     if (c)
-        c->refs++;
+        vm_object_ref(c->ring);
     spin_unlock(&aio_lock);
     return c;
 }
@@ -166,13 +164,13 @@ static struct aio_context *context_new(uint32_t asked)
 
     if (!c)
         return NULL;
-    c->refs = 1;
     c->asked = asked;
     c->size = sizeof(struct aio_ring) + (2 * least + 2) * sizeof(struct io_event);
     c->size = (c->size + PAGE_SIZE - 1) & PAGE_MASK;
     c->slots = (c->size - sizeof(struct aio_ring)) / sizeof(struct io_event);
     mutex_init(&c->lock, MUTEX_RANK_AIO);
     waitq_init(&c->arrived);
+    list_init(&c->polls);
     return c;
 }
 
@@ -188,6 +186,7 @@ static int map_ring(struct aio_context *c, struct vm_object *o, vaddr_t *at)
     struct aio_ring ring = {
         .nr = c->slots, .magic = RING_MAGIC, .compat = 1, .header = sizeof(struct aio_ring)};
     uint64_t object;
+    bool gone;
     int err = vm_map(space, &m, at);
 
     if (err)
@@ -198,11 +197,14 @@ static int map_ring(struct aio_context *c, struct vm_object *o, vaddr_t *at)
         return -EAGAIN;
     }
     spin_lock(&aio_lock);
-    c->object = object;
-    c->next = *bucket(c->object);
-    *bucket(c->object) = c;
+    gone = c->gone;
+    if (!gone) {
+        c->object = object;
+        c->next = *bucket(object);
+        *bucket(object) = c;
+    }
     spin_unlock(&aio_lock);
-    return 0;
+    return gone ? -EAGAIN : 0;
 }
 
 static int context_make(uint32_t asked, vaddr_t *at, uint32_t *size)
@@ -223,6 +225,7 @@ static int context_make(uint32_t asked, vaddr_t *at, uint32_t *size)
         return -ENOMEM;
     }
     *size = c->size;
+    c->ring = o;
     err = map_ring(c, o, at);
     vm_object_unref(o);
     return err;
@@ -254,38 +257,46 @@ long sys_io_destroy(uint32_t id)
     if (!c)
         return -EINVAL;
     size = c->size;
-    context_put(c);
+    aio_put(c);
     return vm_unmap(proc_current()->space, id, size);
 }
 
 /* ---- The ring ---- */
 
-static struct io_event __user *slot(uint32_t id, uint32_t n)
+static bool ring_read(const struct aio_context *c, uint32_t at, void *to, uint32_t n)
 {
-    return (struct io_event __user *)(id + sizeof(struct aio_ring)) + n;
+    return vm_object_read_kernel(c->ring, at, to, n) == (long)n;
 }
 
-static uint32_t __user *ring_word(uint32_t id, size_t offset)
+static bool ring_write(const struct aio_context *c, uint32_t at, const void *from, uint32_t n)
 {
-    return (uint32_t __user *)(id + offset);
+    return vm_object_write_kernel(c->ring, at, from, n) == (long)n;
+}
+
+#define RING_HEAD offsetof(struct aio_ring, head)
+#define RING_TAIL offsetof(struct aio_ring, tail)
+
+static uint32_t slot(uint32_t n)
+{
+    return sizeof(struct aio_ring) + n * sizeof(struct io_event);
 }
 
 /* [c->lock held] How many events wait; *head: the first. The program may have moved it. */
-static uint32_t waiting(const struct aio_context *c, uint32_t id, uint32_t *head)
+static uint32_t waiting(const struct aio_context *c, uint32_t *head)
 {
-    if (get_user_u32(head, ring_word(id, offsetof(struct aio_ring, head))))
+    if (!ring_read(c, RING_HEAD, head, sizeof(*head)))
         *head = c->tail;
     *head %= c->slots;
     return (c->tail + c->slots - *head) % c->slots;
 }
 
-static bool reserve_slot(struct aio_context *c, uint32_t id)
+static bool reserve_slot(struct aio_context *c)
 {
     uint32_t head;
     bool room;
 
     mutex_lock(&c->lock);
-    room = waiting(c, id, &head) + c->under_way < c->slots - 1;
+    room = waiting(c, &head) + c->under_way < c->slots - 1;
     if (room)
         c->under_way++;
     mutex_unlock(&c->lock);
@@ -299,38 +310,39 @@ static void give_back_slot(struct aio_context *c)
     mutex_unlock(&c->lock);
 }
 
-static void post(struct aio_context *c, uint32_t id, const struct io_event *e)
+void aio_post(struct aio_context *c, const struct io_event *e, struct file *told)
 {
     mutex_lock(&c->lock);
     c->under_way--;
     c->posted++;
-    /* Another mapping may be there by now. */
-    if (object_at(id) == c->object && copy_to_user(slot(id, c->tail), e, sizeof(*e)) == 0) {
+    if (ring_write(c, slot(c->tail), e, sizeof(*e))) {
         c->tail = (c->tail + 1) % c->slots;
-        put_user_u32(ring_word(id, offsetof(struct aio_ring, tail)), c->tail);
+        (void)ring_write(c, RING_TAIL, &c->tail, sizeof(c->tail));
     }
     mutex_unlock(&c->lock);
+    if (told)
+        eventfd_add(told, 1);
     wake_all(&c->arrived);
 }
 
 /* Takes up to n events out, those before a bad address at least. -EFAULT: none. */
-static long take(struct aio_context *c, uint32_t id, struct io_event __user *to, uint32_t n)
+static long take(struct aio_context *c, struct io_event __user *to, uint32_t n)
 {
     uint32_t head, there, done = 0;
     struct io_event e;
     long err = 0;
 
     mutex_lock(&c->lock);
-    there = waiting(c, id, &head);
+    there = waiting(c, &head);
     while (done < n && done < there && !err) {
         sched_point();
-        if (copy_from_user(&e, slot(id, head), sizeof(e)) || copy_to_user(to + done, &e, sizeof(e)))
+        if (!ring_read(c, slot(head), &e, sizeof(e)) || copy_to_user(to + done, &e, sizeof(e)))
             err = -EFAULT;
         else
             head = (head + 1) % c->slots, done++;
     }
     if (done)
-        put_user_u32(ring_word(id, offsetof(struct aio_ring, head)), head);
+        (void)ring_write(c, RING_HEAD, &head, sizeof(head));
     mutex_unlock(&c->lock);
     return done ? (long)done : err;
 }
@@ -393,8 +405,16 @@ static long carry_out(struct file *f, const struct iocb *r, int64_t *result)
     }
 }
 
-static long submit_file(struct aio_context *c, uint32_t id, struct iocb __user *ur,
-                        const struct iocb *r, struct file *f)
+static long poll_request(struct aio_context *c, struct file *f, const struct iocb *r,
+                         const struct io_event *e, struct file *told)
+{
+    if (r->buf > UINT16_MAX || r->len || r->offset || r->rw_flags)
+        return -EINVAL;
+    return aio_poll_begin(c, f, (uint32_t)r->buf, e, told);
+}
+
+static long submit_file(struct aio_context *c, struct iocb __user *ur, const struct iocb *r,
+                        struct file *f)
 {
     struct io_event e = {.data = r->data, .request = (uint32_t)ur};
     struct file *told = NULL;
@@ -402,19 +422,21 @@ static long submit_file(struct aio_context *c, uint32_t id, struct iocb __user *
 
     if (!err && put_user_u32(&ur->key, 0))
         err = -EFAULT;
-    if (!err)
+    if (!err && r->opcode == AIO_POLL) {
+        err = poll_request(c, f, r, &e, told);
+        if (!err)
+            return 0;
+    } else if (!err) {
         err = carry_out(f, r, &e.result);
-    if (!err) {
-        post(c, id, &e);
-        if (told)
-            eventfd_add(told, 1);
+        if (!err)
+            aio_post(c, &e, told);
     }
     if (told)
         file_put(told);
     return err;
 }
 
-static long submit_one(struct aio_context *c, uint32_t id, struct iocb __user *ur)
+static long submit_one(struct aio_context *c, struct iocb __user *ur)
 {
     struct iocb r;
     struct file *f;
@@ -424,10 +446,10 @@ static long submit_one(struct aio_context *c, uint32_t id, struct iocb __user *u
         return -EFAULT;
     if (r.reserved || r.buf > UINT32_MAX || r.len > INT32_MAX)
         return -EINVAL;
-    if (!reserve_slot(c, id))
+    if (!reserve_slot(c))
         return -EAGAIN;
     f = fd_get((int)r.fd);
-    err = f ? submit_file(c, id, ur, &r, f) : -EBADF;
+    err = f ? submit_file(c, ur, &r, f) : -EBADF;
     if (f)
         file_put(f);
     if (err)
@@ -449,22 +471,31 @@ long sys_io_submit(uint32_t id, uint32_t count, const uint32_t __user *urequests
     if (count > c->slots)
         count = c->slots;
     while (done < (long)count && !err && !fatal_signal_pending()) {
-        err = get_user_u32(&at, urequests + done) ? -EFAULT
-                                                  : submit_one(c, id, (struct iocb __user *)at);
+        err =
+            get_user_u32(&at, urequests + done) ? -EFAULT : submit_one(c, (struct iocb __user *)at);
         done += !err;
         sched_point();
     }
-    context_put(c);
+    aio_put(c);
     return done ? done : err;
 }
 
-/* Whatever could be called off is over before anybody could ask. */
+/* Only what waits can be called off: all else is over before anybody could ask. */
 long sys_io_cancel(uint32_t id, struct iocb __user *ur, void __user *uresult)
 {
+    struct aio_context *c;
     uint32_t key;
+    long err;
 
-    (void)id, (void)uresult;
-    return get_user_u32(&key, &ur->key) ? -EFAULT : -EINVAL;
+    (void)uresult;
+    if (get_user_u32(&key, &ur->key))
+        return -EFAULT;
+    c = key ? NULL : context_get(id);
+    if (!c)
+        return -EINVAL;
+    err = aio_poll_cancel(c, (uint32_t)ur);
+    aio_put(c);
+    return err ? err : -EINPROGRESS; /* its event tells */
 }
 
 /* ---- Fetching ---- */
@@ -484,15 +515,15 @@ static int wait_arrival(struct aio_context *c, uint32_t seen, uint64_t until)
     return ret;
 }
 
-static long fetch(struct aio_context *c, uint32_t id, uint32_t least, uint32_t most,
-                  struct io_event __user *to, uint64_t until)
+static long fetch(struct aio_context *c, uint32_t least, uint32_t most, struct io_event __user *to,
+                  uint64_t until)
 {
     long n = 0, more;
     int err = 0;
 
     for (;;) {
         uint32_t seen = __atomic_load_n(&c->posted, __ATOMIC_RELAXED);
-        more = take(c, id, to + n, most - (uint32_t)n);
+        more = take(c, to + n, most - (uint32_t)n);
         if (more < 0)
             return n ? n : more;
         n += more;
@@ -524,8 +555,8 @@ static long get_events(uint32_t id, uint32_t least, uint32_t most, struct io_eve
         return -EINVAL;
     ret = -EINVAL;
     if ((int32_t)least >= 0 && (int32_t)least <= (int32_t)most)
-        ret = fetch(c, id, least, most, to, until);
-    context_put(c);
+        ret = fetch(c, least, most, to, until);
+    aio_put(c);
     return ret;
 }
 

@@ -124,8 +124,8 @@ static long device_write(struct file *f, const void __user *ubuf, size_t len, ui
     if (n <= 0)
         return n;
     *pos += (uint32_t)n;
-    if (file_write_flags(f) & (O_DSYNC | O_DIRECT)) {
-        err = file_write_flags(f) & O_DSYNC ? block_sync(dev) : vm_object_sync(dev->object);
+    if (file_rw_flags(f) & (O_DSYNC | O_DIRECT)) {
+        err = file_rw_flags(f) & O_DSYNC ? block_sync(dev) : vm_object_sync(dev->object);
         if (err)
             return err;
     }

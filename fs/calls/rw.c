@@ -256,13 +256,13 @@ static long vector_file(struct file *f, const void __user *uvec, uint32_t count,
 
         count_call(transfer);
         if (flags && !is_empty(&set))
-            n = rw_set_flags(flags);
+            n = rw_set_flags(f, transfer == transfer_out, flags);
         if (!n)
             n = iov_transfer(f, &set, at ? at : &f->pos, transfer);
         file_pos_end(f, locked);
         iov_free(&set);
         if (flags)
-            rw_set_flags(0);
+            rw_end_flags();
     }
     file_put(f);
     return n;
@@ -313,15 +313,29 @@ long sys_pwritev(uint32_t fd, const void __user *uvec, uint32_t count, uint32_t 
 #define RWF_HIPRI  1u /* asks for nothing here */
 #define RWF_DSYNC  2u
 #define RWF_SYNC   4u
+#define RWF_NOWAIT 8u
 #define RWF_APPEND 16u
 
-int rw_set_flags(uint32_t flags)
+static uint32_t known_flags(const struct file_ops *ops, bool out)
 {
-    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
+    if (out ? ops->plain_write : ops->plain_read)
+        return RWF_HIPRI;
+    return RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND | (ops->nowait ? RWF_NOWAIT : 0);
+}
+
+int rw_set_flags(const struct file *f, bool out, uint32_t flags)
+{
+    if (flags & ~known_flags(f->ops, out))
         return -EOPNOTSUPP;
-    thread_current()->write_flags =
-        (flags & (RWF_DSYNC | RWF_SYNC) ? O_DSYNC : 0u) | (flags & RWF_APPEND ? O_APPEND : 0u);
+    thread_current()->rw_flags = (flags & (RWF_DSYNC | RWF_SYNC) ? O_DSYNC : 0u) |
+                                 (flags & RWF_APPEND ? O_APPEND : 0u) |
+                                 (flags & RWF_NOWAIT ? O_NONBLOCK : 0u);
     return 0;
+}
+
+void rw_end_flags(void)
+{
+    thread_current()->rw_flags = 0;
 }
 
 /* Offset -1 is the file's own position. */

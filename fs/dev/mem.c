@@ -52,6 +52,7 @@ static const struct file_ops null_ops = {
     .write_kernel = null_write_kernel,
     .seek = null_seek,
     .beside = BESIDE_READ | BESIDE_WRITE,
+    .nowait = true,
 };
 
 /* ---- zero and full ---- */
@@ -99,6 +100,7 @@ static const struct file_ops zero_ops = {
     .seek = null_seek,
     .mmap = zero_mmap,
     .beside = BESIDE_READ | BESIDE_WRITE | BESIDE_MMAP,
+    .nowait = true,
 };
 
 static const struct file_ops full_ops = {
@@ -106,6 +108,7 @@ static const struct file_ops full_ops = {
     .write = full_write,
     .seek = null_seek,
     .beside = BESIDE_READ | BESIDE_WRITE,
+    .plain_write = true,
 };
 
 /* ---- random ---- */
@@ -195,6 +198,7 @@ static const struct file_ops random_ops = {
     .ioctl = random_ioctl,
     .poll = always_ready,
     .seek = null_seek,
+    .nowait = true,
 };
 
 /* ---- Opening ---- */

@@ -367,10 +367,12 @@ static long transfer_request(struct file *f, const struct iocb *r, int64_t *resu
     struct iovec one = {(void __user *)(uint32_t)r->buf, (uint32_t)r->len};
     struct iov_set set = {.frames = {&one}, .count = 1};
     bool vector = r->opcode >= AIO_READV;
-    long err = rw_set_flags(r->rw_flags);
+    long err = rw_set_flags(f, is_write(r), r->rw_flags);
 
     if (!err)
         err = file_may_transfer(f, is_write(r));
+    if (!err && (is_write(r) ? f->ops->plain_write : f->ops->plain_read))
+        err = -EINVAL;
     if (!err && !f->ops->stream && r->offset < 0)
         err = -EINVAL;
     if (!err && vector)
@@ -382,7 +384,7 @@ static long transfer_request(struct file *f, const struct iocb *r, int64_t *resu
         if (vector)
             iov_free(&set);
     }
-    rw_set_flags(0);
+    rw_end_flags();
     if (*result == -ERESTARTSYS || *result == -ERESTARTNOHAND)
         *result = -EINTR; /* what was begun is not begun again */
     return err;

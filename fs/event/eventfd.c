@@ -50,7 +50,7 @@ static long eventfd_read(struct file *f, void __user *ubuf, size_t len, uint64_t
     if (len < sizeof(n))
         return -EINVAL;
     n = take_count(e);
-    if (!n && (f->flags & O_NONBLOCK))
+    if (!n && (file_rw_flags(f) & O_NONBLOCK))
         return -EAGAIN;
     if (!n) {
         ret = wait_event_interruptible(&e->queue, (n = take_count(e)) != 0);
@@ -122,6 +122,8 @@ static const struct file_ops eventfd_file_ops = {
     .name = "[eventfd]",
     .stream = true,
     .beside = BESIDE_READ | BESIDE_WRITE,
+    .nowait = true,
+    .plain_write = true,
     .seek = seek_nowhere,
 };
 

@@ -136,6 +136,7 @@ static void signalfd_release(struct file *f)
 static const struct file_ops signalfd_file_ops = {
     .release = signalfd_release,
     .read = signalfd_read,
+    .plain_read = true,
     .poll = signalfd_poll,
     .fdinfo = signalfd_fdinfo,
     .held = signalfd_held,

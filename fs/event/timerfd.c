@@ -117,6 +117,7 @@ static void timerfd_release(struct file *f)
 static const struct file_ops timerfd_file_ops = {
     .release = timerfd_release,
     .read = timerfd_read,
+    .plain_read = true,
     .poll = timerfd_poll,
     .name = "[timerfd]",
     .stream = true,

@@ -483,6 +483,7 @@ static const struct file_ops userfault_ops = {
     .fdinfo = userfault_fdinfo,
     .release = userfault_release,
     .read = userfault_read,
+    .plain_read = true,
     .poll = userfault_poll,
     .ioctl = userfault_ioctl,
     .name = "[userfaultfd]",

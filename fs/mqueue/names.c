@@ -97,6 +97,7 @@ static void queue_flush(struct file *f)
 
 static const struct file_ops queue_file_ops = {
     .read = queue_read,
+    .plain_read = true,
     .poll = queue_poll,
     .flush = queue_flush,
 };

@@ -345,6 +345,7 @@ static void inotify_release(struct file *f)
 static const struct file_ops inotify_file_ops = {
     .release = inotify_release,
     .read = inotify_read,
+    .plain_read = true,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
     .async = inotify_async,

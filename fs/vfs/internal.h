@@ -267,7 +267,7 @@ static inline bool file_readonly(const struct file *f)
 int inode_get_write(struct inode *i);
 void inode_put_write(struct inode *i);
 /* The flags of f, and those of the call (RWF_APPEND and kin) that the current thread is in. */
-uint32_t file_write_flags(const struct file *f);
+uint32_t file_rw_flags(const struct file *f);
 int64_t generic_seek(struct file *f, int64_t offset, int whence, uint64_t size);
 
 /* [no lock] The current process's directory or root, referenced. */
@@ -303,8 +303,10 @@ uint32_t new_file_mode(const struct inode *dir, uint32_t mode); /* no directory;
  */
 int file_may_transfer(const struct file *f, bool out);
 long file_transfer(struct file *f, bool out, struct iov_set *s, uint64_t pos);
-/* RWF_* of the transfers that the current thread does from now on: 0 or -EOPNOTSUPP. */
-int rw_set_flags(uint32_t flags);
+/* RWF_* of the transfers through f that the current thread does from now on, until rw_end_flags():
+ * 0, or -EOPNOTSUPP: f does not know them. */
+int rw_set_flags(const struct file *f, bool out, uint32_t flags);
+void rw_end_flags(void);
 
 /* ---- others ---- */
 

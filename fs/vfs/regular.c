@@ -76,16 +76,16 @@ static int object_fsync(struct file *f)
 }
 
 /* Of the file, and of this call. */
-uint32_t file_write_flags(const struct file *f)
+uint32_t file_rw_flags(const struct file *f)
 {
-    return f->flags | thread_current()->write_flags;
+    return f->flags | thread_current()->rw_flags;
 }
 
 /* O_DSYNC and its kin, and mounts that ask for it: the bytes are on the medium. */
 static long written(struct file *f, long n)
 {
     bool sync =
-        (file_write_flags(f) & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
+        (file_rw_flags(f) & O_DSYNC) || (f->inode->sb && (f->inode->sb->flags & MS_SYNCHRONOUS));
     int err = sync ? object_fsync(f) : 0;
 
     return err ? err : n;
@@ -101,7 +101,7 @@ static long write_from(struct file *f, const void __user *ubuf, const void *buf,
     if (len == 0)
         return 0;
     mutex_lock(&i->lock);
-    if (file_write_flags(f) & O_APPEND)
+    if (file_rw_flags(f) & O_APPEND)
         *pos = vm_object_size(i->object);
     n = writable_length(f, *pos, len);
     if (n > 0 && (i->seals & ~(F_SEALABLE | F_SEAL_SEAL)))

@@ -423,6 +423,9 @@ struct file_ops {
     /* BESIDE_*: which operations do without the kernel lock. What they touch has locks of its own,
      * is the thread's, or is one word. They may sleep, and take it where they need it. */
     uint8_t beside;
+    /* Of the flags of preadv2 and pwritev2 it knows RWF_NOWAIT, too; or none but RWF_HIPRI: what
+     * Linux reads, or writes, without a vector. */
+    bool nowait, plain_read, plain_write;
     bool stream; /* no position: pread gives -ESPIPE, and so does lseek
                   * unless there is a seek */
     /* Of files without a name: what /proc/PID/fd shows behind "anon_inode:", and what fdinfo adds.

@@ -57,7 +57,7 @@ struct thread {
 
     struct sched_attr sched;             /* [sched_lock] */
     uint32_t timer_slack, default_slack; /* [own] ns, prctl; timers here need none */
-    uint32_t write_flags; /* [own] O_APPEND, O_DSYNC: of the pwritev2 that it is in */
+    uint32_t rw_flags;                   /* [own] O_*: of the preadv2 or pwritev2 that it is in */
     uint8_t mce_policy;   /* [own] prctl: PR_MCE_KILL; nobody has such errors to tell of */
     bool io_flusher;      /* [own] prctl; nothing here waits for such threads */
     uint16_t io_priority; /* [proc_lock] ioprio_set: class and level; 0: as the nice value has it */

@@ -74,6 +74,7 @@ static void wrong_requests(aio_context_t id)
     struct iocb r = request(IOCB_CMD_PREAD, file, buf, 10, 0);
     struct iocb *list[] = {&r, NULL};
     int reader = open("file", O_RDONLY), writer = open("file", O_WRONLY);
+    int null = open("/dev/null", O_RDWR), full = open("/dev/full", O_RDWR);
 
     one(id, "no such file", request(IOCB_CMD_PREAD, 500, buf, 1, 0));
     one(id, "write what is only read", request(IOCB_CMD_PWRITE, reader, buf, 1, 0));
@@ -91,6 +92,12 @@ static void wrong_requests(aio_context_t id)
     r.aio_reserved2 = 1;
     one(id, "reserved field", r);
     r.aio_reserved2 = 0;
+    r.aio_rw_flags = RWF_NOWAIT;
+    one(id, "not waiting for a file in memory", r);
+    r.aio_fildes = null;
+    one(id, "nor for the null device", r);
+    one(id, "a device that is no vector's", request(IOCB_CMD_PWRITE, full, buf, 1, 0));
+    r.aio_fildes = file;
     r.aio_rw_flags = 0x8000;
     one(id, "unknown flag", r);
     r.aio_rw_flags = 0;

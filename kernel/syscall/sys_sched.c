@@ -1,6 +1,6 @@
 /*
- * Scheduling calls: policies and CPUs. man 7 sched has the rules for who may set what. Of deadline
- * scheduling there is only the range of its priorities.
+ * Scheduling calls: policies and CPUs. man 7 sched has the rules for who may set what. Deadline
+ * scheduling is refused to whoever could have it as Linux refuses more of it than there is: EBUSY.
  */
 #include "arch/uaccess.h"
 #include "kernel/futex/futex.h"
@@ -69,6 +69,37 @@ static bool is_allowed(const struct proc *p, const struct sched_attr *old,
     return old->policy != SCHED_IDLE || new->policy == SCHED_IDLE || may_lower_nice(p, old->nice);
 }
 
+struct request {
+    uint32_t policy, priority; /* policy POLICY_KEPT: as it is */
+    bool reset_on_fork, keep_reset, keep_params;
+    int nice;                           /* INT32_MIN: as it is */
+    uint64_t runtime, deadline, period; /* ns, of SCHED_DEADLINE */
+};
+
+#define DEADLINE_RUNTIME_MIN 1024u
+
+static bool deadline_is_valid(const struct request *r)
+{
+    const uint64_t period = r->period ? r->period : r->deadline;
+
+    return !r->priority && r->deadline && r->runtime >= DEADLINE_RUNTIME_MIN &&
+           !((r->deadline | period) >> 63) && period >= r->deadline && r->deadline >= r->runtime &&
+           period >= sched_settings.deadline_period_min_us * 1000ull &&
+           period <= sched_settings.deadline_period_max_us * 1000ull;
+}
+
+/* Never 0. It is for all processors, or none; and there is none at all if real-time threads get no
+ * time. */
+static int refuse_deadline(const struct thread *t, const struct request *r)
+{
+    if (!deadline_is_valid(r))
+        return -EINVAL;
+    if (!capable(CAP_SYS_NICE) || !sched_settings.realtime_runtime_us ||
+        (t && sched_cpus(t) != sched_cpus(NULL)))
+        return -EPERM;
+    return -EBUSY;
+}
+
 static bool is_valid(uint32_t policy, uint32_t priority)
 {
     switch (policy) {
@@ -84,12 +115,6 @@ static bool is_valid(uint32_t policy, uint32_t priority)
     }
 }
 
-struct request {
-    uint32_t policy, priority; /* policy POLICY_KEPT: as it is */
-    bool reset_on_fork, keep_reset, keep_params;
-    int nice; /* INT32_MIN: as it is */
-};
-
 /* [proc_lock held] */
 static int apply(struct proc *p, struct thread *t, const struct request *r)
 {
@@ -97,6 +122,8 @@ static int apply(struct proc *p, struct thread *t, const struct request *r)
     uint32_t policy = r->policy == POLICY_KEPT ? old->policy : r->policy;
     uint32_t priority = r->keep_params ? old->priority : r->priority;
 
+    if (policy == SCHED_DEADLINE)
+        return refuse_deadline(t, r);
     if (!is_valid(policy, priority))
         return -EINVAL;
     new.policy = (uint8_t)policy;
@@ -194,6 +221,9 @@ long sys_sched_setattr(uint32_t tid, void __user *uattr, uint32_t flags)
         .nice = a.nice < -20  ? -20
                 : a.nice > 19 ? 19
                               : a.nice,
+        .runtime = a.runtime,
+        .deadline = a.deadline,
+        .period = a.period,
     };
     return set(tid, &r);
 }

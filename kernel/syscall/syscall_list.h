@@ -252,7 +252,7 @@ NR(244, get_thread_area)
 NR(245, io_setup)
 NR(246, io_destroy)
 NR(247, io_getevents)
-NR(248, io_submit) /* partial: none waits for readiness (`IOCB_CMD_POLL`) */
+NR(248, io_submit)
 NR(249, io_cancel)
 NR(250, fadvise64)
 NR(252, exit_group)
@@ -353,7 +353,7 @@ NR(347, process_vm_readv)
 NR(348, process_vm_writev)
 NR(349, kcmp)
 NR(350, finit_module)
-NR(351, sched_setattr) /* partial: `SCHED_DEADLINE` */
+NR(351, sched_setattr) /* partial: of `SCHED_DEADLINE` there is never enough (`EBUSY`) */
 NR(352, sched_getattr)
 NR(353, renameat2)
 NR(354, seccomp)

@@ -6,7 +6,8 @@
  * SCHED_IDLE always is.
  *
  * Nobody waits for ever. Real-time threads get 95 ticks of 100 of a processor when others wait, as
- * on Linux (sched_rt_runtime_us): one that never sleeps does not lock root out. Those that sleep in
+ * on Linux (sched_rt_runtime_us, where it can be changed): one that never sleeps does not lock root
+ * out. Those that sleep in
  * turns, and come back with time left each time, are followed by one of the others after PATIENCE
  * ticks. And only so many a period are put before those that were there first.
  */
@@ -14,16 +15,21 @@
 #include "arch/thread.h"
 #include "kernel/thread/proc.h"
 #include "kernel/thread/sched.h"
+#include "kernel/time/time.h"
+#include "libc/errno.h"
 
 #define SLICE_DEFAULT 3  /* ticks: 30 ms */
 #define SLICE_RR      10 /* 100 ms */
 #define SLICE_FIFO    UINT32_MAX
-#define RT_PERIOD     100
-#define RT_RUNTIME    95
 #define PATIENCE      10
 #define HURRIES_MAX   8
 #define PRIORITIES    (SCHED_PRIORITY_MAX + 1)
 #define LOOK_AT       32 /* in a list that may be very long */
+
+#define TICK_US (1000000 / HZ)
+
+struct sched_settings sched_settings = {1000000, 950000, 100, 4194304};
+static uint32_t rt_period = 1000000 / TICK_US, rt_runtime = 950000 / TICK_US; /* ticks; atomic */
 
 /* All [sched_lock]. */
 static struct list realtime[PRIORITIES];
@@ -46,6 +52,20 @@ void runqueue_init_one(struct runqueue *q)
 uint32_t runqueue_realtime(void)
 {
     return __atomic_load_n(&nr_realtime, __ATOMIC_RELAXED);
+}
+
+int sched_set_realtime(int32_t period_us, int32_t runtime_us)
+{
+    uint32_t period = (uint32_t)period_us / TICK_US;
+
+    if (!period_us || (runtime_us != SCHED_UNLIMITED && (uint32_t)runtime_us > (uint32_t)period_us))
+        return -EINVAL;
+    sched_settings.realtime_period_us = period_us;
+    sched_settings.realtime_runtime_us = runtime_us;
+    write_once(rt_period, period ? period : 1);
+    write_once(rt_runtime,
+               runtime_us == SCHED_UNLIMITED ? UINT32_MAX : (uint32_t)runtime_us / TICK_US);
+    return 0;
 }
 
 uint32_t sched_slice(const struct sched_attr *a)
@@ -253,10 +273,10 @@ bool runqueue_tick(struct runqueue *q, const struct thread *t)
         q->realtime_ticks++;
     if (!list_empty(&q->expired))
         q->passed_over++;
-    if (++q->period_ticks >= RT_PERIOD) {
+    if (++q->period_ticks >= read_once(rt_period)) {
         q->period_ticks = q->realtime_ticks = q->hurries = 0;
         q->throttled = false;
-    } else if (q->realtime_ticks >= RT_RUNTIME) {
+    } else if (q->realtime_ticks >= read_once(rt_runtime)) {
         q->throttled = true;
     }
     return q->throttled != was;

@@ -36,7 +36,7 @@ enum {
     SCHED_RR,
     SCHED_BATCH,
     SCHED_IDLE = 5,
-    SCHED_DEADLINE, /* there is none: only its range of priorities can be asked for */
+    SCHED_DEADLINE, /* there is none: whoever asks is told that there is not enough time */
 };
 #define SCHED_PRIORITY_MAX 99
 
@@ -46,6 +46,16 @@ struct sched_attr {
     int8_t nice;
     bool reset_on_fork;
 };
+
+/* /proc/sys/kernel/sched_*: what real-time threads may take of a processor, and the bounds of what
+ * SCHED_DEADLINE may ask for. */
+struct sched_settings {
+    int32_t realtime_period_us, realtime_runtime_us;
+    uint32_t deadline_period_min_us, deadline_period_max_us;
+};
+#define SCHED_UNLIMITED (-1)
+extern struct sched_settings sched_settings;
+int sched_set_realtime(int32_t period_us, int32_t runtime_us); /* -EINVAL */
 
 static inline bool sched_is_realtime(const struct sched_attr *a)
 {

@@ -45,6 +45,21 @@ int sysctl_word(const char *text, size_t len, uint32_t least, uint32_t most, uin
     return err;
 }
 
+static int sysctl_signed(const char *text, size_t len, int32_t *out)
+{
+    uint32_t n;
+    bool negative;
+    int err;
+
+    while (len && isspace(*text))
+        text++, len--;
+    negative = len && *text == '-';
+    err = sysctl_number(text + negative, len - negative, INT32_MAX, &n);
+    if (!err)
+        *out = negative ? -(int32_t)n : (int32_t)n;
+    return err;
+}
+
 /* ---- kernel ---- */
 
 SYSCTL_FACT(ostype, UTS_SYSNAME)
@@ -241,8 +256,47 @@ SYSCTL_WORD(static, dmesg_restrict, log_restricted, 0, 1)
 SYSCTL_WORD(static, kptr_restrict, symbols_restricted, 0, 2)
 SYSCTL_FACT(zero, "0")
 SYSCTL_FACT(one, "1")
-SYSCTL_FACT(slice, "100")
 SYSCTL_FACT(arch_name, UTS_MACHINE)
+
+/* ---- Scheduling ---- */
+
+static int show_period(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%d\n", (int)sched_settings.realtime_period_us);
+    return 0;
+}
+
+static int store_period(const char *text, size_t len, const struct target *who)
+{
+    int32_t us;
+    int err = sysctl_signed(text, len, &us);
+
+    (void)who;
+    return err ? err : sched_set_realtime(us, sched_settings.realtime_runtime_us);
+}
+
+static int show_runtime(struct text *t, const struct target *who)
+{
+    (void)who;
+    text_printf(t, "%d\n", (int)sched_settings.realtime_runtime_us);
+    return 0;
+}
+
+static int store_runtime(const char *text, size_t len, const struct target *who)
+{
+    int32_t us;
+    int err = sysctl_signed(text, len, &us);
+
+    (void)who;
+    return err ? err : sched_set_realtime(sched_settings.realtime_period_us, us);
+}
+
+SYSCTL_WORD(static, least, sched_settings.deadline_period_min_us, 0,
+            sched_settings.deadline_period_max_us)
+SYSCTL_WORD(static, most, sched_settings.deadline_period_max_us,
+            sched_settings.deadline_period_min_us, UINT32_MAX)
+SYSCTL_FACT(slice, "100")
 
 static const struct proc_entry random_entries[] = {
     FILE_ENTRY("boot_id", 0444, show_boot_id),
@@ -279,7 +333,11 @@ static struct proc_entry kernel_entries[KERNEL_ENTRIES] = {
     STORE_ENTRY("printk", 0644, show_printk, store_printk),
     DIR_ENTRY("random", 0555, random_entries),
     STORE_ENTRY("randomize_va_space", 0644, show_randomize, store_randomize),
+    STORE_ENTRY("sched_deadline_period_max_us", 0644, show_most, store_most),
+    STORE_ENTRY("sched_deadline_period_min_us", 0644, show_least, store_least),
     FILE_ENTRY("sched_rr_timeslice_ms", 0444, show_slice),
+    STORE_ENTRY("sched_rt_period_us", 0644, show_period, store_period),
+    STORE_ENTRY("sched_rt_runtime_us", 0644, show_runtime, store_runtime),
     STORE_ENTRY("sem", 0644, show_semlimits, store_semlimits),
     STORE_ENTRY("sem_next_id", 0644, show_sem_next, store_sem_next),
     STORE_ENTRY("shm_next_id", 0644, show_shm_next_id, store_shm_next_id),

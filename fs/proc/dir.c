@@ -21,8 +21,9 @@ static const struct proc_entry thread_entry = {
 /* ---- Numbers: processes, threads, descriptors ---- */
 
 /* The target of a number in dir, when there is one. */
-static bool number_target(const struct proc_inode *dir, int32_t n, struct target *out)
+static bool number_target(const struct inode *of, int32_t n, struct target *out)
 {
+    const struct proc_inode *dir = proc_inode(of);
     struct proc *p;
     struct thread *t;
 
@@ -35,6 +36,8 @@ static bool number_target(const struct proc_inode *dir, int32_t n, struct target
         p = t ? t->proc : proc_find(n);
         if (p && p->pid != n)
             p = proc_find(p->pid); /* a thread's id finds its process, as on Linux */
+        if (p && proc_hides(of->sb, p, PROC_INVISIBLE))
+            p = NULL;
         if (p) {
             out->pid = p->pid;
             out->by = n == p->pid ? 0 : n;
@@ -130,7 +133,7 @@ static int lookup_number(struct inode *dir, struct dentry *d)
         if (access < 0)
             return -ENOENT;
     }
-    if (!number_target(pi, n, &who))
+    if (!number_target(dir, n, &who))
         return -ENOENT;
     d->inode = proc_make_inode(dir->sb, e, &who, number_ino(pi->entry, &who));
     if (!d->inode)
@@ -168,15 +171,35 @@ static uint32_t child_ino(const struct proc_inode *dir, const struct proc_entry 
     return proc_entry_ino(&dir->who, index);
 }
 
+/* subset=pid leaves nothing but processes, and links to them. */
+static bool is_shown(const struct inode *dir, const struct proc_entry *e)
+{
+    if (proc_inode(dir)->entry->kind != ENTRY_ROOT || !proc_only_processes(dir->sb))
+        return true;
+    return strcmp(e->name, "self") == 0 || strcmp(e->name, "thread-self") == 0;
+}
+
+/* Of the directory of a process: whether it is hidden. */
+static int may_enter(const struct inode *dir)
+{
+    const struct proc_inode *pi = proc_inode(dir);
+
+    return pi->entry == &process_entry ? proc_may_enter(dir->sb, &pi->who) : 0;
+}
+
 static int proc_lookup(struct inode *dir, struct dentry *d)
 {
     struct proc_inode *pi = proc_inode(dir);
     const struct proc_entry *table = pi->entry->children, *e;
+    int err;
 
     if (!target_exists(&pi->who))
         return -ESRCH;
+    err = may_enter(dir); /* a walk asks no directory of mode 0555 */
+    if (err)
+        return err;
     for (e = table; e && e->name; e++) {
-        if (strcmp(e->name, d->name) == 0) {
+        if (strcmp(e->name, d->name) == 0 && is_shown(dir, e)) {
             d->inode = proc_make_inode(dir->sb, e, &pi->who, child_ino(pi, e));
             if (d->inode)
                 proc_inode(d->inode)->setting = pi->setting || e->children == sysctl_entries;
@@ -205,14 +228,14 @@ static void batch_insert(int32_t *batch, unsigned *count, int32_t n)
     batch[i] = n;
 }
 
-static unsigned batch_processes(int32_t *batch, int32_t from)
+static unsigned batch_processes(const struct superblock *sb, int32_t *batch, int32_t from)
 {
     unsigned count = 0;
     struct proc *p;
 
     spin_lock(&proc_lock);
     list_for_each_entry (p, &all_procs, all_link)
-        if (p->pid >= from && p->pid > 0)
+        if (p->pid >= from && p->pid > 0 && !proc_hides(sb, p, PROC_INVISIBLE))
             batch_insert(batch, &count, p->pid);
     spin_unlock(&proc_lock);
     return count;
@@ -255,11 +278,13 @@ static unsigned batch_files(const struct target *who, int32_t *batch, int32_t fr
 }
 
 /* The next numbers of the directory from the given one on, in order. */
-static unsigned next_batch(const struct proc_inode *pi, int32_t *batch, int32_t from)
+static unsigned next_batch(const struct inode *dir, int32_t *batch, int32_t from)
 {
+    const struct proc_inode *pi = proc_inode(dir);
+
     switch (pi->entry->kind) {
     case ENTRY_ROOT:
-        return batch_processes(batch, from);
+        return batch_processes(dir->sb, batch, from);
     case ENTRY_TASKS:
         return batch_threads(&pi->who, batch, from);
     case ENTRY_FDS:
@@ -291,8 +316,9 @@ static bool emit_number(const struct proc_inode *pi, struct dir_context *ctx, in
 
 /* The entries of the table, which have the positions below FIRST_NUMBER. False: the buffer is full.
  */
-static bool emit_table(const struct proc_inode *pi, struct dir_context *ctx)
+static bool emit_table(const struct inode *dir, struct dir_context *ctx)
 {
+    const struct proc_inode *pi = proc_inode(dir);
     const struct proc_entry *table = pi->entry->children;
     uint64_t count = 0;
 
@@ -301,7 +327,8 @@ static bool emit_table(const struct proc_inode *pi, struct dir_context *ctx)
     for (; ctx->pos - 2 < count; ctx->pos++) {
         const struct proc_entry *e = &table[ctx->pos - 2];
 
-        if (!dir_emit(ctx, e->name, strlen(e->name), child_ino(pi, e), proc_entry_type(e)))
+        if (is_shown(dir, e) &&
+            !dir_emit(ctx, e->name, strlen(e->name), child_ino(pi, e), proc_entry_type(e)))
             return false;
     }
     if (ctx->pos < FIRST_NUMBER)
@@ -336,10 +363,10 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
         return -ENOENT;
     if (pi->entry->kind == ENTRY_MAPS)
         return iterate_areas(pi, ctx);
-    if (!emit_table(pi, ctx) || ctx->pos > INT32_MAX)
+    if (!emit_table(f->inode, ctx) || ctx->pos > INT32_MAX)
         return 0;
     do {
-        count = next_batch(pi, batch, (int32_t)(ctx->pos - FIRST_NUMBER));
+        count = next_batch(f->inode, batch, (int32_t)(ctx->pos - FIRST_NUMBER));
         for (unsigned i = 0; i < count; i++)
             if (!emit_number(pi, ctx, batch[i]))
                 return 0;
@@ -353,9 +380,11 @@ static int proc_iterate(struct file *f, struct dir_context *ctx)
 static int proc_dir_permission(const struct inode *i, unsigned want, int err)
 {
     const struct proc_inode *pi = proc_inode(i);
-    int inspect;
+    int inspect, hidden = may_enter(i);
 
     (void)want;
+    if (hidden)
+        return hidden;
     if (pi->entry->kind == ENTRY_FDS)
         return pi->who.pid == proc_current()->pid ? 0 : err;
     if (pi->entry->kind != ENTRY_FDINFO)

@@ -417,15 +417,31 @@ static const struct inode_ops place_ops = {
 static int procfs_mount(struct superblock *sb, const char *source, const char *data)
 {
     struct target nobody = {0};
-    struct inode *root = proc_make_inode(sb, &root_entry, &nobody, ROOT_INO);
+    int err = proc_take_options(sb, data);
+    struct inode *root;
 
-    (void)source, (void)data;
+    (void)source;
+    if (err)
+        return err;
+    root = proc_make_inode(sb, &root_entry, &nobody, ROOT_INO);
     sb->root = root ? dentry_root(sb, root) : NULL;
     if (sb->root)
         return 0;
     if (root)
         inode_unref(root);
+    kmfree(sb->private);
     return -ENOMEM;
+}
+
+static int procfs_remount(struct superblock *sb, uint32_t flags, const char *data)
+{
+    (void)flags;
+    return proc_take_options(sb, data);
+}
+
+static void procfs_unmount(struct superblock *sb)
+{
+    kmfree(sb->private);
 }
 
 static void procfs_statfs(struct superblock *sb, struct kstatfs *out)
@@ -441,7 +457,11 @@ static struct fs_type procfs_type = {
     .name = "proc",
     .nodev = true,
     .mount = procfs_mount,
-    .known = (const char *const[]){"hidepid", "gid", "subset", NULL},
+    .unmount = procfs_unmount,
+    .remount = procfs_remount,
+    .options = proc_show_options,
+    .known = proc_options,
+    .check = proc_check_option,
     .statfs = procfs_statfs,
 };
 

@@ -108,6 +108,24 @@ uint32_t proc_entry_type(const struct proc_entry *e);
 uint32_t proc_entry_ino(const struct target *who, uint32_t index);
 extern const struct inode_ops proc_dir_ops; /* dir.c */
 
+/* ---- hide.c: the options of a mount ---- */
+
+enum proc_hiding { /* hidepid= */
+                   PROC_SHOWN,
+                   PROC_NO_ACCESS, /* what is in the directories of others' processes */
+                   PROC_INVISIBLE, /* and the directories */
+                   PROC_ONLY_TRACEABLE = 4,
+};
+extern const char *const proc_options[];
+int proc_check_option(const char *option); /* -EINVAL */
+int proc_take_options(struct superblock *sb, const char *data);
+void proc_show_options(struct superblock *sb, char *buf, size_t size);
+bool proc_only_processes(const struct superblock *sb);
+/* [proc_lock held] Whether the current process is not to see of p what is hidden from that on. */
+bool proc_hides(const struct superblock *sb, const struct proc *p, enum proc_hiding least);
+/* Whether it may look into the directory of a process: -ENOENT, -EPERM, -ESRCH. */
+int proc_may_enter(const struct superblock *sb, const struct target *who);
+
 /* Whether it is still there. */
 bool target_exists(const struct target *who);
 /* The target's process with proc_lock held, or NULL with it released. */

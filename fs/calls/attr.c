@@ -14,13 +14,18 @@ static int changed(struct inode *i)
     return i->ops->setattr ? i->ops->setattr(i) : 0;
 }
 
+static bool is_changeable(const struct inode *i, bool owner)
+{
+    return !inode_is_fixed(i) && !(i->ops->changeable && i->ops->changeable(i, owner));
+}
+
 /* ---- Mode ---- */
 
 static int change_mode(struct inode *i, uint32_t mode)
 {
     if (S_ISLNK(i->mode))
         return -EOPNOTSUPP;
-    if (!is_owner(i) || inode_is_fixed(i))
+    if (!is_owner(i) || !is_changeable(i, false))
         return -EPERM;
     if ((mode & S_ISGID) && !in_group(i->gid) && !capable(CAP_FSETID))
         mode &= ~S_ISGID;
@@ -88,7 +93,7 @@ static int change_owner(struct inode *i, uint32_t uid, uint32_t gid)
 {
     int err;
 
-    if ((uid != KEEP || gid != KEEP) && (inode_is_fixed(i) || !may_chown(i, uid, gid)))
+    if ((uid != KEEP || gid != KEEP) && (!is_changeable(i, true) || !may_chown(i, uid, gid)))
         return -EPERM;
     if (xattr_may_be(i)) {
         mutex_lock(&i->lock);

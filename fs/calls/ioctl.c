@@ -21,6 +21,8 @@
 #define FITHAW        0xc0045878u
 #define FS_GETFLAGS   0x80046601u
 #define FS_SETFLAGS   0x40046602u
+#define FS_FSGETXATTR 0x801c581fu
+#define FS_FSSETXATTR 0x401c5820u
 
 static long set_nonblocking(struct file *f, void __user *uarg)
 {
@@ -97,14 +99,11 @@ static int change_flags(struct inode *i, uint32_t flags)
     return err;
 }
 
-static long set_flags(struct file *f, const void __user *uflags)
+static long set_flags(struct file *f, uint32_t flags)
 {
     struct inode *i = f->inode;
-    uint32_t flags;
     long err = 0;
 
-    if (get_user_u32(&flags, uflags))
-        return -EFAULT;
     if (file_readonly(f))
         return -EROFS;
     if (!is_owner(i))
@@ -118,6 +117,68 @@ static long set_flags(struct file *f, const void __user *uflags)
         err = change_flags(i, flags & INODE_FLAGS);
     mutex_unlock(&i->lock);
     return err;
+}
+
+/* The same as XFS has it: FS_IOC_FSGETXATTR. */
+struct fsxattr {
+    uint32_t xflags, extent_size, extents, project, cow_extent_size;
+    uint8_t pad[8];
+};
+
+_Static_assert(sizeof(struct fsxattr) == 28, "Linux i386 layout");
+
+#define XFLAG_PREALLOCATED 2u      /* cannot be set, and is not refused */
+#define XFLAG_EXTENT_SIZES 0x1800u /* count for nothing without a size */
+
+static const struct {
+    uint32_t flag, xflag;
+} xflags[] = {{INODE_IMMUTABLE, 8},
+              {INODE_APPEND, 0x10},
+              {8 /* FS_SYNC_FL */, 0x20},
+              {INODE_NOATIME, 0x40},
+              {INODE_NODUMP, 0x80}};
+#define XFLAGS (sizeof(xflags) / sizeof(xflags[0]))
+
+static long get_fsxattr(const struct file *f, void __user *to)
+{
+    struct fsxattr x = {0};
+
+    for (unsigned n = 0; n < XFLAGS; n++)
+        x.xflags |= f->inode->flags & xflags[n].flag ? xflags[n].xflag : 0;
+    return copy_to_user(to, &x, sizeof(x)) ? -EFAULT : 0;
+}
+
+/* Owner and right come before what the file system cannot. */
+static long set_fsxattr(struct file *f, struct fsxattr *x)
+{
+    uint32_t flags = f->inode->flags;
+    bool more;
+
+    x->xflags &= ~(x->extent_size ? XFLAG_PREALLOCATED : XFLAG_PREALLOCATED | XFLAG_EXTENT_SIZES);
+    for (unsigned n = 0; n < XFLAGS; n++) {
+        flags = x->xflags & xflags[n].xflag ? flags | xflags[n].flag : flags & ~xflags[n].flag;
+        x->xflags &= ~xflags[n].xflag;
+    }
+    more = x->xflags || x->extent_size || x->project || x->cow_extent_size;
+    return set_flags(f, more ? flags | ~INODE_FLAGS_SHOWN : flags);
+}
+
+/* What is nobody's flags is the file's own affair. */
+static long flags_ioctl(struct file *f, uint32_t cmd, uint32_t arg)
+{
+    void __user *at = (void __user *)arg;
+    struct fsxattr x = {0};
+    size_t size = cmd == FS_FSSETXATTR ? sizeof(x) : cmd == FS_SETFLAGS ? sizeof(uint32_t) : 0;
+
+    if (size && copy_from_user(&x, at, size))
+        return -EFAULT;
+    if (!has_flags(f->inode))
+        return of_the_file(f, cmd, arg);
+    if (cmd == FS_GETFLAGS)
+        return put_user_u32(at, f->inode->flags & INODE_FLAGS_SHOWN);
+    if (cmd == FS_FSGETXATTR)
+        return get_fsxattr(f, at);
+    return cmd == FS_SETFLAGS ? set_flags(f, x.xflags) : set_fsxattr(f, &x);
 }
 
 static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
@@ -154,13 +215,10 @@ static long do_ioctl(int fd, struct file *f, uint32_t cmd, uint32_t arg)
     case FIGETBSZ:
         return f->dentry ? put_user_u32((void __user *)arg, inode_block_size(f->inode)) : -EINVAL;
     case FS_GETFLAGS:
-        if (has_flags(f->inode))
-            return put_user_u32((void __user *)arg, f->inode->flags & INODE_FLAGS_SHOWN);
-        return of_the_file(f, cmd, arg);
     case FS_SETFLAGS:
-        if (has_flags(f->inode))
-            return set_flags(f, (void __user *)arg);
-        return of_the_file(f, cmd, arg);
+    case FS_FSGETXATTR:
+    case FS_FSSETXATTR:
+        return flags_ioctl(f, cmd, arg);
     default:
         return of_the_file(f, cmd, arg);
     }

@@ -247,14 +247,15 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out)
 {
     struct inode *dir = w->at.dentry->inode;
     struct dentry *d;
-    int err = w->at.dentry->unlinked  ? -ENOENT
+    bool nowhere = w->at.dentry->unlinked || dir_is_made_up(w->at.dentry);
+    int err = nowhere                 ? -ENOENT
               : path_readonly(&w->at) ? -EROFS
                                       : inode_permission(dir, MAY_WRITE | MAY_EXEC);
 
     if (err)
         return err;
     if (!dir->ops->create)
-        return dir_is_made_up(w->at.dentry) ? -ENOENT : -EACCES;
+        return -EACCES;
     d = dentry_new(w->at.dentry, w->name, w->len);
     if (!d)
         return -ENOMEM;

@@ -138,6 +138,8 @@ static int lookup_number(struct inode *dir, struct dentry *d)
     d->inode = proc_make_inode(dir->sb, e, &who, number_ino(pi->entry, &who));
     if (!d->inode)
         return -ENOMEM;
+    if (e == &process_entry)
+        d->inode->flags = INODE_IMMUTABLE;
     if (e == &fd_entry) {
         d->inode->mode = S_IFLNK | access_mode(access);
         d->inode->bytes = FD_LINK_BYTES;
@@ -382,9 +384,10 @@ static int proc_dir_permission(const struct inode *i, unsigned want, int err)
     const struct proc_inode *pi = proc_inode(i);
     int inspect, hidden = may_enter(i);
 
-    (void)want;
     if (hidden)
         return hidden;
+    if (pi->setting && (want & MAY_WRITE))
+        return -EACCES;
     if (pi->entry->kind == ENTRY_FDS)
         return pi->who.pid == proc_current()->pid ? 0 : err;
     if (pi->entry->kind != ENTRY_FDINFO)
@@ -394,6 +397,7 @@ static int proc_dir_permission(const struct inode *i, unsigned want, int err)
 }
 
 const struct inode_ops proc_dir_ops = {
+    .changeable = proc_changeable,
     .permission = proc_dir_permission,
     .lookup = proc_lookup,
     .iterate = proc_iterate,

@@ -220,6 +220,13 @@ struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
     return i;
 }
 
+int proc_changeable(const struct inode *i, bool owner)
+{
+    const struct proc_inode *pi = proc_inode(i);
+
+    return pi->setting || (pi->who.pid && !owner) ? -EPERM : 0;
+}
+
 void proc_destroy(struct inode *i)
 {
     kmfree(i->private);
@@ -398,17 +405,20 @@ static int file_permission(const struct inode *i, unsigned want, int err)
 static const struct inode_ops file_ops = {
     .permission = file_permission,
     .truncate = file_truncate,
+    .changeable = proc_changeable,
     .destroy = proc_destroy,
 };
 
 static const struct inode_ops link_ops = {
     .readlink = link_readlink,
+    .changeable = proc_changeable,
     .destroy = proc_destroy,
 };
 
 static const struct inode_ops place_ops = {
     .readlink = place_readlink,
     .follow = place_follow,
+    .changeable = proc_changeable,
     .destroy = proc_destroy,
 };
 

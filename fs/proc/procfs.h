@@ -104,6 +104,7 @@ static inline struct proc_inode *proc_inode(const struct inode *i)
 struct inode *proc_make_inode(struct superblock *sb, const struct proc_entry *e,
                               const struct target *who, uint32_t ino);
 void proc_destroy(struct inode *i);
+int proc_changeable(const struct inode *i, bool owner); /* as inode_ops asks */
 uint32_t proc_entry_type(const struct proc_entry *e);
 uint32_t proc_entry_ino(const struct target *who, uint32_t index);
 extern const struct inode_ops proc_dir_ops; /* dir.c */

@@ -328,7 +328,9 @@ struct inode_ops {
      * -EINVAL: in a hole, or in pieces. NULL: on none. May sleep. */
     int (*place)(struct inode *inode, uint32_t page, uint64_t *sector);
     int (*setattr)(struct inode *inode); /* after the fields were changed */
-    int (*fsync)(struct inode *inode);   /* NULL: memory is all there is */
+    /* Whether the mode, or (owner) the owner, can be changed at all: -EPERM. NULL: it can. */
+    int (*changeable)(const struct inode *inode, bool owner);
+    int (*fsync)(struct inode *inode); /* NULL: memory is all there is */
     /* [lock] inode->xattrs is filled from the medium; what it says now is what the medium is to
      * have. NULL: memory is all there is. */
     int (*load_xattrs)(struct inode *inode);

@@ -15,7 +15,7 @@ struct trapframe;
 struct vm_space;
 
 #define CPU_HELD_LOCKS 8
-#define CPU_POOLS      3 /* mm/pool.h */
+#define CPU_POOLS      3 /* mm/percpu/pool.h */
 
 #define CPU_WANTED_SWITCH 1u /* another thread is to run */
 #define CPU_WANTED_KERNEL 2u /* another processor waits to come into the kernel */
@@ -54,10 +54,11 @@ struct cpu {
     uint32_t kicks, ticks, shootdowns; /* arch: that it had from others */
     const struct trapframe *held_at;   /* arch: cpus_hold() stopped it there, or NULL */
     uint64_t faults;                   /* mm/fault.c: that it resolved so */
+    uint32_t anons; /* mm/amap.c: how many more it has made than given up, modulo 2^32 */
     struct cpu_pool {
         void *head;
         unsigned count;
-    } pools[CPU_POOLS]; /* mm/pool.h */
+    } pools[CPU_POOLS]; /* mm/percpu/pool.h */
 };
 
 #ifdef ARCH_HOST

@@ -39,6 +39,7 @@ enum lock_rank {
     LOCK_RANK_TIMER = 65,       /* the timer list */
     LOCK_RANK_SCHED = 70,       /* run queue */
     LOCK_RANK_SLAB = 80,        /* kmalloc */
+    LOCK_RANK_SHELF = 85,       /* free frames that a processor has at hand */
     LOCK_RANK_FRAME = 90,       /* kalloc */
     LOCK_RANK_LEAF = 100,       /* devices: nothing is taken under it but the clock */
     LOCK_RANK_CLOCK = 110,      /* which everybody may ask for the time */

@@ -2,7 +2,7 @@
  * From the boot code to the first program. kernel_main sets up what needs no thread, then becomes
  * the idle thread; process 1 mounts the root, opens the console and execs init.
  */
-#include "arch/cpu.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/upcalls.h"
 #include "fs/vfs/file.h"
@@ -179,6 +179,8 @@ static void init_main(void *arg)
     (void)arg;
     init_proc = p;
     sched_start_processors();
+    if (cpus_online > 1)
+        frames_at_hand();
     if (boot_flag("selftest"))
         selftest();
     vfs_init();

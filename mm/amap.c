@@ -9,12 +9,11 @@
  * the slots that hold it, a shared leaf counted once. A leaf whose frame is pinned is unshared and
  * waits for what amap_move will put there: it is not dropped when it is empty.
  */
+#include "arch/processors.h"
 #include "libc/errno.h"
 #include "libc/words.h"
 #include "mm/mm.h"
-#include "mm/pool.h"
-
-uint32_t anon_total;
+#include "mm/percpu/pool.h"
 
 #define ANONS_KEPT 1024u
 
@@ -31,7 +30,7 @@ static struct anon *anon_with(struct frame *f)
     }
     *a = (struct anon){.refs = 1, .frame = f};
     f->anon = a;
-    __atomic_add_fetch(&anon_total, 1, __ATOMIC_RELAXED);
+    CPU_LOCAL(anons)++;
     return a;
 }
 
@@ -60,7 +59,16 @@ void anon_unref(struct anon *a)
         swapped_anons--;
     }
     pool_give(POOL_ANON, a, ANONS_KEPT);
-    anon_total--;
+    CPU_LOCAL(anons)--;
+}
+
+uint32_t anon_total(void)
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < cpus_online; i++)
+        n += cpu_get(i)->anons;
+    return n;
 }
 
 /* ---- Leaves ---- */

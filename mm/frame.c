@@ -5,36 +5,32 @@
  * is on no list: each range keeps the address up to which it has been handed out, so boot costs the
  * same however much RAM there is, and a struct frame is initialised when its frame is first used.
  *
+ * Where several processors run and there is plenty, each has some free frames of its own
+ * (percpu/shelf.c); here is where they come from.
+ *
  * Invariants: a frame of kind FREE is on exactly one list; struct frames at or above their range's
- * mark are garbage and are never looked at; counts[] agrees with the kinds.
+ * mark are garbage and are never looked at; counts[], with what shelves add, agrees with the kinds.
  */
 #include "libc/errno.h"
 #include "libc/string.h"
-#include "mm/mm.h"
+#include "mm/percpu/shelf.h"
 #include "mm/port.h"
 #include "mm/see.h"
 #include "mm/seen/check.h"
 
 #define MAX_RANGES   32
-#define JUNK         0xdbu
 #define RESERVE_MIN  24u
 #define RESERVE_PART 64u /* one frame in so many is kept for the kernel */
-
-#define GUARD 0x5afe1157u
-
-/* Debug builds keep each link twice, so that a stray write to one is found when it is followed. */
-struct free_frame {
-    struct free_frame *next;
-#ifdef CONFIG_DEBUG
-    uintptr_t guard; /* next, exclusive-ored with GUARD */
-#endif
-};
+#define NEVER        UINT32_MAX
 
 struct frame *frames;
 const struct mm_port *mm_port;
-struct spinlock vm_lock = SPINLOCK_INIT("vm", LOCK_RANK_VM);
+/* Who shares vm_lock only looks at it: nothing that is written more often lies in its cache line.
+ */
+struct spinlock vm_lock __attribute__((aligned(64))) = SPINLOCK_INIT("vm", LOCK_RANK_VM);
 
-static struct spinlock frame_lock = SPINLOCK_INIT("frames", LOCK_RANK_FRAME);
+static struct spinlock frame_lock __attribute__((aligned(64))) =
+    SPINLOCK_INIT("frames", LOCK_RANK_FRAME);
 
 static struct ram_range {
     paddr_t start, mark, end; /* [f] handed out at least once: [start, mark) */
@@ -43,12 +39,15 @@ static unsigned nranges;
 static unsigned fresh_range;         /* [f] the first with mark < end */
 static struct free_frame *free_list; /* [f] */
 static struct free_frame *zero_list; /* [f] all zero but for the node */
-static uint32_t free_frames;         /* [f] on the lists and never used; hints read it without */
+static uint32_t free_frames;         /* [f] listed here or never used; hints read it without */
 static uint32_t fresh_frames;        /* [f] part of it: never used */
 static uint32_t total_frames;
 static uint32_t reserve;             /* frames that user pages may not take */
 static uint32_t counts[FRAME_KINDS]; /* [f] */
 static uint32_t taken;               /* [f] how many were handed out ever */
+static uint32_t shelves_at = NEVER;  /* [f] so many free frames, and shelves are open */
+bool shelves_open;
+static bool several; /* processors: shelves may have been used */
 
 static pfn_t count_ranges(const struct mem_range *usable, unsigned count)
 {
@@ -93,6 +92,9 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
     mm_port = port;
     memset(counts, 0, sizeof(counts));
     free_list = zero_list = NULL;
+    shelves_at = NEVER;
+    shelves_open = several = false;
+    shelves_init();
     fresh_range = 0;
     zero_frame = NULL;
     reclaim_init();
@@ -108,53 +110,6 @@ int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port
         return -ENOMEM;
     kmalloc_init();
     return 0;
-}
-
-/* ---- Junk in free frames: debug builds ---- */
-
-static void junk_fill(struct free_frame *node)
-{
-#ifdef CONFIG_DEBUG
-    memset((uint8_t *)node + sizeof(*node), JUNK, PAGE_SIZE - sizeof(*node));
-#else
-    (void)node;
-#endif
-}
-
-/* A write to a free frame shows here, when it is next handed out. */
-static void junk_verify(const struct free_frame *node)
-{
-#ifdef CONFIG_DEBUG
-    const uint8_t *b = (const uint8_t *)node;
-    for (unsigned i = sizeof(*node); i < PAGE_SIZE; i++)
-        KASSERT(b[i] == JUNK);
-#else
-    (void)node;
-#endif
-}
-
-/* ---- Links ---- */
-
-static void push(struct free_frame **list, struct free_frame *node)
-{
-    node->next = *list;
-    write_once(*list, node);
-#ifdef CONFIG_DEBUG
-    node->guard = (uintptr_t)node->next ^ GUARD;
-#endif
-}
-
-/* Off the list; nothing of the link stays in it. */
-static struct free_frame *pop(struct free_frame **list)
-{
-    struct free_frame *node = *list;
-
-#ifdef CONFIG_DEBUG
-    KASSERT(node->guard == ((uintptr_t)node->next ^ GUARD));
-#endif
-    write_once(*list, node->next);
-    *node = (struct free_frame){0};
-    return node;
 }
 
 /* ---- Allocation ---- */
@@ -175,15 +130,10 @@ static struct frame *take_fresh(void)
 
 static struct frame *take_free(void)
 {
-    struct free_frame *node = pop(&free_list);
+    struct free_frame *node = free_pop(&free_list);
 
-    junk_verify(node);
+    free_verify(node);
     return frame_of(node);
-}
-
-static struct frame *take_zeroed(void)
-{
-    return frame_of(pop(&zero_list));
 }
 
 static bool may_take(void)
@@ -210,9 +160,25 @@ static inline __attribute__((always_inline)) struct frame *take(enum frame_kind 
     spin_lock(&frame_lock);
     if (may_take()) {
         *zeroed = zero_list && (*zeroed || !(free_list || fresh_frames));
-        f = hand_out(*zeroed ? take_zeroed() : free_list ? take_free() : take_fresh(), kind);
+        f = hand_out(*zeroed     ? frame_of(free_pop(&zero_list))
+                     : free_list ? take_free()
+                                 : take_fresh(),
+                     kind);
     }
     spin_unlock(&frame_lock);
+    return f;
+}
+
+/* By the processor's shelf, if that has any. Out of line: with one processor it costs a look. */
+static __attribute__((noinline)) struct frame *alloc_at_hand(enum frame_kind kind, bool zeroes)
+{
+    bool zeroed = zeroes;
+    struct frame *f = mm_may_fail ? NULL : shelf_take(kind, &zeroed);
+
+    if (!f)
+        f = take(kind, &zeroed);
+    if (f && zeroes && !zeroed)
+        page_zero(frame_kva(f));
     return f;
 }
 
@@ -220,20 +186,43 @@ struct frame *frame_alloc(enum frame_kind kind)
 {
     bool zeroed = false;
 
+    if (__builtin_expect(read_once(shelves_open), 0))
+        return alloc_at_hand(kind, false);
     return take(kind, &zeroed);
 }
 
 struct frame *frame_alloc_zeroed(enum frame_kind kind)
 {
     bool zeroed = true;
-    struct frame *f = take(kind, &zeroed);
+    struct frame *f;
 
+    if (__builtin_expect(read_once(shelves_open), 0))
+        return alloc_at_hand(kind, true);
+    f = take(kind, &zeroed);
     if (f && !zeroed)
         page_zero(frame_kva(f));
     return f;
 }
 
-static void give_back(struct frame *f, struct free_frame **list)
+/* [f] */
+static void open_at(uint32_t at)
+{
+    write_once(shelves_at, at);
+    write_once(shelves_open, free_frames >= at);
+}
+
+/* Opens them, if they are shut and there is plenty again. */
+static void shelves_look(void)
+{
+    if (read_once(shelves_open) || read_once(free_frames) < read_once(shelves_at))
+        return;
+    spin_lock(&frame_lock);
+    open_at(shelves_at);
+    spin_unlock(&frame_lock);
+}
+
+static inline __attribute__((always_inline)) void give_back(struct frame *f,
+                                                            struct free_frame **list)
 {
     struct free_frame *node = frame_kva(f);
 
@@ -241,28 +230,43 @@ static void give_back(struct frame *f, struct free_frame **list)
     KASSERT(f->kind != FRAME_FREE && f->kind != FRAME_RESERVED);
     counts[f->kind]--;
     f->kind = FRAME_FREE;
-    push(list, node);
+    free_push(list, node);
     write_once(free_frames, free_frames + 1);
     spin_unlock(&frame_lock);
+}
+
+static __attribute__((noinline)) void give_at_hand(struct frame *f, struct free_frame **list)
+{
+    if (!shelf_give(f, list == &zero_list))
+        give_back(f, list);
 }
 
 void frame_free(struct frame *f)
 {
     DEBUG_ASSERT(f->kind != FRAME_FREE);
-    junk_fill(frame_kva(f));
-    give_back(f, &free_list);
+    free_fill(frame_kva(f));
+    if (__builtin_expect(read_once(shelves_open), 0))
+        give_at_hand(f, &free_list);
+    else
+        give_back(f, &free_list);
 }
 
 void frame_free_zeroed(struct frame *f)
 {
-    give_back(f, &zero_list);
+    if (__builtin_expect(read_once(shelves_open), 0))
+        give_at_hand(f, &zero_list);
+    else
+        give_back(f, &zero_list);
 }
 
 void frame_zero_ahead(void)
 {
     struct frame *f;
+    bool ready;
 
-    if (!read_once(zero_list) && !frame_short() && (f = frame_alloc_zeroed(FRAME_KERNEL)))
+    shelves_look();
+    ready = read_once(shelves_open) ? shelf_has_zeroed() : read_once(zero_list) != NULL;
+    if (!ready && !frame_short() && (f = frame_alloc_zeroed(FRAME_KERNEL)))
         frame_free_zeroed(f);
 }
 
@@ -339,6 +343,59 @@ void kfree(void *page)
     frame_free(f);
 }
 
+/* ---- Shelves ---- */
+
+/* Open with 4 times the reserve, and shut at 3, where reclaim is content (frame_plenty()). */
+void frames_at_hand(void)
+{
+    spin_lock(&frame_lock);
+    several = true;
+    open_at(4 * reserve + cpus_online * SHELF_MOST);
+    spin_unlock(&frame_lock);
+}
+
+/* [f] One that is not known to be zeroed; NULL. */
+static struct free_frame *take_to_lend(void)
+{
+    struct frame *f = free_list ? take_free() : fresh_frames ? take_fresh() : NULL;
+
+    if (!f)
+        return NULL;
+    f->kind = FRAME_FREE;
+    free_fill(frame_kva(f));
+    return frame_kva(f);
+}
+
+uint32_t frames_lend(struct free_frame **list)
+{
+    struct free_frame *node;
+    uint32_t n = 0;
+
+    spin_lock(&frame_lock);
+    while (n < SHELF_STEP && free_frames - n > 3 * reserve + SHELF_STEP &&
+           (node = take_to_lend())) {
+        free_push(list, node);
+        n++;
+    }
+    write_once(free_frames, free_frames - n);
+    if (n == 0)
+        write_once(shelves_open, false);
+    spin_unlock(&frame_lock);
+    return n;
+}
+
+uint32_t frames_return(struct free_frame **list, bool zeroed, uint32_t n)
+{
+    uint32_t back = 0;
+
+    spin_lock(&frame_lock);
+    for (; back < n && *list; back++)
+        free_push(zeroed ? &zero_list : &free_list, free_pop(list));
+    write_once(free_frames, free_frames + back);
+    spin_unlock(&frame_lock);
+    return back;
+}
+
 /* ---- Figures ---- */
 
 uint32_t frame_reserve(void)
@@ -371,7 +428,7 @@ uint32_t frame_count(enum frame_kind kind)
     uint32_t n;
 
     spin_lock(&frame_lock);
-    n = counts[kind];
+    n = counts[kind] + (several ? shelves_count(kind) : 0);
     spin_unlock(&frame_lock);
     return n;
 }
@@ -381,15 +438,16 @@ uint32_t frame_changes(uint32_t *out)
     uint32_t n;
 
     spin_lock(&frame_lock);
-    n = 2 * taken + free_frames; /* more by one for each that is taken or given back */
-    memcpy(out, counts, sizeof(counts));
+    n = 2 * (taken + shelves_taken()) + free_frames + shelves_free();
+    for (unsigned kind = 0; kind < FRAME_KINDS; kind++)
+        out[kind] = counts[kind] + shelves_count(kind);
     spin_unlock(&frame_lock);
     return n;
 }
 
 uint32_t frame_free_count(void)
 {
-    return read_once(free_frames);
+    return read_once(free_frames) + (read_once(shelves_open) ? shelves_free() : 0);
 }
 
 uint32_t frame_total(void)
@@ -454,15 +512,21 @@ static uint32_t list_length(const struct free_frame *node, int *errors)
 
 int frame_check_free_lists(void)
 {
-    uint32_t marked = 0, listed, counted;
+    uint32_t marked = 0, listed, counted, at;
     struct frame *f = NULL;
     int errors = 0;
 
+    spin_lock(&frame_lock);
+    at = shelves_at;
+    open_at(NEVER);
+    spin_unlock(&frame_lock);
+    shelves_clear();
     spin_lock(&frame_lock);
     listed = list_length(free_list, &errors) + list_length(zero_list, &errors);
     while ((f = frame_next(f)))
         marked += f->kind == FRAME_FREE;
     counted = free_frames - fresh_frames;
+    open_at(at);
     spin_unlock(&frame_lock);
     if (listed != marked || listed != counted)
         errors++;

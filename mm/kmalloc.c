@@ -11,7 +11,7 @@
 #include "arch/processors.h"
 #include "libc/string.h"
 #include "mm/mm.h"
-#include "mm/pool.h"
+#include "mm/percpu/pool.h"
 
 #define SLAB_NONE 0xffffu
 #define SLAB_MAX  2048u

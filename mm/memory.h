@@ -19,6 +19,9 @@
 struct mm_port; /* mm/port.h */
 int mm_init(const struct mem_range *usable, unsigned count, const struct mm_port *port);
 
+/* Once, when all processors have started, of several: each has some frames at hand from now on. */
+void frames_at_hand(void);
+
 /* One frame of memory, contents undefined; NULL when there is none. Any context. */
 void *kalloc(void);
 void *kalloc_zeroed(void);

@@ -255,7 +255,7 @@ static inline struct anon *amap_get(const struct amap *m, uint32_t page)
 struct anon *anon_new(void); /* one reference, a frame with undefined contents; NULL */
 struct anon *anon_new_zeroed(void);
 void anon_unref(struct anon *a); /* [v] */
-extern uint32_t anon_total;      /* anons that exist; atomic where [v] is shared */
+uint32_t anon_total(void);       /* anons that exist [v] */
 uint32_t swap_total(void);       /* slots of all areas [v] */
 uint32_t swap_used(void);        /* of these, taken [v] */
 void swap_free(uint32_t slot);   /* its contents are no longer needed: reclaim/swap.c [v] */

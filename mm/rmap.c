@@ -13,7 +13,7 @@
  */
 #include "libc/errno.h"
 #include "mm/mm.h"
-#include "mm/pool.h"
+#include "mm/percpu/pool.h"
 #include "mm/seen/check.h"
 
 struct rmap_link {

@@ -12,7 +12,7 @@
 #include "arch/processors.h"
 #include "libc/string.h"
 #include "mm/mm.h"
-#include "mm/pool.h"
+#include "mm/percpu/pool.h"
 
 /* The balance needs priorities that do not follow the addresses, nothing more. */
 static uint32_t next_priority(void)

@@ -599,7 +599,7 @@ static void check_sums(struct audit *a, uint32_t mapped)
           committed_pages);
     CHECK(a, a->away == swapped_anons, "%u anons are counted in swap, %u are", swapped_anons,
           a->away);
-    CHECK(a, a->anons == anon_total, "%u anons exist, %u are in use", anon_total, a->anons);
+    CHECK(a, a->anons == anon_total(), "%u anons exist, %u are in use", anon_total(), a->anons);
     CHECK(a, a->leaves == a->counted[FRAME_LEAF], "%u leaves exist, %u are in use",
           a->counted[FRAME_LEAF], a->leaves);
     CHECK(a, a->dirty == dirty_pages, "%u dirty pages are counted, %u are", dirty_pages, a->dirty);

@@ -8,7 +8,7 @@
 #include "libc/string.h"
 #include "mm/fork/share.h"
 #include "mm/local.h"
-#include "mm/pool.h"
+#include "mm/percpu/pool.h"
 #include "mm/port.h"
 #include "mm/reclaim/reclaim.h"
 

@@ -15,6 +15,7 @@ HOST_SRC_fuzz    := $(HOST_MM)
 HOST_SRC_test_faults := $(HOST_MM) tests/host/stage.c
 HOST_SRC_test_space := $(HOST_MM) tests/host/stage.c
 HOST_SRC_test_share := $(HOST_MM) tests/host/stage.c
+HOST_SRC_test_shelves := $(HOST_MM) tests/host/stage.c
 HOST_SRC_test_objects := $(HOST_MM) tests/host/stage.c
 HOST_SRC_test_pagers := $(HOST_MM) tests/host/stage.c
 HOST_SRC_test_memory := $(HOST_MM) tests/host/stage.c

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 CC = ["gcc", "-m32", "-std=gnu11", "-w", "-O1", "-I.", "-DARCH_HOST", "-DCONFIG_DEBUG"]
-ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_memory", "test_share", "test_interleaving"]
+ON_STAGE = ["test_faults", "test_space", "test_objects", "test_pagers", "test_memory", "test_share", "test_shelves", "test_interleaving"]
 TESTS = [*ON_STAGE, "test_seeing", "test_swap", "test_served", "test_lz4"]
 PROGRAMS = {t: [f"tests/host/{t}.c", "tests/host/check.c"] + ["tests/host/stage.c"] * (t in ON_STAGE)
             for t in [*TESTS, "test_failures"]}

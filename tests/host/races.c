@@ -120,6 +120,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         first_seed = (unsigned)atoi(argv[2]);
     stage_up();
+    frames_at_hand();
     map(AT, PAGES, RW, 0, NULL, 0);
     several = &at_once;
     machine_shootdown = shootdown;

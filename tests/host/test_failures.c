@@ -158,7 +158,7 @@ static uint64_t fingerprint(void)
 {
     uint64_t h = mix(0xcbf29ce484222325ull, committed_pages);
 
-    h = mix(mix(of_space(h, s), vm_object_size(file)), anon_total);
+    h = mix(mix(of_space(h, s), vm_object_size(file)), anon_total());
     return child ? of_space(h, child) : h;
 }
 

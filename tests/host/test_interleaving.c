@@ -273,6 +273,8 @@ static void hooks(bool on)
 static unsigned run(void (*const what[HOST_CPUS])(unsigned cpu))
 {
     stage_up();
+    if (by_seed)
+        frames_at_hand();
     map(AT, PAGES, RW, 0, NULL, 0);
     kernel_holder = NOBODY;
     wrong = turns = place = in_flight = running = 0;

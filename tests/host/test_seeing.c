@@ -166,9 +166,9 @@ TEST(audit_in_steps_finds_what_the_whole_one_finds)
     file->areas++;
     EXPECT_EQ(mm_check_steps(&sums), 1);
     file->areas--;
-    anon_total++;
+    CPU_LOCAL(anons)++;
     EXPECT_EQ(mm_check_steps(&sums), 1);
-    anon_total--;
+    CPU_LOCAL(anons)--;
     EXPECT_EQ(mm_check_steps(&sums), 0);
 }
 

@@ -3,8 +3,8 @@
  * back, linked through their first word, so that the next costs no kmalloc. Each processor has its
  * own, for who has vm_lock or shares it there.
  */
-#ifndef MM_POOL_H
-#define MM_POOL_H
+#ifndef MM_PERCPU_POOL_H
+#define MM_PERCPU_POOL_H
 
 #include "arch/cpu.h"
 #include "mm/memory.h"

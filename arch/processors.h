@@ -72,5 +72,12 @@ static inline void kernel_need(void)
 }
 /* The thread that comes up had the lock when it went down, or not. */
 void kernel_change(bool had);
+/* From here to kernel_need() the call does without it, where there are several processors: what
+ * lies between needs locks of its own only. It may sleep there, so the caller may, too. */
+static inline void kernel_let_go(void)
+{
+    if (cpus_online > 1)
+        kernel_change(false);
+}
 
 #endif

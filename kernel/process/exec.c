@@ -430,9 +430,9 @@ static void change_space(struct exec *x, struct thread *t)
     p->shares_space = false;
     sched_use_space(p->space);
     vfork_release(t);
-    if (old)
-        vm_space_unref(old);
     x->space = NULL;
+    if (old)
+        proc_unref_space(old);
 }
 
 static void set_names(struct exec *x, struct proc *p)

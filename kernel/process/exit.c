@@ -4,6 +4,7 @@
  * go, children find a new parent, and what stays is a zombie until the parent has asked.
  */
 #include "arch/cpu.h"
+#include "arch/processors.h"
 #include "arch/thread.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
@@ -37,6 +38,15 @@ void proc_note_peak(struct proc *p)
         p->usage.max_resident = stats.peak_resident;
 }
 
+/* The longest part of an end, and all under locks of mm/: others may be in the kernel meanwhile.
+ * Nobody runs in s, or has its tables loaded, if this was its last process. */
+void proc_unref_space(struct vm_space *s)
+{
+    kernel_let_go();
+    vm_space_unref(s);
+    kernel_need();
+}
+
 static void release_space(struct proc *p)
 {
     struct vm_space *s = p->space;
@@ -50,7 +60,7 @@ static void release_space(struct proc *p)
     /* A child that never ran may share the space of whoever is running now. */
     if (p == proc_current() && cpu_self()->space == s)
         sched_use_space(NULL);
-    vm_space_unref(s);
+    proc_unref_space(s);
 }
 
 /* /proc looks at these from outside: out of sight first, then given back. */

@@ -275,6 +275,9 @@ void thread_release_tid(struct thread *t); /* exec and exit: clear_child_tid, ro
 void proc_note_peak(struct proc *p);       /* the space goes: remembers how big it was */
 void proc_apply_vm_limits(struct proc *p, struct vm_space *s); /* rlimits of p to s */
 void vfork_release(struct thread *t); /* exec and exit: lets a vfork parent go on */
+/* A reference goes, and perhaps the space, without the kernel lock; the caller has it. May sleep.
+ */
+void proc_unref_space(struct vm_space *s);
 /* Gives back what a process holds apart from itself: space, files, directory, program. May sleep.
  */
 void proc_release(struct proc *p);

@@ -353,7 +353,8 @@ int vm_swap_off(struct swap_device *d)
 
     if (!a)
         return -EINVAL;
-    for (unsigned pass = 0; pass < PASSES && !err && a->used; pass++)
+    /* Between two passes, since what dies may be all that is left, others may run. */
+    for (unsigned pass = 0; pass < PASSES && !err && a->used; pass++, port_yield())
         err = swap_in_all((uint32_t)(a - areas) << PLACE_BITS, a->slots);
     spin_lock(&vm_lock);
     while (a->reads) {

@@ -322,11 +322,12 @@ static struct vm_space *next_space(struct vm_space *s)
     struct list *l;
 
     spin_lock(&vm_lock);
-    l = s ? s->all.next : all_spaces.next;
-    if (l != &all_spaces) {
+    for (l = s ? s->all.next : all_spaces.next; l != &all_spaces && !next; l = l->next) {
         next = container_of(l, struct vm_space, all);
-        next->refs++;
+        next = next->refs ? next : NULL; /* without, it dies in steps */
     }
+    if (next)
+        next->refs++;
     spin_unlock(&vm_lock);
     if (s)
         vm_space_unref(s);

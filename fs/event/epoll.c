@@ -7,9 +7,9 @@
  * edge-triggered ones only by the next wake-up.
  *
  * An item holds no reference on its file: the file's end takes it out. sets_lock guards which items
- * there are; a set's mutex, taken after it, the reading of its list. A wake-up comes with a queue's
- * lock held, so the locks that it takes, the lists' and then the set's own queue's, rank above
- * that.
+ * there are; a set's mutex, taken after it, the reading of its list, for which items and their
+ * files stay: it needs no kernel lock. A wake-up comes with a queue's lock held, so the locks that
+ * it takes, the lists' and then the set's own queue's, rank above that.
  *
  * A set in a set is no sleeper on that set's queue, whose lock could not be taken twice over: it is
  * listed there as one of the outer items, and ready_lock guards the lists of all sets, so that a
@@ -140,16 +140,19 @@ static void put_aside(struct epoll_item *i, struct list *again)
     spin_unlock(&ready_lock);
 }
 
-/* Back to the end of the list, without waking anybody. */
+/* Back to the end of the list; who looked at that meanwhile is woken. */
 static void keep_ready(struct epoll *set, struct list *again)
 {
     struct epoll_item *i, *next;
 
+    if (list_empty(again))
+        return;
     spin_lock(&ready_lock);
     list_for_each_entry_safe (i, next, again, ready_link) {
         list_remove(&i->ready_link);
         list_add_tail(&set->ready, &i->ready_link);
     }
+    wake_all(&set->queue);
     spin_unlock(&ready_lock);
 }
 
@@ -334,13 +337,13 @@ static bool any_ready(struct epoll *set)
 static uint32_t epoll_poll(struct file *f, struct poll_table *pt)
 {
     struct epoll *set = f->private;
-    bool ready;
+    uint32_t mask;
 
     poll_wait(pt, &set->queue);
     mutex_lock(&set->mutex);
-    ready = any_ready(set);
+    mask = any_ready(set) ? POLLIN : 0;
     mutex_unlock(&set->mutex);
-    return ready ? POLLIN : 0;
+    return mask;
 }
 
 static uint32_t epoll_held(const struct file *f)
@@ -604,6 +607,8 @@ static int wait_ready(struct epoll *set, uint64_t until)
     struct wait_entry e;
     int ret = 0;
 
+    if (until != TIME_NEVER)
+        kernel_need();
     waitq_prepare(&set->queue, &e, THREAD_SLEEPING);
     if (list_empty(&set->ready)) {
         if (signal_pending_current())
@@ -651,16 +656,9 @@ static long do_wait(uint32_t epfd, void __user *uevents, uint32_t max, uint64_t 
     return ret;
 }
 
-static uint64_t deadline_ms(uint32_t timeout)
-{
-    if ((int32_t)timeout < 0)
-        return TIME_NEVER;
-    return timeout ? time_deadline((uint64_t)timeout * NSEC_PER_MSEC) : 0;
-}
-
 long sys_epoll_wait(uint32_t epfd, void __user *uevents, uint32_t max, uint32_t timeout)
 {
-    return do_wait(epfd, uevents, max, deadline_ms(timeout));
+    return do_wait(epfd, uevents, max, time_deadline_ms((int32_t)timeout));
 }
 
 static long do_pwait(uint32_t epfd, void __user *uevents, uint32_t max, uint64_t until,
@@ -679,7 +677,7 @@ static long do_pwait(uint32_t epfd, void __user *uevents, uint32_t max, uint64_t
 long sys_epoll_pwait(uint32_t epfd, void __user *uevents, uint32_t max, uint32_t timeout,
                      void __user *umask, uint32_t size)
 {
-    return do_pwait(epfd, uevents, max, deadline_ms(timeout), umask, size);
+    return do_pwait(epfd, uevents, max, time_deadline_ms((int32_t)timeout), umask, size);
 }
 
 long sys_epoll_pwait2(uint32_t epfd, void __user *uevents, uint32_t max, void __user *uts,

@@ -558,7 +558,7 @@ const struct file_ops fifo_file_ops = {
     .async = pipe_async,
     .held = pipe_held,
     .stream = true,
-    .beside = BESIDE_READ | BESIDE_WRITE,
+    .beside = BESIDE_READ | BESIDE_WRITE | BESIDE_POLL,
 };
 
 /* ---- fcntl ---- */

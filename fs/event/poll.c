@@ -5,7 +5,11 @@
  * wake-up may change that. The first round over the files joins them all; if nothing was ready the
  * thread sleeps, and later rounds only ask. A wake-up between asking and sleeping sets triggered,
  * so it is not lost.
+ *
+ * The calls begin without the kernel lock and take it at the first file whose poll needs it, to
+ * change the signal mask, and to sleep until a time.
  */
+#include "arch/processors.h"
 #include "fs/event/poll.h"
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
@@ -95,6 +99,8 @@ void poll_table_free(struct poll_table *pt)
 
 void poll_table_sleep(struct poll_table *pt, uint64_t until)
 {
+    if (until != TIME_NEVER)
+        kernel_need();
     thread_announce(pt->thread, THREAD_SLEEPING);
     if (read_once(pt->triggered) || signal_pending_current())
         pt->thread->state = THREAD_RUNNABLE;
@@ -107,6 +113,8 @@ uint32_t file_poll(struct file *f, struct poll_table *pt)
     uint32_t mask = NO_POLL_MASK;
 
     if (f->ops->poll) {
+        if (!(f->ops->beside & BESIDE_POLL))
+            kernel_need();
         if (pt)
             pt->file = f;
         mask = f->ops->poll(f, pt);
@@ -287,10 +295,8 @@ static long poll_result(long ret, void __user *ufds, uint32_t n, uint64_t until)
 
 long sys_poll(void __user *ufds, uint32_t n, uint32_t timeout_ms)
 {
-    uint64_t until = TIME_NEVER;
+    uint64_t until = time_deadline_ms((int32_t)timeout_ms);
 
-    if ((int32_t)timeout_ms >= 0)
-        until = timeout_ms ? time_deadline((uint64_t)timeout_ms * NSEC_PER_MSEC) : 0;
     return poll_result(do_poll(ufds, n, until), ufds, n, until);
 }
 
@@ -306,6 +312,7 @@ int poll_set_mask(void __user *umask, uint32_t size)
         return -EINVAL;
     if (copy_from_user(&set, umask, sizeof(set)))
         return -EFAULT;
+    kernel_need();
     signal_set_temporary_mask(set);
     return 0;
 }

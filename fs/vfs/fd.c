@@ -81,7 +81,12 @@ void files_use_alone(struct proc *p)
 
 uint32_t files_room(void)
 {
-    return proc_current()->files->room;
+    struct proc *p = proc_current();
+    struct files *t = table_lock(p);
+    uint32_t room = t->room;
+
+    table_unlock(p, t);
+    return room;
 }
 
 /* Linux's size of a table that has had fd: it never shrinks. */

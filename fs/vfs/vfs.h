@@ -391,6 +391,7 @@ struct file {
 #define BESIDE_WRITE 2u /* write and writev */
 #define BESIDE_OPEN  4u
 #define BESIDE_MMAP  8u
+#define BESIDE_POLL  16u
 
 /*
  * Buffers are user memory, range-checked by the caller; use arch/uaccess.h. *pos is the offset to

@@ -54,6 +54,13 @@ int timespec_put(void __user *uptr, uint64_t ns, bool wide);
 
 /* time_mono_ns() + ns, or TIME_NEVER where that is out of range. */
 uint64_t time_deadline(uint64_t ns);
+/* Of a timeout of so many milliseconds; below 0: never. 0: at once, which is 0. */
+static inline uint64_t time_deadline_ms(int32_t ms)
+{
+    if (ms < 0)
+        return TIME_NEVER;
+    return ms ? time_deadline((uint32_t)ms * (uint64_t)NSEC_PER_MSEC) : 0;
+}
 
 /* ---- Timers ---- */
 
@@ -100,7 +107,8 @@ uint32_t timer_forward(struct timer *t, uint64_t period);
 /* clock_idle() until the first timer is due. */
 uint32_t timer_idle(void);
 
-/* As schedule(), for a thread whose state is set already; woken at the latest at when. */
+/* As schedule(), for a thread whose state is set already; woken at the latest at when. Unless that
+ * is TIME_NEVER it is with the kernel lock, which is best taken before the state is set. */
 void schedule_until(uint64_t when);
 
 /* Sleeps until then or a signal: 0 or -EINTR. */

@@ -14,6 +14,7 @@
 #include "kernel/time/time.h"
 #include "arch/cpu.h"
 #include "arch/lock.h"
+#include "arch/processors.h"
 #include "arch/upcalls.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -418,6 +419,7 @@ void schedule_until(uint64_t when)
         t->state = THREAD_RUNNABLE;
         return;
     }
+    kernel_need();
     timer_init_waker(&timer);
     timer_start(&timer, when);
     schedule();

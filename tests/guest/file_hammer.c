@@ -423,10 +423,23 @@ static void look_at_names(unsigned rounds)
     }
 }
 
+/* The same names over and over, without anything that takes longer in between. */
+static void look_closely(void)
+{
+    while (!over) {
+        one_of(open("replaced", O_RDONLY), first, second);
+        one_of(open("a/f", O_RDONLY), first, second);
+        one_of(open("mnt/f", O_RDONLY), below, above);
+        MUST(access("replaced", R_OK) == 0);
+    }
+}
+
 static void *look_in_thread(void *arg)
 {
-    (void)arg;
-    look_at_names(ROUNDS / 3);
+    if (arg)
+        look_closely();
+    else
+        look_at_names(ROUNDS / 3);
     return NULL;
 }
 
@@ -469,11 +482,11 @@ static void names(void)
     for (unsigned i = 0; i < 3; i++)
         others[i] = start(changers[i], NULL);
     for (unsigned i = 0; i < 2; i++)
-        lookers[i] = start(look_in_thread, NULL);
+        lookers[i] = start(look_in_thread, number(i));
     in_child("another user", look_in_child, NULL);
-    for (unsigned i = 0; i < 2; i++)
-        pthread_join(lookers[i], NULL);
+    pthread_join(lookers[0], NULL);
     over = 1;
+    pthread_join(lookers[1], NULL);
     for (unsigned i = 0; i < 3; i++)
         pthread_join(others[i], NULL);
     over = 0;

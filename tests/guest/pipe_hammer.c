@@ -209,18 +209,30 @@ static void many_at_once(void)
 
 static int turns[PAIRS][2][2];
 
+/* The first sleeps in the read, the next in poll, the last in epoll_wait. */
+static bool wait_for_turn(uintptr_t pair, int fd, int set)
+{
+    struct pollfd in = {fd, POLLIN, 0};
+    struct epoll_event got;
+
+    return pair == 0 || (pair == 1 ? poll(&in, 1, -1) : epoll_wait(set, &got, 1, -1)) == 1;
+}
+
 static void *answer(void *arg)
 {
     int(*p)[2] = turns[(uintptr_t)arg];
-    struct pollfd in = {p[0][0], POLLIN, 0};
-    bool polls = arg != NULL; /* the first sleeps in the read, the others in poll */
+    struct epoll_event ev = {.events = EPOLLIN};
+    int set = epoll_create1(0);
     uint32_t n;
 
-    while ((!polls || poll(&in, 1, -1) == 1) && read(p[0][0], &n, sizeof(n)) == sizeof(n)) {
+    DIE_UNLESS(set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, p[0][0], &ev) == 0);
+    while (wait_for_turn((uintptr_t)arg, p[0][0], set) &&
+           read(p[0][0], &n, sizeof(n)) == sizeof(n)) {
         n = ~n;
         if (write(p[1][1], &n, sizeof(n)) != sizeof(n))
             is_wrong();
     }
+    close(set);
     return NULL;
 }
 
@@ -349,6 +361,54 @@ static void counters(void)
     show_wrong("counters");
 }
 
+/* ---- Several that wait for the same: each thing to do is done, and whoever can do it is awake
+ * ---- */
+
+static int things;    /* to do: an eventfd, one a time */
+static int both;      /* a set that watches it */
+static uint32_t done; /* atomic */
+
+static void *serve(void *arg)
+{
+    struct pollfd in = {things, POLLIN, 0};
+    struct epoll_event got;
+    uint64_t n;
+
+    for (;;) {
+        if ((arg ? epoll_wait(both, &got, 1, -1) : poll(&in, 1, -1)) != 1)
+            is_wrong();
+        if (read(things, &n, sizeof(n)) != sizeof(n)) {
+            if (errno != EAGAIN)
+                is_wrong();
+        } else if (__atomic_add_fetch(&done, 1, __ATOMIC_RELAXED) > TURNS) {
+            return NULL;
+        }
+    }
+}
+
+static void servers(void)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+    const uint64_t one = 1;
+    pthread_t t[4];
+
+    things = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK);
+    both = epoll_create1(0);
+    DIE_UNLESS(things >= 0 && both >= 0 && epoll_ctl(both, EPOLL_CTL_ADD, things, &ev) == 0);
+    for (unsigned i = 0; i < 4; i++)
+        t[i] = start(serve, number(i));
+    for (unsigned i = 0; i < TURNS + 4; i++)
+        if (write(things, &one, sizeof(one)) != sizeof(one))
+            is_wrong();
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    if (done != TURNS + 4)
+        is_wrong();
+    close(both);
+    close(things);
+    show_wrong("servers");
+}
+
 static char *place; /* of a page */
 
 static void *read_there(void *arg)
@@ -397,6 +457,7 @@ int main(void)
     by_turns();
     ends_go();
     counters();
+    servers();
     a_buffer_that_goes();
     return 0;
 }

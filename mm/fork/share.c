@@ -24,11 +24,10 @@
 
 pte_t *share_entry_at(const struct pmap *pm, const pte_t *pte)
 {
-    pde_t pde = pm->pgdir[table_of(pte)->table.pdx];
+    const pde_t pde = pm->pgdir[table_of(pte)->table.pdx];
+    const uintptr_t at = PTE_ADDR(pde) | ((uintptr_t)pte & (PAGE_SIZE - 1));
 
-    if (!is_user_table(pde))
-        return NULL;
-    return (pte_t *)phys_to_virt(PTE_ADDR(pde) | ((uintptr_t)pte & (PAGE_SIZE - 1)));
+    return is_user_table(pde) ? (pte_t *)phys_to_virt(at) : NULL;
 }
 
 static bool maps(const pte_t *pte, const struct frame *f)
@@ -92,9 +91,8 @@ bool pmap_next_mapping(const struct frame *f, struct mapping *m)
 bool pmap_shared(const struct frame *f)
 {
     struct mapping m = {0};
-    const bool one = pmap_next_mapping(f, &m);
 
-    return one && pmap_next_mapping(f, &m);
+    return pmap_next_mapping(f, &m) && pmap_next_mapping(f, &m);
 }
 
 bool pmap_enters_alone(const struct pmap *pm, vaddr_t va, const struct frame *f)
@@ -145,18 +143,35 @@ bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va)
 
 /* ---- A table of one's own ---- */
 
-/* The entries of a table go to their places in a copy, or stay (to is NULL), without the right to
- * write. */
-static void take_over_all(struct frame *table, pte_t *to)
+/* Eight entries go to their places in a copy, or stay (to is NULL), without the right to write. How
+ * many of them are present. */
+static __attribute__((noinline)) unsigned take_over(pte_t *pte, pte_t *to)
 {
-    pte_t *pte = frame_kva(table), *const first = pte, *const end = pte + PT_ENTRIES;
+    unsigned present = 0;
+    pte_t any = 0;
 
-    for (unsigned left = table->table.used; left; left--, pte++) {
-        pte = first_used(pte, end);
+    for (unsigned i = 0; i < 8; i++) {
+        any |= pte[i];
+        present += pte[i] & PTE_P;
         if (to)
-            to[pte - first] = (*pte & ~PTE_W) | PTE_STOOD_FOR;
-        if (*pte & PTE_W)
-            __atomic_and_fetch(pte, ~PTE_W, __ATOMIC_SEQ_CST);
+            to[i] = (pte[i] & ~PTE_W) | (pte[i] & PTE_P) * PTE_STOOD_FOR;
+    }
+    for (unsigned i = 0; (any & PTE_W) && i < 8; i++)
+        if (pte[i] & PTE_W)
+            __atomic_and_fetch(&pte[i], ~PTE_W, __ATOMIC_SEQ_CST);
+    return present;
+}
+
+/* All of a table's, from va on both ways in turns: what a program has is near to what it writes. */
+static void take_over_all(struct frame *table, vaddr_t va, pte_t *to)
+{
+    pte_t *pte = frame_kva(table);
+
+    for (unsigned n = 0, left = table->table.used; left; n++) {
+        unsigned at = (PTX(va) & ~7u) + (n % 2 ? -4 * (n + 1) : 4 * n);
+
+        if (at < PT_ENTRIES && any_of_eight(pte + at))
+            left -= take_over(pte + at, to ? to + at : NULL);
     }
     table->flags &= (uint8_t)~FRAME_STALE;
 }
@@ -190,7 +205,7 @@ static bool part(struct pmap *pm, vaddr_t va, struct frame *table)
 
     if (!copy)
         return false;
-    take_over_all(table, frame_kva(copy));
+    take_over_all(table, va, frame_kva(copy));
     copy->table = table->table;
     copy->table.pmap = NULL;
     if (table->table.pmap != pm)
@@ -220,7 +235,7 @@ bool share_own(struct pmap *pm, vaddr_t va)
     if (table->pins && !part(pm, va, table))
         return false;
     if (!rights_hold(pm, table))
-        take_over_all(table, NULL);
+        take_over_all(table, va, NULL);
     __atomic_or_fetch(pde, PTE_W, __ATOMIC_SEQ_CST);
     return true;
 }
@@ -238,11 +253,10 @@ struct count {
 
 static struct count count_entries(const pte_t *pte, unsigned n)
 {
+    const pte_t *const end = pte + n;
     struct count c = {0};
 
-    for (; n > 0; n--, pte++) {
-        if (!(*pte & PTE_P))
-            continue;
+    for (; (pte = first_used(pte, end)) < end; pte++) {
         c.present++;
         c.resident += frame_of_pa(PTE_ADDR(*pte))->kind != FRAME_ZERO;
         c.file += frame_of_pa(PTE_ADDR(*pte))->kind == FRAME_OBJECT;

@@ -90,7 +90,7 @@ MUTANTS = [
     # Tables that several spaces have.
     ("fork-no-flush", "fork/fork.c", "    if (lost < va)\n", "    if (lost > va)\n"),
     ("own-no-flush", "fork/share.c", "    mmu_flush_page(pm->pgdir, va);\n", ""),
-    ("last-keeps-write", "fork/share.c", "        if (*pte & PTE_W)\n            __atomic", "        if (!*pte)\n            __atomic"),
+    ("last-keeps-write", "fork/share.c", "        if (pte[i] & PTE_W)\n            __atomic", "        if (!pte[i])\n            __atomic"),
     ("stale-rights-hold", "fork/share.c", "    return !(table->flags & FRAME_STALE);", "    return true;"),
     ("rights-of-the-dying", "fork/share.c", "        if (other->dying)\n            return false;", "        (void)other;"),
     ("protected-and-trusted", "pmap.c", "    share_distrust(table);\n", "    (void)table;\n"),
@@ -106,7 +106,7 @@ MUTANTS = [
     ("one-sharer-counted", "pmap.c", "    while ((pm = share_next(table, pm))) {", "    while (!pm) {"),
     ("sibling-not-looked-for", "pmap.c", "    pte_t *other = share_sibling(pm, pte, f);\n", "    pte_t *other = NULL;\n"),
     ("stood-for-not-told", "pmap.c", "    *flags |= PTE_STOOD_FOR;\n", "    (void)flags;\n"),
-    ("copy-stands-for-itself", "fork/share.c", "(*pte & ~PTE_W) | PTE_STOOD_FOR;", "*pte & ~PTE_W;"),
+    ("copy-stands-for-itself", "fork/share.c", "(pte[i] & ~PTE_W) | (pte[i] & PTE_P) * PTE_STOOD_FOR;", "pte[i] & ~PTE_W;"),
     ("heir-still-stood-for", "pmap.c", "    __atomic_and_fetch(other, ~PTE_STOOD_FOR, __ATOMIC_SEQ_CST);\n", ""),
     ("right-forgets-stood-for", "pmap.c", "PTE_A | PTE_D | PTE_STOOD_FOR", "PTE_A | PTE_D"),
     ("protected-table-removed", "pmap.c", "share_remove(pm, table, start, end, budget);", "table;"),

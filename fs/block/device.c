@@ -18,18 +18,25 @@ static struct list devices = LIST_INIT(devices); /* [devices_lock] */
 
 /* ---- The list ---- */
 
+/* On the list comes last: from there on it can be found, and a failure could not free it. */
 int device_add(struct block_device *dev)
 {
     int err = devfs_add(dev->name, S_IFBLK | 0600, dev->number);
 
     if (err)
         return err;
+    err = block_sysfs_add(dev);
+    if (err) {
+        devfs_remove(dev->name);
+        block_sysfs_remove(dev);
+        return err;
+    }
     spin_lock(&devices_lock);
     dev->refs++;
     dev->gone = false;
     list_add_tail(&devices, &dev->link);
     spin_unlock(&devices_lock);
-    return block_sysfs_add(dev);
+    return 0;
 }
 
 void device_remove(struct block_device *dev)

@@ -4,11 +4,13 @@
  * at the end is the list of calls.
  */
 #include "guest.h"
+#include <linux/aio_abi.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/timerfd.h>
@@ -288,6 +290,46 @@ static int call_mount(void)
     return mount("none", "dir", "tmpfs", 0, "size=64k") < 0 ? -1 : UNDO(umount("dir"));
 }
 
+static int call_proc(void)
+{
+    return mount("proc", "dir", "proc", 0, "hidepid=2") < 0 ? -1 : UNDO(umount("dir"));
+}
+
+/* Another one each time: the memory of one that was made stays. */
+static int call_loop(void)
+{
+    static int number = 20;
+    int fd = open("/dev/loop-control", O_RDWR), n = ++number, error;
+    int r = fd < 0 ? -1 : ioctl(fd, 0x4c80 /* LOOP_CTL_ADD */, n);
+
+    error = errno;
+    if (r >= 0)
+        r = UNDO(ioctl(fd, 0x4c81 /* LOOP_CTL_REMOVE */, n));
+    closed(fd);
+    errno = error;
+    return r;
+}
+
+static int call_aio_poll(void)
+{
+    struct iocb request = {.aio_lio_opcode = IOCB_CMD_POLL, .aio_buf = POLLIN}, *list = &request;
+    aio_context_t id = 0;
+    int p[2], r = pipe(p), error;
+
+    if (r < 0)
+        return -1;
+    request.aio_fildes = p[0];
+    r = syscall(SYS_io_setup, 4, &id) < 0 ? -1 : syscall(SYS_io_submit, id, 1, &list);
+    error = errno;
+    if (id)
+        while (syscall(SYS_io_destroy, id) < 0)
+            ;
+    closed(p[0]);
+    closed(p[1]);
+    errno = error;
+    return r;
+}
+
 static int call_descriptors(void)
 {
     int fd = fcntl(0, F_DUPFD, 600);
@@ -333,6 +375,9 @@ static const struct {
     {"shmget, shmat", call_segment, ENOMEM},
     {"fcntl F_SETLK", call_file_lock, ENOLCK},
     {"mount", call_mount, ENOMEM},
+    {"mount proc", call_proc, ENOMEM},
+    {"LOOP_CTL_ADD", call_loop, ENOMEM},
+    {"io_submit", call_aio_poll, EAGAIN},
     {"fcntl F_DUPFD", call_descriptors, EMFILE},
     {"execve", call_exec_nothing, ENOMEM},
 };

@@ -104,17 +104,32 @@ static struct mount *next_of(const struct change *c, struct mount *m, const stru
     return c->deep ? mount_next(m, top) : NULL;
 }
 
-/* Whether all of them can be as asked. Of one alone nobody can become a writer after that. */
-static int check_all(const struct change *c, struct mount *top)
+/* Takes back what stop_writers() has done, up to the mount before end. */
+static void let_write(const struct change *c, struct mount *top, const struct mount *end)
 {
-    struct mount *m = top;
+    for (struct mount *m = top; m != end; m = next_of(c, m, top)) {
+        if (m->stopped)
+            m->flags &= ~MS_RDONLY;
+        m->stopped = false;
+        sched_point();
+    }
+}
 
-    while (m) {
-        if ((c->set & ~m->flags & MS_RDONLY) && __atomic_load_n(&m->writers, __ATOMIC_RELAXED))
-            return -EBUSY;
-        m = next_of(c, m, top);
-        if (m)
-            sched_point();
+/* Those that shall be read-only are at once, one after the other, so that nobody becomes a writer
+ * of one while others are looked at; if somebody is one already, none is. */
+static int stop_writers(const struct change *c, struct mount *top)
+{
+    for (struct mount *m = top; m; m = next_of(c, m, top)) {
+        if (c->set & ~m->flags & MS_RDONLY) {
+            m->flags |= MS_RDONLY;
+            m->stopped = true;
+            __atomic_thread_fence(__ATOMIC_SEQ_CST); /* a writer counts himself, then looks */
+            if (__atomic_load_n(&m->writers, __ATOMIC_RELAXED)) {
+                let_write(c, top, next_of(c, m, top));
+                return -EBUSY;
+            }
+        }
+        sched_point();
     }
     return 0;
 }
@@ -122,14 +137,21 @@ static int check_all(const struct change *c, struct mount *top)
 /* [mount_lock held] */
 static int change_tree(const struct change *c, struct mount *top)
 {
-    int err = mount_in_tree(top) || top->detached ? check_all(c, top) : -EINVAL;
+    int err = mount_in_tree(top) || top->detached ? stop_writers(c, top) : -EINVAL;
 
-    if (!err && c->propagation)
-        err = mount_set_propagation(top, c->propagation, c->deep);
     if (err)
         return err;
-    for (struct mount *m = top; m; m = next_of(c, m, top))
+    if (c->propagation)
+        err = mount_set_propagation(top, c->propagation, c->deep);
+    if (err) {
+        let_write(c, top, NULL);
+        return err;
+    }
+    for (struct mount *m = top; m; m = next_of(c, m, top)) {
         m->flags = (m->flags & ~c->clear) | c->set;
+        m->stopped = false;
+        sched_point();
+    }
     mounts_changed();
     return 0;
 }

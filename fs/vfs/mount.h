@@ -21,6 +21,7 @@ struct mount {
     uint32_t flags;  /* [mount_lock] MS_* that are of this mount alone, read without */
     int32_t writers; /* atomic: files open for writing through it */
     bool expiring;   /* [dentry_lock] MNT_EXPIRE asked, and nobody has walked into it since */
+    bool stopped;    /* [mount_lock] mount_setattr(2) is about to make it read-only */
     char *source;    /* as /proc/mounts shows it */
     struct superblock *sb;
     struct dentry *root;   /* a reference */

@@ -1,11 +1,12 @@
 /*
  * adjtimex and clock_adjtime: what a program that keeps the clock in time sets and reads.
  *
- * The clock is stepped when that is asked for (ADJ_SETOFFSET). Frequency, phase and the length of a
- * tick are checked, kept and shown as Linux does, but do not change how the clock runs: it is the
- * machine's.
+ * The clock is stepped when that is asked for (ADJ_SETOFFSET), and by a leap second. Frequency,
+ * phase and the length of a tick are checked, kept and shown as Linux does, but do not change how
+ * the clock runs: it is the machine's.
  */
 #include "arch/uaccess.h"
+#include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/time.h"
@@ -26,13 +27,24 @@
 #define ADJ_OFFSET_READONLY 0x2000u /* with this one shows what is left */
 
 #define STA_PLL      0x0001
+#define STA_INS      0x0010
+#define STA_DEL      0x0020
 #define STA_UNSYNC   0x0040
 #define STA_CLOCKERR 0x1000
 #define STA_NANO     0x2000
 #define STA_READONLY 0xff00
 
-#define TIME_OK    0
-#define TIME_ERROR 5
+enum clock_state { /* what the call returns: */
+                   TIME_OK,
+                   TIME_INS,  /* the day's last minute will have a second more, */
+                   TIME_DEL,  /* or less */
+                   TIME_OOP,  /* this is that second */
+                   TIME_WAIT, /* it has been, and who asked for it has not heard */
+                   TIME_ERROR,
+};
+
+#define SECONDS_OF_DAY 86400u
+#define ERROR_GROWTH   500 /* of maxerror: us a second */
 
 #define TICK_USEC    10000
 #define MAX_PHASE_NS 500000000
@@ -66,6 +78,9 @@ static struct mutex ntp_lock = MUTEX_INIT(ntp_lock, MUTEX_RANK_NTP);
 static struct { /* [ntp_lock] */
     int64_t offset_ns, freq, maxerror, esterror, constant, tick, adjtime_us;
     int32_t status, tai;
+    enum clock_state state;
+    uint32_t leap;     /* the second before which another comes, or instead of which; 0: none */
+    uint64_t error_at; /* when maxerror was as it says */
 } ntp = {
     .maxerror = PHASE_LIMIT,
     .esterror = PHASE_LIMIT,
@@ -77,6 +92,110 @@ static struct { /* [ntp_lock] */
 static int64_t clamp(int64_t n, int64_t low, int64_t high)
 {
     return n < low ? low : n > high ? high : n;
+}
+
+/* ---- Leap seconds ---- */
+
+static struct waitq leap_wanted; /* by the thread, which is there since it was once */
+
+static bool leaps(void)
+{
+    return (ntp.status & (STA_INS | STA_DEL)) || ntp.state != TIME_OK;
+}
+
+static void leap(int by)
+{
+    klog(LOG_NOTICE, by < 0 ? "Clock: inserting leap second 23:59:60 UTC\n"
+                            : "Clock: deleting leap second 23:59:59 UTC\n");
+    ntp.tai -= by;
+    time_set_real_ns(time_real_ns() + (uint64_t)(by * (int64_t)NSEC_PER_SEC));
+}
+
+/* [ntp_lock] A second has begun. */
+static void new_second(uint32_t now)
+{
+    const bool inserts = ntp.status & STA_INS, deletes = ntp.status & STA_DEL;
+
+    if (ntp.state == TIME_OK && (inserts || deletes)) {
+        ntp.state = inserts ? TIME_INS : TIME_DEL;
+        ntp.leap = now + !inserts;
+        ntp.leap += SECONDS_OF_DAY - ntp.leap % SECONDS_OF_DAY - !inserts;
+    } else if ((ntp.state == TIME_INS && !inserts) || (ntp.state == TIME_DEL && !deletes)) {
+        ntp.state = TIME_OK;
+        ntp.leap = 0;
+    } else if (ntp.state == TIME_INS && now == ntp.leap) {
+        leap(-1);
+        ntp.state = TIME_OOP;
+    } else if (ntp.state == TIME_DEL && now == ntp.leap) {
+        leap(1);
+        ntp.state = TIME_WAIT;
+        ntp.leap = 0;
+    } else if (ntp.state == TIME_OOP) {
+        ntp.state = TIME_WAIT;
+        ntp.leap = 0;
+    } else if (ntp.state == TIME_WAIT && !inserts && !deletes) {
+        ntp.state = TIME_OK;
+    }
+}
+
+static void watch_seconds(void *arg)
+{
+    uint64_t second;
+
+    (void)arg;
+    for (;;) {
+        wait_event_idle(&leap_wanted, leaps());
+        second = time_real_ns() / NSEC_PER_SEC + 1;
+        (void)sleep_until_wall(second * NSEC_PER_SEC);
+        mutex_lock(&ntp_lock);
+        new_second((uint32_t)(time_real_ns() / NSEC_PER_SEC));
+        mutex_unlock(&ntp_lock);
+    }
+}
+
+/* [ntp_lock] Without memory for the thread nobody sees to it. */
+static void watch_if_needed(void)
+{
+    static bool watched;
+
+    if (!leaps())
+        return;
+    if (!watched) {
+        waitq_init(&leap_wanted);
+        watched = kthread_create("ntp", watch_seconds, NULL) != NULL;
+    }
+    wake_all(&leap_wanted);
+}
+
+/* [ntp_lock] Nobody has said for a while how wrong the clock is. */
+static void grow_error(void)
+{
+    const uint64_t seconds = (time_mono_ns() - ntp.error_at) / NSEC_PER_SEC;
+
+    ntp.error_at += seconds * NSEC_PER_SEC;
+    if (!seconds)
+        return;
+    ntp.maxerror += seconds < PHASE_LIMIT ? (int64_t)seconds * ERROR_GROWTH : PHASE_LIMIT;
+    if (ntp.maxerror > PHASE_LIMIT) {
+        ntp.maxerror = PHASE_LIMIT;
+        ntp.status |= STA_UNSYNC;
+    }
+}
+
+/* [ntp_lock] */
+static void clear(void)
+{
+    ntp.adjtime_us = ntp.offset_ns = 0;
+    ntp.maxerror = ntp.esterror = PHASE_LIMIT;
+    ntp.status |= STA_UNSYNC;
+    ntp.leap = 0;
+}
+
+void ntp_clear(void)
+{
+    mutex_lock(&ntp_lock);
+    clear();
+    mutex_unlock(&ntp_lock);
 }
 
 /* ---- Checking ---- */
@@ -114,8 +233,11 @@ static int check(const struct timex64 *x)
 
 static void set_status(const struct timex64 *x)
 {
-    if ((ntp.status & STA_PLL) && !(x->status & STA_PLL))
+    if ((ntp.status & STA_PLL) && !(x->status & STA_PLL)) {
         ntp.status = STA_UNSYNC;
+        ntp.state = TIME_OK;
+        ntp.leap = 0;
+    }
     ntp.status = (ntp.status & STA_READONLY) | (x->status & ~STA_READONLY);
 }
 
@@ -146,7 +268,7 @@ static void set_modes(const struct timex64 *x)
     if (x->modes & ADJ_FREQUENCY)
         ntp.freq = clamp(x->freq, -MAX_FREQ, MAX_FREQ);
     if (x->modes & ADJ_MAXERROR)
-        ntp.maxerror = clamp(x->maxerror, 0, PHASE_LIMIT);
+        ntp.error_at = time_mono_ns(), ntp.maxerror = clamp(x->maxerror, 0, PHASE_LIMIT);
     if (x->modes & ADJ_ESTERROR)
         ntp.esterror = clamp(x->esterror, 0, PHASE_LIMIT);
     if (x->modes & ADJ_TIMECONST)
@@ -174,7 +296,13 @@ static int step_clock(const struct timex64 *x)
     int64_t ns = x->sec * (int64_t)NSEC_PER_SEC +
                  x->usec * (x->modes & ADJ_NANO ? 1 : (int64_t)NSEC_PER_USEC);
 
-    return time_set(time_real_ns() + (uint64_t)ns);
+    const uint64_t to = time_real_ns() + (uint64_t)ns;
+
+    if (to < time_mono_ns())
+        return -EINVAL;
+    time_set_real_ns(to);
+    clear();
+    return 0;
 }
 
 /* [ntp_lock held] */
@@ -211,6 +339,7 @@ static long adjust(struct timex64 *x)
     if (err)
         return err;
     mutex_lock(&ntp_lock);
+    grow_error();
     if (x->modes & ADJ_SETOFFSET)
         err = step_clock(x);
     if (err) {
@@ -224,7 +353,8 @@ static long adjust(struct timex64 *x)
         offset = ntp.status & STA_NANO ? ntp.offset_ns : ntp.offset_ns / 1000;
     }
     show(x, offset);
-    err = ntp.status & (STA_UNSYNC | STA_CLOCKERR) ? TIME_ERROR : TIME_OK;
+    watch_if_needed();
+    err = ntp.status & (STA_UNSYNC | STA_CLOCKERR) ? TIME_ERROR : ntp.state;
     mutex_unlock(&ntp_lock);
     return err;
 }

@@ -188,6 +188,7 @@ int time_set(uint64_t ns)
     if (ns < time_mono_ns())
         return -EINVAL;
     time_set_real_ns(ns);
+    ntp_clear();
     return 0;
 }
 

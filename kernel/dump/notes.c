@@ -76,7 +76,7 @@ static const struct {
     const char *name;
 } sets[] = {{NT_PRFPREG, "CORE"}, {NT_PRXFPREG, "LINUX"}, {NT_386_TLS, "LINUX"}};
 
-static void fill_times(struct thread_status *s, const struct thread *t)
+static void fill_times(struct thread_status *s, struct thread *t)
 {
     struct rusage_counts own = {0};
 
@@ -90,10 +90,10 @@ static void fill_times(struct thread_status *s, const struct thread *t)
     s->child_system = timeval_of(t->proc->child_usage.system_ns);
 }
 
-static void emit_status(struct core_output *o, const struct thread *t, int signo)
+static void emit_status(struct core_output *o, struct thread *t, int signo)
 {
     const struct proc *p = t->proc;
-    const struct tracee x = {.thread = (struct thread *)t};
+    const struct tracee x = {.thread = t};
     struct thread_status s = {
         .signo = signo,
         .current = (int16_t)signo,
@@ -270,7 +270,7 @@ uint32_t core_notes_size(const struct core_notes *n)
 
 void core_notes_emit(const struct core_notes *n, struct core_output *o)
 {
-    const struct thread *me = thread_current();
+    struct thread *me = thread_current();
 
     (void)fpu_save(); /* to where the sets are read from */
     emit_status(o, me, n->signo);

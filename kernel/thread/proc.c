@@ -461,18 +461,33 @@ static uint64_t scale(uint64_t a, uint32_t b, uint32_t c)
     return total ? a / total * b + a % total * b / total : 0;
 }
 
+static struct spinlock told_lock = SPINLOCK_INIT("told times", LOCK_RANK_LEAF);
+
 /* What ran is known to the nanosecond; how it divides is known from the ticks. Without any tick in
- * the kernel it is all the program's. */
-void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns)
+ * the kernel it is all the program's. A new tick moves the share of all that ran before, too, but
+ * neither part is ever told as less than it was. */
+void thread_times(struct thread *t, uint64_t *user_ns, uint64_t *system_ns)
 {
     uint64_t run, waited;
 
     sched_times(t, &run, &waited);
-    *system_ns = scale(run, t->system_ticks, t->user_ticks);
-    *user_ns = run - *system_ns;
+    spin_lock(&told_lock);
+    if (run > t->told_user + t->told_system) {
+        uint64_t system = scale(run, t->system_ticks, t->user_ticks);
+
+        if (system < t->told_system)
+            system = t->told_system;
+        if (system > run - t->told_user)
+            system = run - t->told_user;
+        t->told_system = system;
+        t->told_user = run - system;
+    }
+    *user_ns = t->told_user;
+    *system_ns = t->told_system;
+    spin_unlock(&told_lock);
 }
 
-void thread_add_usage(struct rusage_counts *sum, const struct thread *t)
+void thread_add_usage(struct rusage_counts *sum, struct thread *t)
 {
     uint64_t user, system;
 

@@ -96,7 +96,8 @@ struct thread {
     struct cpu *cpu;                   /* [sched_lock] where it runs, or ran last */
     uint32_t cpus;                     /* [sched_lock] where it may run: a bit for each */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */
-    uint64_t run_ns;                   /* [own CPU] time on a CPU, all modes */
+    uint64_t run_ns;                   /* [sched_lock] time on a CPU, all modes */
+    uint64_t told_user, told_system;   /* [told_lock] of it, as thread_times() last said */
     struct timer *cpu_timers;          /* [timer_lock] by run_ns: kernel/time/cpu_clock.c */
     uint32_t user_ticks, system_ticks; /* [own CPU] timer ticks that found it in either mode */
 
@@ -237,7 +238,7 @@ struct proc *proc_oldest(void);
 /* [proc_lock held] Its first thread is gone, others may be there: as on Linux it still counts. */
 bool proc_lost_first(const struct proc *p);
 void proc_usage(struct proc *p, struct rusage_counts *out); /* live threads and gone ones */
-void thread_times(const struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
+void thread_times(struct thread *t, uint64_t *user_ns, uint64_t *system_ns);
 /* [proc_lock held] n more (-1: one less) ended threads of p, whose ids stay taken meanwhile. */
 void proc_count_dead_tracee(struct proc *p, int n);
 #define PID_MAX       32768u /* ids are below; as on Linux with 32 bits */
@@ -269,7 +270,7 @@ void thread_link(struct thread *t);                  /* [proc_lock held] */
 void thread_unlink(struct thread *t);                /* [proc_lock held] */
 void thread_set_tid(struct thread *t,
                     int32_t tid); /* [proc_lock held] exec takes the first thread's */
-void thread_add_usage(struct rusage_counts *sum, const struct thread *t);
+void thread_add_usage(struct rusage_counts *sum, struct thread *t);
 void usage_add(struct rusage_counts *sum, const struct rusage_counts *more);
 void thread_release_tid(struct thread *t); /* exec and exit: clear_child_tid, robust locks */
 void proc_note_peak(struct proc *p);       /* the space goes: remembers how big it was */

@@ -92,6 +92,7 @@ void sched_longest_wait(struct sched_wait *out, bool forget)
     spin_unlock(&sched_lock);
 }
 
+/* [sched_lock held] */
 static void charge(struct thread *t)
 {
     uint64_t now = time_mono_ns();
@@ -102,7 +103,9 @@ static void charge(struct thread *t)
 
 void sched_charge_current(void)
 {
+    spin_lock(&sched_lock); /* others read both halves of the number */
     charge(thread_current());
+    spin_unlock(&sched_lock);
 }
 
 void sched_times(const struct thread *t, uint64_t *ran, uint64_t *waited)

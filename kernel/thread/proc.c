@@ -472,18 +472,18 @@ void thread_times(struct thread *t, uint64_t *user_ns, uint64_t *system_ns)
 
     sched_times(t, &run, &waited);
     spin_lock(&told_lock);
-    if (run > t->told_user + t->told_system) {
+    if (run > t->usage.user_ns + t->usage.system_ns) {
         uint64_t system = scale(run, t->system_ticks, t->user_ticks);
 
-        if (system < t->told_system)
-            system = t->told_system;
-        if (system > run - t->told_user)
-            system = run - t->told_user;
-        t->told_system = system;
-        t->told_user = run - system;
+        if (system < t->usage.system_ns)
+            system = t->usage.system_ns;
+        if (system > run - t->usage.user_ns)
+            system = run - t->usage.user_ns;
+        t->usage.system_ns = system;
+        t->usage.user_ns = run - system;
     }
-    *user_ns = t->told_user;
-    *system_ns = t->told_system;
+    *user_ns = t->usage.user_ns;
+    *system_ns = t->usage.system_ns;
     spin_unlock(&told_lock);
 }
 

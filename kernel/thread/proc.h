@@ -92,12 +92,11 @@ struct thread {
     bool moved; /* [sched_lock] to another CPU, which rseq has to be told, too, at the way out */
     char comm[COMM_LEN]; /* PR_SET_NAME on a thread that is not the first; else empty */
 
-    /* usage.user_ns and system_ns stay 0 here: thread_times() splits run_ns by the ticks. */
+    /* usage.user_ns and system_ns [told_lock]: of run_ns, as thread_times() last said. */
     struct cpu *cpu;                   /* [sched_lock] where it runs, or ran last */
     uint32_t cpus;                     /* [sched_lock] where it may run: a bit for each */
     uint64_t ran_at;                   /* [own CPU] clock when last charged */
     uint64_t run_ns;                   /* [sched_lock] time on a CPU, all modes */
-    uint64_t told_user, told_system;   /* [told_lock] of it, as thread_times() last said */
     struct timer *cpu_timers;          /* [timer_lock] by run_ns: kernel/time/cpu_clock.c */
     uint32_t user_ticks, system_ticks; /* [own CPU] timer ticks that found it in either mode */
 

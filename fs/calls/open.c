@@ -168,7 +168,7 @@ static int count_file(struct file *f)
     int err = 0;
 
     if (!file_writable(f)) {
-        __atomic_fetch_add(&i->readers, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&i->readers, 1, __ATOMIC_SEQ_CST); /* leases are looked for after it */
         f->counts_reader = true;
         return 0;
     }

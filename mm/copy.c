@@ -1,7 +1,7 @@
 /*
  * Access to the memory of any space, as its program would have it: each page that the tables do not
- * give yet is faulted in (and copied on write) through vm_fault, pinned, and read or written
- * through the kernel's own map. And what that memory is, for those who meet at a word of it.
+ * give yet is faulted in (and copied on write) through vm_fault, and read or written through the
+ * kernel's own map. And what that memory is, for those who meet at a word of it.
  */
 #include "libc/errno.h"
 #include "libc/string.h"
@@ -56,8 +56,21 @@ static bool may_relieve(const struct vm_space *s)
     return (mmu_loaded() == s->pmap.pgdir || s->refs == 1) && mm_port->relieve();
 }
 
-/* The frame behind addr, pinned. NULL: no such access. May sleep. */
-static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_access access)
+/* [v] At one moment with the look: a fork in between would make what is written both spaces'. */
+static void copy(struct frame *f, uint32_t within, uint8_t *buf, size_t n, bool write)
+{
+    uint8_t *at = (uint8_t *)frame_kva(f) + within;
+
+    memcpy(write ? at : buf, write ? buf : at, n);
+    if (write && f->kind == FRAME_OBJECT)
+        object_dirtied(f);
+    else if (write)
+        f->flags |= FRAME_DIRTY;
+}
+
+/* Moves n bytes that lie in one page. False: no such access. May sleep. */
+static bool move_part(struct vm_space *s, vaddr_t addr, uint8_t *buf, size_t n,
+                      enum vm_access access)
 {
     for (;;) {
         enum vm_result r;
@@ -67,52 +80,29 @@ static struct frame *pin_user_page(struct vm_space *s, vaddr_t addr, enum vm_acc
         f = mapped_frame(s, page_down(addr), access);
         if (!f && access >= VM_READ_FORCED)
             f = forced_frame(s, page_down(addr), access);
-        if (f) {
-            frame_pin(f);
-            spin_unlock(&vm_lock);
-            return f;
-        }
+        if (f)
+            copy(f, addr & (PAGE_SIZE - 1), buf, n, is_write(access));
         spin_unlock(&vm_lock);
+        if (f)
+            return true;
         r = fault_counted(s, addr, access);
         if (r != VM_MINOR && r != VM_MAJOR && !(r == VM_NO_MEMORY && may_relieve(s)))
-            return NULL;
+            return false;
     }
-}
-
-/* Written to: by now, and not when it was pinned, since it may have been sent out in between. */
-static void unpin_user_page(struct frame *f, bool dirtied)
-{
-    spin_lock(&vm_lock);
-    if (dirtied && f->kind == FRAME_OBJECT)
-        object_dirtied(f);
-    else if (dirtied)
-        f->flags |= FRAME_DIRTY;
-    frame_unpin(f);
-    spin_unlock(&vm_lock);
 }
 
 /* Moves len bytes between kernel memory and [addr, addr+len) of s, in the direction of access; what
  * is not below USER_TOP is no space's. */
 static long move(struct vm_space *s, vaddr_t addr, uint8_t *buf, size_t len, enum vm_access access)
 {
-    size_t done = 0;
+    size_t done = 0, n;
 
-    while (done < len) {
-        uint32_t within = (addr + done) & (PAGE_SIZE - 1);
-        size_t n = PAGE_SIZE - within;
-        struct frame *f;
-
+    for (; done < len; done += n) {
+        n = PAGE_SIZE - ((addr + done) & (PAGE_SIZE - 1));
         if (n > len - done)
             n = len - done;
-        f = user_range(addr, done + n) ? pin_user_page(s, addr + done, access) : NULL;
-        if (!f)
+        if (!user_range(addr, done + n) || !move_part(s, addr + done, buf + done, n, access))
             return done ? (long)done : -EFAULT;
-        if (is_write(access))
-            memcpy((uint8_t *)frame_kva(f) + within, buf + done, n);
-        else
-            memcpy(buf + done, (uint8_t *)frame_kva(f) + within, n);
-        unpin_user_page(f, is_write(access));
-        done += n;
     }
     return (long)done;
 }

@@ -60,8 +60,14 @@ struct vfork_wait {
 
 static int share_or_copy_space(struct proc *child, struct proc *parent, uint32_t flags)
 {
-    if (!(flags & CLONE_VM))
-        return vm_space_fork(parent->space, &child->space);
+    if (!(flags & CLONE_VM)) {
+        int err;
+
+        kernel_let_go(); /* the child is nobody's yet, and the rest is under locks of mm/ */
+        err = vm_space_fork(parent->space, &child->space);
+        kernel_need();
+        return err;
+    }
     vm_space_ref(parent->space);
     child->space = parent->space;
     child->shares_space = parent->shares_space = true;

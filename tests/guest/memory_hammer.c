@@ -404,6 +404,64 @@ static void *free_pages(void *arg)
     return NULL;
 }
 
+/* ---- What the kernel stores for a program, while it forks, is its own, and stays ---- */
+
+static uint32_t *written; /* a page: one thread's word by the kernel, others' by themselves */
+
+static void store_by_kernel(void)
+{
+    uint32_t value = 0, seen;
+    struct iovec here = {&value, sizeof(value)}, there = {written, sizeof(value)};
+
+    while (!over) {
+        value++;
+        CHECK(process_vm_writev(getpid(), &here, 1, &there, 1, 0) == sizeof(value));
+        seen = __atomic_load_n(written, __ATOMIC_RELAXED);
+        CHECK(seen == value);
+    }
+}
+
+static void store_beside(unsigned who)
+{
+    for (uint32_t n = 1; !over; n++) {
+        __atomic_store_n(&written[who], n, __ATOMIC_RELAXED);
+        CHECK(__atomic_load_n(&written[who], __ATOMIC_RELAXED) == n);
+    }
+}
+
+/* In the child nothing changes any more. */
+static void watch_forks(void)
+{
+    for (unsigned i = 0; i < CHILDREN * 4; i++) {
+        int status = 0;
+        pid_t child = fork();
+
+        if (child == 0) {
+            uint32_t before[THREADS];
+
+            memcpy(before, written, sizeof(before));
+            for (unsigned k = 0; k < 1000; k++)
+                __asm__ volatile("" ::: "memory");
+            _exit(memcmp(before, written, sizeof(before)) != 0);
+        }
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+    over = 1;
+}
+
+static void *store_and_fork(void *arg)
+{
+    unsigned who = (unsigned)(uintptr_t)arg;
+
+    if (who == 0)
+        store_by_kernel();
+    else if (who == 1)
+        watch_forks();
+    else
+        store_beside(who);
+    return NULL;
+}
+
 /* ---- Segments that several detach at once, and others unmap ---- */
 
 static void *segments(void *arg)
@@ -448,6 +506,9 @@ int main(void)
     show_wrong("a file's pages");
     together(free_pages);
     show_wrong("pages given up");
+    written = anonymous(NULL, 1, 0);
+    together(store_and_fork);
+    show_wrong("stores and forks");
     together(segments);
     show_wrong("segments");
     return 0;

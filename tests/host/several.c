@@ -94,16 +94,16 @@ void several_go(enum several_where where, unsigned pages)
     load_tables(next);
     if (where == IN_OTHER && next != s)
         put(AT, pages, NULL, 0);
+    several->leave();
     if (before && before != s)
         vm_space_unref(before);
     called();
-    several->leave();
 }
 
-/* What begins without the kernel lock is unmap, protect, map, advise, and what only looks. */
+/* What goes without the kernel lock is unmap, protect, map, advise, fork, and what only looks. */
 static bool needs_kernel(unsigned what)
 {
-    return what == 3 || what == 6 || what == 8 || what == SEVERAL_RECLAIM;
+    return what == 6 || what == 8 || what == SEVERAL_RECLAIM;
 }
 
 void several_call(unsigned what, vaddr_t va)

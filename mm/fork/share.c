@@ -30,11 +30,6 @@ pte_t *share_entry_at(const struct pmap *pm, const pte_t *pte)
     return is_user_table(pde) ? (pte_t *)phys_to_virt(at) : NULL;
 }
 
-static bool maps(const pte_t *pte, const struct frame *f)
-{
-    return pte && (*pte & PTE_P) && PTE_ADDR(*pte) == frame_pa(f);
-}
-
 pte_t *share_sibling(const struct pmap *pm, const pte_t *pte, const struct frame *f)
 {
     const unsigned pdx = table_of(pte)->table.pdx, at = (uintptr_t)pte & (PAGE_SIZE - 1);
@@ -82,7 +77,7 @@ bool pmap_next_mapping(const struct frame *f, struct mapping *m)
         }
         m->pm = next;
         m->pte = share_entry_at(next, link);
-        if (maps(m->pte, f))
+        if (m->pte && (*m->pte & PTE_P) && PTE_ADDR(*m->pte) == frame_pa(f))
             return true;
     }
     return false;
@@ -91,8 +86,9 @@ bool pmap_next_mapping(const struct frame *f, struct mapping *m)
 bool pmap_shared(const struct frame *f)
 {
     struct mapping m = {0};
+    const bool one = pmap_next_mapping(f, &m);
 
-    return pmap_next_mapping(f, &m) && pmap_next_mapping(f, &m);
+    return one && pmap_next_mapping(f, &m);
 }
 
 bool pmap_enters_alone(const struct pmap *pm, vaddr_t va, const struct frame *f)
@@ -147,8 +143,7 @@ bool share_table(struct pmap *pm, struct pmap *child, vaddr_t va)
  * many of them are present. */
 static __attribute__((noinline)) unsigned take_over(pte_t *pte, pte_t *to)
 {
-    unsigned present = 0;
-    pte_t any = 0;
+    pte_t any = 0, present = 0;
 
     for (unsigned i = 0; i < 8; i++) {
         any |= pte[i];
@@ -166,9 +161,10 @@ static __attribute__((noinline)) unsigned take_over(pte_t *pte, pte_t *to)
 static void take_over_all(struct frame *table, vaddr_t va, pte_t *to)
 {
     pte_t *pte = frame_kva(table);
+    const unsigned middle = PTX(va) & ~7u;
 
     for (unsigned n = 0, left = table->table.used; left; n++) {
-        unsigned at = (PTX(va) & ~7u) + (n % 2 ? -4 * (n + 1) : 4 * n);
+        unsigned at = n % 2 ? middle - 4 * (n + 1) : middle + 4 * n; /* before 0: very large */
 
         if (at < PT_ENTRIES && any_of_eight(pte + at))
             left -= take_over(pte + at, to ? to + at : NULL);

@@ -62,9 +62,10 @@ static void watch(int seconds)
 int main(void)
 {
     struct timex t = {.modes = ADJ_SETOFFSET, .time = {0, 1000}};
-    struct timespec was;
+    struct timespec was, begun, now;
 
     clock_gettime(CLOCK_REALTIME, &was);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     SHOW(set_status(0));
     show("in time");
     set_clock(MIDNIGHT - 100);
@@ -106,6 +107,8 @@ int main(void)
     SHOW(set_status(0));
     sleep(1);
     show("at the end");
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    was.tv_sec += now.tv_sec - begun.tv_sec;
     clock_settime(CLOCK_REALTIME, &was);
     SHOW(set_status(STA_UNSYNC));
     return 0;

@@ -77,7 +77,7 @@ $(B)/font.o: $(B)/font.c drivers/video/font.h $(B)/kernel.flags
 
 # What faults, calls, switches and signals go through. HOT_OPT puts more of a file's functions into their callers:
 # half of what -flto gains, which costs every link a minute.
-HOT := $(wildcard mm/*.c mm/fork/*.c mm/percpu/*.c arch/i386/*.c arch/i386/vector/*.c kernel/thread/*.c kernel/signal/*.c kernel/deliver/*.c \
+HOT := $(wildcard mm/*.c mm/beside/*.c mm/fork/*.c mm/percpu/*.c arch/i386/*.c arch/i386/vector/*.c kernel/thread/*.c kernel/signal/*.c kernel/deliver/*.c \
                   kernel/futex/*.c kernel/time/*.c kernel/syscall/syscall.c kernel/process/*.c fs/vfs/*.c fs/ram/*.c fs/archive/*.c \
                   fs/event/pipe.c fs/calls/rw.c drivers/tty/*.c arch/i386/platform/timer.c)
 $(HOT:%.c=$(B)/%.o): OPT := $(HOT_OPT)

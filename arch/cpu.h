@@ -77,6 +77,7 @@ struct cpu {
  *   void cpu_relax(void);               for spin loops
  *   bool cpu_count_lock(void);          one more in spin_depth: whether it is the first
  *   bool cpu_test_and_set(volatile uint32_t *word);    its lowest bit; a full barrier. What it was
+ *   bool cpu_compare_exchange(uintptr_t *word, from, to);      whether it was from; a full barrier
  *   void cpu_spin(const void *lock);    until nobody holds the lock, or nearly so; meanwhile this
  *                                       processor answers shootdowns, for which the holder may wait
  *   void cpu_answer(uint32_t rounds);   a round of waiting for another processor: this one answers

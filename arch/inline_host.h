@@ -63,6 +63,12 @@ static inline bool cpu_test_and_set(volatile uint32_t *word)
     return __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) & 1;
 }
 
+static inline bool cpu_compare_exchange(uintptr_t *word, uintptr_t from, uintptr_t to)
+{
+    cpu_point();
+    return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 void cpu_spin(void *lock), cpu_answer(uint32_t rounds); /* machine.c */
 
 static inline void cpu_relax(void)

@@ -89,6 +89,11 @@ static inline bool cpu_test_and_set(volatile uint32_t *word)
     return was_set;
 }
 
+static inline bool cpu_compare_exchange(uintptr_t *word, uintptr_t from, uintptr_t to)
+{
+    return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 /* Keeps all registers: a function that takes a lock is no worse for it where nobody has it. */
 static inline void cpu_spin(const void *lock)
 {

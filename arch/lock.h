@@ -30,7 +30,7 @@ enum lock_rank {
     LOCK_RANK_FILES = 45,       /* descriptor tables */
     LOCK_RANK_VM = 50,          /* all of mm/ above the frame allocator */
     LOCK_RANK_SPACE = 51,       /* a space, where vm_lock is shared */
-    LOCK_RANK_LINKS = 52,       /* the reverse maps of some frames, in the same case */
+    LOCK_RANK_BESIDE = 52,      /* some frames' reverse maps, some objects' areas, in this case */
     LOCK_RANK_BLOCK = 55,       /* queues of disks */
     LOCK_RANK_ZRAM = 56,        /* compressed memory */
     LOCK_RANK_WAITQ = 60,       /* wait queues */
@@ -82,7 +82,8 @@ enum mutex_rank {
     MUTEX_RANK_ZRAM = 90,      /* compressed memory */
 };
 
-#define LOCK_HELD 1u
+#define LOCK_HELD   1u
+#define LOCK_SHARED 12u /* by one of these bits the word of a held lock says that it is shared */
 
 struct spinlock {
     volatile uint32_t held; /* LOCK_HELD; more than that: the shared side */
@@ -132,6 +133,11 @@ static inline void spin_unlock(struct spinlock *l)
  * arch/i386/platform/shared_lock.c. */
 void spin_lock_shared(struct spinlock *l);
 void spin_unlock_shared(struct spinlock *l);
+/* Which of the two who has it has. */
+static inline bool spin_is_shared(const struct spinlock *l)
+{
+    return read_once(l->held) & LOCK_SHARED;
+}
 /* For who waits for the lock itself: if it is shared, waits until it is not, and makes it free for
  * those who want it so. Whether it did. */
 bool spin_close_shared(struct spinlock *l);

@@ -9,6 +9,13 @@
 #define read_once(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define write_once(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
 
+/* A bit of a word, of which others may set another bit at once. */
+#ifdef __SANITIZE_THREAD__
+#define read_bit(word, bit) (read_once(word) & (bit))
+#else
+#define read_bit(word, bit) ((word) & (bit)) /* in one instruction */
+#endif
+
 /* Who reads what was written so sees all that its writer had done before. */
 #define read_acquire(word)         __atomic_load_n(&(word), __ATOMIC_ACQUIRE)
 #define write_release(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELEASE)

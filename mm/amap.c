@@ -46,8 +46,8 @@ struct anon *anon_new_zeroed(void)
 
 void anon_unref(struct anon *a)
 {
-    KASSERT(a->refs != 0);
-    if (--a->refs)
+    KASSERT(read_once(a->refs) != 0);
+    if (__atomic_sub_fetch(&a->refs, 1, __ATOMIC_ACQ_REL))
         return;
     if (a->slot)
         swap_free(a->slot);
@@ -149,7 +149,7 @@ bool amap_owns(const struct amap *m, uint32_t page)
     struct anon **leaf = m->leaf[leaf_number(page)];
     const struct anon *a = amap_get(m, page);
 
-    return a && a->refs == 1 && frame_of(leaf)->leaf.refs == 1;
+    return a && read_acquire(a->refs) == 1 && frame_of(leaf)->leaf.refs == 1;
 }
 
 struct anon **amap_reserve(struct amap *m, uint32_t page)

@@ -3,7 +3,7 @@
  * writable memory may be promised beyond what there is. man 5 proc, /proc/sys/vm/overcommit_memory.
  */
 #include "libc/errno.h"
-#include "mm/mm.h"
+#include "mm/beside/beside.h"
 
 /* [v] the settings; mode 0 refuses only what could never be, 1 nothing, 2 what passes the limit. */
 static struct vm_overcommit settings = {.mode = VM_OVERCOMMIT_GUESS, .ratio = 50};
@@ -78,8 +78,9 @@ bool claims_allowed(const struct vm_space *s, const struct claims *gain)
 static void take_range(struct vm_space *s, vaddr_t start, vaddr_t end, struct claims *c)
 {
     for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(s, v)) {
-        struct vma part = *v;
+        struct vma part;
 
+        vma_copy(&part, v);
         part.start = v->start > start ? v->start : start;
         part.end = v->end < end ? v->end : end;
         claims_take(c, &part);

@@ -1,106 +1,16 @@
 /*
- * Changing the areas of a space: reserve, cut, take out, put in, join; and finding room.
- *
- * Every change first allocates the areas that splitting may need (struct change) and makes the amap
- * ready, then works with steps that cannot fail: design rule 4.
- *
- * A change of much goes in steps: change_pause() drops vm_lock between them, so that interrupts
- * come through and others may run (design rule 8). What holds meanwhile:
- *   - one change of a space at a time: change_begin() waits for the one before. So areas, and
- *     pointers to them, are the changer's alone; even a stack does not grow meanwhile.
- *   - faults go on. What they find is a state of the fault table: an area that was cut shorter, or
- *     has its new rights already. A fault that the areas refuse waits for the end of the change and
- *     asks again, so no thread sees half of one; so does one for the pages that mremap holds still.
- *   - hardware entries may have more rights than their area until the change ends (they are a
- *     cache); they never outlive their area, nor the anon or page they show.
- *   - the amap may hold pages outside every area until the change ends: nobody can ask for them.
+ * Changing the areas of a space: cut, take out, put in, join; and finding room. Every change first
+ * makes the amap ready, then works with steps that cannot fail: design rule 4. What holds between
+ * two of them: beside/change.c.
  */
 #include "libc/errno.h"
-#include "mm/mm.h"
-#include "mm/port.h"
+#include "mm/beside/beside.h"
 #include "mm/served/asked.h"
 
 uint32_t vm_max_areas = 65530;
 
 #define MMAP_GAP_MIN (128u << 20) /* room left for the stack below the top, at least */
 #define MMAP_GAP_MAX (USER_TOP / 6 * 5)
-
-static void keep_spares(struct change *c)
-{
-    while (c->spares > 0)
-        vma_give_back(c->spare[--c->spares]);
-}
-
-int change_begin(struct change *c, struct vm_space *s, unsigned spares)
-{
-    c->space = s;
-    c->budget = STEP_UNITS;
-    list_init(&c->dead);
-    c->news = NULL;
-    spin_lock(&vm_lock);
-    while (__builtin_expect(s->changing, false)) {
-        change_await(s);
-        spin_lock(&vm_lock);
-    }
-    for (c->spares = 0; c->spares < spares; c->spares++) {
-        c->spare[c->spares] = vma_new();
-        if (!c->spare[c->spares]) {
-            keep_spares(c);
-            spin_unlock(&vm_lock);
-            return -ENOMEM;
-        }
-    }
-    s->changing = true;
-    return 0;
-}
-
-void change_await(struct vm_space *s)
-{
-    s->awaited = true;
-    port_sleep(&s->changing, &vm_lock);
-}
-
-void change_pause(struct change *c)
-{
-    spin_unlock(&vm_lock);
-    port_yield();
-    c->budget = STEP_UNITS;
-    spin_lock(&vm_lock);
-}
-
-void change_spend(struct change *c, unsigned units)
-{
-    c->budget = c->budget > units ? c->budget - units : 0;
-    if (c->budget == 0)
-        change_pause(c);
-}
-
-struct vma *change_take(struct change *c)
-{
-    KASSERT(c->spares > 0);
-    return c->spare[--c->spares];
-}
-
-void change_give_back(struct change *c, struct vma *v)
-{
-    c->spare[c->spares++] = v;
-}
-
-void change_end(struct change *c)
-{
-    struct vm_space *s = c->space;
-    const bool awaited = s->awaited;
-
-    s->changing = s->awaited = false;
-    s->held = s->held_end = 0;
-    if (awaited)
-        port_wakeup(&s->changing);
-    keep_spares(c);
-    spin_unlock(&vm_lock);
-    vma_free_list(&c->dead);
-    if (__builtin_expect(c->news != NULL, false))
-        served_tell(c);
-}
 
 /* What is off its space: freed now, or at the end. */
 static void bury(struct change *c, struct vma *v)
@@ -116,7 +26,7 @@ static void split(struct vm_space *s, struct change *c, struct vma *v, vaddr_t a
 {
     struct vma *upper = change_take(c);
 
-    *upper = *v;
+    vma_copy(upper, v);
     upper->start = addr;
     if (upper->object)
         upper->pgoff = vma_page_index(v, addr);

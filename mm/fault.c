@@ -170,7 +170,7 @@ static enum outcome fault_anon(struct fault *f, struct anon *a)
 {
     struct frame *frame = a->frame;
 
-    if (!frame || (frame->flags & FRAME_BUSY))
+    if (!frame || read_bit(frame->flags, FRAME_BUSY))
         return need_anon(f, frame);
     f->why = f->write ? VM_CASE_COPY : VM_CASE_SHARE;
     if (amap_owns(&f->space->amap, f->page >> PAGE_SHIFT))
@@ -218,7 +218,7 @@ static void gather(const struct fault *f, vaddr_t start, unsigned n, struct fram
         out[i] = cached ? item_frame(*cached) : NULL;
         if (!out[i])
             continue;
-        if ((out[i]->flags & FRAME_BUSY) ||
+        if (read_bit(out[i]->flags, FRAME_BUSY) ||
             (vma_is_private(v) && amap_get(&f->space->amap, (start >> PAGE_SHIFT) + i)))
             out[i] = NULL;
     }
@@ -572,7 +572,7 @@ static bool fault_beside(struct fault *f)
     spin_lock_shared(&vm_lock);
     spin_lock(&f->space->lock);
     frame = stays_in_space(f);
-    done = frame && !(frame->flags & FRAME_BUSY) &&
+    done = frame && !read_bit(frame->flags, FRAME_BUSY) &&
            pmap_enters_alone(&f->space->pmap, f->page, frame) && fault_once(f) == DONE;
     if (done)
         CPU_LOCAL(faults)++;

@@ -2,7 +2,7 @@
  * What a program asks of its space: mmap, munmap, mprotect, brk.
  */
 #include "libc/errno.h"
-#include "mm/mm.h"
+#include "mm/beside/beside.h"
 #include "mm/served/asked.h"
 
 static int place(struct vm_space *s, struct vma *v, const struct vm_mapping *m, uint32_t len)
@@ -47,6 +47,8 @@ int reserve_clear(struct vm_space *s, struct change *c, vaddr_t start, vaddr_t e
         return -ENOMEM;
     if (!list_empty(&s->servers) && served_reserve_unmap(c, start, end))
         return -ENOMEM;
+    if (__builtin_expect(s->beside, false) && leaves_shared(s, start, end))
+        change_alone(c);
     return amap_reserve_remove(&s->amap, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 }
 
@@ -123,7 +125,7 @@ int vm_unmap(struct vm_space *s, vaddr_t addr, size_t length)
 
     if (!range_valid(addr, len) || len < length)
         return -EINVAL;
-    err = change_begin(&c, s, 2);
+    err = change_begin_beside(&c, s, 2);
     if (err)
         return err;
     err = unmap_range(s, &c, addr, addr + len);

@@ -12,8 +12,8 @@
  *
  * Locking. Two locks: vm_lock [v] covers everything above the frame allocator, frame_lock [f] the
  * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v];
- * a fault that touches nothing of another space's has the space's lock and shares vm_lock instead:
- * fault.c says which.
+ * a fault, or a change of areas, that touches nothing of another space's has the space's lock and
+ * shares vm_lock instead: fault.c and beside/ say which.
  * Nothing sleeps under vm_lock, and no callee drops it (design rule 3): who finds that something is
  * missing says so by a struct need, leaves the lock, has bring_in() see to it, and starts over.
  */
@@ -216,9 +216,9 @@ void pmap_clear_dirty(struct frame *f);
 void pmap_clean(struct frame *f);
 vaddr_t pmap_entry_address(const pte_t *pte); /* that a reverse mapping maps [v] */
 
-#define RMAP_CHAINED 1u                        /* in frame.rmap: it is no entry's address */
-int rmap_add(struct frame *f, pte_t *pte);     /* -ENOMEM [v] */
-void rmap_remove(struct frame *f, pte_t *pte); /* [v] */
+#define RMAP_CHAINED 1u                    /* in frame.rmap: it is no entry's address */
+int rmap_add(struct frame *f, pte_t *pte); /* -ENOMEM [v] */
+void rmap_remove_link(struct frame *f, const pte_t *pte); /* one of several: rmap_remove() [v] */
 void rmap_replace(struct frame *f, const pte_t *pte, pte_t *by); /* [v] */
 /* The n-th entry by address, or NULL; it may stand for several mappings (fork/share.c). [v] */
 pte_t *rmap_nth(const struct frame *f, unsigned n);
@@ -449,15 +449,15 @@ static inline struct frame *object_lookup(const struct vm_object *o, uint32_t in
 {
     struct frame *f = index < object_page_count(o) ? object_frame(o, index) : NULL;
 
-    return f && !(f->flags & FRAME_BUSY) ? f : NULL;
+    return f && !read_bit(f->flags, FRAME_BUSY) ? f : NULL;
 }
 static inline bool object_needs_place(const struct vm_object *o, const struct frame *f)
 {
-    return o->pager->reserve && !(f->flags & FRAME_PLACED);
+    return o->pager->reserve && !read_bit(f->flags, FRAME_PLACED);
 }
 static inline bool object_first_store_faults(const struct vm_object *o, const struct frame *f)
 {
-    return object_needs_place(o, f) || (o->pager->put && !(f->flags & FRAME_DIRTY));
+    return object_needs_place(o, f) || (o->pager->put && !read_bit(f->flags, FRAME_DIRTY));
 }
 bool object_is_resident(struct vm_object *o, uint64_t index); /* not [v] */
 bool object_zero_behind(const struct vm_object *o, uint32_t index);
@@ -516,11 +516,11 @@ struct vma {
     struct vm_backing *backing;    /* kept as long as the area is; NULL without object */
     struct vm_server *server;      /* [v] whom its faults ask, or NULL */
     uint32_t pgoff;                /* index in object of the page at start */
-    struct list object_link;       /* [v] in vm_object.vmas */
     struct list link;              /* [v] in vm_space.vmas, by address */
     struct vma *left, *right;      /* [v] the index over the list: a treap by start */
     uint32_t priority;             /* heap order of the treap */
     uint32_t gap, widest;          /* [v] free bytes before start; the most in this subtree */
+    struct list object_link;       /* [v] in vm_object.vmas; last: vma_copy() */
 };
 
 struct vm_space {
@@ -539,6 +539,7 @@ struct vm_space {
     uint32_t locked_pages;  /* [v] VM_LOCKED */
     uint16_t future_flags;  /* [v] mlockall(MCL_FUTURE): added to every new area */
     bool changing, awaited; /* [v] the areas are being changed; somebody waits for the end */
+    bool beside;            /* [v] by who shares vm_lock, now */
     vaddr_t held, held_end; /* [v] meanwhile faults in here wait: mremap moves these pages */
     vaddr_t brk_start, brk; /* [v] */
     uint32_t mmap_shift;    /* [v] how far below the usual place mappings begin */
@@ -618,12 +619,12 @@ static inline bool vma_is_data(const struct vma *v)
     return (v->prot & VM_PROT_WRITE) && vma_is_private(v) && !(v->flags & VM_GROWSDOWN);
 }
 
-/* ---- Changing the areas: edit.c ---- */
+/* ---- Changing the areas: beside/change.c, edit.c ---- */
 
 /*
  * One change of a space's areas: it allocates areas ahead, keeps other changes of the space out,
  * and frees those it took out when vm_lock is no longer held. Reserve: begin; commit: the rest,
- * which cannot fail. What is marked [steps] drops vm_lock in between: see edit.c for what holds
+ * which cannot fail. What is marked [steps] drops vm_lock in between: see change.c for what holds
  * then.
  */
 struct change {
@@ -639,6 +640,10 @@ struct change {
 /* Waits for other changes; then vm_lock is held until change_end. -ENOMEM: nothing was begun. May
  * sleep. */
 int change_begin(struct change *c, struct vm_space *s, unsigned spares);
+/* The same, but that vm_lock may be shared until change_alone(): for what the table in
+ * docs/processors.md has. */
+int change_begin_beside(struct change *c, struct vm_space *s, unsigned spares);
+void change_alone(struct change *c); /* lets go of the lock, if it is shared [steps] */
 struct vma *change_take(struct change *c);
 void change_give_back(struct change *c, struct vma *v);
 void change_pause(struct change *c);                 /* between two steps [steps] */

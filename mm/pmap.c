@@ -10,6 +10,7 @@
  */
 #include "libc/errno.h"
 #include "libc/words.h"
+#include "mm/beside/beside.h"
 #include "mm/fork/share.h"
 
 static void begin(struct pmap *pm, pde_t *pgdir)
@@ -199,7 +200,7 @@ static void unmap_entry(struct pmap *pm, pte_t *pte)
     if (f->kind == FRAME_ZERO)
         return;
     if (old & PTE_D)
-        f->flags |= FRAME_DIRTY;
+        frame_set_dirty(f);
     unlink_entry(pm, pte, old, f);
     pm->resident--;
     pm->resident_file -= f->kind == FRAME_OBJECT;
@@ -212,7 +213,7 @@ static void change_rights(struct pmap *pm, pte_t *pte, vaddr_t va, struct frame 
     pte_t old = mmu_exchange(pte, frame_pa(f) | flags | (*pte & (PTE_A | PTE_D | PTE_STOOD_FOR)));
 
     if (old & PTE_D)
-        f->flags |= FRAME_DIRTY;
+        frame_set_dirty(f);
     if (old & ~flags & PTE_W)
         mmu_flush_page(pm->pgdir, va);
 }

@@ -10,9 +10,13 @@
  * address, so nothing is stored for it; each link counts its subtree. A page that thousands map is
  * entered, removed, counted and walked by number in logarithmic steps each, and a walk may be left
  * and taken up again between any two mappings.
+ *
+ * Where vm_lock is shared links come and go at once, and nobody walks them. The first link of a
+ * frame, the only one that goes, and that of which a tree is made, are an exchange of the frame's
+ * word each; a tree changes under the frame's lock (beside/).
  */
 #include "libc/errno.h"
-#include "mm/mm.h"
+#include "mm/beside/beside.h"
 #include "mm/percpu/pool.h"
 #include "mm/seen/check.h"
 
@@ -23,11 +27,6 @@ struct rmap_link {
 };
 
 #define LINKS_KEPT 512u
-#define LINK_LOCKS 16u
-
-/* The first link of a frame needs none of these: it is an exchange. */
-static struct spinlock link_lock[LINK_LOCKS] = {[0 ... LINK_LOCKS - 1] =
-                                                    SPINLOCK_INIT("links", LOCK_RANK_LINKS)};
 
 static struct rmap_link *link_new(pte_t *pte)
 {
@@ -47,7 +46,7 @@ static void link_free(struct rmap_link *l)
 
 static struct rmap_link *root_of(const struct frame *f)
 {
-    return (struct rmap_link *)(f->rmap & ~(uintptr_t)RMAP_CHAINED);
+    return (struct rmap_link *)(read_once(f->rmap) & ~(uintptr_t)RMAP_CHAINED);
 }
 
 static void set_root(struct frame *f, struct rmap_link *root)
@@ -97,65 +96,69 @@ static struct rmap_link *tree_remove(struct rmap_link **at, const pte_t *pte)
 
 /* ---- What a frame has ---- */
 
+/* Makes a tree of one link out of the only entry; false: no memory. */
+static bool make_tree(struct frame *f, uintptr_t only)
+{
+    struct rmap_link *first = link_new((pte_t *)only);
+
+    if (first && !cpu_compare_exchange(&f->rmap, only, (uintptr_t)first | RMAP_CHAINED))
+        link_free(first); /* it has gone meanwhile */
+    return first != NULL;
+}
+
 /* One more than one. */
 static int add_link(struct frame *f, pte_t *pte)
 {
-    struct rmap_link *first = NULL, *link, *root;
+    struct rmap_link *link = link_new(pte), *root;
+    uintptr_t now;
 
-    if (!(f->rmap & RMAP_CHAINED)) {
-        first = link_new((pte_t *)f->rmap);
-        if (!first)
-            return -ENOMEM;
-    }
-    link = link_new(pte);
-    if (!link) {
-        if (first)
-            link_free(first);
+    if (!link)
         return -ENOMEM;
+    while (!((now = read_once(f->rmap)) & RMAP_CHAINED)) {
+        const bool only = !now && cpu_compare_exchange(&f->rmap, 0, (uintptr_t)pte);
+
+        if (!only && (!now || make_tree(f, now)))
+            continue;
+        link_free(link);
+        return only ? 0 : -ENOMEM;
     }
-    root = first ? first : root_of(f);
+    root = root_of(f);
     tree_insert(&root, link);
     set_root(f, root);
     return 0;
 }
 
-/* For who shares vm_lock: the others there add links too, and take none away. */
 static __attribute__((noinline)) int add_link_locked(struct frame *f, pte_t *pte)
 {
-    struct spinlock *l = &link_lock[frame_number(f) % LINK_LOCKS];
-    int err;
+    struct spinlock *l = lock_beside(f);
+    int err = add_link(f, pte);
 
-    spin_lock(l);
-    err = add_link(f, pte);
     spin_unlock(l);
     return err;
 }
 
 int rmap_add(struct frame *f, pte_t *pte)
 {
-    uintptr_t none = 0;
-
-    if (!__atomic_compare_exchange_n(&f->rmap, &none, (uintptr_t)pte, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST))
-        return add_link_locked(f, pte);
-    return 0;
+    return cpu_compare_exchange(&f->rmap, 0, (uintptr_t)pte) ? 0 : add_link_locked(f, pte);
 }
 
-static __attribute__((noinline)) void remove_link(struct frame *f, const pte_t *pte)
+/* One of a tree. */
+static void remove_link(struct frame *f, const pte_t *pte)
 {
     struct rmap_link *root = root_of(f);
 
-    KASSERT(f->rmap & RMAP_CHAINED);
+    KASSERT(read_once(f->rmap) & RMAP_CHAINED);
     link_free(tree_remove(&root, pte));
     set_root(f, root);
 }
 
-void rmap_remove(struct frame *f, pte_t *pte)
+void rmap_remove_link(struct frame *f, const pte_t *pte)
 {
-    if (f->rmap == (uintptr_t)pte)
-        f->rmap = 0;
-    else
-        remove_link(f, pte);
+    struct spinlock *l = vm_lock_is_shared() ? lock_beside(f) : NULL;
+
+    remove_link(f, pte);
+    if (l)
+        spin_unlock(l);
 }
 
 static __attribute__((noinline)) void replace_link(struct frame *f, const pte_t *pte, pte_t *by)

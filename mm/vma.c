@@ -11,17 +11,20 @@
  */
 #include "arch/processors.h"
 #include "libc/string.h"
-#include "mm/mm.h"
+#include "mm/beside/beside.h"
 #include "mm/percpu/pool.h"
 
 /* The balance needs priorities that do not follow the addresses, nothing more. */
 static uint32_t next_priority(void)
 {
-    static uint32_t state = 0x9e3779b9u;
+    static uint32_t last =
+        0x9e3779b9u; /* two may have the same after it, where vm_lock is shared */
+    uint32_t state = read_once(last);
 
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
+    write_once(last, state);
     return state;
 }
 
@@ -41,21 +44,40 @@ void vma_give_back(struct vma *v)
 void vma_hold(struct vma *v)
 {
     if (v->object)
-        v->object->refs++;
-    if (v->backing && v->backing->areas++ == 0)
+        object_hold(v->object);
+    if (v->backing && __atomic_fetch_add(&v->backing->areas, 1, __ATOMIC_RELAXED) == 0)
         v->backing->hold(v->backing, true);
+}
+
+/* One less of what others count down at once, where vm_lock is shared; false, and no less: it would
+ * be none. Never none in between, by which somebody could take it for dead. */
+static bool drop_unless_last(uint32_t *count)
+{
+    uint32_t now = read_once(*count);
+
+    while (now > 1) {
+        if (__atomic_compare_exchange_n(count, &now, now - 1, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
 }
 
 bool vma_free_now(struct vma *v)
 {
     struct vm_object *o = v->object;
 
-    if (o && (o->refs == 1 || o->pager->unmapped || (v->backing && v->backing->areas == 1)))
+    const struct vm_backing *b = v->backing;
+
+    if (o && o->pager->unmapped)
         return false;
-    if (o)
-        o->refs--;
-    if (v->backing)
-        v->backing->areas--;
+    if (b && !drop_unless_last(&v->backing->areas))
+        return false;
+    if (o && !drop_unless_last(&o->refs)) {
+        if (b)
+            __atomic_add_fetch(&v->backing->areas, 1, __ATOMIC_RELAXED);
+        return false;
+    }
     vma_give_back(v);
     return true;
 }
@@ -186,12 +208,12 @@ static void account(const struct vma *v, uint32_t pages)
         s->text_pages += pages;
     if (v->flags & VM_LOCKED) {
         s->locked_pages += pages;
-        locked_pages += pages;
+        __atomic_add_fetch(&locked_pages, pages, __ATOMIC_RELAXED);
     }
     if (vma_is_data(v))
         s->data_pages += pages;
     if (vma_is_promised(v))
-        committed_pages += pages;
+        __atomic_add_fetch(&committed_pages, pages, __ATOMIC_RELAXED);
 }
 
 void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags)
@@ -204,11 +226,19 @@ void vma_set_rights(struct vma *v, uint8_t prot, uint16_t flags)
     account(v, pages);
 }
 
+static inline void tell_object(struct vma *v, void (*what)(struct vm_object *o, struct vma *v))
+{
+    if (vm_lock_is_shared())
+        tell_object_beside(v, what);
+    else
+        what(v->object, v);
+}
+
 void vma_forget(struct vma *v)
 {
     account(v, -vma_pages(v));
     if (v->object)
-        object_remove_area(v->object, v);
+        tell_object(v, object_remove_area);
 }
 
 /* ---- List and tree together ---- */
@@ -274,7 +304,7 @@ static void insert_before(struct vm_space *s, struct vma *next, struct vma *v)
     refresh_gap(s, next);
     v->space = s;
     if (v->object)
-        object_add_area(v->object, v);
+        tell_object(v, object_add_area);
     s->areas++;
     account(v, vma_pages(v));
 }

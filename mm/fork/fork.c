@@ -2,9 +2,9 @@
  * fork: a copy of a space, that shares with it whatever can be shared.
  *
  * The areas are copied in steps, in which the child is nobody's and the parent's areas are still
- * (edit.c); the pages are shared at one moment, after which no store of the parent's can reach what
- * both have. A page's leaf and its table cover the same addresses: whoever has both in common finds
- * the same contents by either.
+ * (beside/change.c); the pages are shared at one moment, after which no store of the parent's can
+ * reach what both have. A page's leaf and its table cover the same addresses: whoever has both in
+ * common finds the same contents by either.
  */
 #include "libc/errno.h"
 #include "mm/fork/share.h"

@@ -89,17 +89,21 @@ static const struct several_ways at_once = {
 
 /* ---- Processors ---- */
 
+/* One call in so many takes the kernel lock, and forks among them: few in every other stretch. */
 static void *processor(void *arg)
 {
     host_self = arg;
     seed = (first_seed + host_self->id) * 7919;
     several_go(IN_STAGE, 0);
     for (unsigned i = 0; i < rounds; i++) {
+        const unsigned calls = i / 500 % 2 ? 3 : 200;
         vaddr_t va = AT + rnd(PAGES) * PAGE_SIZE;
 
         if (rnd(50) == 0)
-            several_go((enum several_where)rnd(NOWHERE), PAGES);
+            several_go(calls > 3 ? IN_OTHER : (enum several_where)rnd(NOWHERE), PAGES);
         else if (rnd(3) == 0)
+            several_call_beside(rnd(SEVERAL_BESIDE), va);
+        else if (rnd(calls) == 0)
             several_call(rnd(SEVERAL_RECLAIM), va);
         else
             several_access(va, rnd(3) != 0);

@@ -4,7 +4,8 @@
 #include "arch/processors.h"
 #include "tests/host/stage.h"
 
-#define AWAY (AT + 0x100000u)
+#define AWAY     (AT + 0x100000u)
+#define WITHHELD (AT + 0x200000u)
 
 const struct several_ways *several;
 struct vm_space *several_in[HOST_CPUS];
@@ -24,17 +25,22 @@ static struct vm_space *own(void)
     return several_in[host_self->id];
 }
 
-static void put(vaddr_t va, unsigned pages, struct vm_object *o, uint32_t pgoff)
+static void put_as(vaddr_t va, unsigned pages, struct vm_object *o, uint32_t pgoff, uint16_t flags)
 {
     const struct vm_mapping m = {.addr = va,
                                  .len = pages * PAGE_SIZE,
                                  .prot = RW,
                                  .maxprot = ALL,
-                                 .flags = VM_FIXED,
+                                 .flags = flags | VM_FIXED,
                                  .object = o,
                                  .pgoff = pgoff};
 
     vm_map(own(), &m, NULL);
+}
+
+static void put(vaddr_t va, unsigned pages, struct vm_object *o, uint32_t pgoff)
+{
+    put_as(va, pages, o, pgoff, 0);
 }
 
 void several_access(vaddr_t va, bool write)
@@ -77,6 +83,20 @@ static void load_tables(struct vm_space *sp)
     several_in[host_self->id] = sp;
 }
 
+/* Who withholds something from a child shares no page tables with it. */
+static struct vm_space *fork_stage(bool withholding)
+{
+    struct vm_space *forked = NULL;
+
+    if (withholding)
+        map(WITHHELD, 1, RW, VM_DONTFORK, NULL, 0);
+    if (vm_space_fork(s, &forked))
+        forked = NULL;
+    if (withholding)
+        vm_unmap(s, WITHHELD, PAGE_SIZE);
+    return forked;
+}
+
 void several_go(enum several_where where, unsigned pages)
 {
     struct vm_space *before, *next = NULL;
@@ -85,8 +105,8 @@ void several_go(enum several_where where, unsigned pages)
     before = own();
     if (where == IN_STAGE)
         next = s;
-    else if (where == IN_CHILD && vm_space_fork(s, &next))
-        next = NULL;
+    else if (where == IN_CHILD || where == IN_KIN)
+        next = fork_stage(where == IN_KIN);
     else if (where == IN_OTHER)
         next = vm_space_create();
     if (where != NOWHERE && !next)
@@ -163,4 +183,33 @@ void several_call(unsigned what, vaddr_t va)
     }
     called();
     several->leave();
+}
+
+void several_call_beside(unsigned what, vaddr_t va)
+{
+    const uint32_t page = (va - AT) / PAGE_SIZE;
+    struct vm_space *sp = own();
+
+    switch (what) {
+    case 0:
+        vm_unmap(sp, va, PAGE_SIZE);
+        put(va, 1, NULL, 0);
+        break;
+    case 1: /* the same pages of the file in each space */
+        vm_unmap(sp, va, PAGE_SIZE);
+        put(va, 1, file, page);
+        break;
+    case 2: /* and others */
+        put(va, 1, file, page + host_self->id);
+        break;
+    case 3:
+        put_as(va, 1, file, page, VM_SHARED);
+        break;
+    default:
+        vm_unmap(sp, va, PAGE_SIZE);
+        vm_unmap(sp, va - PAGE_SIZE, 2 * PAGE_SIZE);
+        put(va - PAGE_SIZE, 2, file, page);
+        break;
+    }
+    called();
 }

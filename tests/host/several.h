@@ -21,17 +21,22 @@ extern struct vm_space *several_in[HOST_CPUS]; /* where each processor is; NULL:
 /* The processor that runs this goes where: the one it was in dies, if it was its own. */
 enum several_where {
     IN_STAGE,
-    IN_CHILD,
-    IN_OTHER,
+    IN_CHILD, /* of the stage's */
+    IN_KIN,   /* the same, but that it has its own page tables */
+    IN_OTHER, /* no relative */
     NOWHERE
-}; /* a child of the stage's; no relative */
+};
 void several_go(enum several_where where, unsigned pages);
 
 /* A load or a store by the processor that runs this. */
 void several_access(vaddr_t va, bool write);
 /* One of the calls that take a page away, give another, or look, by number. */
 #define SEVERAL_CALLS   11
+#define SEVERAL_LOOK    9
 #define SEVERAL_RECLAIM 10
 void several_call(unsigned what, vaddr_t va);
+/* One of those that begin without the kernel lock, by number. */
+#define SEVERAL_BESIDE 5
+void several_call_beside(unsigned what, vaddr_t va);
 
 #endif

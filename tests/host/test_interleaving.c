@@ -148,25 +148,26 @@ static void kernel_leave(void)
     kernel_holder = NOBODY;
 }
 
-static void sleep_on(struct spinlock *lock)
+/* Without the kernel lock, if it is had. */
+static void let_others(void (*go)(void))
 {
-    bool had = host_self->in_kernel;
+    const bool had = host_self->in_kernel;
 
-    spin_unlock(lock);
     kernel_leave();
-    wait();
+    go();
     if (had)
         kernel_enter();
 }
 
+static void sleep_on(struct spinlock *lock)
+{
+    spin_unlock(lock);
+    let_others(wait);
+}
+
 static void yield(void)
 {
-    bool had = host_self->in_kernel;
-
-    kernel_leave();
-    point();
-    if (had)
-        kernel_enter();
+    let_others(point);
 }
 
 /* ---- Programs ---- */
@@ -220,7 +221,9 @@ static vaddr_t some_page(void)
 static void by_chance(unsigned cpu)
 {
     for (unsigned i = 0; i < 30; i++) {
-        if (rnd(3) == 0)
+        if (rnd(6) == 0)
+            several_call_beside(rnd(SEVERAL_BESIDE), some_page());
+        else if (rnd(5) == 0)
             several_call(rnd(SEVERAL_CALLS), some_page());
         else
             several_access(some_page(), cpu == 0 || rnd(3));
@@ -310,7 +313,9 @@ static void comes_and_goes(unsigned cpu)
     for (unsigned i = 0; i < 4; i++) {
         several_go((enum several_where)rnd(NOWHERE), PAGES);
         for (unsigned n = 0; n < 8; n++) {
-            if (rnd(4) == 0)
+            if (rnd(6) == 0)
+                several_call_beside(rnd(SEVERAL_BESIDE), some_page());
+            else if (rnd(4) == 0)
                 several_call(rnd(SEVERAL_CALLS), some_page());
             else
                 several_access(some_page(), cpu == 0 || rnd(3));
@@ -326,6 +331,35 @@ TEST(spaces_that_share_tables_and_those_that_do_not)
     for (unsigned i = 1; i <= 60 && !test_failures; i++) {
         seed = i * 6007;
         EXPECT_EQ(run(some), 0);
+        if (test_failures)
+            fprintf(stderr, "seed %u\n", i);
+    }
+}
+
+/* Each in a space of its own, or two in one, with the same pages of a file: no call has the kernel
+ * lock. */
+static void in_own(unsigned cpu)
+{
+    if (cpu == 2 || (cpu == 1 && rnd(2)))
+        several_go(IN_OTHER, PAGES);
+    for (unsigned i = 0; i < 30; i++) {
+        if (rnd(3) == 0)
+            several_call_beside(rnd(SEVERAL_BESIDE), some_page());
+        else
+            several_access(some_page(), rnd(4) == 0);
+        if (rnd(20) == 0)
+            several_call(SEVERAL_LOOK, some_page());
+    }
+}
+
+TEST(spaces_that_have_nothing_but_a_file_in_common)
+{
+    void (*const all[HOST_CPUS])(unsigned) = {in_own, in_own, in_own};
+
+    by_seed = true;
+    for (unsigned i = 1; i <= 60 && !test_failures; i++) {
+        seed = i * 5003;
+        EXPECT_EQ(run(all), 0);
         if (test_failures)
             fprintf(stderr, "seed %u\n", i);
     }
@@ -355,10 +389,10 @@ static void taker_in_child(unsigned cpu)
     taker(cpu);
 }
 
-static void every_switch(void (*const two[HOST_CPUS])(unsigned))
+static void every_switch(void (*const two[HOST_CPUS])(unsigned), unsigned ways)
 {
     by_seed = false;
-    for (way = 0; way < SEVERAL_CALLS; way++) {
+    for (way = 0; way < ways; way++) {
         switch_at = UINT32_MAX;
         EXPECT_EQ(run(two), 0);
         for (uint32_t places = place, at = 0; at < places && !test_failures; at++) {
@@ -374,14 +408,33 @@ TEST(every_single_switch_of_a_small_case)
 {
     void (*const two[HOST_CPUS])(unsigned) = {storer, taker, NULL};
 
-    every_switch(two);
+    every_switch(two, SEVERAL_CALLS);
 }
 
 TEST(every_single_switch_beside_a_child)
 {
     void (*const two[HOST_CPUS])(unsigned) = {storer, taker_in_child, NULL};
 
-    every_switch(two);
+    every_switch(two, SEVERAL_CALLS);
+}
+
+/* Both map a page of the file, look at it, store to it, and give it up. */
+static void comes_and_goes_on_file(unsigned cpu)
+{
+    if (cpu)
+        several_go(IN_OTHER, PAGES);
+    several_call_beside(1 + (way + cpu) % 3, AT);
+    several_access(AT, false);
+    several_call_beside(way ? 0 : 4, AT);
+    several_access(AT, true);
+    several_call_beside(0, AT);
+}
+
+TEST(every_single_switch_of_two_spaces_at_one_file)
+{
+    void (*const two[HOST_CPUS])(unsigned) = {comes_and_goes_on_file, comes_and_goes_on_file, NULL};
+
+    every_switch(two, 3);
 }
 
 int main(void)

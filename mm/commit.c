@@ -26,6 +26,11 @@ uint16_t commit_flags(uint16_t flags)
     return settings.mode == VM_OVERCOMMIT_NEVER ? flags & ~VM_NORESERVE : flags;
 }
 
+bool commit_is_kept(void)
+{
+    return settings.mode == VM_OVERCOMMIT_NEVER;
+}
+
 bool commit_allows(uint32_t pages, uint16_t flags)
 {
     if (flags & VM_NORESERVE)

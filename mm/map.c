@@ -97,7 +97,7 @@ int vm_map(struct vm_space *s, const struct vm_mapping *m, vaddr_t *out)
         return m->len ? -ENOMEM : -EINVAL;
     if (m->object && m->pgoff + (len >> PAGE_SHIFT) < m->pgoff)
         return -EOVERFLOW;
-    err = change_begin(&c, s, 3);
+    err = change_begin_beside(&c, s, 3);
     if (err)
         return err;
     err = map_area(s, &c, m, len, out);
@@ -191,7 +191,7 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
         return 0;
     if (!range_valid(addr, len) || len < length)
         return -ENOMEM;
-    err = change_begin(&c, s, 2);
+    err = change_begin_beside(&c, s, 2);
     if (err)
         return err;
     if (prot & (VM_PROT_GROWSDOWN | VM_PROT_GROWSUP))
@@ -301,7 +301,7 @@ vaddr_t vm_brk(struct vm_space *s, vaddr_t addr)
     spin_unlock(&vm_lock);
     if (stretched)
         return addr;
-    if (change_begin(&c, s, 3))
+    if (change_begin_beside(&c, s, 3))
         return s->brk;
     gained = move_break(s, &c, addr);
     now = s->brk;

@@ -568,6 +568,7 @@ extern uint32_t locked_pages; /* [v] of all spaces */
  * objects; and whether more may be. [v] */
 extern uint32_t committed_pages;
 bool commit_allows(uint32_t pages, uint16_t flags);
+bool commit_is_kept(void); /* what is promised is counted against what there is [v] */
 /* What areas claim of their space's limits and of memory, in pages; of a change, what it gains. */
 struct claims {
     int32_t pages, data, promised;

@@ -3,9 +3,9 @@
  * space's own lock. So it is alone to whoever has vm_lock to himself, and all that two of different
  * spaces both touch is guarded besides: docs/processors.md has the table.
  *
- * A space keeps to itself while no other has a page table of its, no program serves its pages, and
- * nothing is in swap. All that changes under vm_lock, had by one alone. A leaf or an anon that
- * another space has too is the caller's affair.
+ * A space keeps to itself while no other has a page table of its, no program serves its pages,
+ * nothing is in swap, and no more is promised than there is. All that changes under vm_lock, had by
+ * one alone. A leaf or an anon that another space has too is the caller's affair.
  */
 #include "mm/beside/beside.h"
 #include "arch/processors.h"
@@ -34,7 +34,8 @@ void tell_object_beside(struct vma *v, void (*what)(struct vm_object *o, struct 
 
 static bool keeps_to_itself(const struct vm_space *s)
 {
-    return list_empty(&s->pmap.family) && list_empty(&s->servers) && !swap_used();
+    return list_empty(&s->pmap.family) && list_empty(&s->servers) && !swap_used() &&
+           !commit_is_kept();
 }
 
 bool space_lock_beside(struct vm_space *s, bool still)

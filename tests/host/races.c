@@ -106,7 +106,7 @@ static void *processor(void *arg)
         else if (rnd(calls) == 0)
             several_call(rnd(SEVERAL_RECLAIM), va);
         else
-            several_access(va, rnd(3) != 0);
+            several_access(va, calls == 3 ? rnd(3) != 0 : rnd(8) == 0);
     }
     several_go(NOWHERE, 0);
     __atomic_add_fetch(&finished, 1, __ATOMIC_SEQ_CST);

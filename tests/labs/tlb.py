@@ -27,7 +27,7 @@ struct frame *table = table_of(pte);
 
 for (pte_t *last = pte + ((end - start) >> PAGE_SHIFT); pte < last && table->table.used; pte++)
     if (*pte & PTE_P)
-        (void)fn(pm, pte);
+        (void)fn(pm, table, pte);
 free_table_if_empty(table);
 """),
         Left("mm/pmap.c", "remove_mapping", """

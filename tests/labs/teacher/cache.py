@@ -8,7 +8,7 @@ WRONG = [
             "dirty_pages_are_counted_each_once"),
     Mutant("missing reserve", "place-not-asked-by-fault", "a_mapping_may_be_written_once_there_is_a_place_for_it"),
     Mutant("a private mapping writes to the file", "private-file-writable", "private_file_read_maps_the_cached_frame_read_only"),
-    Mutant("what was written is not dirty", "written-not-dirty", "fuzz 15000 1 2048"),
+    Mutant("what was written is not dirty", "written-not-dirty", "fuzz 15000 2 900"),
     Mutant("a clean page may be written to without a fault", "clean-page-mapped-writable", "dirty_pages_are_counted_each_once"),
     Mutant("the file's page in front of a private copy", "around-over-anon", "an_anon_hides_the_file_page_behind_it_from_its_neighbours"),
     Mutant("the rest of the last page is not cleared", "tail-not-zeroed", "truncate_unmaps_and_zeroes_the_tail"),

@@ -8,7 +8,7 @@ WRONG = [
             "tables_and_leaves_are_given_back_when_empty"),
     Planted("missing reserve", "mm/pmap.c", "    if (!f)\n        return false;\n    f->table.pmap = pm;\n    f->table.pdx",
             "    f->table.pmap = pm;\n    f->table.pdx", "a_fault_without_memory_leaves_no_table"),
-    Mutant("a table is freed while it has an entry", "table-freed-early", "munmap_over_a_hole_and_at_the_edges"),
+    Mutant("a table is freed while it has an entry", "table-freed-early", "figures_are_exact"),
     Mutant("resident pages are not counted down", "resident-not-counted-down", "figures_are_exact"),
     Mutant("the dirty bit is lost", "dirty-lost", "clean_file_pages_give_way"),
     Planted("every entry is writable", "mm/pmap.c", "    mmu_exchange(pte, frame_pa(f) | flags);", "    mmu_exchange(pte, frame_pa(f) | flags | PTE_W);",

@@ -638,11 +638,10 @@ struct change {
 };
 #define STEP_UNITS 128u /* with vm_lock held; a unit is a page taken out, some 250 instructions */
 #define AREA_UNITS 8u   /* an area looked up, changed, joined */
-/* Waits for other changes; then vm_lock is held until change_end. -ENOMEM: nothing was begun. May
- * sleep. */
+/* Waits for other changes; then vm_lock is held until change_end. -ENOMEM: nothing is. May sleep.
+ */
 int change_begin(struct change *c, struct vm_space *s, unsigned spares);
-/* The same, but that vm_lock may be shared until change_alone(): for what the table in
- * docs/processors.md has. */
+/* The same, but that vm_lock may be shared until change_alone(): docs/processors.md. */
 int change_begin_beside(struct change *c, struct vm_space *s, unsigned spares);
 void change_alone(struct change *c); /* lets go of the lock, if it is shared [steps] */
 struct vma *change_take(struct change *c);

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -9,6 +10,7 @@ from machine import INITRD, TOP, Machine, have_busybox
 
 PAGES = TOP + "/iso/root/usr/share/man"
 NAMES = sorted(os.listdir(PAGES))
+SCRIPTS = sorted(f.name for f in os.scandir(TOP + "/scripts") if f.is_file() and os.access(f, os.X_OK))
 
 
 def page(name):
@@ -90,3 +92,12 @@ def test_a_line_where_nobody_answers_gets_its_shell(monkeypatch):
     with Machine.direct(INITRD) as m:
         m.prompt()
         assert m.run("resize")[1] == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_says_what_it_is_for_and_does_nothing_else(script, tmp_path):
+    done = subprocess.run([f"{TOP}/scripts/{script}", "--help"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60, check=True)
+    assert script in done.stdout or len(done.stdout.split()) > 10
+    assert not done.stderr
+    assert not os.listdir(tmp_path)

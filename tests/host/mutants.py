@@ -374,6 +374,8 @@ def stale():
 
 
 def main():
+    if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help"):
+        sys.exit(__doc__)
     if sys.argv[1] == "--check":
         sys.exit(" ".join(stale()) or 0)
     directory, names = sys.argv[1], sys.argv[2:]

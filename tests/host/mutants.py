@@ -306,7 +306,9 @@ MUTANTS = [
 
     # Frames.
     ("no-reserve", "frame.c", "return read_once(free_frames) <= reserve;", "return free_frames == 0;"),
-    ("zeroed-node-left", "frame.c", "frame_of(free_pop(&zero_list))", "({ struct free_frame *n = zero_list; zero_list = n->next; frame_of(n); })"),
+    ("zeroed-node-left", "percpu/shelf.h",
+     "    *node = (struct free_frame){0};",
+     "    ;"),
     ("shelves-stay-open", "frame.c", "    if (n == 0)\n        write_once(shelves_open, false);\n", ""),
     ("shelves-never-open-again", "frame.c", "    shelves_look();\n    ready", "    ready"),
     ("shelves-not-cleared", "percpu/shelf.c", "    if (!f)\n        shelves_clear();\n", ""),

@@ -8,6 +8,7 @@ of its objects: another version of one file costs one compilation and one link f
 import glob
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -40,18 +41,29 @@ def digest(*parts):
 
 
 class Objects:
-    """A tree, with some of its C files replaced by other texts, and the folder that keeps what was built."""
+    """A tree, with some of its files replaced by other texts, and the folder that keeps what was built."""
 
     def __init__(self, kept, tree=".", replaced=None):
         self.kept = os.path.abspath(kept)
         self.tree = os.path.abspath(tree)
         self.replaced = replaced or {}
-        self.headers = digest(*(self.read(h) for room in HEADERS for h in sorted(self.find(room, "h"))))
+        self.headers = digest(*(self.text(h) for room in HEADERS for h in sorted(self.find(room, "h"))))
         os.makedirs(self.kept, exist_ok=True)
+        self.cc = [*CC[:1], *self.other_headers(), *CC[1:]]
 
     def with_texts(self, replaced):
         """The same tree with other files replaced."""
         return Objects(self.kept, self.tree, replaced)
+
+    def other_headers(self):
+        """The option by which headers that are replaced are found before those of the tree."""
+        replaced = [h for h in self.replaced if h.endswith(".h")]
+        folder = f"{self.kept}/{self.headers}.headers"
+        for h in replaced:
+            os.makedirs(os.path.dirname(f"{folder}/{h}"), exist_ok=True)
+            with open(f"{folder}/{h}", "w", encoding="utf-8") as f:
+                f.write(self.text(h))
+        return [f"-I{folder}"] if replaced else []
 
     def find(self, room, ending):
         return [os.path.relpath(p, self.tree) for p in glob.glob(f"{self.tree}/{room}/**/*.{ending}", recursive=True)]
@@ -84,7 +96,7 @@ class Objects:
         if not os.path.exists(name + ".c"):
             with open(name + ".c", "w", encoding="utf-8") as f:
                 f.write(f'#line 1 "{source}"\n{text}')
-        self.make(name + ".o", [*CC, "-c", name + ".c"])
+        self.make(name + ".o", [*self.cc, "-c", name + ".c"])
         return name + ".o"
 
     def program(self, name):
@@ -116,5 +128,9 @@ class Objects:
     def prune(self):
         """Forgets what nobody has used for a day."""
         for path in glob.glob(self.kept + "/*"):
-            if os.stat(path).st_mtime < time.time() - KEPT_SECONDS:
+            if os.stat(path).st_mtime >= time.time() - KEPT_SECONDS:
+                continue
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
                 os.unlink(path)

@@ -6,8 +6,8 @@ LAB = Lab(
     name="tables",
     title="Page tables and the kernel map",
     functions=[
-        Left("mm/frame.c", "push", ""),
-        Left("mm/frame.c", "pop", "return *list;"),
+        Left("mm/percpu/shelf.h", "free_push", ""),
+        Left("mm/percpu/shelf.h", "free_pop", "return *list;"),
         Left("mm/pmap.c", "make_table", "return false;"),
         Left("mm/pmap.c", "walkpgdir", "return NULL;"),
         Left("mm/pmap.c", "flush_changed", ""),

@@ -107,7 +107,7 @@ class Audit:
             f = a.to("frame")
             self.expect(f is None or (m.kind_of(f) == "anon" and f.anon == at),
                         f"anon {at:#010x} does not own its frame")
-        total = k.variable("anon_total")
+        total = m.anon_total()
         self.expect(total == len(self.anon_refs), f"{total} anons exist, {len(self.anon_refs)} are in use")
 
     def check_objects(self):
@@ -134,7 +134,7 @@ class Audit:
                 entries = {at for _, _, at in m.mappings(f)}
                 self.expect(entries == self.entries.get(pfn, set()),
                             f"frame {pfn:x}: the reverse map and the tables differ")
-        counts = k.variable("mm/frame.c::counts")
+        counts = m.frame_counts()
         for value, kind in kinds.items():
             if kind not in ("reserved", "free", "kinds"):
                 self.expect(counts[value] == count[kind],

@@ -361,7 +361,7 @@ page's anon, its frame and all who own it."""
         for space in k.entries(k.address("all_spaces"), "vm_space", "all"):
             leaves.update(at for _, at in amap_leaves(space))
         shared = sum(leaf_frame(at).leaf.refs > 1 for at in leaves)
-        print(f"{k.variable('anon_total')} anons in {len(leaves)} leaves, {shared} of them shared by fork")
+        print(f"{anon_total()} anons in {len(leaves)} leaves, {shared} of them shared by fork")
 
     def one(self, space, va):
         a, sole = amap_lookup(space, va)
@@ -410,6 +410,19 @@ The columns: address, references, resident pages, size in bytes, pager, name."""
 
 
 # ---- Small objects ----------------------------------------------------------------------------------
+
+def anon_total():
+    """How many anons exist: each processor counts those that it has made and given up."""
+    return sum(c.anons for c in k.cpus()) & 0xFFFFFFFF
+
+
+def frame_counts():
+    """By kind: what mm/frame.c counts, and what the processors' shelves add."""
+    first, size = k.address("shelves"), k.layout("shelf").size
+    shelves = [k.View("shelf", first + c.id * size) for c in k.cpus()]
+    counts = [k.variable("mm/frame.c::counts").words(), *(s.kinds.words() for s in shelves)]
+    return [sum(of_kind) & 0xFFFFFFFF for of_kind in zip(*counts)]
+
 
 def all_frames():
     """(frame number, View) of every frame that was ever handed out. Views are read in bulk."""

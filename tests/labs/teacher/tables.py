@@ -13,7 +13,7 @@ WRONG = [
     Mutant("the dirty bit is lost", "dirty-lost", "clean_file_pages_give_way"),
     Planted("every entry is writable", "mm/pmap.c", "    mmu_exchange(pte, frame_pa(f) | flags);", "    mmu_exchange(pte, frame_pa(f) | flags | PTE_W);",
             "anonymous_read_maps_the_zero_frame_read_only"),
-    Planted("the second free frame is lost", "mm/frame.c", "    write_once(*list, node->next);\n", "    write_once(*list, node->next ? node->next->next : NULL);\n",
+    Planted("the second free frame is lost", "mm/percpu/shelf.h", "    write_once(*list, node->next);\n", "    write_once(*list, node->next ? node->next->next : NULL);\n",
             "the_free_list_is_in_the_order_of_handing_out"),
 ]
 

@@ -124,7 +124,8 @@ static struct frame *take_fresh(void)
         fresh_range++;
     r = &ranges[fresh_range];
     f = frame_of_pa(r->mark);
-    r->mark += PAGE_SIZE;
+    *f = (struct frame){.kind = FRAME_FREE}; /* before others may look at it */
+    write_release(r->mark, r->mark + PAGE_SIZE);
     return f;
 }
 
@@ -372,13 +373,13 @@ uint32_t frames_lend(struct free_frame **list)
     uint32_t n = 0;
 
     spin_lock(&frame_lock);
-    while (n < SHELF_STEP && free_frames - n > 3 * reserve + SHELF_STEP &&
+    while (shelves_open && n < SHELF_STEP && free_frames - n > 3 * reserve + SHELF_STEP &&
            (node = take_to_lend())) {
         free_push(list, node);
         n++;
     }
     write_once(free_frames, free_frames - n);
-    if (n == 0)
+    if (n == 0 && free_frames <= 3 * reserve + SHELF_STEP)
         write_once(shelves_open, false);
     spin_unlock(&frame_lock);
     return n;
@@ -462,7 +463,7 @@ struct frame *frame_next(struct frame *f)
     for (unsigned i = 0; i < nranges; i++) {
         if (pa < ranges[i].start)
             pa = ranges[i].start;
-        if (pa < ranges[i].mark)
+        if (pa < read_acquire(ranges[i].mark))
             return frame_of_pa(pa);
     }
     return NULL;
@@ -474,7 +475,7 @@ enum frame_place frame_place(pfn_t n)
         const struct ram_range *r = &ranges[i];
         if (n < r->start >> PAGE_SHIFT)
             break;
-        if (n < r->mark >> PAGE_SHIFT)
+        if (n < read_acquire(r->mark) >> PAGE_SHIFT)
             return FRAME_IN_USE;
         if (n < r->end >> PAGE_SHIFT)
             return FRAME_NEVER_USED;

@@ -78,11 +78,15 @@ static int map_area(struct vm_space *s, struct change *c, const struct vm_mappin
         change_give_back(c, v);
         return err;
     }
+    if (replaces)
+        clear_range(s, c, v->start, v->end);
+    if (writers_denied(v)) { /* by now; as on Linux what was there has gone */
+        change_give_back(c, v);
+        return -EPERM;
+    }
     vma_hold(v);
     if (out)
         *out = v->start;
-    if (replaces)
-        clear_range(s, c, v->start, v->end);
     add_area(s, c, v);
     return 0;
 }
@@ -207,8 +211,10 @@ int vm_protect(struct vm_space *s, vaddr_t addr, size_t length, uint8_t prot)
 
 void vm_set_brk(struct vm_space *s, vaddr_t start, vaddr_t brk)
 {
+    spin_lock(&vm_lock);
     s->brk_start = start;
     s->brk = brk;
+    spin_unlock(&vm_lock);
 }
 
 void vm_set_mmap_place(struct vm_space *s, uint32_t shift, bool upwards)

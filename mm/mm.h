@@ -8,7 +8,7 @@
  *     bring_in.c  reclaim/            what a decision waits for; how frames become free again
  *     amap.c  object*.c               where pages come from: anonymous memory, objects
  *     pmap.c  rmap.c                  what the hardware maps, and who maps a frame
- *     frame.c  kmalloc.c  pool.h      physical memory
+ *     frame.c  kmalloc.c  percpu/     physical memory
  *
  * Locking. Two locks: vm_lock [v] covers everything above the frame allocator, frame_lock [f] the
  * free lists and counts (kmalloc has one of its own). A function that expects vm_lock says [v];
@@ -56,7 +56,7 @@ enum frame_kind {
 
 /* One for each physical frame; 16 bytes on i386. What the union holds follows from kind. */
 struct frame {
-    uint8_t kind;  /* [f] enum frame_kind */
+    uint8_t kind;  /* [f], or a shelf's lock: enum frame_kind */
     uint8_t flags; /* [v] */
     uint16_t pins; /* [v] users that hold the contents across a sleep; LEAF, TABLE: amap.c, fork/ */
     union {

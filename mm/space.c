@@ -1,8 +1,8 @@
 /*
  * Address spaces: birth and death. Figures about them: stats.c; fork: fork/.
  *
- * Invariants: a space on all_spaces has refs > 0; the page tables and the amap hold nothing outside
- * its areas.
+ * Invariants: a space on all_spaces has refs > 0, or is dying in steps; the page tables and the
+ * amap hold nothing outside its areas.
  */
 #include "libc/errno.h"
 #include "libc/string.h"

@@ -59,6 +59,7 @@ struct exec {             /* one frame */
     struct cred cred;
     struct signal_handlers *handlers; /* a table of its own, where it has a shared one */
     bool secure;
+    bool barred; /* make_cred() gave it no rights: is_barred() */
     bool closes; /* filename leads through a descriptor that no interpreter would find open */
     uint32_t personality;
     bool readable; /* whose file its user may not read must not show its memory either */
@@ -255,6 +256,12 @@ static int collect_strings(struct exec *x, const struct string_list *argv,
     return err;
 }
 
+/* Whether what is run gives no rights: who traces it, or the process itself, wants it so. */
+static bool is_barred(const struct thread *t)
+{
+    return t->proc->no_new_privs || ptrace_bars_setid(t);
+}
+
 /* The ids and capabilities of the program to come: set-user-ID and set-group-ID count for the file
  * that is run. 0 or -EPERM. */
 static int make_cred(struct exec *x)
@@ -262,21 +269,21 @@ static int make_cred(struct exec *x)
     const struct proc *p = proc_current();
     struct inode *i = x->file->inode;
     bool nosuid = mount_flags(x->file->mount) & MS_NOSUID;
-    bool barred = p->no_new_privs || ptrace_bars_setid(thread_current());
     struct cred *c = &x->cred;
     struct file_caps caps;
     bool has_caps;
     int err;
 
     *c = p->cred;
-    if (!barred && !nosuid) {
+    x->barred = is_barred(thread_current());
+    if (!x->barred && !nosuid) {
         if (i->mode & S_ISUID)
             c->euid = i->uid;
         if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
             c->egid = i->gid;
     }
     has_caps = !p->no_new_privs && !nosuid && xattr_file_caps(i, &caps);
-    err = cred_exec(c, &p->cred, has_caps ? &caps : NULL, barred, &x->secure);
+    err = cred_exec(c, &p->cred, has_caps ? &caps : NULL, x->barred, &x->secure);
     x->personality = p->personality & (x->secure ? ~PER_CLEAR_ON_SETID : UINT32_MAX);
     x->readable = inode_permission(i, MAY_READ) == 0;
     return err;
@@ -430,9 +437,7 @@ static void change_space(struct exec *x, struct thread *t)
     p->shares_space = false;
     sched_use_space(p->space);
     vfork_release(t);
-    x->space = NULL;
-    if (old)
-        proc_unref_space(old);
+    x->space = old; /* given back when the rights are the new program's, too */
 }
 
 static void set_names(struct exec *x, struct proc *p)
@@ -473,6 +478,8 @@ static void set_registers(const struct exec *x, struct trapframe *tf)
     tf->trapno = TRAP_SYSCALL;
 }
 
+/* Between the new space and the new rights nothing may sleep or let the kernel lock go: others ask
+ * by the rights whether they may look into the space. */
 static void exec_commit(struct exec *x, struct thread *t)
 {
     struct proc *p = t->proc;
@@ -525,6 +532,8 @@ static int exec_run(struct exec *x, const struct string_list *argv, const struct
         err = reserve_parts(x, t->proc);
     if (!err)
         err = kill_other_threads(t);
+    while (!err && !x->barred && is_barred(t)) /* a tracer came while that slept */
+        err = make_cred(x);
     if (!err)
         exec_commit(x, t);
     return err;
@@ -559,7 +568,7 @@ static int do_exec(int dirfd, const char *path, uint32_t at_flags, const char *f
     if (!err)
         err = exec_run(x, argv, envp);
     if (x->space)
-        vm_space_unref(x->space);
+        proc_unref_space(x->space);
     if (x->file)
         file_put(x->file);
     kmfree(x->handlers);

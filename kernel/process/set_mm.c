@@ -74,7 +74,8 @@ static void words_now(const struct proc *p, uint64_t *w)
     w[ENV_END] = p->env_end;
 }
 
-static void words_set(struct proc *p, const uint64_t *w)
+/* heap: its two words, too, which brk() may have changed since words_now(). */
+static void words_set(struct proc *p, const uint64_t *w, bool heap)
 {
     spin_lock(&proc_lock);
     p->marks.start_code = (vaddr_t)w[START_CODE];
@@ -87,7 +88,8 @@ static void words_set(struct proc *p, const uint64_t *w)
     p->env_start = (vaddr_t)w[ENV_START];
     p->env_end = (vaddr_t)w[ENV_END];
     spin_unlock(&proc_lock);
-    vm_set_brk(p->space, (vaddr_t)w[START_BRK], (vaddr_t)w[BRK]);
+    if (heap)
+        vm_set_brk(p->space, (vaddr_t)w[START_BRK], (vaddr_t)w[BRK]);
 }
 
 /* All lie in the user's half, starts before ends; and the limit of data is kept. */
@@ -127,7 +129,7 @@ static long set_word(struct proc *p, uint32_t what, uint32_t addr)
     if (!err && in_an_area && !vm_next_area(p->space, addr, &area))
         err = -EFAULT;
     if (!err)
-        words_set(p, w);
+        words_set(p, w, what == SET_START_BRK || what == SET_BRK);
     return err;
 }
 
@@ -294,7 +296,7 @@ static long set_map(struct proc *p, const void __user *umap, uint32_t size)
         kmfree(auxv);
         return err;
     }
-    words_set(p, m.word);
+    words_set(p, m.word, true);
     if (auxv)
         give_auxv(p, auxv);
     return 0;

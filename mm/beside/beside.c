@@ -4,8 +4,8 @@
  * spaces both touch is guarded besides: docs/processors.md has the table.
  *
  * A space keeps to itself while no other has a page table of its, no program serves its pages,
- * nothing is in swap, and no more is promised than there is. All that changes under vm_lock, had by
- * one alone. A leaf or an anon that another space has too is the caller's affair.
+ * nothing is in swap, and promises need not be kept (overcommit). All that changes under vm_lock,
+ * had by one alone. A leaf or an anon that another space has too is the caller's affair.
  */
 #include "mm/beside/beside.h"
 #include "arch/processors.h"

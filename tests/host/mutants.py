@@ -309,11 +309,12 @@ MUTANTS = [
     ("zeroed-node-left", "percpu/shelf.h",
      "    *node = (struct free_frame){0};",
      "    ;"),
-    ("shelves-stay-open", "frame.c", "    if (n == 0)\n        write_once(shelves_open, false);\n", ""),
+    ("shelves-stay-open", "frame.c", "    if (n == 0 && free_frames <= 3 * reserve + SHELF_STEP)\n        write_once(shelves_open, false);\n", ""),
     ("shelves-never-open-again", "frame.c", "    shelves_look();\n    ready", "    ready"),
     ("shelves-not-cleared", "percpu/shelf.c", "    if (!f)\n        shelves_clear();\n", ""),
     ("shelf-without-end", "percpu/shelf.c", "        if (s->count > SHELF_MOST)\n            bring_back(s, SHELF_STEP);\n", ""),
     ("shelf-mixes-zeroed", "percpu/shelf.c", "zeroed ? &s->zeroed : &s->free, frame_kva", "&s->zeroed, frame_kva"),
+    ("lends-when-shut", "frame.c", "while (shelves_open && n < SHELF_STEP", "while (n < SHELF_STEP"),
     ("lends-too-much", "frame.c", "free_frames - n > 3 * reserve + SHELF_STEP", "free_frames - n > 0"),
     ("slab-room-lost", "kmalloc.c", "    if (f->slab.free == SLAB_NONE)\n        chain_push(f, c);\n", ""),
     # Cuts in steps, and pages that count as dirty.

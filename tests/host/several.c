@@ -212,4 +212,5 @@ void several_call_beside(unsigned what, vaddr_t va)
         break;
     }
     called();
+    several->leave();
 }

@@ -132,6 +132,8 @@ static void spin(void)
     wait();
 }
 
+static unsigned met; /* how many have come to the middle of their part */
+
 static void kernel_enter(void)
 {
     while (kernel_holder != NOBODY)
@@ -280,7 +282,7 @@ static unsigned run(void (*const what[HOST_CPUS])(unsigned cpu))
         frames_at_hand();
     map(AT, PAGES, RW, 0, NULL, 0);
     kernel_holder = NOBODY;
-    wrong = turns = place = in_flight = running = 0;
+    wrong = turns = place = in_flight = running = met = 0;
     for (unsigned cpu = 0; cpu < HOST_CPUS; cpu++)
         prepare(cpu, what[cpu]);
     hooks(true);
@@ -418,11 +420,16 @@ TEST(every_single_switch_beside_a_child)
     every_switch(two, SEVERAL_CALLS);
 }
 
-/* Both map a page of the file, look at it, store to it, and give it up. */
+/* Both map a page of the file and look at it; when each has it, both give it up, map it again,
+ * store to it, and give it up. */
 static void comes_and_goes_on_file(unsigned cpu)
 {
     if (cpu)
         several_go(IN_OTHER, PAGES);
+    several_call_beside(1 + (way + cpu) % 3, AT);
+    several_access(AT, false);
+    for (met++; met < 2;)
+        spin();
     several_call_beside(1 + (way + cpu) % 3, AT);
     several_access(AT, false);
     several_call_beside(way ? 0 : 4, AT);

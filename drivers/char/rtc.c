@@ -129,12 +129,20 @@ static long set_time(const void __user *uarg)
 
 static long set_alarm(uint32_t at, bool on)
 {
+    uint32_t was;
+    bool was_on;
     long err;
 
     mutex_lock(&rtc_lock);
+    was = rtc_events.alarm;
+    was_on = rtc_events.alarm_on;
     rtc_events.alarm = at;
     rtc_events.alarm_on = on;
     err = rtc_events_changed();
+    if (err) {
+        rtc_events.alarm = was;
+        rtc_events.alarm_on = was_on;
+    }
     mutex_unlock(&rtc_lock);
     return err;
 }

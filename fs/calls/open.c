@@ -207,10 +207,12 @@ int path_open(const struct path *p, uint32_t flags, bool created, struct file **
         kernel_need();
         err = lease_break(i, file_writable(f), flags & O_NONBLOCK);
     }
-    if (err)
+    if (err) {
+        f->ops = &path_file_ops; /* not open: nothing to release */
         file_put(f);
-    else
+    } else {
         err = call_open(f);
+    }
     if (!err) {
         err = check_opened(f, flags);
         if (err)

@@ -168,6 +168,7 @@ static struct aio_context *context_new(uint32_t asked)
     c->size = sizeof(struct aio_ring) + (2 * least + 2) * sizeof(struct io_event);
     c->size = (c->size + PAGE_SIZE - 1) & PAGE_MASK;
     c->slots = (c->size - sizeof(struct aio_ring)) / sizeof(struct io_event);
+    mutex_init(&c->taking, MUTEX_RANK_AIO_TAKE);
     mutex_init(&c->lock, MUTEX_RANK_AIO);
     waitq_init(&c->arrived);
     list_init(&c->polls);
@@ -325,25 +326,46 @@ void aio_post(struct aio_context *c, const struct io_event *e, struct file *told
     wake_all(&c->arrived);
 }
 
-/* Takes up to n events out, those before a bad address at least. -EFAULT: none. */
+/* Whether the first event that is there could be read; *head: where it is. False, no error: none.
+ */
+static bool first_event(struct aio_context *c, uint32_t *head, struct io_event *e, long *err)
+{
+    bool there;
+
+    mutex_lock(&c->lock);
+    there = waiting(c, head) != 0;
+    if (there && !ring_read(c, slot(*head), e, sizeof(*e)))
+        *err = -EFAULT;
+    mutex_unlock(&c->lock);
+    return there && !*err;
+}
+
+static void set_head(struct aio_context *c, uint32_t head)
+{
+    mutex_lock(&c->lock);
+    (void)ring_write(c, RING_HEAD, &head, sizeof(head));
+    mutex_unlock(&c->lock);
+}
+
+/* Takes up to n events out, those before a bad address at least. -EFAULT: none. Who posts waits for
+ * nobody's memory. */
 static long take(struct aio_context *c, struct io_event __user *to, uint32_t n)
 {
-    uint32_t head, there, done = 0;
+    uint32_t head, done = 0;
     struct io_event e;
     long err = 0;
 
-    mutex_lock(&c->lock);
-    there = waiting(c, &head);
-    while (done < n && done < there && !err) {
+    mutex_lock(&c->taking);
+    while (done < n && first_event(c, &head, &e, &err)) {
         sched_point();
-        if (!ring_read(c, slot(head), &e, sizeof(e)) || copy_to_user(to + done, &e, sizeof(e)))
+        if (copy_to_user(to + done, &e, sizeof(e))) {
             err = -EFAULT;
-        else
-            head = (head + 1) % c->slots, done++;
+            break;
+        }
+        set_head(c, (head + 1) % c->slots);
+        done++;
     }
-    if (done)
-        (void)ring_write(c, RING_HEAD, &head, sizeof(head));
-    mutex_unlock(&c->lock);
+    mutex_unlock(&c->taking);
     return done ? (long)done : err;
 }
 

@@ -18,6 +18,7 @@ struct aio_context {
     uint64_t object;          /* [aio_lock] its number, by which a mapping is found; 0: not yet */
     struct aio_context *next; /* [aio_lock] */
     uint32_t asked, slots, size; /* requests, events of the ring, bytes of the mapping */
+    struct mutex taking; /* out of the ring: stores to the program's memory, which may wait */
     struct mutex lock;
     uint32_t tail;      /* [lock] */
     uint32_t posted;    /* [lock] grows with every event */

@@ -48,6 +48,7 @@ struct epoll {
     uint32_t count;     /* [sets_lock] */
     struct user *user;  /* who made it: charged for the items */
     struct list ready;  /* [ready_lock] */
+    bool asking;        /* [mutex] one is off it that may come back; looked at with ready_lock */
     struct list outer;  /* [ready_lock, changed with sets_lock too] the items that stand for it */
     struct waitq queue; /* woken when something becomes ready */
     uint32_t visit;     /* [sets_lock] the last walk over sets that came by, */
@@ -319,18 +320,16 @@ static void epoll_release(struct file *f)
 /* [set->mutex held] Whether an item on the list is ready indeed; what is not leaves it. */
 static bool any_ready(struct epoll *set)
 {
-    struct epoll_item *i = take_ready(set);
+    struct epoll_item *i;
 
-    while (i && !ready_events(i)) {
+    write_once(set->asking, true);
+    while ((i = take_ready(set)) && !ready_events(i))
         sched_point();
-        i = take_ready(set);
-    }
-    if (i) {
-        spin_lock(&ready_lock);
-        if (list_empty(&i->ready_link))
-            list_add(&set->ready, &i->ready_link);
-        spin_unlock(&ready_lock);
-    }
+    spin_lock(&ready_lock);
+    if (i && list_empty(&i->ready_link))
+        list_add(&set->ready, &i->ready_link);
+    set->asking = false;
+    spin_unlock(&ready_lock);
     return i;
 }
 
@@ -605,12 +604,17 @@ static int collect(struct epoll *set, void __user *uevents, int max)
 static int wait_ready(struct epoll *set, uint64_t until)
 {
     struct wait_entry e;
+    bool nothing;
     int ret = 0;
 
     if (until != TIME_NEVER)
         kernel_need();
     waitq_prepare(&set->queue, &e, THREAD_SLEEPING);
-    if (list_empty(&set->ready)) {
+    spin_lock(&ready_lock);
+    nothing =
+        list_empty(&set->ready) && !set->asking; /* who asks has the mutex, and wakes nobody */
+    spin_unlock(&ready_lock);
+    if (nothing) {
         if (signal_pending_current())
             ret = -EINTR;
         else

@@ -24,6 +24,7 @@
 
 struct files {
     uint32_t refs;                      /* atomic */
+    uint32_t processes;                 /* atomic; that have it, each by one of refs */
     struct spinlock lock;               /* LOCK_RANK_FILES */
     int capacity;                       /* [lock] entries that exist */
     int top;                            /* [lock] */
@@ -89,6 +90,16 @@ uint32_t files_room(void)
     return room;
 }
 
+static uint32_t files_top(void)
+{
+    struct proc *p = proc_current();
+    struct files *t = table_lock(p);
+    uint32_t top = (uint32_t)t->top;
+
+    table_unlock(p, t);
+    return top;
+}
+
 /* Linux's size of a table that has had fd: it never shrinks. */
 static uint32_t room_for(uint32_t fd)
 {
@@ -115,7 +126,7 @@ struct files *files_new(void)
 
     if (!t)
         return NULL;
-    t->refs = 1;
+    t->refs = t->processes = 1;
     spin_init(&t->lock, "files", LOCK_RANK_FILES);
     t->capacity = INLINE_FDS;
     t->room = SMALL_ROOM;
@@ -231,6 +242,12 @@ void files_ref(struct files *t)
     ref_get(&t->refs);
 }
 
+void files_join(struct files *t)
+{
+    ref_get(&t->processes);
+    files_ref(t);
+}
+
 /* What closing a descriptor does to its file, besides. */
 static void close_file(struct files *t, struct file *f)
 {
@@ -262,6 +279,12 @@ void files_put(struct files *t)
         sched_point();
     }
     files_free(t);
+}
+
+void files_leave(struct files *t)
+{
+    (void)ref_put(&t->processes);
+    files_put(t);
 }
 
 /* [lock held] Empties an entry; what was there, or NULL. */
@@ -573,7 +596,7 @@ int files_unshare(struct proc *p)
 {
     struct files *old = p->files, *own;
 
-    if (read_once(old->refs) == 1)
+    if (read_once(old->processes) == 1)
         return 0;
     spin_lock(&proc_lock);
     spin_lock(&p->files_lock); /* what other threads open and close meanwhile is in the copy */
@@ -584,13 +607,12 @@ int files_unshare(struct proc *p)
     spin_unlock(&proc_lock);
     if (!own)
         return -ENOMEM;
-    files_put(old);
+    files_leave(old);
     return 0;
 }
 
 long sys_close_range(uint32_t first, uint32_t last, uint32_t flags)
 {
-    struct files *t;
     int err = 0;
 
     if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)
@@ -599,8 +621,7 @@ long sys_close_range(uint32_t first, uint32_t last, uint32_t flags)
         err = files_unshare(proc_current());
     if (err)
         return err;
-    t = proc_current()->files;
-    for (uint32_t fd = first; fd <= last && fd < (uint32_t)t->top; fd++) {
+    for (uint32_t fd = first; fd <= last && fd < files_top(); fd++) {
         if (flags & CLOSE_RANGE_CLOEXEC)
             fd_set_cloexec((int)fd, true);
         else

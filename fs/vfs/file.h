@@ -17,6 +17,9 @@ struct fs_context {        /* shared by CLONE_FS: counted */
 struct files *files_new(void);
 struct files *files_copy(struct files *from); /* fork: a table of its own; NULL: no memory */
 void files_ref(struct files *t);
+/* One more process has it, or one less: with a reference. */
+void files_join(struct files *t);
+void files_leave(struct files *t); /* may sleep */
 /* p gets a table of its own instead of one that it shares with another process. 0 or -ENOMEM. */
 int files_unshare(struct proc *p);
 void files_put(struct files *t); /* the last one closes everything; may sleep */

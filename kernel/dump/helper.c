@@ -39,6 +39,7 @@ static int become_process(struct proc *p, struct file *input)
     int fd;
 
     p->files = files_new();
+    files_use_alone(p);
     p->fs = fs_context_new(&root);
     path_unref(&root);
     p->rlimits[RLIMIT_CORE] = (struct rlimit32){1, 1};

@@ -82,7 +82,7 @@ void proc_release(struct proc *p)
     if (p->auxv)
         give_auxv(p, NULL);
     if (files)
-        files_put(files);
+        files_leave(files);
     if (exe)
         file_put(exe);
     spin_lock(&proc_lock);

@@ -77,7 +77,7 @@ static int share_or_copy_space(struct proc *child, struct proc *parent, uint32_t
 static int share_or_copy_files(struct proc *child, struct proc *parent, uint32_t flags)
 {
     if (flags & CLONE_FILES) {
-        files_ref(parent->files);
+        files_join(parent->files);
         child->files = parent->files;
         files_share(parent);
         files_share(child);
@@ -227,6 +227,7 @@ static int publish(struct thread *t, struct proc *creator, struct clone_request 
     if (pid > 0) {
         t->tid = pid;
         if (p != creator) {
+            p->no_new_privs |= creator->no_new_privs; /* with a filter that came meanwhile */
             p->pid = pid;
             link_proc(p, creator, r->flags);
             if (r->handle)

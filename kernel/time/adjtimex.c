@@ -123,10 +123,10 @@ static void new_second(uint32_t now)
     } else if ((ntp.state == TIME_INS && !inserts) || (ntp.state == TIME_DEL && !deletes)) {
         ntp.state = TIME_OK;
         ntp.leap = 0;
-    } else if (ntp.state == TIME_INS && now == ntp.leap) {
+    } else if (ntp.state == TIME_INS && ntp.leap && now >= ntp.leap) {
         leap(-1);
         ntp.state = TIME_OOP;
-    } else if (ntp.state == TIME_DEL && now == ntp.leap) {
+    } else if (ntp.state == TIME_DEL && ntp.leap && now >= ntp.leap) {
         leap(1);
         ntp.state = TIME_WAIT;
         ntp.leap = 0;
@@ -140,13 +140,11 @@ static void new_second(uint32_t now)
 
 static void watch_seconds(void *arg)
 {
-    uint64_t second;
-
     (void)arg;
     for (;;) {
         wait_event_idle(&leap_wanted, leaps());
-        second = time_real_ns() / NSEC_PER_SEC + 1;
-        (void)sleep_until_wall(second * NSEC_PER_SEC);
+        /* Not by the wall clock, which may be set back meanwhile. */
+        (void)sleep_until(time_mono_ns() + NSEC_PER_SEC - time_real_ns() % NSEC_PER_SEC);
         mutex_lock(&ntp_lock);
         new_second((uint32_t)(time_real_ns() / NSEC_PER_SEC));
         mutex_unlock(&ntp_lock);

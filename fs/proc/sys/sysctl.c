@@ -54,6 +54,8 @@ static int sysctl_signed(const char *text, size_t len, int32_t *out)
     while (len && isspace(*text))
         text++, len--;
     negative = len && *text == '-';
+    if (negative && len > 1 && isspace(text[1]))
+        return -EINVAL;
     err = sysctl_number(text + negative, len - negative, INT32_MAX, &n);
     if (!err)
         *out = negative ? -(int32_t)n : (int32_t)n;

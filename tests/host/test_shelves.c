@@ -120,6 +120,18 @@ TEST(shelves_leave_the_hints_true)
     give(0, count);
 }
 
+TEST(shut_shelves_are_not_filled)
+{
+    struct free_frame *list = NULL;
+
+    while (shelves_open)
+        take(0, 1);
+    give(0, 2 * SHELF_STEP);
+    EXPECT_EQ(frames_lend(&list), 0); /* by who found them open just before */
+    EXPECT(list == NULL);
+    give(0, count);
+}
+
 TEST(an_injected_failure_finds_the_very_allocation)
 {
     take(0, 1);

@@ -342,8 +342,8 @@ static struct area *close_area(const struct swap_device *d)
     return a;
 }
 
-/* What is on its way in or out at one pass is found by the next. */
-#define PASSES 16u
+/* What is on its way in or out at one pass is found by the next; so many in vain are the end. */
+#define PASSES 64u
 
 int vm_swap_off(struct swap_device *d)
 {
@@ -353,9 +353,13 @@ int vm_swap_off(struct swap_device *d)
 
     if (!a)
         return -EINVAL;
-    /* Between two passes, since what dies may be all that is left, others may run. */
-    for (unsigned pass = 0; pass < PASSES && !err && a->used; pass++, port_yield())
+    /* What dies may be all that is left, on another processor or when others run in between. */
+    for (unsigned vain = 0; vain < PASSES && !err && a->used; port_yield()) {
+        const uint32_t before = a->used;
+
         err = swap_in_all((uint32_t)(a - areas) << PLACE_BITS, a->slots);
+        vain = a->used < before ? 0 : vain + 1;
+    }
     spin_lock(&vm_lock);
     while (a->reads) {
         port_sleep(&a->reads, &vm_lock);

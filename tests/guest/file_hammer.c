@@ -5,10 +5,9 @@
  * there, one that is moved is in one place or the other; and what had a name or a descriptor is
  * given back.
  */
-#include "guest.h"
+#include "hammer.h"
 #include <dirent.h>
 #include <ftw.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -21,42 +20,8 @@ CHANGES_THE_MACHINE("the tree of mounts");
 
 #define AT "/t/hammer"
 
-static volatile int over;
-static uint32_t wrong;       /* atomic */
 static uint32_t owners[FDS]; /* atomic: which worker has the descriptor, from 1 on */
 static ino_t own_file[WORKERS];
-
-static void is_wrong(int line)
-{
-    if (__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED) == 0)
-        printf("line %d: %s\n", line, error_name(errno));
-}
-#define MUST(cond) ((cond) ? (void)0 : is_wrong(__LINE__))
-
-static void show_wrong(const char *what)
-{
-    printf("%s: %u wrong\n", what, (unsigned)wrong);
-    wrong = 0;
-}
-
-static uint32_t rnd(uint32_t *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 16;
-}
-
-static void *number(unsigned n)
-{
-    return (void *)(uintptr_t)n;
-}
-
-static pthread_t start(void *(*fn)(void *), void *arg)
-{
-    pthread_t t;
-
-    DIE_UNLESS(pthread_create(&t, NULL, fn, arg) == 0);
-    return t;
-}
 
 static void make(const char *path, const char *text)
 {

@@ -47,6 +47,17 @@ __attribute__((unused)) static const char *error_name(int error)
     return error ? strerrorname_np(error) : "ok";
 }
 
+/* What a call returned, as text until the next one: its result, or the error. */
+__attribute__((unused)) static const char *answer_of(long r)
+{
+    static char text[24];
+
+    if (r < 0)
+        return error_name(errno);
+    snprintf(text, sizeof(text), "%ld", r);
+    return text;
+}
+
 /* Prints what a call returned: its result where it has a meaning of its own, or the error. */
 #define SHOW(call)                                                                                 \
     do {                                                                                           \

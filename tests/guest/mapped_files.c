@@ -188,6 +188,7 @@ static void mounts(void)
     SHOW(umount("m"));
     munmap(p, 3 * PAGE);
     SHOW(umount("m"));
+    DIE_UNLESS(rmdir("m") == 0);
 }
 
 static void counted(void)
@@ -221,5 +222,7 @@ int main(void)
     program();
     mounts();
     counted();
+    DIE_UNLESS(unlink("d/file") == 0 && unlink("d/program") == 0 && rmdir("d") == 0 &&
+               rmdir(dir) == 0);
     return 0;
 }

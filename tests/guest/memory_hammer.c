@@ -3,8 +3,7 @@
  * once, while others fault, fork and die: nobody gets a place that another has, nothing is lost
  * that was not given up, what is new is zero, and what is gone is refused.
  */
-#include "guest.h"
-#include <pthread.h>
+#include "hammer.h"
 #include <sys/shm.h>
 
 #define THREADS  4
@@ -14,49 +13,10 @@
 #define WINDOW   8  /* pages that all fight for */
 #define HEAP     64 /* pages */
 
-static uint32_t wrong; /* atomic */
-static volatile int over;
 static uint32_t *window;
 static uint32_t *counters; /* shared with children: one for each thread */
 static __thread sigjmp_buf refused;
 static __thread volatile int expects;
-
-static void is_wrong(int line)
-{
-    if (__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED) < 5)
-        printf("line %d\n", line);
-}
-
-#define CHECK(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            is_wrong(__LINE__);                                                                    \
-    } while (0)
-
-static void show_wrong(const char *what)
-{
-    printf("%s: %u wrong\n", what, (unsigned)wrong);
-    wrong = 0;
-}
-
-static uint32_t rnd(uint32_t *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 16;
-}
-
-static void *number(unsigned n)
-{
-    return (void *)(uintptr_t)n;
-}
-
-static pthread_t start(void *(*fn)(void *), unsigned n)
-{
-    pthread_t t;
-
-    DIE_UNLESS(pthread_create(&t, NULL, fn, number(n)) == 0);
-    return t;
-}
 
 static void together(void *(*fn)(void *))
 {
@@ -64,7 +24,7 @@ static void together(void *(*fn)(void *))
 
     over = 0;
     for (unsigned i = 0; i < THREADS; i++)
-        t[i] = start(fn, i);
+        t[i] = start(fn, number(i));
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(t[i], NULL);
 }
@@ -79,30 +39,30 @@ static void no_access(int signo)
 }
 
 /* Whether the word could be read, or written. */
-static int load(volatile uint32_t *p, uint32_t *value)
+static int reach(volatile uint32_t *p, uint32_t *value, bool writes)
 {
     int fine = 0;
 
     expects = 1;
     if (sigsetjmp(refused, 0) == 0) {
-        *value = *p;
+        if (writes)
+            *p = *value;
+        else
+            *value = *p;
         fine = 1;
     }
     expects = 0;
     return fine;
 }
 
+static int load(volatile uint32_t *p, uint32_t *value)
+{
+    return reach(p, value, false);
+}
+
 static int store(volatile uint32_t *p, uint32_t value)
 {
-    int fine = 0;
-
-    expects = 1;
-    if (sigsetjmp(refused, 0) == 0) {
-        *p = value;
-        fine = 1;
-    }
-    expects = 0;
-    return fine;
+    return reach(p, &value, true);
 }
 
 static void *anonymous(void *at, size_t pages, int flags)
@@ -124,7 +84,7 @@ static uint32_t *word(void *p, unsigned page)
 static void fill(void *p, unsigned pages, uint32_t mark)
 {
     for (unsigned i = 0; i < pages; i++) {
-        CHECK(word(p, i)[0] == 0 && word(p, i)[PAGE / 4 - 1] == 0);
+        MUST(word(p, i)[0] == 0 && word(p, i)[PAGE / 4 - 1] == 0);
         word(p, i)[0] = word(p, i)[PAGE / 4 - 1] = mark + i;
     }
 }
@@ -143,13 +103,13 @@ static void protect(void *p, unsigned pages, uint32_t mark, uint32_t *seed)
     unsigned from = rnd(seed) % pages, n = 1 + rnd(seed) % (pages - from);
     uint32_t value;
 
-    CHECK(mprotect(word(p, from), n * PAGE, PROT_READ) == 0);
-    CHECK(!store(word(p, from + rnd(seed) % n), 0));
-    CHECK(is_filled(p, 0, pages, mark));
-    CHECK(mprotect(word(p, from), n * PAGE, PROT_NONE) == 0);
-    CHECK(!load(word(p, from + rnd(seed) % n), &value));
-    CHECK(mprotect(word(p, from), n * PAGE, PROT_READ | PROT_WRITE) == 0);
-    CHECK(is_filled(p, 0, pages, mark));
+    MUST(mprotect(word(p, from), n * PAGE, PROT_READ) == 0);
+    MUST(!store(word(p, from + rnd(seed) % n), 0));
+    MUST(is_filled(p, 0, pages, mark));
+    MUST(mprotect(word(p, from), n * PAGE, PROT_NONE) == 0);
+    MUST(!load(word(p, from + rnd(seed) % n), &value));
+    MUST(mprotect(word(p, from), n * PAGE, PROT_READ | PROT_WRITE) == 0);
+    MUST(is_filled(p, 0, pages, mark));
 }
 
 /* The hole is asked for at once: its pages are new, if nobody else was quicker. */
@@ -158,25 +118,25 @@ static void cut(void *p, unsigned pages, uint32_t mark, uint32_t *seed)
     unsigned from = rnd(seed) % pages, n = 1 + rnd(seed) % (pages - from);
     void *again;
 
-    CHECK(munmap(word(p, from), n * PAGE) == 0);
-    CHECK(is_filled(p, 0, from, mark) && is_filled(p, from + n, pages, mark));
+    MUST(munmap(word(p, from), n * PAGE) == 0);
+    MUST(is_filled(p, 0, from, mark) && is_filled(p, from + n, pages, mark));
     again = mmap(word(p, from), n * PAGE, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (again != MAP_FAILED) {
         fill(again, n, mark + from);
-        CHECK(is_filled(p, 0, pages, mark));
-        CHECK(munmap(again, n * PAGE) == 0);
+        MUST(is_filled(p, 0, pages, mark));
+        MUST(munmap(again, n * PAGE) == 0);
     }
-    CHECK(munmap(p, from * PAGE) == 0 || from == 0);
-    CHECK(munmap(word(p, from + n), (pages - from - n) * PAGE) == 0 || from + n == pages);
+    MUST(munmap(p, from * PAGE) == 0 || from == 0);
+    MUST(munmap(word(p, from + n), (pages - from - n) * PAGE) == 0 || from + n == pages);
 }
 
 static void give_up(void *p, unsigned pages, uint32_t mark, uint32_t *seed)
 {
     unsigned from = rnd(seed) % pages;
 
-    CHECK(madvise(word(p, from), PAGE, MADV_DONTNEED) == 0);
-    CHECK(is_filled(p, 0, from, mark) && is_filled(p, from + 1, pages, mark));
+    MUST(madvise(word(p, from), PAGE, MADV_DONTNEED) == 0);
+    MUST(is_filled(p, 0, from, mark) && is_filled(p, from + 1, pages, mark));
     fill(word(p, from), 1, mark + from);
 }
 
@@ -193,7 +153,7 @@ static void own_place(uint32_t mark, uint32_t *seed)
     if (rnd(seed) % 2)
         cut(p, pages, mark, seed);
     else
-        CHECK(is_filled(p, 0, pages, mark) && munmap(p, pages * PAGE) == 0);
+        MUST(is_filled(p, 0, pages, mark) && munmap(p, pages * PAGE) == 0);
 }
 
 static void *own_places(void *arg)
@@ -216,7 +176,7 @@ static void change_window(uint32_t *seed)
 
     switch (rnd(seed) % 6) {
     case 0:
-        CHECK(munmap(at, n * PAGE) == 0);
+        MUST(munmap(at, n * PAGE) == 0);
         break;
     case 1:
         mprotect(at, n * PAGE, PROT_READ);
@@ -228,8 +188,8 @@ static void change_window(uint32_t *seed)
         madvise(at, n * PAGE, MADV_DONTNEED);
         break;
     default:
-        CHECK(mmap(at, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-                   -1, 0) == at);
+        MUST(mmap(at, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                  0) == at);
     }
 }
 
@@ -242,14 +202,14 @@ static void use_window(uint32_t *seed)
 
     if (rnd(seed) % 2) {
         store(word(window, page), mark);
-        CHECK(!load(word(window, page), &value) || value == 0 || value == mark);
+        MUST(!load(word(window, page), &value) || value == 0 || value == mark);
         return;
     }
     here.iov_base = &mark;
-    CHECK(process_vm_writev(getpid(), &here, 1, &there, 1, 0) == 4 || errno == EFAULT);
+    MUST(process_vm_writev(getpid(), &here, 1, &there, 1, 0) == 4 || errno == EFAULT);
     here.iov_base = &value;
-    CHECK(process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 4 || errno == EFAULT);
-    CHECK(value == 0 || value == mark);
+    MUST(process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 4 || errno == EFAULT);
+    MUST(value == 0 || value == mark);
 }
 
 static void *fight(void *arg)
@@ -278,15 +238,15 @@ static void grow_and_shrink(void)
     unsigned have = 0, want;
     uint32_t seed = 77;
 
-    CHECK(call_brk(base) == base);
+    MUST(call_brk(base) == base);
     for (unsigned i = 0; i < ROUNDS; i++, have = want) {
         want = rnd(&seed) % HEAP;
-        CHECK(call_brk(base + want * PAGE) == base + want * PAGE);
+        MUST(call_brk(base + want * PAGE) == base + want * PAGE);
         if (want > have)
             fill(base + have * PAGE, want - have, have);
-        CHECK(is_filled(base, 0, want, 0));
+        MUST(is_filled(base, 0, want, 0));
     }
-    CHECK(call_brk(base) == base);
+    MUST(call_brk(base) == base);
 }
 
 /* The child has what its maker had at that moment, and makes its own. */
@@ -294,7 +254,7 @@ static int child_of(void *kept, unsigned who)
 {
     uint32_t seed = who + 99;
 
-    CHECK(is_filled(kept, 0, MOST, 0x11000000));
+    MUST(is_filled(kept, 0, MOST, 0x11000000));
     memset(kept, 1, MOST * PAGE);
     for (unsigned i = 0; i < 5; i++)
         own_place(0x77000000, &seed);
@@ -313,12 +273,12 @@ static void fork_children(unsigned who)
 
         if (child == 0)
             _exit(child_of(kept, who));
-        CHECK(child > 0);
+        MUST(child > 0);
         word(kept, i % MOST)[1] = i; /* stays here */
-        CHECK(waitpid(child, &status, 0) == child && status == 0);
-        CHECK(is_filled(kept, 0, MOST, 0x11000000));
+        MUST(waitpid(child, &status, 0) == child && status == 0);
+        MUST(is_filled(kept, 0, MOST, 0x11000000));
     }
-    CHECK(munmap(kept, MOST * PAGE) == 0);
+    MUST(munmap(kept, MOST * PAGE) == 0);
 }
 
 static void *several_at_once(void *arg)
@@ -355,14 +315,14 @@ static void private_pages(int fd, unsigned from, unsigned pages, uint32_t *seed)
     void *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, from * PAGE);
     unsigned char resident[MOST];
 
-    CHECK(p != MAP_FAILED && madvise(p, pages * PAGE, MADV_WILLNEED) == 0);
-    CHECK(is_filled(p, 0, pages, 0x22000000 + from));
-    CHECK(mincore(p, pages * PAGE, resident) == 0 && (resident[0] & 1));
+    MUST(p != MAP_FAILED && madvise(p, pages * PAGE, MADV_WILLNEED) == 0);
+    MUST(is_filled(p, 0, pages, 0x22000000 + from));
+    MUST(mincore(p, pages * PAGE, resident) == 0 && (resident[0] & 1));
     *word(p, rnd(seed) % pages) = 1;
-    CHECK(madvise(p, pages * PAGE, MADV_DONTNEED) == 0);
-    CHECK(is_filled(p, 0, pages, 0x22000000 + from));
-    CHECK(munmap(p, pages * PAGE) == 0);
-    CHECK(mincore(p, PAGE, resident) == 0 || errno == ENOMEM);
+    MUST(madvise(p, pages * PAGE, MADV_DONTNEED) == 0);
+    MUST(is_filled(p, 0, pages, 0x22000000 + from));
+    MUST(munmap(p, pages * PAGE) == 0);
+    MUST(mincore(p, PAGE, resident) == 0 || errno == ENOMEM);
 }
 
 static void *file_pages(void *arg)
@@ -375,12 +335,12 @@ static void *file_pages(void *arg)
         int fd = open(file_name, O_RDWR);
         uint32_t *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-        CHECK(fd >= 0 && shared != MAP_FAILED);
-        CHECK(shared[who + 1] == stored);
+        MUST(fd >= 0 && shared != MAP_FAILED);
+        MUST(shared[who + 1] == stored);
         shared[who + 1] = ++stored;
         private_pages(fd, from, 1 + rnd(&seed) % (MOST - from), &seed);
         close(fd);
-        CHECK(shared[who + 1] == stored && munmap(shared, PAGE) == 0);
+        MUST(shared[who + 1] == stored && munmap(shared, PAGE) == 0);
     }
     return NULL;
 }
@@ -395,11 +355,11 @@ static void *free_pages(void *arg)
         void *p = anonymous(NULL, pages, 0);
 
         fill(p, pages, 0x33000000);
-        CHECK(madvise(p, pages * PAGE, MADV_FREE) == 0);
+        MUST(madvise(p, pages * PAGE, MADV_FREE) == 0);
         word(p, again)[0] = word(p, again)[PAGE / 4 - 1] = 0x33000000 + again;
         for (unsigned k = 0; k < pages; k++)
-            CHECK(*word(p, k) == 0x33000000 + k || (*word(p, k) == 0 && k != again));
-        CHECK(munmap(p, pages * PAGE) == 0);
+            MUST(*word(p, k) == 0x33000000 + k || (*word(p, k) == 0 && k != again));
+        MUST(munmap(p, pages * PAGE) == 0);
     }
     return NULL;
 }
@@ -415,9 +375,9 @@ static void store_by_kernel(void)
 
     while (!over) {
         value++;
-        CHECK(process_vm_writev(getpid(), &here, 1, &there, 1, 0) == sizeof(value));
+        MUST(process_vm_writev(getpid(), &here, 1, &there, 1, 0) == sizeof(value));
         seen = __atomic_load_n(written, __ATOMIC_RELAXED);
-        CHECK(seen == value);
+        MUST(seen == value);
     }
 }
 
@@ -425,7 +385,7 @@ static void store_beside(unsigned who)
 {
     for (uint32_t n = 1; !over; n++) {
         __atomic_store_n(&written[who], n, __ATOMIC_RELAXED);
-        CHECK(__atomic_load_n(&written[who], __ATOMIC_RELAXED) == n);
+        MUST(__atomic_load_n(&written[who], __ATOMIC_RELAXED) == n);
     }
 }
 
@@ -444,7 +404,7 @@ static void watch_forks(void)
                 __asm__ volatile("" ::: "memory");
             _exit(memcmp(before, written, sizeof(before)) != 0);
         }
-        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        MUST(waitpid(child, &status, 0) == child && status == 0);
     }
     over = 1;
 }
@@ -472,14 +432,14 @@ static void *segments(void *arg)
         int id = shmget(IPC_PRIVATE, 4 * PAGE, 0600);
         char *a = shmat(id, NULL, 0), *b = shmat(id, NULL, 0);
 
-        CHECK(id >= 0 && a != (char *)-1 && b != (char *)-1);
-        CHECK(shmctl(id, IPC_RMID, NULL) == 0);
+        MUST(id >= 0 && a != (char *)-1 && b != (char *)-1);
+        MUST(shmctl(id, IPC_RMID, NULL) == 0);
         *word(a, 2) = who << 16 | i;
-        CHECK(*word(b, 2) == (who << 16 | i));
-        CHECK(munmap(a + PAGE, PAGE) == 0);
-        CHECK(shmdt(a) == 0 && *word(b, 2) == (who << 16 | i));
-        CHECK(who % 2 ? shmdt(b) == 0 : munmap(b, 4 * PAGE) == 0);
-        CHECK(shmctl(id, IPC_STAT, &(struct shmid_ds){0}) == -1);
+        MUST(*word(b, 2) == (who << 16 | i));
+        MUST(munmap(a + PAGE, PAGE) == 0);
+        MUST(shmdt(a) == 0 && *word(b, 2) == (who << 16 | i));
+        MUST(who % 2 ? shmdt(b) == 0 : munmap(b, 4 * PAGE) == 0);
+        MUST(shmctl(id, IPC_STAT, &(struct shmid_ds){0}) == -1);
     }
     return NULL;
 }
@@ -498,7 +458,7 @@ int main(void)
     munmap(window, WINDOW * PAGE);
     show_wrong("one window");
     together(several_at_once);
-    CHECK(counters[2] == CHILDREN && counters[3] == CHILDREN);
+    MUST(counters[2] == CHILDREN && counters[3] == CHILDREN);
     show_wrong("heap, children");
     make_pages();
     together(file_pages);

@@ -3,9 +3,8 @@
  * descriptors, fork, poll, resize the pipe and interrupt who waits: no byte is lost, made up or out
  * of its writer's order, nobody sleeps on, and the end comes when the last writer has gone.
  */
-#include "guest.h"
+#include "hammer.h"
 #include <poll.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -21,43 +20,11 @@ struct record {
 };
 
 static int ends[2];
-static volatile int over;
-static uint32_t wrong; /* atomic */
 static unsigned char had[WRITERS][RECORDS];
-
-static void is_wrong(void)
-{
-    __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
-}
-
-static void show_wrong(const char *what)
-{
-    printf("%s: %u wrong\n", what, (unsigned)wrong);
-    wrong = 0;
-}
 
 static void interrupted(int signo)
 {
     (void)signo;
-}
-
-static uint32_t rnd(uint32_t *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 16;
-}
-
-static void *number(unsigned n)
-{
-    return (void *)(uintptr_t)n;
-}
-
-static pthread_t start(void *(*fn)(void *), void *arg)
-{
-    pthread_t t;
-
-    DIE_UNLESS(pthread_create(&t, NULL, fn, arg) == 0);
-    return t;
 }
 
 /* ---- Many at one pipe ---- */
@@ -88,7 +55,7 @@ static void *write_records(void *arg)
         if (done == (ssize_t)(count * sizeof(*out)))
             n += count;
         else if (done >= 0 || errno != EINTR)
-            is_wrong();
+            is_wrong(__LINE__);
     }
     return NULL;
 }
@@ -97,7 +64,7 @@ static void take(uint32_t next[WRITERS], struct record r)
 {
     if (r.writer >= WRITERS || r.number >= RECORDS || r.number < next[r.writer] ||
         __atomic_fetch_add(&had[r.writer][r.number], 1, __ATOMIC_RELAXED))
-        is_wrong();
+        is_wrong(__LINE__);
     else
         next[r.writer] = r.number + 1;
 }
@@ -115,7 +82,7 @@ static void *read_records(void *arg)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 || n % sizeof(*in)) {
-            is_wrong();
+            is_wrong(__LINE__);
             return NULL;
         }
         for (ssize_t i = 0; i < n / (ssize_t)sizeof(*in); i++)
@@ -135,7 +102,7 @@ static void *change_descriptors(void *arg)
         int copy = dup(ends[0]);
 
         if (copy < 0 || dup2(ends[1], spare[1]) < 0 || dup2(spare[0], copy) < 0)
-            is_wrong();
+            is_wrong(__LINE__);
         close(copy);
         fcntl(ends[0], F_SETPIPE_SZ, PAGE << rnd(&seed) % 6);
         if (rnd(&seed) % 8 == 0) {
@@ -144,7 +111,7 @@ static void *change_descriptors(void *arg)
             if (child == 0)
                 _exit(0);
             if (waitpid(child, NULL, 0) != child)
-                is_wrong();
+                is_wrong(__LINE__);
         }
     }
     close(spare[0]);
@@ -163,7 +130,7 @@ static void *watch(void *arg)
     DIE_UNLESS(set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, ends[0], &ev) == 0);
     while (!over)
         if (poll(fds, 2, 1) < 0 || epoll_wait(set, &got, 1, 1) < 0)
-            is_wrong();
+            is_wrong(__LINE__);
     close(set);
     return NULL;
 }
@@ -201,7 +168,7 @@ static void many_at_once(void)
     for (unsigned w = 0; w < WRITERS; w++)
         for (unsigned i = 0; i < RECORDS; i++)
             if (had[w][i] != 1)
-                is_wrong();
+                is_wrong(__LINE__);
     show_wrong("many at once");
 }
 
@@ -230,7 +197,7 @@ static void *answer(void *arg)
            read(p[0][0], &n, sizeof(n)) == sizeof(n)) {
         n = ~n;
         if (write(p[1][1], &n, sizeof(n)) != sizeof(n))
-            is_wrong();
+            is_wrong(__LINE__);
     }
     close(set);
     return NULL;
@@ -244,7 +211,7 @@ static void *ask(void *arg)
     for (uint32_t i = 0; i < TURNS; i++)
         if (write(p[0][1], &i, sizeof(i)) != sizeof(i) ||
             read(p[1][0], &n, sizeof(n)) != sizeof(n) || n != ~i)
-            is_wrong();
+            is_wrong(__LINE__);
     close(p[0][1]);
     return NULL;
 }
@@ -276,7 +243,7 @@ static void *write_until_broken(void *arg)
     while (write(ends[1], "x", 1) == 1)
         ;
     if (errno != EPIPE)
-        is_wrong();
+        is_wrong(__LINE__);
     return NULL;
 }
 
@@ -304,7 +271,7 @@ static void ends_go(void)
         pthread_t t = start(write_until_broken, NULL);
         for (unsigned k = 0; k < i % 8; k++)
             if (read(ends[0], buf, 1) != 1)
-                is_wrong();
+                is_wrong(__LINE__);
         dup2(null, ends[0]);
         pthread_join(t, NULL);
         close(ends[0]);
@@ -313,11 +280,11 @@ static void ends_go(void)
         t = start(read_until_end, NULL);
         for (unsigned k = 0; k < i % 8; k++)
             if (write(ends[1], buf, k + 1) != (ssize_t)k + 1)
-                is_wrong();
+                is_wrong(__LINE__);
         dup2(null, ends[1]);
         pthread_join(t, &sum);
         if ((uintptr_t)sum != i % 8 * (i % 8 + 1) / 2)
-            is_wrong();
+            is_wrong(__LINE__);
         close(ends[0]);
         close(ends[1]);
     }
@@ -335,7 +302,7 @@ static void *count_up(void *arg)
 
     for (unsigned i = 0; i < TURNS; i++)
         if (write(counter, &n, sizeof(n)) != sizeof(n))
-            is_wrong();
+            is_wrong(__LINE__);
     return NULL;
 }
 
@@ -350,13 +317,13 @@ static void counters(void)
         t[i] = start(count_up, number(i));
     while (sum < all) {
         if (read(counter, &n, sizeof(n)) != sizeof(n))
-            is_wrong();
+            is_wrong(__LINE__);
         sum += n;
     }
     for (unsigned i = 0; i < 2; i++)
         pthread_join(t[i], NULL);
     if (sum != all)
-        is_wrong();
+        is_wrong(__LINE__);
     close(counter);
     show_wrong("counters");
 }
@@ -376,10 +343,10 @@ static void *serve(void *arg)
 
     for (;;) {
         if ((arg ? epoll_wait(both, &got, 1, -1) : poll(&in, 1, -1)) != 1)
-            is_wrong();
+            is_wrong(__LINE__);
         if (read(things, &n, sizeof(n)) != sizeof(n)) {
             if (errno != EAGAIN)
-                is_wrong();
+                is_wrong(__LINE__);
         } else if (__atomic_add_fetch(&done, 1, __ATOMIC_RELAXED) > TURNS) {
             return NULL;
         }
@@ -399,11 +366,11 @@ static void servers(void)
         t[i] = start(serve, number(i));
     for (unsigned i = 0; i < TURNS + 4; i++)
         if (write(things, &one, sizeof(one)) != sizeof(one))
-            is_wrong();
+            is_wrong(__LINE__);
     for (unsigned i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
     if (done != TURNS + 4)
-        is_wrong();
+        is_wrong(__LINE__);
     close(both);
     close(things);
     show_wrong("servers");
@@ -420,7 +387,7 @@ static void *read_there(void *arg)
         if (n == 0)
             break;
         if (n != 8 && !(n == -1 && errno == EFAULT))
-            is_wrong();
+            is_wrong(__LINE__);
     }
     return NULL;
 }
@@ -436,11 +403,11 @@ static void a_buffer_that_goes(void)
     t = start(read_there, NULL);
     for (unsigned i = 0; i < TURNS; i++) {
         if (write(ends[1], "12345678", 8) != 8)
-            is_wrong();
+            is_wrong(__LINE__);
         munmap(place, PAGE);
         if (mmap(place, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
                  0) != place)
-            is_wrong();
+            is_wrong(__LINE__);
     }
     close(ends[1]);
     pthread_join(t, NULL);

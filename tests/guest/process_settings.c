@@ -12,17 +12,7 @@ CHANGES_THE_MACHINE("settings of /proc/sys");
 
 /* ---- prctl ---- */
 
-#define PRCTL(...) printf("prctl(" #__VA_ARGS__ "): %s\n", outcome(prctl(__VA_ARGS__)))
-
-static const char *outcome(long r)
-{
-    static char text[24];
-
-    if (r < 0)
-        return error_name(errno);
-    snprintf(text, sizeof(text), "%ld", r);
-    return text;
-}
+#define PRCTL(...) printf("prctl(" #__VA_ARGS__ "): %s\n", answer_of(prctl(__VA_ARGS__)))
 
 static void machine_checks(void)
 {
@@ -143,7 +133,7 @@ static void mapping(void)
         if (bit == 18 || (1u << bit) == MAP_FIXED_NOREPLACE)
             continue;
         printf("%x: ", 1u << bit);
-        printf("%s\n", outcome(maps(fd, 1u << bit)));
+        printf("%s\n", answer_of(maps(fd, 1u << bit)));
     }
     SHOW(mprotect(p, PAGE, PROT_READ | 8)); /* PROT_SEM */
     SHOW(mprotect(p, PAGE, 16));
@@ -161,9 +151,9 @@ static void clocks(void)
     printf("-- clocks of processors\n");
     for (int id = -8; id < 0; id++) {
         printf("%d: ", id);
-        printf("%s ", outcome(syscall(SYS_clock_settime, id, &ts)));
-        printf("%s ", outcome(syscall(SYS_clock_settime, id, &bad)));
-        printf("%s\n", outcome(syscall(SYS_clock_settime, id, NULL)));
+        printf("%s ", answer_of(syscall(SYS_clock_settime, id, &ts)));
+        printf("%s ", answer_of(syscall(SYS_clock_settime, id, &bad)));
+        printf("%s\n", answer_of(syscall(SYS_clock_settime, id, NULL)));
     }
     SHOW(syscall(SYS_clock_settime, other, &ts));
     SHOW(syscall(SYS_clock_settime, other, NULL));

@@ -1,33 +1,8 @@
 /* /dev/rtc0: the machine's clock is read and set, by one at a time. */
-#include <linux/rtc.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <time.h>
-#include "guest.h"
+#include "rtc.h"
 
 CHANGES_THE_MACHINE("its clock");
-
-static int fd;
-
-static time_t seconds(void)
-{
-    struct rtc_time t;
-    struct tm tm = {0};
-
-    DIE_UNLESS(ioctl(fd, RTC_RD_TIME, &t) == 0);
-    memcpy(&tm, &t, sizeof(t));
-    return timegm(&tm);
-}
-
-static struct rtc_time of(time_t when)
-{
-    struct rtc_time t;
-    struct tm tm;
-
-    DIE_UNLESS(gmtime_r(&when, &tm));
-    memcpy(&t, &tm, sizeof(t));
-    return t;
-}
 
 static void sets(time_t when)
 {

@@ -1,40 +1,9 @@
 /* /dev/rtc0 tells of alarms, of its seconds, and at a rate: read, poll, SIGIO, errors. */
-#include <linux/rtc.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <time.h>
-#include "guest.h"
+#include "rtc.h"
 
 CHANGES_THE_MACHINE("its clock");
-
-static int fd;
-
-static time_t to_seconds(const struct rtc_time *t)
-{
-    struct tm tm = {0};
-
-    memcpy(&tm, t, sizeof(*t));
-    return timegm(&tm);
-}
-
-static struct rtc_time of(time_t when)
-{
-    struct rtc_time t;
-    struct tm tm;
-
-    DIE_UNLESS(gmtime_r(&when, &tm));
-    memcpy(&t, &tm, sizeof(t));
-    return t;
-}
-
-static time_t seconds(void)
-{
-    struct rtc_time t;
-
-    DIE_UNLESS(ioctl(fd, RTC_RD_TIME, &t) == 0);
-    return to_seconds(&t);
-}
 
 /* The kinds of what comes; how many. */
 static unsigned hear(const char *what)

@@ -9,16 +9,6 @@
 static char buf[8];
 static struct iovec v = {buf, sizeof(buf)};
 
-static const char *outcome(ssize_t n)
-{
-    static char text[16];
-
-    if (n < 0)
-        return error_name(errno);
-    snprintf(text, sizeof(text), "%zd", n);
-    return text;
-}
-
 static void try(const char *name, int fd, bool in, bool out)
 {
     static const struct {
@@ -31,13 +21,13 @@ static void try(const char *name, int fd, bool in, bool out)
     printf("%s:", name);
     for (int i = 0; i < 6 && in; i++) {
         lseek(fd, 0, SEEK_SET);
-        printf(" %s %s", flags[i].name, outcome(preadv2(fd, &v, 1, -1, flags[i].flag)));
+        printf(" %s %s", flags[i].name, answer_of(preadv2(fd, &v, 1, -1, flags[i].flag)));
     }
     printf(in && out ? ";" : "");
     memset(buf, 0, sizeof(buf));
     buf[0] = 1;
     for (int i = 0; i < 6 && out; i++)
-        printf(" %s %s", flags[i].name, outcome(pwritev2(fd, &v, 1, -1, flags[i].flag)));
+        printf(" %s %s", flags[i].name, answer_of(pwritev2(fd, &v, 1, -1, flags[i].flag)));
     puts("");
 }
 

@@ -1,22 +1,13 @@
 /* SCHED_DEADLINE: what is refused, and with which error; the settings of real-time scheduling. */
 #include "guest.h"
-#include <sched.h>
+#include "sched_attr.h"
 
 CHANGES_THE_MACHINE("/proc/sys/kernel/sched_*");
 
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
 #endif
-#define NOBODY 65534
-#define MS     1000000ull
-
-struct attr {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-};
+#define MS 1000000ull
 
 static int set(uint64_t runtime, uint64_t deadline, uint64_t period)
 {

@@ -2,20 +2,11 @@
  * has. */
 #include "guest.h"
 #include <pthread.h>
-#include <sched.h>
+#include "sched_attr.h"
 
 #ifndef SCHED_RESET_ON_FORK
 #define SCHED_RESET_ON_FORK 0x40000000
 #endif
-#define NOBODY 65534
-
-struct attr {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-};
 
 static int set(pid_t pid, int policy, int priority)
 {

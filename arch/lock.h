@@ -68,8 +68,8 @@ enum mutex_rank {
     MUTEX_RANK_READ = 51,      /* who reads from a socket */
     MUTEX_RANK_EPOLL = 60,     /* which set watches which */
     MUTEX_RANK_EPOLL_SET = 61, /* several: those that watch first */
-    MUTEX_RANK_AIO_TAKE = 62,  /* who takes events out of it */
-    MUTEX_RANK_AIO = 63,       /* the ring of a context of asynchronous I/O */
+    MUTEX_RANK_AIO_TAKE = 62,  /* who takes events out of the ring of asynchronous I/O */
+    MUTEX_RANK_AIO = 63,       /* that ring */
     MUTEX_RANK_IPC = 70,       /* a System V table */
     MUTEX_RANK_TIMERS = 75,    /* POSIX timers */
     MUTEX_RANK_NTP = 77,       /* adjtimex */

@@ -358,13 +358,15 @@ void frames_at_hand(void)
 /* [f] One that is not known to be zeroed; NULL. */
 static struct free_frame *take_to_lend(void)
 {
-    struct frame *f = free_list ? take_free() : fresh_frames ? take_fresh() : NULL;
+    struct free_frame *node;
 
-    if (!f)
+    if (free_list)
+        return free_pop(&free_list);
+    if (fresh_frames == 0)
         return NULL;
-    f->kind = FRAME_FREE;
-    free_fill(frame_kva(f));
-    return frame_kva(f);
+    node = frame_kva(take_fresh());
+    free_fill(node);
+    return node;
 }
 
 uint32_t frames_lend(struct free_frame **list)
@@ -439,6 +441,7 @@ uint32_t frame_changes(uint32_t *out)
     uint32_t n;
 
     spin_lock(&frame_lock);
+    /* More by one for each that is taken or given back. */
     n = 2 * (taken + shelves_taken()) + free_frames + shelves_free();
     for (unsigned kind = 0; kind < FRAME_KINDS; kind++)
         out[kind] = counts[kind] + shelves_count(kind);

@@ -14,11 +14,11 @@
 #include "mm/beside/beside.h"
 #include "mm/percpu/pool.h"
 
-/* The balance needs priorities that do not follow the addresses, nothing more. */
+/* The balance needs priorities that do not follow the addresses, nothing more: two may have the
+ * same where vm_lock is shared. */
 static uint32_t next_priority(void)
 {
-    static uint32_t last =
-        0x9e3779b9u; /* two may have the same after it, where vm_lock is shared */
+    static uint32_t last = 0x9e3779b9u;
     uint32_t state = read_once(last);
 
     state ^= state << 13;

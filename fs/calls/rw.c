@@ -65,16 +65,6 @@ static long transfer_out(struct file *f, void __user *ubuf, size_t len, uint64_t
                  &thread_current()->usage.written_bytes, IN_MODIFY);
 }
 
-/* A reference, and the kernel lock if it needs that for what is wanted (BESIDE_*). */
-static struct file *file_beside(uint32_t fd, unsigned want)
-{
-    struct file *f = fd_get((int)fd);
-
-    if (f && !(f->ops->beside & want))
-        kernel_need();
-    return f;
-}
-
 static void count_call(transfer_fn transfer)
 {
     struct rusage_counts *u = &thread_current()->usage;
@@ -124,12 +114,12 @@ long sys_write(uint32_t fd, void __user *ubuf, uint32_t len)
 
 long read_beside(uint32_t fd, void __user *ubuf, uint32_t len)
 {
-    return read_file(file_beside(fd, BESIDE_READ), ubuf, len);
+    return read_file(fd_get_beside((int)fd, BESIDE_READ), ubuf, len);
 }
 
 long write_beside(uint32_t fd, void __user *ubuf, uint32_t len)
 {
-    return write_file(file_beside(fd, BESIDE_WRITE), ubuf, len);
+    return write_file(fd_get_beside((int)fd, BESIDE_WRITE), ubuf, len);
 }
 
 /* ---- At an offset ---- */
@@ -155,22 +145,14 @@ static inline long at_offset(struct file *f, void __user *ubuf, uint32_t len, ui
 
 long sys_pread64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
-    return at_offset(fd_get((int)fd), ubuf, len, make64(low, high), transfer_in);
-}
-
-long pread_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
-{
-    return at_offset(file_beside(fd, BESIDE_READ), ubuf, len, make64(low, high), transfer_in);
+    return at_offset(fd_get_beside((int)fd, BESIDE_READ), ubuf, len, make64(low, high),
+                     transfer_in);
 }
 
 long sys_pwrite64(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
 {
-    return at_offset(fd_get((int)fd), ubuf, len, make64(low, high), transfer_out);
-}
-
-long pwrite_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high)
-{
-    return at_offset(file_beside(fd, BESIDE_WRITE), ubuf, len, make64(low, high), transfer_out);
+    return at_offset(fd_get_beside((int)fd, BESIDE_WRITE), ubuf, len, make64(low, high),
+                     transfer_out);
 }
 
 /* ---- Vectors ---- */
@@ -278,12 +260,12 @@ static long vector(uint32_t fd, const void __user *uvec, uint32_t count, uint64_
 
 long readv_beside(uint32_t fd, const void __user *uvec, uint32_t count)
 {
-    return vector_file(file_beside(fd, BESIDE_READ), uvec, count, NULL, 0, transfer_in);
+    return vector_file(fd_get_beside((int)fd, BESIDE_READ), uvec, count, NULL, 0, transfer_in);
 }
 
 long writev_beside(uint32_t fd, const void __user *uvec, uint32_t count)
 {
-    return vector_file(file_beside(fd, BESIDE_WRITE), uvec, count, NULL, 0, transfer_out);
+    return vector_file(fd_get_beside((int)fd, BESIDE_WRITE), uvec, count, NULL, 0, transfer_out);
 }
 
 long sys_readv(uint32_t fd, const void __user *uvec, uint32_t count)

@@ -2,6 +2,7 @@
  * What file systems on disks share: the device that one is mounted from, its page cache, and what
  * is the same for any of them.
  */
+#include "arch/processors.h"
 #include "fs/disk/disk.h"
 #include "kernel/base/log.h"
 #include "kernel/thread/proc.h"
@@ -115,7 +116,7 @@ void disk_clear_behind(const struct vm_object *o, const struct vm_run *run, unsi
     }
 }
 
-char *disk_path_of(struct inode *i)
+static char *path_of(struct inode *i)
 {
     char path[128], *copy;
 
@@ -124,6 +125,17 @@ char *disk_path_of(struct inode *i)
     if (copy)
         strcpy(copy, path);
     return copy;
+}
+
+void disk_keep_path(struct inode *i, char **path)
+{
+    if (read_once(*path))
+        return;
+    kernel_need();
+    mutex_lock(&i->lock);
+    if (!*path)
+        *path = path_of(i);
+    mutex_unlock(&i->lock);
 }
 
 void disk_filesystems_init(void)

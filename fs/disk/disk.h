@@ -26,9 +26,10 @@ bool disk_is_second_name(const struct inode *i, const struct dentry *d);
 /* For a pager's get(): what a file has in its last block behind its end is not the file's. */
 void disk_clear_behind(const struct vm_object *o, const struct vm_run *run, unsigned filled);
 
-/* The inode's name from here on, kmalloc'd, or NULL: what a mapping is of has to be known after the
- * file was closed, and with it its name forgotten. */
-char *disk_path_of(struct inode *i);
+/* *path, which the inode's node keeps, becomes its name, kmalloc'd, at the first mapping: what that
+ * is of has to be known after the file was closed, and with it its name forgotten. NULL where there
+ * is no memory. */
+void disk_keep_path(struct inode *i, char **path);
 
 /* Each registers its types. */
 void ext2_init(void);

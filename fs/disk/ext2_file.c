@@ -5,10 +5,8 @@
  * pages of the device's cache with metadata, so they go through that. Blocks are chosen when a page
  * is written out, up to the end of the file; until then a hole is zeros.
  */
-#include "arch/processors.h"
 #include "fs/disk/disk.h"
 #include "fs/disk/ext2.h"
-#include "libc/shared.h"
 #include "libc/string.h"
 
 static uint32_t blocks_in_page(const struct ext2_super *s)
@@ -258,15 +256,7 @@ static int ext2_object_sync(struct vm_object *o)
 
 static int ext2_mmap(struct file *f, struct vm_mapping *m)
 {
-    struct ext2_node *n = ext2_node(f->inode);
-
-    if (!read_once(n->path)) {
-        kernel_need();
-        mutex_lock(&f->inode->lock);
-        if (!n->path)
-            n->path = disk_path_of(f->inode);
-        mutex_unlock(&f->inode->lock);
-    }
+    disk_keep_path(f->inode, &ext2_node(f->inode)->path);
     return object_file_ops.mmap(f, m);
 }
 

@@ -6,10 +6,8 @@
  * frames. Nothing ever changes: an inode lives as long as it is in use, and is found again
  * meanwhile by its place.
  */
-#include "arch/processors.h"
 #include "fs/disk/disk.h"
 #include "fs/disk/iso.h"
-#include "libc/shared.h"
 #include "libc/string.h"
 
 /* As Linux numbers them. */
@@ -151,15 +149,7 @@ static struct file_ops iso_file_ops;
 
 static int iso_mmap(struct file *f, struct vm_mapping *m)
 {
-    struct iso_node *n = iso_node(f->inode);
-
-    if (!read_once(n->path)) {
-        kernel_need();
-        mutex_lock(&f->inode->lock);
-        if (!n->path)
-            n->path = disk_path_of(f->inode);
-        mutex_unlock(&f->inode->lock);
-    }
+    disk_keep_path(f->inode, &iso_node(f->inode)->path);
     return object_file_ops.mmap(f, m);
 }
 

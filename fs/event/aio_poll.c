@@ -56,7 +56,14 @@ static void poll_woken(struct wait_entry *e)
     sched_wake(looker);
 }
 
-/* Takes it off its context's list; whether it was there, and so is the caller's to end. */
+/* [aio_lock held] Off its context's list: it is the caller's to end. */
+static void take_off(struct aio_poll *p)
+{
+    p->waiting = false;
+    list_remove(&p->link);
+}
+
+/* Whether it was on the list, and so is the caller's. */
 static bool claim(struct aio_poll *p)
 {
     bool ours;
@@ -64,8 +71,7 @@ static bool claim(struct aio_poll *p)
     spin_lock(&aio_lock);
     ours = p->waiting;
     if (ours)
-        list_remove(&p->link);
-    p->waiting = false;
+        take_off(p);
     spin_unlock(&aio_lock);
     return ours;
 }
@@ -238,8 +244,7 @@ int aio_poll_cancel(struct aio_context *c, uint64_t request)
     list_for_each_entry (p, &c->polls, link)
         if (p->event.request == request) {
             found = p;
-            found->waiting = false;
-            list_remove(&found->link);
+            take_off(found);
             break;
         }
     spin_unlock(&aio_lock);
@@ -256,10 +261,8 @@ void aio_polls_end(struct aio_context *c)
     do {
         spin_lock(&aio_lock);
         p = list_empty(&c->polls) ? NULL : list_first_entry(&c->polls, struct aio_poll, link);
-        if (p) {
-            p->waiting = false;
-            list_remove(&p->link);
-        }
+        if (p)
+            take_off(p);
         spin_unlock(&aio_lock);
         if (p && p->told)
             eventfd_add(p->told, 1);

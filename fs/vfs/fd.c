@@ -384,6 +384,15 @@ struct file *fd_get(int fd)
     return unless_path(fd_get_any(fd));
 }
 
+struct file *fd_get_beside(int fd, unsigned want)
+{
+    struct file *f = fd_get(fd);
+
+    if (f && !(f->ops->beside & want))
+        kernel_need();
+    return f;
+}
+
 int fd_check_free(int min)
 {
     struct proc *p = proc_current();

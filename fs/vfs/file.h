@@ -46,15 +46,15 @@ struct path fs_context_get(struct fs_context *c, bool root);
  * below min, -EMFILE or -ENOMEM; takes the reference, whatever comes of it. */
 struct file *fd_get(int fd);
 struct file *fd_get_any(int fd); /* as fd_get, O_PATH descriptors too */
-int fd_cloexec(int fd);          /* 0, 1 or -EBADF */
+/* As fd_get; and the kernel lock, unless the file does without for what is wanted (BESIDE_*). */
+struct file *fd_get_beside(int fd, unsigned want);
+int fd_cloexec(int fd); /* 0, 1 or -EBADF */
 int fd_install(struct file *f, int min, bool cloexec);
 /* The calls, begun without the kernel lock. fs/calls/rw.c */
 long read_beside(uint32_t fd, void __user *ubuf, uint32_t len);
 long write_beside(uint32_t fd, void __user *ubuf, uint32_t len);
 long readv_beside(uint32_t fd, const void __user *uvec, uint32_t count);
 long writev_beside(uint32_t fd, const void __user *uvec, uint32_t count);
-long pread_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high);
-long pwrite_beside(uint32_t fd, void __user *ubuf, uint32_t len, uint32_t low, uint32_t high);
 /* The same for two, whose numbers are told there: 0, or neither is a descriptor. */
 int fd_install_pair(struct file *f[2], bool cloexec, void __user *ufds);
 int fd_close(int fd);

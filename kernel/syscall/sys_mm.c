@@ -11,7 +11,6 @@
 #include "arch/uaccess.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/vfs.h"
-#include "kernel/syscall/syscall.h"
 #include "kernel/thread/personality.h"
 #include "kernel/thread/proc.h"
 #include "libc/errno.h"
@@ -237,11 +236,15 @@ static long do_mmap(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, str
 }
 
 /* The descriptor counts first, whatever else is wrong. */
-static long mmap_file(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, struct file *f,
-                      uint32_t pgoff)
+long sys_mmap2(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
+               uint32_t pgoff)
 {
+    struct file *f;
     long r;
 
+    if (flags & MAP_ANONYMOUS)
+        return do_mmap(addr, len, prot, flags, NULL, pgoff);
+    f = fd_get_beside((int)fd, BESIDE_MMAP);
     if (!f)
         return -EBADF;
     r = do_mmap(addr, len, prot, flags, f, pgoff);
@@ -249,52 +252,16 @@ static long mmap_file(vaddr_t addr, size_t len, uint32_t prot, uint32_t flags, s
     return r;
 }
 
-long sys_mmap2(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
-               uint32_t pgoff)
-{
-    if (flags & MAP_ANONYMOUS)
-        return do_mmap(addr, len, prot, flags, NULL, pgoff);
-    return mmap_file(addr, len, prot, flags, fd_get((int)fd), pgoff);
-}
-
-long mmap2_beside(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
-                  uint32_t pgoff)
-{
-    struct file *f;
-
-    if (flags & MAP_ANONYMOUS)
-        return do_mmap(addr, len, prot, flags, NULL, pgoff);
-    f = fd_get((int)fd);
-    if (f && !(f->ops->beside & BESIDE_MMAP))
-        kernel_need();
-    return mmap_file(addr, len, prot, flags, f, pgoff);
-}
-
-/* The old call's: one pointer to six words, the offset in bytes. */
-static int old_arguments(const void __user *uargs, uint32_t a[6])
-{
-    if (copy_from_user(a, uargs, 6 * sizeof(a[0])))
-        return -EFAULT;
-    if (a[5] & ~PAGE_MASK)
-        return -EINVAL;
-    a[5] >>= PAGE_SHIFT;
-    return 0;
-}
-
+/* The old call: one pointer to six words, the offset in bytes. */
 long sys_mmap(const void __user *uargs)
 {
     uint32_t a[6];
-    int err = old_arguments(uargs, a);
 
-    return err ? err : sys_mmap2(a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-long mmap_beside(const void __user *uargs)
-{
-    uint32_t a[6];
-    int err = old_arguments(uargs, a);
-
-    return err ? err : mmap2_beside(a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (copy_from_user(a, uargs, sizeof(a)))
+        return -EFAULT;
+    if (a[5] & ~PAGE_MASK)
+        return -EINVAL;
+    return sys_mmap2(a[0], a[1], a[2], a[3], a[4], a[5] >> PAGE_SHIFT);
 }
 
 long sys_munmap(uint32_t addr, uint32_t len)
@@ -349,13 +316,8 @@ long sys_remap_file_pages(uint32_t addr, uint32_t len, uint32_t prot, uint32_t p
     return vm_remap_file_pages(space(), addr, len, pgoff);
 }
 
+/* What writes pages out, makes holes in files or tells them of stores needs the kernel lock. */
 long sys_madvise(uint32_t addr, uint32_t len, uint32_t advice)
-{
-    return vm_advise(space(), addr, len, (int)advice);
-}
-
-/* What writes pages out, makes holes in files or tells them of stores needs the lock. */
-long madvise_beside(uint32_t addr, uint32_t len, uint32_t advice)
 {
     switch (advice) {
     case VM_ADVICE_REMOVE:
@@ -364,7 +326,7 @@ long madvise_beside(uint32_t addr, uint32_t len, uint32_t advice)
     case VM_ADVICE_POPULATE_WRITE:
         kernel_need();
     }
-    return sys_madvise(addr, len, advice);
+    return vm_advise(space(), addr, len, (int)advice);
 }
 
 /* A range from whole pages; false when it wraps. */

@@ -21,11 +21,6 @@ bool sysenter_arguments(struct trapframe *tf);
 /* kernel/syscall/sys_seccomp.c: does what seccomp_judge() said; whether the call is to be made. May
  * not return. */
 bool seccomp_act(struct trapframe *tf, uint32_t verdict);
-/* sys_mm.c: the calls, begun without the kernel lock. */
-long mmap_beside(const void __user *uargs);
-long mmap2_beside(uint32_t addr, uint32_t len, uint32_t prot, uint32_t flags, uint32_t fd,
-                  uint32_t pgoff);
-long madvise_beside(uint32_t addr, uint32_t len, uint32_t advice);
 long seccomp_prctl(uint32_t mode, const void __user *uprogram); /* PR_SET_SECCOMP */
 
 #endif

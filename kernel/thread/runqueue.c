@@ -7,9 +7,9 @@
  *
  * Nobody waits for ever. Real-time threads get 95 ticks of 100 of a processor when others wait, as
  * on Linux (sched_rt_runtime_us, where it can be changed): one that never sleeps does not lock root
- * out. Those that sleep in
- * turns, and come back with time left each time, are followed by one of the others after PATIENCE
- * ticks. And only so many a period are put before those that were there first.
+ * out. Those that sleep in turns, and come back with time left each time, are followed by one of
+ * the others after PATIENCE ticks. And only so many a period are put before those that were there
+ * first.
  */
 #include "kernel/thread/runqueue.h"
 #include "arch/thread.h"

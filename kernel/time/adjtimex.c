@@ -180,20 +180,27 @@ static void grow_error(void)
     }
 }
 
-/* [ntp_lock] */
-static void clear(void)
+/* [ntp_lock] As time_set. */
+static int set_clock(uint64_t ns)
 {
+    if (ns < time_mono_ns())
+        return -EINVAL;
+    time_set_real_ns(ns);
     ntp.adjtime_us = ntp.offset_ns = 0;
     ntp.maxerror = ntp.esterror = PHASE_LIMIT;
     ntp.status |= STA_UNSYNC;
     ntp.leap = 0;
+    return 0;
 }
 
-void ntp_clear(void)
+int time_set(uint64_t ns)
 {
+    int err;
+
     mutex_lock(&ntp_lock);
-    clear();
+    err = set_clock(ns);
     mutex_unlock(&ntp_lock);
+    return err;
 }
 
 /* ---- Checking ---- */
@@ -294,13 +301,7 @@ static int step_clock(const struct timex64 *x)
     int64_t ns = x->sec * (int64_t)NSEC_PER_SEC +
                  x->usec * (x->modes & ADJ_NANO ? 1 : (int64_t)NSEC_PER_USEC);
 
-    const uint64_t to = time_real_ns() + (uint64_t)ns;
-
-    if (to < time_mono_ns())
-        return -EINVAL;
-    time_set_real_ns(to);
-    clear();
-    return 0;
+    return set_clock(time_real_ns() + (uint64_t)ns);
 }
 
 /* [ntp_lock held] */

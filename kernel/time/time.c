@@ -183,15 +183,6 @@ long sys_time(void __user *uptr)
     return (long)now;
 }
 
-int time_set(uint64_t ns)
-{
-    if (ns < time_mono_ns())
-        return -EINVAL;
-    time_set_real_ns(ns);
-    ntp_clear();
-    return 0;
-}
-
 long sys_stime(void __user *uptr)
 {
     uint32_t sec;

@@ -22,9 +22,9 @@ uint64_t time_mono_ns(void);        /* since boot, never steps back */
 uint64_t time_real_ns(void);        /* since 1970 */
 uint64_t time_real_coarse_ns(void); /* the same at the last tick */
 void time_set_real_ns(uint64_t ns); /* may sleep, but at boot; wall timers and watches follow */
-/* The same for a program, which cannot have the machine started before 1970. -EINVAL */
+/* The same for a program, which cannot have the machine started before 1970: -EINVAL. What was
+ * known of the clock's errors is no longer true: adjtimex.c. */
 int time_set(uint64_t ns);
-void ntp_clear(void); /* what adjtimex(2) knew of the clock is no longer true */
 
 /* Is told when the wall clock has been set; without a lock but the one of the list. */
 struct clock_watch {
